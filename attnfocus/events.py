@@ -1,0 +1,108 @@
+"""What a training run tells its listeners: plain facts, so that the loop and the reports need not know each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best evaluation so far, by the monitored metric."""
+
+    metric: str
+    value: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One example as the model saw it: texts, tokens and attention weights.
+
+    `weights` maps an attention's name (`cross`, `pooling`, `layers.0`) to an array (heads, queries, keys);
+    `key_tokens` label the keys, `query_tokens[name]` the queries.
+    """
+
+    id: str
+    source: str
+    target: str
+    prediction: str
+    key_tokens: tuple[str, ...]
+    query_tokens: Mapping[str, tuple[str, ...]]
+    weights: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class TrainingStarted:
+    """Before the first step. `resumed_from` is the step of the checkpoint, None in a fresh run."""
+
+    run_dir: Path
+    max_steps: int | None
+    max_epochs: int | None
+    steps_per_epoch: int
+    resumed_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Means since the previous Progress event; `seconds` is the run's training time so far."""
+
+    step: int
+    epoch: int
+    fraction_done: float  # 0..1 of the run, by the nearest of its limits
+    seconds: float
+    eta_seconds: float | None
+    loss: float
+    lr: float
+    grad_norm: float
+    words_per_second: float
+    is_logged: bool  # True every trainer.log_every_steps steps: to be written to files; otherwise for the screen only
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """After an evaluation of one split."""
+
+    step: int
+    epoch: int
+    split: str
+    seconds: float
+    metrics: Mapping[str, float]
+    is_best: bool = False
+    best: Best | None = None
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    step: int
+    path: Path
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class TrainingEnded:
+    """`reason` in plain words: `max_steps reached`, `no better bleu for 5 evaluations`, `interrupted`."""
+
+    step: int
+    epoch: int
+    seconds: float
+    reason: str
+    best: Best | None
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+class Listener:
+    """Hears a run. Every method may be left out; `close` is called once, also after a failure."""
+
+    def on_start(self, event: TrainingStarted) -> None: ...
+    def on_progress(self, event: Progress) -> None: ...
+    def on_evaluation(self, event: Evaluated) -> None: ...
+    def on_checkpoint(self, event: CheckpointSaved) -> None: ...
+    def on_end(self, event: TrainingEnded) -> None: ...
+    def close(self) -> None: ...
