@@ -1,0 +1,7 @@
+"""How well a query and a key match: one number for each pair."""
+
+from attnfocus.attention.scores.additive import AdditiveScore
+from attnfocus.attention.scores.base import Score, ScoreFactory
+from attnfocus.attention.scores.inner_product import CosineScore, DotScore, GeneralScore, ScaledDotScore
+
+__all__ = ["AdditiveScore", "CosineScore", "DotScore", "GeneralScore", "ScaledDotScore", "Score", "ScoreFactory"]
