@@ -1,0 +1,16 @@
+"""Models: what is read, attended to and answered. Each takes any attention of the algebra."""
+
+from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
+from attnfocus.models.pooling_classifier import PoolingClassifier
+from attnfocus.models.rnn_classifier import RNNClassifier
+from attnfocus.models.seq2seq import Seq2Seq
+from attnfocus.models.transformer import TransformerClassifier
+
+__all__ = [
+    "ClassifierOutput",
+    "PoolingClassifier",
+    "RNNClassifier",
+    "Seq2Seq",
+    "SequenceOutput",
+    "TransformerClassifier",
+]

@@ -1,0 +1,101 @@
+"""From token ids or vectors to what a model computes with.
+
+Shapes: B batch, L positions, D embed_dim.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.errors import DataError
+from attnfocus.models.special import PAD
+
+PositionKind = Literal["none", "sinusoidal", "learned"]
+
+
+def token_embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
+    """A table of N(0, 1 / embed_dim) whose row of padding is 0 and stays 0.
+
+    Rows then have a length of 1, which serves a tied output too (Vaswani et al. 2017, sec. 3.4, arXiv:1706.03762): the
+    product with a vector whose entries are of order 1 is of order 1.
+    """
+    embedding = nn.Embedding(vocab_size, embed_dim, padding_idx=PAD)
+    with torch.no_grad():
+        nn.init.normal_(embedding.weight, std=embed_dim**-0.5)
+        embedding.weight[PAD].zero_()
+    return embedding
+
+
+def linear(in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
+    """A linear layer with Xavier-uniform weights (Glorot & Bengio 2010) and a bias of 0."""
+    layer = nn.Linear(in_features, out_features, bias=bias)
+    nn.init.xavier_uniform_(layer.weight)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class InputEmbedding(nn.Module):
+    """Token ids (B, L) through a table, or vectors (B, L, input_dim) through a linear layer: (B, L, D).
+
+    Exactly one of `vocab_size` and `input_dim` is given. Whatever stands in a padded position, NaN too, is replaced by
+    padding's own value, so that it reaches neither a result nor a gradient.
+    """
+
+    def __init__(self, embed_dim: int, *, vocab_size: int | None, input_dim: int | None) -> None:
+        super().__init__()
+        if (vocab_size is None) == (input_dim is None):
+            raise ValueError(
+                f"exactly one of vocab_size (token ids) and input_dim (vectors) must be given, "
+                f"got vocab_size={vocab_size} and input_dim={input_dim}"
+            )
+        self.takes_ids = vocab_size is not None
+        if vocab_size is not None:
+            self.embed: nn.Module = token_embedding(vocab_size, embed_dim)
+        elif input_dim is not None:
+            self.embed = linear(input_dim, embed_dim)
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        """Embed inputs; `mask` (B, L) is True at real positions."""
+        real = mask if self.takes_ids else mask.unsqueeze(-1)
+        return self.embed(inputs.masked_fill(~real, 0))
+
+
+class PositionEmbedding(nn.Module):
+    """Adds to each position what tells it from the others.
+
+    sinusoidal: PE(p, 2i) = sin(p / 10000^(2i/D)), PE(p, 2i+1) = cos(same)   (Vaswani et al. 2017, sec. 3.5)
+    learned: a table of `max_length` rows; a longer input raises DataError.
+    """
+
+    def __init__(self, kind: PositionKind, embed_dim: int, max_length: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.max_length = max_length if kind == "learned" else None
+        if kind == "learned":
+            self.table = nn.Parameter(torch.empty(max_length, embed_dim))
+            nn.init.normal_(self.table)  # entries of order 1, as those of the sinusoids
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        num_positions, embed_dim = embedded.shape[-2:]
+        if self.kind == "none":
+            return embedded
+        if self.kind == "sinusoidal":
+            return embedded + sinusoids(num_positions, embed_dim, embedded.device).to(embedded.dtype)
+        if self.max_length is not None and num_positions > self.max_length:
+            raise DataError(
+                f"an input of {num_positions} positions is longer than model.max_length={self.max_length}. "
+                "Train with a larger model.max_length or with model.position=sinusoidal, or leave long inputs out."
+            )
+        return embedded + self.table[:num_positions]
+
+
+def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = None) -> Tensor:
+    """The sinusoidal position vectors, float32 (L, D); an odd D leaves out the last cosine."""
+    positions = torch.arange(num_positions, device=device, dtype=torch.float32).unsqueeze(1)
+    pairs = torch.arange(0, embed_dim, 2, device=device, dtype=torch.float32)
+    angles = positions * torch.exp(pairs * (-math.log(10000.0) / embed_dim))  # (L, ceil(D / 2))
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :embed_dim]

@@ -1,0 +1,69 @@
+"""The smallest model with attention: every position by itself, pooled.
+
+Shapes: B batch, L positions, D width of an input vector, C classes.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnfocus.attention import Attention
+from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, linear
+from attnfocus.models.lengths import length_mask, with_a_position
+from attnfocus.models.outputs import ClassifierOutput
+from attnfocus.models.pooling import AttentionPooling
+
+
+class PoolingClassifier(nn.Module):
+    """Linear (or a table of embeddings), attention pooling, linear: nothing mixes the positions but attention.
+
+    All that a prediction knows of the order is in the weights, which makes them the whole explanation: the logits are
+    a weighted mean of what each position would say alone (with one head and no projections, the bias apart).
+
+    Args:
+        attention: makes the attention, given its sizes.
+        num_classes: C.
+        vocab_size, input_dim: exactly one: the inputs are token ids, or vectors of that size.
+        embed_dim: width of a position's vector.
+        position: how a position is told from the others: not at all (a bag), by sinusoids, or by a learned table.
+        max_length: rows of the learned table; longer inputs are refused. Unused otherwise.
+        dropout: of embeddings, and before the output layer.
+
+    Raises:
+        ValueError: options that do not go together.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    num_prepended: int = 0  # positions that stand before the input's own in the weights
+
+    def __init__(
+        self,
+        *,
+        attention: Callable[..., Attention],
+        num_classes: int,
+        vocab_size: int | None = None,
+        input_dim: int | None = None,
+        embed_dim: PositiveInt = 64,
+        position: PositionKind = "none",
+        max_length: PositiveInt = 512,
+        dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
+        self.position = PositionEmbedding(position, embed_dim, max_length)
+        self.max_input_length = self.position.max_length
+        self.pooling = AttentionPooling(attention, embed_dim)
+        self.output = linear(self.pooling.output_dim, num_classes)
+        self.dropout = dropout
+
+    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
+        """inputs: ids (B, L) or vectors (B, L, D); lengths (B,). Weights: `pooling` (B, heads, 1, L)."""
+        inputs = with_a_position(inputs)
+        mask = length_mask(lengths, inputs.shape[1])
+        embedded = self.position(self.embedding(inputs, mask))
+        pooled, weights = self.pooling(F.dropout(embedded, self.dropout, self.training), mask, need_weights)
+        logits = self.output(F.dropout(pooled, self.dropout, self.training))
+        return ClassifierOutput(logits, {} if weights is None else {"pooling": weights})

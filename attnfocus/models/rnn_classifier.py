@@ -1,0 +1,72 @@
+"""Classification of a sequence by a recurrent encoder and attention pooling.
+
+Shapes: B batch, L positions, D width of an input vector, C classes.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnfocus.attention import Attention
+from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.embeddings import InputEmbedding, linear
+from attnfocus.models.encoder import RecurrentEncoder
+from attnfocus.models.lengths import length_mask, with_a_position
+from attnfocus.models.outputs import ClassifierOutput
+from attnfocus.models.pooling import AttentionPooling
+from attnfocus.models.recurrent import CellKind, RecurrentOptions
+
+
+class RNNClassifier(nn.Module):
+    """Recurrent encoder, then a learned query attends to its outputs (Yang et al. 2016, one level).
+
+    Args:
+        attention: makes the attention, given its sizes.
+        num_classes: C.
+        vocab_size, input_dim: exactly one: the inputs are token ids, or vectors of that size.
+        embed_dim: width of the embeddings.
+        hidden_size: width of the encoder's outputs; even if bidirectional.
+        num_layers: layers of the encoder.
+        dropout: of embeddings, between layers, and before the output layer.
+
+    Raises:
+        ValueError: options that do not go together.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    max_input_length: int | None = None  # any length
+    num_prepended: int = 0  # positions that stand before the input's own in the weights
+
+    def __init__(
+        self,
+        *,
+        attention: Callable[..., Attention],
+        num_classes: int,
+        vocab_size: int | None = None,
+        input_dim: int | None = None,
+        embed_dim: PositiveInt = 128,
+        hidden_size: PositiveInt = 128,
+        num_layers: PositiveInt = 1,
+        cell: CellKind = "lstm",
+        bidirectional: bool = True,
+        dropout: Probability = 0.2,
+    ) -> None:
+        super().__init__()
+        self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
+        options = RecurrentOptions(hidden_size, num_layers, cell, dropout)
+        self.encoder = RecurrentEncoder(embed_dim, options, bidirectional)
+        self.pooling = AttentionPooling(attention, hidden_size)
+        self.output = linear(self.pooling.output_dim, num_classes)
+        self.dropout = dropout
+
+    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
+        """inputs: ids (B, L) or vectors (B, L, D); lengths (B,). Weights: `pooling` (B, heads, 1, L)."""
+        inputs = with_a_position(inputs)
+        mask = length_mask(lengths, inputs.shape[1])
+        embedded = F.dropout(self.embedding(inputs, mask), self.dropout, self.training)
+        encoded, _ = self.encoder(embedded, lengths)
+        pooled, weights = self.pooling(encoded, mask, need_weights)
+        logits = self.output(F.dropout(pooled, self.dropout, self.training))
+        return ClassifierOutput(logits, {} if weights is None else {"pooling": weights})

@@ -1,0 +1,137 @@
+"""Sequence to sequence with attention, over recurrent layers.
+
+Shapes: B sentences, N rows (sentences, or hypotheses of a beam), S source tokens, T target tokens, V target vocabulary.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypeVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnfocus.attention import Attention
+from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.decoder import AttendThenRecur, Bridge, DecoderState, EncodedSource, RecurThenAttend
+from attnfocus.models.embeddings import linear, token_embedding
+from attnfocus.models.encoder import RecurrentEncoder
+from attnfocus.models.lengths import length_mask, with_a_position
+from attnfocus.models.outputs import SequenceOutput
+from attnfocus.models.recurrent import CellKind, RecurrentOptions
+from attnfocus.models.tree import select_rows
+
+Tree = TypeVar("Tree")
+
+
+class Seq2Seq(nn.Module):
+    """Bidirectional recurrent encoder, attention, recurrent decoder (Bahdanau et al. 2015; Luong et al. 2015).
+
+    Args:
+        attention: makes the attention, given its sizes.
+        source_vocab_size, target_vocab_size: numbers of tokens.
+        embed_dim: width of the token embeddings.
+        hidden_size: width of encoder outputs and decoder states; even if bidirectional.
+        num_layers: layers of the encoder and of the decoder.
+        order: whether the decoder moves on before it attends (Luong) or attends before it moves on (Bahdanau).
+        input_feeding: feed the attentional vector back (Luong et al. 2015, sec. 3.3); with recur_then_attend only.
+        tied_embeddings: which tables are one: none, the decoder's input and output (Press & Wolf 2017), or the
+            source's too (needs one vocabulary). The readout is then embed_dim wide, else hidden_size.
+        dropout: of embeddings, between layers, and of the readout before the output layer.
+
+    Raises:
+        ValueError: options that do not go together.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("translation",)
+    max_input_length: int | None = None  # any length
+    num_prepended: int = 0  # positions that stand before the input's own in the weights
+
+    def __init__(
+        self,
+        *,
+        attention: Callable[..., Attention],
+        source_vocab_size: int,
+        target_vocab_size: int,
+        embed_dim: PositiveInt = 256,
+        hidden_size: PositiveInt = 256,
+        num_layers: PositiveInt = 1,
+        cell: CellKind = "lstm",
+        bidirectional: bool = True,
+        order: Literal["recur_then_attend", "attend_then_recur"] = "recur_then_attend",
+        input_feeding: bool = False,
+        tied_embeddings: Literal["none", "decoder", "all"] = "decoder",
+        dropout: Probability = 0.2,
+    ) -> None:
+        super().__init__()
+        if tied_embeddings == "all" and source_vocab_size != target_vocab_size:
+            raise ValueError(
+                f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
+                "target tokens. Use a shared tokenizer, or tied_embeddings=decoder."
+            )
+        if input_feeding and order == "attend_then_recur":
+            raise ValueError(
+                "input_feeding=true belongs to order=recur_then_attend: with attend_then_recur the decoder reads its "
+                "context already. Use input_feeding=false, or order=recur_then_attend."
+            )
+        options = RecurrentOptions(hidden_size, num_layers, cell, dropout)
+        self.encoder = RecurrentEncoder(embed_dim, options, bidirectional)
+        self.bridge = Bridge(options)
+        attend = attention(query_dim=hidden_size, key_dim=hidden_size, value_dim=hidden_size, suggested_heads=1)
+        if attend.same_sequence_only:
+            raise ValueError(
+                "attention.pattern: this pattern compares positions of one sequence, and a decoder attends to "
+                "another, the source. Use attention/pattern=full, or model=transformer."
+            )
+        readout_dim = hidden_size if tied_embeddings == "none" else embed_dim
+        self.decoder: RecurThenAttend | AttendThenRecur
+        if order == "recur_then_attend":
+            self.decoder = RecurThenAttend(embed_dim, readout_dim, options, attend, input_feeding)
+        else:
+            self.decoder = AttendThenRecur(embed_dim, readout_dim, options, attend)
+        self.target_embedding = token_embedding(target_vocab_size, embed_dim)
+        if tied_embeddings == "all":
+            self.source_embedding = self.target_embedding
+        else:
+            self.source_embedding = token_embedding(source_vocab_size, embed_dim)
+        self.output = linear(readout_dim, target_vocab_size)
+        if tied_embeddings != "none":
+            self.output.weight = self.target_embedding.weight
+        self.dropout = dropout
+
+    def forward(
+        self, source: Tensor, source_lengths: Tensor, target_in: Tensor, need_weights: bool = False
+    ) -> SequenceOutput:
+        """Teacher-forced: source (B, S) of `source_lengths` (B,), target_in (B, T) from BOS on."""
+        memory = self.encode(source, source_lengths)
+        logits, _, weights = self._decode(target_in, self.start(memory), memory, need_weights)
+        return SequenceOutput(logits, {} if weights is None else {"cross": weights})
+
+    def encode(self, source: Tensor, lengths: Tensor) -> EncodedSource:
+        """What depends on the source (B, S) alone, the attention's projections of it included."""
+        source = with_a_position(source)
+        embedded = F.dropout(self.source_embedding(source), self.dropout, self.training)
+        outputs, finals = self.encoder(embedded, lengths)
+        mask = length_mask(lengths, source.shape[1]).unsqueeze(1)  # (B, 1, S)
+        return EncodedSource(self.decoder.attention.prepare(outputs, mask=mask), finals)
+
+    def start(self, memory: EncodedSource) -> DecoderState:
+        """The decoder's state before BOS."""
+        return self.decoder.start(self.bridge(memory.finals))
+
+    def step(
+        self, tokens: Tensor, state: DecoderState, memory: EncodedSource, need_weights: bool = False
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """Read one token of each row (N,): logits of the next one (N, V), the new state, weights (N, heads, S)."""
+        logits, state, weights = self._decode(tokens.unsqueeze(1), state, memory, need_weights)
+        return logits.squeeze(1), state, None if weights is None else weights.squeeze(2)
+
+    def select(self, tree: Tree, index: Tensor) -> Tree:
+        """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""
+        return select_rows(tree, index)
+
+    def _decode(
+        self, tokens: Tensor, state: DecoderState, memory: EncodedSource, need_weights: bool
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        embedded = F.dropout(self.target_embedding(tokens), self.dropout, self.training)
+        decoded: Any = self.decoder(embedded, state, memory, need_weights)
+        readout = F.dropout(decoded.readout, self.dropout, self.training)
+        return self.output(readout), decoded.state, decoded.weights

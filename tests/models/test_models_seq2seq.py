@@ -1,0 +1,208 @@
+"""Sequence to sequence: padding, stepping, and the papers' equations."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from attnfocus.models import Seq2Seq
+
+VARIANTS = {
+    "luong": {},
+    "luong_fed": {"input_feeding": True, "num_layers": 2, "tied_embeddings": "none"},
+    "bahdanau": {"order": "attend_then_recur", "cell": "gru"},
+    "bahdanau_deep": {"order": "attend_then_recur", "num_layers": 2, "tied_embeddings": "all"},
+    "luong_gru": {"cell": "gru", "bidirectional": False, "num_layers": 2},
+}
+
+
+def build(attention, **changes):
+    torch.manual_seed(1)
+    options = {"source_vocab_size": 12, "target_vocab_size": 12, "embed_dim": 6, "hidden_size": 8, "dropout": 0.0}
+    return Seq2Seq(attention=attention, **(options | changes)).double()
+
+
+def batch():
+    generator = torch.Generator().manual_seed(2)
+    source = torch.randint(4, 12, (4, 6), generator=generator)
+    lengths = torch.tensor([6, 2, 4, 1])
+    source[torch.arange(6) >= lengths.unsqueeze(1)] = 0
+    target = torch.randint(4, 12, (4, 5), generator=generator)
+    target[:, 0] = 2
+    return source, lengths, target
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_padding_never_changes_the_result(preset, variant, need_weights, make_attention):
+    model = build(make_attention(preset), **VARIANTS[variant])
+    source, lengths, target = batch()
+    output = model(source, lengths, target, need_weights)
+    together = gradients(model, output.logits.square().sum())
+    alone = []
+    for row, length in enumerate(lengths.tolist()):
+        each = model(source[row : row + 1, :length], lengths[row : row + 1], target[row : row + 1], need_weights)
+        torch.testing.assert_close(output.logits[row : row + 1], each.logits)
+        if need_weights:
+            weights = output.weights["cross"]
+            torch.testing.assert_close(weights[row : row + 1, ..., :length], each.weights["cross"])
+            assert weights[row, ..., length:].eq(0).all()
+        alone.append(each.logits.square().sum())
+    torch.testing.assert_close(together, gradients(model, sum(alone)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_teacher_forcing_equals_stepping(preset, variant, make_attention):
+    model = build(make_attention(preset), **VARIANTS[variant])
+    source, lengths, target = batch()
+    output = model(source, lengths, target, need_weights=True)
+    memory = model.encode(source, lengths)
+    state = model.start(memory)
+    for position, tokens in enumerate(target.unbind(1)):
+        logits, state, weights = model.step(tokens, state, memory, need_weights=True)
+        torch.testing.assert_close(logits, output.logits[:, position])
+        torch.testing.assert_close(weights, output.weights["cross"][:, :, position])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_selected_rows_go_on_as_if_alone(preset, variant, make_attention):
+    model = build(make_attention(preset), **VARIANTS[variant])
+    source, lengths, target = batch()
+    memory = model.encode(source, lengths)
+    state = model.step(target[:, 0], model.start(memory), memory)[1]
+    expected = model.step(target[:, 1], state, memory)[0]
+    index = torch.tensor([2, 0, 2])
+    logits, _, _ = model.step(target[index, 1], model.select(state, index), model.select(memory, index))
+    torch.testing.assert_close(logits, expected[index])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_empty_source_gives_finite_logits_and_gradients(preset, variant, make_attention):
+    model = build(make_attention(preset), **VARIANTS[variant])
+    target = torch.tensor([[2, 5], [2, 6]])
+    for source in (torch.tensor([[4, 5], [0, 0]]), torch.empty(2, 0, dtype=torch.long)):
+        lengths = torch.tensor([source.shape[1], 0])
+        output = model(source, lengths, target, need_weights=True)
+        assert output.logits.isfinite().all()
+        assert output.weights["cross"][1].eq(0).all()
+        assert all(g.isfinite().all() for g in gradients(model, output.logits.sum()).values())
+
+
+def test_order_luong_is_equation_5_written_as_a_loop(make_attention):
+    model = build(make_attention("dot"), tied_embeddings="none", input_feeding=True)
+    source, lengths, target = batch()
+    decoder, cell = model.decoder, model.decoder.recurrent.cells[0]
+    outputs, finals = model.encoder(model.source_embedding(source), lengths)
+    for row, length in enumerate(lengths.tolist()):
+        keys, final = outputs[row, :length], finals[0][row]
+        h, c = torch.tanh(model.bridge.hidden[0](final)), model.bridge.cell[0](final)
+        fed = torch.zeros(8, dtype=torch.float64)
+        for position, token in enumerate(target[row].tolist()):
+            y = model.target_embedding.weight[token]
+            h, c = cell(torch.cat([y, fed]), (h, c))
+            weights = torch.softmax(torch.stack([h @ key for key in keys]), 0)
+            context = sum(weight * key for weight, key in zip(weights, keys, strict=True))
+            fed = torch.tanh(decoder.readout.weight @ torch.cat([context, h]))
+            expected = model.output.weight @ fed + model.output.bias
+            torch.testing.assert_close(model(source, lengths, target).logits[row, position], expected)
+
+
+def test_order_bahdanau_attends_with_the_top_state_before_the_token(make_attention):
+    changes = {"order": "attend_then_recur", "cell": "gru", "num_layers": 2, "tied_embeddings": "none"}
+    model = build(make_attention("dot"), **changes)
+    source, lengths, target = batch()
+    logits, (lower, upper) = model(source, lengths, target).logits, model.decoder.recurrent.cells
+    outputs, finals = model.encoder(model.source_embedding(source), lengths)
+    for row, length in enumerate(lengths.tolist()):
+        keys = outputs[row, :length]
+        r, s = (torch.tanh(model.bridge.hidden[depth](finals[depth][row])) for depth in range(2))
+        for position, token in enumerate(target[row].tolist()):
+            y = model.target_embedding.weight[token]
+            context = torch.softmax(keys @ s, 0) @ keys
+            r = lower(torch.cat([y, context]), r)
+            s = upper(r, s)
+            readout = torch.tanh(model.decoder.readout(torch.cat([s, context, y])))
+            torch.testing.assert_close(logits[row, position], F.linear(readout, model.output.weight, model.output.bias))
+
+
+def test_weights_are_given_only_when_asked_for(make_attention):
+    model = build(make_attention("multi_head"))
+    assert model(*batch()).weights == {}
+    weights = model(*batch(), need_weights=True).weights
+    assert list(weights) == ["cross"]
+    assert weights["cross"].shape == (4, 4, 5, 6)
+
+
+@pytest.mark.parametrize("tied", ["none", "decoder", "all"])
+def test_tied_embeddings_share_exactly_the_tables_they_name(tied, make_attention):
+    model = build(make_attention("additive"), tied_embeddings=tied)
+    assert (model.output.weight is model.target_embedding.weight) == (tied != "none")
+    assert (model.source_embedding is model.target_embedding) == (tied == "all")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"hidden_size": 7}, "hidden_size=7"),
+        ({"input_feeding": True, "order": "attend_then_recur"}, "input_feeding"),
+        ({"tied_embeddings": "all", "source_vocab_size": 11}, "11 source and 12"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_by_name(changes, named, make_attention):
+    with pytest.raises(ValueError, match=named):
+        build(make_attention("additive"), **changes)
+
+
+def test_causal_pattern_is_refused_with_the_way_out(make_attention):
+    with pytest.raises(ValueError, match="attention/pattern=full"):
+        build(make_attention("additive", "attention/pattern=causal"))
+
+
+def test_heads_that_do_not_divide_are_refused(make_attention):
+    with pytest.raises(ValueError, match="3"):
+        build(make_attention("multi_head", "attention.num_heads=3"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_model_is_built_on_the_meta_device(preset, variant, make_attention):
+    with torch.device("meta"):
+        model = build(make_attention(preset), **VARIANTS[variant])
+    assert all(parameter.is_meta for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_parameter_is_trained(preset, variant, make_attention):
+    model = build(make_attention(preset), **VARIANTS[variant])
+    grads = gradients(model, model(*batch()).logits.square().sum())
+    unused = [name for name, p in model.named_parameters() if name not in grads or grads[name].eq(0).all()]
+    # A bias on all keys shifts every score of a query alike, which a softmax does not see.
+    assert [name for name in unused if not name.endswith("key_projection.bias")] == []
+
+
+def test_dropout_acts_in_training_only(make_attention):
+    model = build(make_attention("additive"), dropout=0.5)
+    assert not torch.equal(model(*batch()).logits, model(*batch()).logits)
+    model.eval()
+    assert torch.equal(model(*batch()).logits, model(*batch()).logits)
+
+
+@pytest.mark.parametrize("variant", ["luong", "bahdanau"])
+def test_sequences_are_learnt_to_be_reversed(variant, make_attention):
+    torch.manual_seed(0)
+    options = {"embed_dim": 32, "hidden_size": 32, "source_vocab_size": 8, "target_vocab_size": 8}
+    model = build(make_attention("additive"), **VARIANTS[variant], **options).float()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(150):
+        source = torch.randint(4, 8, (32, 5))
+        target = torch.cat([torch.full((32, 1), 2), source.flip(1)], dim=1)
+        logits = model(source, torch.full((32,), 5), target[:, :-1]).logits
+        loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.3  # guessing is log 4 = 1.39
