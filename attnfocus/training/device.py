@@ -1,0 +1,72 @@
+"""Where and in which precision a run computes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from attnfocus.errors import ConfigError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `name`; `auto` takes cuda, then mps, then cpu. `cuda:1` names one of several.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and (kind != "cuda" or not index.isdecimal())):
+        raise ConfigError(f"device: must be one of {', '.join(DEVICES)} or cuda:<number>, got {name}.")
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if kind == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    if (kind == "cuda" and not has_cuda) or (kind == "mps" and not has_mps):
+        here = "cuda, cpu" if has_cuda else "mps, cpu" if has_mps else "cpu"
+        raise ConfigError(f"device: {name} was given, but this torch finds only: {here}. Use device=auto.")
+    if index and int(index) >= torch.cuda.device_count():
+        raise ConfigError(f"device: {name} was given, but there are {torch.cuda.device_count()}, counted from 0.")
+    return torch.device(name)
+
+
+class Precision:
+    """Mixed precision of a run: the forward pass under autocast, and with fp16 a scaled loss.
+
+    Micikevicius et al. 2018, sections 3.1 and 3.2, arXiv:1710.03740. Weights and optimizer states stay float32.
+
+    Raises:
+        ConfigError: the device cannot do it.
+    """
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        if name == "fp16" and device.type != "cuda":
+            raise ConfigError(f"trainer.precision: fp16 needs device=cuda, the device is {device.type}. Use bf16.")
+        if name == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+            raise ConfigError("trainer.precision: this GPU has no bf16. Use fp16 or float32.")
+        self.device = device
+        self.dtype = _DTYPES.get(name)
+        self.scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
+
+    def autocast(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.dtype is None else torch.autocast(self.device.type, dtype=self.dtype)
+
+    def backward(self, loss: Tensor) -> None:
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+
+    def unscale(self, optimizer: Optimizer) -> None:
+        """Gives the gradients their true size; before they are measured and clipped."""
+        if self.scaler is not None:
+            self.scaler.unscale_(optimizer)
+
+    def update(self, optimizer: Optimizer) -> None:
+        """One optimizer step; with fp16 it is left out, and the scale lowered, when a gradient overflowed."""
+        if self.scaler is None:
+            optimizer.step()
+        else:
+            self.scaler.step(optimizer)
+            self.scaler.update()

@@ -1,0 +1,56 @@
+"""The options of the training loop: the schema of the configuration's section `trainer`."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from attnfocus.errors import ConfigError
+from attnfocus.limits import PositiveFloat, PositiveInt, Probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """What a run may be told about its loop. The comments in `configs/trainer/default.yaml` say the same to the user.
+
+    Raises:
+        ConfigError: no limit is set, so that the run would never end.
+    """
+
+    batch_size: PositiveInt = 64  # per micro-batch, counted in batch_unit
+    batch_unit: Literal["sentences", "tokens"] = "sentences"
+    accumulate_steps: PositiveInt = 1  # micro-batches per optimizer step
+    max_steps: PositiveInt | None = None
+    max_epochs: PositiveInt | None = 10
+    max_minutes: PositiveFloat | None = None
+    evaluate_every_steps: PositiveInt | None = None  # None: at the end of each epoch
+    log_every_steps: PositiveInt = 50
+    clip_norm: PositiveFloat | None = 1.0
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    label_smoothing: Probability = 0.0
+    monitor: str | None = None  # None: the task's own choice
+    patience: PositiveInt | None = None  # evaluations without a better one
+    keep_checkpoints: PositiveInt = 2
+    save_every_steps: PositiveInt | None = None  # besides the saves after each evaluation
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    compile: bool = False
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.max_epochs is None and self.max_minutes is None:
+            raise ConfigError(
+                "trainer.max_steps, trainer.max_epochs, trainer.max_minutes: all null, so training would never end. "
+                "Set at least one."
+            )
+
+    def steps_per_epoch(self, num_batches: int) -> int:
+        """Optimizer steps in an epoch of `num_batches` micro-batches; the last step of an epoch may take fewer."""
+        return ceil(num_batches / self.accumulate_steps)
+
+    def total_steps(self, num_batches: int) -> int | None:
+        """Optimizer steps until the first of max_steps and max_epochs; None when minutes alone end the run."""
+        totals = []
+        if self.max_steps is not None:
+            totals.append(self.max_steps)
+        if self.max_epochs is not None:
+            totals.append(self.max_epochs * self.steps_per_epoch(num_batches))
+        return min(totals, default=None)

@@ -1,0 +1,93 @@
+"""How far a run is: everything that a resumed run needs besides weights and optimizer, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from attnfocus.errors import CheckpointError
+from attnfocus.events import Best
+
+
+@dataclass
+class Window:
+    """Sums over the steps since the last progress event."""
+
+    loss_sum: float = 0.0
+    num_targets: int = 0
+    grad_norm_sum: float = 0.0
+    num_norms: int = 0  # fewer than steps when fp16 updates were left out
+    num_words: int = 0
+    seconds: float = 0.0
+
+    def add(self, loss: float, num_targets: int, grad_norm: float, num_words: int, seconds: float) -> None:
+        self.loss_sum += loss * num_targets
+        self.num_targets += num_targets
+        if math.isfinite(grad_norm):
+            self.grad_norm_sum += grad_norm
+            self.num_norms += 1
+        self.num_words += num_words
+        self.seconds += seconds
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / self.num_targets if self.num_targets else math.nan
+
+    @property
+    def grad_norm(self) -> float:
+        return self.grad_norm_sum / self.num_norms if self.num_norms else math.nan
+
+    @property
+    def words_per_second(self) -> float:
+        return self.num_words / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class RunState:
+    """Counts of a run.
+
+    `epoch` counts finished epochs; `position` is how many micro-batches of the next one are done, of `epoch_batches`.
+    `evaluated_step` is the last step whose evaluation is done: a run that ended between a step and the evaluation due
+    after it makes up for it when resumed. `seconds` is all time since the start, resumed parts added up;
+    `step_seconds` the part spent in training steps.
+    """
+
+    seed: int
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    epoch_batches: int = 0
+    evaluated_step: int = 0
+    evaluations_since_best: int = 0
+    skipped_updates: int = 0  # in a row
+    seconds: float = 0.0
+    step_seconds: float = 0.0
+    num_words: int = 0
+    best: Best | None = None
+    window: Window = field(default_factory=Window)
+
+    @property
+    def epoch_of_step(self) -> int:
+        """The epoch that the last step belonged to, counted from 1; 0 before the first step."""
+        return self.epoch + (1 if self.position else 0)
+
+    def advance(self, num_batches: int) -> None:
+        """Counts a step of `num_batches` micro-batches."""
+        self.step += 1
+        self.position += num_batches
+        if self.position >= self.epoch_batches:
+            self.epoch += 1
+            self.position = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> RunState:
+        try:
+            best = None if saved["best"] is None else Best(**saved["best"])
+            return cls(**{**saved, "best": best, "window": Window(**saved["window"])})
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"the checkpoint's state.json does not describe a training run: {error}") from None

@@ -1,0 +1,293 @@
+"""The loop: accumulation, clipping, guards, evaluation, limits, events."""
+
+import copy
+import logging
+import math
+
+import pytest
+import torch
+from torch import nn
+from training_toys import CPU, Toy, ToyBatch, ToyEvaluation, ToyModel, ToyTask, cut, examples, same_tensors
+
+from attnfocus.errors import ConfigError, DataError, RunError
+from attnfocus.events import CheckpointSaved, Evaluated, Progress, TrainingEnded, TrainingStarted
+from attnfocus.training import CheckpointStore, Precision, TrainerOptions, adamw, monitored, resolve_device
+from attnfocus.training.optimizers import adam
+
+
+def scores(*values):
+    """An evaluation that returns these scores one after the other."""
+    remaining = iter(values)
+    return lambda model: ToyEvaluation({"score": next(remaining), "loss": 1.0})
+
+
+def test_accumulating_two_batches_of_four_equals_one_of_eight(tmp_path):
+    data = examples(48)
+    whole = Toy(tmp_path / "a", TrainerOptions(max_epochs=3), batches=lambda epoch: cut(data, 8))
+    halves = Toy(tmp_path / "b", TrainerOptions(max_epochs=3, accumulate_steps=2), batches=lambda epoch: cut(data, 4))
+    model = ToyModel().double()
+    data = ToyBatch(data.ids, data.features.double(), data.labels)
+    for toy in (whole, halves):
+        toy.make_model = lambda: copy.deepcopy(model)
+        toy.task = type("DoubleTask", (ToyTask,), {"step": double_step})()
+        toy.evaluate = scores(1, 1, 1)
+        assert toy.run().step == 18
+    assert ToyTask().num_targets(cut(data, 4)[0]) != ToyTask().num_targets(
+        cut(data, 4)[1]
+    )  # a mean of means would differ
+    for ours, theirs in zip(whole.model.parameters(), halves.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+def double_step(self, model, batch):
+    output = nn.functional.cross_entropy(model(batch.features), batch.labels, ignore_index=-1, reduction="sum")
+    return type("Output", (), {"loss_sum": output})()
+
+
+def test_a_step_is_plain_gradient_descent_on_the_mean_over_all_targets(tmp_path):
+    batches = cut(examples(11), 4)  # the last has fewer examples
+    toy = Toy(tmp_path, TrainerOptions(max_epochs=1, accumulate_steps=3, clip_norm=None), batches=lambda epoch: batches)
+    reference = []
+    toy.make_model = lambda: reference.append(model := ToyModel()) or copy.deepcopy(model)
+    toy.run()
+    model = reference[0].double()
+    features = torch.cat([batch.features for batch in batches]).double()
+    labels = torch.cat([batch.labels for batch in batches])
+    nn.functional.cross_entropy(model(features), labels, ignore_index=-1).backward()
+    for parameter, trained in zip(model.parameters(), toy.model.parameters(), strict=True):
+        torch.testing.assert_close((parameter - 0.1 * parameter.grad).float(), trained, rtol=1e-5, atol=1e-6)
+
+
+def test_steps_at_the_end_of_an_epoch_take_what_is_left_and_never_cross_it(tmp_path):
+    toy = Toy(tmp_path, TrainerOptions(max_epochs=2, accumulate_steps=5))  # 12 batches: 5 + 5 + 2
+    assert toy.run().step == 6
+    assert toy.recorder.of(TrainingStarted)[0].steps_per_epoch == 3
+    assert [event.step for event in toy.recorder.of(Evaluated)] == [3, 6]
+    assert [event.epoch for event in toy.recorder.of(Evaluated)] == [1, 2]
+
+
+def test_items_are_made_only_when_their_step_comes(tmp_path):
+    made = []
+
+    class Lazy(list):
+        def __getitem__(self, index):
+            made.append(index)
+            return super().__getitem__(index)
+
+    Toy(tmp_path, TrainerOptions(max_steps=3), batches=lambda epoch: Lazy(cut(examples(48), 4))).run()
+    assert made == [0, 1, 2]
+
+
+def test_gradients_are_clipped_to_the_norm_and_reported_before_clipping(tmp_path):
+    runs = {}
+    for clip_norm in (None, 0.01, 1e6):
+        options = TrainerOptions(max_steps=1, clip_norm=clip_norm, log_every_steps=1)
+        runs[clip_norm] = toy = Toy(tmp_path / str(clip_norm), options)
+        start = []
+        toy.make_model = lambda start=start: start.append(model := ToyModel()) or copy.deepcopy(model)
+        toy.run()
+        moved = torch.cat(
+            [(a - b).flatten() for a, b in zip(start[0].parameters(), toy.model.parameters(), strict=True)]
+        )
+        norm = toy.recorder.of(Progress)[0].grad_norm
+        expected = 0.1 * (norm if clip_norm is None else min(clip_norm, norm))
+        assert moved.norm().item() == pytest.approx(expected, rel=1e-3)
+    assert same_tensors(runs[None].model, runs[1e6].model)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path, bad):
+    batches = cut(examples(48), 4)
+    batches[7].features[0, 0] = bad
+    options = TrainerOptions(max_epochs=1, save_every_steps=5, log_every_steps=1)
+    toy = Toy(tmp_path, options, batches=lambda epoch: batches)
+    before = []
+    toy.recorder.on_each = lambda event: (
+        before.append(copy.deepcopy(toy.model)) if isinstance(event, Progress) else None
+    )
+    with pytest.raises(RunError) as caught:
+        toy.run()
+    message = str(caught.value)
+    assert all(part in message for part in ("step 8", "example-28", "lr: 0.1", "step-00000005"))
+    assert len(message.splitlines()) <= 5
+    assert all(torch.equal(a, b) for a, b in zip(before[-1].parameters(), toy.model.parameters(), strict=True))
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_though_the_loss_is(tmp_path):
+    class Root(ToyModel):
+        def forward(self, features):
+            return super().forward(features) + (self.out.bias - self.out.bias.detach()).sqrt()  # 0, with slope inf
+
+    with pytest.raises(RunError, match=r"gradient norm (inf|nan)"):
+        Toy(tmp_path, TrainerOptions(max_steps=2), make_model=Root).run()
+
+
+def steep_step(self, model, batch):
+    output = ToyTask().step(model, batch)
+    return type("Output", (), {"loss_sum": 300 * output.loss_sum})()
+
+
+def test_fp16_leaves_out_overflowing_updates_lowers_the_scale_and_gives_up_at_last(tmp_path, monkeypatch):
+    def scaled(self, name, device, initial=Precision.__init__):
+        initial(self, "float32", device)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+
+    monkeypatch.setattr(Precision, "__init__", scaled)
+    options = TrainerOptions(max_steps=14, log_every_steps=1)
+    steep = type("SteepTask", (ToyTask,), {"step": steep_step})()  # overflows float32 until the scale is 2^120 or so
+    toy = Toy(tmp_path, options, make_optimizer=adam, task=steep)
+    toy.run()
+    norms = [event.grad_norm for event in toy.recorder.of(Progress)]
+    assert math.isnan(norms[0])
+    assert math.isfinite(norms[-1])
+    assert all(torch.isfinite(parameter).all() for parameter in toy.model.parameters())
+    monkeypatch.setattr("attnfocus.training.loop.MAX_SKIPPED_UPDATES", 1)
+    with pytest.raises(RunError, match="not finite"):
+        Toy(tmp_path / "b", options, make_optimizer=adam, task=steep).run()
+
+
+def test_the_best_is_kept_by_direction_and_never_by_nan_or_a_tie(tmp_path):
+    options = TrainerOptions(max_epochs=5, monitor="score", keep_checkpoints=1)
+    toy = Toy(tmp_path, options, evaluate=scores(math.nan, 1.0, 3.0, 3.0, 2.0))
+    result = toy.run()
+    assert [event.is_best for event in toy.recorder.of(Evaluated)] == [False, True, True, False, False]
+    assert (result.best.metric, result.best.value, result.best.step) == ("score", 3.0, 36)
+    assert toy.store.load("best").step == 36
+    assert toy.store.load("last").step == 60
+    assert sorted(path.name for path in toy.store.folder.glob("step-*")) == ["step-00000036", "step-00000060"]
+
+
+def test_a_loss_is_best_when_lowest(tmp_path):
+    values = iter([3.0, 1.0, 2.0])
+    toy = Toy(tmp_path, TrainerOptions(max_epochs=3), evaluate=lambda model: ToyEvaluation({"loss": next(values)}))
+    assert toy.run().best.value == 1.0
+
+
+def test_patience_counts_evaluations_without_a_better_one(tmp_path):
+    options = TrainerOptions(max_epochs=50, monitor="score", patience=2)
+    toy = Toy(tmp_path, options, evaluate=scores(1, 2, 1, 3, math.nan, 3, 99))
+    result = toy.run()
+    assert result.epoch == 6
+    assert result.reason == "no better score for 2 evaluations"
+    assert toy.recorder.of(TrainingEnded)[0].reason == result.reason
+
+
+def test_evaluates_every_n_steps_and_always_at_the_end(tmp_path):
+    toy = Toy(tmp_path, TrainerOptions(max_steps=10, evaluate_every_steps=4))
+    toy.run()
+    assert [event.step for event in toy.recorder.of(Evaluated)] == [4, 8, 10]
+    assert [event.step for event in toy.recorder.of(CheckpointSaved)] == [4, 8, 10]
+
+
+def test_the_first_limit_ends_the_run(tmp_path):
+    assert Toy(tmp_path / "a", TrainerOptions(max_steps=5, max_epochs=9)).run().reason == "max_steps reached"
+    assert Toy(tmp_path / "b", TrainerOptions(max_steps=500, max_epochs=1)).run().reason == "max_epochs reached"
+    timed = Toy(tmp_path / "c", TrainerOptions(max_epochs=None, max_minutes=0.3 / 60))
+    result = timed.run()
+    assert result.reason == "max_minutes reached"
+    assert 0.3 <= result.seconds < 5
+    assert timed.recorder.of(Evaluated)[-1].step == result.step
+
+
+def test_a_run_without_a_limit_or_with_an_unknown_monitor_is_refused():
+    with pytest.raises(ConfigError, match="max_epochs"):
+        TrainerOptions(max_epochs=None)
+    with pytest.raises(ConfigError, match=r"trainer\.monitor.*loss, score"):
+        monitored(TrainerOptions(monitor="bleu"), ToyTask())
+
+
+def test_an_epoch_without_batches_is_a_data_error(tmp_path):
+    with pytest.raises(DataError, match="no training batch"):
+        Toy(tmp_path, TrainerOptions(), batches=lambda epoch: []).run()
+
+
+def test_logged_progress_comes_every_n_steps_with_the_mean_over_all_targets(tmp_path):
+    every, each = (Toy(tmp_path / str(n), TrainerOptions(max_steps=12, log_every_steps=n)) for n in (4, 1))
+    every.run()
+    each.run()
+    singles = each.recorder.of(Progress)
+    targets = [ToyTask().num_targets(batch) for batch in each.batches(0)]
+    logged = [event for event in every.recorder.of(Progress) if event.is_logged]
+    assert [event.step for event in logged] == [4, 8, 12]
+    for event in logged:
+        steps = range(event.step - 4, event.step)
+        total = sum(singles[index].loss * targets[index] for index in steps)
+        assert event.loss == pytest.approx(total / sum(targets[index] for index in steps))
+    assert logged[-1].fraction_done == 1.0
+    assert logged[-1].eta_seconds == 0.0
+    assert logged[0].fraction_done == pytest.approx(1 / 3)
+
+
+def test_progress_for_the_screen_comes_twice_a_second_and_leaves_logged_means_alone(tmp_path, monkeypatch):
+    plain = Toy(tmp_path / "a", TrainerOptions(max_steps=12, log_every_steps=6))
+    plain.run()
+    monkeypatch.setattr("attnfocus.training.loop.SCREEN_SECONDS", 0.0)
+    lively = Toy(tmp_path / "b", TrainerOptions(max_steps=12, log_every_steps=6))
+    lively.run()
+    assert len(lively.recorder.of(Progress)) == 12
+    assert lively.recorder.logged() == plain.recorder.logged()
+
+
+def test_throughput_leaves_evaluation_out_and_seconds_does_not(tmp_path):
+    import time
+
+    def slow(model):
+        time.sleep(0.3)
+        return ToyEvaluation({"loss": 1.0})
+
+    toy = Toy(tmp_path, TrainerOptions(max_epochs=1), evaluate=slow)
+    result = toy.run()
+    assert result.seconds >= 0.3
+    assert result.words_per_second > 12 * 40 / 0.3
+
+
+def test_a_compiled_model_trains_and_its_checkpoint_is_that_of_the_module(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda model, compile=torch.compile: compile(model, backend="eager"))
+    toy = Toy(tmp_path, TrainerOptions(max_steps=3, compile=True))
+    toy.run()
+    plain = Toy(tmp_path / "plain", TrainerOptions(max_steps=3))
+    plain.run()
+    assert same_tensors(toy.model, plain.model)
+    model = ToyModel()
+    toy.store.load("last").load_model(model)
+    assert same_tensors(model, plain.model)
+
+
+def test_bf16_trains_and_keeps_float32_weights(tmp_path):
+    toy = Toy(tmp_path, TrainerOptions(max_epochs=3, precision="bf16"), make_optimizer=adamw)
+    toy.run()
+    losses = [event.metrics["loss"] for event in toy.recorder.of(Evaluated)]
+    assert losses[-1] < losses[0]
+    assert all(parameter.dtype == torch.float32 for parameter in toy.model.parameters())
+
+
+def test_a_full_disk_costs_one_warning_and_the_run_goes_on(tmp_path, monkeypatch, caplog):
+    real, calls = CheckpointStore.save, []
+
+    def failing(self, step, *args, **kwargs):
+        calls.append(step)
+        if step <= 24:
+            raise OSError(28, "No space left on device")
+        return real(self, step, *args, **kwargs)
+
+    monkeypatch.setattr(CheckpointStore, "save", failing)
+    with caplog.at_level(logging.WARNING):
+        result = Toy(tmp_path / "a", TrainerOptions(max_epochs=3)).run()
+    assert (calls, result.step) == ([12, 24, 36], 36)
+    assert len([record for record in caplog.records if "No space left" in record.getMessage()]) == 1
+    with pytest.raises(RunError, match=r"could not be saved.*No space left"):
+        Toy(tmp_path / "b", TrainerOptions(max_epochs=2)).run()
+
+
+def test_devices_that_are_not_here_are_refused_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == CPU
+    for name in ("cuda", "mps", "cuda:1"):
+        with pytest.raises(ConfigError, match=f"{name} was given.*device=auto"):
+            resolve_device(name)
+    for name in ("gpu", "cpu:1", "cuda:x"):
+        with pytest.raises(ConfigError, match="must be one of"):
+            resolve_device(name)
+    with pytest.raises(ConfigError, match="fp16 needs device=cuda"):
+        Precision("fp16", CPU)
