@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 from typing import cast
 
 import torch
@@ -126,7 +127,7 @@ class _Run:
             self.open_epoch()
         stop = min(state.position + self.options.accumulate_steps, state.epoch_batches)
         taken = [self.epoch_items[index] for index in range(state.position, stop)]
-        num_targets = sum(self.task.num_targets(batch) for batch in taken)
+        num_targets = sum(self.task.num_targets(cast(Any, batch)) for batch in taken)  # its task knows its kind
         factor = self.scheduler.factor(state.step + 1)
         for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = lr * factor

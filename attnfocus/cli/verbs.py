@@ -1,0 +1,203 @@
+"""Runs a verb under Hydra: its overrides, sweeps, launchers and completion, with our own errors."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from attnfocus.config.folder import shipped_folder
+from attnfocus.config.overrides import CommandLine, reword
+from attnfocus.config.read import resolve
+from attnfocus.errors import ConfigError, UserError
+
+NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
+MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
+
+
+def slug(text: str) -> str:
+    """A folder name from overrides: runs of characters other than letters, digits and `_=.,+-` become one `-`."""
+    return re.sub(r"[^\w=.,+-]+", "-", str(text))[:MAX_NAME]
+
+
+# Hydra's workers import this module to find the task function; the resolver that names their folder must then be there.
+OmegaConf.register_new_resolver("attnfocus.slug", slug, replace=True)
+
+
+def run_verb(verb: str, arguments: list[str]) -> int:
+    """Checks the command line, then lets Hydra compose and run it.
+
+    Returns:
+        The exit code.
+    """
+    flags = _flags(arguments)
+    if flags.multirun and verb not in _SWEEP_JOBS:
+        raise ConfigError(f"-m: sweeps are for {', '.join(_SWEEP_JOBS)}; {verb} takes one run at a time.")
+    shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
+    line = CommandLine(verb, flags.overrides, flags.config_dir, is_sweep=flags.multirun)
+    _check(line)
+    extra: list[str] = []
+    sweep_dir = _new_sweep_dir(line) if flags.multirun and not shows_config else None
+    if sweep_dir is not None:
+        fixed = ",".join(f"'{key}'" for key in line.fixed_keys())
+        extra = [f"hydra.sweep.dir='{sweep_dir}'", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
+    outcome = _Outcome()
+    _call_hydra(verb, [*arguments, *extra], outcome if sweep_dir is None else None)
+    if sweep_dir is not None:
+        from attnfocus.commands.sweep import finish_sweep
+
+        return finish_sweep(sweep_dir)
+    return outcome.exit_code
+
+
+class _Outcome:
+    """Carries the result of a single run past Hydra, which returns nothing and comments on errors."""
+
+    exit_code = 0
+    error: Exception | None = None
+
+
+def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -> None:
+    def job(config: DictConfig) -> int:
+        assert outcome is not None
+        try:
+            outcome.exit_code = run_job(verb, config)
+        except Exception as error:
+            outcome.error = error
+        return outcome.exit_code
+
+    task = job if outcome is not None else _SWEEP_JOBS[verb]
+    before = sys.argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed
+    sys.argv = [before[0], *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(shipped_folder()), config_name=verb)(task)()
+    except UserError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(reword(error)) from error
+    finally:
+        sys.argv = before
+    if outcome is not None and outcome.error is not None:
+        raise outcome.error
+
+
+def run_job(verb: str, config: DictConfig) -> int:
+    """One composed configuration -> the verb's command."""
+    values = resolve(config)
+    hydra_config = HydraConfig.get()
+    overrides = list(hydra_config.overrides.task)
+    if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
+        raise ConfigError("trust: may only be given on the command line, not in a file.")
+    if verb == "train":
+        chosen = hydra_config.runtime.choices
+        values["choices"] = {name: str(chosen[name]) for name in NAMED_GROUPS}
+    command = import_module(f"attnfocus.commands.{verb}")
+    code: int = command.run(values, overrides)
+    return code
+
+
+def run_sweep_job(verb: str, config: DictConfig) -> int:
+    """One job of a sweep: a failure is written down, and the next job starts."""
+    from attnfocus.commands.sweep import run_recorded
+
+    hydra_config = HydraConfig.get()
+    folder = Path(hydra_config.runtime.output_dir)
+    config.run_dir = str(folder)
+    return run_recorded(folder, list(hydra_config.overrides.task), lambda: run_job(verb, config))
+
+
+def train_job(config: DictConfig) -> int:
+    """The task function of `train -m`; at module level so that launchers can send it to other processes."""
+    return run_sweep_job("train", config)
+
+
+_SWEEP_JOBS = {"train": train_job}
+
+
+def _check(line: CommandLine) -> None:
+    try:
+        line.check()
+    except ConfigError as error:
+        if line.is_sweep or line.verb != "train":
+            raise
+        raise ConfigError([*error.problems, *_value_problems(line, error.problems)]) from error
+
+
+def _value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
+    """What is also wrong with the values of the overrides that can be composed, so that one message says all."""
+    sound = [text for text in line.overrides if not any(problem.startswith(_key_of(text)) for problem in known)]
+    try:
+        values = line.compose(sound, resolve=True)
+        from attnfocus.commands.assembly import check_train
+
+        check_train(values)
+    except ConfigError as error:
+        return list(error.problems)
+    except UserError:
+        pass
+    return []
+
+
+def _key_of(override: str) -> str:
+    return override.split("=", 1)[0]
+
+
+def _new_sweep_dir(line: CommandLine) -> Path:
+    """outputs/sweeps/<date>/<time>, made here so that two sweeps of the same second get two folders."""
+    outputs = line.compose([text for text in line.overrides if text.startswith("paths.outputs=")])["paths"]["outputs"]
+    now = datetime.now()
+    parent = Path(outputs) / "sweeps" / now.strftime("%Y-%m-%d")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1000):
+            folder = parent / (now.strftime("%H-%M-%S") + (f"-{number}" if number else ""))
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder.resolve()
+    except OSError as error:
+        raise ConfigError(f"paths.outputs: cannot write to {parent.resolve()}: {error.strerror}.") from error
+    raise ConfigError(f"paths.outputs: no free folder in {parent.resolve()}.")
+
+
+def _flags(arguments: Sequence[str]) -> argparse.Namespace:
+    """The flags as Hydra itself parses them."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    parser.error = _refuse  # type: ignore[method-assign]
+    flags: argparse.Namespace = parser.parse_args(list(arguments))
+    return flags
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ConfigError(f"{message}. `attnfocus VERB --help` shows the flags.")
+
+
+def complete(arguments: Sequence[str]) -> int:
+    """Tab completion: `-sc install=bash` prints the script, `-sc query=bash` answers for what is typed so far."""
+    from attnfocus.cli.help import VERBS
+
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    verb = words[1] if len(words) > 1 else ""
+    is_query = any(argument.startswith("query=") for argument in arguments)
+    if is_query and (len(words) < 3 or verb not in VERBS):
+        print(" ".join(VERBS))
+        return 0
+    if is_query:
+        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
+    _call_hydra(verb if verb in VERBS else "train", ["-sc", *arguments], _Outcome())
+    return 0

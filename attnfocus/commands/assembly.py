@@ -1,0 +1,137 @@
+"""From the configuration to objects: the one place where data, model, attention and task meet."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from attnfocus.commands.schema import TrainConfig
+from attnfocus.config.check import Checker
+from attnfocus.config.folder import groups, shipped_folder
+from attnfocus.config.read import load_yaml
+from attnfocus.config.targets import find_target, make_factory
+from attnfocus.data import DatasetOptions, Source, default_data_dir
+from attnfocus.errors import ConfigError, UserError
+from attnfocus.tasks import TASKS, Task
+from attnfocus.training import resolve_device
+
+# Any small sizes: enough to find out whether a model can be built from its options.
+_TRIAL_SIZES: Mapping[str, Mapping[str, int | None]] = {
+    "translation": {"source_vocab_size": 8, "target_vocab_size": 8},
+    "classification": {"vocab_size": 8, "input_dim": None, "num_classes": 2},
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A configuration that has passed every check that needs no data."""
+
+    config: TrainConfig
+    data_options: DatasetOptions
+    source: Source
+    model: Callable[..., nn.Module]
+    optimizer: Callable[..., torch.optim.Optimizer]
+    scheduler: Callable[..., Any]
+    task_class: type[Task]
+    device: torch.device
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.config.paths.data).expanduser() if self.config.paths.data else default_data_dir()
+
+    @property
+    def name(self) -> str:
+        """Model, attention and dataset as they were chosen: part of the run directory's name."""
+        return "_".join(self.config.choices.get(group, "own") for group in ("model", "attention", "dataset"))
+
+    def task(self, codec: Any) -> Task:
+        trainer = self.config.trainer
+        return self.task_class(codec, loss=trainer.loss, label_smoothing=trainer.label_smoothing)
+
+
+def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
+    """Checks everything that can be checked before data is read.
+
+    Raises:
+        ConfigError: every problem at once.
+    """
+    checker = Checker(trusted)
+    open_dataset = dict(values["dataset"])
+    closed_names = [field.name for field in fields(DatasetOptions)]
+    source_node = checker.component("dataset", open_dataset, extra=closed_names)
+    closed = {name: open_dataset[name] for name in closed_names if name in open_dataset}
+    data_options = checker.dataclass("dataset", closed, DatasetOptions)
+    config = checker.dataclass("", {**values, "dataset": None}, TrainConfig, extra=["experiment"])
+    if config is None or data_options is None or source_node is None or checker.problems:
+        raise ConfigError(checker.problems)
+    return _assemble(config, data_options, source_node, checker)
+
+
+def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, Any], checker: Checker) -> Setup:
+    """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
+    problems: list[str] = []
+    trusted = checker.trusted
+
+    def attempt(key: str, build: Callable[[], Any]) -> Any:
+        try:
+            return build()
+        except ConfigError as error:
+            problems.extend(error.problems)
+        except UserError:
+            raise
+        except ValueError as error:
+            problems.append(f"{key}: {error}")
+        return None
+
+    attention = make_factory(config.attention, trusted)
+    model = make_factory({**config.model}, trusted)
+    optimizer = make_factory(config.optimizer, trusted)
+    scheduler = make_factory(config.scheduler, trusted)
+    source = attempt("dataset", make_factory(source_node, trusted))
+    device = attempt("device", lambda: resolve_device(config.device))
+    task_class = TASKS[data_options.task]
+    model_class: Any = find_target("model._target_", config.model["_target_"], trusted)
+    serves = getattr(model_class, "tasks", ())
+    if data_options.task not in serves:
+        problems.append(_cannot_serve(config.choices, serves, data_options.task))
+    else:
+        trial = attempt("model", lambda: _on_meta(model, attention, data_options.task))
+        if trial is not None:
+            attempt("optimizer", lambda: optimizer(list(trial.parameters())))
+    attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, label_smoothing=0.0))
+    monitor = config.trainer.monitor
+    if monitor is not None and monitor not in task_class.directions:
+        problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
+    if problems:
+        raise ConfigError(problems)
+
+    def model_with_attention(**sizes: Any) -> nn.Module:
+        built: nn.Module = model(attention=attention, **sizes)
+        return built
+
+    return Setup(config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device)
+
+
+def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:
+    with torch.device("meta"):
+        return model(attention=attention, **_TRIAL_SIZES[task])
+
+
+def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> str:
+    models = [name for name, tasks in _tasks_of_models().items() if task in tasks]
+    return (
+        f"model: {choices.get('model', 'this model')} does {' and '.join(serves) or 'no task'}, but dataset "
+        f"{choices.get('dataset', '')} is for {task}. Models that can: {', '.join(models)}."
+    )
+
+
+def _tasks_of_models() -> dict[str, Sequence[str]]:
+    """The shipped choices of `model=`, and what each serves."""
+    found: dict[str, Sequence[str]] = {}
+    for name, path in groups([shipped_folder()])["model"].items():
+        target = load_yaml(path)["model"]["_target_"]
+        found[name] = getattr(find_target("_target_", target), "tasks", ())
+    return found

@@ -1,0 +1,26 @@
+"""Encoded examples -> batches that are made when they are asked for."""
+
+from collections.abc import Sequence
+from typing import overload
+
+from attnfocus.data import Batch, Encoded, collate
+
+
+class Batches(Sequence[Batch]):
+    """The batches that `groups` of example numbers make."""
+
+    def __init__(self, examples: Sequence[Encoded], groups: Sequence[Sequence[int]]) -> None:
+        self.examples = examples
+        self.groups = groups
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Batches": ...
+    def __getitem__(self, index: int | slice) -> "Batch | Batches":
+        if isinstance(index, slice):
+            return Batches(self.examples, self.groups[index])
+        return collate([self.examples[number] for number in self.groups[index]])

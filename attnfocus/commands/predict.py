@@ -1,0 +1,91 @@
+"""`attnfocus predict run=DIR`: one line in, one prediction out."""
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from attnfocus.commands.run import load
+from attnfocus.commands.schema import PredictConfig
+from attnfocus.config.read import check
+from attnfocus.errors import ConfigError
+from attnfocus.tasks import Prediction
+
+
+def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
+    """Reads lines, writes predictions to stdout as they are made.
+
+    Returns:
+        The exit code.
+    """
+    if not values.get("run"):
+        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
+    config = check(values, PredictConfig)
+    with open_input(config.input) as lines:
+        trained = load(
+            config.run,
+            checkpoint=config.checkpoint,
+            device=config.device,
+            decoding=config.decoding,
+            trust=config.trust,
+        )
+        wants_weights = config.format == "jsonl"
+        num_skipped = 0
+        for prediction in trained.predict(lines, need_weights=wants_weights, batch_size=config.batch_size):
+            num_skipped += prediction.skipped is not None
+            line = as_json(prediction) if config.format == "jsonl" else one_line(prediction.text)
+            sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            sys.stdout.buffer.flush()
+    if num_skipped:
+        print(f"attnfocus: {num_skipped} lines were skipped (empty output); format=jsonl says why.", file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def open_input(name: str) -> Iterator[Iterator[str]]:
+    """The lines of a file or of standard input, without their ends. Bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if name == "-":
+        yield _lines(sys.stdin.buffer)
+        return
+    path = Path(name).expanduser()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as binary:
+            yield _lines(cast(BinaryIO, binary))
+    except OSError as error:
+        raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
+
+
+def _lines(binary: BinaryIO) -> Iterator[str]:
+    for line in binary:
+        yield line.rstrip(b"\r\n").decode("utf-8", "replace")
+
+
+def one_line(text: str) -> str:
+    """The text without line ends of any kind, so that line n of the output belongs to line n of the input."""
+    return " ".join(text.splitlines())
+
+
+def as_json(prediction: Prediction) -> str:
+    """A prediction with its score and alignment as one line of JSON."""
+    facts: dict[str, Any] = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
+    if prediction.skipped is not None:
+        return json.dumps({**facts, "skipped": prediction.skipped}, ensure_ascii=False)
+    facts["score"] = prediction.score
+    facts["tokens"] = list(prediction.key_tokens)
+    weights = prediction.weights or {}
+    facts["attention"] = {
+        name: {"queries": list(prediction.query_tokens.get(name, ())), "weights": _rounded(array)}
+        for name, array in weights.items()
+    }
+    return json.dumps(facts, ensure_ascii=False)
+
+
+def _rounded(array: Any) -> Any:
+    return array.astype(float).round(4).tolist()

@@ -1,0 +1,156 @@
+"""Everything that a training run writes and shows besides its checkpoints."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+
+from attnfocus.commands.assembly import Setup
+from attnfocus.commands.rundir import environment, write_summary
+from attnfocus.data import Prepared
+from attnfocus.errors import UserError
+from attnfocus.events import Evaluated, Listener
+from attnfocus.report.final import Result
+from attnfocus.report.guard import Guarded
+from attnfocus.report.log import LogEvents, RunLog
+from attnfocus.report.metrics_file import MetricsFile
+from attnfocus.report.tensorboard import TensorBoard
+from attnfocus.report.terminal import Terminal
+from attnfocus.tasks import Evaluation
+from attnfocus.training import TrainingResult
+
+
+class RunReport:
+    """The listeners of one run, its summary, and its last words. A context: closes everything, notes a failure.
+
+    Args:
+        run_dir: where everything is written.
+        setup: the run's configuration.
+        prepared: its data, for the report lines.
+        model: for its size.
+        append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
+    """
+
+    def __init__(
+        self, run_dir: Path, setup: Setup, prepared: Prepared, model: nn.Module, append_from_step: int | None = None
+    ) -> None:
+        self.run_dir = run_dir
+        self.facts: dict[str, Any] = {
+            "status": "running",
+            **environment(str(setup.device)),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "choices": setup.config.choices,
+        }
+        options = flat_options(setup)
+        files: list[Listener] = [
+            MetricsFile(run_dir / "metrics.jsonl", append_from_step),
+            TensorBoard(run_dir, options, append_from_step),
+        ]
+        self.terminal = Terminal(header(run_dir, setup, prepared, self.facts["parameters"]))
+        self.log = RunLog(run_dir / "train.log", self.terminal.announce)
+        self.listeners: list[Listener] = [
+            *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
+            Guarded(self.terminal, lambda line: None),
+        ]
+        self.evaluations = _LastEvaluation()
+        self.listeners.append(self.evaluations)
+
+    def __enter__(self) -> "RunReport":
+        write_summary(self.run_dir, self.facts)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            write_summary(self.run_dir, {**self.facts, "status": status, "error": message})
+        for listener in self.listeners:
+            listener.close()
+        self.log.close()
+
+    def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
+        """Writes the summary, then shows the result and what can be done with it."""
+        facts = {
+            **self.facts,
+            "status": "completed" if result.interrupted_by is None else "interrupted",
+            "reason": result.reason,
+            "steps": result.step,
+            "epochs": result.epoch,
+            "seconds": round(result.seconds, 1),
+            "words_per_second": round(result.words_per_second, 1),
+            "best": None if result.best is None else vars(result.best),
+        }
+        if test is not None:
+            facts["test"] = {**test.metrics, **test.extras}
+            step = result.best.step if result.best else result.step
+            event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, samples=test.samples)
+            for listener in self.listeners:
+                listener.on_evaluation(event)
+        write_summary(self.run_dir, facts)
+        metrics = {} if self.evaluations.best is None else {"valid": self.evaluations.best}
+        if test is not None:
+            metrics["test"] = test.metrics
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result)))
+
+
+class _LastEvaluation(Listener):
+    """Keeps the metrics of the best validation, for the result that is shown at the end."""
+
+    def __init__(self) -> None:
+        self.best: Mapping[str, float] | None = None
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        if event.is_best and event.split == "valid":
+            self.best = event.metrics
+
+
+def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
+    """What is trained, on what, where."""
+    names = setup.config.choices
+    title = " ".join(f"{group}={names[group]}" for group in ("model", "attention", "dataset") if group in names)
+    device = f"{num_parameters:,} parameters, {setup.config.trainer.precision} on {setup.device}"
+    return [title, device, *prepared.report, f"run {run_dir}"]
+
+
+def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
+    """Three commands to try next."""
+    shown = shlex.quote(f"run={relative_to_here(run_dir)}")
+    if result.interrupted_by is not None:
+        return [f"attnfocus train {shlex.quote(f'resume={relative_to_here(run_dir)}')}"]
+    logs = shlex.quote(str(relative_to_here(run_dir.parent.parent)))
+    return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
+
+
+def relative_to_here(path: Path) -> Path:
+    """The path as it is typed from the current folder, if it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:
+    """What runs are compared by: the choices, and every option as `section.key`."""
+    config = setup.config
+    sections: dict[str, Any] = {
+        "model": config.model,
+        "attention": config.attention,
+        "optimizer": config.optimizer,
+        "scheduler": config.scheduler,
+        "trainer": vars(config.trainer),
+        "seed": config.seed,
+    }
+    return {**config.choices, **dict(_flatten("", sections))}
+
+
+def _flatten(prefix: str, values: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flatten(f"{prefix}{name}.", value)
+        elif name != "_target_":
+            found.append((f"{prefix}{name}", value))
+    return found

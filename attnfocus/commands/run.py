@@ -1,0 +1,143 @@
+"""A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from torch import nn
+
+from attnfocus.commands.assembly import Setup, check_train
+from attnfocus.commands.batching import Batches
+from attnfocus.commands.rundir import CONFIG_FILE, DATA_FOLDER, check_fingerprints
+from attnfocus.commands.schema import DecodingOverride
+from attnfocus.config.read import load_yaml
+from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec, prepare
+from attnfocus.data.batches import example_lengths
+from attnfocus.data.codec import Codec
+from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.tasks import Evaluation, Prediction, Task
+from attnfocus.training import CheckpointStore
+
+CHECKPOINTS = "checkpoints"
+
+
+class Run:
+    """A trained model with everything around it. Made by `attnfocus.load`.
+
+    Attributes:
+        path: the run directory.
+        setup: its configuration, checked.
+        model: on the device asked for, in eval mode.
+        codec: turns text into ids and back.
+        task: computes metrics and predictions.
+    """
+
+    def __init__(self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int) -> None:
+        self.path = path
+        self.setup = setup
+        self.model = model
+        self.codec = codec
+        self.step = step
+        self.task: Task = setup.task(codec)
+
+    def evaluate(self, split: str = "test") -> Evaluation:
+        """Metrics of one split, with the decoding of the run: those of the summary, to the digit.
+
+        Raises:
+            DataError: the data are not there, or the set has no such split.
+            CheckpointError: the data are not those that the run was trained on.
+        """
+        prepared = prepare_data(self.setup, self.codec, wanted=[split])
+        check_fingerprints(self.path, prepared)
+        if split not in prepared.splits:
+            raise DataError(f"split: this set has no {split}.")
+        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+
+    def predict(
+        self, lines: Iterable[str], *, need_weights: bool = False, batch_size: int = 64
+    ) -> Iterator[Prediction]:
+        """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
+
+        Args:
+            lines: inputs without line ends.
+            need_weights: also give the attention weights.
+            batch_size: lines that are run together; does not change the answers.
+        """
+        numbered = enumerate(lines, 1)
+        while chunk := list(islice(numbered, batch_size)):
+            clean = self.setup.data_options.clean
+            encoded = [self.codec.encode_input(clean_text(text, clean), str(number)) for number, text in chunk]
+            batch = collate(encoded).to(self.setup.device)
+            decoding = self.setup.config.decoding
+            yield from self.task.predict(self.model, [batch], decoding=decoding, need_weights=need_weights)
+
+
+def load(
+    run: str | Path,
+    *,
+    checkpoint: str = "best",
+    device: str = "auto",
+    decoding: DecodingOverride | None = None,
+    data: str | None = None,
+    trust: Sequence[str] = (),
+) -> Run:
+    """Loads a run from its directory.
+
+    Args:
+        run: the run directory.
+        checkpoint: `best`, `last`, or a step's folder such as `step-00001200`.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        decoding: what to change of the run's decoding.
+        data: folder of the named data sets; None takes the run's.
+        trust: packages, besides our own, whose classes the run's configuration may name.
+
+    Raises:
+        ConfigError: `run` is no run directory, or the device is not there.
+        CheckpointError: nothing whole has been saved.
+    """
+    path = Path(run).expanduser().resolve()
+    if not (path / CONFIG_FILE).is_file():
+        raise ConfigError(f"run: {path} is not a run directory (it has no {CONFIG_FILE}).")
+    values = load_yaml(path / CONFIG_FILE)
+    values["device"] = device
+    if data is not None:
+        values["paths"] = {**values.get("paths", {}), "data": data}
+    setup = check_train(values, trust)
+    if decoding is not None:
+        changes = {name: value for name, value in vars(decoding).items() if value is not None}
+        setup = replace(setup, config=replace(setup.config, decoding=replace(setup.config.decoding, **changes)))
+    codec = load_codec(path / DATA_FOLDER)
+    model = setup.model(**codec.dims()).to(setup.device)
+    saved = CheckpointStore(path / CHECKPOINTS).load(checkpoint)
+    saved.load_model(model)
+    model.eval()
+    return Run(path, setup, model, codec, saved.step)
+
+
+def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:
+    """The run's data, read and encoded anew."""
+    options = {} if wanted is None else {"wanted": wanted}
+    return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, codec=codec, **options)
+
+
+def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
+    trainer = setup.config.trainer
+    lengths = example_lengths(prepared.splits[split])
+    return BatchPlan(lengths, trainer.batch_size, trainer.batch_unit, setup.config.seed)
+
+
+def evaluate_split(
+    setup: Setup,
+    task: Task,
+    model: nn.Module,
+    prepared: Prepared,
+    split: str,
+    decoding: DecodingOptions,
+    num_samples: int = 0,
+) -> Evaluation:
+    """Metrics of one split, and its first examples as samples."""
+    batches = Batches(prepared.splits[split], plan_of(setup, prepared, split).fixed())
+    on_device = (batch.to(setup.device) for batch in batches)
+    return task.evaluate(model, on_device, decoding=decoding, num_samples=num_samples)

@@ -1,0 +1,117 @@
+"""The run directory: its unique name, its configuration, its summary (the contract that other tools rely on)."""
+
+import json
+import platform
+import secrets
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from attnfocus import __version__
+from attnfocus.config.folder import shipped_folder
+from attnfocus.config.read import save_yaml
+from attnfocus.data import Prepared
+from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.report.summary import redact, write_json_atomically
+
+CONFIG_FILE = "config.yaml"
+SUMMARY_FILE = "summary.json"
+DATA_FOLDER = "data"  # tokenizers and labels
+FINGERPRINTS_FILE = "fingerprints.json"
+
+
+def new_run_dir(given: str | None, outputs: str, name: str) -> Path:
+    """An empty folder of this run's own.
+
+    Args:
+        given: `run_dir`, None for <outputs>/<date>/<time>_<name>_<4 hex>.
+        outputs: `paths.outputs`.
+        name: model, attention and dataset, joined by `_`.
+
+    Raises:
+        ConfigError: the folder holds a run already, or cannot be written.
+    """
+    key, folder = ("run_dir", Path(given)) if given else ("paths.outputs", _fresh_path(Path(outputs), name))
+    folder = folder.expanduser().resolve()
+    if (folder / CONFIG_FILE).exists():
+        raise ConfigError(f"run_dir: {folder} already holds a run. To go on with it: resume={folder}.")
+    try:
+        (folder / DATA_FOLDER).mkdir(parents=True, exist_ok=given is not None)
+        probe = folder / ".write-test"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"{key}: cannot write to {folder}: {error.strerror or error}.") from error
+    return folder
+
+
+def _fresh_path(outputs: Path, name: str) -> Path:
+    now = datetime.now()
+    return outputs / now.strftime("%Y-%m-%d") / f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}"
+
+
+def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
+    """config.yaml: fully resolved, with secrets redacted and what belongs to the command line alone left out."""
+    kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "trust")}
+    save_yaml(run_dir / CONFIG_FILE, redact(kept))
+
+
+def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:
+    write_json_atomically(run_dir / SUMMARY_FILE, dict(facts))
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions, device and git state, for the summary."""
+    return {
+        "versions": {
+            "attnfocus": __version__,
+            "python": platform.python_version(),
+            "torch": version("torch"),
+            "hydra": version("hydra-core"),
+            "tokenizers": version("tokenizers"),
+        },
+        "device": device,
+        "git": _git(),
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit and whether files differ from it, of the checkout that the code comes from; None when installed."""
+    folder = shipped_folder().parent
+    if not (folder / ".git").exists():
+        return None
+
+    def answer(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": answer("rev-parse", "HEAD"), "dirty": bool(answer("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def save_fingerprints(run_dir: Path, prepared: Prepared) -> None:
+    """Remembers which data the run has seen."""
+    write_json_atomically(run_dir / DATA_FOLDER / FINGERPRINTS_FILE, prepared.fingerprints)
+
+
+def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
+    """Compares the data with those that the run has seen.
+
+    Raises:
+        CheckpointError: a split has other rows now.
+    """
+    path = run_dir / DATA_FOLDER / FINGERPRINTS_FILE
+    if not path.exists():
+        raise CheckpointError(f"{path}: not there, so the data of this run cannot be compared with those of today.")
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    differing = [split for split, mark in prepared.fingerprints.items() if saved.get(split) != mark]
+    if differing:
+        raise CheckpointError(
+            f"{run_dir}: the rows of {', '.join(differing)} are not those that this run has seen. "
+            "Give it the same files (paths.data, dataset.*)."
+        )

@@ -1,0 +1,83 @@
+"""The closed part of the configuration: which sections there are, and the types of the keys that no class owns."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from attnfocus.config.check import Component
+from attnfocus.decoding import DecodingOptions
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt
+from attnfocus.training.options import TrainerOptions
+
+
+@dataclass(kw_only=True)
+class Paths:
+    data: str | None = None
+    outputs: str = "outputs"
+
+
+@dataclass(kw_only=True)
+class FocusOptions:
+    num_samples: NonNegativeInt = 4
+
+
+@dataclass(kw_only=True)
+class TrainConfig:
+    """configs/train.yaml and its groups. `dataset` mixes a source's own options with closed ones: see assembly."""
+
+    model: Component
+    attention: Component
+    optimizer: Component
+    scheduler: Component
+    dataset: Any
+    trainer: TrainerOptions
+    decoding: DecodingOptions
+    focus: FocusOptions
+    paths: Paths = field(default_factory=Paths)
+    seed: NonNegativeInt = 1
+    device: str = "auto"
+    run_dir: str | None = None
+    resume: str | None = None
+    max_jobs: PositiveInt = 1000
+    trust: list[str] = field(default_factory=list)
+    choices: Any = field(default_factory=dict)  # group -> name of its choice; noted by the command line, for names
+
+
+@dataclass(kw_only=True)
+class DecodingOverride:
+    """What evaluate and predict may change of a run's decoding; None keeps it."""
+
+    beam_size: PositiveInt | None = None
+    length_penalty: NonNegativeFloat | None = None
+
+
+@dataclass(kw_only=True)
+class DataPath:
+    data: str | None = None
+
+
+@dataclass(kw_only=True)
+class EvaluateConfig:
+    """configs/evaluate.yaml."""
+
+    run: str
+    split: Literal["train", "valid", "test"] = "test"
+    checkpoint: Literal["best", "last"] = "best"
+    device: str = "auto"
+    format: Literal["table", "json"] = "table"
+    paths: DataPath = field(default_factory=DataPath)
+    decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class PredictConfig:
+    """configs/predict.yaml."""
+
+    run: str
+    input: str = "-"
+    format: Literal["text", "jsonl"] = "text"
+    checkpoint: Literal["best", "last"] = "best"
+    device: str = "auto"
+    batch_size: PositiveInt = 64
+    decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)

@@ -1,0 +1,161 @@
+"""Checks a composed configuration against the annotations of what it configures, and collects every problem.
+
+Closed sections are dataclasses; open ones name a `_target_`, whose signature says what is allowed. Nothing here
+knows which sections there are.
+"""
+
+import dataclasses
+import inspect
+import types
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.targets import find_target, is_component
+from attnfocus.errors import ConfigError
+from attnfocus.limits import Range
+
+Component = Annotated[dict[str, Any], "component"]  # a node with a `_target_`; stays a mapping
+
+_PLAIN_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+
+
+class Checker:
+    """Walks values and annotations side by side; `problems` fills as it goes."""
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
+        self.trusted = tuple(trusted)
+        self.problems: list[str] = []
+
+    def dataclass(self, key: str, value: Mapping[str, Any], schema: type, extra: Sequence[str] = ()) -> Any:
+        """An instance of `schema`, or None after noting why not. `extra` names are allowed and left out."""
+        hints = get_type_hints(schema, include_extras=True)
+        names = [field.name for field in dataclasses.fields(schema)]
+        before = len(self.problems)
+        self._unknown(key, value, [*names, *extra], schema.__name__)
+        checked = {name: self.value(_join(key, name), value[name], hints[name]) for name in names if name in value}
+        if len(self.problems) > before:
+            return None
+        try:
+            return schema(**checked)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+        except (TypeError, ValueError) as error:
+            self.problems.append(f"{key}: {error}" if key else str(error))
+        return None
+
+    def component(self, key: str, node: Mapping[str, Any], extra: Sequence[str] = ()) -> dict[str, Any] | None:
+        """The node with its options checked and converted, for `make_factory`. `extra` names are left out."""
+        try:
+            target = find_target(_join(key, "_target_"), node.get("_target_"), self.trusted)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return None
+        function = target.__init__ if inspect.isclass(target) else target
+        hints = get_type_hints(function, include_extras=True)
+        parameters = [name for name in inspect.signature(target).parameters if name != "self"]
+        options = {name: value for name, value in node.items() if name != "_target_" and name not in extra}
+        self._unknown(key, options, parameters, target.__name__)
+        checked: dict[str, Any] = {"_target_": node["_target_"]}
+        for name, value in options.items():
+            if name in parameters:
+                checked[name] = self.value(_join(key, name), value, hints.get(name, Any))
+        return checked
+
+    def value(self, key: str, value: Any, annotation: Any) -> Any:
+        """`value` as `annotation` says (1 -> 1.0, a mapping -> a dataclass), or None with a problem noted."""
+        if is_component(value):
+            return self.component(key, value)
+        if annotation is Any:
+            return value
+        if annotation is Component:
+            self.problems.append(f"{key}: needs a _target_, got {_show(value)}.")
+            return None
+        origin = get_origin(annotation)
+        if origin is Annotated:
+            return self._annotated(key, value, annotation)
+        if origin in (Union, types.UnionType):
+            return self._union(key, value, get_args(annotation))
+        if origin is Literal:
+            return self._literal(key, value, get_args(annotation))
+        if origin in (list, tuple):
+            return self._sequence(key, value, origin, get_args(annotation))
+        if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+            if isinstance(value, Mapping):
+                return self.dataclass(key, value, annotation)
+            self.problems.append(f"{key}: must be a section of options, got {_show(value)}.")
+            return None
+        return self._plain(key, value, annotation)
+
+    def _unknown(self, key: str, value: Mapping[str, Any], known: Sequence[str], of: str) -> None:
+        for name in value:
+            if name not in known:
+                self.problems.append(f"{_join(key, name)}: unknown option of {of}.{did_you_mean(str(name), known)}")
+
+    def _annotated(self, key: str, value: Any, annotation: Any) -> Any:
+        base, *marks = get_args(annotation)
+        before = len(self.problems)
+        converted = self.value(key, value, base)
+        if len(self.problems) == before:
+            for mark in marks:
+                if isinstance(mark, Range) and not mark.accepts(converted):
+                    self.problems.append(f"{key}: must be {mark}, got {value}.")
+        return converted
+
+    def _union(self, key: str, value: Any, options: tuple[Any, ...]) -> Any:
+        if value is None and type(None) in options:
+            return None
+        kept: list[str] = []
+        for option in (option for option in options if option is not type(None)):
+            trial = Checker(self.trusted)
+            converted = trial.value(key, value, option)
+            if not trial.problems:
+                return converted
+            kept = kept or trial.problems
+        self.problems.extend(problem.replace("must be", "must be null or", 1) for problem in kept)
+        return None
+
+    def _literal(self, key: str, value: Any, options: tuple[Any, ...]) -> Any:
+        if isinstance(value, bool) is False and value in options:
+            return value
+        if value is None and "none" in options:
+            return "none"  # YAML reads a bare `none` as text, but `null` is what people also write
+        hint = did_you_mean(str(value), [str(option) for option in options])
+        self.problems.append(f"{key}: must be one of {', '.join(map(str, options))}, got {_show(value)}.{hint}")
+        return None
+
+    def _sequence(self, key: str, value: Any, kind: type, items: tuple[Any, ...]) -> Any:
+        if not isinstance(value, (list, tuple)):
+            self.problems.append(f"{key}: must be a list, got {_show(value)}.")
+            return None
+        if kind is tuple and Ellipsis not in items:
+            if len(items) != len(value):
+                self.problems.append(f"{key}: must have {len(items)} items, got {len(value)}.")
+                return None
+            return tuple(
+                self.value(f"{key}[{i}]", item, hint) for i, (item, hint) in enumerate(zip(value, items, strict=True))
+            )
+        hint = items[0] if items else Any
+        return kind(self.value(f"{key}[{index}]", item, hint) for index, item in enumerate(value))
+
+    def _plain(self, key: str, value: Any, kind: Any) -> Any:
+        if kind not in _PLAIN_NAMES:
+            return value
+        is_bool = isinstance(value, bool)
+        if kind is float and isinstance(value, (int, float)) and not is_bool:
+            return float(value)
+        if isinstance(value, kind) and (kind is bool) == is_bool:
+            return value
+        self.problems.append(f"{key}: must be {_PLAIN_NAMES[kind]}, got {_show(value)}.")
+        return None
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "null"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

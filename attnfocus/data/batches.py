@@ -1,0 +1,175 @@
+"""Which examples make a batch, and the tensors of one.
+
+Shapes: B examples, L the longest input of the batch, D numbers of a vector, T the longest target with BOS and EOS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from attnfocus.data.codec import Encoded
+from attnfocus.data.rows import Row
+from attnfocus.data.special import PAD
+
+BatchUnit = Literal["sentences", "tokens"]
+
+WINDOW_BATCHES = 100  # sorted by length together: more means less padding, fewer a more thorough shuffle
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Examples as tensors, padded with PAD (token ids) or 0 (vectors).
+
+    Args:
+        inputs: token ids (B, L) int64 or vectors (B, L, D) float32.
+        input_lengths: (B,) int64.
+        targets: token ids (B, T) int64 with BOS and EOS, or classes (B,) int64.
+        target_lengths: (B,) int64, BOS and EOS counted; None for classes.
+        num_words: words of all sources and targets, for throughput.
+        num_targets: what the loss is a sum over: target tokens after BOS, or examples.
+    """
+
+    ids: tuple[str, ...]
+    rows: tuple[Row, ...]
+    inputs: Tensor
+    input_lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor | None
+    num_words: int
+    num_targets: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on `device`."""
+        lengths = self.target_lengths
+        return replace(
+            self,
+            inputs=self.inputs.to(device, non_blocking=non_blocking),
+            input_lengths=self.input_lengths.to(device, non_blocking=non_blocking),
+            targets=self.targets.to(device, non_blocking=non_blocking),
+            target_lengths=None if lengths is None else lengths.to(device, non_blocking=non_blocking),
+        )
+
+
+def collate(examples: Sequence[Encoded]) -> Batch:
+    """One batch of examples that are all of one kind.
+
+    Raises:
+        ValueError: no examples.
+    """
+    if not examples:
+        raise ValueError("a batch needs at least one example")
+    inputs, input_lengths = _pad([np.asarray(example.inputs) for example in examples])
+    target_lengths = None
+    if isinstance(examples[0].targets, int | np.integer):
+        targets = torch.tensor([int(example.targets) for example in examples], dtype=torch.int64)
+        num_targets = len(examples)
+    else:
+        targets, target_lengths = _pad([np.asarray(example.targets) for example in examples])
+        num_targets = int(target_lengths.sum()) - len(examples)
+    return Batch(
+        ids=tuple(example.id for example in examples),
+        rows=tuple(example.row for example in examples),
+        inputs=inputs,
+        input_lengths=input_lengths,
+        targets=targets,
+        target_lengths=target_lengths,
+        num_words=sum(example.num_words for example in examples),
+        num_targets=num_targets,
+    )
+
+
+def _pad(sequences: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
+    """Sequences (L_i, ...) as one tensor (B, L, ...), and their lengths (B,)."""
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    is_ids = sequences[0].ndim == 1
+    shape = (len(sequences), int(lengths.max()), *sequences[0].shape[1:])
+    padded = np.full(shape, PAD if is_ids else 0, dtype=np.int64 if is_ids else np.float32)
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def example_lengths(examples: Sequence[Encoded]) -> NDArray[np.int64]:
+    """(N, 2): positions of each input, and of its target with BOS and EOS (0 where the target is a class)."""
+    pairs = [(len(e.inputs), 0 if isinstance(e.targets, int | np.integer) else len(e.targets)) for e in examples]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+class BatchPlan:
+    """Which examples form which batch, in which order: a pure function of (seed, epoch).
+
+    Per epoch: shuffle; cut into windows of about 100 batches; sort each window by length, so that examples of like
+    length meet and little is padding; cut it into batches; shuffle the batches. Every example is in one batch.
+
+    Args:
+        lengths: (N, 2) source and target lengths as `example_lengths` gives them, or (N,) of one side only.
+        batch_size: the most that a batch holds, counted in `batch_unit`.
+        batch_unit: `sentences`: examples. `tokens`: cells of the padded batch, that is
+            B * (longest source + longest target), padding, BOS and EOS included. An example that is longer than that
+            forms a batch of its own.
+        seed: >= 0.
+    """
+
+    def __init__(self, lengths: ArrayLike, batch_size: int, batch_unit: BatchUnit, seed: int) -> None:
+        pairs = np.asarray(lengths, dtype=np.int64)
+        self._lengths = pairs.reshape(len(pairs), -1)
+        if self._lengths.shape[1:] == (0,):
+            self._lengths = self._lengths.reshape(0, 1)
+        self._batch_size = batch_size
+        self._batch_unit = batch_unit
+        self._seed = seed
+
+    @property
+    def num_examples(self) -> int:
+        return len(self._lengths)
+
+    def epoch(self, number: int) -> list[list[int]]:
+        """The batches of epoch `number` (from 0) as lists of example numbers."""
+        random = np.random.default_rng([self._seed, number])
+        order = random.permutation(self.num_examples)
+        size = self._window_size()
+        windows = [order[start : start + size] for start in range(0, len(order), size)]
+        batches = [batch for window in windows for batch in self._cut(self._by_length(window))]
+        return [batches[i] for i in random.permutation(len(batches))]
+
+    def fixed(self) -> list[list[int]]:
+        """The batches for evaluation: the longest first, so that a lack of memory shows at once; no randomness."""
+        return self._cut(self._by_length(np.arange(self.num_examples))[::-1])
+
+    def _window_size(self) -> int:
+        """Examples in a window: a multiple of the batch size, so that at most one batch is not full."""
+        if self._batch_unit == "sentences":
+            return WINDOW_BATCHES * self._batch_size
+        mean = float(self._lengths.sum(axis=1).mean()) if self.num_examples else 1.0
+        return max(1, int(WINDOW_BATCHES * self._batch_size / max(mean, 1.0)))
+
+    def _by_length(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Shortest first, by source and then by target; equal ones keep their order, which is random."""
+        lengths = self._lengths[numbers]
+        return numbers[np.lexsort(lengths.T[::-1])]
+
+    def _cut(self, numbers: NDArray[np.int64]) -> list[list[int]]:
+        examples: list[int] = numbers.tolist()
+        if self._batch_unit == "sentences":
+            return [examples[i : i + self._batch_size] for i in range(0, len(examples), self._batch_size)]
+        batches: list[list[int]] = []
+        longest: list[int] = []
+        for example, lengths in zip(examples, self._lengths[numbers].tolist(), strict=True):
+            widened = [max(pair) for pair in zip(longest, lengths, strict=True)] if longest else lengths
+            if longest and (len(batches[-1]) + 1) * sum(widened) <= self._batch_size:
+                batches[-1].append(example)
+                longest = widened
+            else:
+                batches.append([example])
+                longest = lengths
+        return batches

@@ -1,0 +1,149 @@
+"""Cleaning of rows, with a count of what each step dropped from each split.
+
+Rows of valid and test are dropped only when nothing is left of their text: a metric must be over all of a set's rows,
+or it cannot be compared. Length limits, duplicates and `max_train_rows` concern train alone.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
+
+from attnfocus.data.rows import Row
+from attnfocus.data.words import count_words
+from attnfocus.limits import NonNegativeInt, PositiveInt, Range
+
+Splits = dict[str, list[Row]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanOptions:
+    """What is done to rows before they are tokenized.
+
+    Args:
+        strip: remove blanks at both ends.
+        lowercase: all texts, the references of valid and test too.
+        normalization: Unicode form (UAX 15).
+        min_words, max_words: limits of either side of a training row; a CJK character counts as one word, a vector
+            as one; of the input alone where the target is a label.
+        max_words_ratio: the longer side of a training pair may have at most this many times the words of the other.
+        deduplicate: drop repeated training rows, and those whose input is also in valid or test.
+        max_train_rows: keep at most this many training rows, drawn at random.
+    """
+
+    strip: bool = True
+    lowercase: bool = False
+    normalization: Literal["none", "NFC", "NFKC"] = "NFC"
+    min_words: NonNegativeInt = 1
+    max_words: PositiveInt | None = None
+    max_words_ratio: Annotated[float, Range(ge=1)] | None = None
+    deduplicate: bool = True
+    max_train_rows: PositiveInt | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_words is not None and self.max_words < self.min_words:
+            raise ValueError(f"max_words={self.max_words} is less than min_words={self.min_words}")
+
+
+@dataclass
+class CleanReport:
+    """How many rows were read and dropped, and why, per split; in the order in which it happened."""
+
+    read: dict[str, int] = field(default_factory=dict)
+    drops: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def keep(self, split: str, rows: Iterable[Row], reason: str, test: Callable[[Row], bool]) -> list[Row]:
+        """The rows that pass the test; the others are counted under `reason`."""
+        before = list(rows)
+        kept = [row for row in before if test(row)]
+        self.count(split, reason, len(before) - len(kept))
+        return kept
+
+    def count(self, split: str, reason: str, number: int) -> None:
+        if number:
+            reasons = self.drops.setdefault(split, {})
+            reasons[reason] = reasons.get(reason, 0) + number
+
+    def line(self, split: str, num_kept: int) -> str:
+        """`train: 29000 rows read, 12 repeated dropped, 28988 kept`; for a split drawn from train only what is kept."""
+        parts = [f"{self.read[split]} rows read"] if split in self.read else []
+        parts += [f"{number} {reason}" for reason, number in self.drops.get(split, {}).items()]
+        return f"{split}: {', '.join([*parts, f'{num_kept} kept'])}"
+
+
+def clean_text(text: str, options: CleanOptions) -> str:
+    """One text, as every text of a set is treated; also for what is to be predicted."""
+    if options.normalization != "none":
+        text = unicodedata.normalize(options.normalization, text)
+    if options.lowercase:
+        text = text.lower()
+    return text.strip() if options.strip else text
+
+
+def clean_row(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
+    """A row with its texts cleaned. Known alignments are lost when a text changes its length."""
+    cleaned = row.input if isinstance(row.input, tuple) else clean_text(row.input, options)
+    target = clean_text(row.target, options) if target_is_text else row.target
+    if cleaned == row.input and target == row.target:
+        return row
+    same_places = len(cleaned) == len(row.input) and len(target) == len(row.target)
+    return replace(row, input=cleaned, target=target, alignment=row.alignment if same_places else ())
+
+
+def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, *, target_is_text: bool) -> Splits:
+    """Every split with its texts cleaned and rows without any text dropped; train without repeated rows."""
+    result: Splits = {}
+    for split, rows in splits.items():
+        report.read[split] = len(rows)
+        cleaned = [clean_row(row, options, target_is_text=target_is_text) for row in rows]
+        result[split] = report.keep(split, cleaned, "empty dropped", _has_text)
+    if options.deduplicate and "train" in result:
+        result["train"] = drop_repeated(result["train"], report)
+    return result
+
+
+def drop_repeated(rows: list[Row], report: CleanReport) -> list[Row]:
+    """Train with the first of the rows whose input and target are both the same."""
+    first = {(row.input, row.target): row for row in reversed(rows)}
+    return report.keep("train", rows, "repeated dropped", lambda row: first[row.input, row.target] is row)
+
+
+def limit_train(
+    splits: Splits, options: CleanOptions, report: CleanReport, *, seed: int, target_is_text: bool
+) -> Splits:
+    """The splits, train without what is in the other splits, too short, too long, or more than `max_train_rows`."""
+    rows = splits.get("train", [])
+    if options.deduplicate:
+        held_out = {row.input for split, others in splits.items() if split != "train" for row in others}
+        rows = report.keep("train", rows, "also in valid or test dropped", lambda row: row.input not in held_out)
+    sizes = {row.id: _words(row, target_is_text) for row in rows} if _limits_length(options) else {}
+    if options.min_words > 1:
+        rows = report.keep("train", rows, "too short dropped", lambda row: min(sizes[row.id]) >= options.min_words)
+    if options.max_words is not None:
+        most = options.max_words
+        rows = report.keep("train", rows, "too long dropped", lambda row: max(sizes[row.id]) <= most)
+    if options.max_words_ratio is not None:
+        ratio = options.max_words_ratio
+        reason = "of unequal lengths dropped"
+        rows = report.keep("train", rows, reason, lambda row: max(sizes[row.id]) <= ratio * min(sizes[row.id]))
+    if options.max_train_rows is not None and len(rows) > options.max_train_rows:
+        drawn = set(random.Random(seed).sample(range(len(rows)), options.max_train_rows))
+        report.count("train", "above max_train_rows dropped", len(rows) - len(drawn))
+        rows = [row for index, row in enumerate(rows) if index in drawn]
+    return {**splits, "train": rows} if "train" in splits else splits
+
+
+def _has_text(row: Row) -> bool:
+    return bool(row.input.strip() if isinstance(row.input, str) else row.input) and bool(row.target.strip())
+
+
+def _limits_length(options: CleanOptions) -> bool:
+    return options.min_words > 1 or options.max_words is not None or options.max_words_ratio is not None
+
+
+def _words(row: Row, target_is_text: bool) -> tuple[int, ...]:
+    size = count_words(row.input) if isinstance(row.input, str) else len(row.input)
+    return (size, count_words(row.target)) if target_is_text else (size,)

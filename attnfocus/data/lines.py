@@ -1,0 +1,156 @@
+"""Text files as lines, gzip or not; what is wrong is named by place.
+
+A place is `file:line:column`, the column a character of the line, both counted from 1.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from attnfocus.errors import DataError
+
+OnBadRow = Literal["fail", "skip"]
+
+EMBEDDED_SETS = ("dates", "languages", "identity")
+MAX_LINE_CHARACTERS = 10_000_000  # a longer line means that the file is no text, or meant to exhaust the memory
+MAX_GZIP_RATIO = 200  # text shrinks 3 to 20 times; a bomb about 1000 times
+MAX_UNPACKED_ALWAYS_FINE = 100_000_000
+NUM_SHOWN = 3  # with the first and the last line a message of five
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # what `surrogateescape` makes of a byte that cannot be decoded
+
+
+class BadRows:
+    """Rows that cannot be used: counted, the first few remembered.
+
+    Args:
+        on_bad_row: `fail`: `finish` raises; `skip`: they are left out and `finish` says so.
+        remedy: the way out that the message ends with.
+    """
+
+    def __init__(self, on_bad_row: OnBadRow = "fail", remedy: str | None = None) -> None:
+        self._skip = on_bad_row == "skip"
+        self._remedy = remedy or "Correct these rows, or leave them out with dataset.on_bad_row=skip."
+        self._shown: list[str] = []
+        self.total = 0
+
+    def add(self, path: Path, line: int, column: int, reason: str) -> None:
+        self.total += 1
+        if len(self._shown) < NUM_SHOWN:
+            self._shown.append(f"{path}:{line}:{column}: {reason}")
+
+    def finish(self) -> list[str]:
+        """Notes for the user.
+
+        Raises:
+            DataError: there are bad rows, and they are not to be skipped.
+        """
+        if not self.total:
+            return []
+        rows = "1 bad row" if self.total == 1 else f"{self.total} bad rows"
+        if self._skip:
+            return [f"{rows} skipped, the first: {self._shown[0]}"]
+        shown = "" if self.total <= NUM_SHOWN else f", the first {NUM_SHOWN} of them"
+        raise DataError("\n".join([f"{rows}{shown}:", *(f"  {line}" for line in self._shown), self._remedy]))
+
+
+def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:
+    """The lines of a file without their ends; None for one that cannot be decoded, which goes to `bad`."""
+    result: list[str | None] = []
+    with text_lines(path, encoding) as lines:
+        for number, line in enumerate(lines, 1):
+            broken = SURROGATE.search(line)
+            if broken:
+                bad.add(path, number, broken.start() + 1, undecodable(broken.group(), encoding))
+            result.append(None if broken else line.rstrip("\r\n"))
+    return result
+
+
+def read_line_pairs(source: Path, target: Path, encoding: str, bad: BadRows) -> list[tuple[int, str, str]]:
+    """(line number, source, target) of two files whose lines belong together.
+
+    Raises:
+        DataError: the files differ in their number of lines, so that none of the pairs can be trusted.
+    """
+    sides = read_lines(source, encoding, bad), read_lines(target, encoding, bad)
+    if len(sides[0]) != len(sides[1]):
+        shorter = min(len(sides[0]), len(sides[1]))
+        longer = source if len(sides[0]) > shorter else target
+        raise DataError(
+            f"{source} has {len(sides[0])} lines and {target} has {len(sides[1])}: line n of one must be the "
+            f"translation of line n of the other.\nThe first line without a partner is {longer}:{shorter + 1}:1. "
+            "Since a line may be missing anywhere, none can be skipped: give the files that belong together."
+        )
+    pairs = []
+    for number, (left, right) in enumerate(zip(*sides, strict=True), 1):
+        if left is None or right is None:
+            continue
+        if left.strip() and right.strip():
+            pairs.append((number, left, right))
+        else:
+            bad.add(target if left.strip() else source, number, 1, "empty line")
+    return pairs
+
+
+def find_file(given: str, key: str) -> Path:
+    """The absolute path of a file that a configuration key names.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    path = Path(given).expanduser().absolute()
+    if path.is_file():
+        return path
+    problem = "is a folder, not a file" if path.is_dir() else "does not exist"
+    raise DataError(
+        f"{key}={given}: {path} {problem}.\nGive a path that is absolute or relative to the current folder. "
+        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
+    )
+
+
+@contextmanager
+def text_lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
+    r"""The lines of a file with their ends (\n or \r\n only); undecodable bytes become lone surrogates.
+
+    Raises:
+        DataError: the file cannot be read, is no whole gzip file, or is no text.
+    """
+    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    try:
+        with path.open("rb") as raw:
+            binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            with io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline="\n") as stream:
+                yield _bounded_lines(stream, path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: not a whole gzip file ({error}). Replace it by an undamaged copy.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not {encoding} ({error.reason}). Give the file's encoding.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def _bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    limit = max(MAX_UNPACKED_ALWAYS_FINE, MAX_GZIP_RATIO * path.stat().st_size)
+    number = characters = 0
+    while line := stream.readline(MAX_LINE_CHARACTERS + 1):
+        number += 1
+        characters += len(line)
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise DataError(f"{path}:{number}: a line of more than {MAX_LINE_CHARACTERS} characters: not a text file.")
+        if path.suffix == ".gz" and characters > limit:
+            raise DataError(
+                f"{path}: unpacks to more than {MAX_GZIP_RATIO} times its size, which text never does. "
+                "Unpack it yourself if you trust it."
+            )
+        yield line
+
+
+def undecodable(character: str, encoding: str) -> str:
+    return f"byte 0x{ord(character) & 0xFF:02x} is not {encoding}"

@@ -1,0 +1,84 @@
+"""metrics.jsonl: every logged event as a line of strict JSON."""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attnfocus.events import Evaluated, Listener, Progress, TrainingStarted
+from attnfocus.report.summary import replace_file, strict_json
+
+
+class MetricsFile(Listener):
+    """Writes `{"step", "epoch", "split", "seconds", <metric>: value, ...}` per event, each line whole and at once.
+
+    A killed run leaves at most one torn line, at the end, which resuming drops.
+
+    Args:
+        path: the file. It must not exist yet, unless `append_from_step` is given.
+        append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it is
+            dropped first, and so is what it wrote of the test split, which is evaluated at the end of a run: the
+            resumed file then holds the same lines as that of an uninterrupted run.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], append_from_step: int | None = None) -> None:
+        self.path = Path(path)
+        self._append_from_step = append_from_step
+        self._file: io.FileIO | None = None
+        self._closed = False
+
+    def on_start(self, event: TrainingStarted) -> None:
+        self._open()
+
+    def on_progress(self, event: Progress) -> None:
+        if event.is_logged:
+            values = {
+                "loss": event.loss,
+                "lr": event.lr,
+                "grad_norm": event.grad_norm,
+                "words_per_second": event.words_per_second,
+            }
+            self._write(event, "train", values)
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        self._write(event, event.split, event.metrics)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> io.FileIO:
+        if self._file is None:
+            if self._closed:
+                raise ValueError(f"{self.path} is closed")
+            if self._append_from_step is not None and self.path.exists():
+                _drop_after(self.path, self._append_from_step)
+            mode = "x" if self._append_from_step is None else "a"
+            self._file = io.FileIO(self.path, mode)
+        return self._file
+
+    def _write(self, event: Progress | Evaluated, split: str, metrics: Mapping[str, Any]) -> None:
+        line = {"step": event.step, "epoch": event.epoch, "split": split, "seconds": round(event.seconds, 3)}
+        line |= strict_json(metrics)
+        data = (json.dumps(line, allow_nan=False) + "\n").encode()
+        file = self._open()
+        while data:  # a raw file may take a part
+            data = data[file.write(data) or 0 :]
+
+
+def _drop_after(path: Path, step: int) -> None:
+    """Keeps the lines up to `step` that are not of the test split."""
+    kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_kept(line, step)]
+    replace_file(path, b"".join(kept))
+
+
+def _is_kept(line: bytes, step: int) -> bool:
+    try:
+        event = json.loads(line)
+        return line.endswith(b"\n") and event["step"] <= step and event["split"] != "test"
+    except (ValueError, KeyError, TypeError):
+        return False  # torn by a kill or a full disk

@@ -1,0 +1,88 @@
+"""Text that may be shown: control characters made visible, numbers in a form that people read."""
+
+import math
+import unicodedata
+from collections.abc import Mapping
+
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format, surrogate, private, unassigned, separators
+_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def escape(character: str) -> str:
+    """The character as it is written in Python: `\\t`, `\\x1b`, `\\u200f`."""
+    code = ord(character)
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def visible(text: str) -> str:
+    """The text with every character that would not show (or would steer a terminal) escaped; spaces stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(escape(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+
+
+def num_cells(text: str) -> int:
+    """Columns of a terminal that the text fills: 2 for a wide (Chinese, ...) character, 0 for a combining one."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def shorten(text: str, max_cells: int) -> str:
+    """The text, or its beginning and `…`, in at most `max_cells` columns."""
+    if num_cells(text) <= max_cells:
+        return text
+    kept, used = [], 0
+    for char in text:
+        used += num_cells(char)
+        if used > max_cells - 1:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+def number(value: float) -> str:
+    """About four significant digits: `0.4321`, `31.24`, `12,345`, `3.00e-06`; an int as it is: `5,000`."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return str(float(value))
+    size = abs(value)
+    if size != 0 and (size < 0.001 or size >= 1e9):
+        return f"{value:.2e}"
+    digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    return f"{value:,.{digits}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`8 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`; a dash where it is unknown."""
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        return "-"
+    total = round(seconds)
+    for size, unit, part_size, part_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if total >= size:
+            rest = total % size // part_size
+            return f"{total // size} {unit}" + (f" {rest} {part_unit}" if rest else "")
+    return f"{total} s" if total or seconds == 0 else "< 1 s"
+
+
+def metric_name(name: str) -> str:
+    """`exact_match` as people read it: `exact match`."""
+    return visible(name).replace("_", " ")
+
+
+def focus_phrase(metrics: Mapping[str, float], unit: str = " positions") -> str | None:
+    """`3.1 of 14.0 positions` from the metrics of an evaluation, None when they do not hold it."""
+    used = metrics.get("focus/effective_positions")
+    if used is None or not math.isfinite(used):
+        return None
+    available = metrics.get("focus/positions")
+    return f"{used:.1f}{unit}" if available is None else f"{used:.1f} of {available:.1f}{unit}"

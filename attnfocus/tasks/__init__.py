@@ -1,0 +1,23 @@
+"""Tasks: what a batch means. The loss as (sum, count), the metrics of a split, the predictions."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
+from attnfocus.tasks.classification import ClassificationTask
+from attnfocus.tasks.translation import TranslationTask
+
+# By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
+TASKS: Mapping[str, type[Task]] = MappingProxyType({task.name: task for task in (TranslationTask, ClassificationTask)})
+
+__all__ = [
+    "TASKS",
+    "ClassificationTask",
+    "Direction",
+    "Evaluation",
+    "Loss",
+    "Prediction",
+    "StepOutput",
+    "Task",
+    "TranslationTask",
+]

@@ -1,0 +1,131 @@
+"""What a batch means: its loss as (sum, count), its metrics, its predictions. All that the training loop sees of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from attnfocus.events import Sample
+from attnfocus.limits import Probability
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from attnfocus.data.batches import Batch
+    from attnfocus.data.codec import Codec
+    from attnfocus.decoding import DecodingOptions
+
+Direction = Literal["max", "min"]
+Loss = Literal["cross_entropy", "mse"]
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """The loss of a batch before division, so that accumulation and uneven batches average to the same number.
+
+    `loss_sum` is a scalar with a graph, float32 or wider; `num_targets` is how many target tokens, or examples, it
+    sums over.
+    """
+
+    loss_sum: Tensor
+    num_targets: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model answers for one example.
+
+    `score` is the natural log of the probability that the model gives to `text`, or of the label.
+    `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
+    with the tokens that label its axes, only when weights were asked for.
+    `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
+    """
+
+    id: str
+    text: str
+    score: float
+    source: str = ""
+    target: str = ""
+    skipped: str | None = None
+    key_tokens: tuple[str, ...] = ()
+    query_tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weights: Mapping[str, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were."""
+
+    metrics: dict[str, float]
+    predictions: list[Prediction]
+    samples: tuple[Sample, ...] = ()
+    extras: dict[str, object] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """Between a model and its numbers. Holds no weights and no state: one object serves a whole run.
+
+    Args:
+        codec: turns ids into text. Evaluations and predictions need it, `step` does not.
+        loss: what `step` sums.
+        label_smoothing: share of the target probability that is spread evenly over all classes in training
+            (Szegedy et al. 2016, sec. 7, arXiv:1512.00567). Evaluations measure without it.
+
+    Raises:
+        ValueError: a loss that the task has not.
+    """
+
+    name: ClassVar[str]
+    losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy",)
+    directions: ClassVar[Mapping[str, Direction]]  # the metrics that can be monitored, and which way is better
+    default_monitor: ClassVar[str]
+
+    def __init__(
+        self, codec: Codec | None = None, *, loss: Loss = "cross_entropy", label_smoothing: Probability = 0.0
+    ) -> None:
+        if loss not in self.losses:
+            raise ValueError(f"must be {' or '.join(self.losses)} for {self.name}, got {loss}.")
+        self._codec = codec
+        self.loss = loss
+        self.label_smoothing = label_smoothing
+
+    @abstractmethod
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        """Training loss of a batch that lies on the model's device."""
+
+    def num_targets(self, batch: Batch) -> int:
+        """Number of targets that `step` sums over, known without running the model or waiting for the device."""
+        return batch.num_targets
+
+    @abstractmethod
+    def evaluate(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        num_samples: int = 0,
+    ) -> Evaluation:
+        """Metrics of a split, in eval mode and without gradients; the model's modes are put back afterwards.
+
+        No metric depends on the size or the order of the batches. `decoding=None` means greedy; a task that decodes
+        nothing ignores it. The first `num_samples` examples in the order of their ids become samples.
+
+        Raises:
+            DataError: there is no example.
+        """
+
+    @abstractmethod
+    def predict(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        need_weights: bool = False,
+    ) -> Iterator[Prediction]:
+        """Answers, in the order of the batches. An empty input gives a prediction with `skipped="empty input"`."""

@@ -1,0 +1,220 @@
+"""A class for each input.
+
+Shapes: B examples, L input positions, C classes, H heads, Q queries, K keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnfocus.data.batches import Batch
+from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
+from attnfocus.errors import DataError
+from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
+from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.gather import (
+    ExactSums,
+    FirstExamples,
+    Inputs,
+    answer_all,
+    at_least_float32,
+    evaluating,
+    in_order,
+    sample_of,
+    source_text,
+)
+
+if TYPE_CHECKING:
+    from attnfocus.decoding import DecodingOptions
+
+LabelCodec = TextLabelCodec | VectorLabelCodec
+
+# Weights of self-attention need (rows, H, L, L): rows * L * L is kept below this, whatever the batch.
+_MAX_PAIRS = 2**22
+_LOWEST_PROBABILITY = 1e-12
+
+
+class ClassificationTask(Task):
+    """Cross entropy, or squared error, of the classes; accuracy, macro averages and the confusion matrix.
+
+    The losses: `cross_entropy` of softmax(logits); `mse`: mean over classes of (logits - one-hot target)^2, under
+    which the logits themselves estimate the probabilities (Hui & Belkin 2021, arXiv:2006.07322).
+    """
+
+    name: ClassVar[str] = "classification"
+    losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy", "mse")
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "loss": "min",
+        "accuracy": "max",
+        "macro_precision": "max",
+        "macro_recall": "max",
+        "macro_f1": "max",
+    }
+    default_monitor: ClassVar[str] = "accuracy"
+
+    @property
+    def codec(self) -> LabelCodec:
+        assert isinstance(self._codec, LabelCodec)
+        return self._codec
+
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        logits = model(batch.inputs, batch.input_lengths).logits
+        return StepOutput(self._losses(logits, batch.targets, self.label_smoothing).sum(), batch.num_targets)
+
+    def evaluate(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        num_samples: int = 0,
+    ) -> Evaluation:
+        """See `Task.evaluate`. An empty input is answered too: every row counts. Metrics:
+
+        loss: mean over the examples. accuracy: share of right answers.
+        macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
+        focus/...: asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer of
+            self-attention, for which long inputs are run a few rows at a time.
+        `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
+        """
+        sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
+        predictions: list[Prediction] = []
+        answered: list[tuple[Tensor, Tensor]] = []
+        with evaluating(model) as device:
+            for batch in (batch.to(device) for batch in batches):
+                for numbers in _slices(batch):
+                    inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
+                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
+                    sums.add("loss", self._losses(output.logits, targets))
+                    for name, weights in output.weights.items():
+                        focus.add(name, weights, *_sizes(model, name, inputs.lengths))
+                    answered.append((output.logits.argmax(dim=-1), targets))
+                    predictions += self._predictions(inputs, output.logits)
+                first.offer(batch)
+            samples = [self._answers(model, batch, True, [number])[0] for batch, number in first]
+        if not predictions:
+            raise DataError("there is no example to evaluate on. Give a split that holds rows.")
+        answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
+        metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
+        metrics = {"loss": sums.total("loss") / len(predictions), **metrics, **focus.metrics()}
+        extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
+        return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras)
+
+    def predict(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        need_weights: bool = False,
+    ) -> Iterator[Prediction]:
+        for batch in batches:
+            with evaluating(model) as device:
+                answers = self._answers(model, batch.to(device), need_weights)
+            yield from answers
+
+    def _answers(
+        self, model: nn.Module, batch: Batch, need_weights: bool, numbers: list[int] | None = None
+    ) -> list[Prediction]:
+        def answer(inputs: Inputs) -> list[Prediction]:
+            output = model(inputs.inputs, inputs.lengths, need_weights=need_weights)
+            shown = self._shown(model, inputs, output.weights) if need_weights else None
+            return self._predictions(inputs, output.logits, shown)
+
+        return answer_all(model, batch, answer, numbers)
+
+    def _predictions(
+        self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None
+    ) -> list[Prediction]:
+        classes = logits.argmax(dim=-1)
+        scores = self._log_probabilities(logits).gather(1, classes.unsqueeze(1)).squeeze(1)
+        answers = zip(inputs.ids, inputs.rows, classes.tolist(), scores.tolist(), strict=True)
+        return [
+            Prediction(
+                identifier,
+                self.codec.labels[number],
+                score,
+                source_text(row),
+                row.target,
+                **({} if shown is None else shown[position]),
+            )
+            for position, (identifier, row, number, score) in enumerate(answers)
+        ]
+
+    def _shown(self, model: nn.Module, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+        """For each example its weights, cut to what is real, and the tokens that label their axes."""
+        prepended = ("<cls>",) * _num_prepended(model)
+        on_cpu = {name: each.float().cpu().numpy() for name, each in weights.items()}
+        shown = []
+        for number, length in enumerate(inputs.lengths.tolist()):
+            keys = prepended + tuple(self.codec.input_tokens(inputs.inputs[number, :length].tolist()))
+            maps, queries = {}, {}
+            for name, each in on_cpu.items():
+                num_queries = len(keys) if _is_self_attention(name) else each.shape[2]
+                maps[name] = each[number, :, :num_queries, : len(keys)].copy()
+                queries[name] = keys if _is_self_attention(name) else _learned_queries(name, num_queries)
+            shown.append({"key_tokens": keys, "query_tokens": queries, "weights": maps})
+        return shown
+
+    def _losses(self, logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Loss of each example: logits (B, C), targets (B,) -> (B,)."""
+        logits = at_least_float32(logits)
+        if self.loss == "cross_entropy":
+            return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
+        num_classes = logits.shape[-1]
+        one_hot = F.one_hot(targets, num_classes).to(logits.dtype)
+        expected = one_hot * (1 - label_smoothing) + label_smoothing / num_classes
+        return (logits - expected).square().mean(dim=-1)
+
+    def _log_probabilities(self, logits: Tensor) -> Tensor:
+        logits = at_least_float32(logits)
+        if self.loss == "cross_entropy":
+            return logits.log_softmax(dim=-1)
+        return logits.clamp(_LOWEST_PROBABILITY, 1.0).log()
+
+
+def _slices(batch: Batch) -> Iterator[list[int]]:
+    """The numbers of the batch's examples, so many at a time that the weights of self-attention stay small."""
+    num_pairs = max(1, batch.inputs.shape[1]) ** 2
+    size = max(1, _MAX_PAIRS // num_pairs)
+    for start in range(0, len(batch), size):
+        yield list(range(start, min(start + size, len(batch))))
+
+
+def _is_self_attention(name: str) -> bool:
+    return name.startswith("layers.")  # others, such as `pooling`, have learned queries, all of them real
+
+
+def _learned_queries(name: str, number: int) -> tuple[str, ...]:
+    return (name,) if number == 1 else tuple(f"{name} {query}" for query in range(number))
+
+
+def _num_prepended(model: nn.Module) -> int:
+    number: int = getattr(model, "num_prepended", 0)
+    return number
+
+
+def _sizes(model: nn.Module, name: str, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+    """How many keys and how many queries of each example are real; None: all queries."""
+    sizes = lengths + _num_prepended(model)
+    return sizes, sizes if _is_self_attention(name) else None
+
+
+def _class_metrics(answers: Tensor, expected: Tensor, num_classes: int) -> tuple[dict[str, float], list[list[int]]]:
+    """answers (N,), expected (N,) -> metrics, and the confusion matrix (true class, answer)."""
+    from torchmetrics.functional import classification as metrics
+
+    values = {
+        "accuracy": metrics.multiclass_accuracy(answers, expected, num_classes, average="micro"),
+        "macro_precision": metrics.multiclass_precision(answers, expected, num_classes, average="macro"),
+        "macro_recall": metrics.multiclass_recall(answers, expected, num_classes, average="macro"),
+        "macro_f1": metrics.multiclass_f1_score(answers, expected, num_classes, average="macro"),
+    }
+    matrix: list[list[int]] = metrics.multiclass_confusion_matrix(answers, expected, num_classes).tolist()
+    # torchmetrics divides in float32: what follows the seventh digit is noise
+    return {name: round(float(value), 7) for name, value in values.items()}, matrix

@@ -1,0 +1,188 @@
+"""Text to text: the model writes one token after another.
+
+Shapes: B sentences, S source tokens, T target tokens without BOS, V target vocabulary, H heads.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnfocus.data.batches import Batch
+from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.special import PAD
+from attnfocus.decoding import DecodingOptions, decode
+from attnfocus.errors import DataError
+from attnfocus.tasks.base import Direction, Evaluation, Prediction, StepOutput, Task
+from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.gather import (
+    ExactSums,
+    FirstExamples,
+    Inputs,
+    answer_all,
+    at_least_float32,
+    evaluating,
+    in_order,
+    sample_of,
+    source_text,
+)
+
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
+
+
+class TranslationTask(Task):
+    """Cross entropy of each target token given those before it; BLEU, chrF and exact matches of what is decoded."""
+
+    name: ClassVar[str] = "translation"
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "loss": "min",
+        "perplexity": "min",
+        "bleu": "max",
+        "chrf": "max",
+        "exact_match": "max",
+    }
+    default_monitor: ClassVar[str] = "bleu"
+
+    @property
+    def codec(self) -> TextPairCodec:
+        assert isinstance(self._codec, TextPairCodec)
+        return self._codec
+
+    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+        logits = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1]).logits
+        losses = _token_losses(logits, batch.targets, self.label_smoothing)
+        return StepOutput(losses.sum(), batch.num_targets)
+
+    def evaluate(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        num_samples: int = 0,
+    ) -> Evaluation:
+        """See `Task.evaluate`. Metrics:
+
+        loss: mean negative log probability of the target tokens, EOS included, in nats. perplexity: exp(loss).
+        bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
+            into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
+        exact_match: share of outputs that equal the reference, blanks at the ends apart.
+        focus/...: of the weights under the reference (teacher-forced), which the loss pass gives along: asking for
+            them costs memory (B, H, T, S) and leaves fused kernels out, but no second pass.
+        """
+        options = decoding or DecodingOptions()
+        sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
+        predictions: list[Prediction] = []
+        num_targets = 0
+        with evaluating(model) as device:
+            for batch in (batch.to(device) for batch in batches):
+                output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
+                sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
+                assert batch.target_lengths is not None
+                for name, weights in output.weights.items():
+                    focus.add(name, weights, batch.input_lengths, batch.target_lengths - 1)
+                num_targets += batch.num_targets
+                predictions += self._answers(model, batch, options)
+                first.offer(batch)
+            samples = [
+                self._answers(model, batch, options, need_weights=True, numbers=[number])[0] for batch, number in first
+            ]
+        if not predictions:
+            raise DataError("there is no example to evaluate on. Give a split that holds rows.")
+        predictions = in_order(predictions)
+        loss = sums.total("loss") / num_targets
+        texts, signatures = _text_metrics(predictions)
+        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **focus.metrics()}
+        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures)
+
+    def predict(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        need_weights: bool = False,
+    ) -> Iterator[Prediction]:
+        options = decoding or DecodingOptions()
+        for batch in batches:
+            with evaluating(model) as device:
+                answers = self._answers(model, batch.to(device), options, need_weights=need_weights)
+            yield from answers
+
+    def _answers(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        options: DecodingOptions,
+        *,
+        need_weights: bool = False,
+        numbers: list[int] | None = None,
+    ) -> list[Prediction]:
+        return answer_all(model, batch, lambda inputs: self._decoded(model, inputs, options, need_weights), numbers)
+
+    def _decoded(
+        self, model: Any, inputs: Inputs, options: DecodingOptions, need_weights: bool
+    ) -> Iterator[Prediction]:
+        hypotheses = decode(model, inputs.inputs, inputs.lengths, options, need_weights=need_weights)
+        lengths = inputs.lengths.tolist()
+        for number, (hypothesis, row) in enumerate(zip(hypotheses, inputs.rows, strict=True)):
+            shown: dict[str, Any] = {}
+            if hypothesis.weights is not None:
+                ids = inputs.inputs[number, : lengths[number]].tolist()
+                shown["key_tokens"] = tuple(self.codec.source_tokens(ids))
+                shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(hypothesis.ids))}
+                shown["weights"] = {"cross": hypothesis.weights.float().numpy()}
+            text = self.codec.decode_target(hypothesis.ids)
+            yield Prediction(inputs.ids[number], text, hypothesis.score, source_text(row), row.target, **shown)
+
+
+def _token_losses(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Loss of each target token: logits (B, T, V), targets (B, 1 + T) from BOS on -> (B, T), 0 at padding.
+
+    The logits of padding are not taken out first: finding them would wait for the device and copy the rest, and
+    batches are made of like lengths.
+    """
+    expected = targets[:, 1:]
+    losses = F.cross_entropy(
+        at_least_float32(logits).flatten(0, 1),
+        expected.flatten(),
+        ignore_index=PAD,
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    return losses.view(expected.shape)
+
+
+def _perplexity(loss: float) -> float:
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
+
+
+def _text_metrics(predictions: list[Prediction]) -> tuple[dict[str, float], dict[str, object]]:
+    """Metrics of the texts, and the signatures that say how they were computed."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    outputs = [prediction.text for prediction in predictions]
+    references = [prediction.target for prediction in predictions]
+    bleu, chrf = BLEU(tokenize=_bleu_tokenizer(references), force=True), CHRF()
+    metrics = {
+        # sacrebleu's rounding can exceed 100 in the last digit
+        "bleu": min(100.0, bleu.corpus_score(outputs, [references]).score),
+        "chrf": min(100.0, chrf.corpus_score(outputs, [references]).score),
+        "exact_match": sum(o.strip() == r.strip() for o, r in zip(outputs, references, strict=True)) / len(outputs),
+    }
+    return metrics, {"bleu_signature": str(bleu.get_signature()), "chrf_signature": str(chrf.get_signature())}
+
+
+def _bleu_tokenizer(references: list[str]) -> str:
+    """`zh` when most of the references' characters are Chinese: `13a` would take a whole sentence for one word."""
+    num_characters = sum(len(word) for text in references for word in text.split())
+    return "zh" if 2 * sum(len(_HAN.findall(text)) for text in references) > num_characters else "13a"

@@ -1,0 +1,67 @@
+"""Test accuracy of a linear model on the rows that a text classification set gives: what attention has to beat.
+
+TF-IDF of character 1- to 4-grams and a linear support vector machine, fitted on train.
+`python scripts/linear_baseline.py --dataset languages --seed 1`
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from omegaconf import OmegaConf
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from attnfocus.commands.assembly import check_train
+from attnfocus.commands.run import prepare_data
+from attnfocus.config.overrides import CommandLine
+from attnfocus.config.read import resolve
+from attnfocus.data import Encoded, Prepared, TextLabelCodec
+from attnfocus.errors import DataError, UserError
+
+
+def load(dataset: str, seed: int, overrides: Sequence[str] = ()) -> Prepared:
+    """The rows of `attnfocus train dataset=... seed=... OVERRIDES`.
+
+    Raises:
+        UserError: a configuration or data that training would refuse too, or a set without texts, labels or test rows.
+    """
+    chosen = ["model=rnn_classifier", f"dataset={dataset}", f"seed={seed}", *overrides]
+    line = CommandLine("train", chosen, None)
+    line.check()
+    prepared = prepare_data(check_train(resolve(OmegaConf.create(line.compose(chosen)))))
+    if not isinstance(prepared.codec, TextLabelCodec) or "test" not in prepared.splits:
+        raise DataError(f"dataset={dataset}: needs texts with labels and a test split. Name another set.")
+    return prepared
+
+
+def accuracy(train: Sequence[Encoded], test: Sequence[Encoded]) -> float:
+    """Share of the test rows that the linear model gets right."""
+    model = make_pipeline(
+        TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True), LinearSVC(random_state=0)
+    )
+    model.fit([example.row.input for example in train], [example.row.target for example in train])
+    share: float = model.score([example.row.input for example in test], [example.row.target for example in test])
+    return share
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", default="languages", help="a choice of configs/dataset (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the run to compare with (default: %(default)s)")
+    parser.add_argument("overrides", nargs="*", help="more key=value, as for attnfocus train")
+    given = parser.parse_args()
+    try:
+        prepared = load(given.dataset, given.seed, given.overrides)
+    except UserError as error:
+        print(f"linear_baseline: {error}", file=sys.stderr)
+        return error.exit_code
+    train, test = prepared.splits["train"], prepared.splits["test"]
+    share = accuracy(train, test)
+    print(f"{given.dataset} seed {given.seed}: test accuracy {share:.4f} ({len(train)} train, {len(test)} test rows)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The command as users run it, and where the real data sets lie."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def attnfocus(tmp_path: Path) -> Command:
+    """Runs `attnfocus ARGUMENTS` in a folder of the test's own, and returns the finished process."""
+
+    def run(
+        *arguments: str, cwd: Path = tmp_path, input: str | None = None, timeout: float = 300, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "attnfocus", *arguments],
+            cwd=cwd,
+            input=input if input is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **env},
+        )
+
+    return run

@@ -1,0 +1,253 @@
+"""A user's own files: what is read, and what is said of files that cannot be."""
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnfocus.data import lines as lines_module
+from attnfocus.data.files import LabelledText, ParallelText
+from attnfocus.data.lines import BadRows, read_lines
+from attnfocus.data.tables import Table, table_format
+from attnfocus.errors import ConfigError, DataError
+
+
+def write(path: Path, content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return str(path)
+
+
+def pairs(source: ParallelText, split: str = "train") -> list[tuple[str, str]]:
+    return [(str(row.input), row.target) for row in source.read(Path(), 0).splits[split]]
+
+
+def message(source: ParallelText | LabelledText) -> str:
+    with pytest.raises(DataError) as caught:
+        source.read(Path(), 0)
+    text = str(caught.value)
+    assert len(text.splitlines()) <= 5
+    return text
+
+
+@pytest.mark.parametrize("name", ["rows.tsv", "rows.tsv.gz", "rows.txt", "rows"])
+def test_tab_separated_tables_are_read_whatever_their_ending(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / name, 'ein "Haus\ta house\r\nzwei\ttwo')
+    assert pairs(ParallelText(train=path)) == [('ein "Haus', "a house"), ("zwei", "two")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", 'id,de,en\n1,"ein, zwei","one, ""two"""\n2,"drei\nvier",five\n'),
+        ("t.csv.gz", 'id,de,en\r\n1,"ein, zwei","one, ""two"""\r\n2,"drei\r\nvier",five\r\n'),
+        ("t.tsv", 'id\tde\ten\n1\tein, zwei\tone, "two"\n\n2\tdrei vier\tfive\n'),
+        ("t.jsonl", '{"en": "one, \\"two\\"", "de": "ein, zwei"}\n{"de": "drei\\nvier", "en": "five", "x": null}\n'),
+    ],
+)
+def test_columns_are_found_by_name_in_every_format(tmp_path: Path, name: str, content: str) -> None:
+    source = ParallelText(train=write(tmp_path / name, content), source_column="de", target_column="en")
+    assert pairs(source) == [("ein, zwei", 'one, "two"'), ("drei vier", "five")]
+
+
+def test_a_header_beside_numbered_columns_can_be_skipped(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", "en\tde\none\teins\n")
+    assert pairs(ParallelText(train=path, source_column=1, target_column=0, header=True)) == [("eins", "one")]
+    assert len(pairs(ParallelText(train=path))) == 2
+
+
+def test_two_files_are_paired_line_by_line(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.de", "eins\nzwei\u2028drei\n"), write(tmp_path / "a.en.gz", "one\ntwo\n")
+    valid = write(tmp_path / "v.tsv", "vier\tfour\n")
+    data = ParallelText(train=source, train_target=target, valid=valid).read(Path(), 0)
+    assert [row.id for row in data.splits["train"]] == ["train:1", "train:2"]
+    assert [row.target for row in data.splits["valid"]] == ["four"]
+    assert data.splits["train"][1].input == "zwei\u2028drei"  # a line ends at a line feed and nowhere else
+
+
+def test_other_encodings_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    latin = write(tmp_path / "l.tsv", "caf\xe9\tcoffee\n".encode("latin-1"))
+    assert pairs(ParallelText(train=latin, encoding="latin-1")) == [("café", "coffee")]
+    wide = write(tmp_path / "w.tsv", "你好\thello\n".encode("utf-16"))
+    assert pairs(ParallelText(train=wide, encoding="utf-16")) == [("你好", "hello")]
+    marked = write(tmp_path / "m.csv", b"\xef\xbb\xbfde,en\neins,one\n")
+    assert pairs(ParallelText(train=marked, source_column="de", target_column="en")) == [("eins", "one")]
+
+
+field = st.text(st.sampled_from(string.ascii_letters + " ,;\"\t'äß你"), min_size=1).filter(str.strip)
+
+
+@given(st.lists(st.tuples(field, field), min_size=1, max_size=8))
+def test_whatever_csv_and_json_write_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
+    folder = tmp_path_factory.mktemp("tables")
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    assert pairs(ParallelText(train=write(folder / "t.csv", text.getvalue()))) == rows
+    lines = "\n".join(json.dumps({"a": a, "b": b}) for a, b in rows)
+    path = write(folder / "t.jsonl", lines)
+    assert pairs(ParallelText(train=path, source_column="a", target_column="b")) == rows
+
+
+def test_bad_rows_are_named_by_file_line_and_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", b"eins\tone\nzwei\n\tthree\nvier\tf\xff\xfeur\nf\xc3\xbcnf\tfive\tx\nsechs\t \n")
+    text = message(ParallelText(train=path))
+    assert "5 bad rows, the first 3 of them:" in text
+    assert f"{path}:2:5: 1 columns, where the first row has 2" in text
+    assert f"{path}:3:1: column 0 is empty" in text
+    assert f"{path}:4:7: byte 0xff is not utf-8" in text
+    assert "dataset.on_bad_row=skip" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place", "reason"),
+    [
+        ("t.csv", 'a,b\nx,"two\nlines"\n"y\nz",\n', "5:4", "column 'b' is empty"),
+        ("t.csv", 'a,b\nx,y\nz,"never closed\nq,r\n', "3:1", "not valid csv"),
+        ("t.jsonl", '{"a": "x", "b": "y"}\n{"a": "x", "b" "y"}\n', "2:16", "delimiter"),
+        ("t.jsonl", '{"a": "x"}\n', "1:1", "no 'b' among its keys 'a'"),
+        ("t.jsonl", '{"a": "x", "b": ["y"]}\n', "1:1", "'b' must be a text, got [\"y\"]"),
+        ("t.jsonl", '{"a": "x", "b": "\\ud800"}\n', "1:1", "half a surrogate pair"),
+        ("t.jsonl", "[1]\n", "1:1", "not a JSON object"),
+        ("t.jsonl", "[" * 100_000 + "\n", "1:1", "nested too deep"),
+        ("t.jsonl", b'{"a": "x", "b": "\xff"}\n', "1:18", "byte 0xff is not utf-8"),
+    ],
+)
+def test_each_format_places_its_bad_rows(
+    tmp_path: Path, name: str, content: str | bytes, place: str, reason: str
+) -> None:
+    path = write(tmp_path / name, content)
+    text = message(ParallelText(train=path, source_column="a", target_column="b"))
+    assert f"1 bad row:\n  {path}:{place}: " in text
+    assert reason in text
+
+
+def test_bad_rows_can_be_skipped_and_are_then_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", b"eins\tone\nzwei\n\xff\tthree\nvier\tfour\n")
+    data = ParallelText(train=path, on_bad_row="skip").read(Path(), 0)
+    assert [row.id for row in data.splits["train"]] == ["train:1", "train:4"]
+    assert data.notes == [f"2 bad rows skipped, the first: {path}:2:5: 1 columns, where the first row has 2"]
+
+
+def test_files_of_different_length_are_refused_even_when_skipping(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.de", "a\nb\nc\n"), write(tmp_path / "a.en", "a\nb\n")
+    text = message(ParallelText(train=source, train_target=target, on_bad_row="skip"))
+    assert f"{source} has 3 lines and {target} has 2" in text
+    assert f"{source}:3:1" in text
+
+
+def test_an_empty_side_of_a_line_pair_is_a_bad_row(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "a.de", "a\n\nc\n"), write(tmp_path / "a.en", "a\nb\n  \n")
+    text = message(ParallelText(train=source, train_target=target))
+    assert f"{source}:2:1: empty line" in text
+    assert f"{target}:3:1: empty line" in text
+
+
+def test_a_missing_file_names_key_absolute_path_and_embedded_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train = write(tmp_path / "t.tsv", "a\tb\n")
+    text = message(ParallelText(train=train, valid="no such.tsv"))
+    assert text.startswith(f"dataset.valid=no such.tsv: {tmp_path / 'no such.tsv'} does not exist")
+    assert "dataset=dates, dataset=languages, dataset=identity" in text
+    assert "is a folder" in message(ParallelText(train=str(tmp_path)))
+    assert "dataset.train_target=x: " in message(ParallelText(train=train, train_target="x"))
+
+
+def test_a_missing_column_names_what_there_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "de,en\neins,one\n")
+    text = message(ParallelText(train=path, source_column="de", target_column="fr"))
+    assert "dataset.target_column=fr: not in the first line" in text
+    assert "de, en" in text
+    assert "dataset.target_column=7" in message(ParallelText(train=path, target_column=7))
+
+
+def test_damaged_and_explosive_gzip_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gzip.compress(b"".join(b"%d\tx\n" % number for number in range(2000)))
+    cut = tmp_path / "cut.tsv.gz"
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert "not a whole gzip file" in message(ParallelText(train=str(cut)))
+    plain = tmp_path / "plain.tsv.gz"
+    plain.write_text("a\tb\n")
+    assert "not a whole gzip file" in message(ParallelText(train=str(plain)))
+    bomb = write(tmp_path / "bomb.tsv.gz", "a\tb\n" * 500_000)
+    monkeypatch.setattr(lines_module, "MAX_UNPACKED_ALWAYS_FINE", 100_000)
+    assert "unpacks to more than 200 times its size" in message(ParallelText(train=bomb))
+    monkeypatch.setattr(lines_module, "MAX_LINE_CHARACTERS", 1000)
+    endless = write(tmp_path / "endless.tsv", "x" * 2000)
+    assert "a line of more than 1000 characters" in message(ParallelText(train=endless))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "dataset.train is not given"),
+        ({"train": "a", "test_target": "b"}, "dataset.test_target is given without dataset.test"),
+        ({"train": "a", "encoding": "utf-9"}, "dataset.encoding=utf-9"),
+        ({"train": "a", "source_column": "de"}, "both columns by name, or both by number"),
+        ({"train": "a", "source_column": -1}, "counted from 0"),
+        ({"train": "a", "source_column": 1}, "are the same column, 1"),
+        ({"train": "a", "source_column": "a", "target_column": "b", "header": False}, "have no names"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused_before_a_file_is_opened(options: dict, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        ParallelText(**options)
+
+
+def test_numbered_columns_of_jsonl_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.jsonl", '{"a": "b"}\n')
+    assert "have names, not numbers" in message(ParallelText(train=path))
+
+
+def test_labelled_texts_are_read_with_labels_of_any_type(tmp_path: Path) -> None:
+    train = write(tmp_path / "t.jsonl", '{"t": "good", "l": 1}\n{"t": "bad", "l": 0}\n')
+    valid = write(tmp_path / "v.jsonl", '{"t": "fine", "l": "1"}\n')
+    source = LabelledText(train=train, valid=valid, text_column="t", label_column="l")
+    splits = source.read(Path(), 0).splits
+    assert [(row.input, row.target) for row in splits["train"]] == [("good", "1"), ("bad", "0")]
+    assert splits["valid"][0].target == "1"
+
+
+@pytest.mark.parametrize(("name", "place"), [("v.tsv", "2:5"), ("v.csv", "2:5")])
+def test_a_label_that_train_lacks_is_a_bad_row_that_lists_the_known_ones(tmp_path: Path, name: str, place: str) -> None:
+    separator = "," if name.endswith("csv") else "\t"
+    train = write(tmp_path / "t.tsv", "".join(f"x{number}\tl{number:02}\n" for number in range(12)))
+    valid = write(tmp_path / name, f"abc{separator}l00\nabc{separator}l99\n")
+    text = message(LabelledText(train=train, valid=valid))
+    assert f"{valid}:{place}: label 'l99' does not occur in train (l00, l01, " in text
+    assert "l09, ...)" in text
+    skipped = LabelledText(train=train, valid=valid, on_bad_row="skip").read(Path(), 0)
+    assert len(skipped.splits["valid"]) == 1
+
+
+def test_a_label_named_by_a_header_is_placed_too(tmp_path: Path) -> None:
+    train = write(tmp_path / "t.csv", "text,label\nx,a\ny,b\n")
+    test = write(tmp_path / "v.csv", 'text,label\n"long, text",c\n')
+    text = message(LabelledText(train=train, test=test, text_column="text", label_column="label"))
+    assert f"{test}:2:14: label 'c'" in text
+
+
+def test_formats_are_told_by_the_ending() -> None:
+    names = {"a.csv": "csv", "a.CSV.gz": "csv", "a.jsonl": "jsonl", "a.ndjson.gz": "jsonl", "a.txt": "tsv", "a": "tsv"}
+    assert {name: table_format(Path(name)) for name in names} == names
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_a_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("bytes") / "t"
+    path.write_bytes(content)
+    bad = BadRows("skip")
+    found = read_lines(path, "utf-8", bad)
+    assert sum(line is None for line in found) == bad.total
+    for kind in ("tsv", "csv"):
+        with contextlib.suppress(DataError):  # the first line has one column
+            Table(path, (0, 1), kind).read(BadRows("skip"))
+    assert Table(path, ("a",), "jsonl").read(BadRows("skip")) == []

@@ -1,0 +1,177 @@
+"""Translation: the loss by hand, and the metrics against their definitions."""
+
+import math
+
+import pytest
+import torch
+from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq
+from torch.nn import functional as F
+
+from attnfocus.data.special import EOS, PAD
+from attnfocus.decoding import DecodingOptions, decode
+from attnfocus.models.outputs import SequenceOutput
+from attnfocus.tasks import TranslationTask
+from attnfocus.tasks.translation import _bleu_tokenizer, _perplexity
+
+
+def reference_loss(logits, targets, smoothing):
+    """Token by token in float64: (1 - e) times the target's, e times the mean over the vocabulary."""
+    total = 0.0
+    for scores, ids in zip(logits.detach().double(), targets, strict=True):
+        for row, expected in zip(scores, ids[1:].tolist(), strict=True):
+            if expected != PAD:
+                log_probs = row - row.logsumexp(0)
+                total -= float((1 - smoothing) * log_probs[expected] + smoothing * log_probs.mean())
+    return total
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_sums_real_target_tokens(smoothing):
+    codec = pair_codec()
+    model = seq2seq(codec).eval()
+    [batch] = batches(codec, rows(PAIRS), len(PAIRS))
+    step = TranslationTask(codec, label_smoothing=smoothing).step(model, batch)
+    logits = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1]).logits
+    assert step.loss_sum.item() == pytest.approx(reference_loss(logits, batch.targets, smoothing), rel=1e-5)
+    assert step.num_targets == sum(len(target.split()) + 1 for _, target in PAIRS)
+
+
+def test_padding_adds_nothing_to_the_loss_or_its_gradient():
+    codec = pair_codec()
+    model = seq2seq(codec).eval()
+    task = TranslationTask(codec, label_smoothing=0.1)
+
+    def gradients(size):
+        model.zero_grad()
+        steps = [task.step(model, batch) for batch in batches(codec, rows(PAIRS), size)]
+        sum(step.loss_sum for step in steps).backward()
+        return sum(step.num_targets for step in steps), [p.grad.clone() for p in model.parameters()]
+
+    (together, one), (apart, other) = gradients(len(PAIRS)), gradients(1)
+    assert together == apart
+    for left, right in zip(one, other, strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_evaluation_measures_without_label_smoothing():
+    codec = pair_codec()
+    model = seq2seq(codec).eval()
+    data = batches(codec, rows(PAIRS), 3)
+    plain = TranslationTask(codec).evaluate(model, data).metrics
+    smoothed = TranslationTask(codec, label_smoothing=0.3).evaluate(model, data).metrics
+    assert smoothed == plain
+    step = [TranslationTask(codec).step(model, batch) for batch in data]
+    mean = sum(each.loss_sum.item() for each in step) / sum(each.num_targets for each in step)
+    assert plain["loss"] == pytest.approx(mean, rel=1e-5)
+    assert plain["perplexity"] == pytest.approx(math.exp(mean), rel=1e-5)
+
+
+class Parrot(torch.nn.Module):
+    """Writes given outputs: its memory is the number of the sentence and it steps through the ids."""
+
+    def __init__(self, codec, outputs):
+        super().__init__()
+        self.outputs = [[*codec.target_tokenizer.encode(text), EOS] for text in outputs]
+        self.vocab_size = codec.dims()["target_vocab_size"]
+        self.sources = {tuple(codec.source_tokenizer.encode(s)): n for n, (s, _) in enumerate(PAIRS)}
+
+    def forward(self, source, lengths, target_in, need_weights=False):
+        logits = torch.zeros(*target_in.shape, self.vocab_size)
+        keys = torch.arange(source.shape[1]) < lengths[:, None]
+        weights = (keys / lengths[:, None])[:, None, None].expand(-1, 1, target_in.shape[1], -1)
+        return SequenceOutput(logits, {"cross": weights})
+
+    def encode(self, source, lengths):
+        found = [self.sources[tuple(row[:n].tolist())] for row, n in zip(source, lengths, strict=True)]
+        return torch.tensor(found)
+
+    def start(self, memory):
+        return torch.zeros_like(memory)
+
+    def step(self, tokens, state, memory, need_weights=False):
+        following = [self.outputs[n][t] for n, t in zip(memory.tolist(), state.tolist(), strict=True)]
+        logits = 50.0 * F.one_hot(torch.tensor(following), self.vocab_size)
+        weights = torch.full((len(tokens), 1, 5), 0.2) if need_weights else None
+        return logits, state + 1, weights
+
+    def select(self, tree, index):
+        return tree[index]
+
+
+def test_text_metrics_are_those_of_sacrebleu():
+    import sacrebleu
+
+    codec = pair_codec()
+    outputs = [target for _, target in PAIRS]
+    outputs[2], outputs[5] = "z y w", "y z x y"
+    result = TranslationTask(codec).evaluate(Parrot(codec, outputs), batches(codec, rows(PAIRS), 3))
+    references = [[target for _, target in PAIRS]]
+    assert [each.text for each in result.predictions] == outputs
+    assert result.metrics["exact_match"] == pytest.approx(9 / 11)
+    assert result.metrics["bleu"] == pytest.approx(sacrebleu.corpus_bleu(outputs, references, force=True).score)
+    assert result.metrics["chrf"] == pytest.approx(sacrebleu.corpus_chrf(outputs, references).score)
+    assert result.extras["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert "nc:6" in result.extras["chrf_signature"]
+    assert result.metrics["loss"] == pytest.approx(math.log(codec.dims()["target_vocab_size"]))
+
+
+def test_perfect_outputs_score_exactly_full_marks():
+    codec = pair_codec()
+    model = Parrot(codec, [target for _, target in PAIRS])
+    metrics = TranslationTask(codec).evaluate(model, batches(codec, rows(PAIRS), 4)).metrics
+    assert (metrics["bleu"], metrics["chrf"], metrics["exact_match"]) == (100.0, 100.0, 1.0)
+
+
+def test_focus_averages_over_real_queries_and_keys():
+    """Uniform weights: effective positions = positions = source length, each counted once per target token and EOS."""
+    codec = pair_codec()
+    model = Parrot(codec, [target for _, target in PAIRS])
+    metrics = TranslationTask(codec).evaluate(model, batches(codec, rows(PAIRS), 4)).metrics
+    sizes = [(len(source.split()), len(target.split()) + 1) for source, target in PAIRS]
+    num_queries = sum(queries for _, queries in sizes)
+    positions = sum(keys * queries for keys, queries in sizes) / num_queries
+    assert metrics["focus/positions"] == pytest.approx(positions)
+    assert metrics["focus/effective_positions"] == pytest.approx(positions)
+    one_key = sum(queries for keys, queries in sizes if keys == 1)  # nothing to choose from: measures 0
+    assert metrics["focus/normalized_entropy"] == pytest.approx(1 - one_key / num_queries)
+
+
+def test_chinese_is_scored_by_characters():
+    assert _bleu_tokenizer(["我喜欢苹果。", "你好, Tom"]) == "zh"
+    assert _bleu_tokenizer(["I like 苹果.", "hello"]) == "13a"
+    assert _bleu_tokenizer([""]) == "13a"
+
+
+def test_an_overflowing_perplexity_is_infinite():
+    assert _perplexity(1e6) == math.inf
+
+
+def test_the_options_of_decoding_are_used():
+    codec = pair_codec()
+    model = seq2seq(codec).eval()
+    task, data = TranslationTask(codec), batches(codec, rows(PAIRS), 4)
+    short = DecodingOptions(max_length_ratio=0.0, max_length_constant=2)
+    assert all(len(each.text.split()) <= 2 for each in task.predict(model, data, decoding=short))
+    assert [each.text for each in task.evaluate(model, data, decoding=short).predictions] == [
+        each.text for each in task.predict(model, data, decoding=short)
+    ]
+    beam = DecodingOptions(beam_size=3, length_penalty=0.5)
+    for answer, batch in zip(task.predict(model, data, decoding=beam), batches(codec, rows(PAIRS), 1), strict=True):
+        [hypothesis] = decode(model, batch.inputs, batch.input_lengths, beam)
+        assert answer.text == codec.decode_target(hypothesis.ids)
+        assert answer.score == pytest.approx(hypothesis.score, rel=1e-4)
+
+
+def test_mse_is_refused():
+    with pytest.raises(ValueError, match="cross_entropy for translation, got mse"):
+        TranslationTask(None, loss="mse")
+
+
+def test_half_precision_logits_are_summed_in_float32():
+    codec = pair_codec()
+    [batch] = batches(codec, rows(PAIRS), len(PAIRS))
+    model = seq2seq(codec).eval()
+    exact = TranslationTask(codec).step(model, batch).loss_sum
+    half = TranslationTask(codec).step(model.bfloat16(), batch).loss_sum
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, exact, rtol=0.05, atol=0.0)

@@ -1,0 +1,102 @@
+"""Every command in the README files and in docs/ is run here, on small sizes where it would train for minutes."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests_support import TINY_DATES, only_run
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+# Commands that set up a machine: CI runs `make test` itself, tests/test_install.py the installation.
+SETUP = re.compile(r"^(make |python3 -m venv|\.venv/bin/python -m pip|\.venv/bin/attnfocus|source )")
+SMALL = {
+    "seq2seq": TINY_DATES,
+    "transformer": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
+    "rnn_classifier": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
+}
+SMALL_FILES = ("model.embed_dim=16", "trainer.max_epochs=1", "dataset.tokenizer.vocab_size=200")
+
+
+def commands_of(page: Path) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+COMMANDS = sorted({command for page in PAGES if page.exists() for command in commands_of(page)})
+RUNNABLE = [command for command in COMMANDS if not SETUP.match(command)]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small run, and with files such as the examples name."""
+    folder = tmp_path_factory.mktemp("readme")
+    pairs = [f"a{i} b{i % 7}\tx{i} y{i % 7}" for i in range(300)]
+    (folder / "pairs.tsv").write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    labelled = ["text,label", *[f"word{i % 13} of {i},{'good' if i % 2 else 'bad'}" for i in range(300)]]
+    (folder / "reviews.csv").write_text("\n".join(labelled) + "\n", encoding="utf-8")
+    (folder / "lines.txt").write_text("May 3, 1999\n", encoding="utf-8")
+    done = shell(f"attnfocus train {' '.join(TINY_DATES)}", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Runs a line as a shell would, with this Python's `attnfocus` and `tensorboard`."""
+    bin_folder = Path(sys.executable).parent
+    functions = f'attnfocus() {{ "{sys.executable}" -m attnfocus "$@"; }}\n'
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        ["bash", "-c", functions + command], cwd=folder, capture_output=True, text=True, timeout=300, env=environment
+    )
+
+
+def made_small(command: str) -> str:
+    """The same command with sizes of seconds."""
+    if "attnfocus train" not in command or "--help" in command or "--cfg" in command:
+        return command.replace("--logdir outputs", "--inspect --logdir outputs")
+    if "resume=" in command:
+        return f"{command} trainer.max_steps=8"
+    if "dataset.train=" in command:
+        return f"{command} {' '.join(SMALL_FILES)}"
+    model = re.search(r"model=(\w+)", command)
+    return f"{command} {' '.join(SMALL[model.group(1) if model else 'seq2seq'])}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", RUNNABLE)
+def test_the_command_works(command: str, workplace: Path) -> None:
+    if "dataset=" in command and "dataset.train=" not in command and not os.environ.get("ATTNFOCUS_DATA"):
+        pytest.skip("a named data set: set ATTNFOCUS_DATA to the folder of the sets")
+    run = only_run_before_others(workplace)
+    done = shell(made_small(command.replace("RUN_DIR", shlex.quote(str(run)))), workplace)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() or done.stderr.strip()
+
+
+def only_run_before_others(workplace: Path) -> Path:
+    marker = workplace / "first_run.txt"
+    if not marker.exists():
+        marker.write_text(str(only_run(workplace)), encoding="utf-8")
+    return Path(marker.read_text(encoding="utf-8"))
+
+
+def test_both_quick_starts_have_the_same_commands() -> None:
+    english, chinese = (set(commands_of(ROOT / name)) for name in ("README.md", "README.zh.md"))
+    assert chinese <= english
+    assert {command for command in english if SETUP.match(command)} <= chinese
+
+
+def test_there_are_commands_to_run() -> None:
+    assert len(RUNNABLE) >= 12

@@ -1,0 +1,41 @@
+"""What several tests ask of a finished command."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A run of seconds: small data, small model, few steps.
+TINY_DATES = (
+    "dataset.num_train=200",
+    "dataset.num_valid=20",
+    "dataset.num_test=20",
+    "model.embed_dim=16",
+    "model.hidden_size=16",
+    "trainer.max_steps=6",
+    "trainer.max_epochs=null",
+)
+
+
+def assert_polite(done: "subprocess.CompletedProcess[str]", code: int) -> None:
+    """The exit code, and a message of at most five lines without a traceback or Hydra's own advice."""
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert 1 <= len(lines) <= 5, done.stderr
+    for word in ("Traceback", "HYDRA_FULL_ERROR", "Could not override", "append a +", "hydra"):
+        assert word not in done.stderr
+
+
+def only_run(folder: Path) -> Path:
+    """The one run directory under `folder`/outputs."""
+    runs = [path.parent for path in (folder / "outputs").rglob("config.yaml")]
+    assert len(runs) == 1, runs
+    return runs[0]
+
+
+def summary_of(run: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return summary
