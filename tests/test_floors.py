@@ -8,10 +8,11 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # Floor -> the rooms that it may import. A room may always import itself.
-BOTTOM = {"errors", "limits", "events"}
+BOTTOM = {"errors", "limits", "events", "special"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
+    "special": set(),
     "events": set(),
     "attention": BOTTOM,
     "models": BOTTOM | {"attention"},

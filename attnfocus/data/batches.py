@@ -16,7 +16,7 @@ from torch import Tensor
 
 from attnfocus.data.codec import Encoded
 from attnfocus.data.rows import Row
-from attnfocus.data.special import PAD
+from attnfocus.special import PAD
 
 BatchUnit = Literal["sentences", "tokens"]
 
@@ -121,10 +121,8 @@ class BatchPlan:
     """
 
     def __init__(self, lengths: ArrayLike, batch_size: int, batch_unit: BatchUnit, seed: int) -> None:
-        pairs = np.asarray(lengths, dtype=np.int64)
-        self._lengths = pairs.reshape(len(pairs), -1)
-        if self._lengths.shape[1:] == (0,):
-            self._lengths = self._lengths.reshape(0, 1)
+        array = np.asarray(lengths, dtype=np.int64)
+        self._lengths = array[:, np.newaxis] if array.ndim == 1 else array
         self._batch_size = batch_size
         self._batch_unit = batch_unit
         self._seed = seed

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import Row
-from attnfocus.data.special import BOS, EOS
+from attnfocus.special import BOS, EOS
 from attnfocus.data.tokenizer import Tokenizer, read_json
 from attnfocus.data.words import count_words
 from attnfocus.errors import CheckpointError, DataError
@@ -228,7 +228,8 @@ class VectorLabelCodec(LabelCodec):
     def _encode(self, row: Row, number: int) -> Encoded:
         if isinstance(row.input, str) or any(len(vector) != self.input_dim for vector in row.input):
             raise DataError(f"{row.id}: the input must be a list of vectors of {self.input_dim} numbers each.")
-        vectors = np.array(row.input, dtype=np.float32).reshape(-1, self.input_dim)
+        with np.errstate(over="ignore"):  # becomes infinity, which is refused below
+            vectors = np.array(row.input, dtype=np.float32).reshape(-1, self.input_dim)
         if not np.isfinite(vectors).all():
             raise DataError(f"{row.id}: the input holds a number that is not finite, or too large for 32 bits.")
         return Encoded(row.id, vectors, number, len(vectors), row)

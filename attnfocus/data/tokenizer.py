@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from attnfocus.data.special import SPECIAL_TOKENS, UNK
+from attnfocus.special import SPECIAL_TOKENS, UNK
 from attnfocus.data.vocabulary import SUBWORD_KINDS, TokenizerKind, Vocabulary, learn, make_engine
 from attnfocus.data.words import join_words
 from attnfocus.errors import CheckpointError, DataError

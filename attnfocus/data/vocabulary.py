@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
-from attnfocus.data.special import SPECIAL_TOKENS, UNK
+from attnfocus.special import SPECIAL_TOKENS, UNK
 
 TokenizerKind = Literal["word", "character", "bpe", "unigram"]
 SUBWORD_KINDS = ("bpe", "unigram")

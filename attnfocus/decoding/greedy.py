@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.decoding.hypothesis import Hypothesis, StepModel, cut_weights, log_probabilities
-from attnfocus.models.special import BOS, EOS, PAD
+from attnfocus.special import BOS, EOS, PAD
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from attnfocus.models.special import BOS, PAD
+from attnfocus.special import BOS, PAD
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.errors import DataError
-from attnfocus.models.special import PAD
+from attnfocus.special import PAD
 
 PositionKind = Literal["none", "sinusoidal", "learned"]
 

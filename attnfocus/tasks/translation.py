@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
-from attnfocus.data.special import PAD
+from attnfocus.special import PAD
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
 from attnfocus.tasks.base import Direction, Evaluation, Prediction, StepOutput, Task

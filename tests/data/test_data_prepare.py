@@ -16,7 +16,7 @@ import attnfocus.data as data
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.preparation import DatasetOptions, prepare
 from attnfocus.data.rows import RawData, Row
-from attnfocus.data.special import BOS, EOS, UNK
+from attnfocus.special import BOS, EOS, UNK
 from attnfocus.data.split import SplitOptions
 from attnfocus.data.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnfocus.data.special import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+from attnfocus.special import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 from attnfocus.data.tokenizer import UNKNOWN_TEXT, Tokenizer, TokenizerOptions
 from attnfocus.data.words import count_words, join_words
 from attnfocus.errors import CheckpointError, DataError

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from attnfocus.attention import AdditiveScore, Attention
 from attnfocus.decoding import DecodingOptions, beam_search, decode, greedy
 from attnfocus.models import Seq2Seq
-from attnfocus.models.special import BOS, EOS, PAD, UNK
+from attnfocus.special import BOS, EOS, PAD, UNK
 
 VOCAB = 7
 

@@ -7,8 +7,6 @@ import pytest
 import yaml
 
 from attnfocus import models
-from attnfocus.data import special as data_special
-from attnfocus.models import special
 
 FOLDER = Path(__file__).parents[2] / "configs" / "model"
 GIVEN_BY_THE_PROGRAM = {
@@ -38,8 +36,3 @@ def test_yaml_says_in_a_line_what_each_choice_and_option_is(path):
     assert len(lines[1]) <= 72
     options = lines[lines.index("model:") + 2 : lines.index("optimizer:") - 1]
     assert all(" # " in line for line in options)
-
-
-def test_models_and_data_mean_the_same_by_the_special_ids():
-    for name in ("PAD", "UNK", "BOS", "EOS"):
-        assert getattr(special, name) == getattr(data_special, name)

@@ -7,7 +7,7 @@ import torch
 from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq
 from torch.nn import functional as F
 
-from attnfocus.data.special import EOS, PAD
+from attnfocus.special import EOS, PAD
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.tasks import TranslationTask
