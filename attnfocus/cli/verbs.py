@@ -78,6 +78,8 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
 
     task = job if outcome is not None else _SWEEP_JOBS[verb]
     before = sys.argv
+    # Threads that wait for one another by spinning stand still when another process wants a core; sleeping ones do not.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch loads
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed
     sys.argv = [before[0], *arguments]
     try:

@@ -4,7 +4,7 @@ import gzip
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -40,7 +40,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
             sys.stdout.buffer.flush()
     if num_skipped:
-        print(f"attnfocus: {num_skipped} lines were skipped (empty output); format=jsonl says why.", file=sys.stderr)
+        lines_were = "line was" if num_skipped == 1 else "lines were"
+        print(f"attnfocus: {num_skipped} {lines_were} skipped; format=jsonl says why.", file=sys.stderr)
     return 0
 
 
@@ -55,11 +56,12 @@ def open_input(name: str) -> Iterator[Iterator[str]]:
         yield _lines(sys.stdin.buffer)
         return
     path = Path(name).expanduser()
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as binary:
-            yield _lines(cast(BinaryIO, binary))
-    except OSError as error:
-        raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
+    with ExitStack() as stack:
+        try:
+            binary = stack.enter_context(gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+        except OSError as error:
+            raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
+        yield _lines(cast(BinaryIO, binary))
 
 
 def _lines(binary: BinaryIO) -> Iterator[str]:

@@ -140,7 +140,7 @@ class Dates:
             days[self.num_test + self.num_valid :],
         )
         train = random.Random(f"train {seed}")
-        draws = (train.choice(rest) for _ in range(100 * self.num_train))
+        draws = (train.choice(rest) for _ in range(10 * self.num_train))
         splits = {
             "train": self._rows("train", draws, self.num_train, train),
             "valid": self._rows("valid", valid, self.num_valid, random.Random("valid")),

@@ -1,4 +1,4 @@
-"""A mistake on the command line gets one message that names it, exit code 2, and never a traceback or Hydra's advice."""
+"""A mistake on the command line gets one message that names it and exit code 2: no traceback, no advice of Hydra."""
 
 from pathlib import Path
 
