@@ -1,3 +1,26 @@
-"""attnfocus: train attention models from composed configuration, and look at where they look."""
+"""attnfocus: train attention models from composed configuration, and look at where they look.
+
+    run = attnfocus.load("outputs/DATE/RUN")
+    run.evaluate("test").metrics
+    [prediction.text for prediction in run.predict(["May 3, 1999"])]
+
+The attention classes are in `attnfocus.attention`, the measures of focus in `attnfocus.focus`; both work on their own.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnfocus.commands.run import Run as Run
+    from attnfocus.commands.run import load as load
 
 __version__ = "0.1.0"
+__all__ = ["Run", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that the command line answers `--help` without torch.
+    if name in ("Run", "load"):
+        from attnfocus.commands import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

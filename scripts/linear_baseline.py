@@ -1,14 +1,16 @@
 """Test accuracy of a linear model on the rows that a text classification set gives: what attention has to beat.
 
 TF-IDF of character 1- to 4-grams and a linear support vector machine, fitted on train.
-`python scripts/linear_baseline.py --dataset languages --seed 1`
+`python scripts/linear_baseline.py --dataset languages --seed 1`.
+With `--run outputs/DATE/RUN` the accuracy of that run is printed beside it.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from omegaconf import OmegaConf
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -16,7 +18,6 @@ from sklearn.svm import LinearSVC
 from attnfocus.commands.assembly import check_train
 from attnfocus.commands.run import prepare_data
 from attnfocus.config.overrides import CommandLine
-from attnfocus.config.read import resolve
 from attnfocus.data import Encoded, Prepared, TextLabelCodec
 from attnfocus.errors import DataError, UserError
 
@@ -30,7 +31,7 @@ def load(dataset: str, seed: int, overrides: Sequence[str] = ()) -> Prepared:
     chosen = ["model=rnn_classifier", f"dataset={dataset}", f"seed={seed}", *overrides]
     line = CommandLine("train", chosen, None)
     line.check()
-    prepared = prepare_data(check_train(resolve(OmegaConf.create(line.compose(chosen)))))
+    prepared = prepare_data(check_train(line.compose(chosen, resolve=True)))
     if not isinstance(prepared.codec, TextLabelCodec) or "test" not in prepared.splits:
         raise DataError(f"dataset={dataset}: needs texts with labels and a test split. Name another set.")
     return prepared
@@ -50,6 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", default="languages", help="a choice of configs/dataset (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the run to compare with (default: %(default)s)")
+    parser.add_argument("--run", type=Path, help="run directory to compare with")
     parser.add_argument("overrides", nargs="*", help="more key=value, as for attnfocus train")
     given = parser.parse_args()
     try:
@@ -60,6 +62,9 @@ def main() -> int:
     train, test = prepared.splits["train"], prepared.splits["test"]
     share = accuracy(train, test)
     print(f"{given.dataset} seed {given.seed}: test accuracy {share:.4f} ({len(train)} train, {len(test)} test rows)")
+    if given.run is not None:
+        summary = json.loads((given.run / "summary.json").read_text(encoding="utf-8"))
+        print(f"{given.run.name}: test accuracy {summary['test']['accuracy']:.4f}")
     return 0
 
 

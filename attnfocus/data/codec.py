@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import Row
-from attnfocus.special import BOS, EOS
 from attnfocus.data.tokenizer import Tokenizer, read_json
 from attnfocus.data.words import count_words
 from attnfocus.errors import CheckpointError, DataError
+from attnfocus.special import BOS, EOS
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"

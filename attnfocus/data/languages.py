@@ -18,72 +18,16 @@ from attnfocus.data.rows import SPLITS, RawData, Row
 from attnfocus.errors import DataError
 from attnfocus.limits import PositiveInt, Range
 
-KNOWN = [
-    "af",
-    "bg",
-    "ca",
-    "cs",
-    "da",
-    "de",
-    "el",
-    "en",
-    "es",
-    "et",
-    "eu",
-    "fi",
-    "fr",
-    "ga",
-    "gl",
-    "he",
-    "hi",
-    "hr",
-    "hu",
-    "id",
-    "is",
-    "it",
-    "ja",
-    "ko",
-    "lt",
-    "lv",
-    "ms",
-    "nb",
-    "nl",
-    "pl",
-    "pt",
-    "ro",
-    "ru",
-    "sk",
-    "sl",
-    "sq",
-    "sv",
-    "sw",
-    "th",
-    "tr",
-    "uk",
-    "vi",
-    "zh",
-]
-DEFAULT = [
-    "bg",
-    "ca",
-    "cs",
-    "da",
-    "de",
-    "es",
-    "fr",
-    "id",
-    "it",
-    "ja",
-    "nb",
-    "nl",
-    "pl",
-    "pt",
-    "ru",
-    "sk",
-    "sv",
-    "uk",
-    "zh",
-]  # close ones among them: cs sk, da nb sv
+# fmt: off
+KNOWN = (
+    "af", "bg", "ca", "cs", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr", "ga", "gl", "he", "hi", "hr", "hu",
+    "id", "is", "it", "ja", "ko", "lt", "lv", "ms", "nb", "nl", "pl", "pt", "ro", "ru", "sk", "sl", "sq", "sv", "sw",
+    "th", "tr", "uk", "vi", "zh",
+)
+DEFAULT = (  # close ones among them: cs and sk; da, nb and sv; bg, ru and uk; ca, es, it and pt
+    "bg", "ca", "cs", "da", "de", "es", "fr", "id", "it", "ja", "nb", "nl", "pl", "pt", "ru", "sk", "sv", "uk", "zh",
+)
+# fmt: on
 
 MAX_LANGUAGES_OF_A_NAME = 3  # a name that more of them share (Basaa, Tonga) says little
 NUM_CHARACTERS = range(2, 31)

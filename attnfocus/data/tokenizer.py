@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from attnfocus.special import SPECIAL_TOKENS, UNK
 from attnfocus.data.vocabulary import SUBWORD_KINDS, TokenizerKind, Vocabulary, learn, make_engine
 from attnfocus.data.words import join_words
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.limits import PositiveInt, Range
+from attnfocus.special import SPECIAL_TOKENS, UNK
 
 UNKNOWN_TEXT = "⁇"  # what an unknown token decodes to (the sign that SentencePiece uses)
 SPACE_MARK = "▁"  # how a space is shown in `tokens`

@@ -1,0 +1,62 @@
+"""The public contract: names of the library, verbs and flags of the command, keys of the configuration.
+
+A change here is a change for users: note it in CHANGELOG.md, then write the file anew with `python tests/test_public.py`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attnfocus
+from attnfocus import attention, decoding, focus, models, training
+from attnfocus.cli.help import FLAGS, VERBS
+from attnfocus.config.folder import config_folders, groups
+from attnfocus.config.overrides import CommandLine
+
+FROZEN = Path(__file__).with_name("public.json")
+
+
+def paths_of(node: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for name, value in node.items():
+        found.append(f"{prefix}{name}")
+        if isinstance(value, dict):
+            found += paths_of(value, f"{prefix}{name}.")
+    return found
+
+
+def public() -> dict[str, Any]:
+    choices = {group: sorted(files) for group, files in groups(config_folders(None)).items()}
+    keys: set[str] = set()
+    for group in ("model", "attention", "dataset", "optimizer", "scheduler"):
+        for choice in choices[group]:
+            keys |= set(paths_of(CommandLine("train", ()).compose([f"{group}={choice}"])))
+    return {
+        "names": sorted(attnfocus.__all__),
+        "packages": {
+            package.__name__: sorted(package.__all__) for package in (attention, decoding, focus, models, training)
+        },
+        "verbs": sorted(VERBS),
+        "flags": sorted(flag for flag, _ in FLAGS),
+        "choices": choices,
+        "keys": {
+            "train": sorted(keys),
+            "evaluate": sorted(paths_of(CommandLine("evaluate", ()).compose([]))),
+            "predict": sorted(paths_of(CommandLine("predict", ()).compose([]))),
+        },
+    }
+
+
+def test_names_flags_and_keys_are_those_that_users_know() -> None:
+    assert public() == json.loads(FROZEN.read_text(encoding="utf-8"))
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for package in (attnfocus, attention, decoding, focus, models, training):
+        for name in package.__all__:
+            thing = getattr(package, name)
+            assert name == "__version__" or thing.__doc__, f"{package.__name__}.{name} has no docstring"
+
+
+if __name__ == "__main__":
+    FROZEN.write_text(json.dumps(public(), indent=1) + "\n", encoding="utf-8")
