@@ -31,7 +31,7 @@ DEFAULT = (  # close ones among them: cs and sk; da, nb and sv; bg, ru and uk; c
 
 MAX_LANGUAGES_OF_A_NAME = 3  # a name that more of them share (Basaa, Tonga) says little
 NUM_CHARACTERS = range(2, 31)
-TEST_SHARE, VALID_SHARE = 0.15, 0.10  # of the names
+TEST_SHARE, VALID_SHARE = 0.10, 0.05  # of the names
 
 _REMARK = re.compile(r"\s*[(（\[].*?[)）\]]")  # (1927-2002)
 _NOT_IN_A_LIST = re.compile(r"[0-9,،、;]")

@@ -59,7 +59,7 @@ class Seq2Seq(nn.Module):
         order: Literal["recur_then_attend", "attend_then_recur"] = "recur_then_attend",
         input_feeding: bool = False,
         tied_embeddings: Literal["none", "decoder", "all"] = "decoder",
-        dropout: Probability = 0.2,
+        dropout: Probability = 0.3,
     ) -> None:
         super().__init__()
         if tied_embeddings == "all" and source_vocab_size != target_vocab_size:
