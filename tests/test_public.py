@@ -1,6 +1,6 @@
 """The public contract: names of the library, verbs and flags of the command, keys of the configuration.
 
-A change here is a change for users: note it in CHANGELOG.md, then write the file anew with `python tests/test_public.py`.
+A change here is a change for users: note it in CHANGELOG.md, then write the file anew: `python tests/test_public.py`.
 """
 
 import json

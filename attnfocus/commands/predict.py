@@ -58,7 +58,8 @@ def open_input(name: str) -> Iterator[Iterator[str]]:
     path = Path(name).expanduser()
     with ExitStack() as stack:
         try:
-            binary = stack.enter_context(gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+            opened = gzip.open if path.suffix == ".gz" else open
+            binary = stack.enter_context(opened(path, "rb"))
         except OSError as error:
             raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
         yield _lines(cast(BinaryIO, binary))

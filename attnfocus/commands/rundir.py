@@ -20,6 +20,14 @@ from attnfocus.report.summary import redact, write_json_atomically
 CONFIG_FILE = "config.yaml"
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
+FILE_OPTIONS = (
+    "train",
+    "train_target",
+    "valid",
+    "valid_target",
+    "test",
+    "test_target",
+)  # of sources
 FINGERPRINTS_FILE = "fingerprints.json"
 
 
@@ -56,7 +64,17 @@ def _fresh_path(outputs: Path, name: str) -> Path:
 def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
     """config.yaml: fully resolved, with secrets redacted and what belongs to the command line alone left out."""
     kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "trust")}
-    save_yaml(run_dir / CONFIG_FILE, redact(kept))
+    save_yaml(run_dir / CONFIG_FILE, redact(_with_absolute_paths(kept)))
+
+
+def _with_absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same run from whatever folder it is evaluated: its files and folders by their whole paths."""
+    dataset = {
+        name: str(Path(value).expanduser().resolve()) if name in FILE_OPTIONS and isinstance(value, str) else value
+        for name, value in values["dataset"].items()
+    }
+    paths = {name: value and str(Path(value).expanduser().resolve()) for name, value in values["paths"].items()}
+    return {**values, "dataset": dataset, "paths": paths}
 
 
 def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:

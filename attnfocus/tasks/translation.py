@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
-from attnfocus.special import PAD
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
+from attnfocus.special import PAD
 from attnfocus.tasks.base import Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.focused import FocusMeans
 from attnfocus.tasks.gather import (

@@ -16,10 +16,10 @@ import attnfocus.data as data
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.preparation import DatasetOptions, prepare
 from attnfocus.data.rows import RawData, Row
-from attnfocus.special import BOS, EOS, UNK
 from attnfocus.data.split import SplitOptions
 from attnfocus.data.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
+from attnfocus.special import BOS, EOS, UNK
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DATASETS = sorted(path.stem for path in (CONFIGS / "dataset").glob("*.yaml"))

@@ -7,9 +7,9 @@ import torch
 from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq
 from torch.nn import functional as F
 
-from attnfocus.special import EOS, PAD
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.models.outputs import SequenceOutput
+from attnfocus.special import EOS, PAD
 from attnfocus.tasks import TranslationTask
 from attnfocus.tasks.translation import _bleu_tokenizer, _perplexity
 
