@@ -25,7 +25,7 @@ def assert_polite(done: "subprocess.CompletedProcess[str]", code: int) -> None:
     assert done.returncode == code, done.stderr
     lines = done.stderr.strip().splitlines()
     assert 1 <= len(lines) <= 5, done.stderr
-    for word in ("Traceback", "HYDRA_FULL_ERROR", "Could not override", "append a +", "hydra"):
+    for word in ("Traceback", "HYDRA_FULL_ERROR", "Could not override", "append a +", "hydra."):
         assert word not in done.stderr
 
 

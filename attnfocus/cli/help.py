@@ -52,14 +52,15 @@ def overview() -> str:
 def verb_help(verb: str) -> str:
     """One screen: usage, choices, the verb's own keys, flags, examples."""
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    lines = [f"attnfocus {verb} [group=choice] [key=value] ...", VERBS[verb], ""]
+    usage = "[group=choice] [key=value] ..." if verb == "train" else "key=value ..."
+    lines = [f"attnfocus {verb} {usage}", VERBS[verb], ""]
     if verb == "train":
         lines += _choices(width)
         lines += _sections(width)
     lines += ["keys"]
-    lines += [f"  {key:<34} {text}"[:width] for key, text in _primary_keys(shipped_folder() / f"{verb}.yaml")]
+    lines += [f"  {key:<34} {text}" for key, text in _primary_keys(shipped_folder() / f"{verb}.yaml")]
     lines += ["", "flags"]
-    lines += [f"  {flag:<34} {text}"[:width] for flag, text in FLAGS if verb == "train" or "multirun" not in flag]
+    lines += [f"  {flag:<34} {text}" for flag, text in FLAGS if verb == "train" or "multirun" not in flag]
     lines += ["", "examples"]
     lines += [f"  {example}" for example in EXAMPLES[verb]]
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.config.folder import shipped_folder
-from attnfocus.config.overrides import CommandLine, reword
+from attnfocus.config.overrides import CommandLine, literal, reword
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError, UserError
 
@@ -41,10 +41,12 @@ def run_verb(verb: str, arguments: list[str]) -> int:
         The exit code.
     """
     flags = _flags(arguments)
+    overrides = [literal(text) for text in flags.overrides]
+    arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
     if flags.multirun and verb not in _SWEEP_JOBS:
         raise ConfigError(f"-m: sweeps are for {', '.join(_SWEEP_JOBS)}; {verb} takes one run at a time.")
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
-    line = CommandLine(verb, flags.overrides, flags.config_dir, is_sweep=flags.multirun)
+    line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     _check(line)
     extra: list[str] = []
     sweep_dir = _new_sweep_dir(line) if flags.multirun and not shows_config else None
@@ -138,7 +140,8 @@ def _check(line: CommandLine) -> None:
 
 def _value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     """What is also wrong with the values of the overrides that can be composed, so that one message says all."""
-    sound = [text for text in line.overrides if not any(problem.startswith(_key_of(text)) for problem in known)]
+    wrong = tuple(problem.split(": ", 1)[0].split("=", 1)[0] for problem in known)
+    sound = [text for text in line.overrides if _key_of(text) not in wrong]
     try:
         values = line.compose(sound, resolve=True)
         from attnfocus.commands.assembly import check_train
@@ -181,7 +184,10 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
     parser = get_args_parser()
     parser.exit_on_error = False
     parser.error = _refuse  # type: ignore[method-assign]
-    flags: argparse.Namespace = parser.parse_args(list(arguments))
+    try:
+        flags: argparse.Namespace = parser.parse_intermixed_args(list(arguments))
+    except argparse.ArgumentError as error:
+        _refuse(str(error))
     return flags
 
 

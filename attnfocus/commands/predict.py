@@ -24,6 +24,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if not values.get("run"):
         raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
     config = check(values, PredictConfig)
+    is_typed = config.input == "-" and sys.stdin.isatty()
+    if is_typed:
+        print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
     with open_input(config.input) as lines:
         trained = load(
             config.run,
@@ -34,14 +37,17 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         )
         wants_weights = config.format == "jsonl"
         num_skipped = 0
-        for prediction in trained.predict(lines, need_weights=wants_weights, batch_size=config.batch_size):
+        for prediction in trained.predict(
+            lines, need_weights=wants_weights, batch_size=1 if is_typed else config.batch_size
+        ):
             num_skipped += prediction.skipped is not None
             line = as_json(prediction) if config.format == "jsonl" else one_line(prediction.text)
             sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
             sys.stdout.buffer.flush()
     if num_skipped:
         lines_were = "line was" if num_skipped == 1 else "lines were"
-        print(f"attnfocus: {num_skipped} {lines_were} skipped; format=jsonl says why.", file=sys.stderr)
+        why = "" if wants_weights else "; format=jsonl says why"
+        print(f"attnfocus: {num_skipped} {lines_were} skipped{why}.", file=sys.stderr)
     return 0
 
 

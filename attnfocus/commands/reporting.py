@@ -38,6 +38,7 @@ class RunReport:
         self, run_dir: Path, setup: Setup, prepared: Prepared, model: nn.Module, append_from_step: int | None = None
     ) -> None:
         self.run_dir = run_dir
+        self.setup = setup
         self.facts: dict[str, Any] = {
             "status": "running",
             **environment(str(setup.device)),
@@ -92,7 +93,9 @@ class RunReport:
             for listener in self.listeners:
                 listener.on_evaluation(event)
         write_summary(self.run_dir, facts)
-        metrics = {} if self.evaluations.best is None else {"valid": self.evaluations.best}
+        greedy = self.setup.data_options.task == "translation" and self.setup.config.decoding.beam_size > 1
+        valid = "valid (greedy)" if greedy else "valid"
+        metrics = {} if self.evaluations.best is None else {valid: self.evaluations.best}
         if test is not None:
             metrics["test"] = test.metrics
         self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result)))
@@ -119,10 +122,11 @@ def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int)
 
 def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
     """Three commands to try next."""
-    shown = shlex.quote(f"run={relative_to_here(run_dir)}")
+    here = relative_to_here(run_dir)
+    shown = shlex.quote(f"run={here}")
     if result.interrupted_by is not None:
-        return [f"attnfocus train {shlex.quote(f'resume={relative_to_here(run_dir)}')}"]
-    logs = shlex.quote(str(relative_to_here(run_dir.parent.parent)))
+        return [f"attnfocus train {shlex.quote(f'resume={here}')}"]
+    logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
     return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
 
 

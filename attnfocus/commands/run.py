@@ -43,7 +43,9 @@ class Run:
         self.task: Task = setup.task(codec)
 
     def evaluate(self, split: str = "test") -> Evaluation:
-        """Metrics of one split, with the decoding of the run: those of the summary, to the digit.
+        """Metrics of one split, with the decoding of the run: for test those of the summary, to the digit.
+
+        What was logged of valid during training was decoded greedily, whatever the run's beam.
 
         Raises:
             DataError: the data are not there, or the set has no such split.

@@ -1,11 +1,11 @@
 """The closed part of the configuration: which sections there are, and the types of the keys that no class owns."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from attnfocus.config.check import Component
 from attnfocus.decoding import DecodingOptions
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 from attnfocus.training.options import TrainerOptions
 
 
@@ -33,7 +33,7 @@ class TrainConfig:
     decoding: DecodingOptions
     focus: FocusOptions
     paths: Paths = field(default_factory=Paths)
-    seed: NonNegativeInt = 1
+    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
     device: str = "auto"
     run_dir: str | None = None
     resume: str | None = None

@@ -85,6 +85,10 @@ class Checker:
                 return self.dataclass(key, value, annotation)
             self.problems.append(f"{key}: must be a section of options, got {_show(value)}.")
             return None
+        if _is_factory(annotation):
+            group = key.replace(".", "/")
+            self.problems.append(f"{key}: is a group; choose by {group}={_show(value).strip(chr(39))}.")
+            return None
         return self._plain(key, value, annotation)
 
     def _unknown(self, key: str, value: Mapping[str, Any], known: Sequence[str], of: str) -> None:
@@ -148,6 +152,13 @@ class Checker:
             return value
         self.problems.append(f"{key}: must be {_PLAIN_NAMES[kind]}, got {_show(value)}.")
         return None
+
+
+def _is_factory(annotation: Any) -> bool:
+    """Whether the annotation is a protocol of callables: what a nested `_target_` fills."""
+    return (
+        isinstance(annotation, type) and getattr(annotation, "_is_protocol", False) and "__call__" in vars(annotation)
+    )
 
 
 def _join(key: str, name: str) -> str:

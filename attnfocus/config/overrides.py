@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import choices_text, did_you_mean, nearest
@@ -47,7 +48,9 @@ class CommandLine:
         parsed = [override for text in self.overrides if (override := self._parse(text)) is not None]
         if self.is_sweep:
             self._check_size(parsed)
-        choices = groups(config_folders(self.config_dir))
+        else:
+            self._check_single(parsed)
+        choices = groups(config_folders(self.config_dir)) if self.verb == "train" else {}
         of_groups = [override for override in parsed if _group_name(override) in choices]
         of_keys = [override for override in parsed if override not in of_groups]
         sound = [override for override in of_groups if self._check_choice(override, choices)]
@@ -75,6 +78,8 @@ class CommandLine:
                 container = OmegaConf.to_container(config, resolve=resolve)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(reword(error)) from error
+        except YAMLError as error:
+            raise ConfigError(" ".join(str(error).split())) from error  # names file, line and column
         assert isinstance(container, dict)
         return {str(key): value for key, value in container.items()}
 
@@ -92,6 +97,14 @@ class CommandLine:
             self.problems.append(f"{text}: {action} keys is refused; `--cfg job` shows all. Write {key}=...")
             return None
         return override
+
+    def _check_single(self, parsed: Sequence[Override]) -> None:
+        for override in parsed:
+            if override.is_sweep_override():
+                key = override.key_or_group
+                self.problems.append(f"{key}: several values were given. Add -m to run each, or quote the value.")
+        if self.problems:
+            raise ConfigError(self.problems)
 
     def _check_size(self, parsed: Sequence[Override]) -> None:
         num_jobs = math.prod(_num_values(override) for override in parsed)
@@ -120,6 +133,24 @@ class CommandLine:
                 problem = unknown_key(override.key_or_group, config, choices)
                 if problem:
                     self.problems.append(problem)
+
+
+def literal(text: str) -> str:
+    """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.isascii():
+        return text
+    try:
+        OverridesParser.create().parse_override(text)
+    except HydraException:
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        quoted = f"{key}='{escaped}'"
+        try:
+            OverridesParser.create().parse_override(quoted)
+        except HydraException:
+            return text
+        return quoted
+    return text
 
 
 def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str | None:

@@ -54,7 +54,7 @@ class Languages:
         *,
         languages: list[str] | None = None,
         num_names: Annotated[int, Range(ge=1, le=20)] = 5,
-        num_train: PositiveInt = 12000,
+        num_train: PositiveInt = 24000,
         num_valid: PositiveInt = 1000,
         num_test: PositiveInt = 2000,
     ) -> None:

@@ -153,4 +153,4 @@ def _bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
 
 
 def undecodable(character: str, encoding: str) -> str:
-    return f"byte 0x{ord(character) & 0xFF:02x} is not {encoding}"
+    return f"byte 0x{ord(character) & 0xFF:02x} is not {encoding}; dataset.encoding names another (latin-1, gb18030)"

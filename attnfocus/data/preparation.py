@@ -90,7 +90,7 @@ def _clean_and_split(raw: Splits, options: DatasetOptions, report: CleanReport) 
     is_pair = options.task == "translation"
     splits = clean_splits(raw, options.clean, report, target_is_text=is_pair)
     splits = split_train(splits, options.split)
-    for split in splits.keys() - raw.keys():
+    for split in [name for name in splits if name not in raw]:
         report.count("train", f"moved to {split}", len(splits[split]))
     return limit_train(splits, options.clean, report, seed=options.split.seed, target_is_text=is_pair)
 

@@ -105,14 +105,14 @@ class TransformerClassifier(nn.Module):
         vocab_size: int | None = None,
         input_dim: int | None = None,
         embed_dim: PositiveInt = 128,
-        num_layers: PositiveInt = 2,
+        num_layers: PositiveInt = 1,
         num_heads: PositiveInt = 4,
         feedforward_dim: PositiveInt = 256,
         norm: NormPlace = "pre",
         pooling: Literal["mean", "cls", "attention"] = "mean",
         position: PositionKind = "sinusoidal",
         max_length: PositiveInt = 512,
-        dropout: Probability = 0.1,
+        dropout: Probability = 0.3,
     ) -> None:
         super().__init__()
         self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)

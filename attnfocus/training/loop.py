@@ -212,9 +212,11 @@ class _Run:
             )
         value = float(evaluation.metrics[self.monitor])
         sign = 1 if self.direction == "max" else -1
-        is_best = math.isfinite(value) and (state.best is None or sign * value > sign * state.best.value)
+        loss = float(evaluation.metrics.get("loss", math.nan))
+        is_tie = state.best is not None and value == state.best.value and loss < state.best_loss
+        is_best = math.isfinite(value) and (state.best is None or sign * value > sign * state.best.value or is_tie)
         if is_best:
-            state.best = Best(self.monitor, value, state.step)
+            state.best, state.best_loss = Best(self.monitor, value, state.step), loss
         state.evaluations_since_best = 0 if is_best else state.evaluations_since_best + 1
         state.evaluated_step = state.step
         self.scheduler.observe(value)

@@ -66,6 +66,7 @@ class RunState:
     step_seconds: float = 0.0
     num_words: int = 0
     best: Best | None = None
+    best_loss: float = math.inf  # of the best evaluation: decides between equals
     window: Window = field(default_factory=Window)
 
     @property

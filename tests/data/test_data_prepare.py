@@ -184,7 +184,7 @@ def test_fingerprints_tell_data_apart() -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_dataset_yaml_lists_every_option_with_a_comment(name: str, tmp_path: Path) -> None:
     (tmp_path / "primary.yaml").write_text(
-        f"defaults:\n  - _self_\n  - dataset: {name}\n"
+        f"defaults:\n  - _self_\n  - scheduler: constant\n  - dataset: {name}\n"
         "trainer: {max_epochs: 1, batch_size: 1, monitor: null}\ndecoding: {beam_size: 1}\n"
         f"hydra:\n  searchpath: ['file://{CONFIGS}']\n"
     )

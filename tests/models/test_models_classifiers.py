@@ -9,9 +9,12 @@ from attnfocus.models.embeddings import InputEmbedding, sinusoids
 from attnfocus.models.pooling import mean_pooling
 
 MODELS = {
-    "transformer_mean": (TransformerClassifier, {"pooling": "mean", "position": "learned", "norm": "post"}),
-    "transformer_cls": (TransformerClassifier, {"pooling": "cls"}),
-    "transformer_attention": (TransformerClassifier, {"pooling": "attention", "position": "none"}),
+    "transformer_mean": (
+        TransformerClassifier,
+        {"num_layers": 2, "pooling": "mean", "position": "learned", "norm": "post"},
+    ),
+    "transformer_cls": (TransformerClassifier, {"num_layers": 2, "pooling": "cls"}),
+    "transformer_attention": (TransformerClassifier, {"num_layers": 2, "pooling": "attention", "position": "none"}),
     "rnn": (RNNClassifier, {"hidden_size": 12, "num_layers": 2}),
     "rnn_gru": (RNNClassifier, {"hidden_size": 12, "cell": "gru", "bidirectional": False}),
     "pooling": (PoolingClassifier, {}),

@@ -98,7 +98,7 @@ def test_scores_are_log_probabilities_of_the_answer():
 @pytest.mark.parametrize("pooling", ["mean", "cls", "attention"])
 def test_every_pooling_of_the_transformer_is_shown_with_its_tokens(pooling):
     codec = label_codec()
-    model = classifier("TransformerClassifier", codec, pooling=pooling)
+    model = classifier("TransformerClassifier", codec, pooling=pooling, num_layers=2)
     answers = list(ClassificationTask(codec).predict(model, batches(codec, rows(LABELLED), 7), need_weights=True))
     tokens = ("<cls>",) * (pooling == "cls") + ("good", "good", "film")
     assert answers[1].key_tokens == tokens
