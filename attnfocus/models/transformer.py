@@ -104,7 +104,7 @@ class TransformerClassifier(nn.Module):
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
-        embed_dim: PositiveInt = 128,
+        embed_dim: PositiveInt = 192,
         num_layers: PositiveInt = 1,
         num_heads: PositiveInt = 4,
         feedforward_dim: PositiveInt = 256,
@@ -112,7 +112,7 @@ class TransformerClassifier(nn.Module):
         pooling: Literal["mean", "cls", "attention"] = "mean",
         position: PositionKind = "sinusoidal",
         max_length: PositiveInt = 512,
-        dropout: Probability = 0.3,
+        dropout: Probability = 0.4,
     ) -> None:
         super().__init__()
         self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
