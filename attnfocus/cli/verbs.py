@@ -86,8 +86,6 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
     sys.argv = [before[0], *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(shipped_folder()), config_name=verb)(task)()
-    except UserError:
-        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(reword(error)) from error
     finally:

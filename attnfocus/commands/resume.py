@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attnfocus.commands.rundir import CONFIG_FILE
-from attnfocus.config.read import load_yaml
+from attnfocus.commands.rundir import saved_config
 from attnfocus.errors import ConfigError
 
 # What may differ from the saved run: how long it trains and what it writes, not what it has learned from or how.
@@ -33,15 +32,13 @@ def resumed_values(run_dir: Path, given: Mapping[str, Any], overrides: Sequence[
     Raises:
         ConfigError: `run_dir` is no run directory, or an override would change the model, the data or the past.
     """
-    if not (run_dir / CONFIG_FILE).is_file():
-        raise ConfigError(f"resume: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
+    values = saved_config("resume", run_dir)
     keys = [text.lstrip("+").split("=", 1)[0] for text in overrides]
     refused = [key for key in keys if not any(key == name or key.startswith(name) for name in CHANGEABLE)]
     if refused:
         raise ConfigError(
             [f"{key}: cannot change when resuming; a new run can. What can: {_changeable_text()}." for key in refused]
         )
-    values = load_yaml(run_dir / CONFIG_FILE)
     for key in keys:
         _copy(key.split("."), given, values)
     return values

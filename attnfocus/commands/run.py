@@ -9,14 +9,13 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Batches
-from attnfocus.commands.rundir import CONFIG_FILE, DATA_FOLDER, check_fingerprints
+from attnfocus.commands.rundir import DATA_FOLDER, check_fingerprints, saved_config
 from attnfocus.commands.schema import DecodingOverride
-from attnfocus.config.read import load_yaml
 from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec, prepare
 from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.errors import DataError
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore
 
@@ -100,9 +99,7 @@ def load(
         CheckpointError: nothing whole has been saved.
     """
     path = Path(run).expanduser().resolve()
-    if not (path / CONFIG_FILE).is_file():
-        raise ConfigError(f"run: {path} is not a run directory (it has no {CONFIG_FILE}).")
-    values = load_yaml(path / CONFIG_FILE)
+    values = saved_config("run", path)
     values["device"] = device
     if data is not None:
         values["paths"] = {**values.get("paths", {}), "data": data}

@@ -12,7 +12,7 @@ from typing import Any
 
 from attnfocus import __version__
 from attnfocus.config.folder import shipped_folder
-from attnfocus.config.read import save_yaml
+from attnfocus.config.read import load_yaml, save_yaml
 from attnfocus.data import Prepared
 from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.report.summary import redact, write_json_atomically
@@ -65,6 +65,17 @@ def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
     """config.yaml: fully resolved, with secrets redacted and what belongs to the command line alone left out."""
     kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "trust")}
     save_yaml(run_dir / CONFIG_FILE, redact(_with_absolute_paths(kept)))
+
+
+def saved_config(key: str, run_dir: Path) -> dict[str, Any]:
+    """The configuration that `save_config` wrote. `key` is the option that named the folder, for the message.
+
+    Raises:
+        ConfigError: `run_dir` is no run directory.
+    """
+    if not (run_dir / CONFIG_FILE).is_file():
+        raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
+    return load_yaml(run_dir / CONFIG_FILE)
 
 
 def _with_absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:

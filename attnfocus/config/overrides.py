@@ -99,11 +99,10 @@ class CommandLine:
         return override
 
     def _check_single(self, parsed: Sequence[Override]) -> None:
-        for override in parsed:
-            if override.is_sweep_override():
-                key = override.key_or_group
-                self.problems.append(f"{key}: several values were given. Add -m to run each, or quote the value.")
-        if self.problems:
+        several = [override.key_or_group for override in parsed if override.is_sweep_override()]
+        for key in several:
+            self.problems.append(f"{key}: several values were given. Add -m to run each, or quote the value.")
+        if several:  # nothing can be composed; other problems alone are collected further
             raise ConfigError(self.problems)
 
     def _check_size(self, parsed: Sequence[Override]) -> None:
