@@ -6,9 +6,11 @@
 Each factor is a class of its own and every combination has one interface; see `Attention`.
 """
 
-from attnfocus.attention.attention import Attention, Memory
+from attnfocus.attention.attention import Attention
+from attnfocus.attention.heads import BaseAttention
+from attnfocus.attention.memory import History, Memory, Places
 from attnfocus.attention.normalizers import Normalizer, Softmax
-from attnfocus.attention.paths import PathChoice
+from attnfocus.attention.paths import Call, PathChoice
 from attnfocus.attention.patterns import CausalPattern, FullPattern, Pattern
 from attnfocus.attention.positions import NoPosition, Position
 from attnfocus.attention.scores import AdditiveScore, CosineScore, DotScore, GeneralScore, ScaledDotScore, Score
@@ -16,16 +18,20 @@ from attnfocus.attention.scores import AdditiveScore, CosineScore, DotScore, Gen
 __all__ = [
     "AdditiveScore",
     "Attention",
+    "BaseAttention",
+    "Call",
     "CausalPattern",
     "CosineScore",
     "DotScore",
     "FullPattern",
     "GeneralScore",
+    "History",
     "Memory",
     "NoPosition",
     "Normalizer",
     "PathChoice",
     "Pattern",
+    "Places",
     "Position",
     "ScaledDotScore",
     "Score",

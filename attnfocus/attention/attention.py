@@ -1,30 +1,24 @@
 """The frame that joins a score, a normalizer, a pattern and a position into one attention.
 
-Shapes: ... leading dims (the batch), H heads, Q queries, K keys, Dq, Dk, Dv sizes of a query, key and value.
-Masks are bool, True = may attend.
+Shapes: ... leading dims (the batch), H heads, Q queries, K keys, Dq, Dk, Dv sizes of a query, key and value, d size of
+one head. Masks are bool, True = may attend.
 """
 
-from typing import NamedTuple
+from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
-from attnfocus.attention import masks, paths
+from attnfocus.attention import fits, masks, paths
+from attnfocus.attention.heads import BaseAttention
+from attnfocus.attention.memory import History, Memory, Places
 from attnfocus.attention.normalizers import NormalizerFactory, Softmax
 from attnfocus.attention.patterns import FullPattern, PatternFactory
 from attnfocus.attention.positions import NoPosition, PositionFactory
 from attnfocus.attention.scores import ScoreFactory
-from attnfocus.limits import PositiveInt, Probability
 
 
-class Memory(NamedTuple):
-    """What depends on the keys alone, computed once: see `Attention.prepare`. Leading dims come first everywhere."""
-
-    keys: Tensor  # (..., H, K, any size): as the score wants them
-    values: Tensor  # (..., H, K, size of one head's value)
-    mask: Tensor | None  # broadcastable to (..., Q, K), as it was given
-
-
-class Attention(nn.Module):
+class Attention(BaseAttention):
     """context_i = sum_j weight_ij value_j,  weight_i = normalizer(score(query_i, key_j) + bias_ij, over allowed j)
 
     One head works on the vectors as they are (Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015,
@@ -37,28 +31,16 @@ class Attention(nn.Module):
     attend gives 0, forward and backward; with the mask given to `prepare` or `forward`, NaN or infinity in padded
     keys and values (positions which no query may attend) never reaches a result or a gradient.
 
-    Cost: that of the score, plus O(Q K Dv). Where the factors allow it and no weights are asked for, a fused kernel
-    runs: `path` tells which way, and why.
+    Cost: that of the score, plus O(Q K Dv); less where the pattern goes by blocks. `chosen_path` tells which way a
+    call runs, and why.
 
     Args:
-        query_dim: Dq.
-        key_dim: Dk.
-        value_dim: Dv. None: the values are the keys.
         score: makes the score: a class such as `AdditiveScore`, or a `functools.partial` of one.
         normalizer: makes the normalizer.
         pattern: makes the pattern.
         position: makes the position.
-        num_heads: H. None: `suggested_heads`.
-        projections: whether queries, keys and values are projected. None: if the model suggests it, or H > 1.
-        dropout: rate at which weights are dropped in training.
-        suggested_heads: what the model takes for H if `num_heads` is None. Given by the model, not by a config.
-        suggested_projections: what the model takes for `projections`. Given by the model, not by a config.
-        output_dim: size of the context with projections. None: Dq. Given by the model, not by a config.
-
-    Attributes:
-        output_dim: size of the context: as above with projections, Dv without.
-        num_heads: H.
-        same_sequence_only: True where pattern or position only make sense in self-attention.
+        path: how to compute: see `paths`. auto takes the fastest that can.
+        query_dim, key_dim, value_dim, and the rest: as in `BaseAttention`.
 
     Raises:
         ValueError: options that do not fit together, or sizes that the score cannot work with.
@@ -66,173 +48,121 @@ class Attention(nn.Module):
 
     def __init__(
         self,
-        query_dim: int,
-        key_dim: int,
-        value_dim: int | None = None,
-        *,
+        *sizes: Any,
         score: ScoreFactory,
         normalizer: NormalizerFactory = Softmax,
         pattern: PatternFactory = FullPattern,
         position: PositionFactory = NoPosition,
-        num_heads: PositiveInt | None = None,
-        projections: bool | None = None,
-        dropout: Probability = 0.0,
-        suggested_heads: int = 1,
-        suggested_projections: bool = False,
-        output_dim: int | None = None,
+        path: paths.PathName = "auto",
+        **options: Any,
     ) -> None:
-        super().__init__()
-        self.num_heads = suggested_heads if num_heads is None else num_heads
-        self.has_projections = suggested_projections or self.num_heads > 1 if projections is None else projections
-        self.dropout = dropout
-        value_dim = key_dim if value_dim is None else value_dim
-        if self.has_projections:
-            self.output_dim = query_dim if output_dim is None else output_dim
-            head_dim = key_head_dim = _head_dim(query_dim, self.num_heads)
-            self.query_projection = _linear(query_dim, query_dim)
-            self.key_projection = _linear(key_dim, query_dim)
-            self.value_projection = _linear(value_dim, query_dim)
-            self.output_projection = _linear(query_dim, self.output_dim, bias=False)
-        else:
-            _require_one_plain_head(self.num_heads, value_dim, output_dim)
-            self.output_dim, head_dim, key_head_dim = value_dim, query_dim, key_dim
-        self.score = score(query_dim=head_dim, key_dim=key_head_dim, num_heads=self.num_heads)
-        self.normalizer = normalizer(num_heads=self.num_heads)
+        super().__init__(*sizes, **options)
+        heads = self.num_heads
+        self.score = score(query_dim=self.query_head_dim, key_dim=self.key_head_dim, num_heads=heads)
+        self.normalizer = normalizer(num_heads=heads)
         self.pattern = pattern()
-        self.position = position(num_heads=self.num_heads, head_dim=head_dim)
+        self.position = position(num_heads=heads, head_dim=self.query_head_dim)
+        self.wanted_path = path
+        fits.check(self)
 
     @property
     def same_sequence_only(self) -> bool:
         return self.pattern.same_sequence_only or self.position.same_sequence_only
 
-    def path(self, need_weights: bool = False) -> paths.PathChoice:
+    @property
+    def sees_everything(self) -> bool:
+        return not self.pattern.same_sequence_only
+
+    @property
+    def uses_history(self) -> bool:
+        return self.score.uses_history or self.normalizer.uses_history
+
+    @property
+    def weights_are_distributions(self) -> bool:
+        return self.normalizer.sums_to_one
+
+    @property
+    def has_own_weights(self) -> bool:
+        """True where a subclass weighs in a way that no fused kernel knows."""
+        return type(self).weigh is not Attention.weigh
+
+    def chosen_path(self, call: paths.Call | None = None) -> paths.PathChoice:
         """Which way a call runs, and why."""
-        return paths.choose(self.score, self.normalizer, self.position, need_weights)
+        return paths.choose(self, paths.Call() if call is None else call)
 
-    def prepare(self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None) -> Memory:
-        """The part of the work that depends on the keys alone, to be done once per sentence.
+    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        keys = self.position.place_keys(keys, 0)
+        if self.score.keys_differ_by_head:
+            keys = self._for_each_head(keys)
+        return self.score.prepare_keys(keys), values
 
-        Args:
-            keys: (..., K, Dk).
-            values: (..., K, Dv). None: the keys.
-            mask: as in `attend`; for padding (batch, 1, K). Given here it holds for every `attend` with this memory,
-                and padded keys and values may hold anything, NaN included, without a trace in any gradient.
-        """
-        if mask is not None:
-            masks.check(mask)
-            keys = masks.cleared(keys, mask)
-            values = None if values is None else masks.cleared(values, mask)
-        values = keys if values is None else values
-        if self.has_projections:
-            keys, values = self.key_projection(keys), self.value_projection(values)
-        keys = self.position.rotate(self._split_heads(keys), 0)
-        return Memory(self.score.prepare_keys(keys), self._split_heads(values), mask)
-
-    def attend(
-        self, query: Tensor, memory: Memory, mask: Tensor | None = None, need_weights: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Attends to what `prepare` made.
-
-        Args:
-            query: (..., Q, Dq).
-            memory: out of `prepare`.
-            mask: bool, broadcastable to (..., Q, K). It narrows the mask of the memory, if there is one.
-            need_weights: also return the weights; takes the plain path.
-
-        Returns:
-            context (..., Q, output_dim), and weights (..., H, Q, K) before dropout, or None if not asked for.
-        """
-        keys, values = memory.keys, memory.values
-        if mask is not None:
-            masks.check(mask)
-            mask = masks.with_head_axis(mask)
-            if memory.mask is None:
-                keys, values = masks.cleared(keys, mask), masks.cleared(values, mask)
-        if memory.mask is not None:
-            mask = masks.both(masks.with_head_axis(memory.mask), mask)
-
-        if self.has_projections:
-            query = self.query_projection(query)
-        query = self._split_heads(query)  # (..., H, Q, d)
-        num_queries, num_keys = query.shape[-2], keys.shape[-2]
-        query = self.position.rotate(query, num_keys - num_queries)
-        context, weights = self._mix(query, keys, values, mask, need_weights)
-        return self._merge_heads(context), weights
-
-    def forward(
-        self,
-        query: Tensor,
-        keys: Tensor,
-        values: Tensor | None = None,
-        mask: Tensor | None = None,
-        need_weights: bool = False,
-    ) -> tuple[Tensor, Tensor | None]:
-        """`prepare` and `attend` in one: query (..., Q, Dq), keys (..., K, Dk), values (..., K, Dv) or None.
-
-        mask is bool and broadcastable to (..., Q, K). Returns as `attend` does.
-        """
-        return self.attend(query, self.prepare(keys, values, mask), None, need_weights)
-
-    def _mix(
+    def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        num_queries, num_keys = query.shape[-2], keys.shape[-2]
-        dropout = self.dropout if self.training else 0.0
-        is_fused = self.path(need_weights).name == "fused"
-        # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K.
-        is_causal = is_fused and mask is None and self.pattern.is_causal and num_queries == num_keys
-        if not is_causal:
-            mask = masks.both(mask, self.pattern.mask(num_queries, num_keys, query.device))
-        if is_fused:
-            return paths.fused(self.score.prepare_query(query), keys, values, mask, is_causal, dropout), None
-        scores = self.score(query, keys)
-        bias = self.position.bias(num_queries, num_keys)
-        scores = scores if bias is None else scores + bias
-        context, weights = paths.plain(scores, values, mask, self.normalizer, dropout)
+        query = self.position.place_queries(query, keys.shape[-2] - query.shape[-2])
+        if self.uses_history:
+            context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
+            return context, weights if need_weights else None
+        work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask)
+        choice = self.chosen_path(paths.Call.of(work, need_weights))
+        context, weights = paths.KERNELS[choice.name](self, work, self.dropout if self.training else 0.0)
         return context, weights if need_weights else None
 
-    def _split_heads(self, vectors: Tensor) -> Tensor:
-        """(..., N, H d) -> (..., H, N, d)."""
-        if self.num_heads == 1:
-            return vectors.unsqueeze(-3)
-        return vectors.unflatten(-1, (self.num_heads, -1)).transpose(-2, -3)
+    def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
+        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part.
 
-    def _merge_heads(self, context: Tensor) -> Tensor:
-        """(..., H, Q, d) -> (..., Q, output_dim)."""
-        merged = context.squeeze(-3) if self.num_heads == 1 else context.transpose(-2, -3).flatten(-2)
-        return self.output_projection(merged) if self.has_projections else merged
+        Args:
+            query: (..., H, Q, d), out of `Position.place_queries`.
+            keys: (..., H, K, any size), out of `prepare_heads`.
+            mask: broadcastable to (..., H, Q, K), without what the pattern forbids.
+            places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
+        """
+        scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
+        return self.normalizer(scores, mask)
+
+    def masked_scores(
+        self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
+    ) -> tuple[Tensor, Tensor | None]:
+        """Scores (..., H, Q, K) with what the position adds, and the mask with what the pattern forbids."""
+        bias = self.position.bias(query, places.offsets) if self.position.has_bias else None
+        scores = scores if bias is None else scores + bias
+        allowed = self.pattern.allows(places)
+        mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
+        return scores, self.pattern.narrow(scores, mask)
+
+    def start(self, memory: Memory) -> History | None:
+        return self._first(memory.keys, memory.values) if self.uses_history else None
+
+    def advance(
+        self, query: Tensor, memory: Memory, history: History | None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, History | None]:
+        if history is None:
+            return super().advance(query, memory, None, need_weights)
+        keys, values, mask = self._attended(memory, None)
+        context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
+        return self._merge_heads(context), weights if need_weights else None, history
+
+    def _first(self, keys: Tensor, values: Tensor) -> History:
+        zeros = values.new_zeros(*keys.shape[:-3], self.num_heads, 1, keys.shape[-2])
+        return History(self.normalizer.first_weights(zeros), zeros)
+
+    def _step_by_step(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, history: History
+    ) -> tuple[Tensor, Tensor, History]:
+        keys, values = self._for_each_head(keys), self._for_each_head(values)
+        contexts, maps = [], []
+        for index, step in enumerate(query.split(1, dim=-2)):  # (..., H, 1, d)
+            of_step = mask if mask is None or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
+            weights = self.step_weights(step, keys, of_step, history)
+            contexts.append(paths.mixed(weights, values, self.dropout if self.training else 0.0))
+            history = history.after(weights)
+            maps.append(weights)
+        return torch.cat(contexts, dim=-2), torch.cat(maps, dim=-2), history
+
+    def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
+        """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
+        scores = self.score.step(query, keys, history)
+        return self.normalizer.step(scores, mask, history)
 
     def extra_repr(self) -> str:
-        return f"num_heads={self.num_heads}, pattern={self.pattern}, dropout={self.dropout}"
-
-
-def _linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """A projection with Xavier uniform weights (Glorot and Bengio 2010) and zero biases.
-
-    Xavier keeps the variance of what passes through, so that queries and keys meet at the scale that they came with.
-    """
-    linear = nn.Linear(inputs, outputs, bias=bias)
-    nn.init.xavier_uniform_(linear.weight)
-    if bias:
-        nn.init.zeros_(linear.bias)
-    return linear
-
-
-def _head_dim(query_dim: int, num_heads: int) -> int:
-    if query_dim % num_heads:
-        works = ", ".join(str(heads) for heads in range(1, query_dim + 1) if query_dim % heads == 0)
-        raise ValueError(f"num_heads {num_heads} does not divide the query size {query_dim}; these do: {works}.")
-    return query_dim // num_heads
-
-
-def _require_one_plain_head(num_heads: int, value_dim: int, output_dim: int | None) -> None:
-    if num_heads != 1:
-        raise ValueError(
-            f"projections=false leaves no way to split vectors into num_heads {num_heads}: "
-            "use num_heads=1, or projections=true."
-        )
-    if output_dim not in (None, value_dim):
-        raise ValueError(
-            f"projections=false returns contexts of the values' size {value_dim}, not {output_dim}: "
-            "use projections=true."
-        )
+        return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

@@ -5,12 +5,12 @@ knows which sections there are.
 """
 
 import dataclasses
-import inspect
 import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.signature import parameters_of
 from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError
 from attnfocus.limits import Range
@@ -51,15 +51,13 @@ class Checker:
         except ConfigError as error:
             self.problems.extend(error.problems)
             return None
-        function = target.__init__ if inspect.isclass(target) else target
-        hints = get_type_hints(function, include_extras=True)
-        parameters = [name for name in inspect.signature(target).parameters if name != "self"]
+        parameters = parameters_of(target)
         options = {name: value for name, value in node.items() if name != "_target_" and name not in extra}
-        self._unknown(key, options, parameters, target.__name__)
+        self._unknown(key, options, list(parameters), target.__name__)
         checked: dict[str, Any] = {"_target_": node["_target_"]}
         for name, value in options.items():
             if name in parameters:
-                checked[name] = self.value(_join(key, name), value, hints.get(name, Any))
+                checked[name] = self.value(_join(key, name), value, parameters[name].annotation)
         return checked
 
     def value(self, key: str, value: Any, annotation: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention import Attention, Memory
+from attnfocus.attention import BaseAttention, History, Memory
 from attnfocus.models.embeddings import linear
 from attnfocus.models.recurrent import LayerState, RecurrentCells, RecurrentLayers, RecurrentOptions, RecurrentState
 
@@ -28,6 +28,7 @@ class DecoderState(NamedTuple):
 
     layers: RecurrentState
     fed: Tensor | None  # the last attentional vector (N, R), with input feeding
+    history: History | None  # where earlier tokens looked, for an attention that goes by it
 
 
 class Decoded(NamedTuple):
@@ -66,7 +67,7 @@ class RecurThenAttend(nn.Module):
     """
 
     def __init__(
-        self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: Attention, input_feeding: bool
+        self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: BaseAttention, input_feeding: bool
     ) -> None:
         super().__init__()
         self.readout_dim = readout_dim
@@ -79,34 +80,38 @@ class RecurThenAttend(nn.Module):
             self.recurrent = RecurrentLayers(embed_dim, options)
         self.readout = linear(attention.output_dim + options.hidden_size, readout_dim, bias=False)
 
-    def start(self, layers: RecurrentState) -> DecoderState:
+    def start(self, layers: RecurrentState, source: EncodedSource) -> DecoderState:
         """The state before the first token; the vector fed first is 0."""
         hidden = layers[-1].hidden
-        return DecoderState(layers, hidden.new_zeros(len(hidden), self.readout_dim) if self.input_feeding else None)
+        fed = hidden.new_zeros(len(hidden), self.readout_dim) if self.input_feeding else None
+        return DecoderState(layers, fed, self.attention.start(source.attended))
 
     def forward(self, embedded: Tensor, state: DecoderState, source: EncodedSource, need_weights: bool) -> Decoded:
         """Read the embedded tokens (N, T, E) from `state` on."""
         if self.input_feeding:
             return self._one_by_one(embedded, state, source, need_weights)
         hidden, layers = self.recurrent(embedded, state.layers)  # (N, T, H)
-        readout, weights = self._attend(hidden, source, need_weights)
-        return Decoded(readout, DecoderState(layers, None), weights)
+        readout, weights, history = self._attend(hidden, state.history, source, need_weights)
+        return Decoded(readout, DecoderState(layers, None, history), weights)
 
     def _one_by_one(self, embedded: Tensor, state: DecoderState, source: EncodedSource, need_weights: bool) -> Decoded:
-        layers, fed = state
+        layers, fed, history = state
         assert fed is not None
         readouts, maps = [], []
         for token in embedded.unbind(1):  # (N, E)
             layers = self.recurrent(torch.cat((token, fed), dim=-1), layers)
-            readout, weights = self._attend(layers[-1].hidden.unsqueeze(1), source, need_weights)
+            hidden = layers[-1].hidden.unsqueeze(1)
+            readout, weights, history = self._attend(hidden, history, source, need_weights)
             fed = readout.squeeze(1)
             readouts.append(readout)
             maps.append(weights)
-        return Decoded(torch.cat(readouts, dim=1), DecoderState(layers, fed), join_weights(maps))
+        return Decoded(torch.cat(readouts, dim=1), DecoderState(layers, fed, history), join_weights(maps))
 
-    def _attend(self, hidden: Tensor, source: EncodedSource, need_weights: bool) -> tuple[Tensor, Tensor | None]:
-        context, weights = self.attention.attend(hidden, source.attended, need_weights=need_weights)
-        return torch.tanh(self.readout(torch.cat((context, hidden), dim=-1))), weights
+    def _attend(
+        self, hidden: Tensor, history: History | None, source: EncodedSource, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None, History | None]:
+        context, weights, history = self.attention.advance(hidden, source.attended, history, need_weights)
+        return torch.tanh(self.readout(torch.cat((context, hidden), dim=-1))), weights, history
 
 
 class AttendThenRecur(nn.Module):
@@ -116,30 +121,30 @@ class AttendThenRecur(nn.Module):
     paper's maxout over s_{t-1}.
     """
 
-    def __init__(self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: Attention) -> None:
+    def __init__(self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: BaseAttention) -> None:
         super().__init__()
         self.attention = attention
         self.recurrent = RecurrentCells(embed_dim + attention.output_dim, options)
         self.readout = linear(options.hidden_size + attention.output_dim + embed_dim, readout_dim)
 
-    def start(self, layers: RecurrentState) -> DecoderState:
+    def start(self, layers: RecurrentState, source: EncodedSource) -> DecoderState:
         """The state before the first token."""
-        return DecoderState(layers, None)
+        return DecoderState(layers, None, self.attention.start(source.attended))
 
     def forward(self, embedded: Tensor, state: DecoderState, source: EncodedSource, need_weights: bool) -> Decoded:
         """Read the embedded tokens (N, T, E) from `state` on."""
-        layers = state.layers
+        layers, history = state.layers, state.history
         hiddens, contexts, maps = [], [], []
         for token in embedded.unbind(1):  # (N, E)
             query = layers[-1].hidden.unsqueeze(1)  # (N, 1, H)
-            context, weights = self.attention.attend(query, source.attended, need_weights=need_weights)
+            context, weights, history = self.attention.advance(query, source.attended, history, need_weights)
             layers = self.recurrent(torch.cat((token, context.squeeze(1)), dim=-1), layers)
             hiddens.append(layers[-1].hidden)
             contexts.append(context)
             maps.append(weights)
         parts = (torch.stack(hiddens, dim=1), torch.cat(contexts, dim=1), embedded)
         readout = torch.tanh(self.readout(torch.cat(parts, dim=-1)))
-        return Decoded(readout, DecoderState(layers, None), join_weights(maps))
+        return Decoded(readout, DecoderState(layers, None, history), join_weights(maps))
 
 
 def join_weights(maps: list[Tensor | None]) -> Tensor | None:

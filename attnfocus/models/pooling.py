@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention import Attention
+from attnfocus.attention import BaseAttention
 
 
 class AttentionPooling(nn.Module):
@@ -18,16 +18,17 @@ class AttentionPooling(nn.Module):
         output_dim: size of what comes out.
 
     Raises:
-        ValueError: the attention's pattern or position compares positions, and the query has none.
+        ValueError: the attention compares positions, and the query has none, or it follows a decoder's steps.
     """
 
-    def __init__(self, attention: Callable[..., Attention], dim: int, suggested_heads: int = 1) -> None:
+    def __init__(self, attention: Callable[..., BaseAttention], dim: int, suggested_heads: int = 1) -> None:
         super().__init__()
         self.attention = attention(query_dim=dim, key_dim=dim, value_dim=dim, suggested_heads=suggested_heads)
+        require_no_history(self.attention)
         if self.attention.same_sequence_only:
             raise ValueError(
-                "attention.pattern: this pattern compares positions of one sequence, and the query that pools has no "
-                "position. Use attention/pattern=full, or model=transformer with model.pooling=mean."
+                "this attention compares positions of one sequence, and the query that pools has no position. Use "
+                "attention/pattern=full with attention/position=none, or model=transformer with model.pooling=mean."
             )
         self.query = nn.Parameter(torch.empty(1, dim))
         nn.init.normal_(self.query, std=dim**-0.5)  # its product with a vector of entries of order 1 is of order 1
@@ -38,6 +39,19 @@ class AttentionPooling(nn.Module):
         query = self.query.expand(len(positions), -1, -1)
         pooled, weights = self.attention(query, positions, None, mask.unsqueeze(1), need_weights)
         return pooled.squeeze(1), weights
+
+
+def require_no_history(attention: BaseAttention) -> None:
+    """Refuses, in anything but a decoder, an attention that follows the steps of one.
+
+    Raises:
+        ValueError: why, and what works.
+    """
+    if attention.uses_history:
+        raise ValueError(
+            "this attention follows where a decoder looked step by step, and an encoder has no steps. Use "
+            "model=seq2seq, or attention=additive."
+        )
 
 
 def mean_pooling(positions: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.attention import Attention
+from attnfocus.attention import BaseAttention
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, linear
 from attnfocus.models.encoder import RecurrentEncoder
@@ -42,7 +42,7 @@ class RNNClassifier(nn.Module):
     def __init__(
         self,
         *,
-        attention: Callable[..., Attention],
+        attention: Callable[..., BaseAttention],
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.attention import Attention
+from attnfocus.attention import BaseAttention
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.decoder import AttendThenRecur, Bridge, DecoderState, EncodedSource, RecurThenAttend
 from attnfocus.models.embeddings import linear, token_embedding
@@ -48,7 +48,7 @@ class Seq2Seq(nn.Module):
     def __init__(
         self,
         *,
-        attention: Callable[..., Attention],
+        attention: Callable[..., BaseAttention],
         source_vocab_size: int,
         target_vocab_size: int,
         embed_dim: PositiveInt = 256,
@@ -78,8 +78,8 @@ class Seq2Seq(nn.Module):
         attend = attention(query_dim=hidden_size, key_dim=hidden_size, value_dim=hidden_size, suggested_heads=1)
         if attend.same_sequence_only:
             raise ValueError(
-                "attention.pattern: this pattern compares positions of one sequence, and a decoder attends to "
-                "another, the source. Use attention/pattern=full, or model=transformer."
+                "this attention compares positions of one sequence, and a decoder attends to another, the source. "
+                "Use attention/pattern=full with attention/position=none, or model=transformer."
             )
         readout_dim = hidden_size if tied_embeddings == "none" else embed_dim
         self.decoder: RecurThenAttend | AttendThenRecur
@@ -115,7 +115,7 @@ class Seq2Seq(nn.Module):
 
     def start(self, memory: EncodedSource) -> DecoderState:
         """The decoder's state before BOS."""
-        return self.decoder.start(self.bridge(memory.finals))
+        return self.decoder.start(self.bridge(memory.finals), memory)
 
     def step(
         self, tokens: Tensor, state: DecoderState, memory: EncodedSource, need_weights: bool = False

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.attention import Attention
+from attnfocus.attention import BaseAttention
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, linear
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
-from attnfocus.models.pooling import AttentionPooling, mean_pooling
+from attnfocus.models.pooling import AttentionPooling, mean_pooling, require_no_history
 
 NormPlace = Literal["pre", "post"]
 
@@ -40,7 +40,7 @@ class TransformerLayer(nn.Module):
     warm-up (Xiong et al. 2020, arXiv:2002.04745). The network is W_2 gelu(W_1 x + b_1) + b_2.
     """
 
-    def __init__(self, attention: Callable[..., Attention], options: LayerOptions) -> None:
+    def __init__(self, attention: Callable[..., BaseAttention], options: LayerOptions) -> None:
         super().__init__()
         dim = options.embed_dim
         self.attention = attention(
@@ -51,6 +51,7 @@ class TransformerLayer(nn.Module):
             suggested_heads=options.num_heads,
             suggested_projections=True,
         )
+        require_no_history(self.attention)
         self.attention_norm = nn.LayerNorm(dim)
         self.feedforward_norm = nn.LayerNorm(dim)
         self.widen = linear(dim, options.feedforward_dim)
@@ -100,7 +101,7 @@ class TransformerClassifier(nn.Module):
     def __init__(
         self,
         *,
-        attention: Callable[..., Attention],
+        attention: Callable[..., BaseAttention],
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
@@ -161,20 +162,20 @@ class TransformerClassifier(nn.Module):
         return mean_pooling(states, mask), None
 
 
-def _cls_vector(embed_dim: int, attention: Attention) -> nn.Parameter:
-    if attention.pattern.same_sequence_only:
+def _cls_vector(embed_dim: int, attention: BaseAttention) -> nn.Parameter:
+    if not attention.sees_everything:
         raise ValueError(
-            "pooling=cls puts a vector in front of the input that must see every position, which this "
-            "attention.pattern forbids. Use model.pooling=mean, or attention/pattern=full."
+            "pooling=cls puts a vector in front of the input that must see every position, which this attention "
+            "forbids. Use model.pooling=mean, or attention/pattern=full."
         )
     vector = nn.Parameter(torch.empty(1, 1, embed_dim))
     nn.init.normal_(vector)
     return vector
 
 
-def _require_no_positions(attention: Attention) -> None:
+def _require_no_positions(attention: BaseAttention) -> None:
     if attention.same_sequence_only:
         raise ValueError(
-            "pooling=attention has a query without a position, and this attention.pattern or attention.position "
-            "compares positions. Use model.pooling=mean, or attention/pattern=full with attention/position=none."
+            "pooling=attention has a query without a position, and this attention compares positions. Use "
+            "model.pooling=mean, or attention/pattern=full with attention/position=none."
         )

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from attnfocus.attention import Call
+
 B, Q, K, D = 3, 4, 5, 8
 
 
@@ -167,10 +169,10 @@ def test_both_paths_agree(build, preset, pattern, mask, training):
 
 def test_the_path_is_told_with_its_reason(build, preset):
     attention = build(preset)
-    assert attention.path(need_weights=True).name == "plain"
-    assert "weights were asked for" in attention.path(need_weights=True).reason
-    assert attention.path().name == ("fused" if attention.score.is_inner_product else "plain")
-    assert type(attention.score).__name__ in attention.path().reason
+    assert attention.chosen_path(Call(need_weights=True)).name == "plain"
+    assert "weights were asked for" in attention.chosen_path(Call(need_weights=True)).reason
+    assert attention.chosen_path().name == ("sdpa" if attention.score.is_inner_product else "plain")
+    assert type(attention.score).__name__ in attention.chosen_path().reason
 
 
 def test_gradients_are_those_of_the_function(build, preset):

@@ -3,7 +3,6 @@
 import inspect
 import pickle
 import re
-import typing
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from attnfocus.attention import AdditiveScore, Attention, CosineScore, DotScore, GeneralScore, ScaledDotScore
+from attnfocus.config.signature import parameters_of
 
 GIVEN_BY_PROGRAM = {"self", "query_dim", "key_dim", "value_dim", "num_heads", "head_dim"}
 OF_ATTENTION = (GIVEN_BY_PROGRAM - {"num_heads"}) | {"suggested_heads", "suggested_projections", "output_dim"}
@@ -43,9 +43,7 @@ def test_every_option_is_listed_with_a_comment(path):
 def test_yaml_keys_are_the_parameters_of_the_classes():
     def check(node, given):
         cls = class_of(node)
-        signature = inspect.signature(cls).parameters
-        typing.get_type_hints(cls.__init__, include_extras=True)
-        parameters = {} if cls.__init__ is object.__init__ else signature
+        parameters = parameters_of(cls)
         assert set(node) - {"_target_"} == set(parameters) - given
         for key in set(node) & set(parameters):
             assert parameters[key].kind is inspect.Parameter.KEYWORD_ONLY

@@ -13,6 +13,7 @@ from attnfocus.attention import (
     CosineScore,
     DotScore,
     GeneralScore,
+    Places,
     ScaledDotScore,
 )
 
@@ -230,8 +231,8 @@ def test_causal_queries_one_at_a_time_equal_the_whole_sequence(build, preset):
 def test_causal_pattern_says_where_it_makes_sense():
     assert Attention(D, D, score=DotScore, pattern=CausalPattern).same_sequence_only
     assert not Attention(D, D, score=DotScore).same_sequence_only
-    assert CausalPattern().mask(2, 3, torch.device("cpu")).tolist() == [[True, True, False], [True, True, True]]
-    assert CausalPattern().mask(1, 3, torch.device("cpu")) is None
+    places = Places.of(2, 3, torch.device("cpu"))
+    assert CausalPattern().allows(places).tolist() == [[True, True, False], [True, True, True]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])

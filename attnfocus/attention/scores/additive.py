@@ -6,7 +6,7 @@ N leading dims and heads in one.
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class AdditiveScore(Score):
     Args:
         hidden_size: h. None: query_dim.
     """
+
+    keys_differ_by_head: ClassVar[bool] = True
 
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int, hidden_size: PositiveInt | None = None) -> None:
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)

@@ -9,6 +9,8 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention.memory import History
+
 
 class Score(nn.Module):
     """score(query, key), a number for each pair: query (..., H, Q, d), keys (..., H, K, d') -> (..., H, Q, K).
@@ -24,6 +26,12 @@ class Score(nn.Module):
 
     # True: score = prepare_query(q) . prepare_keys(k), an inner product that fused kernels can compute.
     is_inner_product: ClassVar[bool] = False
+    # True: the score does not change when query and key turn together, as rotary positions need.
+    is_rotation_invariant: ClassVar[bool] = False
+    # True: `prepare_keys` has parameters for each head, so heads cannot share prepared keys.
+    keys_differ_by_head: ClassVar[bool] = False
+    # True: the score depends on where earlier steps looked, so that queries come one by one: see `step`.
+    uses_history: ClassVar[bool] = False
 
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         super().__init__()
@@ -40,6 +48,10 @@ class Score(nn.Module):
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         """query (..., H, Q, d) and keys out of `prepare_keys` -> scores (..., H, Q, K)."""
         raise NotImplementedError
+
+    def step(self, query: Tensor, keys: Tensor, history: History) -> Tensor:
+        """One step of a decoder: query (..., H, 1, d) and keys out of `prepare_keys` -> scores (..., H, 1, K)."""
+        return self(query, keys)
 
     def extra_repr(self) -> str:
         return f"query_dim={self.query_dim}, key_dim={self.key_dim}, num_heads={self.num_heads}"

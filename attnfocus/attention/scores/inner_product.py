@@ -42,6 +42,8 @@ class DotScore(InnerProductScore):
         ValueError: query_dim and key_dim differ.
     """
 
+    is_rotation_invariant: ClassVar[bool] = True
+
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         _require_equal_dims("dot", query_dim, key_dim)
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
@@ -56,6 +58,8 @@ class ScaledDotScore(InnerProductScore):
         ValueError: query_dim and key_dim differ.
     """
 
+    is_rotation_invariant: ClassVar[bool] = True
+
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         _require_equal_dims("scaled_dot", query_dim, key_dim)
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
@@ -69,6 +73,8 @@ class GeneralScore(InnerProductScore):
 
     `weight` W is (H, query_dim, key_dim), Xavier uniform. W k is computed once per sentence (`prepare_keys`).
     """
+
+    keys_differ_by_head: ClassVar[bool] = True
 
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
@@ -93,6 +99,7 @@ class CosineScore(InnerProductScore):
         ValueError: query_dim and key_dim differ.
     """
 
+    is_rotation_invariant: ClassVar[bool] = True
     EPS: ClassVar[float] = 1e-6
     MIN_TEMPERATURE: ClassVar[float] = 0.01
 

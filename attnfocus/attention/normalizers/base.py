@@ -1,4 +1,4 @@
-"""From scores to weights.
+"""What every way from scores to weights has in common.
 
 Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may attend.
 """
@@ -8,9 +8,13 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention.memory import History
+
 
 class Normalizer(nn.Module):
     """Turns scores (..., H, Q, K) into weights >= 0 of the same shape, exactly 0 where masked.
+
+    Each row (one query's scores) is normalized by itself, so that rows can be computed in any pieces.
 
     Args:
         num_heads: for normalizers with parameters, each head has its own.
@@ -18,6 +22,8 @@ class Normalizer(nn.Module):
 
     # True: the weights of a query that may attend to anything sum to 1.
     sums_to_one: ClassVar[bool] = True
+    # True: weights depend on where earlier steps looked, so that queries come one by one: see `step`.
+    uses_history: ClassVar[bool] = False
 
     def __init__(self, *, num_heads: int) -> None:
         super().__init__()
@@ -27,6 +33,14 @@ class Normalizer(nn.Module):
         """scores (..., H, Q, K), mask broadcastable to them or None (all may be attended) -> weights (..., H, Q, K)."""
         raise NotImplementedError
 
+    def step(self, scores: Tensor, mask: Tensor | None, history: History) -> Tensor:
+        """One step of a decoder: scores (..., H, 1, K) -> weights (..., H, 1, K)."""
+        return self(scores, mask)
+
+    def first_weights(self, zeros: Tensor) -> Tensor:
+        """What stands for the weights of the step before the first, given zeros (..., H, 1, K)."""
+        return zeros
+
 
 class NormalizerFactory(Protocol):
     """Builds a normalizer: a `Normalizer` class, or a `functools.partial` of one."""
@@ -34,19 +48,6 @@ class NormalizerFactory(Protocol):
     def __call__(self, *, num_heads: int) -> Normalizer: ...
 
 
-class Softmax(Normalizer):
-    """weight_j = exp(score_j) / sum_k exp(score_k), over the keys k that the mask lets through.
-
-    Half precision scores are normalized in float32: their exponentials would lose the small weights. A row with
-    nothing to attend has weights 0. Cost: O(Q K).
-    """
-
-    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        exact = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
-        if mask is None:
-            return torch.softmax(exact, dim=-1).to(scores.dtype)
-        blocked = ~mask
-        # Not -inf: a row of nothing but -inf is NaN, forward and backward. The lowest finite number still gives
-        # exactly 0 beside any other score, and the second fill clears the rows where all is blocked.
-        exact = exact.masked_fill(blocked, torch.finfo(exact.dtype).min)
-        return torch.softmax(exact, dim=-1).masked_fill(blocked, 0.0).to(scores.dtype)
+def exact(scores: Tensor) -> Tensor:
+    """Half precision as float32: sums and exponentials of many scores would lose the small weights."""
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

@@ -1,0 +1,93 @@
+"""The path by blocks of queries, for what would be too much at once.
+
+Shapes: ... leading dims, H heads, Q queries, K keys, N blocks, b positions in a block, m keys of a block's queries,
+d, dv sizes. Masks are bool, True = may attend.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from attnfocus.attention import masks
+from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.plain import mixed
+from attnfocus.attention.paths.work import Work
+
+if TYPE_CHECKING:
+    from attnfocus.attention.attention import Attention
+
+# Weights of one chunk: 16 MiB in float32.
+CHUNK = 2**22
+
+
+def chunked(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
+    """Context (..., H, Q, dv), without any weights."""
+    size, num_keys = attention.pattern.block_size, work.keys.shape[-2]
+    if size is not None and work.query.shape[-2] == num_keys:
+        table = attention.pattern.blocks(-(-num_keys // size))
+        if table is not None:
+            return _by_blocks(attention, work, table.to(work.query.device), dropout), None
+    return _in_turn(attention, work, dropout), None
+
+
+def _in_turn(attention: "Attention", work: Work, dropout: float) -> Tensor:
+    """Some queries after the others over all keys; the backward pass makes their weights again."""
+    query, keys, values, mask = work
+    places = Places.of(query.shape[-2], keys.shape[-2], query.device)
+    size = max(1, CHUNK // max(1, keys.shape[-2] * query[..., 0, 0].numel()))
+
+    def part(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, queries: Tensor) -> Tensor:
+        return mixed(attention.weigh(query, keys, mask, Places(queries, places.keys)), values, dropout)
+
+    contexts = []
+    for first in range(0, query.shape[-2], size):
+        rows = slice(first, first + size)
+        of_part = mask if mask is None or mask.shape[-2] == 1 else mask[..., rows, :]
+        inputs = query[..., rows, :], keys, values, of_part, places.queries[rows]
+        contexts.append(checkpoint(part, *inputs, use_reentrant=False))
+    return torch.cat(contexts, dim=-2)
+
+
+def _by_blocks(attention: "Attention", work: Work, table: Tensor, dropout: float) -> Tensor:
+    """Every block of queries over the blocks of keys in its row of the table (N, blocks), all at once."""
+    query, keys, values, mask = work
+    length, size = query.shape[-2], attention.pattern.block_size
+    assert size is not None
+    extra = -length % size
+    queries = torch.arange(length + extra, device=query.device).unflatten(0, (-1, size))  # (N, b)
+    reach = (table.unsqueeze(-1) * size + torch.arange(size, device=query.device)).flatten(1)  # (N, m)
+    exists = (reach >= 0) & (reach < length)  # no block, or behind the last key
+    reach = reach.clamp(0, length - 1)
+    seen = masks.with_head_axis(exists.unsqueeze(-2))  # (N, 1, 1, m)
+    if mask is not None:
+        seen = seen & _mask_of_blocks(mask, queries.clamp(max=length - 1), reach)
+    blocks = F.pad(query, (0, 0, 0, extra)).unflatten(-2, (-1, size)).transpose(-3, -4)  # (..., N, H, b, d)
+    weights = attention.weigh(blocks, _gathered(keys, reach), seen, Places(queries, reach))
+    context = mixed(weights, _gathered(values, reach), dropout)  # (..., N, H, b, dv)
+    context = context.transpose(-3, -4).flatten(-3, -2)[..., :length, :]
+    num_global = min(attention.pattern.num_global, length)
+    if num_global == 0:
+        return context
+    places = Places.of(length, length, query.device)
+    of_global = mask if mask is None or mask.shape[-2] == 1 else mask[..., :num_global, :]
+    weights = attention.weigh(
+        query[..., :num_global, :], keys, of_global, Places(places.queries[:num_global], places.keys)
+    )
+    return torch.cat((mixed(weights, values, dropout), context[..., num_global:, :]), dim=-2)
+
+
+def _gathered(vectors: Tensor, reach: Tensor) -> Tensor:
+    """(..., H, K, d), (N, m) -> (..., N, H, m, d)."""
+    return vectors.index_select(-2, reach.flatten()).unflatten(-2, reach.shape).transpose(-3, -4)
+
+
+def _mask_of_blocks(mask: Tensor, queries: Tensor, reach: Tensor) -> Tensor:
+    """mask (..., H or 1, Q or 1, K or 1), queries (N, b), reach (N, m) -> (..., N, H or 1, b or 1, m or 1)."""
+    if mask.shape[-1] == 1:
+        reach = torch.zeros_like(reach[:, :1])
+    if mask.shape[-2] == 1:
+        queries = torch.zeros_like(queries[:, :1])
+    return mask[..., queries.unsqueeze(-1), reach.unsqueeze(-2)].transpose(-3, -4)

@@ -1,0 +1,26 @@
+"""The plain path. Shapes: ... leading dims, H heads, Q queries, K keys, dv size of a value."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.work import Work
+
+if TYPE_CHECKING:
+    from attnfocus.attention.attention import Attention
+
+
+def plain(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, Tensor]:
+    """Context (..., H, Q, dv), and weights (..., H, Q, K) before dropout."""
+    query, keys, values, mask = work
+    places = Places.of(query.shape[-2], keys.shape[-2], query.device)
+    weights = attention.weigh(query, keys, mask, places)
+    return mixed(weights, values, dropout), weights
+
+
+def mixed(weights: Tensor, values: Tensor, dropout: float) -> Tensor:
+    """weights (..., Q, K) after dropout times values (..., K, dv) -> (..., Q, dv)."""
+    return torch.matmul(F.dropout(weights, dropout) if dropout > 0 else weights, values)

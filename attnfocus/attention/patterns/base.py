@@ -1,0 +1,55 @@
+"""Who may look where, apart from padding.
+
+Shapes: Q queries, K keys, N blocks. Masks are bool, True = may attend.
+"""
+
+from typing import ClassVar, Protocol
+
+from torch import Tensor
+
+from attnfocus.attention.memory import Places
+
+
+class Pattern:
+    """A rule over positions, combined with the padding mask.
+
+    The rule may depend on positions only, never on the number of keys: padding must not change it.
+    """
+
+    # True: the rule compares positions of queries and keys, so both must be one sequence (self-attention).
+    same_sequence_only: ClassVar[bool] = False
+    # True: exactly the causal pattern, for which fused kernels have a mode of their own.
+    is_causal: ClassVar[bool] = False
+    # True: `narrow` looks at the scores, so they must all be there at once.
+    is_selective: ClassVar[bool] = False
+
+    # Positions in a block of `blocks`; None: the rule does not go by blocks.
+    block_size: int | None = None
+    # The first positions that every position sees, and that see every position, besides what `blocks` says.
+    num_global: int = 0
+
+    def allows(self, places: Places) -> Tensor | None:
+        """bool (..., Q, K), or None where every query may look at every key. Elementwise in the positions."""
+        raise NotImplementedError
+
+    def blocks(self, num_blocks: int) -> Tensor | None:
+        """For each block of queries, the blocks of keys that it may look into: long (N, any number), -1 for none.
+
+        What `allows` lets through lies inside them (but for the rows of `num_global`), each block stands once in its
+        row, and the number of columns does not grow with N: work and memory then grow with N, not with its square.
+        """
+        return None
+
+    def narrow(self, scores: Tensor, mask: Tensor | None) -> Tensor | None:
+        """The mask (broadcastable to the scores (..., H, Q, K), or None) after a look at the scores."""
+        return mask
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({options})"
+
+
+class PatternFactory(Protocol):
+    """Builds a pattern: a `Pattern` class, or a `functools.partial` of one."""
+
+    def __call__(self) -> Pattern: ...

@@ -1,0 +1,60 @@
+"""How positions enter: by moving queries and keys, or by a bias on the scores.
+
+Shapes: ... leading dims, H heads, N positions, Q queries, K keys, d size of one head.
+"""
+
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+
+class Position(nn.Module):
+    """Makes attention aware of positions. Queries are the last Q of K positions where there are fewer queries.
+
+    Args:
+        num_heads: heads may differ.
+        head_dim: size of one query of one head.
+    """
+
+    # True: positions of queries and keys are compared, so both must be one sequence (self-attention).
+    same_sequence_only: ClassVar[bool] = True
+    # True: `bias` gives a tensor.
+    has_bias: ClassVar[bool] = False
+    # True: `bias` looks at the query, not only at the offsets.
+    bias_needs_query: ClassVar[bool] = False
+    # True: works only under scores that do not change when query and key turn together: q . k, q . k / sqrt(d), cos.
+    needs_rotation_invariance: ClassVar[bool] = False
+
+    def __init__(self, *, num_heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.num_heads, self.head_dim = num_heads, head_dim
+
+    def place_keys(self, keys: Tensor, first_position: int) -> Tensor:
+        """Keys (..., any number of heads, N, d), the first of them at `first_position` -> the same shape."""
+        return keys
+
+    def place_queries(self, queries: Tensor, first_position: int) -> Tensor:
+        """Queries (..., H, N, d), the first of them at `first_position` -> the same shape."""
+        return queries
+
+    def bias(self, query: Tensor, offsets: Tensor) -> Tensor | None:
+        """What is added to the scores: broadcastable to (..., H, Q, K), or None.
+
+        Args:
+            query: (..., H, Q, d), out of `place_queries`.
+            offsets: key position minus query position, long (..., Q, K) without the axis of the heads; leading dims
+                may be missing or 1.
+        """
+        return None
+
+
+class PositionFactory(Protocol):
+    """Builds a position: a `Position` class, or a `functools.partial` of one."""
+
+    def __call__(self, *, num_heads: int, head_dim: int) -> Position: ...
+
+
+class NoPosition(Position):
+    """Attention sees a set: the order of the keys plays no part, unless the vectors themselves tell it."""
+
+    same_sequence_only: ClassVar[bool] = False
