@@ -57,13 +57,17 @@ class Attention(BaseAttention):
         **options: Any,
     ) -> None:
         super().__init__(*sizes, **options)
-        heads = self.num_heads
-        self.score = score(query_dim=self.query_head_dim, key_dim=self.key_head_dim, num_heads=heads)
-        self.normalizer = normalizer(num_heads=heads)
+        query_dim, key_dim, maps = self._sizes_of_maps()
+        self.score = score(query_dim=query_dim, key_dim=key_dim, num_heads=maps)
+        self.normalizer = normalizer(num_heads=maps)
         self.pattern = pattern()
-        self.position = position(num_heads=heads, head_dim=self.query_head_dim)
+        self.position = position(num_heads=maps, head_dim=query_dim)
         self.wanted_path = path
         fits.check(self)
+
+    def _sizes_of_maps(self) -> tuple[int, int, int]:
+        """Sizes of a query and a key, and the number of the maps that score, normalizer and position make."""
+        return self.query_head_dim, self.key_head_dim, self.num_heads
 
     @property
     def same_sequence_only(self) -> bool:
@@ -72,6 +76,10 @@ class Attention(BaseAttention):
     @property
     def sees_everything(self) -> bool:
         return not self.pattern.same_sequence_only
+
+    @property
+    def max_length(self) -> int | None:
+        return self.position.max_length
 
     @property
     def uses_history(self) -> bool:
@@ -100,6 +108,7 @@ class Attention(BaseAttention):
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
         query = self.position.place_queries(query, keys.shape[-2] - query.shape[-2])
+        weights: Tensor | None
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
             return context, weights if need_weights else None
@@ -143,7 +152,8 @@ class Attention(BaseAttention):
         return self._merge_heads(context), weights if need_weights else None, history
 
     def _first(self, keys: Tensor, values: Tensor) -> History:
-        zeros = values.new_zeros(*keys.shape[:-3], self.num_heads, 1, keys.shape[-2])
+        dtype = torch.promote_types(values.dtype, torch.float32)  # sums over many steps would lose small weights
+        zeros = values.new_zeros(*keys.shape[:-3], self.num_heads, 1, keys.shape[-2], dtype=dtype)
         return History(self.normalizer.first_weights(zeros), zeros)
 
     def _step_by_step(

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from attnfocus.attention import paths
+from attnfocus.attention.patterns import FullPattern
+from attnfocus.attention.positions import NoPosition
 
 if TYPE_CHECKING:
     from attnfocus.attention.attention import Attention
@@ -28,11 +30,16 @@ def why_not(attention: "Attention") -> str | None:
             "attention/score=scaled_dot, dot or cosine, or attention/position=t5 or alibi, which work under any score."
         )
     if attention.uses_history:
+        # A step knows no position, so every rule over positions would be passed over in silence.
         step = score if attention.score.uses_history else type(attention.normalizer).__name__
-        if attention.same_sequence_only or attention.pattern.is_selective:
-            rule = position if attention.position.same_sequence_only else type(attention.pattern).__name__
+        rule = None if isinstance(attention.position, NoPosition) else position
+        rule = rule if isinstance(attention.pattern, FullPattern) else type(attention.pattern).__name__
+        if rule is not None:
             return (
                 f"{step} follows where a decoder looked step by step in another sequence, where {rule} has no "
                 "meaning: use attention/pattern=full and attention/position=none."
             )
-    return paths.why_not(attention, attention.wanted_path)
+    reason = paths.why_not(attention, attention.wanted_path)
+    if reason is None:
+        return None
+    return f"path={attention.wanted_path} cannot run this: {reason}. Use path=auto, which takes the fastest that can."

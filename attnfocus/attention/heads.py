@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention import masks
 from attnfocus.attention.memory import History, Memory
+from attnfocus.attention.paths.work import Call, PathChoice
 from attnfocus.limits import PositiveInt, Probability
 
 
@@ -89,9 +90,23 @@ class BaseAttention(nn.Module):
         return False
 
     @property
+    def max_length(self) -> int | None:
+        """The longest sequence of keys that it can take; None: any."""
+        return None
+
+    @property
+    def decoders_only(self) -> bool:
+        """True where the queries must be the steps of a decoder."""
+        return self.uses_history
+
+    @property
     def weights_are_distributions(self) -> bool:
         """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
         return True
+
+    def chosen_path(self, call: Call | None = None) -> PathChoice:
+        """Which way a call runs, and why."""
+        return PathChoice("plain", f"{type(self).__name__} knows one way to compute")
 
     def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """What can be done to projected keys and values (..., G, K, d) once per sentence.

@@ -3,6 +3,8 @@
 Nothing here looks at the values on the host, so no call waits for an accelerator.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -41,4 +43,27 @@ def cleared(vectors: Tensor, mask: Tensor) -> Tensor:
 
     A weight of 0 is not enough: 0 * NaN is NaN, forward, and again in the gradient of what made the vectors.
     """
-    return vectors.masked_fill(never_attended(mask).unsqueeze(-1), 0.0)
+    cleared: Tensor = _Cleared.apply(vectors, never_attended(mask).unsqueeze(-1))
+    return cleared
+
+
+class _Cleared(torch.autograd.Function):
+    """vectors (..., K, d), blocked (..., K, 1) -> 0 where blocked. One pass forward and one backward.
+
+    `masked_fill` copies first, and the backward pass of `where` makes zeros first, which is some per cent of a small
+    attention. The gradient needs no care for NaN, as no query has attended to what is blocked.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(vectors: Tensor, blocked: Tensor) -> Tensor:
+        return torch.where(blocked, 0.0, vectors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(~inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.saved_tensors[0].to(gradient.dtype), None

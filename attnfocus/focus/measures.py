@@ -4,7 +4,8 @@ Shapes: ... leading dims (batch and heads), Q queries, K keys. Masks are bool, T
 the weights themselves, head axis included: a padding mask (batch, 1, K) is passed as (batch, 1, 1, K).
 
 Weights are divided by their sum first, so that the measures also hold for weights that do not sum to 1 (a sigmoid
-normalizer) and for rounded ones (half precision). A query with nothing to attend measures 0, and should be left out
+normalizer) and for rounded ones (half precision). Weights below 0 (differential attention, Linformer) count by
+their size: a key that is subtracted is looked at too. A query with nothing to attend measures 0, and should be left out
 of a mean: `attends` tells which queries those are.
 """
 
@@ -71,5 +72,5 @@ def _dtype(weights: Tensor) -> torch.dtype:
 
 
 def _visible(weights: Tensor, mask: Tensor | None) -> Tensor:
-    weights = weights.to(_dtype(weights))
+    weights = weights.to(_dtype(weights)).abs()
     return weights if mask is None else weights.masked_fill(~mask, 0.0)

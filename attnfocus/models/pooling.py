@@ -24,7 +24,7 @@ class AttentionPooling(nn.Module):
     def __init__(self, attention: Callable[..., BaseAttention], dim: int, suggested_heads: int = 1) -> None:
         super().__init__()
         self.attention = attention(query_dim=dim, key_dim=dim, value_dim=dim, suggested_heads=suggested_heads)
-        require_no_history(self.attention)
+        require_encoder_attention(self.attention)
         if self.attention.same_sequence_only:
             raise ValueError(
                 "this attention compares positions of one sequence, and the query that pools has no position. Use "
@@ -41,17 +41,22 @@ class AttentionPooling(nn.Module):
         return pooled.squeeze(1), weights
 
 
-def require_no_history(attention: BaseAttention) -> None:
-    """Refuses, in anything but a decoder, an attention that follows the steps of one.
+def require_encoder_attention(attention: BaseAttention) -> None:
+    """Refuses, in anything but a decoder, an attention that goes by the steps of one.
 
     Raises:
         ValueError: why, and what works.
     """
-    if attention.uses_history:
+    if attention.decoders_only:
         raise ValueError(
-            "this attention follows where a decoder looked step by step, and an encoder has no steps. Use "
+            "this attention goes by the steps of a decoder, and an encoder has no steps. Use "
             "model=seq2seq, or attention=additive."
         )
+
+
+def shortest_limit(*limits: int | None) -> int | None:
+    """The longest input that all parts of a model can take; None: any length."""
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def mean_pooling(positions: Tensor, mask: Tensor) -> Tensor:

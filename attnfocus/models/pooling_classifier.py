@@ -14,7 +14,7 @@ from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, linear
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
-from attnfocus.models.pooling import AttentionPooling
+from attnfocus.models.pooling import AttentionPooling, shortest_limit
 
 
 class PoolingClassifier(nn.Module):
@@ -54,8 +54,8 @@ class PoolingClassifier(nn.Module):
         super().__init__()
         self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
         self.position = PositionEmbedding(position, embed_dim, max_length)
-        self.max_input_length = self.position.max_length
         self.pooling = AttentionPooling(attention, embed_dim)
+        self.max_input_length = shortest_limit(self.position.max_length, self.pooling.attention.max_length)
         self.output = linear(self.pooling.output_dim, num_classes)
         self.dropout = dropout
 

@@ -36,7 +36,6 @@ class RNNClassifier(nn.Module):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
-    max_input_length: int | None = None  # any length
     num_prepended: int = 0  # positions that stand before the input's own in the weights
 
     def __init__(
@@ -58,6 +57,7 @@ class RNNClassifier(nn.Module):
         options = RecurrentOptions(hidden_size, num_layers, cell, dropout)
         self.encoder = RecurrentEncoder(embed_dim, options, bidirectional)
         self.pooling = AttentionPooling(attention, hidden_size)
+        self.max_input_length = self.pooling.attention.max_length
         self.output = linear(self.pooling.output_dim, num_classes)
         self.dropout = dropout
 

@@ -42,7 +42,6 @@ class Seq2Seq(nn.Module):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("translation",)
-    max_input_length: int | None = None  # any length
     num_prepended: int = 0  # positions that stand before the input's own in the weights
 
     def __init__(
@@ -81,6 +80,7 @@ class Seq2Seq(nn.Module):
                 "this attention compares positions of one sequence, and a decoder attends to another, the source. "
                 "Use attention/pattern=full with attention/position=none, or model=transformer."
             )
+        self.max_input_length = attend.max_length
         readout_dim = hidden_size if tied_embeddings == "none" else embed_dim
         self.decoder: RecurThenAttend | AttendThenRecur
         if order == "recur_then_attend":

@@ -17,7 +17,7 @@ from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, linear
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
-from attnfocus.models.pooling import AttentionPooling, mean_pooling, require_no_history
+from attnfocus.models.pooling import AttentionPooling, mean_pooling, require_encoder_attention, shortest_limit
 
 NormPlace = Literal["pre", "post"]
 
@@ -51,7 +51,7 @@ class TransformerLayer(nn.Module):
             suggested_heads=options.num_heads,
             suggested_projections=True,
         )
-        require_no_history(self.attention)
+        require_encoder_attention(self.attention)
         self.attention_norm = nn.LayerNorm(dim)
         self.feedforward_norm = nn.LayerNorm(dim)
         self.widen = linear(dim, options.feedforward_dim)
@@ -118,7 +118,6 @@ class TransformerClassifier(nn.Module):
         super().__init__()
         self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
         self.position = PositionEmbedding(position, embed_dim, max_length)
-        self.max_input_length = self.position.max_length
         options = LayerOptions(embed_dim, num_heads, feedforward_dim, norm, dropout)
         layers = [TransformerLayer(attention, options) for _ in range(num_layers)]
         self.layers = nn.ModuleList(layers)
@@ -129,6 +128,7 @@ class TransformerClassifier(nn.Module):
         if pooling == "attention":
             _require_no_positions(layers[0].attention)
             self.pooling = AttentionPooling(attention, embed_dim, num_heads)
+        self.max_input_length = self._longest(layers[0].attention.max_length)
         self.output = linear(embed_dim if self.pooling is None else self.pooling.output_dim, num_classes)
         self.dropout = dropout
         # A table's rows have a length of 1; times sqrt(D) their entries are of order 1, as those of the positions.
@@ -153,6 +153,10 @@ class TransformerClassifier(nn.Module):
         pooled, weights["pooling"] = self._pool(self.final_norm(states), mask, need_weights)
         logits = self.output(F.dropout(pooled, self.dropout, self.training))
         return ClassifierOutput(logits, {name: each for name, each in weights.items() if each is not None})
+
+    def _longest(self, of_attention: int | None) -> int | None:
+        own = None if of_attention is None else of_attention - self.num_prepended
+        return shortest_limit(self.position.max_length, own)
 
     def _pool(self, states: Tensor, mask: Tensor, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         if self.cls is not None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from attention_presets import CONFIGS, class_of, composed, partial_of
+from attention_presets import CHOICES, CONFIGS, class_of, composed, factor_node, partial_of
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
@@ -53,6 +53,19 @@ def test_yaml_keys_are_the_parameters_of_the_classes():
 
     for path in (CONFIGS / "attention").glob("*.yaml"):
         check(composed(f"attention={path.stem}"), OF_ATTENTION)
+
+
+def test_a_factor_in_yaml_starts_at_the_defaults_of_its_class():
+    """Where several choices share a class, one of them does, and the others say what they are for by their options."""
+    for factor, choices in CHOICES.items():
+        others = {}
+        for choice in choices:
+            node = dict(factor_node(factor, choice))
+            cls = class_of(node)
+            defaults = {name: each.default for name, each in parameters_of(cls).items() if name not in GIVEN_BY_PROGRAM}
+            del node["_target_"]
+            others.setdefault(cls, []).append({name: defaults[name] for name in node} == node)
+        assert all(map(any, others.values())), (factor, others)
 
 
 def test_presets_build_on_the_meta_device(preset):

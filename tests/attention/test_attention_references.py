@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from attention_loops import loop
+from attention_presets import composed
 from torch import nn
 
 from attnfocus.attention import (
@@ -16,88 +18,50 @@ from attnfocus.attention import (
     Places,
     ScaledDotScore,
 )
+from attnfocus.attention.contract.trial import random_attention
 
-B, Q, K, D = 2, 3, 4, 8
-
-
-def inner(a, b):
-    return sum(x * y for x, y in zip(a, b, strict=True))
+B, Q, K, D = 2, 3, 5, 8
 
 
-def times(matrix, vector):
-    return [inner(row, vector) for row in matrix]
-
-
-def additive(score, head, query, key):
-    of_query, of_key = times(score.query_weight[head], query), times(score.key_weight[head], key)
-    hidden = [math.tanh(q + k + b) for q, k, b in zip(of_query, of_key, score.bias[head, 0], strict=True)]
-    return inner(score.vector[head], hidden)
-
-
-def cosine(score, head, query, key):
-    lengths = math.sqrt(inner(query, query) + 1e-6) * math.sqrt(inner(key, key) + 1e-6)
-    return inner(query, key) / lengths * min(math.exp(score.log_scale[head].item()), 100.0)
-
-
-SCORES = {
-    "AdditiveScore": additive,
-    "CosineScore": cosine,
-    "DotScore": lambda score, head, query, key: inner(query, key),
-    "ScaledDotScore": lambda score, head, query, key: inner(query, key) / math.sqrt(len(query)),
-    "GeneralScore": lambda score, head, query, key: inner(query, times(score.weight[head], key)),
-}
-
-
-def softmax(scores):
-    powers = [math.exp(score) for score in scores]
-    return [power / sum(powers) for power in powers]
-
-
-NORMALIZERS = {"Softmax": softmax}
-
-
-def loop(attention, query, keys, values, allowed):
-    """One item, written as the formula: query (Q, D), keys (K, D), values (K, D), allowed(i, j) -> bool."""
-    score, normalize = SCORES[type(attention.score).__name__], NORMALIZERS[type(attention.normalizer).__name__]
-    if attention.has_projections:
-        query, keys = attention.query_projection(query), attention.key_projection(keys)
-        values = attention.value_projection(values)
-    heads = attention.num_heads
-    size, value_size = query.shape[-1] // heads, values.shape[-1] // heads
-    context = torch.zeros(len(query), heads * value_size, dtype=torch.float64)
-    weights = torch.zeros(heads, len(query), len(keys), dtype=torch.float64)
-    for head in range(heads):
-        part, value_part = slice(head * size, (head + 1) * size), slice(head * value_size, (head + 1) * value_size)
-        for i in range(len(query)):
-            seen = [j for j in range(len(keys)) if allowed(i, j)]
-            of_head = keys.shape[-1] // heads
-            key_part = slice(head * of_head, (head + 1) * of_head)
-            row = [score(attention.score, head, query[i, part], keys[j, key_part]) for j in seen]
-            for j, weight in zip(seen, normalize(row), strict=True):
-                weights[head, i, j] = weight
-                context[i, value_part] += weight * values[j, value_part]
-    return attention.output_projection(context) if attention.has_projections else context, weights
-
-
-@pytest.mark.parametrize("pattern", ["full", "causal"])
-@torch.no_grad()
-def test_every_preset_is_its_formula(build, preset, pattern):
-    attention = build(preset, f"attention/pattern={pattern}")
+def require_formula(attention, num_queries, num_keys):
+    """Both ways of computing against the loops, over masks that leave a row with nothing to attend."""
     generator = torch.Generator().manual_seed(5)
-    query, keys, values = (torch.randn(B, n, D, dtype=torch.float64, generator=generator) for n in (Q, K, K))
-    mask = torch.rand(B, Q, K, generator=generator) < 0.8
-    mask[1, 1] = False
-    for need_weights in (False, True):
-        context, weights = attention(query, keys, values, mask, need_weights)
-        for item in range(B):
+    counts = (num_queries, num_keys, num_keys)
+    query, keys, values = (torch.randn(B, n, D, dtype=torch.float64, generator=generator) for n in counts)
+    rows = 1 if attention.uses_history else num_queries  # a decoder's steps see one source
+    mask = torch.rand(B, rows, num_keys, generator=generator) < 0.8
+    mask[1, rows - 1] = False
+    context, weights = attention(query, keys, values, mask, need_weights=True)
+    fast, _ = attention(query, keys, values, mask)
+    for item in range(B):
+        may = mask[item].expand(num_queries, num_keys).tolist()
+        expected, expected_weights = loop(
+            attention, query[item], keys[item], values[item], lambda i, j, may=may: may[i][j]
+        )
+        torch.testing.assert_close(weights[item], expected_weights)
+        torch.testing.assert_close(context[item], expected)
+        torch.testing.assert_close(fast[item], expected)
 
-            def allowed(i, j, item=item):
-                return bool(mask[item, i, j]) and (pattern == "full" or j <= i + K - Q)
 
-            expected, expected_weights = loop(attention, query[item], keys[item], values[item], allowed)
-            torch.testing.assert_close(context[item], expected)
-            if need_weights:
-                torch.testing.assert_close(weights[item], expected_weights)
+def sizes_to_try(attention):
+    """Numbers of queries and keys: the last queries of a sequence, and a whole one, where both are one sequence."""
+    return [(Q, K), (K, K)] if attention.same_sequence_only else [(Q, K)]
+
+
+@torch.no_grad()
+def test_every_preset_of_the_algebra_is_its_formula(factory):
+    attention = random_attention(factory)
+    if type(attention) is not Attention:
+        return  # siblings have loops of their own
+    for num_queries, num_keys in sizes_to_try(attention):
+        require_formula(attention, num_queries, num_keys)
+
+
+@torch.no_grad()
+def test_every_combination_is_its_formula(combination):
+    attention = random_attention(combination)
+    for num_queries, num_keys in sizes_to_try(attention):
+        require_formula(attention, num_queries, num_keys)
 
 
 @pytest.mark.parametrize("score", [AdditiveScore, GeneralScore])
@@ -207,8 +171,21 @@ def test_dropped_weights_keep_their_mean_on_both_paths():
         torch.testing.assert_close(draws.mean(dim=0), expected, atol=0.05, rtol=0)
 
 
+def causal(build, preset):
+    """The preset with a causal pattern, or None where it takes none, and says what works."""
+    if "pattern" not in composed(f"attention={preset}"):
+        return None
+    try:
+        return build(preset, "attention/pattern=causal")
+    except ValueError as error:
+        message = str(error)
+    assert "use " in message.lower()
+    return None
+
+
 def test_causal_attention_never_sees_the_future(build, preset):
-    attention = build(preset, "attention/pattern=causal")
+    if (attention := causal(build, preset)) is None:
+        return
     sequence = torch.randn(B, K, D, dtype=torch.float64)
     changed = sequence.clone()
     changed[:, 2:] += 1
@@ -220,7 +197,8 @@ def test_causal_attention_never_sees_the_future(build, preset):
 
 
 def test_causal_queries_one_at_a_time_equal_the_whole_sequence(build, preset):
-    attention = build(preset, "attention/pattern=causal")
+    if (attention := causal(build, preset)) is None:
+        return
     sequence = torch.randn(B, K, D, dtype=torch.float64)
     whole, _ = attention(sequence, sequence)
     for i in range(K):

@@ -133,3 +133,11 @@ def test_gradients_are_finite_where_weights_are_zero():
         measure(leaf, mask).sum().backward()
         assert leaf.grad.isfinite().all()
         assert (leaf.grad[~mask] == 0).all()
+
+
+def test_subtracted_weights_count_by_their_size():
+    signed = torch.tensor([[0.5, -0.5, 0.0, 0.0], [1.5, -0.5, 0.0, 0.0]], dtype=torch.float64)
+    assert attends(signed).all()
+    torch.testing.assert_close(entropy(signed), entropy(signed.abs()))
+    torch.testing.assert_close(effective_positions(signed[:1]), torch.tensor([2.0], dtype=torch.float64))
+    assert (normalized_entropy(signed) >= 0).all()

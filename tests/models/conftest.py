@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from attnfocus.attention import BaseAttention
 from attnfocus.config.targets import make_factory
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-PRESETS = sorted(path.stem for path in (CONFIGS / "attention").glob("*.yaml"))
 
 
 @lru_cache
@@ -22,10 +23,56 @@ def _compose(name: str, *overrides: str) -> dict[str, Any]:
     return OmegaConf.to_container(config.attention, resolve=True)  # type: ignore[return-value]
 
 
+def _on_meta(name: str) -> BaseAttention:
+    with torch.device("meta"):
+        return make_factory(_compose(name))(query_dim=8, key_dim=8)
+
+
+ATTENTIONS = {path.stem: _on_meta(path.stem) for path in sorted((CONFIGS / "attention").glob("*.yaml"))}
+
+
+def _as_models_see_it(attention: BaseAttention) -> tuple[object, ...]:
+    return (
+        type(attention),
+        attention.same_sequence_only,
+        attention.sees_everything,
+        attention.decoders_only,
+        attention.uses_history,
+        attention.weights_are_distributions,
+        attention.has_projections,
+    )
+
+
+# One preset of each kind that a model can tell from the others; all of them meet the attention's own contract.
+PRESETS = sorted({_as_models_see_it(attention): name for name, attention in reversed(ATTENTIONS.items())}.values())
+
+
+def applies(preset: str, kind: str) -> bool:
+    """Whether the classifier of this kind takes the attention."""
+    attention = ATTENTIONS[preset]
+    if attention.decoders_only:
+        return False
+    if kind == "transformer_cls":
+        return attention.sees_everything
+    return kind == "transformer_mean" or not attention.same_sequence_only
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `preset` runs over every preset found in configs/attention."""
+    """A test that takes `preset` runs over one preset of each kind."""
     if "preset" in metafunc.fixturenames:
         metafunc.parametrize("preset", PRESETS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Classifiers are tested with what applies to them; that they refuse the rest has a test of its own."""
+    items[:] = [item for item in items if _belongs(item)]
+
+
+def _belongs(item: pytest.Item) -> bool:
+    given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if "preset" not in given or "kind" not in given:
+        return True
+    return applies(given["preset"], given["kind"]) != ("refused" in item.name)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from attnfocus.attention import BaseAttention
 from attnfocus.errors import DataError
 from attnfocus.models import PoolingClassifier, RNNClassifier, TransformerClassifier
 from attnfocus.models.embeddings import InputEmbedding, sinusoids
@@ -29,6 +30,10 @@ def build(kind, attention, inputs="ids", **changes):
     given = {"vocab_size": 11} if inputs == "ids" else {"input_dim": 3}
     options = {"embed_dim": 8, "dropout": 0.0} | options | changes
     return model(attention=attention, num_classes=3, **given, **options).double()
+
+
+def model_attention(model):
+    return next(module for module in model.modules() if isinstance(module, BaseAttention))
 
 
 def batch(inputs):
@@ -93,7 +98,8 @@ def test_weights_name_every_attention_and_sum_to_one(preset, kind, make_attentio
     size = 5 + model.num_prepended
     for name, each in weights.items():
         assert each.shape[2:] == ((1, size) if name == "pooling" else (size, size))
-        torch.testing.assert_close(each.sum(-1), torch.ones_like(each.sum(-1)))
+        if model_attention(model).weights_are_distributions:
+            torch.testing.assert_close(each.sum(-1), torch.ones_like(each.sum(-1)))
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -101,8 +107,9 @@ def test_every_parameter_is_trained(preset, kind, make_attention):
     model = build(kind, make_attention(preset))
     grads = gradients(model, model(batch("ids"), LENGTHS).logits.square().sum())
     unused = [name for name, p in model.named_parameters() if name not in grads or grads[name].eq(0).all()]
-    # A bias on all keys shifts every score of a query alike, which a softmax does not see.
-    assert [name for name in unused if not name.endswith("key_projection.bias")] == []
+    # A bias on all keys shifts every score of a query alike, which a softmax does not see; and a span beyond the
+    # longest input has no edge inside it.
+    assert [name for name in unused if not name.endswith(("key_projection.bias", "span_logit"))] == []
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -127,8 +134,14 @@ def test_transformer_takes_the_heads_it_suggests_unless_the_attention_sets_its_o
     assert own(batch("ids"), LENGTHS, True).weights["layers.0"].shape[1] == 4
 
 
-def test_causal_transformer_never_looks_ahead(preset, make_attention):
-    attention = make_attention(preset, "attention/pattern=causal")
+@pytest.mark.parametrize("kind", MODELS)
+def test_an_attention_that_makes_no_sense_is_refused_with_the_way_out(preset, kind, make_attention):
+    with pytest.raises(ValueError, match=r"Use (model|attention)"):
+        build(kind, make_attention(preset))
+
+
+def test_causal_transformer_never_looks_ahead(make_attention):
+    attention = make_attention("additive", "attention/pattern=causal")
     weights = build("transformer_mean", attention)(batch("ids"), LENGTHS, True).weights
     for each in weights.values():
         assert each.triu(1).eq(0).all()

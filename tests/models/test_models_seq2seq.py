@@ -2,17 +2,10 @@
 
 import pytest
 import torch
+from decoder_presets import CASES, NOT_DECODING, VARIANTS
 from torch.nn import functional as F
 
 from attnfocus.models import Seq2Seq
-
-VARIANTS = {
-    "luong": {},
-    "luong_fed": {"input_feeding": True, "num_layers": 2, "tied_embeddings": "none"},
-    "bahdanau": {"order": "attend_then_recur", "cell": "gru"},
-    "bahdanau_deep": {"order": "attend_then_recur", "num_layers": 2, "tied_embeddings": "all"},
-    "luong_gru": {"cell": "gru", "bidirectional": False, "num_layers": 2},
-}
 
 
 def build(attention, **changes):
@@ -37,10 +30,10 @@ def gradients(model, loss):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("name", "variant"), CASES)
 @pytest.mark.parametrize("need_weights", [False, True])
-def test_padding_never_changes_the_result(preset, variant, need_weights, make_attention):
-    model = build(make_attention(preset), **VARIANTS[variant])
+def test_padding_never_changes_the_result(name, variant, need_weights, make_attention):
+    model = build(make_attention(name), **VARIANTS[variant])
     source, lengths, target = batch()
     output = model(source, lengths, target, need_weights)
     together = gradients(model, output.logits.square().sum())
@@ -56,9 +49,9 @@ def test_padding_never_changes_the_result(preset, variant, need_weights, make_at
     torch.testing.assert_close(together, gradients(model, sum(alone)))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_teacher_forcing_equals_stepping(preset, variant, make_attention):
-    model = build(make_attention(preset), **VARIANTS[variant])
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_teacher_forcing_equals_stepping(name, variant, make_attention):
+    model = build(make_attention(name), **VARIANTS[variant])
     source, lengths, target = batch()
     output = model(source, lengths, target, need_weights=True)
     memory = model.encode(source, lengths)
@@ -69,9 +62,9 @@ def test_teacher_forcing_equals_stepping(preset, variant, make_attention):
         torch.testing.assert_close(weights, output.weights["cross"][:, :, position])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_selected_rows_go_on_as_if_alone(preset, variant, make_attention):
-    model = build(make_attention(preset), **VARIANTS[variant])
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_selected_rows_go_on_as_if_alone(name, variant, make_attention):
+    model = build(make_attention(name), **VARIANTS[variant])
     source, lengths, target = batch()
     memory = model.encode(source, lengths)
     state = model.step(target[:, 0], model.start(memory), memory)[1]
@@ -81,9 +74,9 @@ def test_selected_rows_go_on_as_if_alone(preset, variant, make_attention):
     torch.testing.assert_close(logits, expected[index])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_empty_source_gives_finite_logits_and_gradients(preset, variant, make_attention):
-    model = build(make_attention(preset), **VARIANTS[variant])
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_empty_source_gives_finite_logits_and_gradients(name, variant, make_attention):
+    model = build(make_attention(name), **VARIANTS[variant])
     target = torch.tensor([[2, 5], [2, 6]])
     for source in (torch.tensor([[4, 5], [0, 0]]), torch.empty(2, 0, dtype=torch.long)):
         lengths = torch.tensor([source.shape[1], 0])
@@ -158,9 +151,10 @@ def test_options_that_do_not_go_together_are_refused_by_name(changes, named, mak
         build(make_attention("additive"), **changes)
 
 
-def test_causal_pattern_is_refused_with_the_way_out(make_attention):
-    with pytest.raises(ValueError, match="attention/pattern=full"):
-        build(make_attention("additive", "attention/pattern=causal"))
+@pytest.mark.parametrize("name", NOT_DECODING)
+def test_attention_within_one_sequence_is_refused_with_the_way_out(name, make_attention):
+    with pytest.raises(ValueError, match=r"attention/pattern=full .*model=transformer"):
+        build(make_attention(name))
 
 
 def test_heads_that_do_not_divide_are_refused(make_attention):
@@ -168,16 +162,16 @@ def test_heads_that_do_not_divide_are_refused(make_attention):
         build(make_attention("multi_head", "attention.num_heads=3"))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_model_is_built_on_the_meta_device(preset, variant, make_attention):
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_model_is_built_on_the_meta_device(name, variant, make_attention):
     with torch.device("meta"):
-        model = build(make_attention(preset), **VARIANTS[variant])
+        model = build(make_attention(name), **VARIANTS[variant])
     assert all(parameter.is_meta for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_parameter_is_trained(preset, variant, make_attention):
-    model = build(make_attention(preset), **VARIANTS[variant])
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_every_parameter_is_trained(name, variant, make_attention):
+    model = build(make_attention(name), **VARIANTS[variant])
     grads = gradients(model, model(*batch()).logits.square().sum())
     unused = [name for name, p in model.named_parameters() if name not in grads or grads[name].eq(0).all()]
     # A bias on all keys shifts every score of a query alike, which a softmax does not see.

@@ -3,6 +3,7 @@
 Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may attend.
 """
 
+import math
 from typing import ClassVar, Protocol
 
 import torch
@@ -51,3 +52,17 @@ class NormalizerFactory(Protocol):
 def exact(scores: Tensor) -> Tensor:
     """Half precision as float32: sums and exponentials of many scores would lose the small weights."""
     return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+
+
+def log_count(scores: Tensor, mask: Tensor | None) -> Tensor | float:
+    """log n, n the keys which a query may attend to, in the precision of the scores: (..., 1), or a number for all.
+
+    A query with nothing to attend counts as one with one key: its log is finite, and its weights are 0 anyway.
+    """
+    num_keys = scores.shape[-1]
+    if mask is None:
+        return math.log(max(1, num_keys))
+    counts = mask.count_nonzero(dim=-1).unsqueeze(-1)
+    if mask.shape[-1] != num_keys:  # one bool for all keys
+        counts = counts * num_keys
+    return counts.clamp(min=1).to(scores.dtype).log()

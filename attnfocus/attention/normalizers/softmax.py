@@ -1,9 +1,17 @@
-"""Softmax. Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may attend."""
+"""Softmax and what changes one thing about it: its temperature, its growth with the length, its sum.
+
+Shapes: ... leading dims, H heads, Q queries, K keys, n keys that a query may attend to. Masks are bool, True = may
+attend.
+"""
+
+import math
+from typing import Annotated, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from attnfocus.attention.normalizers.base import Normalizer, exact
+from attnfocus.attention.normalizers.base import Normalizer, exact, log_count
+from attnfocus.limits import PositiveFloat, Range
 
 
 class Softmax(Normalizer):
@@ -14,6 +22,70 @@ class Softmax(Normalizer):
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
         return masked_softmax(exact(scores), mask).to(scores.dtype)
+
+
+class TemperatureSoftmax(Normalizer):
+    """weight = softmax(score / tau)   (Hinton et al. 2015, eq. 1, arXiv:1503.02531)
+
+    tau is learned for each head as log(1 / tau), and held >= 0.01; tau of 1 is `Softmax`, less is sharper. A learned
+    temperature in attention: El-Nouby et al. 2021 (arXiv:2106.09681), Lee et al. 2021 (arXiv:2112.13492).
+    Cost: O(Q K).
+
+    Args:
+        initial_temperature: tau at the start.
+    """
+
+    MIN_TEMPERATURE: ClassVar[float] = 0.01
+
+    def __init__(self, *, num_heads: int, initial_temperature: Annotated[float, Range(ge=0.01)] = 1.0) -> None:
+        super().__init__(num_heads=num_heads)
+        self.log_scale = nn.Parameter(torch.empty(num_heads, 1, 1))
+        nn.init.constant_(self.log_scale, -math.log(initial_temperature))
+
+    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        scale = exact(self.log_scale).clamp(max=-math.log(self.MIN_TEMPERATURE)).exp()  # (H, 1, 1)
+        return masked_softmax(exact(scores) * scale, mask).to(scores.dtype)
+
+
+class ScalableSoftmax(Normalizer):
+    """weight_j = n^(s score_j) / sum_k n^(s score_k) = softmax(s log(n) score)   (Nakanishi 2025, arXiv:2501.19399)
+
+    Softmax flattens as the number n of keys grows; here the largest weight keeps its size. n counts the keys which
+    the query may attend to, and s is learned for each head. Cost: O(Q K).
+
+    Args:
+        initial_scale: s at the start; 0.43, that of the paper's figure 1, is `Softmax` at n = 10.
+    """
+
+    def __init__(self, *, num_heads: int, initial_scale: PositiveFloat = 0.43) -> None:
+        super().__init__(num_heads=num_heads)
+        self.scale = nn.Parameter(torch.empty(num_heads, 1, 1))
+        nn.init.constant_(self.scale, initial_scale)
+
+    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        precise = exact(scores)
+        return masked_softmax(precise * (exact(self.scale) * log_count(precise, mask)), mask).to(scores.dtype)
+
+
+class SoftmaxPlusOne(Normalizer):
+    """weight_j = exp(score_j) / (1 + sum_k exp(score_k))   (Miller 2023, "Attention Is Off By One", a web article)
+
+    As if there were one more key, of score 0 and value 0, so that a head may attend to nothing: the weights of a row
+    sum to less than 1. Cost: O(Q K).
+    """
+
+    sums_to_one: ClassVar[bool] = False
+
+    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        if scores.shape[-1] == 0:
+            return scores
+        precise = exact(scores)
+        if mask is not None:
+            precise = precise.masked_fill(~mask, -torch.inf)
+        # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
+        largest = precise.detach().amax(dim=-1, keepdim=True).clamp(min=0)
+        powers = (precise - largest).exp()
+        return (powers / (powers.sum(dim=-1, keepdim=True) + (-largest).exp())).to(scores.dtype)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:

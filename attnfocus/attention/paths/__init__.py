@@ -2,7 +2,7 @@
 
 plain    scores, weights and context one after the other: works for everything, and is the one that returns weights.
 sdpa     `torch.nn.functional.scaled_dot_product_attention`: inner products, softmax, and any mask or bias.
-flex     FlexAttention: patterns and biases in one compiled kernel, on devices that have it.
+flex     FlexAttention: patterns and biases in one compiled kernel, on cuda.
 chunked  query by query block: over the blocks of keys that the pattern names, so that work and memory grow with the
          length, or else over all keys and again in the backward pass, so that no weights are held.
 """
@@ -13,10 +13,16 @@ from torch import Tensor
 
 from attnfocus.attention.paths.choose import choose, why_not
 from attnfocus.attention.paths.chunked import chunked
+from attnfocus.attention.paths.flex import flex
 from attnfocus.attention.paths.plain import mixed, plain
 from attnfocus.attention.paths.sdpa import sdpa
 from attnfocus.attention.paths.work import Call, PathChoice, PathName, Work
 
-KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {"plain": plain, "sdpa": sdpa, "chunked": chunked}
+KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {
+    "plain": plain,
+    "sdpa": sdpa,
+    "flex": flex,
+    "chunked": chunked,
+}
 
 __all__ = ["KERNELS", "Call", "PathChoice", "PathName", "Work", "choose", "mixed", "why_not"]

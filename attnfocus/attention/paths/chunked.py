@@ -13,7 +13,9 @@ from torch.utils.checkpoint import checkpoint
 
 from attnfocus.attention import masks
 from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.choose import why_not
 from attnfocus.attention.paths.plain import mixed
+from attnfocus.attention.paths.sdpa import fused
 from attnfocus.attention.paths.work import Work
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ CHUNK = 2**22
 def chunked(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights."""
     size, num_keys = attention.pattern.block_size, work.keys.shape[-2]
-    if size is not None and work.query.shape[-2] == num_keys:
+    if size is not None and 0 < work.query.shape[-2] == num_keys:
         table = attention.pattern.blocks(-(-num_keys // size))
         if table is not None:
             return _by_blocks(attention, work, table.to(work.query.device), dropout), None
@@ -52,31 +54,50 @@ def _in_turn(attention: "Attention", work: Work, dropout: float) -> Tensor:
 
 
 def _by_blocks(attention: "Attention", work: Work, table: Tensor, dropout: float) -> Tensor:
-    """Every block of queries over the blocks of keys in its row of the table (N, blocks), all at once."""
+    """Every block of queries over the blocks of keys in its row of the table (N, blocks), all at once.
+
+    The global keys stand before the blocks, once, and the global queries look at all keys by themselves.
+    """
     query, keys, values, mask = work
     length, size = query.shape[-2], attention.pattern.block_size
     assert size is not None
-    extra = -length % size
-    queries = torch.arange(length + extra, device=query.device).unflatten(0, (-1, size))  # (N, b)
-    reach = (table.unsqueeze(-1) * size + torch.arange(size, device=query.device)).flatten(1)  # (N, m)
-    exists = (reach >= 0) & (reach < length)  # no block, or behind the last key
-    reach = reach.clamp(0, length - 1)
-    seen = masks.with_head_axis(exists.unsqueeze(-2))  # (N, 1, 1, m)
+    extra, num_global = -length % size, min(attention.pattern.num_global, length)
+    positions = torch.arange(length + extra, device=query.device)
+    queries = positions.unflatten(0, (-1, size))  # (N, b)
+    reach = (table.unsqueeze(-1) * size + positions[:size]).flatten(1)  # (N, m)
+    exists = (reach >= num_global) & (reach < length)  # no block, a global key, or behind the last key
+    reach, exists = reach.clamp(0, length - 1), exists.unsqueeze(-2)  # (N, 1, m)
+    if num_global > 0:
+        reach = torch.cat((positions[:num_global].expand(len(reach), -1), reach), dim=-1)
+        exists = F.pad(exists, (num_global, 0), value=True)
+    seen = masks.with_head_axis(exists)  # (N, 1, 1, m)
     if mask is not None:
         seen = seen & _mask_of_blocks(mask, queries.clamp(max=length - 1), reach)
     blocks = F.pad(query, (0, 0, 0, extra)).unflatten(-2, (-1, size)).transpose(-3, -4)  # (..., N, H, b, d)
-    weights = attention.weigh(blocks, _gathered(keys, reach), seen, Places(queries, reach))
-    context = mixed(weights, _gathered(values, reach), dropout)  # (..., N, H, b, dv)
-    context = context.transpose(-3, -4).flatten(-3, -2)[..., :length, :]
-    num_global = min(attention.pattern.num_global, length)
+    of_blocks = Places(queries, reach)
+    context = _attended(attention, blocks, _gathered(keys, reach), _gathered(values, reach), seen, of_blocks, dropout)
+    context = context.transpose(-3, -4).flatten(-3, -2)[..., :length, :]  # (..., H, Q, dv)
     if num_global == 0:
         return context
-    places = Places.of(length, length, query.device)
     of_global = mask if mask is None or mask.shape[-2] == 1 else mask[..., :num_global, :]
-    weights = attention.weigh(
-        query[..., :num_global, :], keys, of_global, Places(places.queries[:num_global], places.keys)
-    )
-    return torch.cat((mixed(weights, values, dropout), context[..., num_global:, :]), dim=-2)
+    places = Places(positions[:num_global], positions[:length])
+    first = _attended(attention, query[..., :num_global, :], keys, values, of_global, places, dropout)
+    return torch.cat((first, context[..., num_global:, :]), dim=-2)
+
+
+def _attended(
+    attention: "Attention",
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    places: Places,
+    dropout: float,
+) -> Tensor:
+    """Context (..., H, Q, dv), by the fused kernel where it can."""
+    if why_not(attention, "sdpa") is None:
+        return fused(attention, query, keys, values, mask, places, dropout)
+    return mixed(attention.weigh(query, keys, mask, places), values, dropout)
 
 
 def _gathered(vectors: Tensor, reach: Tensor) -> Tensor:

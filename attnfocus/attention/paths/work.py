@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 PathName = Literal["auto", "plain", "sdpa", "flex", "chunked"]
@@ -21,6 +22,21 @@ class Work(NamedTuple):
     mask: Tensor | None  # broadcastable to (..., H, Q, K), without what the pattern forbids
 
 
+def leading_dims(*tensors: Tensor) -> tuple[int, ...]:
+    """The dims before the last two that the tensors have together; those that differ are 1.
+
+    `torch.broadcast_shapes` says the same, and takes as long as a small attention. What does not fit together is left
+    for the tensors' own operations to refuse.
+    """
+    shapes = [tensor.shape[:-2] for tensor in tensors]
+    dims = [1] * max(map(len, shapes))
+    for shape in shapes:
+        for place, size in enumerate(reversed(shape), 1):
+            if size != 1:
+                dims[-place] = size
+    return tuple(dims)
+
+
 @dataclass(frozen=True)
 class Call:
     """What a path is chosen for. Sizes of None are not known yet."""
@@ -30,17 +46,19 @@ class Call:
     num_keys: int | None = None
     num_rows: int = 1  # leading dims and heads in one
     device: str = "cpu"
+    dtype: torch.dtype | None = None
+    has_mask: bool = False  # besides what the pattern forbids
 
     @classmethod
     def of(cls, work: Work, need_weights: bool) -> "Call":
-        leading = work.query.shape[:-2]
+        leading = leading_dims(work.query, work.keys)
         sizes = work.query.shape[-2], work.keys.shape[-2], math.prod(leading)
-        return cls(need_weights, *sizes, work.query.device.type)
+        return cls(need_weights, *sizes, work.query.device.type, work.query.dtype, work.mask is not None)
 
 
 @dataclass(frozen=True)
 class PathChoice:
     """Which path runs, and why, in words that complete `path: reason`."""
 
-    name: Literal["plain", "sdpa", "flex", "chunked"]
+    name: Literal["plain", "sdpa", "flex", "chunked", "linear"]  # linear: of siblings that sum over the keys first
     reason: str

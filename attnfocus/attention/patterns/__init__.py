@@ -1,6 +1,21 @@
 """Who may look where: one class for each rule."""
 
-from attnfocus.attention.patterns.base import Pattern, PatternFactory
+from attnfocus.attention.patterns.base import Direction, Pattern, PatternFactory
+from attnfocus.attention.patterns.blocks import BigBirdPattern, BlockSparsePattern
 from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
+from attnfocus.attention.patterns.local import LocalPattern
+from attnfocus.attention.patterns.selective import TopKPattern
+from attnfocus.attention.patterns.strided import StridedPattern
 
-__all__ = ["CausalPattern", "FullPattern", "Pattern", "PatternFactory"]
+__all__ = [
+    "BigBirdPattern",
+    "BlockSparsePattern",
+    "CausalPattern",
+    "Direction",
+    "FullPattern",
+    "LocalPattern",
+    "Pattern",
+    "PatternFactory",
+    "StridedPattern",
+    "TopKPattern",
+]

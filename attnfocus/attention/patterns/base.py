@@ -3,11 +3,14 @@
 Shapes: Q queries, K keys, N blocks. Masks are bool, True = may attend.
 """
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor
 
 from attnfocus.attention.memory import Places
+
+# Which way a rule lets a query look: to both sides, or only at itself and at what came before (causal).
+Direction = Literal["both", "backward"]
 
 
 class Pattern:
@@ -17,7 +20,7 @@ class Pattern:
     """
 
     # True: the rule compares positions of queries and keys, so both must be one sequence (self-attention).
-    same_sequence_only: ClassVar[bool] = False
+    same_sequence_only: bool = False
     # True: exactly the causal pattern, for which fused kernels have a mode of their own.
     is_causal: ClassVar[bool] = False
     # True: `narrow` looks at the scores, so they must all be there at once.
@@ -25,7 +28,7 @@ class Pattern:
 
     # Positions in a block of `blocks`; None: the rule does not go by blocks.
     block_size: int | None = None
-    # The first positions that every position sees, and that see every position, besides what `blocks` says.
+    # The first positions, which may see every position and be seen by every position, besides what `blocks` says.
     num_global: int = 0
 
     def allows(self, places: Places) -> Tensor | None:
@@ -35,8 +38,9 @@ class Pattern:
     def blocks(self, num_blocks: int) -> Tensor | None:
         """For each block of queries, the blocks of keys that it may look into: long (N, any number), -1 for none.
 
-        What `allows` lets through lies inside them (but for the rows of `num_global`), each block stands once in its
-        row, and the number of columns does not grow with N: work and memory then grow with N, not with its square.
+        What `allows` lets through lies inside them (but for queries and keys among the first `num_global`), each
+        block stands once in its row, and the number of columns does not grow with N: work and memory then grow with
+        N, not with its square.
         """
         return None
 

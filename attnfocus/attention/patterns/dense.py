@@ -22,7 +22,7 @@ class CausalPattern(Pattern):
     a time: query i may look at key j <= i + K - Q. A single query therefore sees everything.
     """
 
-    same_sequence_only: ClassVar[bool] = True
+    same_sequence_only = True
     is_causal: ClassVar[bool] = True
 
     def allows(self, places: Places) -> Tensor:

@@ -18,6 +18,8 @@ class Position(nn.Module):
 
     # True: positions of queries and keys are compared, so both must be one sequence (self-attention).
     same_sequence_only: ClassVar[bool] = True
+    # The longest sequence that has positions; None: any.
+    max_length: int | None = None
     # True: `bias` gives a tensor.
     has_bias: ClassVar[bool] = False
     # True: `bias` looks at the query, not only at the offsets.

@@ -1,0 +1,58 @@
+"""Attention with an output gate.
+
+Shapes: ... leading dims, H heads, Q queries, K keys, Dq size of a query, dv size of one head's context.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from attnfocus.attention.attention import Attention
+from attnfocus.attention.heads import linear
+from attnfocus.attention.memory import History, Memory
+
+
+class GatedAttention(Attention):
+    """head_h = sigmoid(W_g^h query) * attention(W_q^h query, W_k^h keys, W_v^h values)   (Qiu et al. 2025,
+    arXiv:2505.06708: the gate after scaled dot-product attention, from the query's own input)
+
+    The gate lets a query take little from everything, so that no key has to serve as a sink. It has no bias and
+    starts near 1/2. Weights are those before the gate.
+
+    Cost: that of `Attention`, with any of its paths, and Q Dq H dv multiplications (headwise: Q Dq H).
+
+    Args:
+        gate: elementwise: one number for each entry of a head's context. headwise: one for each head.
+    """
+
+    def __init__(self, *sizes: Any, gate: Literal["elementwise", "headwise"] = "elementwise", **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.gate = gate
+        query_dim = self.query_head_dim * self.num_heads
+        context_dim = query_dim if self.has_projections else self.output_dim
+        self.gate_projection = linear(query_dim, context_dim if gate == "elementwise" else self.num_heads, bias=False)
+
+    def attend(
+        self, query: Tensor, memory: Memory, mask: Tensor | None = None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        keys, values, mask = self._attended(memory, mask)
+        context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
+        return self._merge_heads(self._gated(context, query)), weights
+
+    def advance(
+        self, query: Tensor, memory: Memory, history: History | None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, History | None]:
+        if history is None:
+            return super().advance(query, memory, None, need_weights)
+        keys, values, mask = self._attended(memory, None)
+        context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
+        return self._merge_heads(self._gated(context, query)), weights if need_weights else None, history
+
+    def _gated(self, context: Tensor, query: Tensor) -> Tensor:
+        """context (..., H, Q, dv) times the gates of query (..., Q, Dq)."""
+        gates = torch.sigmoid(self.gate_projection(query)).unflatten(-1, (self.num_heads, -1))
+        return context * gates.transpose(-2, -3)  # (..., H, Q, dv or 1)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, gate={self.gate}"

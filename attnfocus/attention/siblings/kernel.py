@@ -1,0 +1,178 @@
+"""Attention through feature maps, whose cost grows with the length and not with its square.
+
+Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, d size of one head, f features, dv size of a value,
+N chunks, c positions in a chunk. Masks are bool, True = may attend.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from attnfocus.attention import masks, paths
+from attnfocus.attention.heads import BaseAttention
+from attnfocus.attention.memory import Places
+from attnfocus.attention.normalizers.base import exact
+from attnfocus.attention.patterns import CausalPattern, FullPattern, PatternFactory
+
+# Positions in one chunk of causal attention: within a chunk all pairs are computed, before it sums are enough.
+CHUNK = 64
+# One feature more, the same for all, beside others of up to 1. Its square is far below the last digit of a kernel that
+# counts, and far above the end of float32, so that no sum vanishes and no gradient divided by it overflows.
+LEAST = 2.0**-48
+
+
+class KernelAttention(BaseAttention):
+    """context_i = sum_j k(query_i, key_j) value_j / sum_j k(query_i, key_j),  k(q, k) = phi(q) . phi(k)
+
+    (Katharopoulos et al. 2020, eq. 4 to 6 and, causal, eq. 8 to 12, arXiv:2006.16236.) As phi(q) stands before both
+    sums, these are made once for all queries: sum_j phi(key_j) value_j^T, of size f x dv, and sum_j phi(key_j). A
+    subclass gives phi > 0, so the weights k(query_i, key_j) / sum are >= 0 and sum to 1.
+
+    Sums are made in float32 at least, of features as large as they can be: a factor of phi(q) that depends on the
+    query alone, and one for each feature that passes from phi(k) to phi(q), change no weight. They are powers of 2,
+    which are exact, so that no key can be noticed in the last digit by a query that may not see it. Only beside keys
+    2^96 times larger in every feature, which a query may not see, do those that it may see all count alike.
+
+    Cost: O((Q + K) f dv) and memory O((Q + K) f), with causal in chunks of 64 positions also O(K (64 + f dv / 64)).
+    O(Q K (f + dv)) where the weights themselves are needed: asked for, dropped in training, masked by query, or of one
+    query alone, where it is less. `chosen_path` tells.
+
+    Args:
+        pattern: makes the pattern: full or causal.
+        query_dim, key_dim, value_dim, and the rest: as in `BaseAttention`.
+
+    Raises:
+        ValueError: another pattern, or queries and keys of different sizes without projections.
+    """
+
+    def __init__(self, *sizes: Any, pattern: PatternFactory = FullPattern, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.pattern = pattern()
+        if not isinstance(self.pattern, FullPattern | CausalPattern):
+            raise ValueError(
+                f"{type(self).__name__} sums over all keys, or all before the query, without a look at pairs, as "
+                f"{self.pattern!r} needs: use attention/pattern=full or causal, or attention=multi_head."
+            )
+        if self.query_head_dim != self.key_head_dim:
+            raise ValueError(
+                f"{type(self).__name__} maps queries and keys of one size, got query_dim {self.query_head_dim} and "
+                f"key_dim {self.key_head_dim}: use projections=true."
+            )
+
+    def log_features(self, vectors: Tensor) -> Tensor:
+        """log2 of phi: queries or keys (..., any number of heads, N, d), in float32 at least -> (..., N, f)."""
+        raise NotImplementedError
+
+    @property
+    def same_sequence_only(self) -> bool:
+        return self.pattern.same_sequence_only
+
+    @property
+    def sees_everything(self) -> bool:
+        return not self.pattern.same_sequence_only
+
+    def chosen_path(self, call: paths.Call | None = None, masked_by_query: bool = False) -> paths.PathChoice:
+        """Which way a call runs, and why.
+
+        Args:
+            call: need_weights, and the sizes.
+            masked_by_query: whether its mask differs between queries.
+        """
+        call = paths.Call() if call is None else call
+        name = type(self).__name__
+        if call.need_weights:
+            return paths.PathChoice("plain", "weights were asked for, and no other path holds them")
+        if self.training and self.dropout > 0:
+            return paths.PathChoice("plain", f"dropout={self.dropout} drops weights, which {name} else never makes")
+        if masked_by_query:
+            return paths.PathChoice("plain", "the mask differs between queries, so that they share no sums")
+        if call.num_queries == 1:
+            return paths.PathChoice("plain", "one query alone costs less by its weights")
+        return paths.PathChoice("linear", f"{name} sums over the keys once for all queries")
+
+    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        with _no_autocast(keys):
+            return self.log_features(exact(keys)), values
+
+    def mix(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        num_queries, num_keys = query.shape[-2], keys.shape[-2]
+        by_query = mask is not None and mask.shape[-2] != 1
+        call = paths.Call(need_weights, num_queries, num_keys, device=query.device.type)
+        is_plain = self.chosen_path(call, by_query).name == "plain"
+        with _no_autocast(query):
+            of_query, of_keys = self._features(self.log_features(exact(query)), self._for_each_head(keys), mask)
+            exact_values = self._for_each_head(values).to(of_keys.dtype)
+            if is_plain:
+                weights = self._weights(of_query, of_keys, mask)
+                context = paths.mixed(weights, exact_values, self.dropout if self.training else 0.0)
+                return context.to(values.dtype), weights.to(values.dtype) if need_weights else None
+            one = F.pad(exact_values, (0, 1), value=1.0)  # the last column sums the kernels themselves
+            sums = _causal_sums if self.pattern.is_causal else _sums
+            summed = sums(of_query, of_keys, one)
+            return (summed[..., :-1] / _divisor(summed[..., -1:])).to(values.dtype), None
+
+    def _features(self, of_query: Tensor, of_keys: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """phi of queries (..., H, Q, f) and keys (..., H, K, f), from their log2, in the scale that suits all keys."""
+        whole_query, whole_keys = of_query.detach().floor(), of_keys.detach().floor()
+        query, keys = torch.exp2(of_query - whole_query), torch.exp2(of_keys - whole_keys)  # within [1, 2]
+        padded = None if mask is None else masks.never_attended(mask).unsqueeze(-1)  # (..., H or 1, K or 1, 1)
+        if padded is not None:
+            whole_keys = whole_keys.masked_fill(padded, torch.finfo(whole_keys.dtype).min)
+        has_keys = whole_keys.shape[-2] > 0
+        largest = whole_keys.amax(dim=-2, keepdim=True) if has_keys else whole_keys.new_zeros(1)  # (..., H, 1, f)
+        whole_query = whole_query + largest
+        # Of the feature that counts most for a query, both factors reach 1; all others are smaller.
+        query = query * torch.exp2(whole_query - whole_query.amax(dim=-1, keepdim=True))
+        keys = keys * torch.exp2(whole_keys - largest)
+        query, keys = (F.pad(features, (0, 1), value=LEAST) for features in (query, keys))
+        return query, keys if padded is None else keys.masked_fill(padded, 0.0)
+
+    def _weights(self, of_query: Tensor, of_keys: Tensor, mask: Tensor | None) -> Tensor:
+        """(..., H, Q, K)."""
+        kernels = of_query @ of_keys.mT
+        allowed = self.pattern.allows(Places.of(kernels.shape[-2], kernels.shape[-1], kernels.device))
+        mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
+        kernels = kernels if mask is None else kernels.masked_fill(~mask, 0.0)
+        return kernels / _divisor(kernels.sum(dim=-1, keepdim=True))
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, pattern={self.pattern}"
+
+
+def _sums(of_query: Tensor, of_keys: Tensor, values: Tensor) -> Tensor:
+    """sum over j of phi(q_i) . phi(k_j) value_j: (..., H, Q, dv)."""
+    return of_query @ (of_keys.mT @ values)
+
+
+def _causal_sums(of_query: Tensor, of_keys: Tensor, values: Tensor) -> Tensor:
+    """sum over j <= i + K - Q of phi(q_i) . phi(k_j) value_j: (..., H, Q, dv)."""
+    before = of_keys.shape[-2] - of_query.shape[-2]  # < 0: so many queries stand in front of the first key
+    seen, blind = max(0, before), max(0, -before)
+    first = of_keys[..., :seen, :].mT @ values[..., :seen, :]  # (..., H, f, dv): what all queries see
+    seeing = of_query[..., blind:, :]
+    query, keys, those = _chunks(seeing), _chunks(of_keys[..., seen:, :]), _chunks(values[..., seen:, :])
+    of_chunks = torch.cat((first.unsqueeze(-3), (keys.mT @ those)[..., :-1, :, :]), dim=-3)  # (..., H, N, f, dv)
+    sums = query @ of_chunks.cumsum(dim=-3) + (query @ keys.mT).tril() @ those
+    return F.pad(sums.flatten(-3, -2)[..., : seeing.shape[-2], :], (0, 0, blind, 0))
+
+
+def _chunks(vectors: Tensor) -> Tensor:
+    """(..., n, any size) -> (..., N, c, any size), with zeros behind the last."""
+    count = -(-vectors.shape[-2] // CHUNK)
+    return F.pad(vectors, (0, 0, 0, count * CHUNK - vectors.shape[-2])).unflatten(-2, (count, CHUNK))
+
+
+def _divisor(sums: Tensor) -> Tensor:
+    """1 where there was nothing to sum."""
+    return sums + (sums == 0)
+
+
+def _no_autocast(tensor: Tensor) -> AbstractContextManager[object]:
+    """Half precision would lose the small kernels in sums over many keys, and not hold the large."""
+    kind = tensor.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()

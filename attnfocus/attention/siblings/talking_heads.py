@@ -1,0 +1,53 @@
+"""Talking-heads attention.
+
+Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may attend.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.attention.attention import Attention
+from attnfocus.attention.memory import Places
+
+
+class TalkingHeadsAttention(Attention):
+    """weights = P_w normalizer(P_l scores): heads mix before and after   (Shazeer et al. 2020, arXiv:2003.02436)
+
+    scores^g_ij = sum_h P_l[g, h] score(q^h_i, k^h_j), and weights^g_ij = sum_h P_w[g, h] normalizer(scores^h)_ij, with
+    two learned (H, H) matrices. The bias of a position and the pattern come in between, after P_l. Both matrices start
+    as the identity, where this is multi-head attention. The mixed weights are what is used and returned: they need not
+    be >= 0, nor sum to 1; masked ones are exactly 0.
+
+    Cost: 2 Q K H^2 multiplications more than `Attention`; no fused kernel computes it.
+
+    Raises:
+        ValueError: a score or normalizer that follows the weights of earlier steps.
+    """
+
+    def __init__(self, *sizes: Any, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        if self.uses_history:
+            step = self.score if self.score.uses_history else self.normalizer
+            raise ValueError(
+                f"{type(step).__name__} follows the weights of the step before, which talking heads mix until they are "
+                "weights of no head: use attention=multi_head, or attention/score=additive with "
+                "attention/normalizer=softmax."
+            )
+        self.score_mixing = nn.Parameter(torch.eye(self.num_heads))
+        self.weight_mixing = nn.Parameter(torch.eye(self.num_heads))
+
+    @property
+    def weights_are_distributions(self) -> bool:
+        return False
+
+    def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
+        scores = mixed_heads(self.score_mixing, self.score(query, keys))
+        scores, mask = self.masked_scores(scores, query, mask, places)
+        return mixed_heads(self.weight_mixing, self.normalizer(scores, mask))
+
+
+def mixed_heads(mixing: Tensor, maps: Tensor) -> Tensor:
+    """mixing (H, H), maps (..., H, Q, K) -> maps (..., H, Q, K), of which number g is sum_h mixing[g, h] maps_h."""
+    return torch.matmul(mixing, maps.flatten(-2)).unflatten(-1, maps.shape[-2:])
