@@ -39,13 +39,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class TrainingStarted:
-    """Before the first step. `resumed_from` is the step of the checkpoint, None in a fresh run."""
+    """Before the first step. `resumed_from` is the step of the checkpoint, None in a fresh run.
+
+    `is_evaluated`: the checkpoint knows the evaluation of its step; if not, one that is due comes again.
+    """
 
     run_dir: Path
     max_steps: int | None
     max_epochs: int | None
     steps_per_epoch: int
     resumed_from: int | None = None
+    is_evaluated: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,17 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True)
+class RolledBack:
+    """The run has gone back to the checkpoint of this step; what was told after it no longer counts.
+
+    `is_evaluated` as in TrainingStarted.
+    """
+
+    step: int
+    is_evaluated: bool = True
+
+
+@dataclass(frozen=True)
 class TrainingEnded:
     """`reason` in plain words: `max_steps reached`, `no better bleu for 5 evaluations`, `interrupted`."""
 
@@ -104,5 +119,6 @@ class Listener:
     def on_progress(self, event: Progress) -> None: ...
     def on_evaluation(self, event: Evaluated) -> None: ...
     def on_checkpoint(self, event: CheckpointSaved) -> None: ...
+    def on_rollback(self, event: RolledBack) -> None: ...
     def on_end(self, event: TrainingEnded) -> None: ...
     def close(self) -> None: ...

@@ -3,7 +3,18 @@
 from collections.abc import Sequence
 from typing import overload
 
-from attnfocus.data import Batch, Encoded, collate
+from attnfocus.data import Batch, BatchPlan, Encoded, collate
+
+
+class Epochs:
+    """The batches of any epoch, by a plan; can be sent to other processes."""
+
+    def __init__(self, examples: Sequence[Encoded], plan: BatchPlan) -> None:
+        self.examples = examples
+        self.plan = plan
+
+    def __call__(self, epoch: int) -> "Batches":
+        return Batches(self.examples, self.plan.epoch(epoch))
 
 
 class Batches(Sequence[Batch]):
@@ -24,3 +35,7 @@ class Batches(Sequence[Batch]):
         if isinstance(index, slice):
             return Batches(self.examples, self.groups[index])
         return collate([self.examples[number] for number in self.groups[index]])
+
+    def ids_of(self, index: int) -> list[str]:
+        """The examples of one batch, by name."""
+        return [self.examples[number].id for number in self.groups[index]]

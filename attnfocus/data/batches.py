@@ -59,6 +59,30 @@ class Batch:
             target_lengths=None if lengths is None else lengths.to(device, non_blocking=non_blocking),
         )
 
+    def split(self, parts: int) -> list[Batch]:
+        """The same examples in up to `parts` batches of about one size, each as wide as its longest example."""
+        size = -(-len(self) // parts)
+        return [self] if parts == 1 else [self._rows(slice(i, i + size)) for i in range(0, len(self), size)]
+
+    def _rows(self, rows: slice) -> Batch:
+        """Some of the examples. Their words are counted as their share of the examples."""
+        lengths, targets, target_lengths = self.input_lengths[rows], self.targets[rows], None
+        num_rows = num_targets = len(lengths)
+        if self.target_lengths is not None:
+            target_lengths = self.target_lengths[rows]
+            targets = targets[:, : int(target_lengths.max())]
+            num_targets = int(target_lengths.sum()) - num_rows
+        return Batch(
+            ids=self.ids[rows],
+            rows=self.rows[rows],
+            inputs=self.inputs[rows, : int(lengths.max())],
+            input_lengths=lengths,
+            targets=targets,
+            target_lengths=target_lengths,
+            num_words=self.num_words * num_rows // len(self),
+            num_targets=num_targets,
+        )
+
 
 def collate(examples: Sequence[Encoded]) -> Batch:
     """One batch of examples that are all of one kind.

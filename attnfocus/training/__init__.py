@@ -1,6 +1,6 @@
 """The training loop, its optimizers and schedules, and checkpoints that a run can go on from, bit for bit."""
 
-from attnfocus.training.checkpoint import Checkpoint, CheckpointStore, open_checkpoint
+from attnfocus.training.checkpoint import Checkpoint, open_checkpoint
 from attnfocus.training.device import Precision, resolve_device
 from attnfocus.training.interface import TrainBatch, TrainingResult, monitored
 from attnfocus.training.loop import fit
@@ -14,6 +14,7 @@ from attnfocus.training.schedulers import (
     Schedule,
 )
 from attnfocus.training.seeding import seed_everything, seed_step
+from attnfocus.training.store import CheckpointStore
 
 __all__ = [
     "Checkpoint",

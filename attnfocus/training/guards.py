@@ -1,19 +1,49 @@
-"""What stops a run that has gone wrong, and what the user is told."""
+"""What notices that a run goes wrong, and what the user is told."""
 
+from __future__ import annotations
+
+import math
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from attnfocus.errors import RunError
+from attnfocus.training.interface import TrainBatch
+from attnfocus.training.loading import SHOWN_IDS
+from attnfocus.training.step import Gradients
 
-SHOWN_IDS = 8
+WINDOW = 100  # steps whose losses say what is usual
+ENOUGH = 30  # before that nothing is usual yet
 
 
-def non_finite(step: int, loss: float, norm: float, ids: Sequence[str], lr: float, saved: Path | None) -> RunError:
+def spike_score(loss: float, losses: Sequence[float]) -> float:
+    """How unusual a loss is after `losses`: its robust z-score, (loss - median) / (1.4826 MAD).
+
+    MAD is the median of the distances to the median (Iglewicz and Hoaglin 1993). 0 while too little is known.
+    """
+    if len(losses) < ENOUGH or not math.isfinite(loss):
+        return 0.0
+    middle = statistics.median(losses)
+    spread = 1.4826 * statistics.median(abs(value - middle) for value in losses)
+    # Losses that hardly differ from each other have hardly a spread, against which anything would be a spike.
+    return (loss - middle) / max(spread, 0.01 * abs(middle), 1e-6)
+
+
+def non_finite(
+    step: int, gradients: Gradients, batches: Sequence[TrainBatch], lr: float, saved: Path | None, tried: str
+) -> RunError:
     """The error for a loss or gradient that is not finite: where it came from and where to go on."""
-    rest = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
     return RunError(
-        f"step {step}: loss {loss:g}, gradient norm {norm:g}: not finite. The weights were not updated.\n"
-        f"  batch: {', '.join(ids[:SHOWN_IDS])}{rest}\n"
+        f"step {step}: loss {gradients.loss:g}, gradient norm {gradients.norm:g}: not finite. "
+        f"The weights were not updated{tried}.\n"
+        f"  batch: {shown_ids(batches)}\n"
         f"  lr: {lr:g}; last good checkpoint: {saved or 'none yet'}\n"
-        "Lower optimizer.lr, set trainer.clip_norm, or use trainer.precision=float32."
+        "Lower optimizer.lr, set trainer.clip_norm, or use trainer.precision=float32 or trainer.on_non_finite=skip."
     )
+
+
+def shown_ids(batches: Sequence[TrainBatch]) -> str:
+    """The first examples of the batches."""
+    ids = [name for batch in batches for name in batch.ids]
+    rest = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
+    return f"{', '.join(ids[:SHOWN_IDS])}{rest}"

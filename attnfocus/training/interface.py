@@ -16,13 +16,17 @@ from attnfocus.training.options import TrainerOptions
 
 
 class TrainBatch(Protocol):
-    """Of a batch: names for messages, a size for the throughput, a way to the device. All else is the task's."""
+    """Of a batch: names for messages, a size for the throughput, ways to the device and to smaller pieces.
+
+    All else is the task's.
+    """
 
     @property
     def ids(self) -> Sequence[str]: ...
     @property
     def num_words(self) -> int: ...
     def to(self, device: torch.device) -> Any: ...
+    def split(self, parts: int) -> Sequence[TrainBatch]: ...
 
 
 class EvaluationLike(Protocol):

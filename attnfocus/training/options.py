@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import PositiveFloat, PositiveInt, Probability
+from attnfocus.limits import NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,14 @@ class TrainerOptions:
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     compile: bool = False
     deterministic: bool = False
+    ema_decay: Annotated[float, Range(gt=0, lt=1)] | None = None
+    num_workers: NonNegativeInt = 0
+    worker_timeout_seconds: PositiveFloat = 120.0
+    on_non_finite: Literal["stop", "skip", "rollback"] = "stop"
+    on_spike: Literal["ignore", "warn", "rollback"] = "warn"
+    spike_score: PositiveFloat = 20.0  # robust z-score of the loss
+    max_recoveries: PositiveInt = 3  # skips and rollbacks before the run stops
+    split_on_oom: bool = False
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None and self.max_minutes is None:

@@ -65,6 +65,10 @@ class RunState:
     seconds: float = 0.0
     step_seconds: float = 0.0
     num_words: int = 0
+    recoveries: int = 0  # skips and rollbacks so far
+    dropped: list[list[int]] = field(default_factory=list)  # [epoch, position] of steps that are left out
+    parts: int = 1  # pieces that each micro-batch is cut into, because it did not fit in memory
+    losses: list[float] = field(default_factory=list)  # of the last steps: what is usual
     best: Best | None = None
     best_loss: float = math.inf  # of the best evaluation: decides between equals
     window: Window = field(default_factory=Window)
@@ -74,13 +78,30 @@ class RunState:
         """The epoch that the last step belonged to, counted from 1; 0 before the first step."""
         return self.epoch + (1 if self.position else 0)
 
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether there is nothing left to evaluate at this step, should an evaluation be due."""
+        return self.evaluated_step == self.step
+
     def advance(self, num_batches: int) -> None:
         """Counts a step of `num_batches` micro-batches."""
         self.step += 1
+        self.pass_over(num_batches)
+
+    def pass_over(self, num_batches: int) -> None:
+        """Counts micro-batches without an optimizer step."""
         self.position += num_batches
         if self.position >= self.epoch_batches:
             self.epoch += 1
             self.position = 0
+
+    def is_better(self, value: float, loss: float, direction: str) -> bool:
+        """Whether an evaluation beats the best so far; between equals the loss decides."""
+        if not math.isfinite(value):
+            return False
+        if self.best is None or value == self.best.value:
+            return self.best is None or loss < self.best_loss
+        return value > self.best.value if direction == "max" else value < self.best.value
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -40,6 +40,9 @@ class ToyBatch:
     def to(self, device: torch.device) -> ToyBatch:
         return ToyBatch(self.ids, self.features.to(device), self.labels.to(device))
 
+    def split(self, parts: int) -> list[ToyBatch]:
+        return cut(self, -(-len(self.ids) // parts))
+
 
 def examples(num: int, seed: int = 0) -> ToyBatch:
     """Every third example has no target, so that batches of one size differ in their number of targets."""

@@ -1,0 +1,30 @@
+"""The exponential moving average of the weights."""
+
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from attnfocus.training.tensors import original_module
+
+
+class Average:
+    """a <- decay a + (1 - decay) w after each update   (Polyak and Juditsky 1992; as used by Tan and Le 2019, sec. 5)
+
+    Evaluations and predictions use a; training goes on with w.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._averaged = AveragedModel(original_module(model), multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self._model = model
+
+    @property
+    def module(self) -> nn.Module:
+        """The model with averaged weights."""
+        module: nn.Module = self._averaged.module
+        return module
+
+    def update(self) -> None:
+        self._averaged.update_parameters(original_module(self._model))
+
+    def resume(self, num_updates: int) -> None:
+        """After the averaged weights were loaded into `module`."""
+        self._averaged.n_averaged.fill_(num_updates)

@@ -1,0 +1,82 @@
+"""One optimizer step: gradients from micro-batches, and what is done with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from attnfocus.tasks.base import Task
+from attnfocus.training.device import Precision
+from attnfocus.training.interface import TrainBatch
+from attnfocus.training.options import TrainerOptions
+from attnfocus.training.seeding import seed_step
+
+
+class Gradients(NamedTuple):
+    """What a step's forward and backward passes gave."""
+
+    loss: float  # over all targets
+    norm: float  # of all gradients together, before clipping
+    norm_tensor: Tensor
+    num_targets: int
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.loss) and math.isfinite(self.norm)
+
+
+class Stepper:
+    """Makes gradients, then applies or drops them.
+
+    Args:
+        model: what is trained, on `device`.
+        optimizer: holds its parameters, with the lr that `factor` multiplies.
+    """
+
+    def __init__(
+        self, model: nn.Module, task: Task, optimizer: Optimizer, options: TrainerOptions, device: torch.device
+    ) -> None:
+        self.task, self.optimizer, self.options, self.device = task, optimizer, options, device
+        self.precision = Precision(options.precision, device)
+        self.model = cast(nn.Module, torch.compile(model)) if options.compile else model
+        self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
+
+    def gradients(self, batches: Sequence[TrainBatch], seed: int, step: int) -> Gradients:
+        """Of the sum of the batches' losses over all of their targets."""
+        num_targets = sum(self.task.num_targets(cast(Any, batch)) for batch in batches)  # its task knows its kind
+        losses = []
+        for index, batch in enumerate(batches):
+            seed_step(seed, step, index, self.device)
+            with self.precision.autocast():
+                loss = self.task.step(self.model, batch.to(self.device)).loss_sum / max(1, num_targets)
+            self.precision.backward(loss)
+            losses.append(loss.detach())
+        self.precision.unscale(self.optimizer)
+        grads = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(grads).to(self.device)
+        # The step's only wait for the device: what is not finite must be known before it reaches the weights.
+        loss_value, norm_value = torch.stack([torch.stack(losses).sum().float(), norm.float()]).tolist()
+        return Gradients(loss_value, norm_value, norm, num_targets)
+
+    def apply(self, gradients: Gradients, factor: float) -> None:
+        """Clips, and updates the weights with a share `factor` of the lr."""
+        self.set_lr(factor)
+        clip_norm = self.options.clip_norm
+        if clip_norm is not None and clip_norm < gradients.norm < math.inf:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, clip_norm, gradients.norm_tensor)
+        self.precision.update(self.optimizer)
+        self.optimizer.zero_grad()
+
+    def set_lr(self, factor: float) -> None:
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = lr * factor
+
+    def drop(self) -> None:
+        """Forgets the gradients, also of a step that failed half-way."""
+        self.optimizer.zero_grad()

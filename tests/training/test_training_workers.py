@@ -1,0 +1,132 @@
+"""Batches made in worker processes are the same batches, and what happens to a worker is told."""
+
+import functools
+import os
+import signal
+import threading
+import time
+
+import pytest
+from training_toys import Toy, ToyModel, cut, examples, same_state, same_tensors
+
+from attnfocus.errors import RunError
+from attnfocus.training import TrainerOptions, adam
+from attnfocus.training.loading import Stream
+
+OPTIONS = TrainerOptions(max_steps=20, accumulate_steps=2, log_every_steps=3, save_every_steps=5)
+
+
+class Epoch(list):
+    """A list of batches that can name its examples."""
+
+    def ids_of(self, index):
+        return self[index].ids
+
+
+def epochs(epoch, size=4):
+    return Epoch(cut(examples(52, seed=2 + epoch), size))
+
+
+class Troubled:
+    """Epochs in which the batch of one place does something bad in the process that makes it."""
+
+    def __init__(self, trouble, place=(0, 3)):
+        self.trouble, self.place = trouble, place
+
+    def __call__(self, epoch):
+        return TroubledEpoch(epochs(epoch), self.trouble, self.place[1] if epoch == self.place[0] else None)
+
+
+class TroubledEpoch(Epoch):
+    def __init__(self, items, trouble, index):
+        super().__init__(items)
+        self.trouble, self.index, self.home = trouble, index, os.getpid()
+
+    def __getitem__(self, index):
+        if index == self.index:
+            self.trouble()
+        return super().__getitem__(index)
+
+    def ids_of(self, index):
+        return super().__getitem__(index).ids
+
+
+def fail():
+    raise ZeroDivisionError("no such row")
+
+
+def hang():
+    time.sleep(60)
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def toy(folder, **changes):
+    options = TrainerOptions(**{**vars(OPTIONS), **changes})
+    make_model = functools.partial(ToyModel, dropout=0.3)
+    return Toy(folder, options, make_model=make_model, make_optimizer=adam, batches=epochs)
+
+
+def names(stream, count):
+    return [stream.take().ids for _ in range(count)]
+
+
+@pytest.mark.parametrize("start", [(0, 0), (1, 5)])
+def test_workers_make_the_same_batches_in_the_same_order(start):
+    expected = names(Stream(epochs, start, 0, 60), 30)
+    for num_workers in (1, 2):
+        stream = Stream(epochs, start, num_workers, 60)
+        assert names(stream, 30) == expected
+        stream.close()
+
+
+def test_the_number_of_workers_changes_nothing_also_over_a_resume(tmp_path):
+    whole = toy(tmp_path / "whole")
+    whole.run()
+    toy(tmp_path / "cut", num_workers=2, max_steps=10).run()
+    resumed = toy(tmp_path / "cut", num_workers=1)
+    resumed.run(resume=True)
+    assert same_tensors(resumed.model, whole.model)
+    assert same_state(resumed.optimizer, whole.optimizer)
+    assert resumed.recorder.logged() == [event for event in whole.recorder.logged() if event[0] > 10]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_batch_that_cannot_be_made_names_its_examples(tmp_path, num_workers):
+    run = toy(tmp_path, num_workers=num_workers)
+    run.batches = Troubled(fail)
+    with pytest.raises(RunError, match=r"epoch 1, batch 4 \(example-12, .*: ZeroDivisionError: no such row") as caught:
+        run.run()
+    assert ("loader worker 1" in str(caught.value)) is (num_workers > 0)
+
+
+def test_a_killed_worker_ends_the_run_with_its_name_and_a_way_out(tmp_path):
+    run = toy(tmp_path, num_workers=2)
+    run.batches = Troubled(die, place=(1, 2))
+    with pytest.raises(RunError, match=r"(?s)a loader worker \(pid \d+\).*num_workers=0"):
+        run.run()
+    assert run.store.newest().step > 0
+
+
+def test_a_hanging_worker_is_not_waited_for_for_ever(tmp_path):
+    run = toy(tmp_path, num_workers=2, worker_timeout_seconds=1.0)
+    run.batches = Troubled(hang)
+    began = time.perf_counter()
+    with pytest.raises(RunError, match=r"batch 4 \(example-12.*loader worker 1 did not answer"):
+        run.run()
+    assert time.perf_counter() - began < 30
+
+
+def test_workers_are_deaf_to_the_signals_that_the_run_answers(tmp_path):
+    stream = Stream(epochs, (0, 0), 2, 60)
+    stream.take()
+    for worker in stream._loaded._workers:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            os.kill(worker.pid, number)
+    assert len(names(stream, 20)) == 20
+    stream.close()
+    deadline = time.perf_counter() + 10
+    while threading.active_count() > 1 and time.perf_counter() < deadline:
+        time.sleep(0.05)
