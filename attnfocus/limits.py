@@ -19,7 +19,7 @@ class Range:
     le: float | None = None
 
     def accepts(self, value: float) -> bool:
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):  # an int is finite, however large
             return False
         return (
             (self.gt is None or value > self.gt)

@@ -8,11 +8,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # Floor -> the rooms that it may import. A room may always import itself.
-BOTTOM = {"errors", "limits", "events", "special"}
+BOTTOM = {"errors", "limits", "events", "special", "redaction"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
     "special": set(),
+    "redaction": {"errors"},
     "events": set(),
     "attention": BOTTOM,
     "models": BOTTOM | {"attention"},

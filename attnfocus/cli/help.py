@@ -12,6 +12,8 @@ VERBS = {
     "train": "train a model, test its best checkpoint, write a run directory",
     "evaluate": "recompute the metrics of a run on one of its splits",
     "predict": "read lines, write one prediction per line",
+    "bench": "measure time and memory of attentions over the length",
+    "doctor": "check this machine: versions, devices, threads, folders, a short run",
 }
 
 EXAMPLES = {
@@ -19,13 +21,17 @@ EXAMPLES = {
         "attnfocus train model=seq2seq attention=additive",
         "attnfocus train model=seq2seq dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
         "attnfocus train -m model=seq2seq attention=additive,dot,general",
-        "attnfocus train resume=outputs/DATE/RUN",
     ),
     "evaluate": ("attnfocus evaluate run=outputs/DATE/RUN split=test",),
     "predict": (
         "attnfocus predict run=outputs/DATE/RUN input=lines.txt",
         "echo 'May 3, 1999' | attnfocus predict run=outputs/DATE/RUN format=jsonl",
     ),
+    "bench": (
+        "attnfocus bench 'attentions=[multi_head,local,linformer]' 'lengths=[256,512,1024]'",
+        "attnfocus bench 'attentions=[local, local attention.pattern.window=32]' with_mask=true",
+    ),
+    "doctor": ("attnfocus doctor", "attnfocus doctor --json device=cuda paths.outputs=/data/runs"),
 }
 
 FLAGS = (
@@ -33,42 +39,47 @@ FLAGS = (
     ("--cfg job", "print the configuration and stop (--resolve, -p SECTION)"),
     ("--config-dir DIR", "your groups: DIR/dataset/mine.yaml gives dataset=mine"),
     ("--debug", "show tracebacks"),
+    ("--json", "for programs; the same as format=json"),
     ("--hydra-help", "Hydra's own flags"),
 )
 
+SECTION = "decoding."  # of train.yaml; its keys are shown by name alone, as those of the trainer
+FLAG_VERBS = {"-m, --multirun": "train", "--json": "doctor"}  # flags of a single verb
 
-def overview() -> str:
-    """The verbs, and every group's choices with one line each."""
+
+def overview(config_dir: str | None = None) -> str:
+    """The verbs, and every group's choices with one line each, those of the user's own folder among them."""
     lines = [f"attnfocus {__version__}: train attention models, and see where they look", ""]
     lines += ["attnfocus VERB [group=choice] [key=value] ...", ""]
     lines += [f"  {verb:<10} {text}" for verb, text in VERBS.items()]
-    for group, choices in groups(config_folders(None)).items():
+    for group, choices in groups(config_folders(config_dir)).items():
         lines += ["", f"{group}="]
         lines += [f"  {choice:<20} {description(path)}".rstrip() for choice, path in choices.items()]
     lines += ["", 'attnfocus VERB --help shows the keys. Tab completion: eval "$(attnfocus -sc install=bash)"']
     return "\n".join(lines)
 
 
-def verb_help(verb: str) -> str:
+def verb_help(verb: str, config_dir: str | None = None) -> str:
     """One screen: usage, choices, the verb's own keys, flags, examples."""
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     usage = "[group=choice] [key=value] ..." if verb == "train" else "key=value ..."
-    lines = [f"attnfocus {verb} {usage}", VERBS[verb], ""]
+    lines = [f"attnfocus {verb} {usage}", VERBS[verb]]
     if verb == "train":
-        lines += _choices(width)
+        lines += _choices(width, config_dir)
         lines += _sections(width)
-    lines += ["keys"]
-    lines += [f"  {key:<34} {text}" for key, text in _primary_keys(shipped_folder() / f"{verb}.yaml")]
+    lines += [*([] if verb == "train" else [""]), "keys"]
+    keys = [(key, text) for key, text in _primary_keys(shipped_folder() / f"{verb}.yaml")]
+    lines += [f"  {key:<34} {text}" for key, text in keys if verb != "train" or not key.startswith(SECTION)]
     lines += ["", "flags"]
-    lines += [f"  {flag:<34} {text}" for flag, text in FLAGS if verb == "train" or "multirun" not in flag]
+    lines += [f"  {flag:<34} {text}" for flag, text in FLAGS if FLAG_VERBS.get(flag, verb) == verb]
     lines += ["", "examples"]
     lines += [f"  {example}" for example in EXAMPLES[verb]]
     return "\n".join(lines)
 
 
-def _choices(width: int) -> list[str]:
+def _choices(width: int, config_dir: str | None) -> list[str]:
     lines = ["groups"]
-    for group, choices in groups(config_folders(None)).items():
+    for group, choices in groups(config_folders(config_dir)).items():
         if len(choices) > 1:
             text = f"  {group:<21} {', '.join(choices)}"
             lines += textwrap.wrap(text, width, subsequent_indent=" " * 24)
@@ -77,9 +88,12 @@ def _choices(width: int) -> list[str]:
 
 def _sections(width: int) -> list[str]:
     """The names of the keys that are alike for every model and data set; `--cfg job` shows all with their values."""
-    keys = [key.split("=")[0] for key, _ in _primary_keys(shipped_folder() / "trainer" / "default.yaml")]
-    text = f"  {'trainer.':<21} {', '.join(keys)}"
-    shown = textwrap.wrap(text, width, subsequent_indent=" " * 24)
+    folder, shown = shipped_folder(), []
+    trainer = _primary_keys(folder / "trainer" / "default.yaml")
+    decoding = [(k.removeprefix(SECTION), t) for k, t in _primary_keys(folder / "train.yaml") if k.startswith(SECTION)]
+    for section, keys in (("trainer.", trainer), (SECTION, decoding)):
+        text = f"  {section:<21} {', '.join(key.split('=')[0] for key, _ in keys)}"
+        shown += textwrap.wrap(text, width, subsequent_indent=" " * 24)
     return [*shown, f"  {'others':<21} attnfocus train --cfg job (after your choices) prints every key", ""]
 
 

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from attnfocus import __version__
 from attnfocus.cli.help import VERBS, overview, verb_help
 from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.readable import visible
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.redaction import hide
 
+CONFIG_DIR_FLAGS = ("--config-dir", "-cd")
+MAX_LINE = 1000  # characters of one line of a message
 HELP_FLAGS = ("-h", "--help")
 COMPLETION_FLAGS = ("-sc", "--shell-completion")
 
@@ -25,11 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     try:
-        return _dispatch(given)
+        code = _dispatch(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a reader that has left is noticed here, not in a complaint of Python's at exit
+        return code
     except UserError as error:
         if debug:
             traceback.print_exc()
-        print(f"attnfocus: {error}", file=sys.stderr)
+        print(_readable(f"attnfocus: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("attnfocus: interrupted.", file=sys.stderr)
@@ -41,15 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         line = str(error).splitlines()[0] if str(error) else ""
-        print(
-            f"attnfocus: {type(error).__name__}: {line}\nRun it again with --debug for the traceback.", file=sys.stderr
-        )
+        told = f"attnfocus: {type(error).__name__}: {line}"
+        print(_readable(told), "Run it again with --debug for the traceback.", sep="\n", file=sys.stderr)
         return 1
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _readable(message: str) -> str:
+    """Without secrets, without what steers a terminal, and with the middle of endless lines left out."""
+    lines = [visible(line) for line in hide(message).split("\n")]
+    return "\n".join(line if len(line) <= MAX_LINE else f"{line[:500]} ... {line[-200:]}" for line in lines)
+
+
+def _dispatch(given: list[str]) -> int:
+    arguments, config_dir = _without_config_dir(given)
     if not arguments or arguments[0] in HELP_FLAGS:
-        print(overview())
+        print(overview(config_dir))
         return 0
     first, rest = arguments[0], arguments[1:]
     if first in ("-V", "--version"):
@@ -65,8 +78,26 @@ def _dispatch(arguments: list[str]) -> int:
             f"{first}: no such verb.{hint} There are: {', '.join(VERBS)}. `attnfocus` alone shows them all."
         )
     if any(flag in rest for flag in HELP_FLAGS):
-        print(verb_help(first))
+        print(verb_help(first, config_dir))
         return 0
+    if first == "doctor":
+        rest = ["format=json" if argument == "--json" else argument for argument in rest]
     from attnfocus.cli.verbs import run_verb
 
-    return run_verb(first, rest)
+    return run_verb(first, rest if config_dir is None else ["--config-dir", config_dir, *rest])
+
+
+def _without_config_dir(arguments: list[str]) -> tuple[list[str], str | None]:
+    """The other arguments, and the folder of `--config-dir DIR`, which help needs before Hydra is loaded."""
+    others: list[str] = []
+    folder = None
+    rest = iter(arguments)
+    for argument in rest:
+        flag, sign, value = argument.partition("=")
+        if flag not in CONFIG_DIR_FLAGS:
+            others.append(argument)
+            continue
+        folder = value if sign else next(rest, "")
+        if not folder:
+            raise ConfigError(f"{flag}: name the folder of your groups: {flag} DIR.")
+    return others, folder

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from glob import escape
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -17,21 +18,29 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.config.folder import shipped_folder
+from attnfocus.config.hydra_section import check_flags, check_hydra_section
+from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.overrides import CommandLine, literal, reword
 from attnfocus.config.read import resolve
+from attnfocus.config.readable import unreadable
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.redaction import hide, is_secret, note_overrides
 
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
+SHELLS = ("bash", "fish", "zsh")
+COMPLETION_ACTIONS = ("install", "uninstall", "query")
+PATH_KEY = re.compile(r"run|run_dir|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?")
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
 
 
-def slug(text: str) -> str:
-    """A folder name from overrides: runs of characters other than letters, digits and `_=.,+-` become one `-`."""
-    return re.sub(r"[^\w=.,+-]+", "-", str(text))[:MAX_NAME]
+def job_folder(number: int, overrides: str) -> str:
+    """`3_lr=0.1`, or `3` without overrides. Characters other than letters, digits and `_=.,+-` become one `-`."""
+    name = re.sub(r"[^\w=.,+-]+", "-", hide(str(overrides)))[:MAX_NAME]
+    return f"{number}_{name}" if name else str(number)
 
 
 # Hydra's workers import this module to find the task function; the resolver that names their folder must then be there.
-OmegaConf.register_new_resolver("attnfocus.slug", slug, replace=True)
+OmegaConf.register_new_resolver("attnfocus.job_folder", job_folder, replace=True)
 
 
 def run_verb(verb: str, arguments: list[str]) -> int:
@@ -41,17 +50,21 @@ def run_verb(verb: str, arguments: list[str]) -> int:
         The exit code.
     """
     flags = _flags(arguments)
+    check_flags(flags)
     overrides = [literal(text) for text in flags.overrides]
+    note_overrides(overrides)
     arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
     if flags.multirun and verb not in _SWEEP_JOBS:
         raise ConfigError(f"-m: sweeps are for {', '.join(_SWEEP_JOBS)}; {verb} takes one run at a time.")
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     _check(line)
+    check_hydra_section(line)
     extra: list[str] = []
-    sweep_dir = _new_sweep_dir(line) if flags.multirun and not shows_config else None
+    sweep_dir = _new_sweep_dir(line.outputs) if flags.multirun and not shows_config else None
     if sweep_dir is not None:
-        fixed = ",".join(f"'{key}'" for key in line.fixed_keys())
+        unnamed = [*line.fixed_keys(), *filter(is_secret, map(_key_of, overrides))]  # in the names of the jobs' folders
+        fixed = ",".join(f"'{key}'" for key in unnamed)
         extra = [f"hydra.sweep.dir='{sweep_dir}'", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
     outcome = _Outcome()
     _call_hydra(verb, [*arguments, *extra], outcome if sweep_dir is None else None)
@@ -104,6 +117,9 @@ def run_job(verb: str, config: DictConfig) -> int:
     if verb == "train":
         chosen = hydra_config.runtime.choices
         values["choices"] = {name: str(chosen[name]) for name in NAMED_GROUPS}
+    if verb == "bench":  # composes its attentions itself, those of the user's own folder among them
+        own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
+        values["config_dir"] = own[0] if own else None
     command = import_module(f"attnfocus.commands.{verb}")
     code: int = command.run(values, overrides)
     return code
@@ -133,13 +149,14 @@ def _check(line: CommandLine) -> None:
     except ConfigError as error:
         if line.is_sweep or line.verb != "train":
             raise
-        raise ConfigError([*error.problems, *_value_problems(line, error.problems)]) from error
+        problems = [*error.problems, *_value_problems(line, error.problems)]
+        raise ConfigError(list(dict.fromkeys(problems))) from error  # what cannot be composed is said by both
 
 
 def _value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     """What is also wrong with the values of the overrides that can be composed, so that one message says all."""
     wrong = tuple(problem.split(": ", 1)[0].split("=", 1)[0] for problem in known)
-    sound = [text for text in line.overrides if _key_of(text) not in wrong]
+    sound = [text for text in line.overrides if _key_of(text) not in wrong and not unreadable(text)]
     try:
         values = line.compose(sound, resolve=True)
         from attnfocus.commands.assembly import check_train
@@ -156,11 +173,10 @@ def _key_of(override: str) -> str:
     return override.split("=", 1)[0]
 
 
-def _new_sweep_dir(line: CommandLine) -> Path:
+def _new_sweep_dir(outputs: Path) -> Path:
     """outputs/sweeps/<date>/<time>, made here so that two sweeps of the same second get two folders."""
-    outputs = line.compose([text for text in line.overrides if text.startswith("paths.outputs=")])["paths"]["outputs"]
     now = datetime.now()
-    parent = Path(outputs) / "sweeps" / now.strftime("%Y-%m-%d")
+    parent = outputs.expanduser() / "sweeps" / now.strftime("%Y-%m-%d")
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for number in range(1000):
@@ -197,13 +213,39 @@ def complete(arguments: Sequence[str]) -> int:
     """Tab completion: `-sc install=bash` prints the script, `-sc query=bash` answers for what is typed so far."""
     from attnfocus.cli.help import VERBS
 
+    _check_completion(arguments)
     words = os.environ.get("COMP_LINE", "").split(" ")
     verb = words[1] if len(words) > 1 else ""
     is_query = any(argument.startswith("query=") for argument in arguments)
     if is_query and (len(words) < 3 or verb not in VERBS):
         print(" ".join(VERBS))
         return 0
+    found = _paths_for(words[-1]) if is_query else None
+    if found is not None:
+        print("\n".join(found))
+        return 0
     if is_query:
         os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
     _call_hydra(verb if verb in VERBS else "train", ["-sc", *arguments], _Outcome())
     return 0
+
+
+def _check_completion(arguments: Sequence[str]) -> None:
+    given = " ".join(arguments)
+    action, _, shell = given.partition("=")
+    if action not in COMPLETION_ACTIONS:
+        raise ConfigError(f"-sc {given}: write -sc install=SHELL or -sc uninstall=SHELL, with {' or '.join(SHELLS)}.")
+    if shell not in SHELLS:
+        raise ConfigError(f"-sc {given}: no such shell.{did_you_mean(shell, SHELLS)} There are: {', '.join(SHELLS)}.")
+
+
+def _paths_for(word: str) -> list[str] | None:
+    """The files and folders that go on from `key=outp`, None for a key that takes no path.
+
+    Hydra's completion finds paths only where they begin with `.` or `/`, and answers those itself.
+    """
+    key, sign, begun = word.partition("=")
+    if not sign or not PATH_KEY.fullmatch(key) or begun.startswith((".", "/")):
+        return None
+    found = [path for path in sorted(Path().glob(f"{escape(begun)}*")) if not path.name.startswith(".")]
+    return [f"{key}={path}{'/' if path.is_dir() else ''}" for path in found]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from attnfocus.attention import BaseAttention, Call
 from attnfocus.commands.schema import TrainConfig
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
@@ -101,6 +102,8 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
         trial = attempt("model", lambda: _on_meta(model, attention, data_options.task))
         if trial is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
+        if trial is not None and device is not None:
+            attempt("attention", lambda: _require_paths(trial, device))
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, label_smoothing=0.0))
     monitor = config.trainer.monitor
     if monitor is not None and monitor not in task_class.directions:
@@ -113,6 +116,17 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
         return built
 
     return Setup(config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device)
+
+
+def _require_paths(model: nn.Module, device: torch.device) -> None:
+    """Refuses a path that the device does not have.
+
+    Raises:
+        ValueError: the path, the reason, and what works.
+    """
+    for module in model.modules():
+        if isinstance(module, BaseAttention):
+            module.chosen_path(Call(device=device.type))
 
 
 def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:

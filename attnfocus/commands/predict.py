@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO, cast
 from attnfocus.commands.run import load
 from attnfocus.commands.schema import PredictConfig
 from attnfocus.config.read import check
+from attnfocus.data.lines import MAX_LINE_CHARACTERS
 from attnfocus.errors import ConfigError
 from attnfocus.tasks import Prediction
 
@@ -68,11 +70,18 @@ def open_input(name: str) -> Iterator[Iterator[str]]:
             binary = stack.enter_context(opened(path, "rb"))
         except OSError as error:
             raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
-        yield _lines(cast(BinaryIO, binary))
+        try:
+            yield _lines(cast(BinaryIO, binary))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ConfigError(f"input: {path.resolve()} is not a whole gzip file ({error}).") from error
 
 
 def _lines(binary: BinaryIO) -> Iterator[str]:
-    for line in binary:
+    number = 0
+    while line := binary.readline(MAX_LINE_CHARACTERS + 1):
+        number += 1
+        if len(line) > MAX_LINE_CHARACTERS:  # a few bytes of gzip can be a line that fills the memory
+            raise ConfigError(f"input: line {number} has more than {MAX_LINE_CHARACTERS} bytes: not a text file.")
         yield line.rstrip(b"\r\n").decode("utf-8", "replace")
 
 

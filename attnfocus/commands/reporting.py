@@ -1,5 +1,6 @@
 """Everything that a training run writes and shows besides its checkpoints."""
 
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,19 +9,25 @@ from typing import Any
 
 from torch import nn
 
+from attnfocus.attention import PathChoice
 from attnfocus.commands.assembly import Setup
-from attnfocus.commands.rundir import environment, write_summary
+from attnfocus.commands.attention_paths import path_lines
+from attnfocus.commands.rundir import SUMMARY_FILE, environment, write_summary
 from attnfocus.data import Prepared
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener
 from attnfocus.report.final import Result
 from attnfocus.report.guard import Guarded
 from attnfocus.report.log import LogEvents, RunLog
-from attnfocus.report.metrics_file import MetricsFile
+from attnfocus.report.metrics_file import MetricsFile, logged_metrics
 from attnfocus.report.tensorboard import TensorBoard
 from attnfocus.report.terminal import Terminal
 from attnfocus.tasks import Evaluation
-from attnfocus.training import TrainingResult
+from attnfocus.training import TrainerOptions, TrainingResult
+
+METRICS_FILE = "metrics.jsonl"
+
+logger = logging.getLogger(__name__)
 
 
 class RunReport:
@@ -31,26 +38,36 @@ class RunReport:
         setup: the run's configuration.
         prepared: its data, for the report lines.
         model: for its size.
+        paths: how its attentions compute.
         append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
     """
 
     def __init__(
-        self, run_dir: Path, setup: Setup, prepared: Prepared, model: nn.Module, append_from_step: int | None = None
+        self,
+        run_dir: Path,
+        setup: Setup,
+        prepared: Prepared,
+        model: nn.Module,
+        paths: Mapping[str, PathChoice],
+        append_from_step: int | None = None,
     ) -> None:
         self.run_dir = run_dir
         self.setup = setup
+        self.resumed_from = append_from_step
         self.facts: dict[str, Any] = {
             "status": "running",
             **environment(str(setup.device)),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
+            "attention_paths": {place: {"path": each.name, "reason": each.reason} for place, each in paths.items()},
         }
+        self.path_lines = path_lines(paths)
         options = flat_options(setup)
         files: list[Listener] = [
-            MetricsFile(run_dir / "metrics.jsonl", append_from_step),
+            MetricsFile(run_dir / METRICS_FILE, append_from_step),
             TensorBoard(run_dir, options, append_from_step),
         ]
-        self.terminal = Terminal(header(run_dir, setup, prepared, self.facts["parameters"]))
+        self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.path_lines])
         self.log = RunLog(run_dir / "train.log", self.terminal.announce)
         self.listeners: list[Listener] = [
             *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
@@ -60,7 +77,9 @@ class RunReport:
         self.listeners.append(self.evaluations)
 
     def __enter__(self) -> "RunReport":
-        write_summary(self.run_dir, self.facts)
+        self.write_summary(self.facts)
+        for line in self.path_lines:
+            logger.info(line)
         return self
 
     def __exit__(
@@ -69,10 +88,17 @@ class RunReport:
         if error is not None:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            write_summary(self.run_dir, {**self.facts, "status": status, "error": message})
+            self.write_summary({**self.facts, "status": status, "error": message})
         for listener in self.listeners:
             listener.close()
         self.log.close()
+
+    def write_summary(self, facts: Mapping[str, Any]) -> None:
+        """Writes summary.json. A full disk is told, and neither ends the run nor hides why it ended."""
+        try:
+            write_summary(self.run_dir, facts)
+        except OSError as error:
+            logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
 
     def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
         """Writes the summary, then shows the result and what can be done with it."""
@@ -92,13 +118,18 @@ class RunReport:
             event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, samples=test.samples)
             for listener in self.listeners:
                 listener.on_evaluation(event)
-        write_summary(self.run_dir, facts)
+        self.write_summary(facts)
+        valid_metrics = self.evaluations.best
+        if valid_metrics is None and result.best is not None:  # the best is of the part before a resume
+            valid_metrics = logged_metrics(self.run_dir / METRICS_FILE, result.best.step, "valid")
         greedy = self.setup.data_options.task == "translation" and self.setup.config.decoding.beam_size > 1
         valid = "valid (greedy)" if greedy else "valid"
-        metrics = {} if self.evaluations.best is None else {valid: self.evaluations.best}
+        metrics = {} if valid_metrics is None else {valid: valid_metrics}
         if test is not None:
             metrics["test"] = test.metrics
-        self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result)))
+        was_finished = result.step == self.resumed_from and result.interrupted_by is None
+        remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result), remark))
 
 
 class _LastEvaluation(Listener):
@@ -128,6 +159,17 @@ def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
         return [f"attnfocus train {shlex.quote(f'resume={here}')}"]
     logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
     return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
+
+
+def finished_remark(run_dir: Path, reason: str, trainer: TrainerOptions) -> str:
+    """What is said when a run was resumed that had nothing left to do, with the limit that would let it go on."""
+    limits = ("max_steps", "max_epochs", "max_minutes")
+    limit = next((name for name in limits if reason.startswith(name)), "patience")
+    resume = shlex.quote(f"resume={relative_to_here(run_dir)}")
+    return (
+        f"This run was finished already ({reason}): nothing was trained. To go on, give a larger limit:\n"
+        f"  attnfocus train {resume} trainer.{limit}={2 * getattr(trainer, limit)}"
+    )
 
 
 def relative_to_here(path: Path) -> Path:

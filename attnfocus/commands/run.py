@@ -9,7 +9,7 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Batches
-from attnfocus.commands.rundir import DATA_FOLDER, check_fingerprints, saved_config
+from attnfocus.commands.rundir import DATA_FOLDER, check_fingerprints, require_whole, saved_config
 from attnfocus.commands.schema import DecodingOverride
 from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec, prepare
 from attnfocus.data.batches import example_lengths
@@ -17,7 +17,7 @@ from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.tasks import Evaluation, Prediction, Task
-from attnfocus.training import CheckpointStore
+from attnfocus.training import CheckpointStore, resolve_device
 
 CHECKPOINTS = "checkpoints"
 
@@ -47,9 +47,11 @@ class Run:
         What was logged of valid during training was decoded greedily, whatever the run's beam.
 
         Raises:
+            ConfigError: the run's configuration lacks a secret that reading the data may need.
             DataError: the data are not there, or the set has no such split.
             CheckpointError: the data are not those that the run was trained on.
         """
+        require_whole(self.path, {"dataset": saved_config("run", self.path)["dataset"]})
         prepared = prepare_data(self.setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
@@ -101,6 +103,8 @@ def load(
     path = Path(run).expanduser().resolve()
     values = saved_config("run", path)
     values["device"] = device
+    if resolve_device(device).type != "cuda" and values["attention"].get("path") == "flex":
+        values["attention"] = {**values["attention"], "path": "auto"}  # trained on a GPU, loaded where there is none
     if data is not None:
         values["paths"] = {**values.get("paths", {}), "data": data}
     setup = check_train(values, trust)

@@ -12,12 +12,14 @@ from typing import Any
 
 from attnfocus import __version__
 from attnfocus.config.folder import shipped_folder
-from attnfocus.config.read import load_yaml, save_yaml
+from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.data import Prepared
 from attnfocus.errors import CheckpointError, ConfigError
-from attnfocus.report.summary import redact, write_json_atomically
+from attnfocus.redaction import redact, redacted_keys, restore
+from attnfocus.report.summary import replace_file, write_json_atomically
 
 CONFIG_FILE = "config.yaml"
+BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FILE_OPTIONS = (
@@ -31,13 +33,14 @@ FILE_OPTIONS = (
 FINGERPRINTS_FILE = "fingerprints.json"
 
 
-def new_run_dir(given: str | None, outputs: str, name: str) -> Path:
+def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FOLDER) -> Path:
     """An empty folder of this run's own.
 
     Args:
         given: `run_dir`, None for <outputs>/<date>/<time>_<name>_<4 hex>.
         outputs: `paths.outputs`.
         name: model, attention and dataset, joined by `_`.
+        inner: a folder to make inside it; empty for none.
 
     Raises:
         ConfigError: the folder holds a run already, or cannot be written.
@@ -46,8 +49,10 @@ def new_run_dir(given: str | None, outputs: str, name: str) -> Path:
     folder = folder.expanduser().resolve()
     if (folder / CONFIG_FILE).exists():
         raise ConfigError(f"run_dir: {folder} already holds a run. To go on with it: resume={folder}.")
+    if (folder / BENCH_FILE).exists():
+        raise ConfigError(f"run_dir: {folder} already holds the results of a bench. Name another folder.")
     try:
-        (folder / DATA_FOLDER).mkdir(parents=True, exist_ok=given is not None)
+        (folder / inner).mkdir(parents=True, exist_ok=given is not None)
         probe = folder / ".write-test"
         probe.touch()
         probe.unlink()
@@ -62,20 +67,40 @@ def _fresh_path(outputs: Path, name: str) -> Path:
 
 
 def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
-    """config.yaml: fully resolved, with secrets redacted and what belongs to the command line alone left out."""
+    """config.yaml: see `config_to_save`."""
+    replace_file(run_dir / CONFIG_FILE, yaml_text(config_to_save(values)).encode())  # a kill leaves the old one whole
+
+
+def config_to_save(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fully resolved, with secrets redacted and what belongs to the command line alone left out."""
     kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "trust")}
-    save_yaml(run_dir / CONFIG_FILE, redact(_with_absolute_paths(kept)))
+    return redact(_with_absolute_paths(kept), with_references=True)
 
 
 def saved_config(key: str, run_dir: Path) -> dict[str, Any]:
     """The configuration that `save_config` wrote. `key` is the option that named the folder, for the message.
 
     Raises:
-        ConfigError: `run_dir` is no run directory.
+        ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
     """
     if not (run_dir / CONFIG_FILE).is_file():
         raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
-    return load_yaml(run_dir / CONFIG_FILE)
+    return restore(load_yaml(run_dir / CONFIG_FILE))
+
+
+def require_whole(run_dir: Path, values: Mapping[str, Any]) -> None:
+    """Refuses to read data or to train with a value that was redacted when the run was saved.
+
+    Raises:
+        ConfigError: there is one; names the key.
+    """
+    problems = [
+        f"{key}: a secret, which is not saved with a run. Write ${{oc.env:NAME}} in its place in "
+        f"{run_dir / CONFIG_FILE}, and set NAME in the environment."
+        for key in redacted_keys(values)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _with_absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +114,7 @@ def _with_absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:
-    write_json_atomically(run_dir / SUMMARY_FILE, dict(facts))
+    write_json_atomically(run_dir / SUMMARY_FILE, redact(facts))
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -137,8 +162,12 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
     path = run_dir / DATA_FOLDER / FINGERPRINTS_FILE
     if not path.exists():
         raise CheckpointError(f"{path}: not there, so the data of this run cannot be compared with those of today.")
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    differing = [split for split, mark in prepared.fingerprints.items() if saved.get(split) != mark]
+    try:
+        saved = json.loads(path.read_bytes())
+        marks = {split: saved[split] for split in prepared.fingerprints if split in saved}
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged ({type(error).__name__}). Use an undamaged copy.") from error
+    differing = [split for split, mark in prepared.fingerprints.items() if marks.get(split) != mark]
     if differing:
         raise CheckpointError(
             f"{run_dir}: the rows of {', '.join(differing)} are not those that this run has seen. "

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from attnfocus.config.check import Component
 from attnfocus.decoding import DecodingOptions
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, Range
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from attnfocus.training.options import TrainerOptions
 
 
@@ -37,7 +37,7 @@ class TrainConfig:
     device: str = "auto"
     run_dir: str | None = None
     resume: str | None = None
-    max_jobs: PositiveInt = 1000
+    max_jobs: PositiveInt
     trust: list[str] = field(default_factory=list)
     choices: Any = field(default_factory=dict)  # group -> name of its choice; noted by the command line, for names
 
@@ -80,4 +80,32 @@ class PredictConfig:
     device: str = "auto"
     batch_size: PositiveInt = 64
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class OutputPath:
+    outputs: str = "outputs"
+
+
+@dataclass(kw_only=True)
+class BenchConfig:
+    """configs/bench.yaml."""
+
+    attentions: list[str] | str  # text where Hydra cannot read a list, as with a blank or an = inside
+    baseline: bool = True
+    lengths: list[PositiveInt]
+    batch_size: PositiveInt = 1
+    embed_dim: PositiveInt = 128
+    num_heads: PositiveInt = 4
+    with_mask: bool = False
+    device: str = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    repeats: PositiveInt = 5
+    max_seconds: PositiveFloat = 10.0
+    max_gib: PositiveFloat = 4.0
+    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
+    run_dir: str | None = None
+    paths: OutputPath = field(default_factory=OutputPath)
+    config_dir: str | None = None  # the user's own groups; noted by the command line
     trust: list[str] = field(default_factory=list)

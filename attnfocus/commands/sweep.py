@@ -1,6 +1,7 @@
 """Sweeps: each job's outcome is written into its folder; the end is a table and a results.csv over all of them."""
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.commands.rundir import SUMMARY_FILE, write_summary
+from attnfocus.config.read import load_yaml, save_yaml
 from attnfocus.errors import UserError
+from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.report.console import open_console, say
 from attnfocus.report.results import JobResult, print_failures, print_results, write_results_csv
 from attnfocus.tasks import TASKS
 
 JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
+HYDRA_FILE = "multirun.yaml"  # Hydra writes the whole configuration there before the first job
 TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's
 
 
@@ -26,6 +30,8 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
     Raises:
         KeyboardInterrupt: the job was stopped by Ctrl-C or a signal: the sweep stops with it.
     """
+    overrides = [hide_override(text) for text in overrides]
+    _redact_hydra_file(folder.parent / HYDRA_FILE)
     (folder / JOB_FILE).write_text(json.dumps(overrides, ensure_ascii=False), encoding="utf-8")
     say(open_console(), f"\njob {_job_number(folder)[0]}: {' '.join(overrides)}", style="bold")
     try:
@@ -34,14 +40,25 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
         message, code = str(error), error.exit_code
     except Exception as error:
         message, code = f"{type(error).__name__}: {error}", 1
-        (folder / TRACEBACK_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        (folder / TRACEBACK_FILE).write_text(hide(traceback.format_exc()), encoding="utf-8")
     else:
         if code in (130, 143):
             raise KeyboardInterrupt
         return code
     write_summary(folder, {"status": "failed", "exit_code": code, "error": message})
-    say(open_console(), f"attnfocus: {message}", style="red")
+    say(open_console(), f"attnfocus: {hide(message)}", style="red")
     return code
+
+
+def _redact_hydra_file(path: Path) -> None:
+    if not path.exists():
+        return
+    values = redact(load_yaml(path))
+    given = values["hydra"]["overrides"]
+    given["task"] = [hide_override(text) for text in given["task"]]
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # jobs may run side by side
+    save_yaml(staged, values)
+    staged.replace(path)
 
 
 def finish_sweep(sweep_dir: Path) -> int:

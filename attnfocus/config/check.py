@@ -7,6 +7,7 @@ knows which sections there are.
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.config.nearest import did_you_mean
@@ -145,7 +146,8 @@ class Checker:
             return value
         is_bool = isinstance(value, bool)
         if kind is float and isinstance(value, (int, float)) and not is_bool:
-            return float(value)
+            with suppress(OverflowError):  # an integer beyond every float
+                return float(value)
         if isinstance(value, kind) and (kind is bool) == is_bool:
             return value
         self.problems.append(f"{key}: must be {_PLAIN_NAMES[kind]}, got {_show(value)}.")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from attnfocus.config.bounds import check_folder
 from attnfocus.errors import ConfigError
 
 
@@ -20,6 +21,7 @@ def config_folders(extra: str | None) -> list[Path]:
     folder = Path(extra).expanduser().resolve()
     if not folder.is_dir():
         raise ConfigError(f"--config-dir: no folder at {folder}.")
+    check_folder(folder)
     return [folder, shipped_folder()]
 
 

@@ -15,11 +15,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from attnfocus.config.bounds import check_interpolations, read_yaml
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import choices_text, did_you_mean, nearest
+from attnfocus.config.places import yaml_problem
+from attnfocus.config.readable import unreadable
 from attnfocus.errors import ConfigError
 
-MAX_JOBS = 1000  # the default of max_jobs in train.yaml
 MAX_COMPOSED = 64  # combinations of swept groups whose keys are looked at; beyond that each job answers for itself
 
 
@@ -31,6 +33,7 @@ class CommandLine:
         verb: name of the primary file (`train`).
         config_dir: the user's own folder of groups (`--config-dir`), if any.
         is_sweep: whether `-m` was given.
+        outputs: of a sweep, `paths.outputs`, known after `check`.
     """
 
     verb: str
@@ -38,6 +41,7 @@ class CommandLine:
     config_dir: str | None = None
     is_sweep: bool = False
     problems: list[str] = field(default_factory=list)
+    outputs: Path = field(default=Path(), init=False)
 
     def check(self) -> None:
         """Notes every problem with the names of groups, options and keys.
@@ -64,32 +68,43 @@ class CommandLine:
         parsed = [OverridesParser.create().parse_override(text) for text in self.overrides]
         return [override.key_or_group for override in parsed if not override.is_sweep_override()]
 
-    def compose(self, overrides: Sequence[str], *, resolve: bool = False) -> dict[str, Any]:
-        """The composed configuration as plain containers, without Hydra's own section.
+    def compose(self, overrides: Sequence[str], *, resolve: bool = False, with_hydra: bool = False) -> dict[str, Any]:
+        """The composed configuration as plain containers, without Hydra's own section unless it is asked for.
 
         Raises:
-            ConfigError: Hydra cannot compose it; the message is reworded.
+            ConfigError: Hydra cannot compose it; the message is reworded. Or it unfolds into too much.
         """
         shipped = config_folders(None)[0]
         extra = [f"hydra.searchpath=[file://{folder}]" for folder in config_folders(self.config_dir)[:-1]]
         try:
             with initialize_config_dir(version_base="1.3", config_dir=str(shipped)):
-                config = compose(config_name=self.verb, overrides=[*extra, *overrides])
-                container = OmegaConf.to_container(config, resolve=resolve)
+                config = compose(self.verb, [*extra, *overrides], return_hydra_config=with_hydra)
+                container = OmegaConf.to_container(config)
+                assert isinstance(container, dict)
+                check_interpolations({str(key): value for key, value in container.items()})
+                if resolve:
+                    container = OmegaConf.to_container(config, resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(reword(error)) from error
         except YAMLError as error:
-            raise ConfigError(" ".join(str(error).split())) from error  # names file, line and column
+            raise ConfigError(yaml_problem(error)) from error
         assert isinstance(container, dict)
         return {str(key): value for key, value in container.items()}
 
     def _parse(self, text: str) -> Override | None:
+        problem = unreadable(text)
+        if problem:
+            self.problems.append(problem)
+            return None
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException:
             self.problems.append(f"{text}: cannot be read. Write key=value, with quotes around special characters.")
             return None
         key = override.key_or_group
+        if not key:
+            self.problems.append(f"{text}: has no key. Write key=value.")
+            return None
         if key == "hydra" or key.startswith(("hydra.", "hydra/")):
             return None  # Hydra's own section: Hydra answers for it
         if override.is_add() or override.is_force_add() or override.is_delete():
@@ -107,7 +122,9 @@ class CommandLine:
 
     def _check_size(self, parsed: Sequence[Override]) -> None:
         num_jobs = math.prod(_num_values(override) for override in parsed)
-        max_jobs = next((override.value() for override in parsed if override.key_or_group == "max_jobs"), MAX_JOBS)
+        of_all_jobs = [text for text in self.overrides if text.startswith(("max_jobs=", "paths.outputs="))]
+        config = self.compose(of_all_jobs, resolve=True)
+        max_jobs, self.outputs = config["max_jobs"], Path(str(config["paths"]["outputs"]))
         if not isinstance(max_jobs, int) or num_jobs > max_jobs:
             self.problems.append(f"-m: these overrides make {num_jobs} jobs, more than max_jobs={max_jobs}.")
             raise ConfigError(self.problems)
@@ -127,17 +144,52 @@ class CommandLine:
     ) -> None:
         options = [[f"{override.key_or_group}={value}" for value in _values(override)] for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
-            config = self.compose(list(combination))
+            config = self.compose(self._taken(combination, choices))
             for override in of_keys:
-                problem = unknown_key(override.key_or_group, config, choices)
+                key = override.key_or_group
+                problem = unknown_key(key, config, choices, self.verb) or _node_problem(override, config, choices)
                 if problem:
                     self.problems.append(problem)
+
+    def _taken(self, combination: Sequence[str], choices: Mapping[str, Mapping[str, Path]]) -> list[str]:
+        """Without the choices of parts that the chosen whole does not have (`attention=linear attention/score=dot`)."""
+        chosen = dict(text.split("=", 1) for text in combination)
+        parts = [group for group in chosen if "/" in group]
+        taken = [f"{group}={choice}" for group, choice in chosen.items() if group not in parts]
+        config = self.compose(taken) if parts else {}
+        for group in parts:
+            whole, part = group.rsplit("/", 1)
+            has = [name for name in _at(config, whole) if f"{whole}/{name}" in choices]
+            if part in has:
+                taken.append(f"{group}={chosen[group]}")
+                continue
+            name = f"{whole}={chosen[whole]}" if whole in chosen else f"this {whole}"
+            others = [name for name, path in choices[whole].items() if _has_part(path, part)]
+            self.problems.append(
+                f"{group}={chosen[group]}: {name} has its own way there and takes no {part}. It takes "
+                f"{', '.join(has) or 'no such choices'}; {part} goes with {whole}: {choices_text('', others)}."
+            )
+        return taken
+
+
+def _at(node: Any, group: str) -> Mapping[str, Any]:
+    """The node of a group in a composed configuration; empty if there is none."""
+    for part in group.split("/"):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node if isinstance(node, Mapping) else {}
+
+
+def _has_part(path: Path, part: str) -> bool:
+    """Whether the defaults list of a YAML file chooses a `part`."""
+    content = read_yaml(path)
+    defaults = content.get("defaults", []) if isinstance(content, dict) else []
+    return any(isinstance(entry, dict) and part in entry for entry in defaults)
 
 
 def literal(text: str) -> str:
     """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted."""
     key, sign, value = text.partition("=")
-    if not sign or not key.isascii():
+    if not sign or not key.isascii() or unreadable(text):
         return text
     try:
         OverridesParser.create().parse_override(text)
@@ -152,8 +204,8 @@ def literal(text: str) -> str:
     return text
 
 
-def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str | None:
-    """What is wrong with `key`, given the composed configuration, or None."""
+def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any], verb: str) -> str | None:
+    """What is wrong with `key`, given the composed configuration of a verb, or None."""
     node: Any = config
     parts = key.replace("/", ".").split(".")
     for depth, part in enumerate(parts):
@@ -163,25 +215,46 @@ def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any])
         if isinstance(node, list) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
             continue
-        return _explain_unknown(key, parts, depth, node, config, choices)
+        siblings = list(node) if isinstance(node, Mapping) else []
+        return _explain_unknown(key, parts[: depth + 1], [*siblings, *(() if depth else choices)], config, verb)
     return None
 
 
+def _node_problem(override: Override, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str | None:
+    """What is wrong with a plain value given to a node of keys (`dataset.tokenizer=bpe`), or None."""
+    parts = override.key_or_group.replace("/", ".").split(".")
+    node: Any = config
+    for part in parts:
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    plain = [text for text in _values(override) if not text.startswith("{")]
+    names = [name for name in node if name != "_target_"] if isinstance(node, Mapping) else []
+    if not names or not plain:
+        return None
+    key, group, value = ".".join(parts), "/".join(parts), plain[0]
+    if group in choices:
+        return f"{key}: is a group; choose by {group}={value}."
+    kind = str if override.is_sweep_override() else type(override.value())
+    example = next((name for name in names if type(node[name]) is kind), names[0])
+    return f"{key}={value}: {key} is a section of keys: {', '.join(names)}. Set one, as in {key}.{example}={value}."
+
+
 def _explain_unknown(
-    key: str, parts: Sequence[str], depth: int, node: Any, config: Mapping[str, Any], choices: Mapping[str, Any]
+    key: str, parts: Sequence[str], siblings: Sequence[str], config: Mapping[str, Any], verb: str
 ) -> str:
-    siblings = list(node) if isinstance(node, Mapping) else []
-    prefix = ".".join(parts[:depth])
-    if depth == 0:
-        siblings += [name for name in choices if name not in siblings]
-    found = nearest(parts[depth], siblings, count=1)
+    """`parts` of the key up to the one that is not there, and what is there in its place."""
+    *above, wrong = parts
+    prefix = ".".join(above)
+    if above and not siblings:
+        return f"{key}: unknown key. {prefix} is a single value: write {prefix}=..."
+    found = nearest(wrong, siblings, count=1)
     if found:
-        return f"{key}: unknown key. Did you mean {'.'.join(filter(None, [prefix, found[0]]))}?"
-    elsewhere = [path for path in _paths(config) if path.rsplit(".", 1)[-1] == parts[-1]]
+        return f"{key}: unknown key. Did you mean {'.'.join([*above, found[0]])}?"
+    last = key.replace("/", ".").rsplit(".", 1)[-1]
+    elsewhere = [path for path in _paths(config) if path.rsplit(".", 1)[-1] == last]
     if elsewhere:
         return f"{key}: unknown key. Did you mean {elsewhere[0]}?"
-    where = f"{prefix} has" if prefix else "There are"
-    return f"{key}: unknown key. {where}: {choices_text(parts[depth], siblings)}."
+    where = f"{prefix} has" if prefix else f"{verb} has"
+    return f"{key}: unknown key. {where}: {choices_text(wrong, list(dict.fromkeys(siblings)))}."
 
 
 def _paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -219,4 +292,6 @@ def reword(error: Exception) -> str:
         deepest = deepest.__cause__
     key = getattr(deepest, "full_key", None)
     line = str(deepest).strip().splitlines()[0] if str(deepest).strip() else type(deepest).__name__
+    if line == "Recursive interpolation detected":
+        line = "refers to itself in a circle (an interpolation loop)."
     return f"{key}: {line}" if key else line

@@ -1,34 +1,65 @@
 """From Hydra's composed configuration, or one saved in a run directory, to a checked dataclass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 
+from attnfocus.config.bounds import check_interpolations, read_yaml
 from attnfocus.config.check import Checker
 from attnfocus.config.overrides import reword
 from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.redaction import note_environment, note_values, note_variable
 
 Schema = TypeVar("Schema")
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """Plain containers with every interpolation resolved.
+    """Plain containers with every interpolation resolved. Secrets among the values are noted, to be redacted.
 
     Raises:
-        ConfigError: a variable that is not set, an interpolation that leads nowhere or in a circle.
+        ConfigError: a variable that is not set, an interpolation that leads nowhere, in a circle or to too much.
     """
     try:
-        container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        check_interpolations(_plain(config))
+        with _noting_variables():
+            container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(reword(error)) from error
     except RecursionError as error:
         raise ConfigError("the configuration refers to itself in a circle (an interpolation loop).") from error
     assert isinstance(container, dict)
+    values = {str(key): value for key, value in container.items()}
+    note_environment()
+    note_values(values)
+    return values
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    container = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
+
+
+@contextmanager
+def _noting_variables() -> Iterator[None]:
+    """What is taken from the environment meanwhile is noted as a secret, where it may be one."""
+
+    def variable(*arguments: Any, _node_: Node) -> str | None:
+        value: str | None = oc.env(*arguments)
+        note_variable(_node_._get_full_key(None), arguments[0])
+        return value
+
+    OmegaConf.register_new_resolver("oc.env", variable, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
 def check(values: Mapping[str, Any], schema: type[Schema], trusted: Sequence[str] = ()) -> Schema:
@@ -47,7 +78,12 @@ def check(values: Mapping[str, Any], schema: type[Schema], trusted: Sequence[str
 
 def save_yaml(path: Path, values: Mapping[str, Any]) -> None:
     """Writes a resolved configuration as YAML."""
-    path.write_text(yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text(values), encoding="utf-8")
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -55,12 +91,17 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: the file is not there or is not a mapping.
+        ConfigError: it is larger than any configuration, or unfolds into something that is.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not there; is this a run directory of attnfocus?") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ConfigError:
+        raise
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {str(error).splitlines()[0]}.") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: does not hold a configuration.")

@@ -1,7 +1,8 @@
 """`_target_`: from a dotted name in a configuration to a class, only inside the allow-list.
 
 Checked twice: the name as written, and where the object that it names was really defined, so that
-`attnfocus.some_module.os.system` is refused although it begins well.
+`attnfocus.models.some_module.os.system` is refused although it begins well. Of our own code, what a configuration is
+meant to name is allowed, and nothing that writes files or fetches.
 """
 
 import importlib
@@ -12,7 +13,8 @@ from typing import Any
 
 from attnfocus.errors import ConfigError
 
-OWN_PACKAGE = "attnfocus"
+OWN_PACKAGES = ("attnfocus.attention", "attnfocus.data", "attnfocus.models", "attnfocus.training")
+OWN_FUNCTIONS = ("attnfocus.training.optimizers", "attnfocus.training.schedulers")  # elsewhere only classes are offered
 
 
 def _is_inside(name: str, packages: Sequence[str]) -> bool:
@@ -30,7 +32,7 @@ def find_target(key: str, name: object, trusted: Sequence[str] = ()) -> Callable
     Raises:
         ConfigError: not a name, outside the allow-list, or not found.
     """
-    allowed = (OWN_PACKAGE, *trusted)
+    allowed = (*OWN_PACKAGES, *trusted)
     if not isinstance(name, str) or not name.isascii() or not all(part.isidentifier() for part in name.split(".")):
         raise ConfigError(f"{key}: must be a dotted name such as attnfocus.models.Seq2Seq, got {name!r}.")
     root = name.split(".")[0]
@@ -38,11 +40,13 @@ def find_target(key: str, name: object, trusted: Sequence[str] = ()) -> Callable
         f"{key}: {name} lies outside the allowed packages ({', '.join(allowed)}); nothing was run. "
         f"If you trust it, say so on the command line: trust=[{root}]."
     )
-    if "." not in name or not _is_inside(name, allowed):
+    if "." not in name or "__" in name or not _is_inside(name, allowed):
         raise ConfigError(refusal)
     found = _resolve(key, name)
     defined_in = getattr(found, "__module__", None) or ""
-    if not (inspect.isclass(found) or inspect.isfunction(found)) or not _is_inside(defined_in, allowed):
+    if not _is_inside(defined_in, allowed if inspect.isclass(found) else (*OWN_FUNCTIONS, *trusted)):
+        raise ConfigError(refusal)
+    if not (inspect.isclass(found) or inspect.isfunction(found)):
         raise ConfigError(refusal)
     return found
 

@@ -105,6 +105,7 @@ def fetch(dataset: str, folder: Path, file: PublishedFile, *, num_retries: int =
     import pooch
     import requests
 
+    pooch.get_logger().setLevel("WARNING")  # its remarks on each try would stand in the midst of our message
     path = folder / file.name
     source = pooch.create(
         folder, base_url="", registry={file.name: f"sha256:{file.sha256}"}, urls={file.name: file.url},

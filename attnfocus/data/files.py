@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
+import io
 from pathlib import Path
 from typing import Literal
 
+from attnfocus.data.headers import header_notes
 from attnfocus.data.lines import BadRows, OnBadRow, find_file, read_line_pairs
 from attnfocus.data.rows import RawData, Row
 from attnfocus.data.tables import Column, Record, Table, table_format
@@ -67,15 +68,19 @@ class ParallelText:
             split: find_file(given, f"dataset.{split}_target") for split, given in self._targets.items() if given
         }
         bad = BadRows(self._on_bad_row)
-        splits = {split: self._read_split(split, path, targets.get(split), bad) for split, path in paths.items()}
-        return RawData(splits, bad.finish())
-
-    def _read_split(self, split: str, path: Path, target: Path | None, bad: BadRows) -> list[Row]:
-        if target is not None:
-            pairs = read_line_pairs(path, target, self._tables.encoding, bad)
-        else:
-            pairs = [(record.line, *record.values) for record in self._tables.at(path).read(bad)]  # type: ignore[misc]
-        return [Row(f"{split}:{line}", source, target_text) for line, source, target_text in pairs]
+        tables = {
+            split: self._tables.at(path, f"If these are the sources alone, give dataset.{split}_target=FILE. ")
+            for split, path in paths.items()
+            if split not in targets
+        }
+        splits = {}
+        for split, path in paths.items():
+            if split in targets:
+                pairs = read_line_pairs(path, targets[split], self._tables.encoding, bad)
+            else:
+                pairs = [(record.line, *record.values) for record in tables[split].read(bad)]  # type: ignore[misc]
+            splits[split] = [Row(f"{split}:{line}", source, target) for line, source, target in pairs]
+        return RawData(splits, [*bad.finish(), *header_notes(tables.values())])
 
 
 class LabelledText:
@@ -121,9 +126,10 @@ class LabelledText:
         labels = sorted({record.values[1].strip() for record in records["train"]})
         splits = {}
         for split, table in tables.items():
-            known = [record for record in records[split] if _has_label(record, labels, table, bad)]
+            # Without any row of train there are no labels to compare with: that train is empty is said later.
+            known = [record for record in records[split] if not labels or _has_label(record, labels, table, bad)]
             splits[split] = [Row(f"{split}:{r.line}", r.values[0], r.values[1].strip()) for r in known]
-        return RawData(splits, bad.finish())
+        return RawData(splits, [*bad.finish(), *header_notes(tables.values())])
 
 
 class _Tables:
@@ -131,8 +137,8 @@ class _Tables:
 
     def __init__(self, format: Format, columns: dict[str, Column], header: bool | None, encoding: str) -> None:
         try:
-            codecs.lookup(encoding)
-        except LookupError:
+            io.TextIOWrapper(io.BytesIO(), encoding)
+        except LookupError:  # unknown, or of something else than text, such as base64
             raise ConfigError(
                 f"dataset.encoding={encoding}: unknown encoding. Give one such as utf-8, latin-1, gb18030 or utf-16."
             ) from None
@@ -148,12 +154,13 @@ class _Tables:
             raise ConfigError("dataset.header=false: columns without a header have no names. Give their numbers.")
         self.format, self.columns, self.header, self.encoding = format, columns, header, encoding
 
-    def at(self, path: Path) -> Table:
+    def at(self, path: Path, single_column: str = "") -> Table:
         kind = table_format(path) if self.format == "auto" else self.format
         if kind == "jsonl" and not all(isinstance(column, str) for column in self.columns.values()):
             given = " and ".join(f"{key}={column}" for key, column in self.columns.items())
             raise DataError(f"{given}: the values of {path.name} have names, not numbers. Give their names.")
-        return Table(path, tuple(self.columns.values()), kind, self.header, self.encoding, tuple(self.columns))
+        columns, keys = tuple(self.columns.values()), tuple(self.columns)
+        return Table(path, columns, kind, self.header, self.encoding, keys, single_column)
 
 
 def _check_paths(paths: dict[str, str | None], what: str) -> None:

@@ -25,6 +25,7 @@ MAX_UNPACKED_ALWAYS_FINE = 100_000_000
 NUM_SHOWN = 3  # with the first and the last line a message of five
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # what `surrogateescape` makes of a byte that cannot be decoded
+OTHER_ENCODINGS = "dataset.encoding=gb18030 (Chinese), latin-1 (Western Europe) or utf-16"
 
 
 class BadRows:
@@ -32,19 +33,25 @@ class BadRows:
 
     Args:
         on_bad_row: `fail`: `finish` raises; `skip`: they are left out and `finish` says so.
-        remedy: the way out that the message ends with.
+        remedy: the way out that the message ends with; None: what a user can do about files of their own.
     """
 
     def __init__(self, on_bad_row: OnBadRow = "fail", remedy: str | None = None) -> None:
         self._skip = on_bad_row == "skip"
-        self._remedy = remedy or "Correct these rows, or leave them out with dataset.on_bad_row=skip."
+        self._remedy = remedy
         self._shown: list[str] = []
+        self._num_undecodable = 0
         self.total = 0
 
     def add(self, path: Path, line: int, column: int, reason: str) -> None:
         self.total += 1
         if len(self._shown) < NUM_SHOWN:
             self._shown.append(f"{path}:{line}:{column}: {reason}")
+
+    def add_undecodable(self, path: Path, line: int, column: int, character: str, encoding: str) -> None:
+        """A row with a byte that is none of the encoding; `character` is its surrogate."""
+        self._num_undecodable += 1
+        self.add(path, line, column, f"byte 0x{ord(character) & 0xFF:02x} is not {encoding}")
 
     def finish(self) -> list[str]:
         """Notes for the user.
@@ -54,11 +61,26 @@ class BadRows:
         """
         if not self.total:
             return []
-        rows = "1 bad row" if self.total == 1 else f"{self.total} bad rows"
-        if self._skip:
-            return [f"{rows} skipped, the first: {self._shown[0]}"]
+        if not self._skip:
+            raise self.error()
+        hint = f"; another encoding is {OTHER_ENCODINGS}" if self._num_undecodable == self.total else ""
+        return [f"{self._counted()} skipped, the first: {self._shown[0]}{hint}"]
+
+    def error(self) -> DataError:
+        """What `finish` raises; for a row that cannot be done without, to be raised at once."""
         shown = "" if self.total <= NUM_SHOWN else f", the first {NUM_SHOWN} of them"
-        raise DataError("\n".join([f"{rows}{shown}:", *(f"  {line}" for line in self._shown), self._remedy]))
+        lines = (f"  {line}" for line in self._shown)
+        return DataError("\n".join([f"{self._counted()}{shown}:", *lines, self._remedy or self._way_out()]))
+
+    def _counted(self) -> str:
+        return "1 bad row" if self.total == 1 else f"{self.total} bad rows"
+
+    def _way_out(self) -> str:
+        encoding = f"Give the encoding of these files: {OTHER_ENCODINGS}."
+        if self._num_undecodable == self.total:
+            return encoding
+        correct = "Correct these rows, or leave them out with dataset.on_bad_row=skip."
+        return f"{correct} {encoding}" if self._num_undecodable else correct
 
 
 def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:
@@ -68,7 +90,7 @@ def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:
         for number, line in enumerate(lines, 1):
             broken = SURROGATE.search(line)
             if broken:
-                bad.add(path, number, broken.start() + 1, undecodable(broken.group(), encoding))
+                bad.add_undecodable(path, number, broken.start() + 1, broken.group(), encoding)
             result.append(None if broken else line.rstrip("\r\n"))
     return result
 
@@ -130,8 +152,11 @@ def text_lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
                 yield _bounded_lines(stream, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: not a whole gzip file ({error}). Replace it by an undamaged copy.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not {encoding} ({error.reason}). Give the file's encoding.") from error
+    except UnicodeError as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else error
+        raise DataError(
+            f"{path}: not {encoding} ({reason}). Give the file's encoding by dataset.encoding=..."
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
@@ -150,7 +175,3 @@ def _bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
                 "Unpack it yourself if you trust it."
             )
         yield line
-
-
-def undecodable(character: str, encoding: str) -> str:
-    return f"byte 0x{ord(character) & 0xFF:02x} is not {encoding}; dataset.encoding names another (latin-1, gb18030)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -76,11 +76,11 @@ def prepare(
     raw = source.read(data_dir, seed)
     splits = _clean_and_split(raw.splits, options, report)
     lines = [report.line(split, len(rows)) for split, rows in splits.items()]
-    _check_not_empty(splits, lines)
+    _check_not_empty(splits, lines, raw.notes)
     if codec is None:
         codec = _learn_codec(splits, options)
         lines.append(_describe_codec(codec))
-    _check_fits(splits, codec, source.task, wanted)
+    _check_fits(splits, codec, source.task, wanted, raw.notes)
     encoded = {split: codec.encode_rows(rows) for split, rows in splits.items() if split in wanted}
     prints = {split: _fingerprint(rows) for split, rows in splits.items()}
     return Prepared(source.task, encoded, codec, [*raw.notes, *lines], prints)
@@ -95,13 +95,13 @@ def _clean_and_split(raw: Splits, options: DatasetOptions, report: CleanReport) 
     return limit_train(splits, options.clean, report, seed=options.split.seed, target_is_text=is_pair)
 
 
-def _check_not_empty(splits: Splits, lines: list[str]) -> None:
+def _check_not_empty(splits: Splits, lines: Sequence[str], notes: Sequence[str]) -> None:
     empty = [split for split in ("train", *splits) if not splits.get(split)]
     if empty:
         counts = "\n".join(f"  {line}" for line in lines) or "  no split holds any row"
+        way_out = "Give files that hold rows, or change dataset.clean or dataset.split."
         raise DataError(
-            f"dataset: {empty[0]} is empty.\n{counts}\n"
-            "Give files that hold rows, or change dataset.clean or dataset.split."
+            f"dataset: {empty[0]} is empty.\n{counts}\n{' '.join([*(f'{note}.' for note in notes), way_out])}"
         )
 
 
@@ -125,8 +125,8 @@ def _learn_codec(splits: Splits, options: DatasetOptions) -> Codec:
     return VectorLabelCodec(len(first[0]), labels)
 
 
-def _check_fits(splits: Splits, codec: Codec, task: str, wanted: Collection[str]) -> None:
-    """The rows are of the codec's kind, and their labels among its labels."""
+def _check_fits(splits: Splits, codec: Codec, task: str, wanted: Collection[str], notes: Sequence[str]) -> None:
+    """The rows are of the codec's kind, and their labels among its labels. `notes` of the source may say why not."""
     if isinstance(codec, TextPairCodec) != (task == "translation"):
         raise DataError(f"dataset.task={task}: the model was trained for the other task. Give a set of its task.")
     for split in [split for split in splits if split in wanted]:
@@ -138,7 +138,8 @@ def _check_fits(splits: Splits, codec: Codec, task: str, wanted: Collection[str]
         if unknown:
             raise DataError(
                 f"dataset: {split} has labels that the model does not know: {_listed(unknown)}.\n"
-                f"It knows {_listed(codec.labels)}.\nUse the data that it was trained on, or remove these rows."
+                f"It knows {_listed(codec.labels)}.\n"
+                + "\n".join(["Use the data that it was trained on, or remove these rows.", *notes])
             )
 
 

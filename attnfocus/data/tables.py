@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from attnfocus.data.lines import SURROGATE, BadRows, text_lines, undecodable
+from attnfocus.data.lines import SURROGATE, BadRows, text_lines
 from attnfocus.errors import DataError
 
 TableFormat = Literal["tsv", "csv", "jsonl"]
 Column = str | int
 
 _LINE_BREAKS = re.compile(r"[\r\n]+")
+_SEPARATORS = {"tsv": "tab", "csv": "comma"}
 _SUFFIXES: dict[str, TableFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
@@ -38,6 +39,7 @@ class Table:
         format: `tsv` (fields end at a tab, no quoting), `csv` (RFC 4180) or `jsonl` (an object a line, by name only).
         has_header: the first row names the columns; None: exactly when the columns are given by name.
         keys: the configuration keys of the columns, for messages.
+        single_column: what a file of a single column may be instead of a table, and the way out; for messages.
     """
 
     path: Path
@@ -46,6 +48,23 @@ class Table:
     has_header: bool | None = None
     encoding: str = "utf-8"
     keys: tuple[str, ...] = ()
+    single_column: str = ""
+
+    @property
+    def starts_with_names(self) -> bool:
+        """Whether the first row is taken as the names of the columns."""
+        named = any(isinstance(column, str) for column in self.columns)
+        return named if self.has_header is None else self.has_header
+
+    def first_cells(self) -> tuple[str, ...]:
+        """What the columns asked for hold in the first row, taken as data; empty where that is no whole row."""
+        if self.format == "jsonl":
+            return ()
+        with text_lines(self.path, self.encoding) as lines:
+            fields = next(_rows(lines, self.format), (0, "", ""))[2]
+        numbers = [column for column in self.columns if isinstance(column, int)]
+        is_whole = not isinstance(fields, str) and max(numbers, default=0) < len(fields)
+        return tuple(fields[number] for number in numbers) if is_whole else ()
 
     def read(self, bad: BadRows) -> list[Record]:
         """All usable rows; the others go to `bad`. Lines without any text are no rows."""
@@ -63,24 +82,26 @@ class Table:
             field = name
         else:
             with text_lines(self.path, self.encoding) as lines:
-                header = next(_csv_rows(lines) if self.format == "csv" else _tsv_rows(lines))[2]
+                header = next(_rows(lines, self.format))[2]
             field = list(header).index(name)
         return _field_place(record.raw, record.line, field, self.format)
 
     def _split_records(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
         indices: list[int] | None = None
         width = 0
-        for line, raw, fields in _csv_rows(lines) if self.format == "csv" else _tsv_rows(lines):
+        for line, raw, fields in _rows(lines, self.format):
             broken = SURROGATE.search(raw)
             if broken:
-                bad.add(self.path, *_place(raw, line, broken.start()), undecodable(broken.group(), self.encoding))
+                bad.add_undecodable(self.path, *_place(raw, line, broken.start()), broken.group(), self.encoding)
+                if indices is None and self.starts_with_names:
+                    raise bad.error()  # the next row, which holds no names, would be taken in its place
                 continue
             if isinstance(fields, str):
                 bad.add(self.path, line, 1, fields)
                 continue
             if indices is None:
-                indices, width, is_header = self._start(fields)
-                if is_header:
+                indices, width = self._start(fields), len(fields)
+                if self.starts_with_names:
                     continue
             if len(fields) != width:
                 end = _place(raw, line, len(raw.rstrip("\r\n")))
@@ -94,9 +115,8 @@ class Table:
                 continue
             yield Record(line, raw, values)
 
-    def _start(self, first: Sequence[str]) -> tuple[list[int], int, bool]:
-        """Where the columns are, how many there are, and whether the first row is a header."""
-        named = any(isinstance(column, str) for column in self.columns)
+    def _start(self, first: Sequence[str]) -> list[int]:
+        """Where the columns are."""
         indices = []
         for column, key in zip(self.columns, self.keys or ("column",) * len(self.columns), strict=True):
             if isinstance(column, str):
@@ -109,12 +129,18 @@ class Table:
                 indices.append(first.index(column))
             elif column < len(first):
                 indices.append(column)
+            elif len(first) == 1:
+                separator = _SEPARATORS[self.format]
+                raise DataError(
+                    f"{key}={column}: the first line of {self.path} is a single column, without any {separator}.\n"
+                    f"{self.single_column}If it is a table, give its dataset.format: tsv (tabs) or csv (commas)."
+                )
             else:
                 raise DataError(
                     f"{key}={column}: {self.path} has {len(first)} columns in its first line, and they are counted "
                     f"from 0.\nGive a smaller number, or the right dataset.format (here: {self.format})."
                 )
-        return indices, len(first), named if self.has_header is None else self.has_header
+        return indices
 
     def _json_records(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
         for number, line in enumerate(lines, 1):
@@ -126,7 +152,8 @@ class Table:
                 column = error.colno if isinstance(error, json.JSONDecodeError) else 1
                 broken = SURROGATE.search(line)
                 if broken:
-                    column, error = broken.start() + 1, ValueError(undecodable(broken.group(), self.encoding))
+                    bad.add_undecodable(self.path, number, broken.start() + 1, broken.group(), self.encoding)
+                    continue
                 bad.add(self.path, number, column, str(error) if isinstance(error, ValueError) else "nested too deep")
 
     def _json_values(self, line: str) -> tuple[str, ...]:
@@ -153,6 +180,10 @@ def table_format(path: Path) -> TableFormat:
     """By the file's ending; everything but .csv, .jsonl and .ndjson is read as tab-separated."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
     return _SUFFIXES.get(name.suffix.lower(), "tsv")
+
+
+def _rows(lines: Iterator[str], kind: TableFormat) -> Iterator[tuple[int, str, list[str] | str]]:
+    return _csv_rows(lines) if kind == "csv" else _tsv_rows(lines)
 
 
 def _tsv_rows(lines: Iterator[str]) -> Iterator[tuple[int, str, list[str] | str]]:

@@ -1,7 +1,6 @@
 """Which kind of screen there is: one that can be drawn on, or one that takes plain lines."""
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from rich.text import Text
 from attnfocus.report.text import num_cells, visible
 
 MIN_WIDTH = 60  # below this many columns a live display only wraps and flickers
+_USUAL_WIDTH = 80
 _PIPE_WIDTH = 10_000  # a file has no edge: nothing is cut or wrapped
 
 
@@ -42,13 +42,24 @@ def open_console(
     stream = sys.stderr if stream is None else stream
     environ = os.environ if environ is None else environ
     is_terminal = stream.isatty()
-    columns = width or (shutil.get_terminal_size((80, 24)).columns if is_terminal else _PIPE_WIDTH)
+    columns = width or (_columns(stream, environ) if is_terminal else _PIPE_WIDTH)
     can_draw = is_terminal and not environ.get("NO_COLOR") and environ.get("TERM", "") not in ("dumb", "unknown")
     if os.name == "nt":
         can_draw = is_terminal and not environ.get("NO_COLOR")
     if can_draw and columns >= MIN_WIDTH:
         return _Console(file=stream, width=width, highlight=False, markup=False, emoji=False, force_terminal=True)
     return plain_console(stream, columns)
+
+
+def _columns(stream: TextIO, environ: Mapping[str, str]) -> int:
+    """The width of this stream's own terminal: standard output may go elsewhere."""
+    given = environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):  # no file behind the stream
+        return _USUAL_WIDTH
 
 
 def plain_console(stream: TextIO, width: int = _PIPE_WIDTH) -> Console:

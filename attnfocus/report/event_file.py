@@ -38,12 +38,19 @@ class EventFile:
         run_dir: where it lies; it is created when there is none.
         drop_after_step: of a file that is there already, drop what was written after this step.
         drop_prefixes: and what has a tag that starts with one of these.
+        drop_last_prefixes: the same, of what was written at `drop_after_step` alone.
     """
 
-    def __init__(self, run_dir: Path, drop_after_step: int | None = None, drop_prefixes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        drop_after_step: int | None = None,
+        drop_prefixes: tuple[str, ...] = (),
+        drop_last_prefixes: tuple[str, ...] = (),
+    ) -> None:
         path = find_event_file(run_dir)
         if path is not None and drop_after_step is not None:
-            kept = b"".join(_kept_records(path, drop_after_step, drop_prefixes))
+            kept = b"".join(_kept_records(path, drop_after_step, drop_prefixes, drop_last_prefixes))
             replace_file(path, kept)
         self.path = path or run_dir / f"events.out.tfevents.{int(time.time())}.attnfocus"
         self._file = io.FileIO(self.path, "a")
@@ -84,11 +91,14 @@ class EventFile:
             data = data[self._file.write(data) or 0 :]
 
 
-def _kept_records(path: Path, last_step: int, drop_prefixes: tuple[str, ...]) -> Iterator[bytes]:
+def _kept_records(
+    path: Path, last_step: int, drop_prefixes: tuple[str, ...], drop_last_prefixes: tuple[str, ...]
+) -> Iterator[bytes]:
     """The records up to `last_step` whose tags start with none of the prefixes; a torn end is left out."""
     for record, event in _records(path):
         tags = [value.tag for value in event.summary.value]
-        if event.step <= last_step and not any(tag.startswith(drop_prefixes) for tag in tags):
+        dropped = drop_prefixes + (drop_last_prefixes if event.step == last_step else ())
+        if event.step <= last_step and not any(tag.startswith(dropped) for tag in tags):
             yield record
 
 

@@ -16,13 +16,14 @@ from attnfocus.report.text import focus_phrase, metric_name, num_cells, number
 class Result:
     """The end of a run.
 
-    `metrics` maps a split to its metrics; `next_commands` are whole lines to copy, at most three.
+    `metrics` maps a split to its metrics; `next_commands` are whole lines to copy, at most three; `remark` comes last.
     """
 
     run_dir: Path
     metrics: Mapping[str, Mapping[str, float]]
     best: Best | None = None
     next_commands: Sequence[str] = field(default=())
+    remark: str = ""
 
 
 def print_result(console: Console, result: Result) -> None:
@@ -42,6 +43,8 @@ def print_result(console: Console, result: Result) -> None:
         say(console, "next", style="dim")
         for command in result.next_commands:
             say(console, f"  {command}", style="cyan", wrap=False)
+    if result.remark:
+        say(console, result.remark, style="yellow", wrap=False)
 
 
 def metric_lines(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:

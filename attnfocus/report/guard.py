@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
+from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, RolledBack, TrainingEnded, TrainingStarted
 
 Event = TypeVar("Event")
 
@@ -34,6 +34,9 @@ class Guarded(Listener):
 
     def on_checkpoint(self, event: CheckpointSaved) -> None:
         self._pass(self.listener.on_checkpoint, event)
+
+    def on_rollback(self, event: RolledBack) -> None:
+        self._pass(self.listener.on_rollback, event)
 
     def on_end(self, event: TrainingEnded) -> None:
         self._pass(self.listener.on_end, event)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, TrainingEnded, TrainingStarted
+from attnfocus.redaction import hide
 from attnfocus.report.text import duration, number, visible
 
 PACKAGE = "attnfocus"
@@ -32,19 +33,24 @@ class RunLog:
         self._screen = None if announce is None else _ScreenHandler(announce)
         self._file = _FileHandler(path, announce)
         self._file.setFormatter(_Formatter(_FORMAT, _DATE))
+        for name, logger in logging.root.manager.loggerDict.items():
+            if isinstance(logger, logging.Logger) and name.split(".")[0] in (PACKAGE, "py"):
+                logger.disabled = False  # between the jobs of a sweep Hydra silences every logger
         self._logger.setLevel(logging.INFO)
         self._logger.propagate = False
         self._logger.addHandler(self._file)
         if self._screen is not None:
             self._logger.addHandler(self._screen)
         self._warnings = logging.getLogger("py.warnings")
-        self._warnings_propagated, self._warnings.propagate = self._warnings.propagate, False
+        self._warnings_before = (self._warnings.level, self._warnings.propagate)
+        self._warnings.setLevel(logging.WARNING)  # Hydra sets the root, from which it would take its level, to ERROR
+        self._warnings.propagate = False
         self._warnings.addHandler(self._file)
         logging.captureWarnings(True)
 
     def close(self) -> None:
         logging.captureWarnings(False)
-        self._warnings.propagate = self._warnings_propagated
+        self._warnings.level, self._warnings.propagate = self._warnings_before
         self._logger.level, self._logger.propagate = self._before
         self._warnings.removeHandler(self._file)
         self._logger.removeHandler(self._file)
@@ -86,7 +92,7 @@ class LogEvents(Listener):
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(visible(line) for line in super().format(record).splitlines())
+        return "\n".join(visible(line) for line in hide(super().format(record)).splitlines())
 
 
 class _FileHandler(logging.FileHandler):

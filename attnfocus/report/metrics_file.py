@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attnfocus.events import Evaluated, Listener, Progress, TrainingStarted
+from attnfocus.events import Evaluated, Listener, Progress, RolledBack, TrainingStarted
 from attnfocus.report.summary import replace_file, strict_json
 
 
@@ -20,16 +20,19 @@ class MetricsFile(Listener):
         path: the file. It must not exist yet, unless `append_from_step` is given.
         append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it is
             dropped first, and so is what it wrote of the test split, which is evaluated at the end of a run: the
-            resumed file then holds the same lines as that of an uninterrupted run.
+            resumed file then holds the same lines as that of an uninterrupted run. An evaluation of that very step
+            goes too if the checkpoint does not know it: it comes again.
     """
 
     def __init__(self, path: str | os.PathLike[str], append_from_step: int | None = None) -> None:
         self.path = Path(path)
         self._append_from_step = append_from_step
+        self._is_evaluated = True
         self._file: io.FileIO | None = None
         self._closed = False
 
     def on_start(self, event: TrainingStarted) -> None:
+        self._is_evaluated = event.is_evaluated
         self._open()
 
     def on_progress(self, event: Progress) -> None:
@@ -45,6 +48,12 @@ class MetricsFile(Listener):
     def on_evaluation(self, event: Evaluated) -> None:
         self._write(event, event.split, event.metrics)
 
+    def on_rollback(self, event: RolledBack) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._append_from_step, self._is_evaluated = event.step, event.is_evaluated
+
     def close(self) -> None:
         self._closed = True
         if self._file is not None:
@@ -56,7 +65,7 @@ class MetricsFile(Listener):
             if self._closed:
                 raise ValueError(f"{self.path} is closed")
             if self._append_from_step is not None and self.path.exists():
-                _drop_after(self.path, self._append_from_step)
+                _drop_after(self.path, self._append_from_step, self._is_evaluated)
             mode = "x" if self._append_from_step is None else "a"
             self._file = io.FileIO(self.path, mode)
         return self._file
@@ -70,15 +79,34 @@ class MetricsFile(Listener):
             data = data[file.write(data) or 0 :]
 
 
-def _drop_after(path: Path, step: int) -> None:
-    """Keeps the lines up to `step` that are not of the test split."""
-    kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_kept(line, step)]
+def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None:
+    """The metrics of a split that were logged at a step, those that are finite numbers; None: no such line."""
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        event = _event(line)
+        if (event.get("step"), event.get("split")) == (step, split):
+            names = [name for name in event if name not in ("step", "epoch", "split", "seconds")]
+            return {name: event[name] for name in names if event[name] is not None}
+    return None
+
+
+def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
+    """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
+    kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_kept(line, step, is_evaluated)]
     replace_file(path, b"".join(kept))
 
 
-def _is_kept(line: bytes, step: int) -> bool:
+def _is_kept(line: bytes, step: int, is_evaluated: bool) -> bool:
+    event = _event(line)
+    if not event or not line.endswith(b"\n") or event["split"] == "test":
+        return False
+    last = step if is_evaluated or event["split"] == "train" else step - 1
+    return int(event["step"]) <= last
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    """The event of a line; empty for one that was torn by a kill or a full disk."""
     try:
         event = json.loads(line)
-        return line.endswith(b"\n") and event["step"] <= step and event["split"] != "test"
-    except (ValueError, KeyError, TypeError):
-        return False  # torn by a kill or a full disk
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) and isinstance(event.get("step"), int) and "split" in event else {}

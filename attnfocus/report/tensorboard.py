@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from attnfocus.events import Evaluated, Listener, Progress, Sample, TrainingEnded, TrainingStarted
-from attnfocus.report.summary import redact
+from attnfocus.events import Evaluated, Listener, Progress, RolledBack, Sample, TrainingEnded, TrainingStarted
+from attnfocus.redaction import hide, redact
 from attnfocus.report.text import visible
 
 if TYPE_CHECKING:
     from attnfocus.report.event_file import EventFile
 
 OptionValue = str | int | float | bool
+
+NEW_TAGS = ("_hparams_/", "test/", "focus/test/", "attention/test/", "samples/test")  # written anew by a resumed run
+EVALUATION_TAGS = ("valid/", "focus/valid/", "attention/valid/", "samples/valid", "best/")
 
 
 class TensorBoard(Listener):
@@ -38,7 +41,8 @@ class TensorBoard(Listener):
             the start, also of a run that fails; otherwise those of the TrainingEnded event are written. (TensorBoard
             reads the first that a file has, so they cannot be written twice.)
         append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it, and
-            of the test split, is dropped from the file, and the file is continued.
+            of the test split, is dropped from the file, and the file is continued. An evaluation of that very step
+            goes too if the checkpoint does not know it: it comes again.
     """
 
     def __init__(
@@ -50,10 +54,12 @@ class TensorBoard(Listener):
         self.run_dir = Path(run_dir)
         self._options: Mapping[str, OptionValue | None] = dict(options or {})
         self._append_from_step = append_from_step
+        self._is_evaluated = True
         self._file: EventFile | None = None
         self._session: Literal["none", "started", "ended"] = "none"
 
     def on_start(self, event: TrainingStarted) -> None:
+        self._is_evaluated = event.is_evaluated
         self._open()
 
     def on_progress(self, event: Progress) -> None:
@@ -75,6 +81,12 @@ class TensorBoard(Listener):
         if event.samples:
             file.text(_tag(f"samples/{event.split}"), samples_table(event.samples), event.step)
 
+    def on_rollback(self, event: RolledBack) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._append_from_step, self._is_evaluated, self._session = event.step, event.is_evaluated, "none"
+
     def on_end(self, event: TrainingEnded) -> None:
         file = self._open()
         self._options = self._options or dict(event.options)
@@ -94,8 +106,8 @@ class TensorBoard(Listener):
         if self._file is None:
             from attnfocus.report.event_file import EventFile
 
-            dropped = ("_hparams_/", "test/", "focus/test/", "attention/test/", "samples/test")
-            self._file = EventFile(self.run_dir, self._append_from_step, dropped)
+            last_step = () if self._is_evaluated else EVALUATION_TAGS
+            self._file = EventFile(self.run_dir, self._append_from_step, NEW_TAGS, last_step)
             self._start_session(self._file)
         return self._file
 
@@ -149,7 +161,7 @@ def samples_table(samples: tuple[Sample, ...]) -> str:
 
 def _cell(text: str) -> str:
     """The text so that nothing in it is taken for markup."""
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|.-])", r"\\\1", visible(text))
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|.-])", r"\\\1", visible(hide(text)))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "∅"
 
 

@@ -52,7 +52,9 @@ class Terminal(Listener):
     def on_start(self, event: TrainingStarted) -> None:
         self._limits = event
         for index, line in enumerate(self._header):
-            say(self.console, line, style="bold" if index == 0 else _LABEL)
+            say(
+                self.console, line, style="bold" if index == 0 else "yellow" if line.startswith("warning: ") else _LABEL
+            )
         if event.resumed_from is not None:
             say(self.console, f"resumed from step {event.resumed_from:,}")
         if not self._is_plain:

@@ -59,7 +59,7 @@ class Stream:
         self._next = start
         self._num_workers = num_workers
         self._num_taken = 0
-        self._loaded: Iterator[Any] | None = None
+        self._loaded: Any = None  # a loader's iterator; torch has no public handle on its workers
         if num_workers > 0:
             loader = DataLoader(
                 self._items,

@@ -34,6 +34,12 @@ CASES = {
     "too many jobs": (["-m", "optimizer.lr=range(1,100000000)"], ["max_jobs", "99999999"]),
     "a missing run": (["resume=nowhere"], ["resume", "nowhere"]),
     "a missing file": (["dataset=parallel_text", "dataset.train=no.tsv"], ["dataset.train", "no.tsv"]),
+    "a value without a key": (["=3"], ["=3: has no key"]),
+    "a value for a section": (["dataset.tokenizer=bpe"], ["kind, vocab_size", "dataset.tokenizer.kind=bpe"]),
+    "a number for a section": (["dataset.tokenizer=4000"], ["dataset.tokenizer.vocab_size=4000"]),
+    "a path for a section": (["paths=here"], ["data, outputs", "paths.data=here"]),
+    "null for a section": (["dataset.clean=null"], ["dataset.clean=null", "dataset.clean.max_words=null"]),
+    "a key below a value": (["optimizer.lr.max=1"], ["optimizer.lr is a single value"]),
     "no file given": (["dataset=labelled_text", "model=transformer"], ["dataset.train"]),
 }
 
@@ -71,6 +77,69 @@ def test_usage_errors_exit_with_2(arguments: list[str], attnfocus: Command) -> N
 
 def test_an_unknown_verb_gets_the_nearest(attnfocus: Command) -> None:
     assert "Did you mean train?" in attnfocus("trian").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate", "runn=outputs/x"], ["runn: unknown key. Did you mean run?"]),
+        (["evaluate", "run=outputs/x", "beam_size=2"], ["Did you mean decoding.beam_size?"]),
+        (["evaluate", "run=outputs/x", "decoding=2"], ["decoding.beam_size"]),
+        (
+            ["predict", "model=seq2seq", "run=outputs/x"],
+            ["model: unknown key. predict has: ", "run", "input", "format"],
+        ),
+        (["predict", "run=outputs/x", "inptu=a.txt"], ["Did you mean input?"]),
+    ],
+)
+def test_a_wrong_key_gets_those_of_its_own_verb(arguments: list[str], said: list[str], attnfocus: Command) -> None:
+    done = attnfocus(*arguments)
+    assert_polite(done, 2)
+    for text in said:
+        assert text in done.stderr, done.stderr
+    assert "attention" not in done.stderr
+    assert "optimizer" not in done.stderr
+
+
+def test_a_section_takes_a_mapping_and_a_sweep_over_its_keys(attnfocus: Command) -> None:
+    done = attnfocus("train", "dataset.tokenizer={kind: bpe}", "--cfg", "job", "-p", "dataset.tokenizer")
+    assert done.returncode == 0, done.stderr
+    assert "kind: bpe" in done.stdout
+    assert "vocab_size" in done.stdout
+    done = attnfocus("train", "-m", "dataset.tokenizer=bpe,word")
+    assert_polite(done, 2)
+    assert "dataset.tokenizer.kind=bpe" in done.stderr
+
+
+def test_the_limit_of_jobs_is_that_of_the_configuration(attnfocus: Command) -> None:
+    done = attnfocus("train", "-m", "seed=1,2,3", "max_jobs=2")
+    assert_polite(done, 2)
+    assert "3 jobs, more than max_jobs=2" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["train", "attention=dot"], []])
+def test_a_config_dir_that_is_not_there_is_said_once(arguments: list[str], attnfocus: Command) -> None:
+    done = attnfocus(*arguments, "--config-dir", "nope")
+    assert_polite(done, 2)
+    assert done.stderr.count("nope") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["install=fsh"], ["Did you mean fish?", "bash, fish, zsh"]),
+        (["install=powershell"], ["bash, fish, zsh"]),
+        (["instal=bash"], ["install=SHELL"]),
+        ([], ["install=SHELL"]),
+    ],
+)
+def test_completion_for_an_unknown_shell_names_the_three(
+    arguments: list[str], said: list[str], attnfocus: Command
+) -> None:
+    done = attnfocus("-sc", *arguments)
+    assert_polite(done, 2)
+    for text in said:
+        assert text in done.stderr
 
 
 def test_debug_shows_the_traceback(attnfocus: Command) -> None:

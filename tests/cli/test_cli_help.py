@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests_support import Command
+from tests_support import Command, assert_polite
 
 from attnfocus import __version__
+from attnfocus.cli.help import VERBS
 from attnfocus.config.folder import description, groups, shipped_folder
 
 
@@ -53,10 +54,24 @@ def test_version_is_ours(attnfocus: Command) -> None:
 
 def test_completion_knows_verbs_groups_and_choices(attnfocus: Command) -> None:
     assert "complete" in attnfocus("-sc", "install=bash").stdout
-    assert attnfocus("-sc", "query=bash", COMP_LINE="attnfocus tr").stdout.split() == ["train", "evaluate", "predict"]
+    assert attnfocus("-sc", "query=bash", COMP_LINE="attnfocus tr").stdout.split() == list(VERBS)
     assert "attention" in attnfocus("-sc", "query=bash", COMP_LINE="attnfocus train att").stdout
     choices = attnfocus("-sc", "query=bash", COMP_LINE="attnfocus train attention=a").stdout.split()
     assert "attention=additive" in choices
+
+
+def test_completion_knows_paths(attnfocus: Command, tmp_path: Path) -> None:
+    (tmp_path / "outputs" / "2026-01-01").mkdir(parents=True)
+    (tmp_path / "out.tsv").write_text("")
+
+    def offered(line: str, shell: str = "bash") -> list[str]:
+        return attnfocus("-sc", f"query={shell}", COMP_LINE=line).stdout.split()
+
+    assert offered("attnfocus train dataset.train=ou") == ["dataset.train=out.tsv", "dataset.train=outputs/"]
+    assert offered("attnfocus evaluate run=outputs/", "fish") == ["run=outputs/2026-01-01/"]
+    assert "resume=out.tsv" in offered("attnfocus train model=seq2seq resume=")
+    assert offered("attnfocus predict input=./o") == ["input=./out.tsv", "input=./outputs"]
+    assert offered("attnfocus train model=seq2") == ["model=seq2seq"]
 
 
 def test_config_is_shown_without_running(attnfocus: Command, tmp_path: Path) -> None:
@@ -64,6 +79,31 @@ def test_config_is_shown_without_running(attnfocus: Command, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "_target_: attnfocus.models.TransformerClassifier" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--config-dir", "mine"],
+        ["--config-dir=mine", "--help"],
+        ["train", "--help", "--config-dir", "mine"],
+        ["-cd", "mine", "train", "-h"],
+    ],
+)
+def test_choices_of_the_users_own_are_listed(arguments: list[str], attnfocus: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "attention"
+    folder.mkdir(parents=True)
+    (folder / "sharp.yaml").write_text("# Sharper than others\ndefaults:\n  - cosine\n  - _self_\n")
+    done = attnfocus(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "sharp" in done.stdout
+    assert "cosine" in done.stdout
+    assert ("Sharper than others" in done.stdout) == ("train" not in arguments)
+
+
+def test_a_config_dir_needs_a_name(attnfocus: Command) -> None:
+    for arguments in (["--config-dir"], ["train", "--config-dir"], ["train", "--config-dir="]):
+        assert_polite(attnfocus(*arguments), 2)
 
 
 def test_groups_of_the_users_own_come_from_config_dir(attnfocus: Command, tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ def test_a_run_is_loaded_evaluated_and_asked(attnfocus: Command, tmp_path: Path)
     assert [next(answer).text for answer in one_by_one] == [answer.text for answer in together]
 
 
+def test_the_names_of_the_library_are_listed_before_they_are_loaded() -> None:
+    assert set(package.__all__) <= set(dir(package))
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is not a run directory \(it has no config.yaml\)"):
         package.load(tmp_path)

@@ -1,6 +1,7 @@
 """The main job through the real command: the run directory's contract, repetition, resuming, testing, predicting."""
 
 import csv
+import gzip
 import json
 import os
 import signal
@@ -103,6 +104,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert weights[0] == weights[1]
 
 
+def test_resuming_a_finished_run_says_so_and_how_to_go_on(finished: tuple[Path, Any], attnfocus: Command) -> None:
+    run, first = finished
+    done = attnfocus("train", f"resume={run}")
+    assert done.returncode == 0, done.stderr
+    assert "This run was finished already (max_steps reached): nothing was trained." in done.stderr
+    assert done.stderr.splitlines()[-1].strip() == f"attnfocus train resume={run} trainer.max_steps=12"
+    assert "finished already" not in first.stderr
+    # The best is of the part before: its metrics stand in the table all the same.
+    table = [line for line in first.stderr.splitlines() if line.split()[-2:] == ["valid", "test"]]
+    assert len(table) == 1
+    assert table[0] in done.stderr.splitlines()
+    (exact_match,) = [line for line in first.stderr.splitlines() if line.startswith("exact match ")]
+    assert exact_match in done.stderr.splitlines()
+
+
 def test_resuming_cannot_change_what_was_learnt_from(finished: tuple[Path, Any], attnfocus: Command) -> None:
     done = attnfocus("train", f"resume={finished[0]}", "model.hidden_size=32", "seed=3")
     assert_polite(done, 2)
@@ -167,6 +183,16 @@ def test_a_missing_input_is_named(finished: tuple[Path, Any], attnfocus: Command
     assert "none.txt" in done.stderr
 
 
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"May 3, 1999\n" * 9)[:-12]], ids=["foreign", "cut off"])
+def test_a_damaged_gzip_input_is_named(
+    finished: tuple[Path, Any], attnfocus: Command, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "lines.txt.gz").write_bytes(content)
+    done = attnfocus("predict", f"run={finished[0]}", "input=lines.txt.gz")
+    assert_polite(done, 2)
+    assert "lines.txt.gz is not a whole gzip file" in done.stderr
+
+
 def test_a_damaged_checkpoint_is_refused(finished: tuple[Path, Any], attnfocus: Command, tmp_path: Path) -> None:
     import shutil
 
@@ -214,6 +240,14 @@ def test_a_sweep_has_a_table_and_a_csv_and_survives_a_failed_job(attnfocus: Comm
         assert Path(row["run_dir"]).parent == results.parent
         assert (row["status"] == "done") == bool(row["test/exact_match"])
     assert "Traceback" not in done.stderr
+
+
+def test_a_sweep_of_one_job_has_a_folder_named_by_its_number(attnfocus: Command, tmp_path: Path) -> None:
+    done = attnfocus("train", "-m", *TINY_DATES, "paths.outputs=my runs")
+    assert done.returncode == 0, done.stderr
+    (results,) = tmp_path.glob("my runs/sweeps/*/*/results.csv")
+    assert [path.name for path in results.parent.iterdir() if path.is_dir()] == ["0"]
+    assert len(list(csv.DictReader(results.read_text(encoding="utf-8").splitlines()))) == 1
 
 
 def test_runs_started_together_get_folders_of_their_own(tmp_path: Path) -> None:

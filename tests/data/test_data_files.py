@@ -191,6 +191,7 @@ def test_damaged_and_explosive_gzip_files_are_refused(tmp_path: Path, monkeypatc
         ({}, "dataset.train is not given"),
         ({"train": "a", "test_target": "b"}, "dataset.test_target is given without dataset.test"),
         ({"train": "a", "encoding": "utf-9"}, "dataset.encoding=utf-9"),
+        ({"train": "a", "encoding": "base64"}, "dataset.encoding=base64"),
         ({"train": "a", "source_column": "de"}, "both columns by name, or both by number"),
         ({"train": "a", "source_column": -1}, "counted from 0"),
         ({"train": "a", "source_column": 1}, "are the same column, 1"),
@@ -226,6 +227,53 @@ def test_a_label_that_train_lacks_is_a_bad_row_that_lists_the_known_ones(tmp_pat
     assert "l09, ...)" in text
     skipped = LabelledText(train=train, valid=valid, on_bad_row="skip").read(Path(), 0)
     assert len(skipped.splits["valid"]) == 1
+
+
+def test_an_empty_train_table_is_not_blamed_on_the_labels_of_others(tmp_path: Path) -> None:
+    train, valid = write(tmp_path / "t.tsv", ""), write(tmp_path / "v.tsv", "x\ta\n")
+    splits = LabelledText(train=train, valid=valid).read(Path(), 0).splits
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 0, "valid": 1}
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "latin-1"])
+@pytest.mark.parametrize("columns", [(0, 1), ("é类", "label")])
+def test_a_file_in_another_encoding_is_answered_by_the_option_for_it(
+    tmp_path: Path, encoding: str, columns: tuple[int | str, int | str]
+) -> None:
+    text = "é类\tlabel\n今天\t好\nabc\t1\n明天\t坏\n" if encoding == "gb18030" else "é\tlabel\nété\tà\nabc\t1\n"
+    path = write(tmp_path / "t.tsv", text.encode(encoding))
+    said = message(LabelledText(train=path, text_column=columns[0], label_column=columns[1]))
+    assert f"{path}:1:1: byte 0x" in said
+    assert said.splitlines()[-1].startswith("Give the encoding of these files: dataset.encoding=gb18030")
+    assert "latin-1" in said
+    assert "on_bad_row" not in said
+
+
+def test_rows_that_are_bad_for_several_reasons_get_all_ways_out(tmp_path: Path) -> None:
+    text = message(ParallelText(train=write(tmp_path / "t.tsv", b"a\tb\n\xff\tc\nd\n")))
+    assert "dataset.on_bad_row=skip" in text
+    assert "dataset.encoding=" in text
+
+
+def test_skipping_rows_of_another_encoding_says_how_to_read_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", "今天\t好\n明天\t坏\n".encode("gb18030"))
+    (note,) = LabelledText(train=path, on_bad_row="skip").read(Path(), 0).notes
+    assert note.startswith("2 bad rows skipped")
+    assert "dataset.encoding=gb18030" in note
+
+
+def test_a_wide_encoding_without_its_mark_is_a_message(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", "a\tb\n")
+    assert "dataset.encoding" in message(ParallelText(train=path, encoding="utf-16"))
+
+
+@pytest.mark.parametrize(("split", "other"), [("train", "valid"), ("test", "train")])
+def test_the_lines_of_one_side_alone_get_the_option_for_the_other(tmp_path: Path, split: str, other: str) -> None:
+    alone, pair = write(tmp_path / "a.de", "eins\nzwei\n"), write(tmp_path / "p.tsv", "a\tb\n")
+    text = message(ParallelText(**{split: alone, other: pair}))  # type: ignore[arg-type]
+    assert f"{alone} is a single column, without any tab" in text
+    assert f"dataset.{split}_target=FILE" in text
+    assert "_target" not in message(LabelledText(train=alone))
 
 
 def test_a_label_named_by_a_header_is_placed_too(tmp_path: Path) -> None:

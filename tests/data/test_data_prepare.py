@@ -127,6 +127,7 @@ def test_an_empty_split_is_refused_with_the_counts(splits: dict, options: Datase
     with pytest.raises(DataError) as caught:
         prepare(Fixed("translation", **splits), options, NOWHERE, 0)
     assert expected in str(caught.value)
+    assert "a note. Give files that hold rows" in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 5
 
 
@@ -151,6 +152,12 @@ def test_labels_that_the_codec_does_not_know_are_refused() -> None:
     for known in (None, codec):
         with pytest.raises(DataError, match=r"test has labels that the model does not know: maybe.\nIt knows no, yes"):
             prepare(other, words("classification"), NOWHERE, 0, codec=known)
+
+
+def test_what_the_source_noted_is_said_with_labels_that_are_not_known() -> None:
+    other = Fixed("classification", **{**LABELLED, "test": [("text", "label")]})
+    with pytest.raises(DataError, match=r"does not know: label\.(.|\n)*a note"):
+        prepare(other, words("classification"), NOWHERE, 0)
 
 
 def test_a_single_label_is_nothing_to_learn() -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
+from attnfocus.redaction import is_secret, redact
 from attnfocus.report.guard import Guarded
 from attnfocus.report.log import LogEvents, RunLog
-from attnfocus.report.metrics_file import MetricsFile
+from attnfocus.report.metrics_file import MetricsFile, logged_metrics
 from attnfocus.report.results import JobResult, write_results_csv
-from attnfocus.report.summary import is_secret, redact, write_json_atomically
+from attnfocus.report.summary import write_json_atomically
 
 START = TrainingStarted(Path("run"), 10, None, 10)
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -73,6 +74,18 @@ def test_a_resumed_file_equals_an_uninterrupted_one(tmp_path, torn):
         file.write(torn)
     play(MetricsFile(resumed, append_from_step=4), 5, 10)
     assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_metrics_are_found_again_by_step_and_split(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    file = MetricsFile(path)
+    for step, split in ((1, "train"), (1, "valid"), (2, "valid")):
+        file.on_evaluation(Evaluated(step, 1, split, 1.0, {"loss": float(step), "bleu": math.nan}))
+    file.close()
+    path.write_bytes(b'torn\n[1]\n{"step": 2}\n' + path.read_bytes())
+    assert logged_metrics(path, 2, "valid") == {"loss": 2.0}
+    assert logged_metrics(path, 2, "test") is None
+    assert logged_metrics(tmp_path / "none.jsonl", 2, "valid") is None
 
 
 def test_without_resuming_an_old_file_is_never_touched(tmp_path):

@@ -69,6 +69,12 @@ def test_a_pipe_gets_plain_lines():
     assert not any(line.endswith(" ") for line in lines)
 
 
+def test_a_remark_is_the_last_thing_said():
+    console = open_console(io.StringIO())
+    print_result(console, Result(Path("run"), {"valid": METRICS}, None, COMMANDS, "It was over before."))
+    assert console.file.getvalue().splitlines()[-1] == "It was over before."
+
+
 def test_plain_progress_comes_every_ten_seconds_of_training():
     lines = shown(open_console(io.StringIO())).splitlines()
     steps = [line.split("  ")[0] for line in lines if "words/s" in line]

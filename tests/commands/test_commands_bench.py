@@ -1,0 +1,252 @@
+"""`attnfocus bench`: what is measured is what it says, alike for all; mistakes are named; results survive."""
+
+import csv
+import json
+import math
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from tests_support import Command, assert_polite
+from torch import nn
+
+from attnfocus.attention import AdditiveScore, Attention, ScaledDotScore
+from attnfocus.cli import main
+from attnfocus.commands.bench import candidates, listed, measure
+from attnfocus.commands.cost import NUM_WARM_UPS, Baseline, Candidate, Inputs, interleaved, medians, peak_bytes
+from attnfocus.commands.run import load
+from attnfocus.commands.schema import BenchConfig
+from attnfocus.errors import ConfigError
+from attnfocus.report.console import plain_console
+from attnfocus.report.costs import Cost, draw_costs, growth, print_costs
+
+CPU = torch.device("cpu")
+TINY = ("lengths=[16,8,32]", "repeats=2", "embed_dim=16")
+
+
+def inputs_of(length: int = 8, dim: int = 16, with_mask: bool = False) -> Inputs:
+    return Inputs.of(2, length, dim, CPU, torch.float32, with_mask)
+
+
+def only_bench(folder: Path) -> Path:
+    (path,) = folder.glob("outputs/*/*/results.csv")
+    return path.parent
+
+
+def test_a_bench_writes_and_prints_its_results(attnfocus: Command, tmp_path: Path) -> None:
+    done = attnfocus("bench", "attentions=[dot,additive]", *TINY)
+    assert done.returncode == 0, done.stderr
+    folder = only_bench(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {"bench.yaml", "results.csv", "summary.json", "bench.png"}
+    assert (folder / "bench.png").read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader((folder / "results.csv").read_text(encoding="utf-8").splitlines()))
+    places = [(row["attention"], row["length"]) for row in rows]
+    assert places == [(name, length) for length in ("8", "16", "32") for name in ("baseline", "dot", "additive")]
+    for row in rows:
+        assert row["path"] == {"baseline": "sdpa", "dot": "sdpa", "additive": "plain"}[row["attention"]]
+        assert float(row["forward_seconds"]) > 0
+        assert float(row["backward_seconds"]) > 0
+        assert int(row["peak_bytes"]) > 0
+        assert (row["batch_size"], row["embed_dim"], row["num_heads"]) == ("1", "16", "4")
+        assert (row["device"], row["dtype"], row["repeats"], row["problem"]) == ("cpu", "float32", "2", "")
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert set(summary["grows_as_length_to_the"]) == {"baseline", "dot", "additive"}
+    assert "grows as" in done.stdout
+    assert str(folder) in done.stderr
+    assert not [char for char in done.stdout + done.stderr if ord(char) < 32 and char != "\n"]
+    again = attnfocus("bench", f"run_dir={folder}")
+    assert_polite(again, 2)
+    assert "already holds" in again.stderr
+
+
+def test_a_folder_of_a_bench_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "bench.yaml").write_text("lengths: [8]\n")
+    with pytest.raises(ConfigError, match="not a run directory"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["attentions=[addtive]"], ["attentions: addtive: no such choice. Did you mean additive?"]),
+        (["attentions=addtive"], ["Did you mean additive?"]),
+        (["attentions=[dot,additive attention.score.hiden_size=3]"], ["Did you mean attention.score.hidden_size?"]),
+        (["attentions=[dot attention.dropout=2]"], ["attentions: dot attention.dropout=2: attention.dropout", "< 1"]),
+        (["attentions=[dot attention.path=flex]", "device=cpu"], ["path=flex", "compiled for cuda alone"]),
+        (["attentions=[]"], ["attentions: must not be empty"]),
+        (["lengths=[]"], ["lengths: must not be empty"]),
+        (["lengths=[0]"], ["lengths[0]: must be > 0, got 0"]),
+        (["num_heads=3"], ["num_heads: 3 does not divide embed_dim=128"]),
+        (["dtype=float8"], ["dtype", "bfloat16"]),
+        (["lenghts=[8]"], ["Did you mean lengths?"]),
+        (["attentions=[dott]", "num_heads=3"], ["2 problems", "Did you mean dot?", "num_heads"]),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_measured(
+    arguments: list[str],
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # set by the command; put back after the test
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    assert main(["bench", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for text in said:
+        assert text in shown.err, shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_attentions_of_the_users_own_folder_are_measured(attnfocus: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "attention").mkdir(parents=True)
+    (tmp_path / "mine" / "attention" / "sharp.yaml").write_text("# mine\ndefaults:\n  - cosine\n  - _self_\n")
+    done = attnfocus("bench", "--config-dir", "mine", "attentions=[sharp]", "baseline=false", *TINY)
+    assert done.returncode == 0, done.stderr
+    assert "sharp" in done.stdout
+    assert "baseline" not in done.stdout
+
+
+def test_a_list_may_be_given_as_text() -> None:
+    assert listed(["dot", " additive "]) == ["dot", "additive"]
+    assert listed("[dot, 'local attention.pattern.window=4']") == ["dot", "local attention.pattern.window=4"]
+    assert listed("dot") == ["dot"]
+    assert listed("[]") == []
+
+
+def test_options_of_a_choice_are_its_own() -> None:
+    config = BenchConfig(attentions="dot, dot attention/pattern=causal", lengths=[8], embed_dim=16)
+    plain, causal = list(candidates(config, CPU).values())[1:]
+    assert type(plain().pattern).__name__ == "FullPattern"
+    assert type(causal().pattern).__name__ == "CausalPattern"
+    assert causal().num_heads == 4
+
+
+class Recorder(nn.Module):
+    """Notes its name at each call, and hands back the vectors."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        super().__init__()
+        self.name, self.calls = name, calls
+
+    def forward(self, query, keys, values, mask):
+        self.calls.append(self.name)
+        return query * 1.0, None
+
+
+def test_attentions_take_turns_and_none_always_follows_the_same_other() -> None:
+    calls: list[str] = []
+    three = [Candidate(name, Recorder(name, calls)) for name in "abc"]
+    interleaved(three, inputs_of(), repeats=2)
+    assert "".join(calls) == "abc" + "bca" + "cab"
+    assert all(len(candidate.times) == 2 for candidate in three)
+    assert NUM_WARM_UPS == 1
+
+
+def test_the_median_is_of_each_pass() -> None:
+    assert medians(Candidate("a", nn.Identity(), [(1.0, 20.0), (3.0, 10.0), (100.0, 30.0)])) == (3.0, 20.0)
+
+
+class Allocating(nn.Module):
+    """8 MiB and 4 MiB at once, then 12 MiB beside the 4: 16 MiB at the most."""
+
+    def forward(self, query, keys, values, mask):
+        first, second = torch.empty(2**21), torch.empty(2**20)
+        del first
+        third = torch.empty(3 * 2**20)
+        del second, third
+        return query * 1.0, None
+
+
+def test_peak_memory_is_what_was_held_at_once() -> None:
+    inputs = inputs_of(length=4, dim=4)
+    assert 0 <= peak_bytes(Allocating(), inputs) - 16 * 2**20 < 2**12
+
+
+def test_peak_memory_counts_the_gradients_but_not_the_parameters() -> None:
+    layer = Baseline(64, 4)
+    found = peak_bytes(layer, inputs_of(length=2, dim=64))
+    of_gradients = sum(4 * parameter.numel() for parameter in layer.parameters())
+    assert of_gradients < found < 1.5 * of_gradients
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+def test_the_baseline_computes_what_multi_head_attention_does(with_mask: bool) -> None:
+    ours, bare = Attention(16, 16, score=ScaledDotScore, num_heads=4), Baseline(16, 4)
+    pairs = {"query": "query", "key": "keys", "value": "values", "output": "output"}
+    for of_ours, of_bare in pairs.items():
+        getattr(bare, of_bare).load_state_dict(getattr(ours, f"{of_ours}_projection").state_dict())
+    inputs = inputs_of(with_mask=with_mask)
+    given = (inputs.vectors, inputs.vectors, None, inputs.mask)
+    torch.testing.assert_close(ours(*given)[0], bare(*given)[0])
+
+
+def test_the_hidden_units_of_additive_attention_are_never_held_at_once() -> None:
+    """Q = K = 512 and h = 256 in float32: 256 MiB of them in one piece. At 2048 it would be 4 GiB."""
+    attention = Attention(256, 256, score=partial(AdditiveScore, hidden_size=256))
+    inputs = Inputs.of(1, 512, 256, CPU, torch.float32, False)
+    assert peak_bytes(attention, inputs) < 16 * 2**20
+
+
+def test_growth_is_the_exponent_of_a_power_law() -> None:
+    assert growth({n: 3.0 * n**2 for n in (8, 16, 64)}) == pytest.approx(2)
+    assert growth({n: 5.0 * n for n in (100, 1000)}) == pytest.approx(1)
+    assert growth({2: 7.0, 4: 7.0}) == pytest.approx(0)
+    # By hand: points (0, 0), (1, 1), (2, 4) in log2; slope = ((-1)(-5/3) + (1)(7/3)) / 2 = 2.
+    assert growth({1: 1.0, 2: 2.0, 4: 16.0}) == pytest.approx(2)
+    assert growth({8: 1.0}) is None
+    assert growth({}) is None
+
+
+def test_what_would_be_too_slow_or_too_large_is_left_out_and_said() -> None:
+    config = BenchConfig(attentions=["dot"], lengths=[8], max_seconds=1.0, max_gib=1.0, embed_dim=16, repeats=1)
+    builders = candidates(config, CPU)
+    slow = Cost("dot", 8, "sdpa", 0.9, 0.9, 2**20)
+    large = Cost("baseline", 8, "sdpa", 0.1, 0.1, 2**29)
+    of_baseline, of_dot = measure(builders, 16, config, CPU, [large, slow])
+    assert of_dot.problem == "took 1.8 s at 8, more than max_seconds=1."
+    assert of_baseline.problem == "may take 2.0 GiB, more than max_gib=1."
+    of_baseline, of_dot = measure(builders, 32, config, CPU, [large, of_baseline, of_dot])
+    assert of_dot.problem == "took 1.8 s at 8, more than max_seconds=1."
+    assert of_baseline.seconds is None
+
+
+class Short(nn.Module):
+    def forward(self, query, keys, values, mask):
+        if query.shape[-2] > 8:
+            raise ValueError("at most 8 positions: use a larger max_length.")
+        return query * 1.0, None
+
+
+def test_a_length_that_an_attention_refuses_costs_the_others_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    config = BenchConfig(attentions=["short"], lengths=[8, 16], embed_dim=16, repeats=1)
+    builders = {"baseline": partial(Baseline, 16, 4), "short": Short}
+    costs = [cost for length in (8, 16) for cost in measure(builders, length, config, CPU, [])]
+    assert [cost.problem for cost in costs] == [None, None, None, "at most 8 positions: use a larger max_length."]
+    assert costs[2].seconds is not None
+    print_costs(plain_console(sys.stdout), costs)
+    shown = capsys.readouterr().out
+    assert "short at 16: at most 8 positions" in shown
+    assert "   -" in shown
+    assert len(draw_costs(costs, "a $title_").axes) == 2
+
+
+@pytest.mark.parametrize("peak", [None, 2**20])
+def test_a_figure_has_a_panel_for_what_is_known(peak: int | None) -> None:
+    costs = [Cost("dot", n, "sdpa", n * 1e-3, n * 1e-3, peak) for n in (8, 16)]
+    axes = draw_costs(costs, "").axes
+    assert len(axes) == (1 if peak is None else 2)
+    assert all(axis.get_xscale() == axis.get_yscale() == "log" for axis in axes)
+    (line,) = axes[0].lines
+    assert line.get_label() == "dot  1.00"
+    assert all(math.isclose(*pair) for pair in zip(line.get_ydata(), (16e-3, 32e-3), strict=True))
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        candidates(BenchConfig(attentions=["dott", "addditive"], lengths=[], embed_dim=9), CPU)
+    assert len(error.value.problems) == 4

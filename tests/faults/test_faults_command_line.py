@@ -1,0 +1,120 @@
+"""Cases 1 to 12, 37 and 38: mistakes on the command line and in configurations. (9 and 10: tests/security.)"""
+
+import csv
+import time
+from pathlib import Path
+
+import pytest
+from faults_runs import VECTORS, Run
+from tests_support import assert_polite
+
+# Were it read, this file would be the first thing to complain about.
+NO_DATA = ("dataset=parallel_text", "dataset.train=not-there.tsv")
+
+
+def refused(run: Run, *arguments: str, **how: str) -> str:
+    done = run("train", *arguments, **how)
+    assert_polite(done, 2)
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_01_a_mistyped_group_gets_the_nearest(run: Run) -> None:
+    assert "atention: unknown key. Did you mean attention?" in refused(run, "atention=dot")
+
+
+def test_02_a_mistyped_option_gets_the_options_nearest_first(run: Run) -> None:
+    said = refused(run, "attention=additiv")
+    assert "Did you mean additive? There are: additive, " in said
+
+
+def test_03_a_mistyped_key_gets_the_nearest(run: Run) -> None:
+    assert "optimizer.learning_rate: unknown key. Did you mean optimizer.lr?" in refused(
+        run, "optimizer.learning_rate=1"
+    )
+
+
+def test_04_a_wrong_type_is_named_before_any_data_is_read(run: Run) -> None:
+    said = refused(run, *NO_DATA, "trainer.max_steps=abc")
+    assert "trainer.max_steps: must be null or an integer, got 'abc'" in said
+    assert "not-there" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["optimizer.lr=-1", "optimizer.eps=nan"], ["lr: must be > 0, got -1", "eps: must be > 0, got nan"]),
+        (["model.dropout=1.5"], ["model.dropout: must be >= 0 and < 1, got 1.5"]),
+        (["model=transformer", "model.num_heads=5", "dataset=labelled_text"], ["model: ", "num_heads", "5"]),
+        (["attention=local", "attention.pattern.window=0"], ["attention.pattern.window: must be > 0, got 0"]),
+    ],
+)
+def test_05_out_of_range_names_the_range_before_any_data_is_read(run: Run, given: list[str], said: list[str]) -> None:
+    shown = refused(run, *NO_DATA, *given)
+    for text in said:
+        assert text in shown
+    assert "not-there" not in shown
+
+
+@pytest.mark.parametrize("given", ["+foo=1", "++seed=3", "+attention._target_=os.getcwd", "~model"])
+def test_06_adding_and_removing_is_refused_by_name(run: Run, given: str) -> None:
+    said = refused(run, given)
+    assert given in said
+    assert "refused" in said
+
+
+def test_07_several_errors_are_one_message(run: Run) -> None:
+    said = refused(run, "attention=dto", "trainer.max_steps=-5", "optimizer.lrr=2")
+    assert "3 problems in the configuration:" in said
+    for key in ("attention=dto", "trainer.max_steps", "optimizer.lrr"):
+        assert key in said
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("_target_: attnfocus.attention.Attention\ndropout: [1,\n", 3, 1),
+        ("_target_: attnfocus.attention.Attention\n\tdropout: 1\n", 2, 1),
+        ("dropout: 1\n# again\ndropout: 2\n", 3, 1),
+    ],
+    ids=["broken", "tab", "duplicate key"],
+)
+def test_08_broken_yaml_is_placed(run: Run, tmp_path: Path, text: str, line: int, column: int) -> None:
+    path = tmp_path / "mine" / "attention" / "own.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    assert f"{path}:{line}:{column}: " in refused(run, "attention=own", "--config-dir", "mine")
+
+
+def test_11_a_missing_variable_and_a_loop_are_named(run: Run) -> None:
+    said = refused(run, "paths.outputs=${oc.env:ATTNFOCUS_NO_SUCH}")
+    assert "paths.outputs" in said
+    assert "ATTNFOCUS_NO_SUCH" in said
+    assert "run_dir: refers to itself in a circle" in refused(run, "run_dir=${resume}", "resume=${run_dir}")
+
+
+def test_12_a_sweep_beyond_max_jobs_is_refused_at_once(run: Run, tmp_path: Path) -> None:
+    began = time.monotonic()
+    said = refused(run, "-m", "optimizer.lr=range(1,100000000)")
+    assert time.monotonic() - began < 20
+    assert "99999999 jobs, more than max_jobs=1000" in said
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_37_a_device_that_is_not_there_is_said(run: Run, name: str) -> None:
+    said = refused(run, *NO_DATA, f"device={name}", CUDA_VISIBLE_DEVICES="")
+    assert f"device: {name} was given" in said
+    assert "device=auto" in said
+
+
+def test_38_a_failed_job_of_a_sweep_leaves_the_others(run: Run) -> None:
+    done = run("train", "-m", *VECTORS, "trainer.max_steps=1", "model.dropout=0,2")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    shown, _, path = done.stdout.rpartition("results  ")
+    assert "1 of 2 jobs failed" in shown
+    rows = list(csv.DictReader(Path(path.strip()).read_text(encoding="utf-8").splitlines()))
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert rows[1]["run_dir"] in shown
+    assert "must be >= 0 and < 1, got 2" in shown

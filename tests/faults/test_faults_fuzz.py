@@ -1,0 +1,82 @@
+"""Hundreds of generated bad overrides: each is answered with exit code 2 and at most five lines."""
+
+import copy
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from faults_overrides import Overrides
+from faults_runs import Run
+
+from attnfocus.cli import main
+from attnfocus.config.folder import config_folders, groups
+from attnfocus.config.overrides import CommandLine
+
+NUM_IN_PROCESS = 500
+NUM_PROCESSES = 20
+MAX_CHARACTERS = 4000  # of a whole message: what was given is shown, but not all of 100,000 characters
+
+
+def generated(seed: int, count: int) -> list[str]:
+    config = CommandLine("train", []).compose([])
+    return list(itertools.islice(Overrides(seed, config, groups(config_folders(None))), count))
+
+
+def complaint(code: int, said: str) -> str | None:
+    """What is wrong with an answer."""
+    lines = said.splitlines()
+    if code != 2:
+        return f"exit code {code}"
+    if not 1 <= len(lines) <= 5 or not said.startswith("attnfocus: "):
+        return f"{len(lines)} lines"
+    if len(said) > MAX_CHARACTERS:
+        return f"{len(said)} characters"
+    if any(word in said for word in ("Traceback", "HYDRA_FULL_ERROR", "append a +")):
+        return "a traceback, or Hydra's advice"
+    steering = sorted({char for char in said if ord(char) < 32 and char != "\n"})
+    return f"steers the terminal with {steering}" if steering else None
+
+
+@pytest.fixture
+def _quick_and_without_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compositions that repeat are made once, and an override that is accepted fails instead of training."""
+    real, known = CommandLine.compose, {}
+
+    def compose(self: CommandLine, overrides: Sequence[str], *, resolve: bool = False) -> dict[str, Any]:
+        key = (tuple(overrides), resolve)
+        if key not in known:
+            known[key] = real(self, overrides, resolve=resolve)
+        return copy.deepcopy(known[key])
+
+    def accepted(*_: object) -> None:
+        raise AssertionError("accepted")
+
+    monkeypatch.setattr(CommandLine, "compose", compose)
+    monkeypatch.setattr("attnfocus.commands.train.prepare_data", accepted)
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("_quick_and_without_data")
+def test_every_generated_mistake_is_answered_politely(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = []
+    for text in generated(5, NUM_IN_PROCESS):
+        code = main(["train", text])
+        problem = complaint(code, capsys.readouterr().err)
+        if problem:
+            wrong.append(f"{problem}: {text[:80]!r}")
+    assert not wrong, "\n".join([f"{len(wrong)} of {NUM_IN_PROCESS}", *wrong[:40]])
+
+
+def test_so_are_those_that_a_shell_passes_on(run: Run) -> None:
+    wrong = []
+    for text in generated(6, NUM_PROCESSES):
+        done = run("train", text)
+        problem = complaint(done.returncode, done.stderr)
+        if problem:
+            wrong.append(f"{problem}: {text[:80]!r}")
+    assert not wrong, "\n".join(wrong)
