@@ -1,8 +1,8 @@
 """Help, version and completion: complete, short, and at once."""
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,11 @@ def test_help_loads_neither_torch_nor_hydra(arguments: list[str]) -> None:
 def test_help_answers_in_half_a_second(attnfocus: Command) -> None:
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         attnfocus("--help")
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.5  # the best of three: other processes may share the machine
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    assert min(seconds) < 0.5  # of the processor, the best of three: other processes may share the machine
 
 
 def test_every_choice_is_listed_with_its_line(attnfocus: Command) -> None:

@@ -61,6 +61,7 @@ def _quick_and_without_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_quick_and_without_data")
 def test_every_generated_mistake_is_answered_politely(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = []

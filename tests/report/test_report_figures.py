@@ -185,10 +185,10 @@ def test_drawing_changes_nothing_of_matplotlib_and_needs_no_pyplot():
 def test_a_figure_is_fast_enough_to_be_drawn_during_training():
     values, times = weights(1, 10, 20), []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         to_png(heat_map(values, list("2024-03-05"), list("5 mars 2024, le matin")[:20]))
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.3  # 0.05 s where nothing else runs
+        times.append(time.process_time() - start)
+    assert min(times) < 0.3  # of the processor; other processes may share the machine
 
 
 @settings(max_examples=25, deadline=None)

@@ -131,10 +131,10 @@ def test_the_display_shows_where_the_run_is():
 def test_the_display_costs_little_however_many_events_come():
     terminal = Terminal(HEADER, console=open_console(Screen(), environ={"TERM": "xterm"}, width=100))
     terminal.on_start(TrainingStarted(Path("run"), 10_000, 2, 25))
-    start = time.perf_counter()
+    start = time.process_time()
     for step in range(10_000):
         terminal.on_progress(progress(step, 10_000))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     terminal.close()
 
 
