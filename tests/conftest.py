@@ -1,6 +1,8 @@
 """The command as users run it, and where the real data sets lie."""
 
+import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +11,26 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# A shell that starts a job in the background lets it ignore Ctrl-C, and what it starts too.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A busy machine makes single examples slow, which says nothing about the code.
 settings.register_profile("attnfocus", deadline=None)
 settings.load_profile("attnfocus")
 
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_logging() -> None:
+    """A command that ran inside the test process may have left the package's log with another configuration."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "attnfocus" and isinstance(logger, logging.Logger):
+            logger.disabled, logger.propagate = False, True
+            logger.setLevel(logging.NOTSET)
+            logger.handlers.clear()
 
 
 @pytest.fixture

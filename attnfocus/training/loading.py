@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -71,7 +72,8 @@ class Stream:
                 worker_init_fn=_start_worker,
                 generator=torch.Generator(),  # its base seed must not be drawn from the run's
             )
-            self._loaded = iter(loader)
+            with _deaf():
+                self._loaded = iter(loader)
 
     def take(self) -> TrainBatch:
         """The next micro-batch.
@@ -176,6 +178,19 @@ class _Places:
 
 def _unchanged(item: Any) -> Any:
     return item
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that start inside hear none of the run's signals from their birth on; here they wait until it ends."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, which has no such signals either
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in _SIGNALS])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker(worker: int) -> None:

@@ -3,7 +3,6 @@
 import functools
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -119,14 +118,15 @@ def test_a_hanging_worker_is_not_waited_for_for_ever(tmp_path):
     assert time.perf_counter() - began < 30
 
 
-def test_workers_are_deaf_to_the_signals_that_the_run_answers(tmp_path):
+@pytest.mark.parametrize("at_once", [False, True])
+def test_workers_are_deaf_to_the_signals_that_the_run_answers(at_once):
     stream = Stream(epochs, (0, 0), 2, 60)
-    stream.take()
-    for worker in stream._loaded._workers:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            os.kill(worker.pid, number)
-    assert len(names(stream, 20)) == 20
-    stream.close()
-    deadline = time.perf_counter() + 10
-    while threading.active_count() > 1 and time.perf_counter() < deadline:
-        time.sleep(0.05)
+    try:
+        if not at_once:
+            stream.take()
+        for worker in stream._loaded._workers:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+                os.kill(worker.pid, number)
+        assert len(names(stream, 20)) == 20
+    finally:
+        stream.close()
