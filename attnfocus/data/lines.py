@@ -24,6 +24,17 @@ MAX_GZIP_RATIO = 200  # text shrinks 3 to 20 times; a bomb about 1000 times
 MAX_UNPACKED_ALWAYS_FINE = 100_000_000
 NUM_SHOWN = 3  # with the first and the last line a message of five
 
+ARCHIVE_HEAD = 512
+ARCHIVE_MARKS = (  # where in the file, and what: zip, tar, 7z, rar, bzip2, xz, zstd
+    (0, b"PK\x03\x04"),
+    (257, b"ustar"),
+    (0, b"7z\xbc\xaf\x27\x1c"),
+    (0, b"Rar!\x1a\x07"),
+    (4, b"1AY&SY"),
+    (0, b"\xfd7zXZ\x00"),
+    (0, b"\x28\xb5\x2f\xfd"),
+)
+
 SURROGATE = re.compile("[\ud800-\udfff]")  # what `surrogateescape` makes of a byte that cannot be decoded
 OTHER_ENCODINGS = "dataset.encoding=gb18030 (Chinese), latin-1 (Western Europe) or utf-16"
 
@@ -148,6 +159,7 @@ def text_lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
     try:
         with path.open("rb") as raw:
             binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            _refuse_archive(path, binary)
             with io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline="\n") as stream:
                 yield _bounded_lines(stream, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -159,6 +171,14 @@ def text_lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def _refuse_archive(path: Path, binary: gzip.GzipFile | io.BufferedReader) -> None:
+    """Archives are told by their content and never unpacked: what is inside might write anywhere."""
+    head = binary.read(ARCHIVE_HEAD)
+    binary.seek(0)
+    if any(head[offset:].startswith(mark) for offset, mark in ARCHIVE_MARKS):
+        raise DataError(f"{path}: is an archive; nothing was unpacked. Unpack it and give the text file inside.")
 
 
 def _bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
