@@ -25,7 +25,9 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(autouse=True)
 def _unchanged_logging() -> None:
-    """A command that ran inside the test process may have left the package's log with another configuration."""
+    """A command that ran inside the test process may have left the logs with another configuration."""
+    logging.disable(logging.NOTSET)
+    logging.root.setLevel(logging.WARNING)
     for name, logger in logging.root.manager.loggerDict.items():
         if name.partition(".")[0] == "attnfocus" and isinstance(logger, logging.Logger):
             logger.disabled, logger.propagate = False, True
