@@ -84,7 +84,7 @@ class Stream:
         place = self._next
         try:
             item = self._items[place] if self._loaded is None else next(self._loaded)
-        except RuntimeError as error:
+        except (RuntimeError, OSError, EOFError) as error:  # the last two from a worker that died while it sent
             raise self.death(error) or error from None
         if isinstance(item, _Failure):
             where = f" in loader worker {item.worker}" if self._num_workers else ""
@@ -95,13 +95,15 @@ class Stream:
         batch: TrainBatch = item
         return batch
 
-    def death(self, error: RuntimeError) -> RunError | None:
+    def death(self, error: Exception) -> RunError | None:
         """What to tell the user when `error` says that a worker is dead or hangs; it may come at any moment."""
         text = str(error)
         if "DataLoader timed out" in text:
             what = f"loader worker {self._num_taken % self._num_workers} did not answer ({text.removesuffix('.')})"
         elif match := _DEATH.search(text):
             what = f"a loader worker (pid {match['pids']}) {match['what']}"
+        elif self._num_workers and isinstance(error, ConnectionError | EOFError | FileNotFoundError):
+            what = f"a loader worker died while it sent the batch ({type(error).__name__})"
         else:
             return None
         return RunError(
