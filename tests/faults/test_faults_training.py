@@ -88,7 +88,7 @@ def test_33_a_batch_can_be_split_where_it_does_not_fit(run: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("worker_killed", ["worker (pid ", "trainer.num_workers=0"]),
+        ("worker_killed", ["a loader worker ", "trainer.num_workers=0"]),
         ("worker_raises", ["loader worker 1", "ZeroDivisionError: no such row"]),
         ("worker_hangs", ["loader worker 1 did not answer", "trainer.num_workers=0"]),
     ],
