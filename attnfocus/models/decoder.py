@@ -6,7 +6,7 @@ A decoder runs over any number of tokens from a given state: over the whole targ
 when decoding. Both are the same code.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from attnfocus.attention import BaseAttention, History, Memory
 from attnfocus.models.embeddings import linear
 from attnfocus.models.recurrent import LayerState, RecurrentCells, RecurrentLayers, RecurrentOptions, RecurrentState
+from attnfocus.models.stepwise import StepwiseLinear
 
 
 class EncodedSource(NamedTuple):
@@ -73,9 +74,9 @@ class RecurThenAttend(nn.Module):
         self.readout_dim = readout_dim
         self.input_feeding = input_feeding
         self.attention = attention
-        self.recurrent: nn.Module
+        self.recurrent: Any
         if input_feeding:
-            self.recurrent = RecurrentCells(embed_dim + readout_dim, options)
+            self.recurrent = RecurrentCells(embed_dim, readout_dim, options)
         else:
             self.recurrent = RecurrentLayers(embed_dim, options)
         self.readout = linear(attention.output_dim + options.hidden_size, readout_dim, bias=False)
@@ -91,27 +92,24 @@ class RecurThenAttend(nn.Module):
         if self.input_feeding:
             return self._one_by_one(embedded, state, source, need_weights)
         hidden, layers = self.recurrent(embedded, state.layers)  # (N, T, H)
-        readout, weights, history = self._attend(hidden, state.history, source, need_weights)
+        context, weights, history = self.attention.advance(hidden, source.attended, state.history, need_weights)
+        readout = torch.tanh(self.readout(torch.cat((context, hidden), dim=-1)))
         return Decoded(readout, DecoderState(layers, None, history), weights)
 
     def _one_by_one(self, embedded: Tensor, state: DecoderState, source: EncodedSource, need_weights: bool) -> Decoded:
         layers, fed, history = state
         assert fed is not None
         readouts, maps = [], []
-        for token in embedded.unbind(1):  # (N, E)
-            layers = self.recurrent(torch.cat((token, fed), dim=-1), layers)
-            hidden = layers[-1].hidden.unsqueeze(1)
-            readout, weights, history = self._attend(hidden, history, source, need_weights)
-            fed = readout.squeeze(1)
-            readouts.append(readout)
+        steps, combine = self.recurrent.steps(embedded), StepwiseLinear(self.readout.weight)
+        for number in range(len(steps)):
+            layers = steps.step(number, fed, layers)
+            hidden = layers[-1].hidden
+            query = hidden.unsqueeze(1)  # (N, 1, H)
+            context, weights, history = self.attention.advance(query, source.attended, history, need_weights)
+            fed = torch.tanh(combine(torch.cat((context.squeeze(1), hidden), dim=-1)))
+            readouts.append(fed)
             maps.append(weights)
-        return Decoded(torch.cat(readouts, dim=1), DecoderState(layers, fed, history), join_weights(maps))
-
-    def _attend(
-        self, hidden: Tensor, history: History | None, source: EncodedSource, need_weights: bool
-    ) -> tuple[Tensor, Tensor | None, History | None]:
-        context, weights, history = self.attention.advance(hidden, source.attended, history, need_weights)
-        return torch.tanh(self.readout(torch.cat((context, hidden), dim=-1))), weights, history
+        return Decoded(torch.stack(readouts, dim=1), DecoderState(layers, fed, history), join_weights(maps))
 
 
 class AttendThenRecur(nn.Module):
@@ -124,7 +122,7 @@ class AttendThenRecur(nn.Module):
     def __init__(self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: BaseAttention) -> None:
         super().__init__()
         self.attention = attention
-        self.recurrent = RecurrentCells(embed_dim + attention.output_dim, options)
+        self.recurrent = RecurrentCells(embed_dim, attention.output_dim, options)
         self.readout = linear(options.hidden_size + attention.output_dim + embed_dim, readout_dim)
 
     def start(self, layers: RecurrentState, source: EncodedSource) -> DecoderState:
@@ -135,10 +133,11 @@ class AttendThenRecur(nn.Module):
         """Read the embedded tokens (N, T, E) from `state` on."""
         layers, history = state.layers, state.history
         hiddens, contexts, maps = [], [], []
-        for token in embedded.unbind(1):  # (N, E)
+        steps = self.recurrent.steps(embedded)
+        for number in range(len(steps)):
             query = layers[-1].hidden.unsqueeze(1)  # (N, 1, H)
             context, weights, history = self.attention.advance(query, source.attended, history, need_weights)
-            layers = self.recurrent(torch.cat((token, context.squeeze(1)), dim=-1), layers)
+            layers = steps.step(number, context.squeeze(1), layers)
             hiddens.append(layers[-1].hidden)
             contexts.append(context)
             maps.append(weights)

@@ -1,21 +1,32 @@
 """What a model answers.
 
-Shapes: B batch, T target tokens, V target vocabulary, C classes, H heads, Q queries, K keys.
+Shapes: B batch, T target tokens, V target vocabulary, R readout width, C classes, H heads, Q queries, K keys.
 """
 
 from typing import NamedTuple
 
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class SequenceOutput(NamedTuple):
-    """Scores of every next target token.
+    """Vectors to predict every next target token from, and the output layer that scores them.
 
+    The scores of a large vocabulary are the largest tensor of a step, so they are made when asked for: a loss can go
+    over them in parts.
     `weights` maps an attention's name (`cross`) to (B, H, T, S); empty unless weights were asked for.
     """
 
-    logits: Tensor  # (B, T, V)
+    readout: Tensor  # (B, T, R)
+    output_weight: Tensor  # (V, R)
+    output_bias: Tensor | None  # (V,)
     weights: dict[str, Tensor]
+
+    @property
+    def logits(self) -> Tensor:
+        """Scores (B, T, V), in the readout's dtype: half precision after a forward pass under autocast."""
+        bias = None if self.output_bias is None else self.output_bias.to(self.readout.dtype)
+        return F.linear(self.readout, self.output_weight.to(self.readout.dtype), bias)
 
 
 class ClassifierOutput(NamedTuple):

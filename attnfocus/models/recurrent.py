@@ -4,11 +4,13 @@ Shapes: N rows (sequences), T steps, D input width, H hidden_size.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from attnfocus.models.stepwise import StepwiseLinear
 
 CellKind = Literal["lstm", "gru"]
 
@@ -55,30 +57,86 @@ class RecurrentLayers(nn.Module):
 
 
 class RecurrentCells(nn.Module):
-    """The same stack one step at a time, for decoders whose input depends on their last step."""
+    """The same stack one step at a time, for decoders whose input depends on their last step.
 
-    def __init__(self, input_dim: int, options: RecurrentOptions) -> None:
+    The input of a step is [known; fed]: what is known of all steps beforehand, and what follows from the last one.
+    """
+
+    def __init__(self, known_dim: int, fed_dim: int, options: RecurrentOptions) -> None:
         super().__init__()
         kind = nn.LSTMCell if options.cell == "lstm" else nn.GRUCell
-        sizes = [input_dim] + [options.hidden_size] * (options.num_layers - 1)
+        sizes = [known_dim + fed_dim] + [options.hidden_size] * (options.num_layers - 1)
+        self.known_dim = known_dim
         self.cells = nn.ModuleList(kind(size, options.hidden_size) for size in sizes)
         self.dropout = options.dropout
         for cell in self.cells:
             initialize_recurrent(cell)
 
-    def forward(self, inputs: Tensor, state: RecurrentState) -> RecurrentState:
-        """(N, D) -> the state after this step; the top layer's output is `[-1].hidden`."""
-        new_state = []
-        for depth, (cell, layer) in enumerate(zip(self.cells, state, strict=True)):
-            if depth > 0:
-                inputs = F.dropout(inputs, self.dropout, self.training)
-            if layer.cell is None:
-                layer = LayerState(cell(inputs, layer.hidden), None)
+    def steps(self, known: Tensor) -> "RecurrentSteps":
+        """What walks through the steps of `known` (N, T, D)."""
+        return RecurrentSteps(self, known)
+
+
+class RecurrentSteps:
+    """One walk over T steps. All that does not wait for the last step is computed for all steps at once."""
+
+    def __init__(self, cells: RecurrentCells, known: Tensor) -> None:
+        lowest: Any = cells.cells[0]
+        of_known, of_fed = lowest.weight_ih.split([cells.known_dim, lowest.weight_ih.shape[1] - cells.known_dim], dim=1)
+        self.known = F.linear(known, of_known, lowest.bias_ih).unbind(1)
+        self.layers = [_StepwiseCell(cell, of_fed if depth == 0 else None) for depth, cell in enumerate(cells.cells)]
+        self.dropout = cells.dropout if cells.training else 0.0
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def step(self, number: int, fed: Tensor, state: RecurrentState) -> RecurrentState:
+        """The state after step `number`, fed (N, F); the top layer's output is `[-1].hidden`."""
+        new_state: list[LayerState] = []
+        for depth, (cell, layer) in enumerate(zip(self.layers, state, strict=True)):
+            if depth == 0:
+                new_state.append(cell(fed, layer, self.known[number]))
             else:
-                layer = LayerState(*cell(inputs, (layer.hidden, layer.cell)))
-            new_state.append(layer)
-            inputs = layer.hidden
+                below = F.dropout(new_state[-1].hidden, self.dropout, self.dropout > 0)
+                new_state.append(cell(below, layer, cell.input_bias))
         return tuple(new_state)
+
+
+class _StepwiseCell:
+    """An LSTM or GRU cell that takes a part of its gates' input ready-made."""
+
+    def __init__(self, cell: Any, of_fed: Tensor | None) -> None:
+        self.is_lstm = isinstance(cell, nn.LSTMCell)
+        self.input_bias, self.hidden_bias = cell.bias_ih, cell.bias_hh
+        input_weight = cell.weight_ih if of_fed is None else of_fed
+        if self.is_lstm:
+            self.of_both = StepwiseLinear(torch.cat((input_weight, cell.weight_hh), dim=1))
+        else:  # a GRU's candidate gates what comes from the last state apart from the rest
+            self.of_input, self.of_hidden = StepwiseLinear(input_weight), StepwiseLinear(cell.weight_hh)
+
+    def __call__(self, inputs: Tensor, state: LayerState, added: Tensor) -> LayerState:
+        """inputs (N, D), and `added` (N, gates) or (gates,) to the gates -> the state after the step."""
+        if state.cell is None:
+            return LayerState(self._gru(inputs, state.hidden, added), None)
+        return self._lstm(inputs, state.hidden, state.cell, added)
+
+    def _lstm(self, inputs: Tensor, hidden: Tensor, cell: Tensor, added: Tensor) -> LayerState:
+        """c' = f c + i g, h' = o tanh(c')   (Gers et al. 2000), gates in torch's order: i, f, g, o."""
+        gates = self.of_both(torch.cat((inputs, hidden), dim=1)) + added + self.hidden_bias
+        size = hidden.shape[1]
+        opened, candidate, output = gates.split([2 * size, size, size], dim=1)
+        written, kept = opened.sigmoid().chunk(2, dim=1)
+        cell = torch.addcmul(kept * cell, written, candidate.tanh())
+        return LayerState(output.sigmoid() * cell.tanh(), cell)
+
+    def _gru(self, inputs: Tensor, hidden: Tensor, added: Tensor) -> Tensor:
+        """n = tanh(W x + r (U h + b)), h' = n + z (h - n)   (Cho et al. 2014), in torch's order: r, z, n."""
+        size = hidden.shape[1]
+        of_inputs, candidate = (self.of_input(inputs) + added).split([2 * size, size], dim=1)
+        of_hidden, remembered = (self.of_hidden(hidden) + self.hidden_bias).split([2 * size, size], dim=1)
+        reset, kept = (of_inputs + of_hidden).sigmoid().chunk(2, dim=1)
+        candidate = torch.tanh(torch.addcmul(candidate, reset, remembered))
+        return candidate + kept * (hidden - candidate)
 
 
 def initialize_recurrent(module: nn.Module) -> None:

@@ -102,8 +102,9 @@ class Seq2Seq(nn.Module):
     ) -> SequenceOutput:
         """Teacher-forced: source (B, S) of `source_lengths` (B,), target_in (B, T) from BOS on."""
         memory = self.encode(source, source_lengths)
-        logits, _, weights = self._decode(target_in, self.start(memory), memory, need_weights)
-        return SequenceOutput(logits, {} if weights is None else {"cross": weights})
+        readout, _, weights = self._decode(target_in, self.start(memory), memory, need_weights)
+        named = {} if weights is None else {"cross": weights}
+        return SequenceOutput(readout, self.output.weight, self.output.bias, named)
 
     def encode(self, source: Tensor, lengths: Tensor) -> EncodedSource:
         """What depends on the source (B, S) alone, the attention's projections of it included."""
@@ -121,8 +122,8 @@ class Seq2Seq(nn.Module):
         self, tokens: Tensor, state: DecoderState, memory: EncodedSource, need_weights: bool = False
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """Read one token of each row (N,): logits of the next one (N, V), the new state, weights (N, heads, S)."""
-        logits, state, weights = self._decode(tokens.unsqueeze(1), state, memory, need_weights)
-        return logits.squeeze(1), state, None if weights is None else weights.squeeze(2)
+        readout, state, weights = self._decode(tokens.unsqueeze(1), state, memory, need_weights)
+        return self.output(readout.squeeze(1)), state, None if weights is None else weights.squeeze(2)
 
     def select(self, tree: Tree, index: Tensor) -> Tree:
         """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""
@@ -133,5 +134,4 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         embedded = F.dropout(self.target_embedding(tokens), self.dropout, self.training)
         decoded: Any = self.decoder(embedded, state, memory, need_weights)
-        readout = F.dropout(decoded.readout, self.dropout, self.training)
-        return self.output(readout), decoded.state, decoded.weights
+        return F.dropout(decoded.readout, self.dropout, self.training), decoded.state, decoded.weights

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,6 +20,7 @@ from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
 from attnfocus.special import PAD
 from attnfocus.tasks.base import Direction, Evaluation, Prediction, StepOutput, Task
+from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.focused import FocusMeans
 from attnfocus.tasks.gather import (
     ExactSums,
@@ -54,9 +56,13 @@ class TranslationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        logits = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1]).logits
-        losses = _token_losses(logits, batch.targets, self.label_smoothing)
-        return StepOutput(losses.sum(), batch.num_targets)
+        output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1])
+        expected = batch.targets[:, 1:].flatten()
+        real = torch.nonzero_static(expected != PAD, size=batch.num_targets).squeeze(1)  # does not wait for the device
+        readout = output.readout.flatten(0, 1)[real]
+        layer = (output.output_weight, output.output_bias)
+        loss_sum = linear_cross_entropy(readout, *layer, expected[real], self.label_smoothing)
+        return StepOutput(loss_sum, batch.num_targets)
 
     def evaluate(
         self,
@@ -141,19 +147,11 @@ class TranslationTask(Task):
             yield Prediction(inputs.ids[number], text, hypothesis.score, source_text(row), row.target, **shown)
 
 
-def _token_losses(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Loss of each target token: logits (B, T, V), targets (B, 1 + T) from BOS on -> (B, T), 0 at padding.
-
-    The logits of padding are not taken out first: finding them would wait for the device and copy the rest, and
-    batches are made of like lengths.
-    """
+def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Loss of each target token: logits (B, T, V), targets (B, 1 + T) from BOS on -> (B, T), 0 at padding."""
     expected = targets[:, 1:]
     losses = F.cross_entropy(
-        at_least_float32(logits).flatten(0, 1),
-        expected.flatten(),
-        ignore_index=PAD,
-        reduction="none",
-        label_smoothing=label_smoothing,
+        at_least_float32(logits).flatten(0, 1), expected.flatten(), ignore_index=PAD, reduction="none"
     )
     return losses.view(expected.shape)
 

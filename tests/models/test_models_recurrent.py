@@ -57,7 +57,7 @@ def test_empty_sequence_encodes_to_zero_with_finite_gradients(cell):
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_cells_step_by_step_equal_layers_over_the_whole_sequence(cell):
     torch.manual_seed(0)
-    cells = RecurrentCells(4, options(cell, 2)).double()
+    cells = RecurrentCells(3, 1, options(cell, 2)).double()
     layers = RecurrentLayers(4, options(cell, 2)).double()
     values = {
         f"{name}_l{depth}": value for depth, each in enumerate(cells.cells) for name, value in each.state_dict().items()
@@ -67,9 +67,9 @@ def test_cells_step_by_step_equal_layers_over_the_whole_sequence(cell):
     state = tuple(LayerState(h, c if cell == "lstm" else None) for h, c in start)
     inputs = torch.randn(3, 5, 4, dtype=torch.float64)
     expected, expected_state = layers(inputs, state)
-    outputs = []
-    for step in inputs.unbind(1):
-        state = cells(step, state)
+    outputs, steps = [], cells.steps(inputs[..., :3])
+    for number in range(len(steps)):
+        state = steps.step(number, inputs[:, number, 3:], state)
         outputs.append(state[-1].hidden)
     torch.testing.assert_close(torch.stack(outputs, 1), expected)
     torch.testing.assert_close(state, expected_state)

@@ -79,7 +79,7 @@ class Parrot(torch.nn.Module):
         logits = torch.zeros(*target_in.shape, self.vocab_size)
         keys = torch.arange(source.shape[1]) < lengths[:, None]
         weights = (keys / lengths[:, None])[:, None, None].expand(-1, 1, target_in.shape[1], -1)
-        return SequenceOutput(logits, {"cross": weights})
+        return SequenceOutput(logits, torch.eye(self.vocab_size), None, {"cross": weights})
 
     def encode(self, source, lengths):
         found = [self.sources[tuple(row[:n].tolist())] for row, n in zip(source, lengths, strict=True)]

@@ -1,0 +1,85 @@
+"""A linear layer that is applied step by step, and whose weight gradient is made for all steps at once.
+
+Shapes: N rows, T steps, I input width, O output width.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+
+def product_dtype(tensor: Tensor) -> torch.dtype:
+    """What a matrix product with this tensor is computed in, autocast considered."""
+    device = tensor.device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):  # autocast knows no meta device
+        return tensor.dtype
+    return torch.get_autocast_dtype(device)
+
+
+class StepwiseLinear:
+    """y_t = W x_t, for steps whose inputs follow from earlier outputs; made anew for each pass over a sequence.
+
+    Autograd alone would make and add up a gradient of W (O, I) at every step: T thin products of (O, N) and (N, I), and
+    T sums over a large matrix. Here the steps note what they saw, and one product of (O, T N) and (T N, I) follows when
+    the backward pass has gone through all of them.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        weight = weight.to(product_dtype(weight))
+        self.weight = weight
+        self._tape = _Tape(weight.detach())
+        # A compiler makes its own plan, and without gradients there is nothing to save.
+        self._records = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
+        self._end: Tensor | None = _AllSteps.apply(weight, self._tape) if self._records else None
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """(N, I) -> (N, O)."""
+        if not self._records:
+            return F.linear(inputs, self.weight)
+        outputs: Tensor = _OneStep.apply(inputs.to(self.weight.dtype), self._end, self._tape)
+        return outputs
+
+
+class _Tape:
+    """What the steps saw: an input forward, the gradient of its output backward."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self.weight = weight
+        self.inputs: list[Tensor] = []
+        self.gradients: dict[int, Tensor] = {}  # a step that the loss does not depend on has none
+
+
+class _OneStep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, end: Tensor, tape: _Tape) -> Tensor:
+        ctx.tape, ctx.number = tape, len(tape.inputs)
+        tape.inputs.append(inputs)
+        return inputs @ tape.weight.t()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        ctx.tape.gradients[ctx.number] = gradient
+        of_inputs = gradient @ ctx.tape.weight if ctx.needs_input_grad[0] else None
+        return of_inputs, gradient.new_zeros(()), None
+
+
+class _AllSteps(torch.autograd.Function):
+    """Gives every step a number to depend on, so that its own backward pass comes after theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, tape: _Tape) -> Tensor:
+        ctx.tape = tape
+        return weight.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        tape = ctx.tape
+        numbers = sorted(tape.gradients)
+        outputs = torch.cat([tape.gradients[number] for number in numbers])  # (T N, O)
+        tape.gradients.clear()
+        return outputs.t() @ torch.cat([tape.inputs[number] for number in numbers]), None
