@@ -19,6 +19,7 @@ from attnfocus.models.outputs import ClassifierOutput
 from attnfocus.models.pooling import AttentionPooling, mean_pooling, shortest_limit
 from attnfocus.models.transformer_layers import LayerOptions, NormPlace, TransformerLayer
 
+
 class TransformerClassifier(nn.Module):
     """Transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), pooled into one vector, then a linear layer.
 
