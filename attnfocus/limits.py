@@ -33,6 +33,13 @@ class Range:
         return " and ".join(f"{sign}{bound:g}" for sign, bound in bounds if bound is not None)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Marks an option that a choice of a group of the configuration fills: `group@key=choice`."""
+
+    group: str
+
+
 PositiveInt = Annotated[int, Range(gt=0)]
 NonNegativeInt = Annotated[int, Range(ge=0)]
 PositiveFloat = Annotated[float, Range(gt=0)]

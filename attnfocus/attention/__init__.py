@@ -7,6 +7,7 @@ Each factor is a class of its own and every combination has one interface; see `
 """
 
 from attnfocus.attention.attention import Attention
+from attnfocus.attention.growing import GrowingMemory
 from attnfocus.attention.heads import BaseAttention
 from attnfocus.attention.memory import History, Memory, Places
 from attnfocus.attention.normalizers import (
@@ -23,6 +24,7 @@ from attnfocus.attention.normalizers import (
 )
 from attnfocus.attention.paths import Call, PathChoice
 from attnfocus.attention.patterns import (
+    BackwardPattern,
     BigBirdPattern,
     BlockSparsePattern,
     CausalPattern,
@@ -31,6 +33,7 @@ from attnfocus.attention.patterns import (
     Pattern,
     StridedPattern,
     TopKPattern,
+    looking_back,
 )
 from attnfocus.attention.positions import (
     AlibiPosition,
@@ -70,6 +73,7 @@ __all__ = [
     "AdditiveScore",
     "AlibiPosition",
     "Attention",
+    "BackwardPattern",
     "BaseAttention",
     "BigBirdPattern",
     "BlockSparsePattern",
@@ -84,6 +88,7 @@ __all__ = [
     "FullPattern",
     "GatedAttention",
     "GeneralScore",
+    "GrowingMemory",
     "History",
     "LearnedPosition",
     "LinearAttention",
@@ -117,4 +122,5 @@ __all__ = [
     "TopKPattern",
     "TransformerXLAttention",
     "TransformerXLPosition",
+    "looking_back",
 ]

@@ -98,8 +98,10 @@ class Attention(BaseAttention):
         """Which way a call runs, and why."""
         return paths.choose(self, paths.Call() if call is None else call)
 
-    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        keys = self.position.place_keys(keys, 0)
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        keys = self.position.place_keys(keys, first_position)
         if self.score.keys_differ_by_head:
             keys = self._for_each_head(keys)
         return self.score.prepare_keys(keys), values

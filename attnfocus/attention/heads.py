@@ -7,6 +7,7 @@ value, d size of one head. Masks are bool, True = may attend.
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
+from attnfocus.attention.growing import GrowingMemory
 from attnfocus.attention.memory import History, Memory
 from attnfocus.attention.paths.work import Call, PathChoice
 from attnfocus.limits import PositiveInt, Probability
@@ -108,10 +109,13 @@ class BaseAttention(nn.Module):
         """Which way a call runs, and why."""
         return PathChoice("plain", f"{type(self).__name__} knows one way to compute")
 
-    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """What can be done to projected keys and values (..., G, K, d) once per sentence.
 
-        mask is that of `prepare`, with the axis of the heads; padded keys and values are not cleared any more.
+        mask and first_position are those of `prepare`, the mask with the axis of the heads; padded keys and values are
+        not cleared any more.
         """
         return keys, values
 
@@ -126,7 +130,9 @@ class BaseAttention(nn.Module):
 
     # What a model calls.
 
-    def prepare(self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None) -> Memory:
+    def prepare(
+        self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None, first_position: int = 0
+    ) -> Memory:
         """The part of the work that depends on the keys alone, to be done once per sentence.
 
         Args:
@@ -134,6 +140,7 @@ class BaseAttention(nn.Module):
             values: (..., K, Dv). None: the keys.
             mask: as in `attend`; for padding (batch, 1, K). Given here it holds for every `attend` with this memory,
                 and padded keys and values may hold anything, NaN included, without a trace in any gradient.
+            first_position: where the first of these keys stands in its sequence.
         """
         if mask is not None:
             masks.check(mask)
@@ -144,7 +151,15 @@ class BaseAttention(nn.Module):
             keys, values = self.key_projection(keys), self.value_projection(values)
         of_heads = None if mask is None else masks.with_head_axis(mask)
         keys, values = _split(keys, self.num_key_heads), _split(values, self.num_key_heads)
-        return Memory(*self.prepare_heads(keys, values, of_heads), mask)
+        return Memory(*self.prepare_heads(keys, values, of_heads, first_position), mask)
+
+    def extend(self, so_far: GrowingMemory, keys: Tensor) -> GrowingMemory:
+        """The memory of a sequence with its next positions: keys (N, n, Dk). Nothing of it is computed again.
+
+        A causal attention gives the queries (N, n, Dq) of these positions the same, over the new memory, as those of
+        the whole sequence get at once.
+        """
+        return so_far.append(self.prepare(keys, first_position=so_far.length))
 
     def attend(
         self, query: Tensor, memory: Memory, mask: Tensor | None = None, need_weights: bool = False

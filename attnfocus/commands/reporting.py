@@ -61,13 +61,15 @@ class RunReport:
             "choices": setup.config.choices,
             "attention_paths": {place: {"path": each.name, "reason": each.reason} for place, each in paths.items()},
         }
+        self.notes: tuple[str, ...] = getattr(model, "notes", ())
         self.path_lines = path_lines(paths)
         options = flat_options(setup)
         files: list[Listener] = [
             MetricsFile(run_dir / METRICS_FILE, append_from_step),
             TensorBoard(run_dir, options, append_from_step),
         ]
-        self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.path_lines])
+        lines = [*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes, *self.path_lines]
+        self.terminal = Terminal(lines)
         self.log = RunLog(run_dir / "train.log", self.terminal.announce)
         self.listeners: list[Listener] = [
             *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
@@ -78,7 +80,7 @@ class RunReport:
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
-        for line in self.path_lines:
+        for line in (*self.notes, *self.path_lines):
             logger.info(line)
         return self
 

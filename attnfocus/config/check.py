@@ -14,7 +14,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.signature import parameters_of
 from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError
-from attnfocus.limits import Range
+from attnfocus.limits import Choice, Range
 
 Component = Annotated[dict[str, Any], "component"]  # a node with a `_target_`; stays a mapping
 
@@ -97,6 +97,11 @@ class Checker:
 
     def _annotated(self, key: str, value: Any, annotation: Any) -> Any:
         base, *marks = get_args(annotation)
+        for mark in marks:
+            if isinstance(mark, Choice):
+                example = f"{mark.group}@{key}={_show(value).strip(chr(39))}"
+                self.problems.append(f"{key}: is a choice of {mark.group}; choose by {example}.")
+                return None
         before = len(self.problems)
         converted = self.value(key, value, base)
         if len(self.problems) == before:

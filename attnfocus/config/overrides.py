@@ -66,7 +66,7 @@ class CommandLine:
     def fixed_keys(self) -> list[str]:
         """The keys that a sweep does not vary. Call it after `check`."""
         parsed = [OverridesParser.create().parse_override(text) for text in self.overrides]
-        return [override.key_or_group for override in parsed if not override.is_sweep_override()]
+        return [override.get_key_element() for override in parsed if not override.is_sweep_override()]
 
     def compose(self, overrides: Sequence[str], *, resolve: bool = False, with_hydra: bool = False) -> dict[str, Any]:
         """The composed configuration as plain containers, without Hydra's own section unless it is asked for.
@@ -142,7 +142,7 @@ class CommandLine:
     def _check_keys(
         self, of_keys: Sequence[Override], of_groups: Sequence[Override], choices: Mapping[str, Mapping[str, Path]]
     ) -> None:
-        options = [[f"{override.key_or_group}={value}" for value in _values(override)] for override in of_groups]
+        options = [[f"{override.get_key_element()}={value}" for value in _values(override)] for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
             config = self.compose(self._taken(combination, choices))
             for override in of_keys:
@@ -154,7 +154,7 @@ class CommandLine:
     def _taken(self, combination: Sequence[str], choices: Mapping[str, Mapping[str, Path]]) -> list[str]:
         """Without the choices of parts that the chosen whole does not have (`attention=linear attention/score=dot`)."""
         chosen = dict(text.split("=", 1) for text in combination)
-        parts = [group for group in chosen if "/" in group]
+        parts = [group for group in chosen if "/" in group and "@" not in group]
         taken = [f"{group}={choice}" for group, choice in chosen.items() if group not in parts]
         config = self.compose(taken) if parts else {}
         for group in parts:
@@ -266,7 +266,7 @@ def _paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _group_name(override: Override) -> str:
-    return override.key_or_group.split("@")[0]
+    return override.key_or_group
 
 
 def _values(override: Override) -> list[str]:

@@ -5,6 +5,7 @@ from attnfocus.models.pooling_classifier import PoolingClassifier
 from attnfocus.models.rnn_classifier import RNNClassifier
 from attnfocus.models.seq2seq import Seq2Seq
 from attnfocus.models.transformer import TransformerClassifier
+from attnfocus.models.transformer_seq2seq import TransformerSeq2Seq
 
 __all__ = [
     "ClassifierOutput",
@@ -13,4 +14,5 @@ __all__ = [
     "Seq2Seq",
     "SequenceOutput",
     "TransformerClassifier",
+    "TransformerSeq2Seq",
 ]

@@ -78,24 +78,25 @@ class PositionEmbedding(nn.Module):
             self.table = nn.Parameter(torch.empty(max_length, embed_dim))
             nn.init.normal_(self.table)  # entries of order 1, as those of the sinusoids
 
-    def forward(self, embedded: Tensor) -> Tensor:
-        """(B, L, D) -> (B, L, D)."""
+    def forward(self, embedded: Tensor, first: int = 0) -> Tensor:
+        """(B, L, D), whose first stands at position `first` -> (B, L, D)."""
         num_positions, embed_dim = embedded.shape[-2:]
         if self.kind == "none":
             return embedded
         if self.kind == "sinusoidal":
-            return embedded + sinusoids(num_positions, embed_dim, embedded.device).to(embedded.dtype)
-        if self.max_length is not None and num_positions > self.max_length:
+            return embedded + sinusoids(num_positions, embed_dim, embedded.device, first).to(embedded.dtype)
+        end = first + num_positions
+        if self.max_length is not None and end > self.max_length:
             raise DataError(
-                f"an input of {num_positions} positions is longer than model.max_length={self.max_length}. "
+                f"an input of {end} positions is longer than model.max_length={self.max_length}. "
                 "Train with a larger model.max_length or with model.position=sinusoidal, or leave long inputs out."
             )
-        return embedded + self.table[:num_positions]
+        return embedded + self.table[first:end]
 
 
-def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = None) -> Tensor:
-    """The sinusoidal position vectors, float32 (L, D); an odd D leaves out the last cosine."""
-    positions = torch.arange(num_positions, device=device, dtype=torch.float32).unsqueeze(1)
+def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = None, first: int = 0) -> Tensor:
+    """The sinusoidal vectors of positions from `first` on, float32 (L, D); an odd D leaves out the last cosine."""
+    positions = torch.arange(first, first + num_positions, device=device, dtype=torch.float32).unsqueeze(1)
     pairs = torch.arange(0, embed_dim, 2, device=device, dtype=torch.float32)
     angles = positions * torch.exp(pairs * (-math.log(10000.0) / embed_dim))  # (L, ceil(D / 2))
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :embed_dim]

@@ -3,10 +3,12 @@
 Shapes: B batch, T target tokens, V target vocabulary, R readout width, C classes, H heads, Q queries, K keys.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 from torch.nn import functional as F
+
+Side = Literal["source", "target"]
 
 
 class SequenceOutput(NamedTuple):
@@ -14,7 +16,9 @@ class SequenceOutput(NamedTuple):
 
     The scores of a large vocabulary are the largest tensor of a step, so they are made when asked for: a loss can go
     over them in parts.
-    `weights` maps an attention's name (`cross`) to (B, H, T, S); empty unless weights were asked for.
+    `weights` maps an attention's name to (B, H, Q, K), Q and K positions of the sides that `sides` tells: `cross`, or
+    in a Transformer `encoder.layers.0`, `decoder.layers.0.self`, `decoder.layers.0.cross`, ... Empty unless weights
+    were asked for.
     """
 
     readout: Tensor  # (B, T, R)
@@ -27,6 +31,13 @@ class SequenceOutput(NamedTuple):
         """Scores (B, T, V), in the readout's dtype: half precision after a forward pass under autocast."""
         bias = None if self.output_bias is None else self.output_bias.to(self.readout.dtype)
         return F.linear(self.readout, self.output_weight.to(self.readout.dtype), bias)
+
+
+def sides(name: str) -> tuple[Side, Side]:
+    """Which sequences the queries and the keys of an attention of a `SequenceOutput` belong to, by its name."""
+    if name.startswith("encoder."):
+        return "source", "source"
+    return "target", "target" if name.endswith(".self") else "source"
 
 
 class ClassifierOutput(NamedTuple):

@@ -18,6 +18,7 @@ from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
+from attnfocus.models.outputs import sides
 from attnfocus.special import PAD
 from attnfocus.tasks.base import Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
@@ -90,8 +91,10 @@ class TranslationTask(Task):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
                 assert batch.target_lengths is not None
+                num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
                 for name, weights in output.weights.items():
-                    focus.add(name, weights, batch.input_lengths, batch.target_lengths - 1)
+                    of_queries, of_keys = sides(name)
+                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries])
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
                 first.offer(batch)

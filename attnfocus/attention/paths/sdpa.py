@@ -24,15 +24,16 @@ MAX_BATCH = 2**16 - 1
 def sdpa(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights."""
     num_queries, num_keys = work.query.shape[-2], work.keys.shape[-2]
-    # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K.
+    # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K. One query
+    # alone is the last position, and sees everything.
     if (
         attention.pattern.is_causal
         and work.mask is None
-        and num_queries == num_keys
+        and num_queries in (1, num_keys)
         and not attention.position.has_bias
     ):
         query = attention.score.prepare_query(work.query)
-        return _call(query, work.keys, work.values, None, dropout, is_causal=True), None
+        return _call(query, work.keys, work.values, None, dropout, is_causal=num_queries > 1), None
     places = Places.of(num_queries, num_keys, work.query.device)
     return fused(attention, work.query, work.keys, work.values, work.mask, places, dropout), None
 

@@ -1,5 +1,6 @@
 """Who may look where: one class for each rule."""
 
+from attnfocus.attention.patterns.backward import BackwardPattern, looking_back
 from attnfocus.attention.patterns.base import Direction, Pattern, PatternFactory
 from attnfocus.attention.patterns.blocks import BigBirdPattern, BlockSparsePattern
 from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
@@ -8,6 +9,7 @@ from attnfocus.attention.patterns.selective import TopKPattern
 from attnfocus.attention.patterns.strided import StridedPattern
 
 __all__ = [
+    "BackwardPattern",
     "BigBirdPattern",
     "BlockSparsePattern",
     "CausalPattern",
@@ -18,4 +20,5 @@ __all__ = [
     "PatternFactory",
     "StridedPattern",
     "TopKPattern",
+    "looking_back",
 ]

@@ -23,8 +23,10 @@ class Pattern:
     same_sequence_only: bool = False
     # True: exactly the causal pattern, for which fused kernels have a mode of their own.
     is_causal: ClassVar[bool] = False
+    # True: no query may look at what comes after it, whatever else the rule says.
+    looks_back: bool = False
     # True: `narrow` looks at the scores, so they must all be there at once.
-    is_selective: ClassVar[bool] = False
+    is_selective: bool = False
 
     # Positions in a block of `blocks`; None: the rule does not go by blocks.
     block_size: int | None = None

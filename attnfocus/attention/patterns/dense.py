@@ -23,6 +23,7 @@ class CausalPattern(Pattern):
     """
 
     same_sequence_only = True
+    looks_back = True
     is_causal: ClassVar[bool] = True
 
     def allows(self, places: Places) -> Tensor:

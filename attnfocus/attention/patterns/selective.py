@@ -3,8 +3,6 @@
 Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may attend.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -28,7 +26,7 @@ class TopKPattern(Pattern):
         direction: backward: among the query itself and what came before (self-attention only).
     """
 
-    is_selective: ClassVar[bool] = True
+    is_selective = True
 
     def __init__(self, *, k: PositiveInt = 8, direction: Direction = "both") -> None:
         self.k, self.direction = k, direction

@@ -77,8 +77,10 @@ class DifferentialAttention(Attention):
         first, second = exact(self.lambda_query * self.lambda_key).sum(dim=-1).exp().unbind()
         return first - second + self.lambda_init
 
-    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        keys = self.position.place_keys(_as_maps(keys), 0)
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        keys = self.position.place_keys(_as_maps(keys), first_position)
         if self.score.keys_differ_by_head:
             keys = _as_maps(self._for_each_head(_as_heads(keys)))
         return _as_heads(self.score.prepare_keys(keys)), values

@@ -93,7 +93,9 @@ class KernelAttention(BaseAttention):
             return paths.PathChoice("plain", "one query alone costs less by its weights")
         return paths.PathChoice("linear", f"{name} sums over the keys once for all queries")
 
-    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
         with _no_autocast(keys):
             return self.log_features(exact(keys)), values
 

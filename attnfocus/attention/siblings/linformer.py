@@ -72,7 +72,10 @@ class Linformer(Attention):
     def weights_are_distributions(self) -> bool:
         return False
 
-    def prepare(self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None) -> Memory:
+    def prepare(
+        self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None, first_position: int = 0
+    ) -> Memory:
+        assert first_position == 0, "Linformer mixes all keys at once and has no causal pattern that could add to them"
         num_keys = keys.shape[-2]
         if num_keys > self.longest:
             raise DataError(
@@ -88,7 +91,9 @@ class Linformer(Attention):
             )
         return super().prepare(keys, values, mask)._replace(mask=mask & _nothing_padded(keys))
 
-    def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
         if mask is not None:  # again: a projection's bias made them something
             keys, values = masks.cleared(keys, mask), masks.cleared(values, mask)
         num_keys = keys.shape[-2]

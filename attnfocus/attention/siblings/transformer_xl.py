@@ -21,6 +21,7 @@ class SegmentPattern(Pattern):
     """Query i may look at key j <= i in its own segment of b positions, and at the whole segment before it."""
 
     same_sequence_only = True
+    looks_back = True
 
     def __init__(self, *, length: int) -> None:
         self.block_size = length
@@ -84,12 +85,15 @@ class TransformerXLAttention(Attention):
     def has_own_weights(self) -> bool:
         return True  # no fused kernel stops gradients on the way
 
-    def prepare(self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None) -> Memory:
+    def prepare(
+        self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None, first_position: int = 0
+    ) -> Memory:
         """As in `BaseAttention`; keys and values of the memory are doubled, [with gradient; without]."""
-        own = super().prepare(keys, values, mask)
+        own = super().prepare(keys, values, mask, first_position)
         before = own
         if torch.is_grad_enabled() and keys.shape[-2] > self.segment_length:
-            before = super().prepare(keys.detach(), None if values is None else values.detach(), mask)
+            old_values = None if values is None else values.detach()
+            before = super().prepare(keys.detach(), old_values, mask, first_position)
         return Memory(torch.cat((own.keys, before.keys), -1), torch.cat((own.values, before.values), -1), mask)
 
     def mix(

@@ -1,0 +1,143 @@
+"""The layers of Transformers.
+
+Shapes: N rows (sequences), L positions, S source positions, T target positions, D embed_dim, H heads.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory
+from attnfocus.models.embeddings import linear
+from attnfocus.models.pooling import require_encoder_attention
+
+NormPlace = Literal["pre", "post"]
+Activation = Literal["relu", "gelu"]
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """What the layers of a Transformer share."""
+
+    embed_dim: int
+    num_heads: int
+    feedforward_dim: int
+    norm: NormPlace
+    dropout: float
+    activation: Activation = "gelu"
+
+    @property
+    def attention_sizes(self) -> dict[str, Any]:
+        """What a layer gives to its attentions."""
+        dim = self.embed_dim
+        dims = {"query_dim": dim, "key_dim": dim, "value_dim": dim, "output_dim": dim}
+        return {**dims, "suggested_heads": self.num_heads, "suggested_projections": True}
+
+
+class ResidualLayer(nn.Module):
+    """What the layers have in common: sublayers f, each with a residual connection and layer normalization.
+
+    post: x + f(x), then normalized (Vaswani et al. 2017, sec. 3.1); pre: x + f(normalized x), which trains without a
+    warm-up (Xiong et al. 2020, arXiv:2002.04745). The last sublayer is the network W_2 activation(W_1 x + b_1) + b_2.
+    """
+
+    def __init__(self, options: LayerOptions) -> None:
+        super().__init__()
+        self.norms_first = options.norm == "pre"
+        self.dropout = options.dropout
+        self.activation: Callable[[Tensor], Tensor] = F.gelu if options.activation == "gelu" else F.relu
+
+    def _make_feedforward(self, options: LayerOptions) -> None:
+        self.feedforward_norm = nn.LayerNorm(options.embed_dim)
+        self.widen = linear(options.embed_dim, options.feedforward_dim)
+        self.narrow = linear(options.feedforward_dim, options.embed_dim)
+
+    def _into(self, norm: nn.Module, states: Tensor) -> Tensor:
+        """What a sublayer reads."""
+        normed: Tensor = norm(states) if self.norms_first else states
+        return normed
+
+    def _added(self, norm: nn.Module, states: Tensor, update: Tensor) -> Tensor:
+        """What a sublayer leaves behind, given what it read from and what it says."""
+        states = states + self._drop(update)
+        return states if self.norms_first else norm(states)
+
+    def _feedforward(self, states: Tensor) -> Tensor:
+        hidden = self.activation(self.widen(self._into(self.feedforward_norm, states)))
+        return self._added(self.feedforward_norm, states, self.narrow(self._drop(hidden)))
+
+    def _drop(self, states: Tensor) -> Tensor:
+        return F.dropout(states, self.dropout, self.training)
+
+
+class TransformerLayer(ResidualLayer):
+    """A layer of an encoder: self-attention and a feed-forward network (see `ResidualLayer`)."""
+
+    def __init__(self, attention: Callable[..., BaseAttention], options: LayerOptions) -> None:
+        super().__init__(options)
+        self.attention = attention(**options.attention_sizes)
+        require_encoder_attention(self.attention)
+        self.attention_norm = nn.LayerNorm(options.embed_dim)
+        self._make_feedforward(options)
+
+    def forward(self, states: Tensor, mask: Tensor, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """states (N, L, D), mask (N, 1, L) -> states (N, L, D), and weights (N, H, L, L) or None."""
+        normed = self._into(self.attention_norm, states)
+        context, weights = self.attention(normed, normed, None, mask, need_weights)
+        return self._feedforward(self._added(self.attention_norm, states, context)), weights
+
+
+class DecoderLayerState(NamedTuple):
+    """Where a layer of a decoder stands after some tokens."""
+
+    so_far: GrowingMemory  # keys and values of the tokens read
+    history: History | None  # where the cross-attention looked, if it goes by that
+
+
+class DecoderLayerOutput(NamedTuple):
+    """What a layer says of T tokens."""
+
+    states: Tensor  # (N, T, D)
+    state: DecoderLayerState
+    self_weights: Tensor | None  # (N, H, T, all tokens so far)
+    cross_weights: Tensor | None  # (N, H, T, S)
+
+
+class TransformerDecoderLayer(ResidualLayer):
+    """Causal self-attention, attention to the source, and a feed-forward network (see `ResidualLayer`).
+
+    It reads any number of tokens from a given state: the whole target when teacher-forced, one token when decoding.
+    """
+
+    def __init__(
+        self,
+        self_attention: Callable[..., BaseAttention],
+        cross_attention: Callable[..., BaseAttention],
+        options: LayerOptions,
+    ) -> None:
+        super().__init__(options)
+        self.self_attention = self_attention(**options.attention_sizes)
+        self.self_norm = nn.LayerNorm(options.embed_dim)
+        self.cross_attention = cross_attention(**options.attention_sizes)
+        self.cross_norm = nn.LayerNorm(options.embed_dim)
+        self._make_feedforward(options)
+
+    def start(self, source: Memory) -> DecoderLayerState:
+        """The state before the first token."""
+        return DecoderLayerState(GrowingMemory(), self.cross_attention.start(source))
+
+    def forward(
+        self, states: Tensor, state: DecoderLayerState, source: Memory, need_self: bool, need_cross: bool
+    ) -> DecoderLayerOutput:
+        """Read states (N, T, D) from `state` on; which weights are needed is said for each attention."""
+        normed = self._into(self.self_norm, states)
+        so_far = self.self_attention.extend(state.so_far, normed)
+        context, self_weights = self.self_attention.attend(normed, so_far.memory, None, need_self)
+        states = self._added(self.self_norm, states, context)
+        query = self._into(self.cross_norm, states)
+        context, cross_weights, history = self.cross_attention.advance(query, source, state.history, need_cross)
+        states = self._feedforward(self._added(self.cross_norm, states, context))
+        return DecoderLayerOutput(states, DecoderLayerState(so_far, history), self_weights, cross_weights)
