@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from attnfocus.attention import BaseAttention
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, linear
+from attnfocus.models.length_groups import by_length_groups
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
 from attnfocus.models.pooling import AttentionPooling, mean_pooling, shortest_limit
@@ -86,6 +87,13 @@ class TransformerClassifier(nn.Module):
 
         Weights: `layers.0`, ... (B, heads, L, L), with cls L + 1 of which it is the first; `pooling` (B, heads, 1, L).
         """
+        if need_weights:
+            return ClassifierOutput(*self._classify(inputs, lengths, need_weights))
+        return ClassifierOutput(by_length_groups(lambda *rows: self._classify(*rows)[0], inputs, lengths), {})
+
+    def _classify(
+        self, inputs: Tensor, lengths: Tensor, need_weights: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         inputs = with_a_position(inputs)
         mask = length_mask(lengths, inputs.shape[1])
         states = self.position(self.embedding(inputs, mask) * self.scale)
@@ -99,7 +107,7 @@ class TransformerClassifier(nn.Module):
             weights[f"layers.{depth}"] = layer_weights
         pooled, weights["pooling"] = self._pool(self.final_norm(states), mask, need_weights)
         logits = self.output(F.dropout(pooled, self.dropout, self.training))
-        return ClassifierOutput(logits, {name: each for name, each in weights.items() if each is not None})
+        return logits, {name: each for name, each in weights.items() if each is not None}
 
     def _longest(self, of_attention: int | None) -> int | None:
         own = None if of_attention is None else of_attention - self.num_prepended
