@@ -103,7 +103,9 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
 def _show(form: str, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
     if form == "table":
         print_comparison(open_console(sys.stdout), sections)
-    elif form == "json":
-        print(json.dumps(strict_json(facts), ensure_ascii=False, indent=2))
+    elif form == "markdown":
+        say(open_console(sys.stdout), as_markdown(sections), wrap=False)
     else:
-        print(as_markdown(sections) if form == "markdown" else results_csv(sections).rstrip("\n"))
+        text = results_csv(sections) if form == "csv" else f"{json.dumps(strict_json(facts), indent=2)}\n"
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a folder's name may be no text
+        sys.stdout.buffer.flush()

@@ -73,7 +73,8 @@ def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
     problems: list[str] = []
     for place in places:
         path = Path(os.path.expanduser(place))  # which leaves a user that there is not as it is
-        paths = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+        named = [str(path)] if os.path.exists(path) else sorted(glob.glob(str(path), recursive=True))
+        paths = [Path(name) for name in named]
         runs = [run.resolve() for folder in paths for run in _runs_at(folder)]
         if not runs and not any(_holds_results(folder) for folder in paths):
             problems.append(f"{key}: {_why_none(path, paths)}")
@@ -99,7 +100,7 @@ def _runs_at(folder: Path, depth: int = 0) -> Iterator[Path]:
     elif depth < MAX_DEPTH:
         try:
             inner = sorted(folder.iterdir(), key=_by_number)
-        except PermissionError:
+        except OSError:  # not ours to read
             return
         for path in inner:
             if not path.name.startswith(".") and not path.is_symlink():
@@ -113,7 +114,7 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 
 def _why_none(path: Path, paths: Sequence[Path]) -> str:
-    if not paths and glob.has_magic(str(path)):
+    if not paths and any(character in str(path) for character in "*?["):
         return f"{path}: nothing has such a name."
     if not paths:
         near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -135,7 +136,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], dict[Path, str]
     Raises:
         ConfigError: none is finished.
     """
-    runs: list[ComparedRun] = []
+    runs: dict[tuple[object, ...], ComparedRun] = {}
     left_out: dict[Path, str] = {}
     for path in paths:
         try:
@@ -143,15 +144,13 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], dict[Path, str]
         except UnfinishedError as error:
             left_out[path] = str(error)
             continue
-        same = next((other for other in runs if (other.options, other.seed) == (run.options, run.seed)), None)
-        if same is None:
-            runs.append(run)
-        else:
+        same = runs.setdefault((run.seed, *run.options.items()), run)
+        if same is not run:
             rows = "" if same.digests == run.digests else ", on other data"
             left_out[path] = f"same configuration and seed {run.seed} as {same.path}{rows}"
     if not runs:
         raise ConfigError(_shortened([f"runs: {path}: {reason}" for path, reason in left_out.items()]))
-    return runs, left_out
+    return list(runs.values()), left_out
 
 
 def _read_run(path: Path) -> ComparedRun:

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import pytest
-from commands.compare_runs import additive, sections, write_run
+from commands_runs import additive, sections, write_run
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
@@ -362,3 +362,8 @@ def test_folders_need_no_key_whatever_they_are_called(here: Path, capsys: pytest
     facts: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert [row["run_dirs"] for row in facts["sections"][0]["configurations"]] == [[str(here / name)] for name in names]
     assert json.loads((here / "found" / "results.json").read_text(encoding="utf-8")) == facts
+    assert main(["compare", *names, "format=csv", "run_dir=again"]) == 0
+    assert capsys.readouterr().out == (here / "again" / "results.csv").read_text(encoding="utf-8")
+    assert main(["compare", *names, "format=markdown", f"baseline={names[2]}"]) == 0
+    assert "Against 3:" in capsys.readouterr().out
+    assert len(list(here.glob("outputs/compare/*/*_4_runs_*/compare.png"))) == 1
