@@ -21,6 +21,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.report.metrics_file import logged_metrics
+from attnfocus.tasks import TASKS
 
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE)
@@ -158,7 +159,7 @@ def _read_run(path: Path) -> ComparedRun:
     try:
         config = load_yaml(path / CONFIG_FILE)
         choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
-        task, seed = str(config["dataset"]["task"]), int(config["seed"])
+        task, seed = TASKS[config["dataset"]["task"]].name, int(config["seed"])
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnfinishedError(f"{CONFIG_FILE} is not that of a run ({type(error).__name__})") from error
     best = summary.get("best") or {}

@@ -6,6 +6,7 @@ from attnfocus.commands.answers import ANSWERS_FILE, Answer, load_answers
 from attnfocus.commands.compared import ComparedRun
 from attnfocus.commands.configurations import Configuration
 from attnfocus.commands.paired import RIGHT_METRICS, are_right, mean_interval, p_values
+from attnfocus.commands.rundir import FINGERPRINTS_FILE
 from attnfocus.report.comparison import Difference
 
 TESTED = {"translation": ("bleu", "chrf", "exact_match"), "classification": ("accuracy",)}
@@ -23,7 +24,9 @@ def differences_of(name: str, baseline: Configuration, other: Configuration, num
     task = baseline.runs[0].task
     apart = [str(seed) for seed, (left, right) in pairs.items() if not _same_test_rows(left, right)]
     if not pairs or apart:
-        why = f"tested on other examples (seed {', '.join(apart)})" if apart else "no seed in common with the baseline"
+        why = "no seed in common with the baseline"
+        if apart:
+            why = f"other test examples (seed {', '.join(apart)}: data/{FINGERPRINTS_FILE} differ or are missing)"
         return [Difference(name, metric, remark=f"not compared: {why}") for metric in TESTED[task]]
     found: dict[str, dict[int, float]] = {metric: {} for metric in TESTED[task]}
     remarks: dict[str, None] = {}

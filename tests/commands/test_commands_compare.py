@@ -248,7 +248,10 @@ def test_what_is_not_finished_is_left_out_by_name(content: str | None, reason: s
     assert reason in left_out[other]
 
 
-@pytest.mark.parametrize("content", ["", "a: 1", "dataset: 3\nseed: 1", "seed: x\ndataset: {task: translation}"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "a: 1", "dataset: 3\nseed: 1", "seed: x\ndataset: {task: translation}", "seed: 1\ndataset: {task: tea}"],
+)
 def test_a_configuration_that_is_no_run_is_left_out(content: str, tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
     (run / "config.yaml").write_text(content)
@@ -262,7 +265,7 @@ def test_other_test_examples_are_not_compared(tmp_path: Path) -> None:
     write_run(tmp_path / "c", seed=5, optimizer__lr=0.3)
     (section,) = sections(tmp_path)
     assert [(each.by_seed, each.p_values, each.remark) for each in section.differences] == [
-        ({}, {}, "not compared: tested on other examples (seed 1)"),
+        ({}, {}, "not compared: other test examples (seed 1: data/fingerprints.json differ or are missing)"),
         ({}, {}, "not compared: no seed in common with the baseline"),
     ]
 
