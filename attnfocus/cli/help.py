@@ -12,6 +12,7 @@ VERBS = {
     "train": "train a model, test its best checkpoint, write a run directory",
     "evaluate": "recompute the metrics of a run on one of its splits",
     "predict": "read lines, write one prediction per line",
+    "compare": "put runs side by side: spreads over seeds, significance against a baseline",
     "bench": "measure time and memory of attentions over the length",
     "doctor": "check this machine: versions, devices, threads, folders, a short run",
 }
@@ -26,6 +27,10 @@ EXAMPLES = {
     "predict": (
         "attnfocus predict run=outputs/DATE/RUN input=lines.txt",
         "echo 'May 3, 1999' | attnfocus predict run=outputs/DATE/RUN format=jsonl",
+    ),
+    "compare": (
+        "attnfocus compare outputs/DATE/*",
+        "attnfocus compare outputs/sweeps/DATE/TIME baseline=outputs/DATE/RUN format=markdown",
     ),
     "bench": (
         "attnfocus bench 'attentions=[multi_head,local,linformer]' 'lengths=[256,512,1024]'",
@@ -43,6 +48,7 @@ FLAGS = (
     ("--hydra-help", "Hydra's own flags"),
 )
 
+USAGES = {"train": "[group=choice] [key=value] ...", "compare": "DIR ... [key=value] ..."}  # others: keys alone
 SECTION = "decoding."  # of train.yaml; its keys are shown by name alone, as those of the trainer
 FLAG_VERBS = {"-m, --multirun": "train", "--json": "doctor"}  # flags of a single verb
 
@@ -62,7 +68,7 @@ def overview(config_dir: str | None = None) -> str:
 def verb_help(verb: str, config_dir: str | None = None) -> str:
     """One screen: usage, choices, the verb's own keys, flags, examples."""
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    usage = "[group=choice] [key=value] ..." if verb == "train" else "key=value ..."
+    usage = USAGES.get(verb, "key=value ...")
     lines = [f"attnfocus {verb} {usage}", VERBS[verb]]
     if verb == "train":
         lines += _choices(width, config_dir)

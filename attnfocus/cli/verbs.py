@@ -5,8 +5,9 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from glob import escape
+from glob import escape, glob
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -29,7 +30,9 @@ from attnfocus.redaction import hide, is_secret, note_overrides
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
 SHELLS = ("bash", "fish", "zsh")
 COMPLETION_ACTIONS = ("install", "uninstall", "query")
-PATH_KEY = re.compile(r"run|run_dir|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?")
+PATH_KEY = re.compile(r"run|run_dir|baseline|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?")
+BARE_KEYS = {"compare": "runs"}  # the list that arguments without a key belong to
+OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
 
 
@@ -51,7 +54,8 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     """
     flags = _flags(arguments)
     check_flags(flags)
-    overrides = [literal(text) for text in flags.overrides]
+    bare = [text for text in flags.overrides if verb in BARE_KEYS and not OVERRIDE.fullmatch(text)]
+    overrides = [literal(text) for text in flags.overrides if text not in bare]
     note_overrides(overrides)
     arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
     if flags.multirun and verb not in _SWEEP_JOBS:
@@ -66,7 +70,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
         unnamed = [*line.fixed_keys(), *filter(is_secret, map(_key_of, overrides))]  # in the names of the jobs' folders
         fixed = ",".join(f"'{key}'" for key in unnamed)
         extra = [f"hydra.sweep.dir='{sweep_dir}'", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
-    outcome = _Outcome()
+    outcome = _Outcome(bare)
     _call_hydra(verb, [*arguments, *extra], outcome if sweep_dir is None else None)
     if sweep_dir is not None:
         from attnfocus.commands.sweep import finish_sweep
@@ -75,10 +79,12 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     return outcome.exit_code
 
 
+@dataclass
 class _Outcome:
-    """Carries the result of a single run past Hydra, which returns nothing and comments on errors."""
+    """Carries past Hydra what it has no way for: to a single run its bare arguments, back from it result or error."""
 
-    exit_code = 0
+    bare: Sequence[str] = ()
+    exit_code: int = 0
     error: Exception | None = None
 
 
@@ -86,7 +92,7 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
     def job(config: DictConfig) -> int:
         assert outcome is not None
         try:
-            outcome.exit_code = run_job(verb, config)
+            outcome.exit_code = run_job(verb, config, outcome.bare)
         except Exception as error:
             outcome.error = error
         return outcome.exit_code
@@ -107,8 +113,8 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
         raise outcome.error
 
 
-def run_job(verb: str, config: DictConfig) -> int:
-    """One composed configuration -> the verb's command."""
+def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
+    """One composed configuration, and arguments without a key -> the verb's command."""
     values = resolve(config)
     hydra_config = HydraConfig.get()
     overrides = list(hydra_config.overrides.task)
@@ -117,6 +123,9 @@ def run_job(verb: str, config: DictConfig) -> int:
     if verb == "train":
         chosen = hydra_config.runtime.choices
         values["choices"] = {name: str(chosen[name]) for name in NAMED_GROUPS}
+    if bare:
+        key = BARE_KEYS[verb]
+        values[key] = [*(values[key] if isinstance(values[key], list) else [values[key]]), *bare]
     if verb == "bench":  # composes its attentions itself, those of the user's own folder among them
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
@@ -220,7 +229,7 @@ def complete(arguments: Sequence[str]) -> int:
     if is_query and (len(words) < 3 or verb not in VERBS):
         print(" ".join(VERBS))
         return 0
-    found = _paths_for(words[-1]) if is_query else None
+    found = _paths_for(words[-1], verb) if is_query else None
     if found is not None:
         print("\n".join(found))
         return 0
@@ -239,13 +248,20 @@ def _check_completion(arguments: Sequence[str]) -> None:
         raise ConfigError(f"-sc {given}: no such shell.{did_you_mean(shell, SHELLS)} There are: {', '.join(SHELLS)}.")
 
 
-def _paths_for(word: str) -> list[str] | None:
+def _paths_for(word: str, verb: str) -> list[str] | None:
     """The files and folders that go on from `key=outp`, None for a key that takes no path.
+
+    For a verb that takes folders without a key: those that go on from `outp`, None if there is none.
 
     Hydra's completion finds paths only where they begin with `.` or `/`, and answers those itself.
     """
+    if verb in BARE_KEYS and not OVERRIDE.fullmatch(word):
+        return [f"{path}/" for path in _going_on(os.path.expanduser(word)) if path.is_dir()] or None
     key, sign, begun = word.partition("=")
     if not sign or not PATH_KEY.fullmatch(key) or begun.startswith((".", "/")):
         return None
-    found = [path for path in sorted(Path().glob(f"{escape(begun)}*")) if not path.name.startswith(".")]
-    return [f"{key}={path}{'/' if path.is_dir() else ''}" for path in found]
+    return [f"{key}={path}{'/' if path.is_dir() else ''}" for path in _going_on(begun)]
+
+
+def _going_on(begun: str) -> list[Path]:
+    return [Path(name) for name in sorted(glob(f"{escape(begun)}*")) if not Path(name).name.startswith(".")]

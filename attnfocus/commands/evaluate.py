@@ -5,8 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attnfocus.commands.answers import save_answers
 from attnfocus.commands.run import load
-from attnfocus.commands.schema import EvaluateConfig
+from attnfocus.commands.schema import DecodingOverride, EvaluateConfig
 from attnfocus.config.read import check
 from attnfocus.errors import ConfigError
 from attnfocus.report.console import open_console
@@ -31,6 +32,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         trust=config.trust,
     )
     evaluation = trained.evaluate(config.split)
+    if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
+        save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
     if config.format == "json":
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
         print(json.dumps({**facts, **evaluation.extras}, ensure_ascii=False))

@@ -23,7 +23,7 @@ PACKAGES: tuple[str, ...] = (
     "safetensors",
     "sacrebleu",
 )
-PACKAGES += ("torchmetrics", "babel", "pooch", "matplotlib", "numpy", "filelock", "requests", "pyyaml")
+PACKAGES += ("torchmetrics", "babel", "pooch", "matplotlib", "numpy", "scipy", "filelock", "requests", "pyyaml")
 DEVELOPMENT = ("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy")
 MIN_PYTHON = (3, 11)
 GIB = 2**30

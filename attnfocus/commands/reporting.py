@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from attnfocus.attention import PathChoice
+from attnfocus.commands.answers import save_answers
 from attnfocus.commands.assembly import Setup
 from attnfocus.commands.attention_paths import path_lines
 from attnfocus.commands.rundir import SUMMARY_FILE, environment, write_summary
@@ -103,7 +104,7 @@ class RunReport:
             logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
 
     def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
-        """Writes the summary, then shows the result and what can be done with it."""
+        """Writes the test answers and the summary, then shows the result and what can be done with it."""
         facts = {
             **self.facts,
             "status": "completed" if result.interrupted_by is None else "interrupted",
@@ -115,6 +116,7 @@ class RunReport:
             "best": None if result.best is None else vars(result.best),
         }
         if test is not None:
+            save_answers(self.run_dir, test.predictions)
             facts["test"] = {**test.metrics, **test.extras}
             step = result.best.step if result.best else result.step
             event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, samples=test.samples)

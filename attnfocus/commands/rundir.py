@@ -20,6 +20,7 @@ from attnfocus.report.summary import replace_file, write_json_atomically
 
 CONFIG_FILE = "config.yaml"
 BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
+COMPARE_FILE = "compare.yaml"  # ... and of a comparison
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FILE_OPTIONS = (
@@ -49,8 +50,9 @@ def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FO
     folder = folder.expanduser().resolve()
     if (folder / CONFIG_FILE).exists():
         raise ConfigError(f"run_dir: {folder} already holds a run. To go on with it: resume={folder}.")
-    if (folder / BENCH_FILE).exists():
-        raise ConfigError(f"run_dir: {folder} already holds the results of a bench. Name another folder.")
+    for name in (BENCH_FILE, COMPARE_FILE):
+        if (folder / name).exists():
+            raise ConfigError(f"run_dir: {folder} already holds results ({name}). Name another folder.")
     try:
         (folder / inner).mkdir(parents=True, exist_ok=given is not None)
         probe = folder / ".write-test"

@@ -109,3 +109,15 @@ class BenchConfig:
     paths: OutputPath = field(default_factory=OutputPath)
     config_dir: str | None = None  # the user's own groups; noted by the command line
     trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class CompareConfig:
+    """configs/compare.yaml."""
+
+    runs: list[str]
+    baseline: str | None = None
+    num_resamples: PositiveInt = 1000
+    format: Literal["table", "csv", "json", "markdown"] = "table"
+    run_dir: str | None = None
+    paths: OutputPath = field(default_factory=OutputPath)

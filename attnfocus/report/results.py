@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from attnfocus.report.console import break_words, is_plain, say, writable
+from attnfocus.report.console import say, writable
 from attnfocus.report.summary import replace_file
-from attnfocus.report.text import duration, metric_name, number, visible
+from attnfocus.report.tables import new_table, print_table
+from attnfocus.report.text import duration, metric_name, number, short_key, visible
 
 Mode = Literal["max", "min"]
 
@@ -57,10 +57,10 @@ def print_results(console: Console, jobs: Sequence[JobResult], mode: Mode = "max
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
     tests = [key for key in tests if not key.startswith("focus/")]
     monitor = next((job.monitor for job in jobs if job.monitor), None)
-    table = _table(console)
+    table = new_table(console)
     table.add_column("", justify="right")
     for key in overrides:
-        table.add_column(_short(key, overrides))
+        table.add_column(short_key(key, overrides))
     table.add_column("status")
     table.add_column(f"best {metric_name(monitor)}" if monitor else "best", justify="right")
     for key in tests:
@@ -72,7 +72,7 @@ def print_results(console: Console, jobs: Sequence[JobResult], mode: Mode = "max
         is_first = place == 0 and job.value is not None
         style = "red" if job.status == "failed" else "green" if is_first else ""
         table.add_row(*(Text(writable(console, cell)) for cell in cells), style=style)
-    _print_table(console, table)
+    print_table(console, table)
 
 
 def print_failures(console: Console, jobs: Sequence[JobResult]) -> None:
@@ -89,38 +89,8 @@ def print_failures(console: Console, jobs: Sequence[JobResult]) -> None:
         say(console, f"     {job.run_dir}", style="dim", wrap=False)
 
 
-def _table(console: Console) -> Table:
-    from rich import box
-
-    plain = is_plain(console)
-    return Table(box=None if plain else box.SIMPLE_HEAD, pad_edge=False, header_style="" if plain else "dim")
-
-
-def _print_table(console: Console, table: Table) -> None:
-    """The table when it fits; otherwise its rows as lines of `header value`."""
-    width = console.measure(table, options=console.options.update(width=100_000)).maximum
-    if width <= console.width:
-        # A plain table would be padded to its full width with spaces.
-        with console.capture() as capture:
-            console.print(table)
-        lines = "\n".join(line.rstrip() for line in capture.get().splitlines())
-        console.out(lines, highlight=False) if is_plain(console) else console.print(table)
-        return
-    numbers, *columns = ((str(column.header), [str(cell) for cell in column.cells]) for column in table.columns)
-    for row in range(table.row_count):
-        parts = [f"{header} {cells[row]}" for header, cells in columns if cells[row]]
-        for line in break_words("  ".join([numbers[1][row], *parts]), console.width, between="  "):
-            say(console, line)
-
-
 def _keys(mappings: object) -> list[str]:
     return list(dict.fromkeys(key for mapping in mappings for key in mapping))  # type: ignore[attr-defined]
-
-
-def _short(key: str, keys: Sequence[str]) -> str:
-    """The last part of a dotted key where that is unambiguous."""
-    last = key.rsplit(".", 1)[-1]
-    return key if sum(other.rsplit(".", 1)[-1] == last for other in keys) > 1 else last
 
 
 def _rank(job: JobResult, mode: Mode) -> float:

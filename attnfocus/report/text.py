@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format, surrogate, private, unassigned, separators
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -77,6 +77,12 @@ def duration(seconds: float | None) -> str:
 def metric_name(name: str) -> str:
     """`exact_match` as people read it: `exact match`."""
     return visible(name).replace("_", " ")
+
+
+def short_key(key: str, keys: Sequence[str]) -> str:
+    """The last part of a dotted key where that is unambiguous among the keys."""
+    last = key.rsplit(".", 1)[-1]
+    return key if sum(other.rsplit(".", 1)[-1] == last for other in keys) > 1 else last
 
 
 def focus_phrase(metrics: Mapping[str, float], unit: str = " positions") -> str | None:

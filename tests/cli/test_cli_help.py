@@ -73,6 +73,9 @@ def test_completion_knows_paths(attnfocus: Command, tmp_path: Path) -> None:
     assert "resume=out.tsv" in offered("attnfocus train model=seq2seq resume=")
     assert offered("attnfocus predict input=./o") == ["input=./out.tsv", "input=./outputs"]
     assert offered("attnfocus train model=seq2") == ["model=seq2seq"]
+    assert offered("attnfocus compare ou") == ["outputs/"]
+    assert offered("attnfocus compare outputs baseline=ou") == ["baseline=out.tsv", "baseline=outputs/"]
+    assert "format=" in offered("attnfocus compare fo")
 
 
 def test_config_is_shown_without_running(attnfocus: Command, tmp_path: Path) -> None:
