@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attnfocus.special import BOS, PAD
 
-_MAX_GOING = 15 / 16  # measured on a CPU: fastest from here to 1 for beams and greedy search alike
+_MAX_GOING = 15 / 16  # on a CPU 0.95 and 0.999 were about as fast, 0.8 was slower by 3 to 8 %
 
 
 @dataclass(frozen=True)
