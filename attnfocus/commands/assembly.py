@@ -15,8 +15,10 @@ from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.read import load_yaml
 from attnfocus.config.targets import find_target, make_factory
 from attnfocus.data import DatasetOptions, Source, default_data_dir
+from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.tasks import TASKS, Task
+from attnfocus.tasks.translation import no_words_to_replace
 from attnfocus.training import resolve_device
 
 # Any small sizes: enough to find out whether a model can be built from its options.
@@ -108,6 +110,7 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
     monitor = config.trainer.monitor
     if monitor is not None and monitor not in task_class.directions:
         problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
+    problems += _decoding_problems(config.decoding, data_options)
     if problems:
         raise ConfigError(problems)
 
@@ -116,6 +119,16 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
         return built
 
     return Setup(config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device)
+
+
+def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) -> list[str]:
+    """What of the decoding does not fit the data."""
+    if data_options.task == "translation":
+        kind = data_options.tokenizer.kind
+        return [no_words_to_replace(kind)] if decoding.replace_unknown and kind != "word" else []
+    if decoding.num_best > 1:
+        return [f"decoding.num_best: {data_options.task} has one answer per input, got {decoding.num_best}. Use 1."]
+    return []
 
 
 def _require_paths(model: nn.Module, device: torch.device) -> None:

@@ -37,14 +37,14 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             decoding=config.decoding,
             trust=config.trust,
         )
-        wants_weights = config.format == "jsonl"
+        wants_weights, num_best = config.format == "jsonl", trained.setup.config.decoding.num_best
         num_skipped = 0
         for prediction in trained.predict(
             lines, need_weights=wants_weights, batch_size=1 if is_typed else config.batch_size
         ):
             num_skipped += prediction.skipped is not None
-            line = as_json(prediction) if config.format == "jsonl" else one_line(prediction.text)
-            sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            text = as_json(prediction) if config.format == "jsonl" else as_lines(prediction, num_best)
+            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
             sys.stdout.buffer.flush()
     if num_skipped:
         lines_were = "line was" if num_skipped == 1 else "lines were"
@@ -90,12 +90,22 @@ def one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
+def as_lines(prediction: Prediction, num_best: int) -> str:
+    """As many lines as outputs were asked for, the best first; empty ones where there are fewer."""
+    texts = [candidate.text for candidate in prediction.n_best] or [prediction.text]
+    return "\n".join(one_line(text) for text in [*texts, *[""] * (num_best - len(texts))])
+
+
 def as_json(prediction: Prediction) -> str:
-    """A prediction with its score and alignment as one line of JSON."""
+    """A prediction with its score, its alignment, and all outputs that were asked for, as one line of JSON."""
     facts: dict[str, Any] = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
     if prediction.skipped is not None:
         return json.dumps({**facts, "skipped": prediction.skipped}, ensure_ascii=False)
     facts["score"] = prediction.score
+    if prediction.n_best:
+        facts["n_best"] = [
+            {"prediction": each.text, "score": each.score, "rank_score": each.rank_score} for each in prediction.n_best
+        ]
     facts["tokens"] = list(prediction.key_tokens)
     weights = prediction.weights or {}
     facts["attention"] = {

@@ -126,7 +126,7 @@ class RunReport:
         valid_metrics = self.evaluations.best
         if valid_metrics is None and result.best is not None:  # the best is of the part before a resume
             valid_metrics = logged_metrics(self.run_dir / METRICS_FILE, result.best.step, "valid")
-        greedy = self.setup.data_options.task == "translation" and self.setup.config.decoding.beam_size > 1
+        greedy = self.setup.data_options.task == "translation" and not self.setup.config.decoding.is_greedy
         valid = "valid (greedy)" if greedy else "valid"
         metrics = {} if valid_metrics is None else {valid: valid_metrics}
         if test is not None:

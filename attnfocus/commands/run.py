@@ -1,7 +1,6 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
 
 CHECKPOINTS = "checkpoints"
+BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
 class Run:
@@ -64,17 +64,23 @@ class Run:
         """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
 
         Args:
-            lines: inputs without line ends.
-            need_weights: also give the attention weights.
+            lines: inputs without line ends. Without weights some batches of them are read ahead, so that lines of
+                like length can be run together; one at a time with a `batch_size` of 1.
+            need_weights: also give the attention weights, which take much memory: nothing is read ahead.
             batch_size: lines that are run together; does not change the answers.
         """
         numbered = enumerate(lines, 1)
-        while chunk := list(islice(numbered, batch_size)):
+        window = batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)
+        while chunk := list(islice(numbered, window)):
             clean = self.setup.data_options.clean
             encoded = [self.codec.encode_input(clean_text(text, clean), str(number)) for number, text in chunk]
-            batch = collate(encoded).to(self.setup.device)
+            plan = BatchPlan(example_lengths(encoded), batch_size, "sentences", seed=0).fixed()
+            batches = (collate([encoded[place] for place in places]).to(self.setup.device) for places in plan)
             decoding = self.setup.config.decoding
-            yield from self.task.predict(self.model, [batch], decoding=decoding, need_weights=need_weights)
+            found = self.task.predict(self.model, batches, decoding=decoding, need_weights=need_weights)
+            places = [place for group in plan for place in group]
+            by_place = dict(zip(places, found, strict=True))
+            yield from (by_place[place] for place in range(len(chunk)))
 
 
 def load(
@@ -107,10 +113,10 @@ def load(
         values["attention"] = {**values["attention"], "path": "auto"}  # trained on a GPU, loaded where there is none
     if data is not None:
         values["paths"] = {**values.get("paths", {}), "data": data}
-    setup = check_train(values, trust)
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
-        setup = replace(setup, config=replace(setup.config, decoding=replace(setup.config.decoding, **changes)))
+        values["decoding"] = {**values.get("decoding", {}), **changes}
+    setup = check_train(values, trust)
     codec = load_codec(path / DATA_FOLDER)
     model = setup.model(**codec.dims()).to(setup.device)
     saved = CheckpointStore(path / CHECKPOINTS).load(checkpoint)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from attnfocus.config.check import Component
 from attnfocus.decoding import DecodingOptions
+from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from attnfocus.training.options import TrainerOptions
 
@@ -47,7 +48,21 @@ class DecodingOverride:
     """What evaluate and predict may change of a run's decoding; None keeps it."""
 
     beam_size: PositiveInt | None = None
+    num_best: PositiveInt | None = None
     length_penalty: NonNegativeFloat | None = None
+    length_penalty_form: LengthPenalty | None = None
+    coverage_penalty: NonNegativeFloat | None = None
+    min_length_ratio: NonNegativeFloat | None = None
+    max_length_ratio: NonNegativeFloat | None = None
+    max_length_constant: NonNegativeInt | None = None
+    max_length: PositiveInt | None = None
+    no_repeat_ngram_size: NonNegativeInt | None = None
+    replace_unknown: bool | None = None
+    sampling: bool | None = None
+    temperature: PositiveFloat | None = None
+    top_k: NonNegativeInt | None = None
+    top_p: Nucleus | None = None
+    seed: Seed | None = None
 
 
 @dataclass(kw_only=True)

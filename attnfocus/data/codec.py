@@ -125,9 +125,9 @@ class TextPairCodec(Codec):
     def target_tokens(self, ids: Iterable[Any]) -> list[str]:
         return self.target_tokenizer.tokens(int(i) for i in ids)
 
-    def decode_target(self, ids: Iterable[Any]) -> str:
-        """The text of target ids; PAD, BOS and EOS give nothing."""
-        return self.target_tokenizer.decode(int(i) for i in ids)
+    def decode_target(self, ids: Iterable[Any], unknown: Sequence[str] | None = None) -> str:
+        """The text of target ids; PAD, BOS and EOS give nothing. `unknown`: as in `Tokenizer.decode`."""
+        return self.target_tokenizer.decode((int(i) for i in ids), unknown)
 
     def save(self, directory: Path) -> None:
         self.source_tokenizer.save(directory / "source_tokenizer.json")

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -109,13 +110,14 @@ class Tokenizer:
         offsets = self._engine.encode(prepared, add_special_tokens=False).offsets
         return [(max(start - shift, 0), max(end - shift, 0)) for start, end in offsets]
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids; special tokens give nothing, UNK gives `⁇`.
+    def decode(self, ids: Iterable[int], unknown: Sequence[str] | None = None) -> str:
+        """The text of token ids; special tokens give nothing, UNK gives `⁇`, or the next of `unknown` if given.
 
         For `character`, `bpe` and `unigram` this is exactly the (lower-cased) text that was encoded, as long as every
         character is in the vocabulary. For `word` spaces are put where the language's typography wants them.
         """
-        pieces = [UNKNOWN_TEXT if i == UNK else self._token(i) for i in ids if i == UNK or i >= len(SPECIAL_TOKENS)]
+        known = repeat(UNKNOWN_TEXT) if unknown is None else iter(unknown)
+        pieces = [next(known) if i == UNK else self._token(i) for i in ids if i == UNK or i >= len(SPECIAL_TOKENS)]
         if self.kind == "word":
             return join_words(pieces)
         text = "".join(pieces)

@@ -1,183 +1,171 @@
 """Beam search: several hypotheses of each sentence are written side by side.
 
-Shapes: B sentences, A sentences still being written, K beam_size, V vocabulary, H heads, T target tokens, S source
-tokens.
+Shapes: B sentences, A sentences still being written, W live hypotheses of each (1 at first, then K = beam_size),
+C candidates to go on with, V vocabulary, H heads, S source tokens.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from attnfocus.decoding.hypothesis import Hypothesis, StepModel, cut_weights, log_probabilities
+from attnfocus.decoding.candidates import highest
+from attnfocus.decoding.constraints import Constraints
+from attnfocus.decoding.hypothesis import Hypothesis, StepModel, log_probabilities, worth_dropping
+from attnfocus.decoding.options import DecodingOptions
+from attnfocus.decoding.penalties import Coverage, length_penalty
+from attnfocus.decoding.trellis import Finished, Trellis
 from attnfocus.special import BOS, EOS
 
 
 @torch.no_grad()
 def beam_search(
-    model: StepModel,
-    source: Tensor,
-    lengths: Tensor,
-    *,
-    beam_size: int,
-    length_penalty: float,
-    max_lengths: Tensor,
-    need_weights: bool = False,
-) -> list[Hypothesis]:
-    """The best output found for each sentence, by log P(Y) / |Y|^length_penalty, where |Y| counts EOS.
+    model: StepModel, source: Tensor, lengths: Tensor, options: DecodingOptions, need_weights: bool = False
+) -> list[list[Hypothesis]]:
+    """The `options.num_best` best outputs found for each sentence, by the score with its penalties (`penalties`).
 
     At each step, of the 2 K best continuations those of the first K that end are finished, and the first K that do not
-    end go on. A sentence is done when K hypotheses have finished, or none that goes on can become better than the best
-    finished one, or at its maximum length; it then leaves the batch. A hypothesis that was cut at the maximum length
-    counts only if none has finished. With K = 1 this is greedy search.
+    end go on. A sentence is done when K hypotheses have finished, or none that goes on can become better than the worst
+    that will be given, or at its maximum length. Hypotheses cut at the maximum length come after those that finished,
+    and only as far as these are too few. With K = 1 this is greedy search.
 
-    The device is asked once per step, which sentences go on. The model should be in eval mode.
+    The device is asked once per step, how many sentences go on. The model should be in eval mode.
 
     Args:
         source: (B, S) of `lengths` (B,).
-        max_lengths: (B,) of `DecodingOptions.max_lengths`.
     """
-    num_sentences, device = len(source), source.device
-    if num_sentences == 0:
+    if len(source) == 0:
         return []
     memory = model.encode(source, lengths)
-    every_beam = torch.arange(num_sentences, device=device).repeat_interleave(beam_size)
-    memory, state = model.select(memory, every_beam), model.select(model.start(memory), every_beam)
-    beams = _Beams.start(num_sentences, beam_size, device)
-    best = _Best.start(num_sentences, int(max_lengths.max()), device)
-    rows = torch.arange(num_sentences, device=device)
-    last = torch.full((num_sentences * beam_size,), BOS, device=device)
-    while len(rows) > 0:
-        logits, state, weights = model.step(last, state, memory, need_weights)
-        length, limits = beams.tokens.shape[2] + 1, max_lengths[rows]
-        grown = beams.grow(log_probabilities(logits), weights)
-        best.finish(rows, grown.ended, length**length_penalty)
-        # What is added to a log probability is <= 0, so nothing can do better than to add 0 up to the longest output.
-        attainable = grown.live.scores[:, 0] / limits**length_penalty
-        at_limit = limits <= length
-        best.cut(rows, grown.live, at_limit)
-        going_on = (~(at_limit | best.is_settled(rows, beam_size, attainable))).nonzero().squeeze(1)
-        if len(going_on) < len(rows):
-            within = torch.arange(beam_size, device=device)
-            memory = model.select(memory, (going_on.unsqueeze(1) * beam_size + within).flatten())
-        state = model.select(state, (going_on.unsqueeze(1) * beam_size + grown.parents[going_on]).flatten())
-        beams, rows = grown.live.take(going_on), rows[going_on]
-        last = beams.tokens[:, :, -1].flatten()
-    return best.hypotheses(lengths)
+    state = model.start(memory)
+    search = _Search(options, lengths, need_weights)
+    tokens = torch.full_like(lengths, BOS)
+    while True:
+        logits, state, weights = model.step(tokens, state, memory, search.asks_weights)
+        move = search.advance(log_probabilities(logits), weights)
+        if move is None:
+            return search.trellis.hypotheses(search.finished, lengths)
+        if move.memory is not None:
+            memory = model.select(memory, move.memory)
+        state, tokens = model.select(state, move.state), move.tokens
 
 
-@dataclass
-class _Beams:
-    """Hypotheses of A sentences, all of t tokens, the best first."""
+class _Move(NamedTuple):
+    """What the model goes on with, by the rows of the step before."""
 
-    scores: Tensor  # (A, K), sums of log probabilities; -inf where there is none
-    tokens: Tensor  # (A, K, t)
-    weights: Tensor | None = None  # (A, K, t, H, S)
+    state: Tensor
+    memory: Tensor | None  # None: as it is
+    tokens: Tensor
 
-    @staticmethod
-    def start(num_sentences: int, beam_size: int, device: torch.device) -> "_Beams":
-        scores = torch.full((num_sentences, beam_size), -torch.inf, device=device)
-        scores[:, 0] = 0.0
-        return _Beams(scores, torch.empty(num_sentences, beam_size, 0, dtype=torch.int64, device=device))
 
-    def take(self, index: Tensor) -> "_Beams":
-        """The sentences `index`."""
-        return _Beams(self.scores[index], self.tokens[index], None if self.weights is None else self.weights[index])
+class _Candidates(NamedTuple):
+    """The best continuations of each sentence, the best first."""
 
-    def of(self, parents: Tensor, scores: Tensor) -> "_Beams":
-        """The hypotheses `parents` (A, M) of each sentence, with new scores."""
-        sentences = torch.arange(len(parents), device=parents.device).unsqueeze(1)
-        weights = None if self.weights is None else self.weights[sentences, parents]
-        return _Beams(scores, self.tokens[sentences, parents], weights)
+    scores: Tensor  # (A, C) sums of log probabilities
+    parents: Tensor  # (A, C) which of the live hypotheses they continue
+    tokens: Tensor  # (A, C)
 
-    def grow(self, log_probs: Tensor, weights: Tensor | None) -> "_Grown":
-        """Continue by log_probs (A K, V), the new tokens looked for by weights (A K, H, S)."""
-        (num_sentences, beam_size), num_tokens = self.scores.shape, log_probs.shape[-1]
-        total = self.scores.unsqueeze(-1) + log_probs.view(num_sentences, beam_size, num_tokens)
-        scores, flat = total.flatten(1).topk(min(2 * beam_size, beam_size * num_tokens))  # (A, 2 K)
-        parents, tokens = flat // num_tokens, flat % num_tokens
-        is_end = tokens == EOS
+    def without(self, excluded: Tensor) -> "_Candidates":
+        """With scores of -inf where `excluded` (A, C)."""
+        return self._replace(scores=self.scores.masked_fill(excluded, -torch.inf))
+
+    def best(self, count: int) -> "_Candidates":
+        scores, places = self.scores.topk(count)
+        return _Candidates(scores, self.parents.gather(1, places), self.tokens.gather(1, places))
+
+
+class _Search:
+    """All live hypotheses between two steps. Sentences that are done stay in the batch until enough of them are."""
+
+    def __init__(self, options: DecodingOptions, lengths: Tensor, need_weights: bool) -> None:
+        num_sentences, device = len(lengths), lengths.device
+        self.options = options
+        self.constraints = Constraints.of(options, lengths)
+        self.coverage = Coverage(lengths) if options.coverage_penalty > 0 else None
+        self.asks_weights = need_weights or self.coverage is not None
+        self.trellis = Trellis(num_sentences, options.beam_size, keeps_weights=need_weights)
+        self.finished = Finished.none(num_sentences, options.num_best, device)
+        self.rows = torch.arange(num_sentences, device=device)
+        self.going = torch.ones(num_sentences, dtype=torch.bool, device=device)
+        self.scores = torch.zeros(num_sentences, 1, device=device)  # (A, W)
+        self.written = self.rows.new_empty(num_sentences, 1, 0) if self.constraints.needs_written else None
+        self.length = 0
+
+    def advance(self, log_probs: Tensor, weights: Tensor | None) -> _Move | None:
+        """Continue by log_probs (A W, V) and weights (A W, H, S). None when all sentences are done."""
+        log_probs = log_probs.unflatten(0, self.scores.shape)
+        self.constraints.forbid(log_probs, self.rows, self.written, self.length)
+        self.length += 1
+        candidates = self._candidates(log_probs)
+        is_end = candidates.tokens == EOS
+        live = candidates.without(is_end).best(self.options.beam_size)
+        seen = None
+        if self.coverage is not None:
+            assert weights is not None
+            seen = self.coverage.add(weights.unflatten(0, self.scores.shape))  # (A, W, S)
+        self._finish(candidates, live, is_end, seen)
+        self.trellis.add(self.rows, live.parents, live.tokens, weights)
+        return self._go_on(live, seen)
+
+    def _candidates(self, log_probs: Tensor) -> _Candidates:
+        """The 2 K best continuations; where there are fewer, the rest have a score of -inf."""
+        num_tokens, wanted = log_probs.shape[-1], 2 * self.options.beam_size
+        total = log_probs.add_(self.scores.unsqueeze(-1)).flatten(1)  # (A, W V)
+        count = min(wanted, total.shape[1])
+        scores, places = highest(total, count)
+        if count < wanted:
+            scores = F.pad(scores, (0, wanted - count), value=-torch.inf)
+            places = F.pad(places, (0, wanted - count))
+        return _Candidates(scores, places // num_tokens, places % num_tokens)
+
+    def _finish(self, candidates: _Candidates, live: _Candidates, is_end: Tensor, seen: Tensor | None) -> None:
+        """Note what has ended, or reached its maximum length; then which sentences go on."""
+        size, limits = self.options.beam_size, self.constraints.max_lengths[self.rows]
+        at_limit = self.going & (limits <= self.length)
         # Only what ranks among the first K finishes: an end that is improbable is no hypothesis.
-        end_scores = scores.masked_fill(~is_end, -torch.inf)[:, :beam_size]
-        end_score, end = end_scores.max(dim=1, keepdim=True)
-        ended = _Ended(self.of(parents.gather(1, end), end_score), end_scores.isfinite().sum(dim=1))
-        live_scores, kept = scores.masked_fill(is_end, -torch.inf).topk(beam_size)
-        parents, tokens = parents.gather(1, kept), tokens.gather(1, kept)
-        live = self.of(parents, live_scores)
-        live.tokens = torch.cat((live.tokens, tokens.unsqueeze(-1)), dim=-1)
-        if weights is not None:
-            now = _Beams(live_scores, tokens, weights.unflatten(0, (num_sentences, beam_size))).of(parents, live_scores)
-            assert now.weights is not None
-            now_weights = now.weights.unsqueeze(2)  # (A, K, 1, H, S)
-            live.weights = now_weights if live.weights is None else torch.cat((live.weights, now_weights), dim=2)
-        return _Grown(ended, live, parents)
+        first = _Candidates(*(values[:, :size] for values in candidates))
+        ends = is_end[:, :size] & first.scores.isfinite() & self.going.unsqueeze(1)
+        rank = self._rank(first, seen).masked_fill(~ends, -torch.inf)
+        self.finished.add(self.rows, rank, first.scores, first.parents, self.length - 1, ends.sum(dim=1))
+        slots = torch.arange(size, device=rank.device).expand_as(live.scores)
+        self.finished.fill(self.rows, self._rank(live, seen), live.scores, slots, self.length, at_limit)
+        # What is added to a log probability is <= 0, and so are the penalties: nothing can do better than to add 0 up
+        # to the longest output.
+        attainable = live.scores[:, 0] / length_penalty(limits, self.options)
+        settled = self.finished.is_settled(self.rows, size, attainable)
+        self.going = self.going & ~(at_limit | settled)
 
+    def _rank(self, candidates: _Candidates, seen: Tensor | None) -> Tensor:
+        """Scores with their penalties: (A, C)."""
+        rank = candidates.scores / length_penalty(self.length, self.options)
+        if self.coverage is None or seen is None:
+            return rank
+        penalty = self.coverage.penalty(seen).gather(1, candidates.parents)
+        return rank + self.options.coverage_penalty * penalty
 
-@dataclass
-class _Ended:
-    """What finished at a step: the best of each sentence (A, 1, ...), and how many did (A,)."""
-
-    best: _Beams
-    count: Tensor
-
-
-@dataclass
-class _Grown:
-    """A step's outcome; `parents` (A, K) are the hypotheses that the live ones continue."""
-
-    ended: _Ended
-    live: _Beams
-    parents: Tensor
-
-
-@dataclass
-class _Best:
-    """The best output so far of all B sentences."""
-
-    rank: Tensor  # (B,) the score with the length penalty; -inf where there is none yet
-    score: Tensor  # (B,)
-    tokens: Tensor  # (B, longest)
-    length: Tensor  # (B,)
-    num_finished: Tensor  # (B,)
-    weights: Tensor | None = None  # (B, longest, H, S)
-
-    @staticmethod
-    def start(num_sentences: int, longest: int, device: torch.device) -> "_Best":
-        count = torch.zeros(num_sentences, dtype=torch.int64, device=device)
-        lowest = torch.full((num_sentences,), -torch.inf, device=device)
-        tokens = torch.zeros(num_sentences, longest, dtype=torch.int64, device=device)
-        return _Best(lowest, lowest.clone(), tokens, count, count.clone())
-
-    def finish(self, rows: Tensor, ended: _Ended, penalty: float) -> None:
-        """Take note of what ended at this step."""
-        rank = ended.best.scores[:, 0] / penalty
-        self._put(rows, ended.best, rank, rank > self.rank[rows])
-        self.num_finished[rows] += ended.count
-
-    def cut(self, rows: Tensor, live: _Beams, at_limit: Tensor) -> None:
-        """At its maximum length a sentence without a finished hypothesis has its best one cut."""
-        self._put(rows, live, self.rank[rows], at_limit & (self.num_finished[rows] == 0))
-
-    def is_settled(self, rows: Tensor, beam_size: int, attainable: Tensor) -> Tensor:
-        """Whether no hypothesis that goes on may still count: (A,)."""
-        num_finished = self.num_finished[rows]
-        return (num_finished >= beam_size) | ((num_finished > 0) & (self.rank[rows] >= attainable))
-
-    def _put(self, rows: Tensor, beams: _Beams, rank: Tensor, where: Tensor) -> None:
-        length = beams.tokens.shape[2]
-        wide = where.unsqueeze(1)
-        self.rank[rows] = torch.where(where, rank, self.rank[rows])
-        self.score[rows] = torch.where(where, beams.scores[:, 0], self.score[rows])
-        self.length[rows] = torch.where(where, length, self.length[rows])
-        self.tokens[rows, :length] = torch.where(wide, beams.tokens[:, 0], self.tokens[rows, :length])
-        if beams.weights is not None:
-            if self.weights is None:
-                self.weights = beams.weights.new_zeros(*self.tokens.shape, *beams.weights.shape[3:])
-            old = self.weights[rows, :length]
-            self.weights[rows, :length] = torch.where(wide[..., None, None], beams.weights[:, 0], old)
-
-    def hypotheses(self, lengths: Tensor) -> list[Hypothesis]:
-        sizes = self.length.tolist()
-        ids = [row[:size] for row, size in zip(self.tokens.tolist(), sizes, strict=True)]
-        parts = cut_weights(None if self.weights is None else self.weights.transpose(1, 2), sizes, lengths)
-        return [Hypothesis(*parts_of) for parts_of in zip(ids, self.score.tolist(), parts, strict=True)]
+    def _go_on(self, live: _Candidates, seen: Tensor | None) -> _Move | None:
+        num_rows, width = self.scores.shape
+        size = self.options.beam_size
+        num_going = int(self.going.sum())
+        if num_going == 0:
+            return None
+        kept = torch.arange(num_rows, device=self.rows.device)
+        drops = worth_dropping(num_going, num_rows)
+        if drops:
+            kept = self.going.nonzero().squeeze(1)
+            live = _Candidates(*(values[kept] for values in live))
+            self.rows, self.going = self.rows[kept], self.going[kept]
+        if self.coverage is not None and seen is not None:
+            self.coverage.move(seen, kept, live.parents)
+        if self.written is not None:
+            before = self.written[kept.unsqueeze(1), live.parents]
+            self.written = torch.cat((before, live.tokens.unsqueeze(-1)), dim=-1)
+        self.scores = live.scores
+        memory = None
+        if drops or width < size:  # all hypotheses of a sentence have the same memory
+            memory = (kept * width).repeat_interleave(size)
+            if width == size:
+                memory = memory + torch.arange(size, device=kept.device).repeat(len(kept))
+        state = (kept.unsqueeze(1) * width + live.parents).flatten()
+        return _Move(state, memory, live.tokens.flatten())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
+from attnfocus.tasks.base import Candidate, Direction, Evaluation, Loss, Prediction, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
 from attnfocus.tasks.translation import TranslationTask
 
@@ -12,6 +12,7 @@ TASKS: Mapping[str, type[Task]] = MappingProxyType({task.name: task for task in 
 
 __all__ = [
     "TASKS",
+    "Candidate",
     "ClassificationTask",
     "Direction",
     "Evaluation",

@@ -36,12 +36,22 @@ class StepOutput:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One of several outputs. `rank_score` is what they are sorted by: the score with the penalties of decoding."""
+
+    text: str
+    score: float
+    rank_score: float
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What the model answers for one example.
 
     `score` is the natural log of the probability that the model gives to `text`, or of the label.
     `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
     with the tokens that label its axes, only when weights were asked for.
+    `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
     `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
     """
 
@@ -54,6 +64,7 @@ class Prediction:
     key_tokens: tuple[str, ...] = ()
     query_tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weights: Mapping[str, np.ndarray] | None = None
+    n_best: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
-from attnfocus.decoding import DecodingOptions, decode
-from attnfocus.errors import DataError
+from attnfocus.data.rows import Row
+from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.models.outputs import sides
-from attnfocus.special import PAD
-from attnfocus.tasks.base import Direction, Evaluation, Prediction, StepOutput, Task
+from attnfocus.special import PAD, UNK
+from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.focused import FocusMeans
 from attnfocus.tasks.gather import (
@@ -137,17 +138,47 @@ class TranslationTask(Task):
     def _decoded(
         self, model: Any, inputs: Inputs, options: DecodingOptions, need_weights: bool
     ) -> Iterator[Prediction]:
-        hypotheses = decode(model, inputs.inputs, inputs.lengths, options, need_weights=need_weights)
+        if options.replace_unknown:
+            self._require_words()
+        needs_weights = need_weights or options.replace_unknown
+        found = decode_best(model, inputs.inputs, inputs.lengths, options, need_weights=needs_weights)
         lengths = inputs.lengths.tolist()
-        for number, (hypothesis, row) in enumerate(zip(hypotheses, inputs.rows, strict=True)):
-            shown: dict[str, Any] = {}
-            if hypothesis.weights is not None:
+        for number, (hypotheses, row) in enumerate(zip(found, inputs.rows, strict=True)):
+            texts = [self._text(hypothesis, row, options) for hypothesis in hypotheses]
+            best, shown = hypotheses[0], dict[str, Any]()
+            if need_weights and best.weights is not None:
                 ids = inputs.inputs[number, : lengths[number]].tolist()
                 shown["key_tokens"] = tuple(self.codec.source_tokens(ids))
-                shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(hypothesis.ids))}
-                shown["weights"] = {"cross": hypothesis.weights.float().numpy()}
-            text = self.codec.decode_target(hypothesis.ids)
-            yield Prediction(inputs.ids[number], text, hypothesis.score, source_text(row), row.target, **shown)
+                shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(best.ids))}
+                shown["weights"] = {"cross": best.weights.float().numpy()}
+            if options.num_best > 1:
+                every = zip(texts, hypotheses, strict=True)
+                shown["n_best"] = tuple(Candidate(text, each.score, each.rank_score) for text, each in every)
+            yield Prediction(inputs.ids[number], texts[0], best.score, source_text(row), row.target, **shown)
+
+    def _text(self, hypothesis: Hypothesis, row: Row, options: DecodingOptions) -> str:
+        """The text of the output; with `replace_unknown` no unknown word is left in it."""
+        unknown = [place for place, token in enumerate(hypothesis.ids) if token == UNK]
+        if not options.replace_unknown or not unknown:
+            return self.codec.decode_target(hypothesis.ids)
+        assert hypothesis.weights is not None
+        source = source_text(row)
+        spans = self.codec.source_tokenizer.character_spans(source)
+        looked_at = hypothesis.weights.mean(dim=0)[unknown].argmax(dim=-1).tolist()  # of each unknown word
+        return self.codec.decode_target(hypothesis.ids, [source[slice(*spans[place])] for place in looked_at])
+
+    def _require_words(self) -> None:
+        for tokenizer in (self.codec.source_tokenizer, self.codec.target_tokenizer):
+            if tokenizer.kind != "word":
+                raise ConfigError(no_words_to_replace(tokenizer.kind))
+
+
+def no_words_to_replace(kind: str) -> str:
+    """The problem of `decoding.replace_unknown` with the tokens of a tokenizer."""
+    return (
+        f"decoding.replace_unknown: true needs words as tokens, and dataset.tokenizer.kind is {kind}. "
+        "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word."
+    )
 
 
 def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:

@@ -1,118 +1,73 @@
 """Greedy and beam search over a small language model whose every output can be enumerated."""
 
 import math
-from itertools import product
 
 import pytest
 import torch
+from decoding_toys import MarkovModel, all_outputs, options, seq2seq, sources
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnfocus.attention import AdditiveScore, Attention
-from attnfocus.decoding import DecodingOptions, beam_search, decode, greedy
-from attnfocus.models import Seq2Seq
+from attnfocus.decoding import DecodingOptions, beam_search, decode, decode_best, greedy
 from attnfocus.special import BOS, EOS, PAD, UNK
-
-VOCAB = 7
-
-
-class MarkovModel:
-    """Logits by (source's first token, last token, step) and by the token before, which only the state remembers.
-
-    A state that is given to another sentence's memory is noticed, one given to another hypothesis changes the logits.
-    """
-
-    def __init__(self, seed: int, end_bias: float = 0.0) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        self.table = 2 * torch.randn(10, VOCAB, 8, VOCAB, generator=generator)
-        self.table[..., EOS] += end_bias
-        self.before = torch.randn(VOCAB, VOCAB, generator=generator)
-        self.batch_sizes: list[int] = []
-
-    def encode(self, source, lengths):
-        return (source[:, 0] if source.shape[1] else torch.zeros(len(source), dtype=torch.long), source)
-
-    def start(self, memory):
-        return (torch.zeros_like(memory[0]), memory[0] * 100, torch.full_like(memory[0], PAD))
-
-    def step(self, tokens, state, memory, need_weights=False):
-        count, signature, before = state
-        assert signature.tolist() == (memory[0] * 100 + count).tolist()  # state and memory of the same sentence
-        self.batch_sizes.append(len(tokens))
-        logits = self.table[memory[0], tokens, count.clamp(max=7)] + self.before[before]
-        weights = None
-        if need_weights:
-            # Weights that tell which token was read, at which step: (N, 2 heads, S).
-            weights = torch.stack([tokens, count], 1).unsqueeze(-1).expand(-1, -1, memory[1].shape[1]).float()
-        return logits, (count + 1, signature + 1, tokens), weights
-
-    def select(self, tree, index):
-        return tuple(each.index_select(0, index) for each in tree)
-
-    def log_prob(self, first: int, ids: list[int], end: bool = True) -> float:
-        total, before, last = 0.0, PAD, BOS
-        for step, token in enumerate([*ids, EOS] if end else ids):
-            logits = self.table[first, last, min(step, 7)] + self.before[before]
-            total += logits.log_softmax(-1)[token].item()
-            before, last = last, token
-        return total
-
-
-def sources(num=6, size=3):
-    source = torch.randint(0, 10, (num, size), generator=torch.Generator().manual_seed(3))
-    source[:, 0] = torch.arange(num)
-    return source, torch.randint(1, size + 1, (num,), generator=torch.Generator().manual_seed(4))
-
-
-def options(beam_size=1, max_length=6, **changes):
-    return DecodingOptions(
-        beam_size=beam_size, max_length=max_length, max_length_ratio=0, max_length_constant=max_length, **changes
-    )
-
-
-def beam(model, source, lengths, beam_size, max_length=6, length_penalty=1.0, need_weights=False):
-    return beam_search(
-        model,
-        source,
-        lengths,
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        max_lengths=torch.full_like(lengths, max_length),
-        need_weights=need_weights,
-    )
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), end_bias=st.floats(-3, 3), max_length=st.integers(1, 7))
 def test_beam_of_one_equals_greedy(seed, end_bias, max_length):
     model = MarkovModel(seed, end_bias)
-    source, lengths = sources()
-    limits = torch.full_like(lengths, max_length)
-    first = greedy(model, source, lengths, max_lengths=limits, need_weights=True)
-    second = beam(model, source, lengths, 1, max_length, need_weights=True)
-    for one, other in zip(first, second, strict=True):
+    wanted = options(max_length=max_length)
+    first = greedy(model, *sources(), wanted, need_weights=True)
+    second = beam_search(model, *sources(), wanted, need_weights=True)
+    for one, [other] in zip(first, second, strict=True):
         assert one.ids == other.ids
         assert one.score == pytest.approx(other.score)
         assert torch.equal(one.weights, other.weights)
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 10**6),
-    end_bias=st.floats(-3, 3),
-    beam_size=st.integers(1, 5),
-    length_penalty=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
-)
-def test_batched_equals_one_by_one(seed, end_bias, beam_size, length_penalty):
+WAYS = {
+    "greedy": {},
+    "greedy, limited": {"min_length_ratio": 1.0, "no_repeat_ngram_size": 1},
+    "beam": {"beam_size": 3, "length_penalty": 0.6},
+    "beam, plain": {"beam_size": 2, "length_penalty": 0.0},
+    "n best": {"beam_size": 5, "num_best": 4, "length_penalty_form": "gnmt", "coverage_penalty": 0.3},
+    "n best, limited": {"beam_size": 4, "num_best": 4, "min_length_ratio": 1.0, "no_repeat_ngram_size": 2},
+    "sampling": {"sampling": True, "num_best": 3},
+    "sampling, narrowed": {"sampling": True, "temperature": 0.7, "top_k": 4, "top_p": 0.8, "no_repeat_ngram_size": 1},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6), end_bias=st.floats(-3, 3))
+def test_batched_equals_one_by_one(way, seed, end_bias):
     model = MarkovModel(seed, end_bias)
     source, lengths = sources()
-    wanted = options(beam_size, length_penalty=length_penalty)
-    together = decode(model, source, lengths, wanted, need_weights=True)
-    for row, hypothesis in enumerate(together):
-        (alone,) = decode(model, source[row : row + 1], lengths[row : row + 1], wanted, need_weights=True)
-        assert hypothesis.ids == alone.ids
-        assert hypothesis.score == pytest.approx(alone.score)
-        assert torch.equal(hypothesis.weights, alone.weights)
+    wanted = options(**WAYS[way])
+    together = decode_best(model, source, lengths, wanted, need_weights=True)
+    for row, hypotheses in enumerate(together):
+        (alone,) = decode_best(model, source[row : row + 1], lengths[row : row + 1], wanted, need_weights=True)
+        assert [each.ids for each in hypotheses] == [each.ids for each in alone]
+        assert [each.score for each in hypotheses] == pytest.approx([each.score for each in alone])
+        for one, other in zip(hypotheses, alone, strict=True):
+            assert torch.equal(one.weights, other.weights)
+
+
+@pytest.mark.parametrize("changes", [{}, {"input_feeding": True}, {"order": "attend_then_recur"}])
+@pytest.mark.parametrize("way", ["greedy", "n best, limited", "sampling"])
+def test_cached_states_equal_recomputing_the_whole_output(changes, way):
+    """The score and the weights that the steps gave are those of one teacher-forced pass over the output."""
+    model = seq2seq(**changes)
+    source, lengths = torch.randint(4, 12, (5, 6)), torch.tensor([6, 3, 1, 2, 5])
+    for row, hypotheses in enumerate(decode_best(model, source, lengths, options(**WAYS[way]), need_weights=True)):
+        for found in hypotheses:
+            written = found.ids if len(found.ids) == 6 else [*found.ids, EOS]  # 6: cut, without EOS
+            target_in = torch.tensor([[BOS, *found.ids][: len(written)]])
+            output = model(source[row : row + 1, : lengths[row]], lengths[row : row + 1], target_in, need_weights=True)
+            log_probs = output.logits[0].log_softmax(-1)
+            score = sum(log_probs[step, token].item() for step, token in enumerate(written))
+            assert found.score == pytest.approx(score, rel=1e-4)
+            torch.testing.assert_close(found.weights, output.weights["cross"][0, :, : len(found.ids)])
 
 
 @settings(max_examples=30, deadline=None)
@@ -121,9 +76,8 @@ def test_a_beam_as_wide_as_the_space_finds_the_best_output(seed, end_bias, lengt
     """Every output of up to 3 tokens, one by one: with nothing pruned beam search is exact."""
     model = MarkovModel(seed, end_bias)
     source, lengths = sources(num=3)
-    writable = [token for token in range(VOCAB) if token not in (PAD, BOS, EOS)]
-    outputs = [list(ids) for size in range(4) for ids in product(writable, repeat=size)]
-    found = beam(model, source, lengths, len(outputs), max_length=4, length_penalty=length_penalty)
+    outputs = all_outputs(3)
+    found = decode(model, source, lengths, options(len(outputs), 4, length_penalty=length_penalty))
     for first, hypothesis in enumerate(found):
         ranks = {tuple(ids): model.log_prob(first, ids) / (len(ids) + 1) ** length_penalty for ids in outputs}
         best = max(ranks, key=ranks.__getitem__)
@@ -172,9 +126,11 @@ def test_finished_sentences_leave_the_batch(beam_size):
     model = MarkovModel(5, end_bias=1.0)
     source, lengths = sources(num=8)
     decode(model, source, lengths, options(beam_size))
-    assert model.batch_sizes[0] == 8 * beam_size
-    assert model.batch_sizes == sorted(model.batch_sizes, reverse=True)
-    assert model.batch_sizes[-1] < 8 * beam_size
+    first, *others = model.batch_sizes
+    assert first == 8  # before the first token all hypotheses of a sentence are the same
+    assert others[0] <= 8 * beam_size
+    assert others == sorted(others, reverse=True)
+    assert others[-1] < 8 * beam_size
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -223,18 +179,7 @@ def test_no_sentences_give_no_hypotheses(beam_size):
 @pytest.mark.parametrize("changes", [{}, {"input_feeding": True}, {"order": "attend_then_recur", "cell": "gru"}])
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_seq2seq_decodes_a_batch_as_it_decodes_each_sentence(changes, beam_size):
-    torch.manual_seed(0)
-    model = Seq2Seq(
-        attention=lambda **sizes: Attention(**sizes, score=AdditiveScore),
-        source_vocab_size=12,
-        target_vocab_size=12,
-        embed_dim=8,
-        hidden_size=8,
-        **changes,
-    )
-    for parameter in model.parameters():
-        parameter.data *= 3  # far from flat, so that outputs differ
-    model.eval()
+    model = seq2seq(**changes)
     source = torch.randint(4, 12, (5, 6))
     lengths = torch.tensor([6, 3, 1, 0, 5])
     wanted = options(beam_size, max_length=8)
