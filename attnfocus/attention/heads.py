@@ -108,6 +108,11 @@ class BaseAttention(nn.Module):
         """Which way a call runs, and why."""
         return PathChoice("plain", f"{type(self).__name__} knows one way to compute")
 
+    @property
+    def dropout_now(self) -> float:
+        """The rate at which weights are dropped as things are: 0 in evaluation."""
+        return self.dropout if self.training else 0.0
+
     def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """What can be done to projected keys and values (..., G, K, d) once per sentence.
 
@@ -123,6 +128,10 @@ class BaseAttention(nn.Module):
         Returns the context (..., H, Q, dv), and weights (..., H, Q, K) before dropout if they are asked for.
         """
         raise NotImplementedError
+
+    def finish_heads(self, context: Tensor, query: Tensor) -> Tensor:
+        """What happens to the heads' context (..., H, Q, dv) before they are merged. query (..., Q, Dq): as it came."""
+        return context
 
     # What a model calls.
 
@@ -162,7 +171,7 @@ class BaseAttention(nn.Module):
         """
         keys, values, mask = self._attended(memory, mask)
         context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
-        return self._merge_heads(context), weights
+        return self._merge_heads(self.finish_heads(context, query)), weights
 
     def start(self, memory: Memory) -> History | None:
         """The history before the first step of a decoder; None for an attention that needs none."""

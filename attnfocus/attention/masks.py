@@ -31,6 +31,19 @@ def with_head_axis(mask: Tensor) -> Tensor:
     return mask.unsqueeze(-3) if mask.dim() > 1 else mask[None, None]
 
 
+def of_blocks(mask: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+    """What N blocks of b queries and m keys need of a mask for all: rows (N, b), columns (N, m).
+
+    mask (..., H or 1, Q or 1, K or 1) -> (..., N, H or 1, b or 1, m or 1). A place where there is no row or column
+    gets that of the nearest.
+    """
+    queries, keys = (
+        places.clamp(0, length - 1) if length > 1 else torch.zeros_like(places[:, :1])
+        for places, length in ((queries, mask.shape[-2]), (keys, mask.shape[-1]))
+    )
+    return mask[..., queries.unsqueeze(-1), keys.unsqueeze(-2)].transpose(-3, -4)
+
+
 def never_attended(mask: Tensor) -> Tensor:
     """(..., Q, K) -> (..., K): True for keys which no query may attend, such as padding."""
     if mask.dim() == 1:

@@ -33,22 +33,14 @@ def sdpa(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, No
     ):
         query = attention.score.prepare_query(work.query)
         return _call(query, work.keys, work.values, None, dropout, is_causal=True), None
-    places = Places.of(num_queries, num_keys, work.query.device)
-    return fused(attention, work.query, work.keys, work.values, work.mask, places, dropout), None
+    return fused(attention, work, Places.of(num_queries, num_keys, work.query.device), dropout), None
 
 
-def fused(
-    attention: "Attention",
-    query: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    mask: Tensor | None,
-    places: Places,
-    dropout: float,
-) -> Tensor:
+def fused(attention: "Attention", work: Work, places: Places, dropout: float) -> Tensor:
     """What `Attention.weigh` and the product with the values give, for queries and keys that stand anywhere."""
-    bias = attention.position.bias(query, places.offsets) if attention.position.has_bias else None
-    query = attention.score.prepare_query(query)
+    _, keys, values, mask = work
+    bias = attention.position.bias(work.query, places.offsets) if attention.position.has_bias else None
+    query = attention.score.prepare_query(work.query)
     allowed = attention.pattern.allows(places)
     mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
     if mask is None:
