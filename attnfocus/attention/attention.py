@@ -124,7 +124,7 @@ class Attention(BaseAttention):
 
     def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
-        choice = self.chosen_path(paths.Call.of(work, need_weights))
+        choice = self.noted(self.chosen_path(paths.Call.of(work, need_weights)))
         context, weights = paths.KERNELS[choice.name](self, work, self.dropout_now)
         return context, weights if need_weights else None
 

@@ -31,6 +31,7 @@ class BaseAttention(nn.Module):
     Attributes:
         output_dim: size of the context: as above with projections, Dv without.
         num_heads: H.
+        trained_path: how the last call in training computed; None before it, or where there is no choice.
 
     Raises:
         ValueError: options that do not fit together.
@@ -51,6 +52,7 @@ class BaseAttention(nn.Module):
         output_dim: int | None = None,
     ) -> None:
         super().__init__()
+        self.trained_path: PathChoice | None = None
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
         if self.num_heads % self.num_key_heads:
@@ -112,6 +114,12 @@ class BaseAttention(nn.Module):
     def dropout_now(self) -> float:
         """The rate at which weights are dropped as things are: 0 in evaluation."""
         return self.dropout if self.training else 0.0
+
+    def noted(self, choice: PathChoice) -> PathChoice:
+        """The choice for a call that now runs, kept in `trained_path` for whoever wants to tell it."""
+        if self.training:
+            self.trained_path = choice
+        return choice
 
     def prepare_heads(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """What can be done to projected keys and values (..., G, K, d) once per sentence.

@@ -11,7 +11,7 @@ from torch import nn
 
 from attnfocus.attention import PathChoice
 from attnfocus.commands.assembly import Setup
-from attnfocus.commands.attention_paths import path_lines
+from attnfocus.commands.attention_paths import TakenPaths, path_lines
 from attnfocus.commands.rundir import SUMMARY_FILE, environment, write_summary
 from attnfocus.data import Prepared
 from attnfocus.errors import UserError
@@ -37,8 +37,7 @@ class RunReport:
         run_dir: where everything is written.
         setup: the run's configuration.
         prepared: its data, for the report lines.
-        model: for its size.
-        paths: how its attentions compute.
+        model: for its size, and for how its attentions compute.
         append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
     """
 
@@ -48,7 +47,6 @@ class RunReport:
         setup: Setup,
         prepared: Prepared,
         model: nn.Module,
-        paths: Mapping[str, PathChoice],
         append_from_step: int | None = None,
     ) -> None:
         self.run_dir = run_dir
@@ -59,27 +57,25 @@ class RunReport:
             **environment(str(setup.device)),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
-            "attention_paths": {place: {"path": each.name, "reason": each.reason} for place, each in paths.items()},
         }
-        self.path_lines = path_lines(paths)
+        self.paths = TakenPaths(model, setup.device, self._tell_paths)
+        self._note_paths()
         options = flat_options(setup)
         files: list[Listener] = [
             MetricsFile(run_dir / METRICS_FILE, append_from_step),
             TensorBoard(run_dir, options, append_from_step),
         ]
-        self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.path_lines])
+        self.terminal = Terminal(header(run_dir, setup, prepared, self.facts["parameters"]))
         self.log = RunLog(run_dir / "train.log", self.terminal.announce)
         self.listeners: list[Listener] = [
             *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
             Guarded(self.terminal, lambda line: None),
         ]
         self.evaluations = _LastEvaluation()
-        self.listeners.append(self.evaluations)
+        self.listeners += [self.evaluations, self.paths]
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
-        for line in self.path_lines:
-            logger.info(line)
         return self
 
     def __exit__(
@@ -92,6 +88,18 @@ class RunReport:
         for listener in self.listeners:
             listener.close()
         self.log.close()
+
+    def _note_paths(self) -> None:
+        """What the summary says of the paths: how each would compute at any size, until a step has been made."""
+        found = self.paths.choices().items()
+        self.facts["attention_paths"] = {place: {"path": each.name, "reason": each.reason} for place, each in found}
+
+    def _tell_paths(self, choices: Mapping[str, PathChoice]) -> None:
+        for line in path_lines(choices):
+            logger.info(line)
+            self.terminal.announce(line, style="dim")
+        self._note_paths()
+        self.write_summary(self.facts)
 
     def write_summary(self, facts: Mapping[str, Any]) -> None:
         """Writes summary.json. A full disk is told, and neither ends the run nor hides why it ended."""

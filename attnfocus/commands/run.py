@@ -107,7 +107,7 @@ def load(
         values["attention"] = {**values["attention"], "path": "auto"}  # trained on a GPU, loaded where there is none
     if data is not None:
         values["paths"] = {**values.get("paths", {}), "data": data}
-    setup = check_train(values, trust)
+    setup = check_train(values, trust, will_train=False)
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
         setup = replace(setup, config=replace(setup.config, decoding=replace(setup.config.decoding, **changes)))

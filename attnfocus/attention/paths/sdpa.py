@@ -66,7 +66,7 @@ def _call(
     attention: "Attention", work: Work, added: Tensor | None, dropout: float, *, is_causal: bool = False
 ) -> Tensor:
     """The kernel for any leading dims; `added` is a mask, or a bias with -inf inside."""
-    query, scale = attention.score.prepare_query(work.query), attention.score.scale
+    query, scale = attention.score.prepare_query(work.query), attention.score.kernel_scale
     if added is not None and added.dtype != torch.bool:
         added = added.to(query.dtype)
     tensors = (query, work.keys, work.values) if added is None else (query, work.keys, work.values, added)

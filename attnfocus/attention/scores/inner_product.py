@@ -1,7 +1,7 @@
 """Scores that are inner products: dot, scaled dot, general (bilinear) and cosine.
 
-All of them reduce to scale * prepare_query(q) . prepare_keys(k), which a matrix product computes without anything of
-the size (..., Q, K, d), and which fused kernels accept.
+All of them reduce to c prepare_query(q) . prepare_keys(k), with c = `kernel_scale`, which a matrix product computes
+without anything of the size (..., Q, K, d), and which fused kernels accept.
 
 Shapes: ... leading dims, H heads, Q queries, K keys, d sizes of one query or key.
 """
@@ -17,14 +17,15 @@ from attnfocus.limits import Range
 
 
 class InnerProductScore(Score):
-    """score(q, k) = scale * prepare_query(q) . prepare_keys(k). Cost: O(Q K d) multiplications, O(Q K) memory."""
+    """score(q, k) = c prepare_query(q) . prepare_keys(k). Cost: O(Q K d) multiplications, O(Q K) memory."""
 
     is_inner_product: ClassVar[bool] = True
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         query = self.prepare_query(query)
-        scaled = query if self.scale == 1 else query * self.scale  # fewer numbers than scores, no overflow in float16
-        return torch.matmul(scaled, keys.transpose(-1, -2))
+        if self.kernel_scale != 1:  # not the scores: a query has fewer numbers, and they do not overflow in float16
+            query = query * self.kernel_scale
+        return torch.matmul(query, keys.transpose(-1, -2))
 
 
 def _require_equal_dims(name: str, query_dim: int, key_dim: int) -> None:
@@ -65,7 +66,7 @@ class ScaledDotScore(InnerProductScore):
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         _require_equal_dims("scaled_dot", query_dim, key_dim)
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
-        self.scale = 1 / math.sqrt(query_dim)
+        self.kernel_scale = 1 / math.sqrt(query_dim)
 
 
 class GeneralScore(InnerProductScore):

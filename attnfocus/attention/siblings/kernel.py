@@ -103,7 +103,7 @@ class KernelAttention(BaseAttention):
         num_queries, num_keys = query.shape[-2], keys.shape[-2]
         by_query = mask is not None and mask.shape[-2] != 1
         call = paths.Call(need_weights, num_queries, num_keys, device=query.device.type)
-        is_plain = self.chosen_path(call, by_query).name == "plain"
+        is_plain = self.noted(self.chosen_path(call, by_query)).name == "plain"
         with _no_autocast(query):
             of_query, of_keys = self._features(self.log_features(exact(query)), self._for_each_head(keys), mask)
             exact_values = self._for_each_head(values).to(of_keys.dtype)

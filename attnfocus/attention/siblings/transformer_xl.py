@@ -98,7 +98,7 @@ class TransformerXLAttention(Attention):
         own_keys, old_keys = self._for_each_head(keys).chunk(2, dim=-1)
         own_values, old_values = self._for_each_head(values).chunk(2, dim=-1)
         own, old = (paths.Work(query, *both, mask) for both in ((own_keys, own_values), (old_keys, old_values)))
-        by_segments = self.chosen_path(paths.Call.of(own, need_weights)).name == "chunked"
+        by_segments = self.noted(self.chosen_path(paths.Call.of(own, need_weights))).name == "chunked"
         if by_segments and min(query.shape[-2], keys.shape[-2]) > 0:  # else there is nothing to compute
             return self._by_segments(own, old), None
         context, weights = self._at_once(own, old)
