@@ -53,6 +53,13 @@ class TrainingStarted:
 
 
 @dataclass(frozen=True)
+class FirstStepDone:
+    """After the first update that this process made; `step` counts those before a resume too."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Progress:
     """Means since the previous Progress event; `seconds` is the run's training time so far."""
 
@@ -116,6 +123,7 @@ class Listener:
     """Hears a run. Every method may be left out; `close` is called once, also after a failure."""
 
     def on_start(self, event: TrainingStarted) -> None: ...
+    def on_first_step(self, event: FirstStepDone) -> None: ...
     def on_progress(self, event: Progress) -> None: ...
     def on_evaluation(self, event: Evaluated) -> None: ...
     def on_checkpoint(self, event: CheckpointSaved) -> None: ...

@@ -83,7 +83,14 @@ class Attention(BaseAttention):
 
     @property
     def uses_history(self) -> bool:
-        return self.score.uses_history or self.normalizer.uses_history
+        return self.history_factor is not None
+
+    @property
+    def history_factor(self) -> str | None:
+        """Name of the score or normalizer that follows a decoder's steps, if one does."""
+        if self.score.uses_history:
+            return type(self.score).__name__
+        return type(self.normalizer).__name__ if self.normalizer.uses_history else None
 
     @property
     def weights_are_distributions(self) -> bool:
@@ -115,8 +122,12 @@ class Attention(BaseAttention):
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
             return context, weights if need_weights else None
         work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask)
-        choice = self.chosen_path(paths.Call.of(work, need_weights))
-        context, weights = paths.KERNELS[choice.name](self, work, self.dropout if self.training else 0.0)
+        return self.run_path(work, need_weights)
+
+    def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
+        choice = self.noted(self.chosen_path(paths.Call.of(work, need_weights)))
+        context, weights = paths.KERNELS[choice.name](self, work, self.dropout_now)
         return context, weights if need_weights else None
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
@@ -151,7 +162,7 @@ class Attention(BaseAttention):
             return super().advance(query, memory, None, need_weights)
         keys, values, mask = self._attended(memory, None)
         context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
-        return self._merge_heads(context), weights if need_weights else None, history
+        return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
 
     def _first(self, keys: Tensor, values: Tensor) -> History:
         dtype = torch.promote_types(values.dtype, torch.float32)  # sums over many steps would lose small weights
@@ -166,7 +177,7 @@ class Attention(BaseAttention):
         for index, step in enumerate(query.split(1, dim=-2)):  # (..., H, 1, d)
             of_step = mask if mask is None or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
             weights = self.step_weights(step, keys, of_step, history)
-            contexts.append(paths.mixed(weights, values, self.dropout if self.training else 0.0))
+            contexts.append(paths.mixed(weights, values, self.dropout_now))
             history = history.after(weights)
             maps.append(weights)
         return torch.cat(contexts, dim=-2), torch.cat(maps, dim=-2), history

@@ -31,13 +31,12 @@ def why_not(attention: "Attention") -> str | None:
         )
     if attention.uses_history:
         # A step knows no position, so every rule over positions would be passed over in silence.
-        step = score if attention.score.uses_history else type(attention.normalizer).__name__
         rule = None if isinstance(attention.position, NoPosition) else position
         rule = rule if isinstance(attention.pattern, FullPattern) else type(attention.pattern).__name__
         if rule is not None:
             return (
-                f"{step} follows where a decoder looked step by step in another sequence, where {rule} has no "
-                "meaning: use attention/pattern=full and attention/position=none."
+                f"{attention.history_factor} follows where a decoder looked step by step in another sequence, where "
+                f"{rule} has no meaning: use attention/pattern=full and attention/position=none."
             )
     reason = paths.why_not(attention, attention.wanted_path)
     if reason is None:

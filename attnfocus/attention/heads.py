@@ -32,6 +32,7 @@ class BaseAttention(nn.Module):
     Attributes:
         output_dim: size of the context: as above with projections, Dv without.
         num_heads: H.
+        trained_path: how the last call in training computed; None before it, or where there is no choice.
 
     Raises:
         ValueError: options that do not fit together.
@@ -52,6 +53,7 @@ class BaseAttention(nn.Module):
         output_dim: int | None = None,
     ) -> None:
         super().__init__()
+        self.trained_path: PathChoice | None = None
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
         if self.num_heads % self.num_key_heads:
@@ -109,6 +111,17 @@ class BaseAttention(nn.Module):
         """Which way a call runs, and why."""
         return PathChoice("plain", f"{type(self).__name__} knows one way to compute")
 
+    @property
+    def dropout_now(self) -> float:
+        """The rate at which weights are dropped as things are: 0 in evaluation."""
+        return self.dropout if self.training else 0.0
+
+    def noted(self, choice: PathChoice) -> PathChoice:
+        """The choice for a call that now runs, kept in `trained_path` for whoever wants to tell it."""
+        if self.training:
+            self.trained_path = choice
+        return choice
+
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -127,6 +140,10 @@ class BaseAttention(nn.Module):
         Returns the context (..., H, Q, dv), and weights (..., H, Q, K) before dropout if they are asked for.
         """
         raise NotImplementedError
+
+    def finish_heads(self, context: Tensor, query: Tensor) -> Tensor:
+        """What happens to the heads' context (..., H, Q, dv) before they are merged. query (..., Q, Dq): as it came."""
+        return context
 
     # What a model calls.
 
@@ -177,7 +194,7 @@ class BaseAttention(nn.Module):
         """
         keys, values, mask = self._attended(memory, mask)
         context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
-        return self._merge_heads(context), weights
+        return self._merge_heads(self.finish_heads(context, query)), weights
 
     def start(self, memory: Memory) -> History | None:
         """The history before the first step of a decoder; None for an attention that needs none."""

@@ -1,9 +1,7 @@
 """One meaning of a mask: bool, True = may attend, broadcastable to (..., Q, K).
 
-Nothing here looks at the values on the host, so no call waits for an accelerator.
+Nothing here looks at the values of an accelerator, so no call waits for one.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +29,19 @@ def with_head_axis(mask: Tensor) -> Tensor:
     return mask.unsqueeze(-3) if mask.dim() > 1 else mask[None, None]
 
 
+def of_blocks(mask: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+    """What N blocks of b queries and m keys need of a mask for all: rows (N, b), columns (N, m).
+
+    mask (..., H or 1, Q or 1, K or 1) -> (..., N, H or 1, b or 1, m or 1). A place where there is no row or column
+    gets that of the nearest.
+    """
+    queries, keys = (
+        places.clamp(0, length - 1) if length > 1 else torch.zeros_like(places[:, :1])
+        for places, length in ((queries, mask.shape[-2]), (keys, mask.shape[-1]))
+    )
+    return mask[..., queries.unsqueeze(-1), keys.unsqueeze(-2)].transpose(-3, -4)
+
+
 def never_attended(mask: Tensor) -> Tensor:
     """(..., Q, K) -> (..., K): True for keys which no query may attend, such as padding."""
     if mask.dim() == 1:
@@ -43,27 +54,17 @@ def cleared(vectors: Tensor, mask: Tensor) -> Tensor:
 
     A weight of 0 is not enough: 0 * NaN is NaN, forward, and again in the gradient of what made the vectors.
     """
-    cleared: Tensor = _Cleared.apply(vectors, never_attended(mask).unsqueeze(-1))
-    return cleared
+    return torch.where(never_attended(mask).unsqueeze(-1), 0.0, vectors)  # one pass; `masked_fill` copies first
 
 
-class _Cleared(torch.autograd.Function):
-    """vectors (..., K, d), blocked (..., K, 1) -> 0 where blocked. One pass forward and one backward.
+def surely_all(flags: Tensor) -> bool:
+    """Whether all are True, where a look at them costs next to nothing: on a CPU. Elsewhere False, whatever they are.
 
-    `masked_fill` copies first, and the backward pass of `where` makes zeros first, which is some per cent of a small
-    attention. The gradient needs no care for NaN, as no query has attended to what is blocked.
+    For work that is only worth leaving out if nobody has to wait for the answer.
     """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(vectors: Tensor, blocked: Tensor) -> Tensor:
-        return torch.where(blocked, 0.0, vectors)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(~inputs[1])
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient * ctx.saved_tensors[0].to(gradient.dtype), None
+    if flags.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    try:
+        return bool(flags.all())
+    except RuntimeError:  # under `torch.vmap`, and for tensors without numbers, nobody can look
+        return False

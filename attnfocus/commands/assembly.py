@@ -10,6 +10,7 @@ from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.commands.schema import TrainConfig
+from attnfocus.commands.trial import without_numbers
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.read import load_yaml
@@ -55,8 +56,13 @@ class Setup:
         return self.task_class(codec, loss=trainer.loss, label_smoothing=trainer.label_smoothing)
 
 
-def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
+def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_train: bool = True) -> Setup:
     """Checks everything that can be checked before data is read.
+
+    Args:
+        values: the configuration.
+        trusted: packages, besides our own, whose classes it may name.
+        will_train: also try the optimizer, for which torch imports its compiler: a second and more.
 
     Raises:
         ConfigError: every problem at once.
@@ -70,10 +76,12 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup
     config = checker.dataclass("", {**values, "dataset": None}, TrainConfig, extra=["experiment"])
     if config is None or data_options is None or source_node is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, data_options, source_node, checker)
+    return _assemble(config, data_options, source_node, checker, will_train)
 
 
-def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, Any], checker: Checker) -> Setup:
+def _assemble(
+    config: TrainConfig, data_options: Any, source_node: Mapping[str, Any], checker: Checker, will_train: bool
+) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
     trusted = checker.trusted
@@ -102,7 +110,7 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
         problems.append(_cannot_serve(config.choices, serves, data_options.task))
     else:
         trial = attempt("model", lambda: _on_meta(model, attention, data_options.task))
-        if trial is not None:
+        if trial is not None and will_train:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
@@ -143,7 +151,7 @@ def _require_paths(model: nn.Module, device: torch.device) -> None:
 
 
 def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:
-    with torch.device("meta"):
+    with without_numbers():
         return model(attention=attention, **_TRIAL_SIZES[task])
 
 

@@ -1,57 +1,52 @@
-"""Which path each attention of a run takes, and why: found before the first step, told once."""
+"""Which path each attention of a run takes, and why: seen in the first step, told once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
 
 from attnfocus.attention import BaseAttention, Call, PathChoice
+from attnfocus.events import FirstStepDone, Listener, Progress
 
 MAX_NAMES = 3  # of attentions that share a path, in a line
 
 
-def attention_paths(
-    build: Callable[[], nn.Module], run: Callable[[nn.Module], Any], device: torch.device
-) -> dict[str, PathChoice]:
-    """The choice of each attention of a model, by its place in the model.
-
-    The model is built once more on the meta device, where tensors have sizes and no numbers, and runs there: that costs
-    no memory, no random number and next to no time. Each attention is asked, with the sizes that it meets, as if it
-    were on the run's device.
+class TakenPaths(Listener):
+    """Tells how the attentions compute, after the first step, and later what has gone another way by then.
 
     Args:
-        build: makes the model on the device of the context.
-        run: one training step of the model on the meta device, with the sizes of a real batch.
-        device: where the run trains.
+        model: what is trained.
+        device: where.
+        tell: called with the choices that are new, by the attention's place in the model.
     """
-    with torch.device("meta"):
-        model = build()
-    attentions = {name: module for name, module in model.named_modules() if isinstance(module, BaseAttention)}
-    asked = {name: module.chosen_path for name, module in attentions.items()}
-    found: dict[str, PathChoice] = {}
-    for name, module in attentions.items():
-        module.chosen_path = _told(name, asked[name], found, device)  # type: ignore[assignment, method-assign]
-    # A model of the user's own may need numbers; what else is wrong, the first step will say.
-    with suppress(Exception), torch.no_grad():
-        run(model.train())
-    # An attention that was not reached, or that never asks, is asked without sizes.
-    return {_place(name): found.get(name) or asked[name](Call(device=device.type)) for name in attentions}
 
+    def __init__(
+        self, model: nn.Module, device: torch.device, tell: Callable[[Mapping[str, PathChoice]], object]
+    ) -> None:
+        self._attentions = {
+            _place(name): module for name, module in model.named_modules() if isinstance(module, BaseAttention)
+        }
+        self._device = device
+        self._tell = tell
+        self._told: set[tuple[str, str]] = set()
 
-def _told(
-    name: str, choose: Callable[[Call | None], PathChoice], found: dict[str, PathChoice], device: torch.device
-) -> Callable[[Call | None], PathChoice]:
-    """`chosen_path`, which notes the first choice for the run's device, and lets the meta device go the plain way."""
+    def on_first_step(self, event: FirstStepDone) -> None:
+        self._tell_new()
 
-    def chosen_path(call: Call | None = None) -> PathChoice:
-        call = replace(Call() if call is None else call, device=device.type)
-        found.setdefault(name, choose(call))
-        return PathChoice("plain", "there is nothing to compute")
+    def on_progress(self, event: Progress) -> None:
+        self._tell_new()
 
-    return chosen_path
+    def choices(self) -> dict[str, PathChoice]:
+        """How each attention computed in the last step; one that has made no choice is asked, without sizes."""
+        asked = Call(device=self._device.type)
+        return {place: module.trained_path or module.chosen_path(asked) for place, module in self._attentions.items()}
+
+    def _tell_new(self) -> None:
+        choices = self.choices()
+        new = {place: choice for place, choice in choices.items() if (place, choice.name) not in self._told}
+        if new:
+            self._told |= {(place, choice.name) for place, choice in new.items()}
+            self._tell(new)
 
 
 def _place(name: str) -> str:

@@ -13,6 +13,7 @@ from attnfocus.attention import BaseAttention, Call
 from attnfocus.commands.cost import Baseline, Candidate, Inputs, interleaved, medians, peak_bytes
 from attnfocus.commands.rundir import BENCH_FILE, environment, new_run_dir, write_summary
 from attnfocus.commands.schema import BenchConfig
+from attnfocus.commands.trial import without_numbers
 from attnfocus.config.check import Checker
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.read import check, save_yaml
@@ -75,7 +76,7 @@ def candidates(config: BenchConfig, device: torch.device) -> dict[str, Build]:
     for text in attentions:
         try:
             builders[text] = _builder(text, config)
-            with torch.device("meta"):
+            with without_numbers():
                 module = builders[text]()
             if isinstance(module, BaseAttention):
                 module.chosen_path(Call(device=device.type))

@@ -12,7 +12,7 @@ from torch import nn
 from attnfocus.attention import PathChoice
 from attnfocus.commands.answers import save_answers
 from attnfocus.commands.assembly import Setup
-from attnfocus.commands.attention_paths import path_lines
+from attnfocus.commands.attention_paths import TakenPaths, path_lines
 from attnfocus.commands.rundir import SUMMARY_FILE, environment, write_summary
 from attnfocus.data import Prepared
 from attnfocus.errors import UserError
@@ -38,8 +38,7 @@ class RunReport:
         run_dir: where everything is written.
         setup: the run's configuration.
         prepared: its data, for the report lines.
-        model: for its size.
-        paths: how its attentions compute.
+        model: for its size, and for how its attentions compute.
         append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
     """
 
@@ -49,7 +48,6 @@ class RunReport:
         setup: Setup,
         prepared: Prepared,
         model: nn.Module,
-        paths: Mapping[str, PathChoice],
         append_from_step: int | None = None,
     ) -> None:
         self.run_dir = run_dir
@@ -60,28 +58,27 @@ class RunReport:
             **environment(str(setup.device)),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
-            "attention_paths": {place: {"path": each.name, "reason": each.reason} for place, each in paths.items()},
         }
         self.notes: tuple[str, ...] = getattr(model, "notes", ())
-        self.path_lines = path_lines(paths)
+        self.paths = TakenPaths(model, setup.device, self._tell_paths)
+        self._note_paths()
         options = flat_options(setup)
         files: list[Listener] = [
             MetricsFile(run_dir / METRICS_FILE, append_from_step),
             TensorBoard(run_dir, options, append_from_step),
         ]
-        lines = [*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes, *self.path_lines]
-        self.terminal = Terminal(lines)
+        self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
         self.log = RunLog(run_dir / "train.log", self.terminal.announce)
         self.listeners: list[Listener] = [
             *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
             Guarded(self.terminal, lambda line: None),
         ]
         self.evaluations = _LastEvaluation()
-        self.listeners.append(self.evaluations)
+        self.listeners += [self.evaluations, self.paths]
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
-        for line in (*self.notes, *self.path_lines):
+        for line in self.notes:
             logger.info(line)
         return self
 
@@ -95,6 +92,18 @@ class RunReport:
         for listener in self.listeners:
             listener.close()
         self.log.close()
+
+    def _note_paths(self) -> None:
+        """What the summary says of the paths: how each would compute at any size, until a step has been made."""
+        found = self.paths.choices().items()
+        self.facts["attention_paths"] = {place: {"path": each.name, "reason": each.reason} for place, each in found}
+
+    def _tell_paths(self, choices: Mapping[str, PathChoice]) -> None:
+        for line in path_lines(choices):
+            logger.info(line)
+            self.terminal.announce(line, style="dim")
+        self._note_paths()
+        self.write_summary(self.facts)
 
     def write_summary(self, facts: Mapping[str, Any]) -> None:
         """Writes summary.json. A full disk is told, and neither ends the run nor hides why it ended."""

@@ -116,7 +116,7 @@ def load(
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
         values["decoding"] = {**values.get("decoding", {}), **changes}
-    setup = check_train(values, trust)
+    setup = check_train(values, trust, will_train=False)
     codec = load_codec(path / DATA_FOLDER)
     model = setup.model(**codec.dims()).to(setup.device)
     saved = CheckpointStore(path / CHECKPOINTS).load(checkpoint)

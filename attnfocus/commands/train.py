@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from attnfocus.attention import PathChoice
 from attnfocus.commands.assembly import Setup, check_train
-from attnfocus.commands.attention_paths import attention_paths
-from attnfocus.commands.batching import Batches, Epochs
+from attnfocus.commands.batching import Epochs
 from attnfocus.commands.reporting import RunReport
 from attnfocus.commands.resume import resumed_values, run_to_resume
 from attnfocus.commands.run import CHECKPOINTS, evaluate_split, plan_of, prepare_data
@@ -21,7 +18,7 @@ from attnfocus.commands.rundir import (
     save_config,
     save_fingerprints,
 )
-from attnfocus.data import BatchPlan, Prepared, load_codec
+from attnfocus.data import Prepared, load_codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
@@ -61,13 +58,12 @@ def train(setup: Setup, prepared: Prepared, run_dir: Path, *, is_resumed: bool) 
     task = setup.task(prepared.codec)
     model = setup.model(**prepared.codec.dims()).to(setup.device)
     plan = plan_of(setup, prepared, "train")
-    paths = paths_of(setup, task, prepared, plan)
     epochs = Epochs(prepared.splits["train"], plan)
     _, direction = monitored(trainer, task)
     store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
     newest = store.newest() if is_resumed else None
     append_from_step = (newest.step if newest else 0) if is_resumed else None
-    with RunReport(run_dir, setup, prepared, model, paths, append_from_step) as report:
+    with RunReport(run_dir, setup, prepared, model, append_from_step) as report:
         result = fit(
             model,
             task,
@@ -94,13 +90,3 @@ def validate(setup: Setup, task: Task, model: nn.Module, prepared: Prepared) -> 
     """Metrics during training: on valid, or on train when the set has no valid split. Decoding is greedy, for speed."""
     split = "valid" if "valid" in prepared.splits else "train"
     return evaluate_split(setup, task, model, prepared, split, DecodingOptions(), setup.config.focus.num_samples)
-
-
-def paths_of(setup: Setup, task: Task, prepared: Prepared, plan: BatchPlan) -> dict[str, PathChoice]:
-    """How each attention computes, for the sizes of the first training batch."""
-    first = Batches(prepared.splits["train"], plan.epoch(0)[:1])
-    return attention_paths(
-        lambda: setup.model(**prepared.codec.dims()),
-        lambda model: [task.step(model, batch.to(torch.device("meta"))) for batch in first],
-        setup.device,
-    )

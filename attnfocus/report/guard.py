@@ -4,7 +4,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, RolledBack, TrainingEnded, TrainingStarted
+from attnfocus.events import (
+    CheckpointSaved,
+    Evaluated,
+    FirstStepDone,
+    Listener,
+    Progress,
+    RolledBack,
+    TrainingEnded,
+    TrainingStarted,
+)
 
 Event = TypeVar("Event")
 
@@ -25,6 +34,9 @@ class Guarded(Listener):
 
     def on_start(self, event: TrainingStarted) -> None:
         self._pass(self.listener.on_start, event)
+
+    def on_first_step(self, event: FirstStepDone) -> None:
+        self._pass(self.listener.on_first_step, event)
 
     def on_progress(self, event: Progress) -> None:
         self._pass(self.listener.on_progress, event)

@@ -1,4 +1,4 @@
-"""Progress, told to the listeners of a run."""
+"""The first step and progress, told to the listeners of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch.optim import Optimizer
 
-from attnfocus.events import Listener, Progress
+from attnfocus.events import FirstStepDone, Listener, Progress
 from attnfocus.training.options import TrainerOptions
 from attnfocus.training.state import RunState, Window
 from attnfocus.training.step import Gradients
@@ -23,6 +23,7 @@ class Teller:
         self.options, self.listeners = options, listeners
         self._screen = Window()
         self._last_event = time.perf_counter()
+        self._is_first = True
 
     def progress(
         self,
@@ -38,6 +39,10 @@ class Teller:
         state.step_seconds += step_seconds
         for window in (state.window, self._screen):
             window.add(gradients.loss, gradients.num_targets, gradients.norm, num_words, step_seconds)
+        if self._is_first:
+            self._is_first = False
+            for listener in self.listeners:
+                listener.on_first_step(FirstStepDone(state.step))
         now = time.perf_counter()
         is_logged = state.step % self.options.log_every_steps == 0
         if not is_logged and now - self._last_event < SCREEN_SECONDS:

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import nn
 
-from attnfocus.attention import AdditiveScore, Attention, CosineScore, DotScore, GeneralScore, ScaledDotScore
+from attnfocus.attention import AdditiveScore, Attention, CosineScore, DotScore, GeneralScore, ScaledDotScore, masks
 from attnfocus.config.signature import parameters_of
 
 GIVEN_BY_PROGRAM = {"self", "query_dim", "key_dim", "value_dim", "num_heads", "head_dim"}
@@ -136,3 +136,20 @@ def test_a_mask_that_is_not_bool_is_refused():
     for call in (lambda: attention(query, query, query, mask), lambda: attention.attend(query, memory, mask)):
         with pytest.raises(ValueError, match=r"mask must be bool \(True = may attend\), got float32"):
             call()
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_vmap_gives_what_leading_dimensions_give_also_where_a_row_is_empty():
+    attention = Attention(8, 8, score=ScaledDotScore, num_heads=2)
+    vectors, mask = torch.randn(3, 2, 5, 8), torch.rand(3, 2, 1, 5) < 0.6
+    mask[1, 0] = False
+    context = torch.func.vmap(lambda vectors, mask: attention(vectors, vectors, None, mask)[0])(vectors, mask)
+    torch.testing.assert_close(context, attention(vectors, vectors, None, mask)[0])
+    assert (context[1, 0] == 0).all()
+
+
+def test_whether_all_is_true_is_looked_at_only_where_nobody_waits():
+    some = torch.tensor([True, False])
+    assert masks.surely_all(some | True)
+    assert not masks.surely_all(some)
+    assert not masks.surely_all(torch.ones(2, dtype=torch.bool, device="meta"))

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -11,84 +13,112 @@ import torch
 from tests_support import TINY_DATES, Command, assert_polite, only_run, summary_of
 from torch import nn
 
-from attnfocus.attention import AdditiveScore, Attention, BaseAttention, CausalPattern, PathChoice, ScaledDotScore
+from attnfocus.attention import AdditiveScore, Attention, BaseAttention, CoverageScore, PathChoice, ScaledDotScore
 from attnfocus.commands.assembly import check_train
-from attnfocus.commands.attention_paths import attention_paths, path_lines
+from attnfocus.commands.attention_paths import TakenPaths, path_lines
 from attnfocus.commands.resume import CHANGEABLE
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
+from attnfocus.events import FirstStepDone
 from attnfocus.models import Seq2Seq, TransformerClassifier
 
 CPU = torch.device("cpu")
-META = torch.device("meta")
 
 
-def of_transformer(
-    length: int, device: torch.device = CPU, score: type = ScaledDotScore, **options: object
-) -> dict[str, PathChoice]:
-    build = partial(
-        TransformerClassifier,
+class Heard:
+    """What `TakenPaths` tells of a model."""
+
+    def __init__(self, model: nn.Module, device: torch.device = CPU) -> None:
+        self.told: list[dict[str, PathChoice]] = []
+        self.paths = TakenPaths(model, device, lambda choices: self.told.append(dict(choices)))
+
+    def step(self) -> list[tuple[str, str]]:
+        """What is told after a step, as (place, path)."""
+        before = len(self.told)
+        self.paths.on_first_step(FirstStepDone(1))
+        return [(place, choice.name) for choices in self.told[before:] for place, choice in choices.items()]
+
+
+def transformer(score: type = ScaledDotScore, **options: object) -> TransformerClassifier:
+    return TransformerClassifier(
         attention=partial(Attention, score=score, **options),
         num_classes=2,
         vocab_size=9,
-        embed_dim=64,
+        embed_dim=8,
         num_layers=2,
         num_heads=2,
     )
-    ids, lengths = torch.zeros(3, length, dtype=torch.long, device=META), torch.empty(3, dtype=torch.long, device=META)
-    return attention_paths(build, lambda model: model(ids, lengths), device)
 
 
-def test_each_attention_is_asked_with_the_sizes_that_it_meets() -> None:
-    small = of_transformer(10, path="auto")
-    assert list(small) == ["layers.0", "layers.1"]
-    assert {choice.name for choice in small.values()} == {"sdpa"}
-    large = of_transformer(8192, score=AdditiveScore)
-    assert {choice.name for choice in large.values()} == {"chunked"}
-    assert all("would not fit well in memory" in choice.reason for choice in large.values())
+def run(model: nn.Module, length: int, **how: bool) -> None:
+    model(torch.zeros(3, length, dtype=torch.long), torch.full((3,), length), **how)
 
 
-def test_it_is_asked_for_the_device_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    choose = import_module("attnfocus.attention.paths.choose")
-    monkeypatch.setattr(choose, "find_spec", lambda name: object())
-    on_cuda = of_transformer(2048, torch.device("cuda"), pattern=CausalPattern)
-    assert {choice.name for choice in on_cuda.values()} == {"flex"}  # padding makes the mask dense
+def test_each_attention_tells_what_it_did_and_tells_it_once() -> None:
+    model = transformer()
+    heard = Heard(model)
+    run(model, 5)
+    assert heard.step() == [("layers.0", "sdpa"), ("layers.1", "sdpa")]
+    run(model, 6)
+    assert heard.step() == []
 
 
-def test_a_decoder_is_asked_too_and_nothing_random_is_drawn() -> None:
-    build = partial(
-        Seq2Seq, attention=partial(Attention, score=AdditiveScore), source_vocab_size=9, target_vocab_size=9
-    )
-    ids, lengths = torch.zeros(3, 7, dtype=torch.long, device=META), torch.empty(3, dtype=torch.long, device=META)
-    before = torch.get_rng_state()
-    (place,) = (found := attention_paths(build, lambda model: model(ids, lengths, ids), CPU))
-    assert place == "decoder"
-    assert found[place].name == "plain"
-    assert torch.equal(torch.get_rng_state(), before)
+def test_another_path_in_training_is_told_too_and_that_of_an_evaluation_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = transformer(AdditiveScore)
+    heard = Heard(model)
+    run(model, 5)
+    assert {name for _, name in heard.step()} == {"plain"}
+    monkeypatch.setattr(import_module("attnfocus.attention.paths.choose"), "MAX_WEIGHTS", 3 * 2 * 20)
+    run(model.eval(), 5)
+    assert heard.step() == []
+    run(model.train(), 5)
+    assert heard.step() == [("layers.0", "chunked"), ("layers.1", "chunked")]
+    assert "would not fit well in memory" in heard.told[-1]["layers.0"].reason
+
+
+def test_a_compiled_model_tells_it_as_well_without_a_break_or_a_second_compilation() -> None:
+    model = transformer()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    heard = Heard(model)
+    ids, lengths = torch.zeros(3, 5, dtype=torch.long), torch.full((3,), 5)
+    with torch.compiler.set_stance("default"):
+        compiled(ids, lengths)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        compiled(ids, lengths)
+    assert heard.step() == [("layers.0", "sdpa"), ("layers.1", "sdpa")]
 
 
 class Whole(BaseAttention):
     """An attention below the frame, that chooses nothing."""
 
 
-class Curious(nn.Module):
-    """A model of a user's own, which needs numbers."""
+class Idle(nn.Module):
+    """A model of a user's own, one of whose attentions rests."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first = Attention(8, 8, score=ScaledDotScore)
         self.second = Whole(8, 8)
 
-    def forward(self, vectors: torch.Tensor) -> float:
-        self.first(vectors, vectors)
-        return vectors.sum().item()
+
+def test_what_made_no_choice_is_asked_without_sizes_for_the_device_of_the_run() -> None:
+    choices = Heard(Idle()).paths.choices()
+    assert choices["first"].name == "sdpa"
+    assert choices["second"] == PathChoice("plain", "Whole knows one way to compute")
+    flex = nn.ModuleList([Attention(16, 16, score=ScaledDotScore, path="flex")])
+    with pytest.raises(ValueError, match="the device is cpu"):
+        Heard(flex).paths.choices()
 
 
-def test_what_cannot_run_without_numbers_is_asked_without_sizes() -> None:
-    found = attention_paths(Curious, lambda model: model(torch.zeros(2, 8, device=META)), CPU)
-    assert found["first"].name == "sdpa"
-    assert found["second"] == PathChoice("plain", "Whole knows one way to compute")
-    assert attention_paths(Curious, lambda model: None, CPU) == found
+def test_a_decoder_that_goes_step_by_step_tells_why() -> None:
+    model = Seq2Seq(attention=partial(Attention, score=CoverageScore), source_vocab_size=9, target_vocab_size=9)
+    heard = Heard(model)
+    ids, lengths = torch.zeros(3, 7, dtype=torch.long), torch.full((3,), 7)
+    model(ids, lengths, ids)
+    assert heard.step() == [("decoder", "plain")]
+    assert "one by one" in heard.told[0]["decoder"].reason
 
 
 def test_alike_choices_are_told_in_one_line() -> None:
@@ -114,7 +144,14 @@ def test_a_run_says_which_path_and_why(attnfocus: Command, tmp_path: Path) -> No
     assert place == "decoder"
     assert choice["path"] == "sdpa"
     assert choice["reason"].startswith("ScaledDotScore with Softmax")
+    _nothing_compiles_to_predict(run)
     _a_run_of_a_gpu_is_evaluated_here(run, attnfocus, tmp_path)
+
+
+def _nothing_compiles_to_predict(run: Path) -> None:
+    program = "import sys, attnfocus; attnfocus.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, run], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"  # torch's compiler takes a second to import
 
 
 def _a_run_of_a_gpu_is_evaluated_here(run: Path, attnfocus: Command, tmp_path: Path) -> None:

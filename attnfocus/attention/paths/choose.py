@@ -80,7 +80,7 @@ def why_not(attention: "Attention", path: PathName, call: Call | None = None) ->
 def _why_not_flex(attention: "Attention", call: Call | None) -> str | None:
     if attention.position.bias_needs_query:
         return f"the bias of {type(attention.position).__name__} depends on the query, FlexAttention's on offsets alone"
-    if attention.dropout > 0 and attention.training:
+    if attention.dropout_now > 0:
         return f"FlexAttention drops no weights, and dropout is {attention.dropout}"
     value_size = attention.key_head_dim if attention.has_projections else attention.output_dim
     smallest = min(attention.query_head_dim, value_size)

@@ -72,43 +72,26 @@ def _by_blocks(attention: "Attention", work: Work, table: Tensor, dropout: float
         exists = F.pad(exists, (num_global, 0), value=True)
     seen = masks.with_head_axis(exists)  # (N, 1, 1, m)
     if mask is not None:
-        seen = seen & _mask_of_blocks(mask, queries.clamp(max=length - 1), reach)
+        seen = seen & masks.of_blocks(mask, queries, reach)
     blocks = F.pad(query, (0, 0, 0, extra)).unflatten(-2, (-1, size)).transpose(-3, -4)  # (..., N, H, b, d)
-    of_blocks = Places(queries, reach)
-    context = _attended(attention, blocks, _gathered(keys, reach), _gathered(values, reach), seen, of_blocks, dropout)
+    of_blocks = Work(blocks, _gathered(keys, reach), _gathered(values, reach), seen)
+    context = _attended(attention, of_blocks, Places(queries, reach), dropout)
     context = context.transpose(-3, -4).flatten(-3, -2)[..., :length, :]  # (..., H, Q, dv)
     if num_global == 0:
         return context
     of_global = mask if mask is None or mask.shape[-2] == 1 else mask[..., :num_global, :]
     places = Places(positions[:num_global], positions[:length])
-    first = _attended(attention, query[..., :num_global, :], keys, values, of_global, places, dropout)
+    first = _attended(attention, Work(query[..., :num_global, :], keys, values, of_global), places, dropout)
     return torch.cat((first, context[..., num_global:, :]), dim=-2)
 
 
-def _attended(
-    attention: "Attention",
-    query: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    mask: Tensor | None,
-    places: Places,
-    dropout: float,
-) -> Tensor:
+def _attended(attention: "Attention", work: Work, places: Places, dropout: float) -> Tensor:
     """Context (..., H, Q, dv), by the fused kernel where it can."""
     if why_not(attention, "sdpa") is None:
-        return fused(attention, query, keys, values, mask, places, dropout)
-    return mixed(attention.weigh(query, keys, mask, places), values, dropout)
+        return fused(attention, work, places, dropout)
+    return mixed(attention.weigh(work.query, work.keys, work.mask, places), work.values, dropout)
 
 
 def _gathered(vectors: Tensor, reach: Tensor) -> Tensor:
     """(..., H, K, d), (N, m) -> (..., N, H, m, d)."""
     return vectors.index_select(-2, reach.flatten()).unflatten(-2, reach.shape).transpose(-3, -4)
-
-
-def _mask_of_blocks(mask: Tensor, queries: Tensor, reach: Tensor) -> Tensor:
-    """mask (..., H or 1, Q or 1, K or 1), queries (N, b), reach (N, m) -> (..., N, H or 1, b or 1, m or 1)."""
-    if mask.shape[-1] == 1:
-        reach = torch.zeros_like(reach[:, :1])
-    if mask.shape[-2] == 1:
-        queries = torch.zeros_like(queries[:, :1])
-    return mask[..., queries.unsqueeze(-1), reach.unsqueeze(-2)].transpose(-3, -4)

@@ -47,7 +47,9 @@ def flex(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, No
         kernel, make_blocks = _compiled()
     rule, sizes = _rule(attention.pattern.allows(places), _flat_mask(work.mask, leading, num_keys))
     blocks = None if rule is None else make_blocks(rule, *sizes, num_queries, num_keys, device=query.device)
-    context = kernel(*flat, score_mod=_bias(attention, work.query, places), block_mask=blocks, scale=1.0)
+    context = kernel(
+        *flat, score_mod=_bias(attention, work.query, places), block_mask=blocks, scale=attention.score.kernel_scale
+    )
     return context.view(*leading, *context.shape[1:]), None
 
 

@@ -4,6 +4,7 @@ Shapes: ... leading dims, H heads, Q queries, K keys, d, dv sizes. Masks are boo
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from attnfocus.attention import masks
 from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.work import Work, leading_dims
+from attnfocus.attention.patterns import FullPattern
 
 if TYPE_CHECKING:
     from attnfocus.attention.attention import Attention
@@ -24,69 +26,78 @@ MAX_BATCH = 2**16 - 1
 def sdpa(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights."""
     num_queries, num_keys = work.query.shape[-2], work.keys.shape[-2]
-    # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K. One query
-    # alone is the last position, and sees everything.
-    if (
-        attention.pattern.is_causal
-        and work.mask is None
-        and num_queries in (1, num_keys)
-        and not attention.position.has_bias
-    ):
-        query = attention.score.prepare_query(work.query)
-        return _call(query, work.keys, work.values, None, dropout, is_causal=num_queries > 1), None
-    places = Places.of(num_queries, num_keys, work.query.device)
-    return fused(attention, work.query, work.keys, work.values, work.mask, places, dropout), None
+    if not attention.position.has_bias:  # then what nobody asks for, the places, need not be made
+        if isinstance(attention.pattern, FullPattern):
+            return _masked(attention, work, None, dropout), None
+        # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K. One query
+        # alone is the last position, and sees everything.
+        if attention.pattern.is_causal and work.mask is None and num_queries in (1, num_keys):
+            return _call(attention, work, None, dropout, is_causal=num_queries > 1), None
+    return fused(attention, work, Places.of(num_queries, num_keys, work.query.device), dropout), None
 
 
-def fused(
-    attention: "Attention",
-    query: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    mask: Tensor | None,
-    places: Places,
-    dropout: float,
-) -> Tensor:
+def fused(attention: "Attention", work: Work, places: Places, dropout: float) -> Tensor:
     """What `Attention.weigh` and the product with the values give, for queries and keys that stand anywhere."""
-    bias = attention.position.bias(query, places.offsets) if attention.position.has_bias else None
-    query = attention.score.prepare_query(query)
+    bias = attention.position.bias(work.query, places.offsets) if attention.position.has_bias else None
     allowed = attention.pattern.allows(places)
-    mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
-    if mask is None:
-        return _call(query, keys, values, bias, dropout)
-    # What a kernel does with a row that has nothing to attend is its own affair (some give NaN), so such a row is let
-    # see everything, and its result is cleared.
-    has_any = mask.any(dim=-1, keepdim=True)  # (..., H or 1, Q or 1, 1)
-    seen = (mask | ~has_any).expand(*mask.shape[:-1], keys.shape[-2])
+    mask = masks.both(work.mask, None if allowed is None else masks.with_head_axis(allowed))
+    return _masked(attention, work._replace(mask=mask), bias, dropout)
+
+
+def _masked(attention: "Attention", work: Work, bias: Tensor | None, dropout: float) -> Tensor:
+    """The kernel for a mask that says all, and a bias, broadcastable to (..., H, Q, K).
+
+    What a kernel does with a row that has nothing to attend is its own affair (some give NaN), so such a row is let see
+    everything, and its result is cleared.
+    """
+    if work.mask is None:
+        return _call(attention, work, bias, dropout)
+    seen = work.mask.expand(*work.mask.shape[:-1], work.keys.shape[-2])
+    has_any = seen.any(dim=-1, keepdim=True)  # (..., H or 1, Q or 1, 1)
+    has_empty = not masks.surely_all(has_any)
+    if has_empty:
+        seen = seen | ~has_any
     added = seen if bias is None else bias.masked_fill(~seen, -torch.inf)
+    context = _call(attention, work, added, dropout)
     # A product keeps the order of the axes in memory, `masked_fill` does not: merging the heads then copies nothing.
-    context = _call(query, keys, values, added, dropout)
-    return context * has_any.to(context.dtype)
+    return context * has_any.to(context.dtype) if has_empty else context
 
 
 def _call(
-    query: Tensor, keys: Tensor, values: Tensor, added: Tensor | None, dropout: float, is_causal: bool = False
+    attention: "Attention", work: Work, added: Tensor | None, dropout: float, *, is_causal: bool = False
 ) -> Tensor:
     """The kernel for any leading dims; `added` is a mask, or a bias with -inf inside."""
+    query, scale = attention.score.prepare_query(work.query), attention.score.kernel_scale
     if added is not None and added.dtype != torch.bool:
         added = added.to(query.dtype)
-    tensors = (query, keys, values) if added is None else (query, keys, values, added)
+    tensors = (query, work.keys, work.values) if added is None else (query, work.keys, work.values, added)
     batch = leading_dims(*tensors)[:-1]
+    kernel = partial(_kernel, dropout=dropout, is_causal=is_causal, scale=scale)
     if len(batch) <= 1:
-        return _kernel(*tensors, dropout=dropout, is_causal=is_causal)
+        return kernel(*tensors)
     parts = zip(*(_with_one_batch(tensor, batch).split(MAX_BATCH) for tensor in tensors), strict=True)
-    contexts = [_kernel(*part, dropout=dropout, is_causal=is_causal) for part in parts]
+    contexts = [kernel(*part) for part in parts]
     return (contexts[0] if len(contexts) == 1 else torch.cat(contexts)).unflatten(0, batch)
 
 
 def _kernel(
-    query: Tensor, keys: Tensor, values: Tensor, added: Tensor | None = None, *, dropout: float, is_causal: bool
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    added: Tensor | None = None,
+    *,
+    dropout: float,
+    is_causal: bool,
+    scale: float,
 ) -> Tensor:
     """The kernel for (batch, H, N, size) or (H, N, size), with the leading dims of all tensors made the same."""
     tensors = (query, keys, values) if added is None else (query, keys, values, added)
     leading = leading_dims(*tensors)
-    query, keys, values = (tensor.expand(*leading, *tensor.shape[-2:]) for tensor in (query, keys, values))
-    return F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=1.0)
+    query, keys, values = (
+        tensor if tensor.shape[:-2] == leading else tensor.expand(*leading, *tensor.shape[-2:])
+        for tensor in (query, keys, values)
+    )
+    return F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
 
 
 def _with_one_batch(tensor: Tensor, batch: Sequence[int]) -> Tensor:

@@ -24,7 +24,7 @@ class Score(nn.Module):
         num_heads: each head has parameters of its own.
     """
 
-    # True: score = prepare_query(q) . prepare_keys(k), an inner product that fused kernels can compute.
+    # True: score = kernel_scale * prepare_query(q) . prepare_keys(k), an inner product that fused kernels can compute.
     is_inner_product: ClassVar[bool] = False
     # True: the score does not change when query and key turn together, as rotary positions need.
     is_rotation_invariant: ClassVar[bool] = False
@@ -32,6 +32,8 @@ class Score(nn.Module):
     keys_differ_by_head: ClassVar[bool] = False
     # True: the score depends on where earlier steps looked, so that queries come one by one: see `step`.
     uses_history: ClassVar[bool] = False
+    # Factor of an inner product: 1 / sqrt(d) for scaled dot. Fused kernels take it, which saves a pass over the query.
+    kernel_scale: float = 1.0
 
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Scores that are inner products: dot, scaled dot, general (bilinear) and cosine.
 
-All of them reduce to prepare_query(q) . prepare_keys(k), which a matrix product computes without anything of the
-size (..., Q, K, d), and which fused kernels accept.
+All of them reduce to c prepare_query(q) . prepare_keys(k), with c = `kernel_scale`, which a matrix product computes
+without anything of the size (..., Q, K, d), and which fused kernels accept.
 
 Shapes: ... leading dims, H heads, Q queries, K keys, d sizes of one query or key.
 """
@@ -17,12 +17,15 @@ from attnfocus.limits import Range
 
 
 class InnerProductScore(Score):
-    """score(q, k) = prepare_query(q) . prepare_keys(k). Cost: O(Q K d) multiplications, O(Q K) memory."""
+    """score(q, k) = c prepare_query(q) . prepare_keys(k). Cost: O(Q K d) multiplications, O(Q K) memory."""
 
     is_inner_product: ClassVar[bool] = True
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        return torch.matmul(self.prepare_query(query), keys.transpose(-1, -2))
+        query = self.prepare_query(query)
+        if self.kernel_scale != 1:  # not the scores: a query has fewer numbers, and they do not overflow in float16
+            query = query * self.kernel_scale
+        return torch.matmul(query, keys.transpose(-1, -2))
 
 
 def _require_equal_dims(name: str, query_dim: int, key_dim: int) -> None:
@@ -52,7 +55,7 @@ class DotScore(InnerProductScore):
 class ScaledDotScore(InnerProductScore):
     """score(q, k) = q . k / sqrt(d)   (Vaswani et al. 2017, eq. 1, arXiv:1706.03762)
 
-    No parameters. The query is scaled, not the scores: fewer numbers, and no overflow in float16.
+    No parameters.
 
     Raises:
         ValueError: query_dim and key_dim differ.
@@ -63,9 +66,7 @@ class ScaledDotScore(InnerProductScore):
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         _require_equal_dims("scaled_dot", query_dim, key_dim)
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
-
-    def prepare_query(self, query: Tensor) -> Tensor:
-        return query * (1 / math.sqrt(self.query_dim))
+        self.kernel_scale = 1 / math.sqrt(query_dim)
 
 
 class GeneralScore(InnerProductScore):

@@ -51,9 +51,8 @@ class AdaptiveSpanAttention(Attention):
                 "attention.initial_span or a larger attention.max_span."
             )
         if self.uses_history:
-            step = self.score if self.score.uses_history else self.normalizer
             raise ValueError(
-                f"{type(step).__name__} follows where a decoder looked step by step in another sequence, and spans "
+                f"{self.history_factor} follows where a decoder looked step by step in another sequence, and spans "
                 "are distances in one: use attention/score=scaled_dot with attention/normalizer=softmax."
             )
         self.max_span, self.ramp = max_span, ramp

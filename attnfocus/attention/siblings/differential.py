@@ -46,9 +46,8 @@ class DifferentialAttention(Attention):
     def __init__(self, *sizes: Any, lambda_init: Probability = 0.8, **options: Any) -> None:
         super().__init__(*sizes, **options)
         if self.uses_history:
-            step = self.score if self.score.uses_history else self.normalizer
             raise ValueError(
-                f"{type(step).__name__} follows the weights of the step before, and a difference of two maps is no "
+                f"{self.history_factor} follows the weights of the step before, and a difference of two maps is no "
                 "such weight: use attention/score=scaled_dot or additive with attention/normalizer=softmax."
             )
         self.lambda_init = lambda_init
@@ -91,10 +90,8 @@ class DifferentialAttention(Attention):
         query = self.position.place_queries(_as_maps(query), keys.shape[-2] - query.shape[-2])
         keys, values = _as_maps(self._for_each_head(keys)), self._for_each_head(values)
         work = paths.Work(query, keys, values.repeat_interleave(2, dim=-3), mask)  # 2 H heads, on any path
-        choice = self.chosen_path(paths.Call.of(work, need_weights))
-        context, weights = paths.KERNELS[choice.name](self, work, self.dropout if self.training else 0.0)
-        weights = self._less(weights) if weights is not None and need_weights else None
-        return self._normed(self._less(context)), weights
+        context, weights = self.run_path(work, need_weights)
+        return self._normed(self._less(context)), None if weights is None else self._less(weights)
 
     def _less(self, of_maps: Tensor) -> Tensor:
         """Weights or contexts of maps (..., 2 H, Q, any size) -> first - lambda second (..., H, Q, any size)."""

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from attnfocus.attention.attention import Attention
 from attnfocus.attention.heads import linear
-from attnfocus.attention.memory import History, Memory
 
 
 class GatedAttention(Attention):
@@ -33,24 +32,7 @@ class GatedAttention(Attention):
         context_dim = query_dim if self.has_projections else self.output_dim
         self.gate_projection = linear(query_dim, context_dim if gate == "elementwise" else self.num_heads, bias=False)
 
-    def attend(
-        self, query: Tensor, memory: Memory, mask: Tensor | None = None, need_weights: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        keys, values, mask = self._attended(memory, mask)
-        context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
-        return self._merge_heads(self._gated(context, query)), weights
-
-    def advance(
-        self, query: Tensor, memory: Memory, history: History | None, need_weights: bool = False
-    ) -> tuple[Tensor, Tensor | None, History | None]:
-        if history is None:
-            return super().advance(query, memory, None, need_weights)
-        keys, values, mask = self._attended(memory, None)
-        context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
-        return self._merge_heads(self._gated(context, query)), weights if need_weights else None, history
-
-    def _gated(self, context: Tensor, query: Tensor) -> Tensor:
-        """context (..., H, Q, dv) times the gates of query (..., Q, Dq)."""
+    def finish_heads(self, context: Tensor, query: Tensor) -> Tensor:
         gates = torch.sigmoid(self.gate_projection(query)).unflatten(-1, (self.num_heads, -1))
         return context * gates.transpose(-2, -3)  # (..., H, Q, dv or 1)
 

@@ -85,7 +85,7 @@ class KernelAttention(BaseAttention):
         name = type(self).__name__
         if call.need_weights:
             return paths.PathChoice("plain", "weights were asked for, and no other path holds them")
-        if self.training and self.dropout > 0:
+        if self.dropout_now > 0:
             return paths.PathChoice("plain", f"dropout={self.dropout} drops weights, which {name} else never makes")
         if masked_by_query:
             return paths.PathChoice("plain", "the mask differs between queries, so that they share no sums")
@@ -105,13 +105,13 @@ class KernelAttention(BaseAttention):
         num_queries, num_keys = query.shape[-2], keys.shape[-2]
         by_query = mask is not None and mask.shape[-2] != 1
         call = paths.Call(need_weights, num_queries, num_keys, device=query.device.type)
-        is_plain = self.chosen_path(call, by_query).name == "plain"
+        is_plain = self.noted(self.chosen_path(call, by_query)).name == "plain"
         with _no_autocast(query):
             of_query, of_keys = self._features(self.log_features(exact(query)), self._for_each_head(keys), mask)
             exact_values = self._for_each_head(values).to(of_keys.dtype)
             if is_plain:
                 weights = self._weights(of_query, of_keys, mask)
-                context = paths.mixed(weights, exact_values, self.dropout if self.training else 0.0)
+                context = paths.mixed(weights, exact_values, self.dropout_now)
                 return context.to(values.dtype), weights.to(values.dtype) if need_weights else None
             one = F.pad(exact_values, (0, 1), value=1.0)  # the last column sums the kernels themselves
             sums = _causal_sums if self.pattern.is_causal else _sums

@@ -131,9 +131,8 @@ class Linformer(Attention):
                 "attention/pattern=full and attention/position=none, or attention=multi_head."
             )
         if self.uses_history:
-            step = self.score if self.score.uses_history else self.normalizer
             raise ValueError(
-                f"{type(step).__name__} follows where a decoder looked, and Linformer looks at mixed keys, which are "
+                f"{self.history_factor} follows where a decoder looked, and Linformer looks at mixed keys, which are "
                 "nowhere: use attention/score=scaled_dot or additive with attention/normalizer=softmax."
             )
 

@@ -29,9 +29,8 @@ class TalkingHeadsAttention(Attention):
     def __init__(self, *sizes: Any, **options: Any) -> None:
         super().__init__(*sizes, **options)
         if self.uses_history:
-            step = self.score if self.score.uses_history else self.normalizer
             raise ValueError(
-                f"{type(step).__name__} follows the weights of the step before, which talking heads mix until they are "
+                f"{self.history_factor} follows the weights of the step before, which talking heads mix until they are "
                 "weights of no head: use attention=multi_head, or attention/score=additive with "
                 "attention/normalizer=softmax."
             )

@@ -72,9 +72,8 @@ class TransformerXLAttention(Attention):
                 "again: use attention/pattern=full, and attention.segment_length for their size."
             )
         if self.uses_history:
-            step = self.score if self.score.uses_history else self.normalizer
             raise ValueError(
-                f"{type(step).__name__} follows where a decoder looked step by step in another sequence, and "
+                f"{self.history_factor} follows where a decoder looked step by step in another sequence, and "
                 "segments are parts of one: use attention/score=scaled_dot with attention/normalizer=softmax."
             )
         self.segment_length: int = segment_length
@@ -103,7 +102,7 @@ class TransformerXLAttention(Attention):
         own_keys, old_keys = self._for_each_head(keys).chunk(2, dim=-1)
         own_values, old_values = self._for_each_head(values).chunk(2, dim=-1)
         own, old = (paths.Work(query, *both, mask) for both in ((own_keys, own_values), (old_keys, old_values)))
-        by_segments = self.chosen_path(paths.Call.of(own, need_weights)).name == "chunked"
+        by_segments = self.noted(self.chosen_path(paths.Call.of(own, need_weights))).name == "chunked"
         if by_segments and min(query.shape[-2], keys.shape[-2]) > 0:  # else there is nothing to compute
             return self._by_segments(own, old), None
         context, weights = self._at_once(own, old)
@@ -120,7 +119,7 @@ class TransformerXLAttention(Attention):
         twice = Places(places.queries, torch.cat((places.keys, places.keys)))
         weights = self.weigh(own.query, torch.cat((old.keys, own.keys), dim=-2), seen, twice)
         values = torch.cat((old.values, own.values), dim=-2)
-        context = paths.mixed(weights, values, self.dropout if self.training else 0.0)
+        context = paths.mixed(weights, values, self.dropout_now)
         return context, weights[..., :num_keys] + weights[..., num_keys:]  # one of the two is 0
 
     def _by_segments(self, own: paths.Work, old: paths.Work) -> Tensor:
@@ -133,14 +132,14 @@ class TransformerXLAttention(Attention):
         reach = torch.cat((positions - size, positions), dim=-1)  # (N, 2b)
         seen = masks.with_head_axis(((reach >= 0) & (reach < num_keys)).unsqueeze(-2))  # (N, 1, 1, 2b)
         if own.mask is not None:
-            seen = seen & _mask_of_segments(own.mask, positions - first, reach)
+            seen = seen & masks.of_blocks(own.mask, positions - first, reach)
         query = _segments(own.query, start - first, size, count)  # (..., N, H, b, d)
         keys, values = (
             torch.cat((_segments(before, start - size, size, count), _segments(now, start, size, count)), dim=-2)
             for before, now in ((old.keys, own.keys), (old.values, own.values))
         )
         weights = self.weigh(query, keys, seen, Places(positions, reach))  # (..., N, H, b, 2b)
-        context = paths.mixed(weights, values, self.dropout if self.training else 0.0)
+        context = paths.mixed(weights, values, self.dropout_now)
         return context.transpose(-3, -4).flatten(-3, -2)[..., first - start : num_keys - start, :]
 
 
@@ -151,12 +150,3 @@ def _segments(vectors: Tensor, start: int, size: int, count: int) -> Tensor:
     front = min(max(-start, 0), count * size)
     padded = F.pad(rows, (0, 0, front, count * size - front - rows.shape[-2]))
     return padded.unflatten(-2, (count, size)).transpose(-3, -4)
-
-
-def _mask_of_segments(mask: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
-    """mask (..., H or 1, Q or 1, K or 1), rows (N, b), columns (N, m) -> (..., N, H or 1, b or 1, m or 1)."""
-    queries, keys = (
-        places.clamp(0, length - 1) if length > 1 else torch.zeros_like(places[:, :1])
-        for places, length in ((queries, mask.shape[-2]), (keys, mask.shape[-1]))
-    )
-    return mask[..., queries.unsqueeze(-1), keys.unsqueeze(-2)].transpose(-3, -4)
