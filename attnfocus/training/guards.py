@@ -14,16 +14,21 @@ from attnfocus.training.step import Gradients
 
 WINDOW = 100  # steps whose losses say what is usual
 ENOUGH = 30  # before that nothing is usual yet
+MIN_RISE = 0.1  # in the loss's own unit: in nats, as if every target had become 10 % less likely
 
 
 def spike_score(loss: float, losses: Sequence[float]) -> float:
     """How unusual a loss is after `losses`: its robust z-score, (loss - median) / (1.4826 MAD).
 
-    MAD is the median of the distances to the median (Iglewicz and Hoaglin 1993). 0 while too little is known.
+    MAD is the median of the distances to the median (Iglewicz and Hoaglin 1993). 0 while too little is known, and for
+    a rise of less than `MIN_RISE`: once a model makes next to no mistakes, the losses differ by thousandths, and a
+    batch with a single one is hundreds of deviations away without harm to anything.
     """
     if len(losses) < ENOUGH or not math.isfinite(loss):
         return 0.0
     middle = statistics.median(losses)
+    if loss - middle < MIN_RISE:
+        return 0.0
     spread = 1.4826 * statistics.median(abs(value - middle) for value in losses)
     # Losses that hardly differ from each other have hardly a spread, against which anything would be a spike.
     return (loss - middle) / max(spread, 0.01 * abs(middle), 1e-6)
