@@ -9,9 +9,9 @@ from pathlib import Path
 
 from attnfocus.errors import RunError
 from attnfocus.training.interface import TrainBatch
-from attnfocus.training.loading import SHOWN_IDS
 from attnfocus.training.step import Gradients
 
+SHOWN_IDS = 8  # examples that a message names
 WINDOW = 100  # steps whose losses say what is usual
 ENOUGH = 30  # before that nothing is usual yet
 MIN_RISE = 0.1  # in the loss's own unit: in nats, as if every target had become 10 % less likely
@@ -47,8 +47,12 @@ def non_finite(
     )
 
 
-def shown_ids(batches: Sequence[TrainBatch]) -> str:
+def shown_ids(batches: Sequence[TrainBatch], most: int = SHOWN_IDS) -> str:
     """The first examples of the batches."""
-    ids = [name for batch in batches for name in batch.ids]
-    rest = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
-    return f"{', '.join(ids[:SHOWN_IDS])}{rest}"
+    return first_of([name for batch in batches for name in batch.ids], most)
+
+
+def first_of(names: Sequence[str], most: int = SHOWN_IDS) -> str:
+    """`a, b, c and 61 more`."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{rest}"

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from attnfocus.errors import RunError, UserError
+from attnfocus.training.guards import first_of
 from attnfocus.training.interface import TrainBatch
 
 Epochs = Callable[[int], Sequence[TrainBatch]]  # the micro-batches of an epoch (from 0)
@@ -21,7 +22,6 @@ Place = tuple[int, int]  # epoch, and position of a micro-batch in it
 
 _DEATH = re.compile(r"DataLoader worker \(pid\(?s?\)?:? ?(?P<pids>[\d, ]+)\)\)? (?P<what>.+?)(?:\.|$)")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")  # for the run as a whole, which tells its workers itself
-SHOWN_IDS = 8
 
 
 @runtime_checkable
@@ -151,11 +151,7 @@ class _Items(Dataset[Any]):
     def names(self, place: Place) -> str:
         """The first examples of the batch in brackets, if the epoch can tell."""
         items = self._epoch(place[0])
-        if not isinstance(items, NamesItems):
-            return ""
-        ids = items.ids_of(place[1])
-        rest = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
-        return f" ({', '.join(ids[:SHOWN_IDS])}{rest})"
+        return f" ({first_of(items.ids_of(place[1]))})" if isinstance(items, NamesItems) else ""
 
     def _epoch(self, epoch: int) -> Sequence[TrainBatch]:
         if self._open is None or self._open[0] != epoch:
