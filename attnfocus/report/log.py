@@ -128,10 +128,12 @@ class _FileHandler(logging.FileHandler):
 
 
 class _ScreenHandler(logging.Handler):
+    """Shows the `brief` of a record, where it has one, in place of its message."""
+
     def __init__(self, announce: Callable[[str], object]) -> None:
         super().__init__(logging.WARNING)
         self._announce = announce
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):  # a closed pipe: the file has the line
-            self._announce(f"{record.levelname.lower()}: {record.getMessage()}")
+            self._announce(f"{record.levelname.lower()}: {getattr(record, 'brief', None) or record.getMessage()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 from collections.abc import Sequence
@@ -11,7 +12,10 @@ from attnfocus.errors import RunError
 from attnfocus.training.interface import TrainBatch
 from attnfocus.training.step import Gradients
 
+logger = logging.getLogger(__name__)
+
 SHOWN_IDS = 8  # examples that a message names
+BRIEF_IDS = 3  # ... on the screen, while the run goes on
 WINDOW = 100  # steps whose losses say what is usual
 ENOUGH = 30  # before that nothing is usual yet
 MIN_RISE = 0.1  # in the loss's own unit: in nats, as if every target had become 10 % less likely
@@ -45,6 +49,12 @@ def non_finite(
         f"  lr: {lr:g}; last good checkpoint: {saved or 'none yet'}\n"
         "Lower optimizer.lr, set trainer.clip_norm, or use trainer.precision=float32 or trainer.on_non_finite=skip."
     )
+
+
+def warn_of(batches: Sequence[TrainBatch], text: str) -> None:
+    """Warns of something in batches. The screen shows the record's `brief`, with fewer of their examples."""
+    brief = f"{text}; batch: {shown_ids(batches, BRIEF_IDS)}"
+    logger.warning("%s; batch: %s", text, shown_ids(batches), extra={"brief": brief})
 
 
 def shown_ids(batches: Sequence[TrainBatch], most: int = SHOWN_IDS) -> str:
