@@ -49,7 +49,7 @@ class Stream:
     Which batch stands where is decided by `epochs` alone, so that the number of workers changes nothing but speed.
 
     Args:
-        epochs: the micro-batches of an epoch, a pure function; sent to the workers.
+        epochs: the micro-batches of an epoch, a pure function that is asked for each batch; sent to the workers.
         start: the first place.
         num_workers: processes that make batches; 0 makes them here, when they are asked for.
         timeout_seconds: longest wait for a worker.
@@ -133,12 +133,11 @@ class _Items(Dataset[Any]):
 
     def __init__(self, epochs: Epochs) -> None:
         self._epochs = epochs
-        self._open: tuple[int, Sequence[TrainBatch]] | None = None
 
     def __getitem__(self, place: Place) -> TrainBatch | _Failure:
         epoch, index = place
         try:
-            return self._epoch(epoch)[index]
+            return self._epochs(epoch)[index]
         except UserError:
             raise
         except Exception as error:
@@ -146,17 +145,12 @@ class _Items(Dataset[Any]):
             return _Failure(f"{type(error).__name__}: {error}", 0 if info is None else info.id)
 
     def length(self, epoch: int) -> int:
-        return len(self._epoch(epoch))
+        return len(self._epochs(epoch))
 
     def names(self, place: Place) -> str:
         """The first examples of the batch in brackets, if the epoch can tell."""
-        items = self._epoch(place[0])
+        items = self._epochs(place[0])
         return f" ({first_of(items.ids_of(place[1]))})" if isinstance(items, NamesItems) else ""
-
-    def _epoch(self, epoch: int) -> Sequence[TrainBatch]:
-        if self._open is None or self._open[0] != epoch:
-            self._open = (epoch, self._epochs(epoch))
-        return self._open[1]
 
 
 class _Places:

@@ -53,8 +53,8 @@ def fit(
 
     Args:
         model: on `device`; `optimizer` holds its parameters, with the lr that the schedule multiplies.
-        batches: the micro-batches of an epoch (from 0), a pure function of its argument. Items are made when asked for.
-            Sent to worker processes if there are any.
+        batches: the micro-batches of an epoch (from 0), a pure function of its argument, asked for each of them: it
+            should remember the last epoch. Items are made when asked for. Sent to worker processes if there are any.
         evaluate: metrics of the validation split; leaves weights as they are.
         resume: goes on from the newest whole checkpoint of `store`; from the start when nothing was saved yet.
         listeners: hear the run; closing them is left to the caller.
