@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.commands.schema import TrainConfig
+from attnfocus.commands.trial import without_numbers
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.read import load_yaml
@@ -131,17 +131,8 @@ def _require_paths(model: nn.Module, device: torch.device) -> None:
 
 
 def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:
-    with torch.device("meta"), _Undrawn():
+    with without_numbers():
         return model(attention=attention, **_TRIAL_SIZES[task])
-
-
-class _Undrawn(TorchFunctionMode):
-    """Draws no normal numbers: on the meta device there are none, and torch would load its compiler for them (1 s)."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in (nn.init.normal_, torch.Tensor.normal_):
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
 
 
 def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> str:
