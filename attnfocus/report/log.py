@@ -9,7 +9,8 @@ from types import TracebackType
 
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, TrainingEnded, TrainingStarted
 from attnfocus.redaction import hide
-from attnfocus.report.text import duration, number, visible
+from attnfocus.report.text import duration, number
+from attnfocus.visible import visible
 
 PACKAGE = "attnfocus"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from attnfocus.report.console import break_words, is_plain, say, writable
 from attnfocus.report.summary import replace_file
-from attnfocus.report.text import duration, metric_name, number, visible
+from attnfocus.report.text import duration, metric_name, number
+from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]
 
