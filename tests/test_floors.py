@@ -8,11 +8,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # Floor -> the rooms that it may import. A room may always import itself.
-BOTTOM = {"errors", "limits", "events", "special", "redaction"}
+BOTTOM = {"errors", "limits", "events", "special", "redaction", "visible"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
     "special": set(),
+    "visible": set(),
     "redaction": {"errors"},
     "events": set(),
     "attention": BOTTOM,

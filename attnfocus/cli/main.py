@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from attnfocus import __version__
 from attnfocus.cli.help import VERBS, overview, verb_help
 from attnfocus.config.nearest import did_you_mean
-from attnfocus.config.readable import visible
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.redaction import hide
+from attnfocus.visible import visible
 
 CONFIG_DIR_FLAGS = ("--config-dir", "-cd")
 MAX_LINE = 1000  # characters of one line of a message

@@ -7,14 +7,17 @@ from attnfocus.data import Batch, BatchPlan, Encoded, collate
 
 
 class Epochs:
-    """The batches of any epoch, by a plan; can be sent to other processes."""
+    """The batches of any epoch, by a plan, which is asked once per epoch; can be sent to other processes."""
 
     def __init__(self, examples: Sequence[Encoded], plan: BatchPlan) -> None:
         self.examples = examples
         self.plan = plan
+        self._last: tuple[int, Batches] | None = None
 
     def __call__(self, epoch: int) -> "Batches":
-        return Batches(self.examples, self.plan.epoch(epoch))
+        if self._last is None or self._last[0] != epoch:
+            self._last = epoch, Batches(self.examples, self.plan.epoch(epoch))
+        return self._last[1]
 
 
 class Batches(Sequence[Batch]):

@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ from attnfocus.attention import PathChoice
 from attnfocus.commands.answers import save_answers
 from attnfocus.commands.assembly import Setup
 from attnfocus.commands.attention_paths import TakenPaths, path_lines
+from attnfocus.commands.resume import flat
 from attnfocus.commands.rundir import SUMMARY_FILE, environment, write_summary
 from attnfocus.data import Prepared
 from attnfocus.errors import UserError
@@ -202,14 +203,5 @@ def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:
         "trainer": vars(config.trainer),
         "seed": config.seed,
     }
-    return {**config.choices, **dict(_flatten("", sections))}
-
-
-def _flatten(prefix: str, values: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += _flatten(f"{prefix}{name}.", value)
-        elif name != "_target_":
-            found.append((f"{prefix}{name}", value))
-    return found
+    options = {key: value for key, value in flat(sections).items() if key.split(".")[-1] != "_target_"}
+    return {**config.choices, **options}

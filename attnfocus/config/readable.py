@@ -1,7 +1,8 @@
 """What an override may look like before anything parses it, so that no length or depth of nonsense costs time."""
 
 import re
-import unicodedata
+
+from attnfocus.visible import visible
 
 MAX_CHARACTERS = 4000
 MAX_DEPTH = 20  # brackets inside of one another
@@ -25,16 +26,6 @@ def unreadable(text: str) -> str | None:
 def shown(text: str) -> str:
     """The text as it may be said again: nothing that steers a terminal, and not all of what is very long."""
     return visible(text) if len(text) <= MAX_SHOWN else visible(text[: MAX_SHOWN - 3]) + "..."
-
-
-def visible(text: str) -> str:
-    """The text with everything that would not show, or would steer a terminal, as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or unicodedata.category(char) == "Zs" else char.encode("unicode_escape").decode()
-        for char in text
-    )
 
 
 def _depth(text: str) -> int:

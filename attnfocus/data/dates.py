@@ -6,7 +6,7 @@ import datetime
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -71,9 +71,13 @@ class Format:
 
     def is_clear(self, date: datetime.date) -> bool:
         """Whether a reader who does not know the country knows which number is the day and which the month."""
+        return date.day > 12 or self._is_always_clear
+
+    @cached_property
+    def _is_always_clear(self) -> bool:
         fields = [part for part in self.parts if not isinstance(part, str)]
         has_month_name = any(letter in "ML" and count > 2 for letter, count in fields)
-        return has_month_name or fields[0][0] == "y" or date.day > 12
+        return has_month_name or fields[0][0] == "y"
 
     def write(self, date: datetime.date) -> Iterator[tuple[str, str]]:
         """The pieces of the text, each with `y`, `M` or `d` if it says the year, month or day, else with ``."""

@@ -3,12 +3,13 @@
 Shapes: B batch, L positions, D embed_dim.
 """
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention.heads import linear
+from attnfocus.attention.positions.sinusoids import angles
 from attnfocus.errors import DataError
 from attnfocus.special import PAD
 
@@ -26,15 +27,6 @@ def token_embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
         nn.init.normal_(embedding.weight, std=embed_dim**-0.5)
         embedding.weight[PAD].zero_()
     return embedding
-
-
-def linear(in_features: int, out_features: int, bias: bool = True) -> nn.Linear:
-    """A linear layer with Xavier-uniform weights (Glorot & Bengio 2010) and a bias of 0."""
-    layer = nn.Linear(in_features, out_features, bias=bias)
-    nn.init.xavier_uniform_(layer.weight)
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
 
 
 class InputEmbedding(nn.Module):
@@ -96,7 +88,6 @@ class PositionEmbedding(nn.Module):
 
 def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = None, first: int = 0) -> Tensor:
     """The sinusoidal vectors of positions from `first` on, float32 (L, D); an odd D leaves out the last cosine."""
-    positions = torch.arange(first, first + num_positions, device=device, dtype=torch.float32).unsqueeze(1)
-    pairs = torch.arange(0, embed_dim, 2, device=device, dtype=torch.float32)
-    angles = positions * torch.exp(pairs * (-math.log(10000.0) / embed_dim))  # (L, ceil(D / 2))
-    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :embed_dim]
+    positions = torch.arange(first, first + num_positions, device=device)
+    turns = angles(positions, embed_dim, 10000.0, torch.float32)  # (L, ceil(D / 2))
+    return torch.stack((turns.sin(), turns.cos()), dim=-1).flatten(1)[:, :embed_dim]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
-from attnfocus.models.embeddings import InputEmbedding, linear
+from attnfocus.models.embeddings import InputEmbedding
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.decoder import AttendThenRecur, Bridge, DecoderState, EncodedSource, RecurThenAttend
-from attnfocus.models.embeddings import linear, token_embedding
+from attnfocus.models.embeddings import token_embedding
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory
-from attnfocus.models.embeddings import linear
+from attnfocus.attention.heads import linear
 from attnfocus.models.pooling import require_encoder_attention
 
 NormPlace = Literal["pre", "post"]

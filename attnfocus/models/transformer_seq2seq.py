@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import Memory
+from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
-from attnfocus.models.embeddings import PositionEmbedding, PositionKind, linear, token_embedding
+from attnfocus.models.embeddings import PositionEmbedding, PositionKind, token_embedding
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.models.pooling import shortest_limit

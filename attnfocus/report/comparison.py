@@ -10,7 +10,8 @@ from rich.text import Text
 
 from attnfocus.report.console import say, writable
 from attnfocus.report.tables import new_table, print_table
-from attnfocus.report.text import duration, metric_name, number, short_key, visible
+from attnfocus.report.text import duration, metric_name, number, short_key
+from attnfocus.visible import visible
 
 MAX_P_VALUES = 4  # that a table shows one by one
 NOT_SHOWN = ("focus/", "perplexity", "macro_precision", "macro_recall")  # of test, in tables; the files have all

@@ -9,7 +9,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from attnfocus.report.text import num_cells, visible
+from attnfocus.report.text import num_cells
+from attnfocus.visible import visible
 
 MIN_WIDTH = 60  # below this many columns a live display only wraps and flickers
 _USUAL_WIDTH = 80

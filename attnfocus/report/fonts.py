@@ -5,7 +5,8 @@ import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from attnfocus.report.text import escape, num_cells, shorten, visible
+from attnfocus.report.text import num_cells, shorten
+from attnfocus.visible import escape, visible
 
 # Looking for fonts makes matplotlib log about its cache and about what it did not find: no matter for a user.
 _matplotlib_log = logging.getLogger("matplotlib")

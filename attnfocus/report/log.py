@@ -9,7 +9,8 @@ from types import TracebackType
 
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, TrainingEnded, TrainingStarted
 from attnfocus.redaction import hide
-from attnfocus.report.text import duration, number, visible
+from attnfocus.report.text import duration, number
+from attnfocus.visible import visible
 
 PACKAGE = "attnfocus"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -128,10 +129,12 @@ class _FileHandler(logging.FileHandler):
 
 
 class _ScreenHandler(logging.Handler):
+    """Shows the `brief` of a record, where it has one, in place of its message."""
+
     def __init__(self, announce: Callable[[str], object]) -> None:
         super().__init__(logging.WARNING)
         self._announce = announce
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):  # a closed pipe: the file has the line
-            self._announce(f"{record.levelname.lower()}: {record.getMessage()}")
+            self._announce(f"{record.levelname.lower()}: {getattr(record, 'brief', None) or record.getMessage()}")

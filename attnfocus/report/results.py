@@ -14,7 +14,8 @@ from rich.text import Text
 from attnfocus.report.console import say, writable
 from attnfocus.report.summary import replace_file
 from attnfocus.report.tables import new_table, print_table
-from attnfocus.report.text import duration, metric_name, number, short_key, visible
+from attnfocus.report.text import duration, metric_name, number, short_key
+from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]
 

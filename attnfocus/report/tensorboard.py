@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attnfocus.events import Evaluated, Listener, Progress, RolledBack, Sample, TrainingEnded, TrainingStarted
 from attnfocus.redaction import hide, redact
-from attnfocus.report.text import visible
+from attnfocus.visible import visible
 
 if TYPE_CHECKING:
     from attnfocus.report.event_file import EventFile

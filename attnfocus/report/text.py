@@ -1,28 +1,10 @@
-"""Text that may be shown: control characters made visible, numbers in a form that people read."""
+"""What is shown: how wide a text is, and numbers in a form that people read."""
 
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format, surrogate, private, unassigned, separators
-_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-
-
-def escape(character: str) -> str:
-    """The character as it is written in Python: `\\t`, `\\x1b`, `\\u200f`."""
-    code = ord(character)
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def visible(text: str) -> str:
-    """The text with every character that would not show (or would steer a terminal) escaped; spaces stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(escape(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+from attnfocus.visible import visible
 
 
 def num_cells(text: str) -> int:

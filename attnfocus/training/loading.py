@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from attnfocus.errors import RunError, UserError
+from attnfocus.training.guards import first_of
 from attnfocus.training.interface import TrainBatch
 
 Epochs = Callable[[int], Sequence[TrainBatch]]  # the micro-batches of an epoch (from 0)
@@ -21,7 +22,6 @@ Place = tuple[int, int]  # epoch, and position of a micro-batch in it
 
 _DEATH = re.compile(r"DataLoader worker \(pid\(?s?\)?:? ?(?P<pids>[\d, ]+)\)\)? (?P<what>.+?)(?:\.|$)")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")  # for the run as a whole, which tells its workers itself
-SHOWN_IDS = 8
 
 
 @runtime_checkable
@@ -49,7 +49,7 @@ class Stream:
     Which batch stands where is decided by `epochs` alone, so that the number of workers changes nothing but speed.
 
     Args:
-        epochs: the micro-batches of an epoch, a pure function; sent to the workers.
+        epochs: the micro-batches of an epoch, a pure function that is asked for each batch; sent to the workers.
         start: the first place.
         num_workers: processes that make batches; 0 makes them here, when they are asked for.
         timeout_seconds: longest wait for a worker.
@@ -133,12 +133,11 @@ class _Items(Dataset[Any]):
 
     def __init__(self, epochs: Epochs) -> None:
         self._epochs = epochs
-        self._open: tuple[int, Sequence[TrainBatch]] | None = None
 
     def __getitem__(self, place: Place) -> TrainBatch | _Failure:
         epoch, index = place
         try:
-            return self._epoch(epoch)[index]
+            return self._epochs(epoch)[index]
         except UserError:
             raise
         except Exception as error:
@@ -146,21 +145,12 @@ class _Items(Dataset[Any]):
             return _Failure(f"{type(error).__name__}: {error}", 0 if info is None else info.id)
 
     def length(self, epoch: int) -> int:
-        return len(self._epoch(epoch))
+        return len(self._epochs(epoch))
 
     def names(self, place: Place) -> str:
         """The first examples of the batch in brackets, if the epoch can tell."""
-        items = self._epoch(place[0])
-        if not isinstance(items, NamesItems):
-            return ""
-        ids = items.ids_of(place[1])
-        rest = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
-        return f" ({', '.join(ids[:SHOWN_IDS])}{rest})"
-
-    def _epoch(self, epoch: int) -> Sequence[TrainBatch]:
-        if self._open is None or self._open[0] != epoch:
-            self._open = (epoch, self._epochs(epoch))
-        return self._open[1]
+        items = self._epochs(place[0])
+        return f" ({first_of(items.ids_of(place[1]))})" if isinstance(items, NamesItems) else ""
 
 
 class _Places:

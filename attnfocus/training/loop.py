@@ -53,8 +53,8 @@ def fit(
 
     Args:
         model: on `device`; `optimizer` holds its parameters, with the lr that the schedule multiplies.
-        batches: the micro-batches of an epoch (from 0), a pure function of its argument. Items are made when asked for.
-            Sent to worker processes if there are any.
+        batches: the micro-batches of an epoch (from 0), a pure function of its argument, asked for each of them: it
+            should remember the last epoch. Items are made when asked for. Sent to worker processes if there are any.
         evaluate: metrics of the validation split; leaves weights as they are.
         resume: goes on from the newest whole checkpoint of `store`; from the start when nothing was saved yet.
         listeners: hear the run; closing them is left to the caller.
@@ -181,7 +181,7 @@ class _Run:
             return False
         problem = f"loss {gradients.loss:.4g} is a spike (robust z-score {score:.0f})"
         if options.on_spike == "warn" or state.recoveries >= options.max_recoveries:
-            logger.warning("step %d: %s; batch: %s", state.step + 1, problem, guards.shown_ids(taken))
+            guards.warn_of(taken, f"step {state.step + 1}: {problem}")
             return False
         self.recover("rollback", problem, taken)
         return True
@@ -191,24 +191,18 @@ class _Run:
         self.stepper.drop()
         state = self.state
         state.recoveries += 1
-        what = f"step {state.step + 1}: {problem}; batch: {guards.shown_ids(taken)}"
+        what, times = f"step {state.step + 1}: {problem}", f"({state.recoveries} of {self.options.max_recoveries})"
         place, recoveries = [state.epoch, state.position], state.recoveries
         if how == "skip":
-            logger.warning("%s. Left out (%d of %d)", what, recoveries, self.options.max_recoveries)
+            guards.warn_of(taken, f"{what}. Left out {times}")
             state.pass_over(len(taken))
             return
         dropped, seconds = [*state.dropped, place], self.seconds()
         if self.restore() == 0 and self.keeper.saved_path is None:
-            raise RunError(f"{what}. There is no checkpoint to go back to.")
+            raise RunError(f"{what}; batch: {guards.shown_ids(taken)}. There is no checkpoint to go back to.")
         self.state.dropped, self.state.recoveries = dropped, recoveries
         self.keeper.count_from(self.state, seconds)
-        logger.warning(
-            "%s. Back to step %d, and without it (%d of %d)",
-            what,
-            self.state.step,
-            recoveries,
-            self.options.max_recoveries,
-        )
+        guards.warn_of(taken, f"{what}. Back to step {self.state.step}, and without it {times}")
         for listener in self.listeners:
             listener.on_rollback(RolledBack(self.state.step, self.state.is_evaluated))
 

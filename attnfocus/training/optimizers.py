@@ -8,10 +8,14 @@ the loop over tensors in the last bit, and give the same bits every time.
 from collections.abc import Iterable
 from typing import Any
 
-from torch import nn
-from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from torch import nn, optim
+from torch.optim import Optimizer
 
 from attnfocus.limits import NonNegativeFloat, PositiveFloat, Probability
+from attnfocus.training.uncompiled import uncompiled
+
+Adagrad, Adam, AdamW = uncompiled(optim.Adagrad), uncompiled(optim.Adam), uncompiled(optim.AdamW)
+SGD, RMSprop = uncompiled(optim.SGD), uncompiled(optim.RMSprop)
 
 
 def adam(

@@ -35,7 +35,8 @@ def seed_everything(seed: int, *, deterministic: bool = False) -> None:
     torch.manual_seed(seed)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # saying it loads torch's compiler (1 s)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def seed_step(seed: int, step: int, micro_step: int = 0, device: torch.device | None = None) -> None:

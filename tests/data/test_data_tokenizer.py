@@ -49,6 +49,13 @@ def test_text_never_makes_a_special_token_but_unknown(tokenizer):
         assert not {PAD, BOS, EOS} & set(tokenizer.encode(text))
 
 
+@given(texts=st.lists(st.text(" \t\n\x1c\x1f\x85\xa0\u3000aéZ1.-_'日ひ", max_size=30), max_size=5))
+def test_texts_encoded_together_have_the_ids_of_each_alone(texts):
+    for kind in KINDS:
+        tokenizer = CACHE.setdefault(kind, trained(kind))
+        assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
+
+
 @pytest.mark.parametrize("kind", LOSSLESS)
 @given(data=st.data())
 def test_decoding_gives_the_text_back(kind, data):

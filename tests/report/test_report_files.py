@@ -5,6 +5,7 @@ import math
 import os
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from attnfocus.report.log import LogEvents, RunLog
 from attnfocus.report.metrics_file import MetricsFile, logged_metrics
 from attnfocus.report.results import JobResult, write_results_csv
 from attnfocus.report.summary import write_json_atomically
+from attnfocus.training import guards
 
 START = TrainingStarted(Path("run"), 10, None, 10)
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -195,6 +197,17 @@ def test_the_log_has_the_turning_points_and_the_screen_the_warnings(tmp_path):
     ]
     assert len(screen) == 1
     assert screen[0].startswith("warning: 3 rows")
+
+
+def test_the_screen_shows_the_brief_form_of_a_warning_and_the_log_the_whole(tmp_path):
+    screen: list[str] = []
+    batch = SimpleNamespace(ids=[f"train-{number}" for number in range(64)])
+    with RunLog(tmp_path / "train.log", screen.append):
+        guards.warn_of([batch], "step 7: a spike")
+    assert screen == ["warning: step 7: a spike; batch: train-0, train-1, train-2 and 61 more"]
+    written = (tmp_path / "train.log").read_text()
+    assert "step 7: a spike; batch: train-0, train-1, train-2, train-3, " in written
+    assert "train-7 and 56 more" in written
 
 
 @pytest.mark.filterwarnings("default")

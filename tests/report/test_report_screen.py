@@ -16,7 +16,8 @@ from attnfocus.report.console import break_words, is_plain, open_console, plain_
 from attnfocus.report.final import Result, print_result
 from attnfocus.report.results import JobResult, print_failures, print_results
 from attnfocus.report.terminal import Terminal
-from attnfocus.report.text import duration, num_cells, number, shorten, visible
+from attnfocus.report.text import duration, num_cells, number, shorten
+from attnfocus.visible import visible
 
 HEADER = ["seq2seq with additive attention on dates", "20,000 examples, 1,234,567 parameters\x1b[31m"]
 COMMANDS = ["attnfocus evaluate run=outputs/2026-11-21/04-20-11_seq2seq_additive_dates_1f3a", "attnfocus predict"]

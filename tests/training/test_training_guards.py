@@ -21,7 +21,7 @@ from training_toys import (
 from attnfocus.errors import RunError
 from attnfocus.events import RolledBack
 from attnfocus.training import TrainerOptions, adam
-from attnfocus.training.guards import spike_score
+from attnfocus.training.guards import MIN_RISE, spike_score
 from attnfocus.training.memory import is_out_of_memory
 
 OPTIONS = TrainerOptions(max_steps=20, log_every_steps=3, save_every_steps=4, evaluate_every_steps=6)
@@ -118,6 +118,16 @@ def test_spike_score_is_the_robust_z_score():
     assert spike_score(2.0, losses) == pytest.approx(1.0 / (1.4826 * 0.1))
     assert spike_score(50.0, losses[:20]) == 0.0  # too little is known
     assert spike_score(1.02, [1.0] * 50) < 3  # losses that never differ do not make anything a spike
+
+
+def test_a_rise_too_small_to_matter_is_no_spike_however_unusual_it_is():
+    learnt = [0.001 + 0.0001 * (step % 7) for step in range(100)]
+    assert spike_score(0.036, learnt) == 0.0  # one wrong character in a batch of dates
+    assert spike_score(0.0009 + MIN_RISE, learnt) == 0.0
+    assert spike_score(0.0015 + MIN_RISE, learnt) > 100  # a tenth of the certainty of every target is lost
+    learning = [2.0 - 0.01 * step + 0.05 * (-1) ** step for step in range(100)]
+    assert spike_score(2.5, learning) < 20
+    assert spike_score(20.0, learning) > 20
 
 
 class SpikyTask(ToyTask):

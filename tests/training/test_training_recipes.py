@@ -1,5 +1,6 @@
 """Optimizers, schedules and their YAML."""
 
+import copy
 import inspect
 import math
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import nn
 import attnfocus.training as training
 from attnfocus.errors import ConfigError
 from attnfocus.training import ConstantSchedule, CosineSchedule, InverseSqrtSchedule, PlateauSchedule, TrainerOptions
+from attnfocus.training.uncompiled import uncompiled
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OPTIMIZERS = {"adam", "adamw", "sgd", "adagrad", "rmsprop"}
@@ -61,6 +63,28 @@ def test_optimizers_follow_the_plain_ones_of_torch_and_repeat_bit_for_bit(name):
     plain = getattr(torch.optim, plain_class)
     theirs = train(lambda params: plain(params, lr=0.01, foreach=False))
     torch.testing.assert_close(first, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.Adagrad, torch.optim.SGD])
+def test_an_optimizer_without_the_compiler_is_the_same_but_for_its_wrapping(kind):
+    models = [nn.Linear(5, 3) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    inputs = torch.randn(4, 5)
+    ours, theirs = uncompiled(kind)(models[0].parameters(), lr=0.1), kind(models[1].parameters(), lr=0.1)
+    assert isinstance(ours, kind)
+    assert repr(ours) == repr(theirs)
+    called = []
+    ours.register_step_post_hook(lambda *arguments: called.append(1))
+    for _ in range(3):
+        for model, optimizer in zip(models, (ours, theirs), strict=True):
+            model(inputs).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            assert model.weight.grad is None
+            assert model.weight.is_leaf
+        ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    assert torch.equal(models[0].weight, models[1].weight)
+    assert len(called) == 3
 
 
 def test_adamw_decays_matrices_and_leaves_vectors():

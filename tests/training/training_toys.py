@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -176,7 +177,7 @@ class Toy:
             self.task,
             optimizer=self.optimizer,
             scheduler=self.schedule,
-            batches=self.batches,
+            batches=cache(self.batches),
             evaluate=self.evaluate,
             options=self.options,
             store=self.store,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from attnfocus.attention.paths.work import leading_dims
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import PositiveInt
 
@@ -64,7 +65,7 @@ class AdditiveScore(Score):
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         query = self.prepare_query(query)
         dtype = torch.promote_types(query.dtype, keys.dtype)  # they differ where autocast saw only one of them
-        leading = torch.broadcast_shapes(query.shape[:-2], keys.shape[:-2])  # (..., H)
+        leading = leading_dims(query, keys)  # (..., H)
         flat = [
             tensor.to(dtype).expand(*leading, *tensor.shape[-2:]).flatten(0, -3)
             for tensor in (query, keys, self.vector.unsqueeze(-2))
