@@ -5,8 +5,8 @@ Shapes: B batch, S positions, D input width, H hidden_size.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from attnfocus.attention.dropout import dropout
 from attnfocus.models.lengths import length_mask, reversal, take_positions
 from attnfocus.models.recurrent import RecurrentOptions, initialize_recurrent
 
@@ -66,7 +66,7 @@ class RecurrentEncoder(nn.Module):
         finals = []
         for depth, layer in enumerate(self.layers):
             if depth > 0:
-                inputs = F.dropout(inputs, self.dropout, self.training)
+                inputs = dropout(inputs, self.dropout, self.training)
             inputs, ends = layer(inputs, mirror, last)
             finals.append(ends * mask[:, :1])
         return inputs * mask.unsqueeze(-1), tuple(finals)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind
@@ -65,6 +65,6 @@ class PoolingClassifier(nn.Module):
         inputs = with_a_position(inputs)
         mask = length_mask(lengths, inputs.shape[1])
         embedded = self.position(self.embedding(inputs, mask))
-        pooled, weights = self.pooling(F.dropout(embedded, self.dropout, self.training), mask, need_weights)
-        logits = self.output(F.dropout(pooled, self.dropout, self.training))
+        pooled, weights = self.pooling(dropout(embedded, self.dropout, self.training), mask, need_weights)
+        logits = self.output(dropout(pooled, self.dropout, self.training))
         return ClassifierOutput(logits, {} if weights is None else {"pooling": weights})

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attnfocus.attention.dropout import dropout
 from attnfocus.models.stepwise import StepwiseLinear
 
 CellKind = Literal["lstm", "gru"]
@@ -97,7 +98,7 @@ class RecurrentSteps:
             if depth == 0:
                 new_state.append(cell(fed, layer, self.known[number]))
             else:
-                below = F.dropout(new_state[-1].hidden, self.dropout, self.dropout > 0)
+                below = dropout(new_state[-1].hidden, self.dropout)
                 new_state.append(cell(below, layer, cell.input_bias))
         return tuple(new_state)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding
@@ -66,8 +66,8 @@ class RNNClassifier(nn.Module):
         """inputs: ids (B, L) or vectors (B, L, D); lengths (B,). Weights: `pooling` (B, heads, 1, L)."""
         inputs = with_a_position(inputs)
         mask = length_mask(lengths, inputs.shape[1])
-        embedded = F.dropout(self.embedding(inputs, mask), self.dropout, self.training)
+        embedded = dropout(self.embedding(inputs, mask), self.dropout, self.training)
         encoded, _ = self.encoder(embedded, lengths)
         pooled, weights = self.pooling(encoded, mask, need_weights)
-        logits = self.output(F.dropout(pooled, self.dropout, self.training))
+        logits = self.output(dropout(pooled, self.dropout, self.training))
         return ClassifierOutput(logits, {} if weights is None else {"pooling": weights})

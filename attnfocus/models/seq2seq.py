@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.decoder import AttendThenRecur, Bridge, DecoderState, EncodedSource, RecurThenAttend
@@ -110,7 +110,7 @@ class Seq2Seq(nn.Module):
     def encode(self, source: Tensor, lengths: Tensor) -> EncodedSource:
         """What depends on the source (B, S) alone, the attention's projections of it included."""
         source = with_a_position(source)
-        embedded = F.dropout(self.source_embedding(source), self.dropout, self.training)
+        embedded = dropout(self.source_embedding(source), self.dropout, self.training)
         outputs, finals = self.encoder(embedded, lengths)
         mask = length_mask(lengths, source.shape[1]).unsqueeze(1)  # (B, 1, S)
         return EncodedSource(self.decoder.attention.prepare(outputs, mask=mask), finals)
@@ -133,6 +133,6 @@ class Seq2Seq(nn.Module):
     def _decode(
         self, tokens: Tensor, state: DecoderState, memory: EncodedSource, need_weights: bool
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        embedded = F.dropout(self.target_embedding(tokens), self.dropout, self.training)
+        embedded = dropout(self.target_embedding(tokens), self.dropout, self.training)
         decoded: Any = self.decoder(embedded, state, memory, need_weights)
-        return F.dropout(decoded.readout, self.dropout, self.training), decoded.state, decoded.weights
+        return dropout(decoded.readout, self.dropout, self.training), decoded.state, decoded.weights

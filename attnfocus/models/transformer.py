@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind
@@ -101,13 +102,13 @@ class TransformerClassifier(nn.Module):
         if self.cls is not None:
             states = torch.cat((self.cls.expand(len(states), 1, -1), states), dim=1)
             mask = F.pad(mask, (1, 0), value=True)
-        states = F.dropout(states, self.dropout, self.training)
+        states = dropout(states, self.dropout, self.training)
         weights = {}
         for depth, layer in enumerate(self.layers):
             states, layer_weights = layer(states, mask.unsqueeze(1), need_weights)
             weights[f"layers.{depth}"] = layer_weights
         pooled, weights["pooling"] = self._pool(self.final_norm(states), mask, need_weights)
-        logits = self.output(F.dropout(pooled, self.dropout, self.training))
+        logits = self.output(dropout(pooled, self.dropout, self.training))
         return logits, {name: each for name, each in weights.items() if each is not None}
 
     def _longest(self, of_attention: int | None) -> int | None:

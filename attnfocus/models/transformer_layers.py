@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.models.pooling import require_encoder_attention
 
@@ -70,7 +71,7 @@ class ResidualLayer(nn.Module):
         return self._added(self.feedforward_norm, states, self.narrow(self._drop(hidden)))
 
     def _drop(self, states: Tensor) -> Tensor:
-        return F.dropout(states, self.dropout, self.training)
+        return dropout(states, self.dropout, self.training)
 
 
 class TransformerLayer(ResidualLayer):

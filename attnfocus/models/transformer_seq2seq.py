@@ -9,9 +9,9 @@ from collections.abc import Collection
 from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from attnfocus.attention import Memory
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
@@ -245,10 +245,10 @@ class TransformerSeq2Seq(nn.Module):
         source = with_a_position(source)
         mask = length_mask(lengths, source.shape[1]).unsqueeze(1)  # (B, 1, S)
         states = self.source_position(self.source_embedding(source) * self.scale)
-        states, weights = self.encoder(F.dropout(states, self.dropout, self.training), mask, need_weights)
+        states, weights = self.encoder(dropout(states, self.dropout, self.training), mask, need_weights)
         return self.decoder.prepare(states, mask), weights
 
     def _embed_target(self, tokens: Tensor, first: int) -> Tensor:
         """tokens (N, T), the first of which is number `first` -> (N, T, D)."""
         states: Tensor = self.target_position(self.target_embedding(tokens) * self.scale, first)
-        return F.dropout(states, self.dropout, self.training)
+        return dropout(states, self.dropout, self.training)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from attnfocus.attention.dropout import dropout
 from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.work import Work
 
@@ -21,6 +21,6 @@ def plain(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, T
     return mixed(weights, values, dropout), weights
 
 
-def mixed(weights: Tensor, values: Tensor, dropout: float) -> Tensor:
-    """weights (..., Q, K) after dropout times values (..., K, dv) -> (..., Q, dv)."""
-    return torch.matmul(F.dropout(weights, dropout) if dropout > 0 else weights, values)
+def mixed(weights: Tensor, values: Tensor, rate: float) -> Tensor:
+    """weights (..., Q, K) after dropout at this rate, times values (..., K, dv) -> (..., Q, dv)."""
+    return torch.matmul(dropout(weights, rate), values)

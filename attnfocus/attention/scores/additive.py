@@ -81,16 +81,20 @@ class TanhProduct(torch.autograd.Function):
     """query (N, Q, h), keys (N, K, h), vector (N, 1, h) -> (vector * tanh(query + keys)).sum(over h), (N, Q, K).
 
     The hidden units are made block by block, forward and again backward, so that a block stays in the cache: what
-    autograd would do holds three tensors (N, Q, K, h) and is slower by the time that it takes to move them.
+    autograd would do holds three tensors (N, Q, K, h) and is slower by the time that it takes to move them. On a CPU
+    a sigmoid takes a fifth of the time of a tanh, and tanh(a) = 2 sigmoid(2 a) - 1; the products and sums over hidden
+    units are made of the sigmoids, and what 2 and -1 do to them is known.
     """
 
     @staticmethod
     def forward(query: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
-        scores = query.new_empty(query.shape[0], query.shape[1], keys.shape[1])
+        exact, doubled = _exact(query), _doubled(query, keys)
+        scores = query.new_empty(query.shape[0], query.shape[1], keys.shape[1], dtype=exact)
+        factors = 2 * vector.to(exact).transpose(1, 2)  # (N, h, 1)
         for items, queries in _blocks(query, keys):
-            hidden = _hidden(query[items, queries], keys[items])  # (n, q K, h)
-            scores[items, queries] = torch.bmm(hidden, vector[items].transpose(1, 2)).view_as(scores[items, queries])
-        return scores
+            hidden = _sigmoids(doubled, items, queries)  # (n, q K, h)
+            scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
+        return scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact)).to(query.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -99,24 +103,37 @@ class TanhProduct(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """With s = vector . tanh(a), ds/da = vector * (1 - tanh(a)^2)."""
+        """With s = vector . tanh(a) and p = sigmoid(2 a), ds/da = vector * 4 p (1 - p)."""
         query, keys, vector = ctx.saved_tensors
-        exact = torch.promote_types(query.dtype, torch.float32)  # sums over blocks
+        exact, doubled = _exact(query), _doubled(query, keys)
+        gradient = gradient.to(exact)
         of_query, of_keys, of_vector = (torch.zeros_like(tensor, dtype=exact) for tensor in (query, keys, vector))
         for items, queries in _blocks(query, keys):
-            hidden = _hidden(query[items, queries], keys[items])
+            hidden = _sigmoids(doubled, items, queries)
             block = gradient[items, queries]  # (n, q, K)
             of_vector[items] += torch.bmm(block.flatten(1).unsqueeze(1), hidden)
-            slope = hidden.square_().neg_().add_(1).view(*block.shape, -1).mul_(block.unsqueeze(-1))  # (n, q, K, h)
-            of_query[items, queries] = slope.sum(dim=2, dtype=exact)
-            of_keys[items] += slope.sum(dim=1, dtype=exact)
-        dtype = query.dtype
-        return (of_query * vector).to(dtype), (of_keys * vector).to(dtype), of_vector.to(dtype)
+            slope = hidden.addcmul_(hidden, hidden, value=-1).view(*block.shape, -1).mul_(block.unsqueeze(-1))
+            of_query[items, queries] = slope.sum(dim=2)
+            of_keys[items] += slope.sum(dim=1)  # slope: (n, q, K, h)
+        of_vector = 2 * of_vector - gradient.sum(dim=(1, 2)).view(-1, 1, 1)
+        factors, dtype = 4 * vector.to(exact), query.dtype
+        return (of_query * factors).to(dtype), (of_keys * factors).to(dtype), of_vector.to(dtype)
 
 
-def _hidden(query: Tensor, keys: Tensor) -> Tensor:
-    """(n, q, h), (n, K, h) -> tanh of all sums, (n, q K, h)."""
-    return (query.unsqueeze(2) + keys.unsqueeze(1)).tanh_().flatten(1, 2)
+def _exact(query: Tensor) -> torch.dtype:
+    """What the hidden units are computed in: a sigmoid in half precision would leave little of a tanh near 0."""
+    return torch.promote_types(query.dtype, torch.float32)
+
+
+def _doubled(query: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    exact = _exact(query)
+    return 2 * query.to(exact), 2 * keys.to(exact)
+
+
+def _sigmoids(doubled: tuple[Tensor, Tensor], items: slice, queries: slice) -> Tensor:
+    """Of all sums of a block's queries (n, q, h) and keys (n, K, h): (n, q K, h)."""
+    query, keys = doubled
+    return (query[items, queries].unsqueeze(2) + keys[items].unsqueeze(1)).sigmoid_().flatten(1, 2)
 
 
 def _blocks(query: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:
