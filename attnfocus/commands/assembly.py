@@ -50,7 +50,7 @@ class Setup:
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
-        return self.task_class(codec, loss=trainer.loss, label_smoothing=trainer.label_smoothing)
+        return self.task_class(codec, loss=trainer.loss, label_smoothing=trainer.label_smoothing, r_drop=trainer.r_drop)
 
 
 def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
@@ -104,7 +104,12 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
-    attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, label_smoothing=0.0))
+    attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
+    if config.trainer.r_drop and not _drops(config.model, config.attention):
+        problems.append(
+            "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
+            "Set model.dropout or attention.dropout, or trainer.r_drop=0."
+        )
     monitor = config.trainer.monitor
     if monitor is not None and monitor not in task_class.directions:
         problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
@@ -127,6 +132,12 @@ def _require_paths(model: nn.Module, device: torch.device) -> None:
     for module in model.modules():
         if isinstance(module, BaseAttention):
             module.chosen_path(Call(device=device.type))
+
+
+def _drops(*nodes: Mapping[str, Any]) -> bool:
+    """Whether a rate of dropout is above 0; also when no option is called so, as in a model of the user's own."""
+    rates = [value for node in nodes for name, value in node.items() if name.endswith("dropout")]
+    return not rates or any(rates)
 
 
 def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:

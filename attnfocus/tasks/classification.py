@@ -28,6 +28,7 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.r_drop import r_drop_loss, twice
 
 if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
@@ -63,8 +64,12 @@ class ClassificationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        logits = model(batch.inputs, batch.input_lengths).logits
-        return StepOutput(self._losses(logits, batch.targets, self.label_smoothing).sum(), batch.num_targets)
+        seen = twice(batch) if self.r_drop else batch
+        logits = model(seen.inputs, seen.input_lengths).logits
+        losses = self._losses(logits, seen.targets, self.label_smoothing)
+        if self.r_drop:
+            return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets)
+        return StepOutput(losses.sum(), batch.num_targets)
 
     def evaluate(
         self,

@@ -31,6 +31,7 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.r_drop import r_drop_loss, twice
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
@@ -54,8 +55,11 @@ class TranslationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        logits = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1]).logits
-        losses = _token_losses(logits, batch.targets, self.label_smoothing)
+        seen = twice(batch) if self.r_drop else batch
+        logits = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1]).logits
+        losses = _token_losses(logits, seen.targets, self.label_smoothing)
+        if self.r_drop:
+            return StepOutput(r_drop_loss(losses, logits, self.r_drop, seen.targets[:, 1:] != PAD), batch.num_targets)
         return StepOutput(losses.sum(), batch.num_targets)
 
     def evaluate(

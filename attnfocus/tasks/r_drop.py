@@ -1,0 +1,48 @@
+"""R-Drop: two passes over the same examples, of which dropout makes two models, must agree.
+
+Shapes: B examples, ... none or T target positions, C classes or target vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from attnfocus.data.batches import Batch
+from attnfocus.tasks.gather import at_least_float32
+
+
+def twice(batch: Batch) -> Batch:
+    """Every example two times, (2B, ...): one pass over it is two passes with different dropout (sec. 2.3)."""
+    lengths = batch.target_lengths
+    return replace(
+        batch,
+        ids=batch.ids * 2,
+        rows=batch.rows * 2,
+        inputs=torch.cat((batch.inputs, batch.inputs)),
+        input_lengths=torch.cat((batch.input_lengths, batch.input_lengths)),
+        targets=torch.cat((batch.targets, batch.targets)),
+        target_lengths=None if lengths is None else torch.cat((lengths, lengths)),
+        num_words=2 * batch.num_words,
+        num_targets=2 * batch.num_targets,
+    )
+
+
+def r_drop_loss(losses: Tensor, logits: Tensor, alpha: float, real: Tensor | None = None) -> Tensor:
+    """1/2 sum over targets of L_1 + L_2 + alpha/2 [KL(P_1 || P_2) + KL(P_2 || P_1)], a scalar.
+
+    Liang et al. 2021 (arXiv:2106.14448), eq. 4, halved: alpha weighs what it does there, and the loss stays as large as
+    that of one pass.
+
+    Args:
+        losses: of the targets of a batch made by `twice`, (2B, ...).
+        logits: what P_1 and P_2 are the softmax of, (2B, ..., C).
+        real: True where there is a target, not padding, (2B, ...); None: everywhere.
+    """
+    first, second = at_least_float32(logits).log_softmax(dim=-1).chunk(2)
+    divergences = ((first.exp() - second.exp()) * (first - second)).sum(dim=-1)  # both directions at once, (B, ...)
+    if real is not None:
+        divergences = divergences.masked_fill(~real.chunk(2)[0], 0.0)
+    return (losses.sum() + alpha / 2 * divergences.sum()) / 2
