@@ -29,7 +29,9 @@ from attnfocus.redaction import hide, is_secret, note_overrides
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
 SHELLS = ("bash", "fish", "zsh")
 COMPLETION_ACTIONS = ("install", "uninstall", "query")
-PATH_KEY = re.compile(r"run|run_dir|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?")
+PATH_KEY = re.compile(
+    r"run|run_dir|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?|model\.embedding\.\w*vectors"
+)
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
-from attnfocus.commands.schema import TrainConfig
+from attnfocus.commands.schema import EmbeddingOptions, TrainConfig
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.read import load_yaml
@@ -38,6 +38,7 @@ class Setup:
     scheduler: Callable[..., Any]
     task_class: type[Task]
     device: torch.device
+    embedding: EmbeddingOptions
 
     @property
     def data_dir(self) -> Path:
@@ -47,6 +48,11 @@ class Setup:
     def name(self) -> str:
         """Model, attention and dataset as they were chosen: part of the run directory's name."""
         return "_".join(self.config.choices.get(group, "own") for group in ("model", "attention", "dataset"))
+
+    def trial_model(self) -> nn.Module:
+        """The model in small sizes without numbers: what can be asked before there are data."""
+        with torch.device("meta"):
+            return self.model(**_TRIAL_SIZES[self.data_options.task])
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
@@ -65,13 +71,22 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup
     source_node = checker.component("dataset", open_dataset, extra=closed_names)
     closed = {name: open_dataset[name] for name in closed_names if name in open_dataset}
     data_options = checker.dataclass("dataset", closed, DatasetOptions)
-    config = checker.dataclass("", {**values, "dataset": None}, TrainConfig, extra=["experiment"])
+    open_model = dict(values["model"])
+    embedding = checker.value("model.embedding", open_model.pop("embedding", {}), EmbeddingOptions)
+    rest = {**values, "dataset": None, "model": open_model}
+    config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
     if config is None or data_options is None or source_node is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, data_options, source_node, checker)
+    return _assemble(config, data_options, source_node, embedding, checker)
 
 
-def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, Any], checker: Checker) -> Setup:
+def _assemble(
+    config: TrainConfig,
+    data_options: Any,
+    source_node: Mapping[str, Any],
+    embedding: EmbeddingOptions,
+    checker: Checker,
+) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
     trusted = checker.trusted
@@ -120,7 +135,9 @@ def _assemble(config: TrainConfig, data_options: Any, source_node: Mapping[str, 
         built: nn.Module = model(attention=attention, **sizes)
         return built
 
-    return Setup(config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device)
+    return Setup(
+        config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device, embedding
+    )
 
 
 def _require_paths(model: nn.Module, device: torch.device) -> None:

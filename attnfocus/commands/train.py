@@ -11,6 +11,7 @@ from attnfocus.attention import PathChoice
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.attention_paths import attention_paths
 from attnfocus.commands.batching import Batches, Epochs
+from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables
 from attnfocus.commands.reporting import RunReport
 from attnfocus.commands.resume import resumed_values, run_to_resume
 from attnfocus.commands.run import CHECKPOINTS, evaluate_split, plan_of, prepare_data
@@ -38,6 +39,8 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         values = resumed_values(resume_dir, values, overrides)
     setup = check_train(values, values.get("trust", ()))
     seed_everything(setup.config.seed)
+    if resume_dir is None:
+        check_vectors(setup)
     codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
     prepared = prepare_data(setup, codec)
     if resume_dir is None:
@@ -60,12 +63,15 @@ def train(setup: Setup, prepared: Prepared, run_dir: Path, *, is_resumed: bool) 
     config, trainer = setup.config, setup.config.trainer
     task = setup.task(prepared.codec)
     model = setup.model(**prepared.codec.dims()).to(setup.device)
+    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
+    newest = store.newest() if is_resumed else None
+    if newest is None:  # else the vectors are in the checkpoint
+        prepared.report.extend(fill_tables(setup, model, prepared.codec))
+    freeze_tables(setup, model)
     plan = plan_of(setup, prepared, "train")
     paths = paths_of(setup, task, prepared, plan)
     epochs = Epochs(prepared.splits["train"], plan)
     _, direction = monitored(trainer, task)
-    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
-    newest = store.newest() if is_resumed else None
     append_from_step = (newest.step if newest else 0) if is_resumed else None
     with RunReport(run_dir, setup, prepared, model, paths, append_from_step) as report:
         result = fit(
