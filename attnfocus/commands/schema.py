@@ -82,7 +82,7 @@ class EvaluateConfig:
 
     run: str
     split: Literal["train", "valid", "test"] = "test"
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
     format: Literal["table", "json"] = "table"
     paths: DataPath = field(default_factory=DataPath)
@@ -97,7 +97,7 @@ class PredictConfig:
     run: str
     input: str = "-"
     format: Literal["text", "jsonl"] = "text"
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
     batch_size: PositiveInt = 64
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
