@@ -56,7 +56,13 @@ class Setup:
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
-        return self.task_class(codec, loss=trainer.loss, label_smoothing=trainer.label_smoothing, r_drop=trainer.r_drop)
+        return self.task_class(
+            codec,
+            loss=trainer.loss,
+            label_smoothing=trainer.label_smoothing,
+            word_dropout=trainer.word_dropout,
+            r_drop=trainer.r_drop,
+        )
 
 
 def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
@@ -120,7 +126,7 @@ def _assemble(
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
-    if config.trainer.r_drop and not _drops(config.model, config.attention):
+    if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(config.model, config.attention)):
         problems.append(
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
             "Set model.dropout or attention.dropout, or trainer.r_drop=0."

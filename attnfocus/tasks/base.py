@@ -74,6 +74,7 @@ class Task(ABC):
         loss: what `step` sums.
         label_smoothing: share of the target probability that is spread evenly over all classes in training
             (Szegedy et al. 2016, sec. 7, arXiv:1512.00567). Evaluations measure without it.
+        word_dropout: probability with which an input token is UNK in training, see `tasks.noise`.
         r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.r_drop`; 0: one pass, and no such term.
 
     Raises:
@@ -91,6 +92,7 @@ class Task(ABC):
         *,
         loss: Loss = "cross_entropy",
         label_smoothing: Probability = 0.0,
+        word_dropout: Probability = 0.0,
         r_drop: NonNegativeFloat = 0.0,
     ) -> None:
         if loss not in self.losses:
@@ -100,6 +102,7 @@ class Task(ABC):
         self._codec = codec
         self.loss = loss
         self.label_smoothing = label_smoothing
+        self.word_dropout = word_dropout
         self.r_drop = r_drop
 
     @abstractmethod

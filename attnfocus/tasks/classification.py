@@ -28,7 +28,8 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.r_drop import r_drop_loss, twice
+from attnfocus.tasks.noise import seen_in_training
+from attnfocus.tasks.r_drop import r_drop_loss
 
 if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
@@ -64,7 +65,7 @@ class ClassificationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        seen = twice(batch) if self.r_drop else batch
+        seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         logits = model(seen.inputs, seen.input_lengths).logits
         losses = self._losses(logits, seen.targets, self.label_smoothing)
         if self.r_drop:

@@ -5,29 +5,9 @@ Shapes: B examples, ... none or T target positions, C classes or target vocabula
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import torch
 from torch import Tensor
 
-from attnfocus.data.batches import Batch
 from attnfocus.tasks.gather import at_least_float32
-
-
-def twice(batch: Batch) -> Batch:
-    """Every example two times, (2B, ...): one pass over it is two passes with different dropout (sec. 2.3)."""
-    lengths = batch.target_lengths
-    return replace(
-        batch,
-        ids=batch.ids * 2,
-        rows=batch.rows * 2,
-        inputs=torch.cat((batch.inputs, batch.inputs)),
-        input_lengths=torch.cat((batch.input_lengths, batch.input_lengths)),
-        targets=torch.cat((batch.targets, batch.targets)),
-        target_lengths=None if lengths is None else torch.cat((lengths, lengths)),
-        num_words=2 * batch.num_words,
-        num_targets=2 * batch.num_targets,
-    )
 
 
 def r_drop_loss(losses: Tensor, logits: Tensor, alpha: float, real: Tensor | None = None) -> Tensor:
@@ -37,7 +17,7 @@ def r_drop_loss(losses: Tensor, logits: Tensor, alpha: float, real: Tensor | Non
     that of one pass.
 
     Args:
-        losses: of the targets of a batch made by `twice`, (2B, ...).
+        losses: of the targets of a batch made by `noise.twice`, (2B, ...).
         logits: what P_1 and P_2 are the softmax of, (2B, ..., C).
         real: True where there is a target, not padding, (2B, ...); None: everywhere.
     """

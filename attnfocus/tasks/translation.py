@@ -31,7 +31,8 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.r_drop import r_drop_loss, twice
+from attnfocus.tasks.noise import seen_in_training
+from attnfocus.tasks.r_drop import r_drop_loss
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
@@ -55,7 +56,7 @@ class TranslationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        seen = twice(batch) if self.r_drop else batch
+        seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         logits = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1]).logits
         losses = _token_losses(logits, seen.targets, self.label_smoothing)
         if self.r_drop:

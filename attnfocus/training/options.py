@@ -27,6 +27,7 @@ class TrainerOptions:
     clip_norm: PositiveFloat | None = 1.0
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     label_smoothing: Probability = 0.0
+    word_dropout: Probability = 0.0
     r_drop: NonNegativeFloat = 0.0  # alpha of Liang et al. 2021, eq. 4
     monitor: str | None = None  # None: the task's own choice
     patience: PositiveInt | None = None  # evaluations without a better one
