@@ -1,12 +1,13 @@
 """Pretrained vectors: from the files that `model.embedding` names into the tables of a model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from attnfocus.commands.assembly import Setup
-from attnfocus.data import find_vectors, read_vectors, vector_size
+from attnfocus.data import WordVectors, find_vectors, read_vectors, vector_size
 from attnfocus.data.codec import Codec, TextLabelCodec, TextPairCodec
 from attnfocus.data.tokenizer import Tokenizer
 from attnfocus.errors import ConfigError
@@ -31,22 +32,32 @@ def check_vectors(setup: Setup) -> None:
             )
 
 
-def fill_tables(setup: Setup, model: nn.Module, codec: Codec) -> list[str]:
-    """Puts the vectors into the tables of a new model.
-
-    Returns:
-        What was found, a line for each file.
+def vectors_of(setup: Setup, codec: Codec) -> dict[str, WordVectors]:
+    """What the files hold of the vocabulary, by the side that it is for.
 
     Raises:
         DataError: a line of a file is malformed, or no token has a vector.
     """
+    return {
+        side: read_vectors(find_vectors(given, key), _tokenizer(codec, side, key))
+        for side, (key, given) in setup.embedding.files.items()
+    }
+
+
+def fill_tables(setup: Setup, model: nn.Module, vectors: Mapping[str, WordVectors]) -> list[str]:
+    """Puts vectors into the tables of a new model.
+
+    Returns:
+        What was found, a line for each file.
+    """
     lines = []
-    for side, (key, given) in setup.embedding.files.items():
+    for side, found in vectors.items():
         table = _tables(setup, model)[side]
-        found = read_vectors(find_vectors(given, key), _tokenizer(codec, side, key))
         ids, values = (torch.from_numpy(each).to(table.weight.device) for each in (found.ids, found.values))
         fill_table(table, ids, values, setup.embedding.rescale)
-        lines.append(f"{key}: {found.coverage}{', frozen' if setup.embedding.frozen else ''}")
+        lines.append(
+            f"{setup.embedding.files[side][0]}: {found.coverage}{', frozen' if setup.embedding.frozen else ''}"
+        )
     return lines
 
 

@@ -1,6 +1,6 @@
 """`attnfocus train`: data, model, loop, test. The whole recipe reads on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from attnfocus.attention import PathChoice
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.attention_paths import attention_paths
 from attnfocus.commands.batching import Batches, Epochs
-from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables
+from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.commands.reporting import RunReport
 from attnfocus.commands.resume import resumed_values, run_to_resume
 from attnfocus.commands.run import CHECKPOINTS, evaluate_split, plan_of, prepare_data
@@ -22,7 +22,7 @@ from attnfocus.commands.rundir import (
     save_config,
     save_fingerprints,
 )
-from attnfocus.data import BatchPlan, Prepared, load_codec
+from attnfocus.data import BatchPlan, Prepared, WordVectors, load_codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
@@ -43,6 +43,9 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         check_vectors(setup)
     codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
     prepared = prepare_data(setup, codec)
+    # A run that was killed before its first checkpoint starts anew, with the vectors.
+    is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
+    vectors = vectors_of(setup, prepared.codec) if is_new else {}
     if resume_dir is None:
         run_dir = new_run_dir(setup.config.run_dir, setup.config.paths.outputs, setup.name)
         prepared.codec.save(run_dir / DATA_FOLDER)
@@ -51,10 +54,12 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         run_dir = resume_dir
         check_fingerprints(run_dir, prepared)
     save_config(run_dir, values)
-    return train(setup, prepared, run_dir, is_resumed=resume_dir is not None)
+    return train(setup, prepared, run_dir, vectors, is_resumed=resume_dir is not None)
 
 
-def train(setup: Setup, prepared: Prepared, run_dir: Path, *, is_resumed: bool) -> int:
+def train(
+    setup: Setup, prepared: Prepared, run_dir: Path, vectors: Mapping[str, WordVectors], *, is_resumed: bool
+) -> int:
     """Trains in `run_dir`, tests the best checkpoint, writes the summary.
 
     Returns:
@@ -66,7 +71,7 @@ def train(setup: Setup, prepared: Prepared, run_dir: Path, *, is_resumed: bool) 
     store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
     newest = store.newest() if is_resumed else None
     if newest is None:  # else the vectors are in the checkpoint
-        prepared.report.extend(fill_tables(setup, model, prepared.codec))
+        prepared.report.extend(fill_tables(setup, model, vectors))
     freeze_tables(setup, model)
     plan = plan_of(setup, prepared, "train")
     paths = paths_of(setup, task, prepared, plan)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from attnfocus.data.split import SplitOptions as SplitOptions
     from attnfocus.data.tokenizer import Tokenizer as Tokenizer
     from attnfocus.data.tokenizer import TokenizerOptions as TokenizerOptions
+    from attnfocus.data.vectors import WordVectors as WordVectors
     from attnfocus.data.vectors import find_vectors as find_vectors
     from attnfocus.data.vectors import read_vectors as read_vectors
     from attnfocus.data.vectors import vector_size as vector_size
@@ -66,7 +67,7 @@ _NAMES = {
     "rows": ("RawData", "Row", "Source"),
     "split": ("SplitOptions",),
     "tokenizer": ("Tokenizer", "TokenizerOptions"),
-    "vectors": ("find_vectors", "read_vectors", "vector_size"),
+    "vectors": ("WordVectors", "find_vectors", "read_vectors", "vector_size"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 from attnfocus.data.lines import BadRows, OnBadRow
 from attnfocus.data.rows import RawData, Row
 from attnfocus.data.tables import LINE_BREAKS
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.errors import ConfigError, DataError, UserError
 from attnfocus.limits import PositiveInt
 
 _BUILDERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
@@ -65,6 +66,10 @@ class _HubSet:
             ConfigError: the extra `hub` is not installed.
             DataError: the set, a split or a column is not there, or rows cannot be used.
         """
+        with self._named_errors():
+            return self._read()
+
+    def _read(self) -> RawData:
         found = self._load()
         given = {split: name for split, name in self._splits.items() if name is not None}
         for split, name in given.items():
@@ -88,21 +93,28 @@ class _HubSet:
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
         local = Path(self.path).expanduser()
+        if any((local / mark).is_file() for mark in _SAVED_MARKS):
+            found = datasets.load_from_disk(str(local))
+            return found if isinstance(found, Mapping) else {self._splits["train"]: found}
+        if local.is_file():
+            found = datasets.load_dataset(
+                _builder(local),
+                data_files={self._splits["train"]: str(local)},
+                streaming=self._streaming,
+                **({"sep": "\t"} if ".tsv" in local.suffixes else {}),
+            )
+        else:
+            where = str(local) if local.is_dir() else self.path
+            found = datasets.load_dataset(where, self.name, revision=self.revision, streaming=self._streaming)
+        loaded: Mapping[str, Any] = found
+        return loaded
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """What the library raises while it loads, or later while it streams, as an error of ours."""
         try:
-            if any((local / mark).is_file() for mark in _SAVED_MARKS):
-                found = datasets.load_from_disk(str(local))
-                return found if isinstance(found, Mapping) else {self._splits["train"]: found}
-            if local.is_file():
-                found = datasets.load_dataset(
-                    _builder(local),
-                    data_files={self._splits["train"]: str(local)},
-                    streaming=self._streaming,
-                    **({"sep": "\t"} if ".tsv" in local.suffixes else {}),
-                )
-            else:
-                where = str(local) if local.is_dir() else self.path
-                found = datasets.load_dataset(where, self.name, revision=self.revision, streaming=self._streaming)
-        except DataError:
+            yield
+        except UserError:
             raise
         except Exception as error:  # the library lets through whatever network, files and parsers raise
             reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -111,8 +123,6 @@ class _HubSet:
                 "Give a name on the hub (owner/set), with dataset.name if it has several, or a folder or file that is "
                 "there."
             ) from error
-        loaded: Mapping[str, Any] = found
-        return loaded
 
     def _rows(self, split: str, table: Any, bad: BadRows) -> Iterator[Row]:
         columns = [_column(key, path, table) for key, path in self._columns.items()]

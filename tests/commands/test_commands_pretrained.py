@@ -8,7 +8,7 @@ import torch
 import attnfocus
 from attnfocus.commands.train import run as train
 from attnfocus.config.overrides import CommandLine
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.models import Seq2Seq
 
 VECTORS = {"good": [1.0, 2.0, 3.0, 4.0], "bad": [-1.0, 0.5, 0.0, 2.0]}
@@ -85,6 +85,12 @@ def test_what_does_not_fit_is_refused_with_the_way_out(folder: Path) -> None:
         run(*CLASSIFY, "model.embedding.vectors=v.txt", "model.embed_dim=6")
     with pytest.raises(ConfigError, match=r"model.embedding: frozen=true is for pretrained vectors. Give vectors=FILE"):
         run(*CLASSIFY, "model.embedding.frozen=true")
+    Path("v.txt").write_text("good 1 2 3 4\nfilm 1 2 3\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"v.txt:2: must be a word and 4 numbers"):
+        run(*CLASSIFY, "model.embedding.vectors=v.txt")
+    identity = ["model=pooling_classifier", "model.embed_dim=4", "model.embedding.vectors=v.txt"]
+    with pytest.raises(ConfigError, match="the rows of this dataset are vectors, not tokens"):
+        train(CommandLine("train", ()).compose(identity, resolve=True), identity)
     assert not (folder / "outputs").exists()
 
 
