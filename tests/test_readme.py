@@ -51,6 +51,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text("\n".join(pair.split("\t")[column] for pair in pairs) + "\n", encoding="utf-8")
     labelled = ["text,label", *[f"word{i % 13} of {i},{'good' if i % 2 else 'bad'}" for i in range(300)]]
     (folder / "reviews.csv").write_text("\n".join(labelled) + "\n", encoding="utf-8")
+    (folder / "vectors.txt").write_text("".join(f"word{i} {'0.5 ' * 15}{i}\n" for i in range(9)), encoding="utf-8")
     (folder / "lines.txt").write_text("May 3, 1999\n", encoding="utf-8")
     done = shell(f"attnfocus train {' '.join(TINY_DATES)}", folder)
     assert done.returncode == 0, done.stderr
@@ -66,6 +67,7 @@ def shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
         "PYTHONPATH": str(ROOT),
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
+        "HF_HOME": str(folder / "huggingface"),
     }
     return subprocess.run(
         ["bash", "-c", functions + command], cwd=folder, capture_output=True, text=True, timeout=300, env=environment
@@ -78,7 +80,7 @@ def made_small(command: str) -> str:
         return command.replace("--logdir outputs", "--inspect --logdir outputs")
     if "resume=" in command:
         return f"{command} trainer.max_steps=8"
-    if "dataset.train=" in command:
+    if "dataset.train=" in command or "dataset=hub" in command:
         return f"{command} {' '.join(SMALL_FILES)}"
     if NAMED.search(command):
         return f"{command} {' '.join(SMALL_NAMED)}"

@@ -30,7 +30,9 @@ from attnfocus.redaction import hide, is_secret, note_overrides
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
 SHELLS = ("bash", "fish", "zsh")
 COMPLETION_ACTIONS = ("install", "uninstall", "query")
-PATH_KEY = re.compile(r"run|run_dir|baseline|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?")
+PATH_KEY = re.compile(
+    r"run|run_dir|baseline|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?|model\.embedding\.\w*vectors"
+)
 BARE_KEYS = {"compare": "runs"}  # the list that arguments without a key belong to
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides

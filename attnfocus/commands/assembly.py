@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
-from attnfocus.commands.schema import TrainConfig
+from attnfocus.commands.schema import EmbeddingOptions, TrainConfig
 from attnfocus.commands.trial import without_numbers
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
@@ -41,6 +41,7 @@ class Setup:
     scheduler: Callable[..., Any]
     task_class: type[Task]
     device: torch.device
+    embedding: EmbeddingOptions
 
     @property
     def data_dir(self) -> Path:
@@ -51,9 +52,20 @@ class Setup:
         """Model, attention and dataset as they were chosen: part of the run directory's name."""
         return "_".join(self.config.choices.get(group, "own") for group in ("model", "attention", "dataset"))
 
+    def trial_model(self) -> nn.Module:
+        """The model in small sizes without numbers: what can be asked before there are data."""
+        with without_numbers():
+            return self.model(**_TRIAL_SIZES[self.data_options.task])
+
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
-        return self.task_class(codec, loss=trainer.loss, label_smoothing=trainer.label_smoothing)
+        return self.task_class(
+            codec,
+            loss=trainer.loss,
+            label_smoothing=trainer.label_smoothing,
+            word_dropout=trainer.word_dropout,
+            r_drop=trainer.r_drop,
+        )
 
 
 def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_train: bool = True) -> Setup:
@@ -73,14 +85,22 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_
     source_node = checker.component("dataset", open_dataset, extra=closed_names)
     closed = {name: open_dataset[name] for name in closed_names if name in open_dataset}
     data_options = checker.dataclass("dataset", closed, DatasetOptions)
-    config = checker.dataclass("", {**values, "dataset": None}, TrainConfig, extra=["experiment"])
+    open_model = dict(values["model"])
+    embedding = checker.value("model.embedding", open_model.pop("embedding", {}), EmbeddingOptions)
+    rest = {**values, "dataset": None, "model": open_model}
+    config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
     if config is None or data_options is None or source_node is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, data_options, source_node, checker, will_train)
+    return _assemble(config, data_options, source_node, embedding, checker, will_train)
 
 
 def _assemble(
-    config: TrainConfig, data_options: Any, source_node: Mapping[str, Any], checker: Checker, will_train: bool
+    config: TrainConfig,
+    data_options: Any,
+    source_node: Mapping[str, Any],
+    embedding: EmbeddingOptions,
+    checker: Checker,
+    will_train: bool,
 ) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
@@ -114,7 +134,12 @@ def _assemble(
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
-    attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, label_smoothing=0.0))
+    attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
+    if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(config.model, config.attention)):
+        problems.append(
+            "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
+            "Set model.dropout or attention.dropout, or trainer.r_drop=0."
+        )
     monitor = config.trainer.monitor
     if monitor is not None and monitor not in task_class.directions:
         problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
@@ -126,7 +151,9 @@ def _assemble(
         built: nn.Module = model(attention=attention, **sizes)
         return built
 
-    return Setup(config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device)
+    return Setup(
+        config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device, embedding
+    )
 
 
 def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) -> list[str]:
@@ -148,6 +175,12 @@ def _require_paths(model: nn.Module, device: torch.device) -> None:
     for module in model.modules():
         if isinstance(module, BaseAttention):
             module.chosen_path(Call(device=device.type))
+
+
+def _drops(*nodes: Mapping[str, Any]) -> bool:
+    """Whether a rate of dropout is above 0; also when no option is called so, as in a model of the user's own."""
+    rates = [value for node in nodes for name, value in node.items() if name.endswith("dropout")]
+    return not rates or any(rates)
 
 
 def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:

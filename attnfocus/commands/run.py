@@ -17,6 +17,8 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
+from attnfocus.training.average import mean_weights
+from attnfocus.training.tensors import load_model_tensors
 
 CHECKPOINTS = "checkpoints"
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
@@ -96,7 +98,8 @@ def load(
 
     Args:
         run: the run directory.
-        checkpoint: `best`, `last`, or a step's folder such as `step-00001200`.
+        checkpoint: `best`, `last`, `average` (the mean of the newest `trainer.keep_checkpoints`), or a step's folder
+            such as `step-00001200`.
         device: `auto`, `cpu`, `cuda` or `mps`.
         decoding: what to change of the run's decoding.
         data: folder of the named data sets; None takes the run's.
@@ -104,7 +107,7 @@ def load(
 
     Raises:
         ConfigError: `run` is no run directory, or the device is not there.
-        CheckpointError: nothing whole has been saved.
+        CheckpointError: nothing whole has been saved, or less than two checkpoints to average.
     """
     path = Path(run).expanduser().resolve()
     values = saved_config("run", path)
@@ -119,10 +122,17 @@ def load(
     setup = check_train(values, trust, will_train=False)
     codec = load_codec(path / DATA_FOLDER)
     model = setup.model(**codec.dims()).to(setup.device)
-    saved = CheckpointStore(path / CHECKPOINTS).load(checkpoint)
-    saved.load_model(model)
+    store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)
+    if checkpoint == "average":
+        checkpoints = store.newest_few()
+        load_model_tensors(model, mean_weights(checkpoints))
+        step = checkpoints[0].step
+    else:
+        saved = store.load(checkpoint)
+        saved.load_model(model)
+        step = saved.step
     model.eval()
-    return Run(path, setup, model, codec, saved.step)
+    return Run(path, setup, model, codec, step)
 
 
 def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:

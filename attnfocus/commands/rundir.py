@@ -31,6 +31,7 @@ FILE_OPTIONS = (
     "test",
     "test_target",
 )  # of sources
+VECTOR_OPTIONS = ("vectors", "target_vectors")  # of model.embedding
 FINGERPRINTS_FILE = "fingerprints.json"
 
 
@@ -108,11 +109,24 @@ def require_whole(run_dir: Path, values: Mapping[str, Any]) -> None:
 def _with_absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same run from whatever folder it is evaluated: its files and folders by their whole paths."""
     dataset = {
-        name: str(Path(value).expanduser().resolve()) if name in FILE_OPTIONS and isinstance(value, str) else value
-        for name, value in values["dataset"].items()
+        name: _absolute(value) if _is_file_option(name, value) else value for name, value in values["dataset"].items()
     }
-    paths = {name: value and str(Path(value).expanduser().resolve()) for name, value in values["paths"].items()}
-    return {**values, "dataset": dataset, "paths": paths}
+    paths = {name: _absolute(value) for name, value in values["paths"].items()}
+    model = dict(values["model"])
+    if isinstance(model.get("embedding"), Mapping):
+        files = {name: _absolute(model["embedding"].get(name)) for name in VECTOR_OPTIONS if name in model["embedding"]}
+        model["embedding"] = {**model["embedding"], **files}
+    return {**values, "dataset": dataset, "paths": paths, "model": model}
+
+
+def _is_file_option(name: str, value: Any) -> bool:
+    """Whether an option of a dataset names a file or folder here; `path` may also name a set of the hub."""
+    is_path = name in FILE_OPTIONS or (name == "path" and isinstance(value, str) and Path(value).expanduser().exists())
+    return is_path and isinstance(value, str)
+
+
+def _absolute(path: str | None) -> str | None:
+    return path and str(Path(path).expanduser().resolve())
 
 
 def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:

@@ -21,6 +21,27 @@ class FocusOptions:
     num_samples: NonNegativeInt = 4
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingOptions:
+    """`model.embedding`: pretrained vectors. The command reads the files and fills the tables; no model sees them."""
+
+    vectors: str | None = None
+    target_vectors: str | None = None
+    frozen: bool = False
+    rescale: bool = False
+
+    @property
+    def files(self) -> dict[str, tuple[str, str]]:
+        """Side (source, target) -> key and file, of those that are given."""
+        given = {"source": ("vectors", self.vectors), "target": ("target_vectors", self.target_vectors)}
+        return {side: (f"model.embedding.{name}", file) for side, (name, file) in given.items() if file}
+
+    def __post_init__(self) -> None:
+        for name in ("frozen", "rescale"):
+            if getattr(self, name) and not self.files:
+                raise ValueError(f"{name}=true is for pretrained vectors. Give vectors=FILE, or {name}=false.")
+
+
 @dataclass(kw_only=True)
 class TrainConfig:
     """configs/train.yaml and its groups. `dataset` mixes a source's own options with closed ones: see assembly."""
@@ -76,7 +97,7 @@ class EvaluateConfig:
 
     run: str
     split: Literal["train", "valid", "test"] = "test"
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
     format: Literal["table", "json"] = "table"
     paths: DataPath = field(default_factory=DataPath)
@@ -91,7 +112,7 @@ class PredictConfig:
     run: str
     input: str = "-"
     format: Literal["text", "jsonl"] = "text"
-    checkpoint: Literal["best", "last"] = "best"
+    checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
     batch_size: PositiveInt = 64
     decoding: DecodingOverride = field(default_factory=DecodingOverride)

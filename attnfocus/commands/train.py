@@ -1,6 +1,6 @@
 """`attnfocus train`: data, model, loop, test. The whole recipe reads on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Epochs
+from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.commands.reporting import RunReport
 from attnfocus.commands.resume import resumed_values, run_to_resume
 from attnfocus.commands.run import CHECKPOINTS, evaluate_split, plan_of, prepare_data
@@ -18,7 +19,7 @@ from attnfocus.commands.rundir import (
     save_config,
     save_fingerprints,
 )
-from attnfocus.data import Prepared, load_codec
+from attnfocus.data import Prepared, WordVectors, load_codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
@@ -35,8 +36,13 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         values = resumed_values(resume_dir, values, overrides)
     setup = check_train(values, values.get("trust", ()))
     seed_everything(setup.config.seed)
+    if resume_dir is None:
+        check_vectors(setup)
     codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
     prepared = prepare_data(setup, codec)
+    # A run that was killed before its first checkpoint starts anew, with the vectors.
+    is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
+    vectors = vectors_of(setup, prepared.codec) if is_new else {}
     if resume_dir is None:
         run_dir = new_run_dir(setup.config.run_dir, setup.config.paths.outputs, setup.name)
         prepared.codec.save(run_dir / DATA_FOLDER)
@@ -45,10 +51,12 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         run_dir = resume_dir
         check_fingerprints(run_dir, prepared)
     save_config(run_dir, values)
-    return train(setup, prepared, run_dir, is_resumed=resume_dir is not None)
+    return train(setup, prepared, run_dir, vectors, is_resumed=resume_dir is not None)
 
 
-def train(setup: Setup, prepared: Prepared, run_dir: Path, *, is_resumed: bool) -> int:
+def train(
+    setup: Setup, prepared: Prepared, run_dir: Path, vectors: Mapping[str, WordVectors], *, is_resumed: bool
+) -> int:
     """Trains in `run_dir`, tests the best checkpoint, writes the summary.
 
     Returns:
@@ -57,11 +65,14 @@ def train(setup: Setup, prepared: Prepared, run_dir: Path, *, is_resumed: bool) 
     config, trainer = setup.config, setup.config.trainer
     task = setup.task(prepared.codec)
     model = setup.model(**prepared.codec.dims()).to(setup.device)
+    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
+    newest = store.newest() if is_resumed else None
+    if newest is None:  # else the vectors are in the checkpoint
+        prepared.report.extend(fill_tables(setup, model, vectors))
+    freeze_tables(setup, model)
     plan = plan_of(setup, prepared, "train")
     epochs = Epochs(prepared.splits["train"], plan)
     _, direction = monitored(trainer, task)
-    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
-    newest = store.newest() if is_resumed else None
     append_from_step = (newest.step if newest else 0) if is_resumed else None
     with RunReport(run_dir, setup, prepared, model, append_from_step) as report:
         result = fit(

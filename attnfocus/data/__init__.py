@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from attnfocus.data.download import default_data_dir as default_data_dir
     from attnfocus.data.files import LabelledText as LabelledText
     from attnfocus.data.files import ParallelText as ParallelText
+    from attnfocus.data.hub import HubPairs as HubPairs
+    from attnfocus.data.hub import HubText as HubText
     from attnfocus.data.identity import Identity as Identity
     from attnfocus.data.languages import Languages as Languages
     from attnfocus.data.named_labelled import MR as MR
@@ -44,6 +46,10 @@ if TYPE_CHECKING:
     from attnfocus.data.split import SplitOptions as SplitOptions
     from attnfocus.data.tokenizer import Tokenizer as Tokenizer
     from attnfocus.data.tokenizer import TokenizerOptions as TokenizerOptions
+    from attnfocus.data.vectors import WordVectors as WordVectors
+    from attnfocus.data.vectors import find_vectors as find_vectors
+    from attnfocus.data.vectors import read_vectors as read_vectors
+    from attnfocus.data.vectors import vector_size as vector_size
 
 _NAMES = {
     "batches": ("Batch", "BatchPlan", "collate"),
@@ -52,6 +58,7 @@ _NAMES = {
     "dates": ("Dates",),
     "download": ("default_data_dir",),
     "files": ("LabelledText", "ParallelText"),
+    "hub": ("HubPairs", "HubText"),
     "identity": ("Identity",),
     "languages": ("Languages",),
     "named_labelled": ("MR", "SST2", "SST5", "TREC", "AGNews", "THUCNews"),
@@ -60,6 +67,7 @@ _NAMES = {
     "rows": ("RawData", "Row", "Source"),
     "split": ("SplitOptions",),
     "tokenizer": ("Tokenizer", "TokenizerOptions"),
+    "vectors": ("WordVectors", "find_vectors", "read_vectors", "vector_size"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

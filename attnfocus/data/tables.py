@@ -16,7 +16,7 @@ from attnfocus.errors import DataError
 TableFormat = Literal["tsv", "csv", "jsonl"]
 Column = str | int
 
-_LINE_BREAKS = re.compile(r"[\r\n]+")
+LINE_BREAKS = re.compile(r"[\r\n]+")
 _SEPARATORS = {"tsv": "tab", "csv": "comma"}
 _SUFFIXES: dict[str, TableFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -107,7 +107,7 @@ class Table:
                 end = _place(raw, line, len(raw.rstrip("\r\n")))
                 bad.add(self.path, *end, f"{len(fields)} columns, where the first row has {width}")
                 continue
-            values = tuple(_LINE_BREAKS.sub(" ", fields[i]) for i in indices)
+            values = tuple(LINE_BREAKS.sub(" ", fields[i]) for i in indices)
             empty = next((n for n, value in enumerate(values) if not value.strip()), None)
             if empty is not None:
                 place = _field_place(raw, line, indices[empty], self.format)
@@ -167,7 +167,7 @@ class Table:
             value = found[name]
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise ValueError(f"{name!r} must be a text, got {json.dumps(value)[:60]}")
-            text = _LINE_BREAKS.sub(" ", str(value))
+            text = LINE_BREAKS.sub(" ", str(value))
             if not text.strip():
                 raise ValueError(f"{name!r} is empty")
             if SURROGATE.search(text):

@@ -15,9 +15,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+from attnfocus.data.torchtext_words import TorchtextName, make_splitter
 from attnfocus.data.vocabulary import SUBWORD_KINDS, TokenizerKind, Vocabulary, learn, make_engine
 from attnfocus.data.words import join_words
-from attnfocus.errors import CheckpointError, DataError
+from attnfocus.errors import CheckpointError, ConfigError, DataError
 from attnfocus.limits import PositiveInt, Range
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
@@ -38,12 +39,14 @@ class TokenizerOptions:
 
     Args:
         kind: `word` (split at spaces and punctuation, each Chinese or Japanese character alone), `character`,
-            `bpe` (Sennrich et al. 2016, arXiv:1508.07909), `unigram` (Kudo 2018, arXiv:1804.10959).
+            `bpe` (Sennrich et al. 2016, arXiv:1508.07909), `unigram` (Kudo 2018, arXiv:1804.10959), `torchtext`
+            (words as one of its tokenizers splits them; needs the extra of that name).
         vocab_size: the most entries that a vocabulary may have, the four special ones included.
         min_frequency: what occurs less often in the training texts is unknown (words; characters; for bpe and
             unigram characters, and for bpe the pairs that may be merged).
         lowercase: lower-case every text first, also what is to be predicted.
         shared: one vocabulary for source and target.
+        torchtext, language: which of torchtext's tokenizers, and the language that it is told; kind=torchtext alone.
     """
 
     kind: TokenizerKind = "bpe"
@@ -51,6 +54,8 @@ class TokenizerOptions:
     min_frequency: PositiveInt = 1
     lowercase: bool = False
     shared: bool = False
+    torchtext: TorchtextName = "basic_english"
+    language: str = "en"
 
 
 class Tokenizer:
@@ -60,14 +65,27 @@ class Tokenizer:
         kind: one of `TokenizerKind`.
         vocabulary: its tokens, in the order of their ids, with what the kind needs besides.
         lowercase: whether texts are lower-cased before they are split.
+        splitter: of kind `torchtext`: name and language.
+
+    Raises:
+        ConfigError: a splitter that needs what is not installed.
     """
 
-    def __init__(self, kind: TokenizerKind, vocabulary: Vocabulary, *, lowercase: bool = False) -> None:
+    def __init__(
+        self,
+        kind: TokenizerKind,
+        vocabulary: Vocabulary,
+        *,
+        lowercase: bool = False,
+        splitter: tuple[TorchtextName, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.lowercase = lowercase
         self.vocabulary = tuple(vocabulary.tokens)
         self._content = vocabulary
         self._engine = make_engine(kind, vocabulary)
+        self._splitter = splitter
+        self._split = None if splitter is None else make_splitter(*splitter)
 
     @classmethod
     def train(cls, texts: Iterable[str], options: TokenizerOptions) -> Tokenizer:
@@ -84,8 +102,12 @@ class Tokenizer:
             )
         if options.kind in SUBWORD_KINDS:
             prepared = [" " + text for text in prepared]
+        splitter = None
+        if options.kind == "torchtext":
+            splitter = options.torchtext, options.language
+            prepared = list(map(make_splitter(*splitter), prepared))
         vocabulary = learn(options.kind, prepared, options.vocab_size, options.min_frequency)
-        return cls(options.kind, vocabulary, lowercase=options.lowercase)
+        return cls(options.kind, vocabulary, lowercase=options.lowercase, splitter=splitter)
 
     @property
     def vocab_size(self) -> int:
@@ -110,7 +132,12 @@ class Tokenizer:
         """For every token of `encode(text)` the characters [start, end) of `text` that it covers.
 
         A word's leading space belongs to its token. Counted in the lower-cased text where that differs in length.
+
+        Raises:
+            ValueError: kind `torchtext`, whose tokenizers do not tell.
         """
+        if self._split is not None:
+            raise ValueError("the tokenizers of torchtext do not tell which characters a token covers")
         prepared = self._prepare(text)
         shift = 1 if prepared and self.kind in SUBWORD_KINDS else 0
         offsets = self._engine.encode(prepared, add_special_tokens=False).offsets
@@ -120,11 +147,11 @@ class Tokenizer:
         """The text of token ids; special tokens give nothing, UNK gives `⁇`, or the next of `unknown` if given.
 
         For `character`, `bpe` and `unigram` this is exactly the (lower-cased) text that was encoded, as long as every
-        character is in the vocabulary. For `word` spaces are put where the language's typography wants them.
+        character is in the vocabulary. For words spaces are put where the language's typography wants them.
         """
         known = repeat(UNKNOWN_TEXT) if unknown is None else iter(unknown)
         pieces = [next(known) if i == UNK else self._token(i) for i in ids if i == UNK or i >= len(SPECIAL_TOKENS)]
-        if self.kind == "word":
+        if self.kind in ("word", "torchtext"):
             return join_words(pieces)
         text = "".join(pieces)
         return text.removeprefix(" ") if self.kind in SUBWORD_KINDS else text
@@ -139,6 +166,7 @@ class Tokenizer:
             "format_version": FORMAT_VERSION,
             "kind": self.kind,
             "lowercase": self.lowercase,
+            **({} if self._splitter is None else dict(zip(("torchtext", "language"), self._splitter, strict=True))),
             **self._content._asdict(),
         }
         path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
@@ -152,12 +180,17 @@ class Tokenizer:
         """
         content = read_json(path, FORMAT_VERSION)
         try:
-            return cls(_checked_kind(content), _checked_vocabulary(content), lowercase=content["lowercase"])
+            kind, vocabulary = _checked_kind(content), _checked_vocabulary(content)
+            return cls(kind, vocabulary, lowercase=content["lowercase"], splitter=_checked_splitter(content))
+        except ConfigError:  # of the splitter: it is the installation that lacks something
+            raise
         except Exception as error:  # the engine raises bare Exception for merges that do not fit the vocabulary
             raise CheckpointError(f"{path}: not a usable vocabulary: {error}. Use an undamaged copy.") from error
 
     def _prepare(self, text: str) -> str:
         text = _clean(text, self.lowercase)
+        if self._split is not None:
+            return self._split(text)
         # A space before the first word makes it the same token as inside a sentence.
         return " " + text if text and self.kind in SUBWORD_KINDS else text
 
@@ -196,6 +229,15 @@ def _checked_kind(content: dict[str, Any]) -> TokenizerKind:
         raise ValueError("its kind or lowercase is not a known value")
     kind: TokenizerKind = content["kind"]
     return kind
+
+
+def _checked_splitter(content: dict[str, Any]) -> tuple[TorchtextName, str] | None:
+    if content["kind"] != "torchtext":
+        return None
+    name, language = content["torchtext"], content["language"]
+    if name not in get_args(TorchtextName) or not isinstance(language, str):
+        raise ValueError("its torchtext or language is not a known value")
+    return name, language
 
 
 def _checked_vocabulary(content: dict[str, Any]) -> Vocabulary:

@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
+from attnfocus.data.torchtext_words import WORD_END
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
-TokenizerKind = Literal["word", "character", "bpe", "unigram"]
+TokenizerKind = Literal["word", "character", "bpe", "unigram", "torchtext"]
 SUBWORD_KINDS = ("bpe", "unigram")
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
@@ -133,6 +134,9 @@ def _settled(pieces: list[tuple[str, float]], size: int) -> list[tuple[str, floa
 def _splitting(kind: TokenizerKind, model: models.Model) -> tokenizers.Tokenizer:
     # No special token is registered with the engine: `<pad>` in a text is five characters, never id 0.
     engine = tokenizers.Tokenizer(model)
+    if kind == "torchtext":  # its texts come split already
+        engine.pre_tokenizer = pre_tokenizers.Split(WORD_END, behavior="removed")
+        return engine
     pattern = tokenizers.Regex(_PATTERNS["subword" if kind in SUBWORD_KINDS else kind])
     split = pre_tokenizers.Split(pattern, behavior="isolated")
     words = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), split])

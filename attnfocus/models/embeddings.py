@@ -29,6 +29,24 @@ def token_embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
     return embedding
 
 
+def fill_table(table: nn.Embedding, ids: Tensor, vectors: Tensor, rescale: bool = False) -> None:
+    """Puts pretrained vectors (N, D) into the rows `ids` (N,) of a new table.
+
+    The rows without one, padding's apart, stay random, with the mean square of the vectors (as found better by Kim
+    2014, sec. 4.3, arXiv:1408.5882).
+
+    Args:
+        rescale: multiply all vectors by one number, so that their root-mean-square length is 1, as in a new table.
+    """
+    length = vectors.square().sum(dim=-1).mean().sqrt()
+    with torch.no_grad():
+        if rescale and length > 0:
+            vectors = vectors / length
+        elif length > 0:
+            table.weight.mul_(length)
+        table.weight[ids] = vectors
+
+
 class InputEmbedding(nn.Module):
     """Token ids (B, L) through a table, or vectors (B, L, input_dim) through a linear layer: (B, L, D).
 
@@ -48,6 +66,10 @@ class InputEmbedding(nn.Module):
             self.embed: nn.Module = token_embedding(vocab_size, embed_dim)
         elif input_dim is not None:
             self.embed = linear(input_dim, embed_dim)
+
+    def tables(self) -> dict[str, nn.Embedding]:
+        """The table of the source's tokens; none for vectors."""
+        return {"source": self.embed} if isinstance(self.embed, nn.Embedding) else {}
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Embed inputs; `mask` (B, L) is True at real positions."""

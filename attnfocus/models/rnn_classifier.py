@@ -62,6 +62,10 @@ class RNNClassifier(nn.Module):
         self.output = linear(self.pooling.output_dim, num_classes)
         self.dropout = dropout
 
+    def token_tables(self) -> dict[str, nn.Embedding]:
+        """The tables that pretrained vectors can fill, by the side that they embed."""
+        return self.embedding.tables()
+
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
         """inputs: ids (B, L) or vectors (B, L, D); lengths (B,). Weights: `pooling` (B, heads, 1, L)."""
         inputs = with_a_position(inputs)

@@ -98,6 +98,10 @@ class Seq2Seq(nn.Module):
             self.output.weight = self.target_embedding.weight
         self.dropout = dropout
 
+    def token_tables(self) -> dict[str, nn.Embedding]:
+        """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
+        return {"source": self.source_embedding, "target": self.target_embedding}
+
     def forward(
         self, source: Tensor, source_lengths: Tensor, target_in: Tensor, need_weights: bool = False
     ) -> SequenceOutput:

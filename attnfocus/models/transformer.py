@@ -84,6 +84,10 @@ class TransformerClassifier(nn.Module):
         # A table's rows have a length of 1; times sqrt(D) their entries are of order 1, as those of the positions.
         self.scale = math.sqrt(embed_dim) if vocab_size is not None else 1.0
 
+    def token_tables(self) -> dict[str, nn.Embedding]:
+        """The tables that pretrained vectors can fill, by the side that they embed."""
+        return self.embedding.tables()
+
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
         """inputs: ids (B, L) or vectors (B, L, D); lengths (B,).
 

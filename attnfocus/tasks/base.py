@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from torch import Tensor, nn
 
 from attnfocus.events import Sample
-from attnfocus.limits import Probability
+from attnfocus.limits import NonNegativeFloat, Probability
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,9 +85,11 @@ class Task(ABC):
         loss: what `step` sums.
         label_smoothing: share of the target probability that is spread evenly over all classes in training
             (Szegedy et al. 2016, sec. 7, arXiv:1512.00567). Evaluations measure without it.
+        word_dropout: probability with which an input token is UNK in training, see `tasks.noise`.
+        r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.r_drop`; 0: one pass, and no such term.
 
     Raises:
-        ValueError: a loss that the task has not.
+        ValueError: a loss that the task has not, or that R-Drop cannot be added to.
     """
 
     name: ClassVar[str]
@@ -96,13 +98,23 @@ class Task(ABC):
     default_monitor: ClassVar[str]
 
     def __init__(
-        self, codec: Codec | None = None, *, loss: Loss = "cross_entropy", label_smoothing: Probability = 0.0
+        self,
+        codec: Codec | None = None,
+        *,
+        loss: Loss = "cross_entropy",
+        label_smoothing: Probability = 0.0,
+        word_dropout: Probability = 0.0,
+        r_drop: NonNegativeFloat = 0.0,
     ) -> None:
         if loss not in self.losses:
             raise ValueError(f"must be {' or '.join(self.losses)} for {self.name}, got {loss}.")
+        if r_drop and loss != "cross_entropy":
+            raise ValueError(f"r_drop compares probabilities, which {loss} has not. Use cross_entropy, or r_drop=0.")
         self._codec = codec
         self.loss = loss
         self.label_smoothing = label_smoothing
+        self.word_dropout = word_dropout
+        self.r_drop = r_drop
 
     @abstractmethod
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:

@@ -28,6 +28,8 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.noise import seen_in_training
+from attnfocus.tasks.r_drop import r_drop_loss
 
 if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
@@ -63,8 +65,12 @@ class ClassificationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        logits = model(batch.inputs, batch.input_lengths).logits
-        return StepOutput(self._losses(logits, batch.targets, self.label_smoothing).sum(), batch.num_targets)
+        seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
+        logits = model(seen.inputs, seen.input_lengths).logits
+        losses = self._losses(logits, seen.targets, self.label_smoothing)
+        if self.r_drop:
+            return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets)
+        return StepOutput(losses.sum(), batch.num_targets)
 
     def evaluate(
         self,

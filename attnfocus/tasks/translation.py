@@ -35,6 +35,8 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.noise import seen_in_training
+from attnfocus.tasks.r_drop import r_drop_loss
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
@@ -58,13 +60,18 @@ class TranslationTask(Task):
         return self._codec
 
     def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1])
-        expected = batch.targets[:, 1:].flatten()
-        real = torch.nonzero_static(expected != PAD, size=batch.num_targets).squeeze(1)  # does not wait for the device
-        readout = output.readout.flatten(0, 1)[real]
+        seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
+        output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1])
+        expected = seen.targets[:, 1:].flatten()
+        real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
+        readout, expected = output.readout.flatten(0, 1)[real], expected[real]
         layer = (output.output_weight, output.output_bias)
-        loss_sum = linear_cross_entropy(readout, *layer, expected[real], self.label_smoothing)
-        return StepOutput(loss_sum, batch.num_targets)
+        if not self.r_drop:
+            loss_sum = linear_cross_entropy(readout, *layer, expected, self.label_smoothing)
+            return StepOutput(loss_sum, batch.num_targets)
+        logits = at_least_float32(F.linear(readout, *layer))
+        losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
+        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets)
 
     def evaluate(
         self,

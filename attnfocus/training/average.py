@@ -1,8 +1,11 @@
-"""The exponential moving average of the weights."""
+"""Means of weights: the exponential moving average of a run's steps, and the mean of its checkpoints."""
 
-from torch import nn
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from attnfocus.training.checkpoint import Checkpoint
 from attnfocus.training.tensors import original_module
 
 
@@ -28,3 +31,20 @@ class Average:
     def resume(self, num_updates: int) -> None:
         """After the averaged weights were loaded into `module`."""
         self._averaged.n_averaged.fill_(num_updates)
+
+
+def mean_weights(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:
+    """The mean of the weights of some checkpoints, summed in float64   (Vaswani et al. 2017, sec. 6.1)
+
+    Of what are no real numbers, such as counts, those of the first checkpoint.
+
+    Raises:
+        CheckpointError: a checkpoint is damaged.
+    """
+    first = checkpoints[0].weights()
+    sums = {name: tensor.double() for name, tensor in first.items() if tensor.is_floating_point()}
+    for checkpoint in checkpoints[1:]:
+        weights = checkpoint.weights()
+        for name, total in sums.items():
+            total += weights[name]
+    return first | {name: (total / len(checkpoints)).to(first[name].dtype) for name, total in sums.items()}

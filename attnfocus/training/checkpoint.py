@@ -66,7 +66,11 @@ class Checkpoint:
 
     def load_model(self, model: nn.Module) -> None:
         """The weights to use: the averaged ones where the run kept them."""
-        load_model_tensors(model, self._tensors(AVERAGE if AVERAGE in self.files else MODEL))
+        load_model_tensors(model, self.weights())
+
+    def weights(self) -> dict[str, Tensor]:
+        """What `load_model` puts into a model."""
+        return self._tensors(AVERAGE if AVERAGE in self.files else MODEL)
 
     def load_trained(self, model: nn.Module) -> None:
         """The weights to go on training with."""

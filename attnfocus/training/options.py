@@ -5,7 +5,7 @@ from math import ceil
 from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class TrainerOptions:
     clip_norm: PositiveFloat | None = 1.0
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     label_smoothing: Probability = 0.0
+    word_dropout: Probability = 0.0
+    r_drop: NonNegativeFloat = 0.0  # alpha of Liang et al. 2021, eq. 4
     monitor: str | None = None  # None: the task's own choice
     patience: PositiveInt | None = None  # evaluations without a better one
     keep_checkpoints: PositiveInt = 2

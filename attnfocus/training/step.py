@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from attnfocus.errors import RunError
 from attnfocus.tasks.base import Task
 from attnfocus.training.device import Precision
 from attnfocus.training.interface import TrainBatch
@@ -28,6 +30,22 @@ class Gradients(NamedTuple):
     @property
     def is_finite(self) -> bool:
         return math.isfinite(self.loss) and math.isfinite(self.norm)
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Says in a line what torch.compile says in thousands.
+
+    Raises:
+        RunError: the model, or its gradient, cannot be compiled.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        reason = str(error).strip().splitlines()[0][:300]
+        raise RunError(f"trainer.compile=true: torch.compile failed ({reason}). Use trainer.compile=false.") from error
 
 
 class Stepper:
@@ -53,9 +71,10 @@ class Stepper:
         losses = []
         for index, batch in enumerate(batches):
             seed_step(seed, step, index, self.device)
-            with self.precision.autocast():
+            with _compiling(), self.precision.autocast():
                 loss = self.task.step(self.model, batch.to(self.device)).loss_sum / max(1, num_targets)
-            self.precision.backward(loss)
+            with _compiling():
+                self.precision.backward(loss)
             losses.append(loss.detach())
         self.precision.unscale(self.optimizer)
         grads = [parameter.grad for parameter in self.parameters if parameter.grad is not None]

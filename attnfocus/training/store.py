@@ -161,6 +161,21 @@ class CheckpointStore:
             raise CheckpointError(f"{error}\n{self._choices()}") from None
         return checkpoint
 
+    def newest_few(self) -> list[Checkpoint]:
+        """The newest `keep` checkpoints, newest first, to be averaged.
+
+        Raises:
+            CheckpointError: there are fewer than two, or one is damaged.
+        """
+        names = [path.name for path in self._folders() if not path.name.endswith(REPLACED)][: self.keep]
+        if len(names) < 2:
+            raise CheckpointError(
+                f"{self.folder}: an average needs two checkpoints or more. {self._choices()} This run keeps the newest "
+                f"{self.keep}.\nTrain with trainer.keep_checkpoints=5, and evaluate or save more often "
+                "(trainer.save_every_steps); or use checkpoint=best."
+            )
+        return [self.load(name) for name in names]
+
     def _choices(self) -> str:
         names = [path.name for path in self._folders()]
         return f"There are: {', '.join(names)}." if names else "Nothing has been saved there."

@@ -1,6 +1,5 @@
 """From a source to numbers: what is learnt from which split, and what is refused."""
 
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import attnfocus.data as data
+from attnfocus.config.signature import parameters_of
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.preparation import DatasetOptions, prepare
 from attnfocus.data.rows import RawData, Row
@@ -204,7 +204,7 @@ def test_every_dataset_yaml_lists_every_option_with_a_comment(name: str, tmp_pat
     closed = {"clean": CleanOptions, "split": SplitOptions, "tokenizer": TokenizerOptions}
     for section, options in closed.items():
         assert set(node[section]) == {field.name for field in fields(options)}
-    assert set(node) - set(closed) - {"task"} == set(inspect.signature(source).parameters)
+    assert set(node) - set(closed) - {"task"} == set(parameters_of(source))
     assert node["tokenizer"]["kind"] == "character"
     values = {section: options(**node[section]) for section, options in closed.items()}
     DatasetOptions(task=node["task"], **values)

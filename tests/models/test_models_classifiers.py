@@ -1,5 +1,7 @@
 """Classifiers: what holds for all of them, with every attention, over token ids and over vectors."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -122,6 +124,14 @@ def test_model_is_built_on_the_meta_device(preset, kind, make_attention):
 @pytest.mark.parametrize("kind", MODELS)
 def test_dropout_acts_in_training_only(kind, make_attention):
     model = build(kind, make_attention("dot"), dropout=0.5)
+    assert not torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
+    model.eval()
+    assert torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_dropout_of_attention_weights_acts_in_training_only(kind, make_attention):
+    model = build(kind, partial(make_attention("dot"), dropout=0.5))
     assert not torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
     model.eval()
     assert torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)

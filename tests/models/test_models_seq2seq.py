@@ -1,5 +1,7 @@
 """Sequence to sequence: padding, stepping, and the papers' equations."""
 
+from functools import partial
+
 import pytest
 import torch
 from decoder_presets import CASES, NOT_DECODING, VARIANTS
@@ -180,6 +182,15 @@ def test_every_parameter_is_trained(name, variant, make_attention):
 
 def test_dropout_acts_in_training_only(make_attention):
     model = build(make_attention("additive"), dropout=0.5)
+    assert not torch.equal(model(*batch()).logits, model(*batch()).logits)
+    model.eval()
+    assert torch.equal(model(*batch()).logits, model(*batch()).logits)
+
+
+@pytest.mark.parametrize("name", ["additive", "dot", "multi_head"])
+@pytest.mark.parametrize("variant", ["luong", "bahdanau"])
+def test_dropout_of_attention_weights_acts_in_training_only(name, variant, make_attention):
+    model = build(partial(make_attention(name), dropout=0.5), **VARIANTS[variant])
     assert not torch.equal(model(*batch()).logits, model(*batch()).logits)
     model.eval()
     assert torch.equal(model(*batch()).logits, model(*batch()).logits)

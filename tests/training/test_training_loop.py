@@ -241,6 +241,15 @@ def test_throughput_leaves_evaluation_out_and_seconds_does_not(tmp_path):
     assert result.words_per_second > 12 * 40 / 0.3
 
 
+def test_a_model_that_cannot_be_compiled_is_told_in_a_line(tmp_path, monkeypatch):
+    def refuse(graph, inputs):
+        raise ValueError("no\nsuch\ncompiler")
+
+    monkeypatch.setattr(torch, "compile", lambda model, compile=torch.compile: compile(model, backend=refuse))
+    with pytest.raises(RunError, match=r"^trainer.compile=true: torch.compile failed .*Use trainer.compile=false.$"):
+        Toy(tmp_path, TrainerOptions(max_steps=3, compile=True)).run()
+
+
 def test_a_compiled_model_trains_and_its_checkpoint_is_that_of_the_module(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model, compile=torch.compile: compile(model, backend="eager"))
     toy = Toy(tmp_path, TrainerOptions(max_steps=3, compile=True))

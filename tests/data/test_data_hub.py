@@ -1,0 +1,140 @@
+"""Sets of Hugging Face `datasets`, from local files and folders alone: nothing asks the network."""
+
+import json
+import socket
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+
+from attnfocus.data import HubPairs, HubText
+from attnfocus.errors import ConfigError, DataError
+
+LABELLED = [{"text": f"film {number}", "label": number % 2, "stars": number} for number in range(12)]
+PAIRS = [{"translation": {"de": f"Satz {number}", "en": f"sentence {number}"}} for number in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError(f"the network was asked: {args}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture
+def table() -> datasets.Dataset:
+    return datasets.Dataset.from_list(LABELLED).cast_column("label", datasets.ClassLabel(names=["bad", "good"]))
+
+
+def texts(source, split="train"):
+    return [(row.input, row.target) for row in source.read(Path(), 0).splits[split]]
+
+
+NAMED = [(row["text"], ("bad", "good")[row["label"]]) for row in LABELLED]
+NUMBERED = [(row["text"], str(row["label"])) for row in LABELLED]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv", "rows.jsonl", "rows.json", "rows.parquet"])
+def test_files_of_every_kind_are_read(tmp_path, table, name):
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    elif path.suffix in (".json", ".jsonl"):
+        lines = [json.dumps(row) for row in LABELLED]
+        path.write_text("\n".join(lines) if path.suffix == ".jsonl" else f"[{','.join(lines)}]")
+    else:
+        separator = "," if path.suffix == ".csv" else "\t"
+        path.write_text("\n".join(separator.join(map(str, row)) for row in [LABELLED[0], *map(dict.values, LABELLED)]))
+    source = HubText(path=str(path))
+    assert texts(source) == (NAMED if path.suffix == ".parquet" else NUMBERED)  # parquet keeps the names of classes
+    assert source.read(Path(), 0).splits["train"][2].id == "train:3"
+
+
+def test_a_folder_of_data_files_and_one_that_save_to_disk_wrote(tmp_path, table):
+    files = tmp_path / "files"
+    files.mkdir()
+    for split in ("train", "test"):
+        table.to_parquet(files / f"{split}.parquet")
+    table.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(train=table, validation=table.select(range(3))).save_to_disk(tmp_path / "several")
+    assert texts(HubText(path=str(files), test_split="test"), "test") == NAMED
+    assert texts(HubText(path=str(tmp_path / "one"))) == NAMED
+    several = HubText(path=str(tmp_path / "several"), valid_split="validation")
+    assert texts(several, "valid") == NAMED[:3]
+    assert several.read(Path(), 0).notes == []
+    notes = HubText(path=str(tmp_path / "several")).read(Path(), 0).notes
+    assert notes == [f"{tmp_path / 'several'}: its splits validation are not used"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_first_rows_alone_also_streamed(tmp_path, table, streaming):
+    table.to_parquet(tmp_path / "rows.parquet")
+    assert texts(HubText(path=str(tmp_path / "rows.parquet"), streaming=streaming, max_rows=5)) == NAMED[:5]
+    with pytest.raises(ConfigError, match=r"dataset.streaming=true needs dataset.max_rows"):
+        HubText(path="owner/set", streaming=True)
+
+
+def test_dotted_paths_reach_inside_a_column(tmp_path):
+    datasets.Dataset.from_list(PAIRS).save_to_disk(tmp_path / "pairs")
+    expected = [(row["translation"]["de"], row["translation"]["en"]) for row in PAIRS]
+    assert texts(HubPairs(path=str(tmp_path / "pairs"))) == expected
+    turned = HubPairs(path=str(tmp_path / "pairs"), source_column="translation.en", target_column="translation.de")
+    assert texts(turned) == [(en, de) for de, en in expected]
+    with pytest.raises(DataError, match=r"no 'fr' of translation.fr here, which has de, en"):
+        HubPairs(path=str(tmp_path / "pairs"), source_column="translation.fr").read(Path(), 0)
+
+
+def test_rows_that_cannot_be_used_are_named_or_skipped(tmp_path):
+    rows = [
+        {"text": "fine", "label": 1},
+        {"text": " ", "label": 0},
+        {"text": "two\nlines", "label": -1},
+        {"text": None},
+    ]
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
+    datasets.Dataset.from_list(rows, features=features).save_to_disk(tmp_path / "rows")
+    with pytest.raises(DataError) as error:
+        HubText(path=str(tmp_path / "rows")).read(Path(), 0)
+    message = str(error.value)
+    assert message.startswith("3 bad rows")
+    assert "rows:train:2:1: column text is empty" in message
+    assert "rows:train:3:1: column label is -1: these rows have no labels" in message
+    assert "rows:train:4:1: column text must be a text, got None" in message
+    skipping = HubText(path=str(tmp_path / "rows"), on_bad_row="skip")
+    assert texts(skipping) == [("fine", "yes")]
+    assert skipping.read(Path(), 0).notes[0].startswith("3 bad rows skipped")
+
+
+def test_what_is_not_there_is_named_with_what_is(tmp_path, table):
+    table.save_to_disk(tmp_path / "one")
+    here = str(tmp_path / "one")
+    with pytest.raises(DataError, match=r"dataset.test_split=test: .* has the splits train. .* or null to draw rows"):
+        HubText(path=here, test_split="test").read(Path(), 0)
+    with pytest.raises(DataError, match=r"dataset.text_column=txt: the columns are text, label, stars. Give one"):
+        HubText(path=here, text_column="txt").read(Path(), 0)
+    with pytest.raises(DataError, match=r"dataset.path=owner/nothing: cannot be read: .*\nGive a name on the hub"):
+        HubText(path="owner/nothing").read(Path(), 0)
+    with pytest.raises(ConfigError, match=r"dataset.path is not given. Give a name on the hub"):
+        HubText()
+    (tmp_path / "rows.xlsx").touch()
+    with pytest.raises(DataError, match=r"rows.xlsx: unknown kind of file. Give one that ends in .csv"):
+        HubText(path=str(tmp_path / "rows.xlsx")).read(Path(), 0)
+
+
+def test_a_folder_with_a_script_runs_none_of_it(tmp_path):
+    folder = tmp_path / "scripted"
+    folder.mkdir()
+    (folder / "scripted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(DataError, match="cannot be read"):
+        HubText(path=str(folder)).read(Path(), 0)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ConfigError, match=r"need an extra: pip install 'attnfocus\[hub\]'"):
+        HubText(path="owner/set").read(Path(), 0)
