@@ -46,7 +46,7 @@ class Job:
 
 
 class Toolkit(ABC):
-    """The commands of one toolkit. `few` is a file of the first line of test, whose decoding takes no more than the start."""
+    """The commands of one toolkit. `few` is a file of one line of test: decoding it takes no more than the start."""
 
     name: ClassVar[str]
 
