@@ -31,6 +31,7 @@ MODELS = ("rnn", "rnn_default_order", "transformer")
 LOG_EVERY = 10  # updates between lines of progress
 Row = dict[str, float]
 HIGHER_IS_BETTER = ("words_per", "sentences_per")
+NOT_COMPARED = ("bleu", "output_words", "others_cores")
 
 
 def arguments() -> argparse.Namespace:
@@ -85,7 +86,7 @@ def ratios(rounds: Mapping[str, Sequence[Row]], peer: str) -> Row:
     """How many times better we are than a peer: the median of the rounds' own ratios, above 1 where we are better."""
     found = {}
     for key in rounds[OURS][0]:
-        if "bleu" in key or key == "others_cores":
+        if key.endswith(NOT_COMPARED):
             continue
         upward = any(part in key for part in HIGHER_IS_BETTER)
         pairs = [(ours[key], theirs[key]) for ours, theirs in zip(rounds[OURS], rounds[peer], strict=True)]

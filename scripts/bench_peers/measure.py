@@ -11,6 +11,7 @@ from toolkit import Job, Toolkit
 
 BEAMS = (1, 5)
 BATCH_SIZE = 64
+NUM_FEW = 32  # lines, one batch: fairseq leaves out batches of fewer than 8
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Decoding:
-    """Sentences/s, of all of test less the start: what the whole command took minus what it took for one line."""
+    """Sentences/s, of all of test less the start: what the whole command took minus what it took for few lines.
+
+    Attributes:
+        output_words: of a translation, on average: speeds compare only where these are alike.
+    """
 
     sentences_per_second: float
     sentences_per_cpu_second: float
     bleu: float
+    output_words: float
 
 
 class Bench:
@@ -58,8 +64,8 @@ class Bench:
         self.words_per_update = BATCH_SIZE * sum(map(sum, pairs)) / len(pairs)
         self.few = work / "few.de"
         for language in ("de", "en"):
-            line = corpus.lines("test", language)[0]
-            self.few.with_suffix(f".{language}").write_text(line + "\n", encoding="utf-8")
+            lines = corpus.lines("test", language)[:NUM_FEW]
+            self.few.with_suffix(f".{language}").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def start(self) -> dict[str, float]:
         """Seconds, wall and CPU, that preparing takes, and from the command to the first update."""
@@ -90,9 +96,10 @@ class Bench:
         all_lines = self._watch(self.toolkit.decode(self.job, beam, source, output), f"beam{beam}")
         translations = self.toolkit.translations(output)
         output.write_text("\n".join(translations) + "\n", encoding="utf-8")
-        number = len(translations) - 1
+        number = len(translations) - NUM_FEW
         wall, cpu = all_lines.wall - few.wall, all_lines.cpu - few.cpu
-        return Decoding(number / wall, number / cpu, self.job.corpus.bleu(output))
+        words = sum(len(text.split()) for text in translations) / len(translations)
+        return Decoding(number / wall, number / cpu, self.job.corpus.bleu(output), words)
 
     def _forget_run(self) -> None:
         shutil.rmtree(self.job.folder / "run", ignore_errors=True)

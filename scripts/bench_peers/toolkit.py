@@ -46,7 +46,7 @@ class Job:
 
 
 class Toolkit(ABC):
-    """The commands of one toolkit. `few` is a file of one line of test: decoding it takes no more than the start."""
+    """The commands of one toolkit. `few` is a file of one batch of test: see `Decoding`."""
 
     name: ClassVar[str]
 
