@@ -159,8 +159,8 @@ def _assemble(
 def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) -> list[str]:
     """What of the decoding does not fit the data."""
     if data_options.task == "translation":
-        kind = data_options.tokenizer.kind
-        return [no_words_to_replace(kind)] if decoding.replace_unknown and kind != "word" else []
+        problem = no_words_to_replace(data_options.tokenizer.kind) if decoding.replace_unknown else None
+        return [] if problem is None else [problem]
     if decoding.num_best > 1:
         return [f"decoding.num_best: {data_options.task} has one answer per input, got {decoding.num_best}. Use 1."]
     return []

@@ -1,8 +1,8 @@
 """Text to token ids and back: words, characters, byte-pair encoding or a unigram language model.
 
 Ids 0 to 3 are the special tokens of `special.py`; they are never produced by `encode`, whatever the text says, except
-UNK for what the vocabulary does not hold. Spaces are ordinary characters in every kind but `word`, so that joining
-the tokens gives the text back, spaces at the ends and runs of them included.
+UNK for what the vocabulary does not hold. Spaces are ordinary characters in every kind but `word` and `whitespace`, so
+that joining the tokens gives the text back, spaces at the ends and runs of them included.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class TokenizerOptions:
     """How texts become tokens.
 
     Args:
-        kind: `word` (split at spaces and punctuation, each Chinese or Japanese character alone), `character`,
-            `bpe` (Sennrich et al. 2016, arXiv:1508.07909), `unigram` (Kudo 2018, arXiv:1804.10959), `torchtext`
-            (words as one of its tokenizers splits them; needs the extra of that name).
+        kind: `word` (split at spaces and punctuation, each Chinese or Japanese character alone), `whitespace` (split
+            at blanks alone: for text that another program has tokenized), `character`, `bpe` (Sennrich et al. 2016,
+            arXiv:1508.07909), `unigram` (Kudo 2018, arXiv:1804.10959), `torchtext` (words as one of its tokenizers
+            splits them; needs the extra of that name).
         vocab_size: the most entries that a vocabulary may have, the four special ones included.
         min_frequency: what occurs less often in the training texts is unknown (words; characters; for bpe and
             unigram characters, and for bpe the pairs that may be merged).
@@ -147,12 +148,15 @@ class Tokenizer:
         """The text of token ids; special tokens give nothing, UNK gives `⁇`, or the next of `unknown` if given.
 
         For `character`, `bpe` and `unigram` this is exactly the (lower-cased) text that was encoded, as long as every
-        character is in the vocabulary. For words spaces are put where the language's typography wants them.
+        character is in the vocabulary. For words spaces are put where the language's typography wants them, for
+        `whitespace` between all tokens.
         """
         known = repeat(UNKNOWN_TEXT) if unknown is None else iter(unknown)
         pieces = [next(known) if i == UNK else self._token(i) for i in ids if i == UNK or i >= len(SPECIAL_TOKENS)]
         if self.kind in ("word", "torchtext"):
             return join_words(pieces)
+        if self.kind == "whitespace":
+            return " ".join(pieces)
         text = "".join(pieces)
         return text.removeprefix(" ") if self.kind in SUBWORD_KINDS else text
 

@@ -13,14 +13,16 @@ from tokenizers import models, pre_tokenizers, trainers
 from attnfocus.data.torchtext_words import WORD_END
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
-TokenizerKind = Literal["word", "character", "bpe", "unigram", "torchtext"]
+TokenizerKind = Literal["word", "whitespace", "character", "bpe", "unigram", "torchtext"]
 SUBWORD_KINDS = ("bpe", "unigram")
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}_]&&[^{_CJK}]]+"
-# Every pattern splits a text completely: what no alternative matches would still be kept as a piece of its own.
+# What no alternative matches is kept as a piece of its own.
 _PATTERNS: dict[str, str] = {
     "word": rf"\p{{N}}+(?:[.,:]\p{{N}}+)+|{_WORD}(?:['’\-]{_WORD})*|[\s\S]",
+    # whole words; one that is named like a special token is cut, so that it never is one
+    "whitespace": "|".join(f"{token[0]}(?={token[1:]})" for token in SPECIAL_TOKENS),
     "character": r"[\s\S]",
     # words with the space before them, digits apart from letters, runs of other characters
     "subword": r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+",
@@ -140,7 +142,7 @@ def _splitting(kind: TokenizerKind, model: models.Model) -> tokenizers.Tokenizer
     pattern = tokenizers.Regex(_PATTERNS["subword" if kind in SUBWORD_KINDS else kind])
     split = pre_tokenizers.Split(pattern, behavior="isolated")
     words = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), split])
-    engine.pre_tokenizer = words if kind == "word" else split
+    engine.pre_tokenizer = words if kind in ("word", "whitespace") else split
     return engine
 
 

@@ -176,15 +176,18 @@ class TranslationTask(Task):
 
     def _require_words(self) -> None:
         for tokenizer in (self.codec.source_tokenizer, self.codec.target_tokenizer):
-            if tokenizer.kind != "word":
-                raise ConfigError(no_words_to_replace(tokenizer.kind))
+            problem = no_words_to_replace(tokenizer.kind)
+            if problem is not None:
+                raise ConfigError(problem)
 
 
-def no_words_to_replace(kind: str) -> str:
-    """The problem of `decoding.replace_unknown` with the tokens of a tokenizer."""
+def no_words_to_replace(kind: str) -> str | None:
+    """The problem of `decoding.replace_unknown` with the tokens of a tokenizer, if it has one."""
+    if kind in ("word", "whitespace"):
+        return None
     return (
         f"decoding.replace_unknown: true needs words as tokens, and dataset.tokenizer.kind is {kind}. "
-        "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word."
+        "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word or whitespace."
     )
 
 

@@ -13,7 +13,7 @@ from attnfocus.data.words import count_words, join_words
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.special import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 
-KINDS = ("word", "character", "bpe", "unigram")
+KINDS = ("word", "whitespace", "character", "bpe", "unigram")
 LOSSLESS = ("character", "bpe", "unigram")
 TEXTS = [
     "The cat sat on the mat, and the dog sat on the cat.",
@@ -68,6 +68,13 @@ def test_decoding_gives_the_text_back(kind, data):
 
 
 CACHE: dict[str, Tokenizer] = {}
+
+
+def test_text_that_is_tokenized_already_keeps_its_tokens():
+    text = "a man &apos;s t-shirt , 1,234.5 % ( st. louis ) ."
+    tokenizer = trained("whitespace", [text])
+    assert tokenizer.tokens(tokenizer.encode(text)) == text.split()
+    assert tokenizer.decode(tokenizer.encode(f" {text}\t")) == text
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
