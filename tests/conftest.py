@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_server import Running, Server
 from hypothesis import settings
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and what it starts too.
@@ -51,5 +52,35 @@ def attnfocus(tmp_path: Path) -> Command:
             timeout=timeout,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **env},
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Starts command lines without the two seconds of imports. For Linux: see `tests/faults/conftest.py`."""
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def quick_attnfocus(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Command:
+    """`attnfocus`, from the server where there is one: for tests of what a command does, not of how it starts."""
+    if sys.platform != "linux":
+        alone: Command = request.getfixturevalue("attnfocus")
+        return alone
+    server: Server = request.getfixturevalue("server")
+    logs = tmp_path_factory.mktemp("said")
+
+    def run(
+        *arguments: str, cwd: Path = tmp_path, input: str | None = None, timeout: float = 300, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
+        streams = {"input": input, "stdout": None, "stderr": None}
+        running = Running(server, arguments, cwd, fault=None, **streams, env={**os.environ, **env}, logs=logs)
+        done = running.wait(timeout)
+        return subprocess.CompletedProcess(arguments, done.returncode, done.stdout, done.stderr)
 
     return run

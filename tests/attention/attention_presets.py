@@ -4,17 +4,14 @@ import contextlib
 import functools
 import importlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from presets_support import CONFIGS, composed
+from presets_support import PRESETS as PRESETS
 
 from attnfocus.attention import Attention
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-PRESETS = sorted(path.stem for path in (CONFIGS / "attention").glob("*.yaml"))
 FACTORS = ("score", "normalizer", "pattern", "position")
 CHOICES = {factor: sorted(path.stem for path in (CONFIGS / "attention" / factor).glob("*.yaml")) for factor in FACTORS}
 NEUTRAL = {"score": "scaled_dot", "normalizer": "softmax", "pattern": "full", "position": "none", "heads": "one"}
@@ -23,14 +20,6 @@ HEADS: dict[str, dict[str, int]] = {
     "four": {"num_heads": 4},
     "four_over_two": {"num_heads": 4, "num_key_heads": 2},
 }
-
-
-@functools.cache
-def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        group, *rest = overrides
-        config = compose(overrides=[f"+{group}", *rest])
-    return OmegaConf.to_container(config.attention, resolve=True)
 
 
 def class_of(node: dict[str, Any]) -> type:

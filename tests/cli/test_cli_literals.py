@@ -7,6 +7,12 @@ from tests_support import Command, assert_polite
 
 from attnfocus.config.overrides import literal
 
+
+@pytest.fixture
+def attnfocus(quick_attnfocus: Command) -> Command:
+    return quick_attnfocus
+
+
 SMALL = (
     "model.embed_dim=8",
     "model.hidden_size=8",

@@ -165,18 +165,6 @@ def test_predict_as_jsonl_has_scores_and_alignments(finished: tuple[Path, Any], 
     assert second["skipped"] == "empty input"
 
 
-def test_predict_reads_a_file_and_a_closed_pipe_is_no_crash(finished: tuple[Path, Any], tmp_path: Path) -> None:
-    (tmp_path / "lines.txt").write_text("May 3, 1999\n" * 500, encoding="utf-8")
-    command = f'"{sys.executable}" -m attnfocus predict run="{finished[0]}" input=lines.txt batch_size=8 | head -n 1'
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert len(done.stdout.splitlines()) == 1
-
-
 def test_a_missing_input_is_named(finished: tuple[Path, Any], attnfocus: Command) -> None:
     done = attnfocus("predict", f"run={finished[0]}", "input=none.txt")
     assert_polite(done, 2)

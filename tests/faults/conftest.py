@@ -2,12 +2,11 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from faults_process import Running, Server
+from command_server import Running, Server
 from faults_runs import DATES, Run, Start, run_once
 
 
@@ -16,13 +15,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if sys.platform != "linux" and item.path.parent == here and "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.skip(reason="forks processes that have loaded torch, which Linux alone allows"))
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from faults_process import Done, Running, Server
+from command_server import Done, Running, Server
 from tests_support import TINY_DATES, only_run
 
 Start = Callable[..., Running]

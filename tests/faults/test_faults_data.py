@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults_process import Server
+from command_server import Server
 from faults_runs import VECTORS, Run, run_once
 from tests_support import assert_polite, only_run, summary_of
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults_process import ROOT
+from command_server import ROOT
 from faults_runs import DATES, VECTORS, Run, Start
 from tests_support import assert_polite, only_run, summary_of
 

@@ -11,7 +11,7 @@ from fcntl import ioctl
 from pathlib import Path
 
 import pytest
-from faults_process import ROOT
+from command_server import ROOT
 from faults_runs import VECTORS, Run, Start
 
 SHORT = (*VECTORS, "trainer.max_steps=3")

@@ -1,34 +1,13 @@
 """Attentions for the tests of models, composed as a user would compose them."""
 
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from presets_support import attentions, composed
 
 from attnfocus.attention import BaseAttention
 from attnfocus.config.targets import make_factory
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-@lru_cache
-def _compose(name: str, *overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose(overrides=[f"+attention={name}", *overrides])
-    return OmegaConf.to_container(config.attention, resolve=True)  # type: ignore[return-value]
-
-
-def _on_meta(name: str) -> BaseAttention:
-    with torch.device("meta"):
-        return make_factory(_compose(name))(query_dim=8, key_dim=8)
-
-
-ATTENTIONS = {path.stem: _on_meta(path.stem) for path in sorted((CONFIGS / "attention").glob("*.yaml"))}
 
 
 def _as_models_see_it(attention: BaseAttention) -> tuple[object, ...]:
@@ -44,12 +23,12 @@ def _as_models_see_it(attention: BaseAttention) -> tuple[object, ...]:
 
 
 # One preset of each kind that a model can tell from the others; all of them meet the attention's own contract.
-PRESETS = sorted({_as_models_see_it(attention): name for name, attention in reversed(ATTENTIONS.items())}.values())
+PRESETS = sorted({_as_models_see_it(attention): name for name, attention in reversed(attentions().items())}.values())
 
 
 def applies(preset: str, kind: str) -> bool:
     """Whether the classifier of this kind takes the attention."""
-    attention = ATTENTIONS[preset]
+    attention = attentions()[preset]
     if attention.decoders_only:
         return False
     if kind == "transformer_cls":
@@ -78,4 +57,4 @@ def _belongs(item: pytest.Item) -> bool:
 @pytest.fixture
 def make_attention() -> Callable[..., Callable[..., Any]]:
     """make_attention("dot", "attention/pattern=causal") -> the factory that a model is given."""
-    return lambda name, *overrides: make_factory(_compose(name, *overrides))
+    return lambda name, *overrides: make_factory(composed(f"attention={name}", *overrides))

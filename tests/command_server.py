@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
 CASE_SECONDS = 120.0
 # What a command imports sooner or later. Nothing of it is run before the fork: torch's threads would not survive it.
 LOADED = (
-    *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "sweep")),
+    *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "sweep", "bench", "doctor")),
     "attnfocus.cli.verbs",
     "attnfocus.report.event_file",
     "babel.dates",
@@ -49,7 +49,7 @@ class Server:
     """Forks command lines. Close it at the end."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}", "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS / 'faults'}", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -66,7 +66,10 @@ class Server:
 
 
 class Running:
-    """A command line that may still run. `screen` holds what it has written to stderr so far."""
+    """A command line that may still run. `screen` holds what it has written to stderr so far.
+
+    What goes in and comes out is kept in `logs`, a hidden folder of the command's own unless another is given.
+    """
 
     def __init__(
         self,
@@ -79,9 +82,10 @@ class Running:
         stdout: Path | None,
         stderr: Path | None,
         env: Mapping[str, str],
+        logs: Path | None = None,
     ) -> None:
         self._server = server
-        logs = folder / ".said"
+        logs = logs or folder / ".said"
         logs.mkdir(exist_ok=True)
         number = len(list(logs.iterdir()))
         given = logs / f"{number}-in"
@@ -150,6 +154,7 @@ def _wait(pid: int, seconds: float) -> int:
 def _become(request: Mapping[str, Any]) -> NoReturn:
     """In the child: takes the place of `python -m attnfocus ARGUMENTS`."""
     os.chdir(request["folder"])
+    sys.path[0] = request["folder"]  # as with -m
     os.environ.update(request["env"])
     time.tzset()
     modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_APPEND, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
