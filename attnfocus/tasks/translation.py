@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -131,6 +132,7 @@ class TranslationTask(Task):
     def _decoded(
         self, model: Any, inputs: Inputs, options: DecodingOptions, need_weights: bool
     ) -> Iterator[Prediction]:
+        options = within_reach(options, model)
         hypotheses = decode(model, inputs.inputs, inputs.lengths, options, need_weights=need_weights)
         lengths = inputs.lengths.tolist()
         for number, (hypothesis, row) in enumerate(zip(hypotheses, inputs.rows, strict=True)):
@@ -142,6 +144,12 @@ class TranslationTask(Task):
                 shown["weights"] = {"cross": hypothesis.weights.float().numpy()}
             text = self.codec.decode_target(hypothesis.ids)
             yield Prediction(inputs.ids[number], text, hypothesis.score, source_text(row), row.target, **shown)
+
+
+def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
+    """The options without outputs that are longer than the model can write."""
+    longest: int | None = getattr(model, "max_output_length", None)
+    return options if longest is None else replace(options, max_length=min(options.max_length, longest))
 
 
 def _token_losses(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
