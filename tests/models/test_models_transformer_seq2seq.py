@@ -215,8 +215,8 @@ def test_every_parameter_is_trained(name, place, variant, make):
     model = make(name, place, variant)
     grads = gradients(model, model(*batch()).logits.square().sum())
     unused = [name for name, p in model.named_parameters() if name not in grads or grads[name].eq(0).all()]
-    # A bias on all keys shifts every score of a query alike, which a softmax does not see; and these sentences end within
-    # the first span, where it has no slope.
+    # A bias on all keys shifts every score of a query alike, which a softmax does not see; and these sentences end
+    # within the first span, where it has no slope.
     assert [name for name in unused if not name.endswith(("key_projection.bias", "span_logit"))] == []
 
 
@@ -313,7 +313,7 @@ def test_what_compares_positions_is_left_out_between_sequences_and_told(make):
 def test_attention_that_cannot_serve_all_places_is_refused_with_the_way_out(name):
     reason = refusal(name)
     assert len(reason.splitlines()) == 1
-    assert "choose" in reason
+    assert ": use " in reason
     assert "attention@model." in reason
     assert any(refusal(name, place) is None for place in PLACES)
 
