@@ -1,78 +1,22 @@
 """The encoder-decoder Transformer: padding, stepping, its three places of attention, and torch's own Transformer."""
 
-import functools
-
 import pytest
 import torch
-from conftest import ATTENTIONS
 from torch import nn
 from torch.nn import functional as F
+from translator_presets import CASES, EVERYWHERE, PLACES, SIZES, SOMEWHERE, VARIANTS, refusal
 
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
 from attnfocus.models import TransformerSeq2Seq
 from attnfocus.models.outputs import sides
 
-SIZES = {
-    "source_vocab_size": 12,
-    "target_vocab_size": 12,
-    "embed_dim": 16,
-    "feedforward_dim": 12,
-    "num_encoder_layers": 1,
-    "num_decoder_layers": 1,
-    "num_heads": 4,
-    "dropout": 0.0,
-}
-PLACES = ("encoder_attention", "decoder_attention", "cross_attention")
-VARIANTS = {
-    "pre": {},
-    "post_learned": {
-        "norm": "post",
-        "num_encoder_layers": 2,
-        "position": "learned",
-        "tied_embeddings": "all",
-        "activation": "gelu",
-    },
-    "three_layers": {"num_decoder_layers": 3, "position": "none", "tied_embeddings": "none"},
-}
+every_case = pytest.mark.parametrize(("name", "place", "variant"), CASES)
 
 
 def build(attention, **changes):
     torch.manual_seed(1)
     return TransformerSeq2Seq(attention=attention, **(SIZES | changes)).double()
-
-
-@functools.cache
-def refusal(name, place="attention"):
-    """Why a preset is refused in a place, or in all of them; None where it is taken."""
-    from conftest import _compose, make_factory
-
-    factory = make_factory(_compose(name))
-    given = {"attention": factory} if place == "attention" else {"attention": _multi_head(), place: factory}
-    try:
-        with torch.device("meta"):
-            TransformerSeq2Seq(**given, **SIZES)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _multi_head():
-    from conftest import _compose, make_factory
-
-    return make_factory(_compose("multi_head"))
-
-
-EVERYWHERE = [name for name in ATTENTIONS if refusal(name) is None]
-SOMEWHERE = [name for name in ATTENTIONS if refusal(name) is not None]
-# Every preset in all places; those that serve single places there; and the other variants with one preset.
-CASES = [
-    *((name, "attention", "pre") for name in EVERYWHERE),
-    *((name, place, "pre") for name in SOMEWHERE for place in PLACES if refusal(name, place) is None),
-    *(("multi_head", "attention", variant) for variant in VARIANTS if variant != "pre"),
-    ("coverage", "cross_attention", "three_layers"),
-]
-every_case = pytest.mark.parametrize(("name", "place", "variant"), CASES)
 
 
 @pytest.fixture
