@@ -17,6 +17,7 @@ PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob
 SETUP = re.compile(r"^(make |python3 -m venv|\.venv/bin/python -m pip|\.venv/bin/attnfocus|source )")
 SMALL = {
     "seq2seq": TINY_DATES,
+    "transformer_seq2seq": tuple(override for override in TINY_DATES if "hidden_size" not in override),
     "transformer": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
     "rnn_classifier": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
 }

@@ -63,7 +63,7 @@ def check_hydra_section(line: CommandLine) -> None:
     trusted = [str(name) for name in given] if isinstance(given, list) else []
     fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
     swept = [override for override in parsed if override.is_sweep_override() and override.is_discrete_sweep()]
-    of_jobs = [f"{override.key_or_group}={text}" for override in swept for text in override.sweep_string_iterator()]
+    of_jobs = [f"{each.get_key_element()}={text}" for each in swept for text in each.sweep_string_iterator()]
     problems: dict[str, None] = {}
     for extra in ([], *([text] for text in of_jobs)):
         section = line.compose([*fixed, *extra], with_hydra=True)["hydra"]

@@ -155,7 +155,19 @@ class CommandLine:
         """Without the choices of parts that the chosen whole does not have (`attention=linear attention/score=dot`)."""
         chosen = dict(text.split("=", 1) for text in combination)
         parts = [group for group in chosen if "/" in group and "@" not in group]
-        taken = [f"{group}={choice}" for group, choice in chosen.items() if group not in parts]
+        elsewhere = [group for group in chosen if "@" in group]  # in another place than the group's own
+        taken = [f"{group}={choice}" for group, choice in chosen.items() if group not in [*parts, *elsewhere]]
+        for group in elsewhere:
+            try:
+                self.compose([*taken, f"{group}={chosen[group]}"])
+            except ConfigError:
+                kind, place = group.split("@", 1)
+                model = f"model={chosen['model']}" if "model" in chosen else "this model"
+                self.problems.append(
+                    f"{group}={chosen[group]}: {model} takes no {kind} at {place}; `--cfg job` shows the keys it has."
+                )
+            else:
+                taken.append(f"{group}={chosen[group]}")
         config = self.compose(taken) if parts else {}
         for group in parts:
             whole, part = group.rsplit("/", 1)

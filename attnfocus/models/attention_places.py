@@ -58,7 +58,7 @@ def attention_places(
     if _trial(for_cross, sizes).same_sequence_only:
         raise ValueError(
             f"{_name(for_cross, sizes)} compares positions of one sequence, and the cross-attention goes from "
-            "the target to the source: choose one without positions there, as in "
+            "the target to the source: use one without positions there, as in "
             "attention@model.cross_attention=multi_head."
         )
     return AttentionPlaces(for_encoder, for_decoder, for_cross, changes)
@@ -78,7 +78,7 @@ def _require_no_steps(attention: BaseAttention, place: str) -> None:
     if attention.decoders_only:
         raise ValueError(
             f"this attention goes by the steps of a decoder through a source, and the {place}'s self-attention has no "
-            "such steps: choose it for the cross-attention alone, as in attention=multi_head "
+            "such steps: use it for the cross-attention alone, as in attention=multi_head "
             "attention@model.cross_attention=coverage."
         )
 
@@ -104,7 +104,7 @@ def _looking_back(factory: AttentionFactory, sizes: dict[str, Any]) -> Attention
         else:
             return cut
     raise ValueError(
-        f"the decoder's self-attention must not look ahead, and {reason}: choose another one there, as in "
+        f"the decoder's self-attention must not look ahead, and {reason}: use another one there, as in "
         "attention@model.decoder_attention=multi_head."
     )
 

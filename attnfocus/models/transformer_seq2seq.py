@@ -200,6 +200,10 @@ class TransformerSeq2Seq(nn.Module):
         self.dropout = dropout
         self.scale = math.sqrt(embed_dim)  # the table's rows have a length of 1, positions entries of order 1
 
+    def token_tables(self) -> dict[str, nn.Embedding]:
+        """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
+        return {"source": self.source_embedding, "target": self.target_embedding}
+
     def forward(
         self, source: Tensor, source_lengths: Tensor, target_in: Tensor, need_weights: bool = False
     ) -> SequenceOutput:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -147,6 +148,7 @@ class TranslationTask(Task):
     ) -> Iterator[Prediction]:
         if options.replace_unknown:
             self._require_words()
+        options = within_reach(options, model)
         needs_weights = need_weights or options.replace_unknown
         found = decode_best(model, inputs.inputs, inputs.lengths, options, need_weights=needs_weights)
         lengths = inputs.lengths.tolist()
@@ -179,6 +181,12 @@ class TranslationTask(Task):
             problem = no_words_to_replace(tokenizer.kind)
             if problem is not None:
                 raise ConfigError(problem)
+
+
+def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
+    """The options without outputs that are longer than the model can write."""
+    longest: int | None = getattr(model, "max_output_length", None)
+    return options if longest is None else replace(options, max_length=min(options.max_length, longest))
 
 
 def no_words_to_replace(kind: str) -> str | None:

@@ -26,13 +26,14 @@ from attnfocus.attention import AdditiveScore, Attention, Pattern
 from attnfocus.commands.assembly import check_train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
-from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier
+from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier, TransformerSeq2Seq
 
 ROOT = CONFIGS.parent
 PAGE = ROOT / "docs" / "attention.md"
 SIZES = {"num_classes": 2, "vocab_size": 8}
 MODELS = {
     "seq2seq": functools.partial(Seq2Seq, source_vocab_size=8, target_vocab_size=8),
+    "transformer_seq2seq": functools.partial(TransformerSeq2Seq, source_vocab_size=8, target_vocab_size=8),
     "transformer": functools.partial(TransformerClassifier, **SIZES),
     "rnn_classifier": functools.partial(RNNClassifier, **SIZES),
     "pooling_classifier": functools.partial(PoolingClassifier, **SIZES),

@@ -32,6 +32,14 @@ CASES = {
     "a device that does not exist": (["device=tpu"], ["device", "tpu"]),
     "a missing variable": (["paths.outputs=${oc.env:ATTNFOCUS_NO_SUCH}"], ["ATTNFOCUS_NO_SUCH"]),
     "an interpolation loop": (["paths.outputs=${paths.data}", "paths.data=${paths.outputs}"], ["paths"]),
+    "an attention at a place that the model does not have": (
+        ["model=seq2seq", "attention@model.cross_attention=dot"],
+        ["attention@model.cross_attention=dot", "model=seq2seq takes no attention at model.cross_attention"],
+    ),
+    "an attention at a place as a plain value": (
+        ["model=transformer_seq2seq", "model.cross_attention=dot"],
+        ["model.cross_attention: is a choice of attention; choose by attention@model.cross_attention=dot."],
+    ),
     "a model that cannot serve the data": (["model=transformer", "dataset=dates"], ["transformer", "seq2seq"]),
     "a loss of another task": (["trainer.loss=mse"], ["mse"]),
     "a pattern between two sequences": (["attention/pattern=causal"], ["pattern"]),

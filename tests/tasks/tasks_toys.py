@@ -81,6 +81,12 @@ def seq2seq(codec: TextPairCodec, preset: str = "scaled_dot", **options: Any) ->
     return models.Seq2Seq(attention=attention(preset), **sizes)
 
 
+def transformer(codec: TextPairCodec, preset: str = "scaled_dot", **options: Any) -> nn.Module:
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 16, "feedforward_dim": 16, "num_encoder_layers": 1, "num_decoder_layers": 1, **codec.dims()}
+    return models.TransformerSeq2Seq(attention=attention(preset), **sizes, **options)
+
+
 def classifier(name: str, codec: Any, preset: str = "scaled_dot", **options: Any) -> nn.Module:
     torch.manual_seed(0)
     return getattr(models, name)(attention=attention(preset), embed_dim=16, dropout=0.1, **codec.dims(), **options)

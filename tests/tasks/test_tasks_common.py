@@ -5,7 +5,18 @@ import random
 
 import pytest
 import torch
-from tasks_toys import CLASSIFIERS, LABELLED, PAIRS, batches, classifier, label_codec, pair_codec, rows, seq2seq
+from tasks_toys import (
+    CLASSIFIERS,
+    LABELLED,
+    PAIRS,
+    batches,
+    classifier,
+    label_codec,
+    pair_codec,
+    rows,
+    seq2seq,
+    transformer,
+)
 
 from attnfocus.data.batches import collate
 from attnfocus.decoding import DecodingOptions
@@ -21,6 +32,11 @@ def translation(preset="scaled_dot", **options):
     return TranslationTask(codec), seq2seq(codec, preset, **options), codec, rows(PAIRS)
 
 
+def by_transformer():
+    codec = pair_codec()
+    return TranslationTask(codec), transformer(codec), codec, rows(PAIRS)
+
+
 def classification(name, preset="scaled_dot"):
     codec = label_codec()
     return ClassificationTask(codec), classifier(name, codec, preset), codec, rows(LABELLED)
@@ -28,6 +44,7 @@ def classification(name, preset="scaled_dot"):
 
 def every_pair_of_task_and_model():
     yield pytest.param(translation, id="Seq2Seq")
+    yield pytest.param(by_transformer, id="TransformerSeq2Seq")
     for preset in PRESETS:
         yield pytest.param(lambda preset=preset: translation(preset), id=f"Seq2Seq-{preset}")
         for name in CLASSIFIERS:

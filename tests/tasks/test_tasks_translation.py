@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq
+from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq, transformer
 from torch.nn import functional as F
 
 from attnfocus.decoding import DecodingOptions, decode
@@ -51,6 +51,28 @@ def test_padding_adds_nothing_to_the_loss_or_its_gradient():
     assert together == apart
     for left, right in zip(one, other, strict=True):
         torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
+
+
+def test_the_focus_of_each_attention_counts_its_own_positions():
+    """Means of what each query may look at: source tokens, in the decoder's self-attention target tokens."""
+    codec = pair_codec()
+    pairs = [("a b c", "x"), ("a", "y z w")]
+    metrics = TranslationTask(codec).evaluate(transformer(codec).eval(), batches(codec, rows(pairs), 2)).metrics
+    [batch] = batches(codec, rows(pairs), 2)
+    source, target = batch.input_lengths.tolist(), (batch.target_lengths - 1).tolist()
+    both = list(zip(source, target, strict=True))
+    of_encoder = sum(s * s for s, _ in both) / sum(source)
+    of_self, of_cross = sum(t * t for _, t in both) / sum(target), sum(t * s for s, t in both) / sum(target)
+    assert metrics["focus/positions"] == pytest.approx((of_encoder + of_self + of_cross) / 3)
+
+
+def test_outputs_end_where_the_model_can_write_no_further():
+    codec = pair_codec()
+    model = transformer(codec, position="learned", max_length=4).eval()
+    model.output.bias.data[EOS] = -100.0  # never ends by itself
+    data = batches(codec, rows([("a", "x")]), 1)
+    [prediction] = TranslationTask(codec).predict(model, data, decoding=DecodingOptions())
+    assert len(prediction.text.split()) == 4
 
 
 def test_evaluation_measures_without_label_smoothing():
