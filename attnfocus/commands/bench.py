@@ -97,6 +97,8 @@ def listed(attentions: Sequence[str] | str) -> list[str]:
 
 def _builder(text: str, config: BenchConfig) -> Build:
     node = compose_choice("attentions", "attention", text, config.config_dir)
+    if "max_length" not in text:
+        node = lengthened(node, max(config.lengths, default=0))
     checker = Checker(config.trust)
     checked = checker.component("attention", node)
     if checked is None or checker.problems:
@@ -111,6 +113,13 @@ def _builder(text: str, config: BenchConfig) -> Build:
         suggested_heads=config.num_heads,
         suggested_projections=True,
     )
+
+
+def lengthened(node: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    """The attention's options, those of its factors too, with room for the longest input where length is limited."""
+    changed = {key: lengthened(each, longest) if isinstance(each, Mapping) else each for key, each in node.items()}
+    limit = changed.get("max_length")
+    return {**changed, "max_length": max(limit, longest)} if isinstance(limit, int) else changed
 
 
 def measure(

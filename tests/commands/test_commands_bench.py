@@ -250,3 +250,13 @@ def test_every_problem_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         candidates(BenchConfig(attentions=["dott", "addditive"], lengths=[], embed_dim=9), CPU)
     assert len(error.value.problems) == 4
+
+
+def test_attentions_of_limited_length_get_room_for_the_longest_unless_theirs_was_chosen() -> None:
+    chosen = "linformer attention.max_length=520"
+    config = BenchConfig(
+        attentions=["linformer", "dot attention/position=learned", chosen], lengths=[8, 600], embed_dim=16
+    )
+    builders = candidates(config, CPU)
+    longest = [builders[name]().max_length for name in ("linformer", "dot attention/position=learned", chosen)]
+    assert longest == [600, 600, 520]
