@@ -107,37 +107,36 @@ class _StepwiseCell:
     """An LSTM or GRU cell that takes a part of its gates' input ready-made."""
 
     def __init__(self, cell: Any, of_fed: Tensor | None) -> None:
-        self.is_lstm = isinstance(cell, nn.LSTMCell)
         self.input_bias, self.hidden_bias = cell.bias_ih, cell.bias_hh
-        input_weight = cell.weight_ih if of_fed is None else of_fed
-        if self.is_lstm:
-            self.of_both = StepwiseLinear(torch.cat((input_weight, cell.weight_hh), dim=1))
-        else:  # a GRU's candidate gates what comes from the last state apart from the rest
-            self.of_input, self.of_hidden = StepwiseLinear(input_weight), StepwiseLinear(cell.weight_hh)
+        self.of_input = StepwiseLinear(cell.weight_ih if of_fed is None else of_fed)
+        self.of_hidden = StepwiseLinear(cell.weight_hh)
 
     def __call__(self, inputs: Tensor, state: LayerState, added: Tensor) -> LayerState:
         """inputs (N, D), and `added` (N, gates) or (gates,) to the gates -> the state after the step."""
+        of_input = self.of_input(inputs) + added
+        of_hidden = self.of_hidden(state.hidden) + self.hidden_bias
         if state.cell is None:
-            return LayerState(self._gru(inputs, state.hidden, added), None)
-        return self._lstm(inputs, state.hidden, state.cell, added)
+            return LayerState(_gru(of_input, of_hidden, state.hidden), None)
+        return _lstm(of_input + of_hidden, state.cell)
 
-    def _lstm(self, inputs: Tensor, hidden: Tensor, cell: Tensor, added: Tensor) -> LayerState:
-        """c' = f c + i g, h' = o tanh(c')   (Gers et al. 2000), gates in torch's order: i, f, g, o."""
-        gates = self.of_both(torch.cat((inputs, hidden), dim=1)) + added + self.hidden_bias
-        size = hidden.shape[1]
-        opened, candidate, output = gates.split([2 * size, size, size], dim=1)
-        written, kept = opened.sigmoid().chunk(2, dim=1)
-        cell = torch.addcmul(kept * cell, written, candidate.tanh())
-        return LayerState(output.sigmoid() * cell.tanh(), cell)
 
-    def _gru(self, inputs: Tensor, hidden: Tensor, added: Tensor) -> Tensor:
-        """n = tanh(W x + r (U h + b)), h' = n + z (h - n)   (Cho et al. 2014), in torch's order: r, z, n."""
-        size = hidden.shape[1]
-        of_inputs, candidate = (self.of_input(inputs) + added).split([2 * size, size], dim=1)
-        of_hidden, remembered = (self.of_hidden(hidden) + self.hidden_bias).split([2 * size, size], dim=1)
-        reset, kept = (of_inputs + of_hidden).sigmoid().chunk(2, dim=1)
-        candidate = torch.tanh(torch.addcmul(candidate, reset, remembered))
-        return candidate + kept * (hidden - candidate)
+def _lstm(gates: Tensor, cell: Tensor) -> LayerState:
+    """c' = f c + i g, h' = o tanh(c')   (Gers et al. 2000), gates (N, 4 H) in torch's order: i, f, g, o."""
+    size = cell.shape[1]
+    opened, candidate, output = gates.split([2 * size, size, size], dim=1)
+    written, kept = opened.sigmoid().chunk(2, dim=1)
+    cell = torch.addcmul(kept * cell, written, candidate.tanh())
+    return LayerState(output.sigmoid() * cell.tanh(), cell)
+
+
+def _gru(of_input: Tensor, of_hidden: Tensor, hidden: Tensor) -> Tensor:
+    """n = tanh(W x + r (U h + b)), h' = n + z (h - n)   (Cho et al. 2014), gates (N, 3 H) in torch's order: r, z, n."""
+    size = hidden.shape[1]
+    both, candidate = of_input.split([2 * size, size], dim=1)
+    of_both, remembered = of_hidden.split([2 * size, size], dim=1)
+    reset, kept = (both + of_both).sigmoid().chunk(2, dim=1)
+    candidate = torch.tanh(torch.addcmul(candidate, reset, remembered))
+    return candidate + kept * (hidden - candidate)
 
 
 def initialize_recurrent(module: nn.Module) -> None:
