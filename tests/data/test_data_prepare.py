@@ -1,5 +1,8 @@
 """From a source to numbers: what is learnt from which split, and what is refused."""
 
+import contextlib
+import gc
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -264,3 +267,10 @@ def test_real_sets_are_prepared_without_leaks(real_data: Callable[[str], Path], 
     for split, number in at_least.items():
         assert len(prepared.splits[split]) >= number
     assert len(prepared.report) == 4 + (folder == "thucnews_titles")
+
+
+def test_pythons_collector_works_on_after_a_set_was_read_or_refused(tmp_path):
+    for source in (data.Identity(), data.ParallelText(train="none.tsv")):
+        with contextlib.suppress(DataError):
+            prepare(source, DatasetOptions(task=source.task), tmp_path, 1)
+        assert gc.isenabled()
