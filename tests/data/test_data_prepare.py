@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import inspect
 import subprocess
 import sys
 from collections.abc import Callable
