@@ -164,7 +164,7 @@ class TransformerSeq2Seq(nn.Module):
         embed_dim: PositiveInt = 128,
         num_encoder_layers: PositiveInt = 2,
         num_decoder_layers: PositiveInt = 2,
-        num_heads: PositiveInt = 4,
+        num_heads: PositiveInt = 8,
         feedforward_dim: PositiveInt = 512,
         activation: Activation = "relu",
         norm: NormPlace = "pre",
