@@ -154,7 +154,8 @@ def test_the_path_is_told_with_its_reason(factory):
     assert len(attention.chosen_path(Call()).reason.splitlines()) == 1
 
 
-VIEWS = {"unsqueeze", "squeeze", "expand", "view", "_unsafe_view", "t", "transpose", "select", "slice", "detach"}
+NO_KERNELS = {"unsqueeze", "squeeze", "expand", "view", "_unsafe_view", "t", "transpose", "select", "slice", "detach"}
+NO_KERNELS |= {"promote_types"}  # a question
 
 
 class Recorder(TorchDispatchMode):
@@ -197,6 +198,6 @@ def test_a_decoding_step_does_no_work_on_the_keys(build, plain_point):
         return
     with torch.no_grad(), Recorder() as recorder:
         attention.attend(query, memory)
-    kernels = [name for name in recorder.names if name not in VIEWS]
+    kernels = [name for name in recorder.names if name not in NO_KERNELS]
     assert kernels.count("masked_fill") <= 2  # of the scores and weights, or of the context
     assert len(kernels) <= 20, kernels

@@ -83,7 +83,7 @@ def test_a_checkpoint_every_200_steps_costs_less_than_2_percent(tmp_path: Path) 
 
 
 def test_the_saved_configuration_is_whole_whenever_a_run_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {"seed": 1, "dataset": {}, "paths": {}}
+    values = {"seed": 1, "dataset": {}, "model": {}, "paths": {}}
     save_config(tmp_path, values)
 
     def die(*_: object) -> None:

@@ -7,7 +7,7 @@ import torch
 from decoder_presets import BOTH_ORDERS, FOLLOWING, VARIANTS
 from torch.nn import functional as F
 
-from attnfocus.decoding import beam_search
+from attnfocus.decoding import DecodingOptions, beam_search
 from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier
 from attnfocus.special import BOS, EOS
 
@@ -27,15 +27,8 @@ def build(attention, seed=0, **changes):
 
 
 def searched(model):
-    return beam_search(
-        model,
-        SOURCE,
-        LENGTHS,
-        beam_size=3,
-        length_penalty=1.0,
-        max_lengths=torch.full_like(LENGTHS, 7),
-        need_weights=True,
-    )
+    options = DecodingOptions(beam_size=3, length_penalty=1.0, max_length=7)
+    return [best for [best] in beam_search(model, SOURCE, LENGTHS, options, need_weights=True)]
 
 
 @torch.no_grad()
