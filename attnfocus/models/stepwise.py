@@ -48,7 +48,7 @@ class _Tape:
 
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
-        self.inputs: list[Tensor] = []
+        self.inputs: list[Tensor] = []  # without their graphs
         self.gradients: dict[int, Tensor] = {}  # a step that the loss does not depend on has none
 
 
@@ -56,7 +56,7 @@ class _OneStep(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, end: Tensor, tape: _Tape) -> Tensor:
         ctx.tape, ctx.number = tape, len(tape.inputs)
-        tape.inputs.append(inputs)
+        tape.inputs.append(inputs.detach())  # with its graph it would hold this very step, and neither would be freed
         return inputs @ tape.weight.t()
 
     @staticmethod

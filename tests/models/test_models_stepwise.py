@@ -1,5 +1,8 @@
 """A linear layer whose weight gradient is made once for all steps gives what autograd gives step by step."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -44,6 +47,24 @@ def test_a_frozen_weight_still_passes_gradients_on():
     [gradient] = torch.autograd.grad(walk(StepwiseLinear(weight), start, (2,)), start)
     [expected] = torch.autograd.grad(walk(lambda state: F.linear(state, weight), start, (2,)), start)
     torch.testing.assert_close(gradient, expected)
+
+
+def test_a_pass_leaves_no_tensor_behind():
+    """What a pass noted goes when its loss goes, also where no backward pass was made: no cycle keeps it."""
+
+    def pass_over(with_backward):
+        layer, start = StepwiseLinear(numbers(4, 4, seed=1)), numbers(5, 4)
+        loss = walk(layer, start, (0, 1, 2))
+        if with_backward:
+            loss.backward()
+        return [weakref.ref(layer._tape), *map(weakref.ref, layer._tape.inputs)]
+
+    gc.disable()
+    try:
+        left = [reference() for with_backward in (True, False) for reference in pass_over(with_backward)]
+    finally:
+        gc.enable()
+    assert left == [None] * 8
 
 
 def test_without_gradients_nothing_is_noted():
