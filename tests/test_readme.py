@@ -11,7 +11,9 @@ import pytest
 from tests_support import TINY_DATES, only_run
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+NEEDS_PEERS = ROOT / "docs" / "peers.md"  # other toolkits, each in an environment of its own: see tests/scripts
+PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *(page for page in DOCS if page != NEEDS_PEERS)]
 
 # Commands that set up a machine: CI runs `make test` itself, tests/test_install.py the installation.
 SETUP = re.compile(r"^(make |python3 -m venv|\.venv/bin/python -m pip|\.venv/bin/attnfocus|source )")
@@ -97,7 +99,7 @@ def test_the_command_works(command: str, workplace: Path) -> None:
     run = only_run_before_others(workplace)
     done = shell(made_small(command.replace("RUN_DIR", shlex.quote(str(run)))), workplace)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() or done.stderr.strip() or command.startswith("eval ")
+    assert done.stdout or done.stderr or command.startswith("eval ")
 
 
 def only_run_before_others(workplace: Path) -> Path:
