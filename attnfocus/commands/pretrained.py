@@ -11,7 +11,7 @@ from attnfocus.data import WordVectors, find_vectors, read_vectors, vector_size
 from attnfocus.data.codec import Codec, TextLabelCodec, TextPairCodec
 from attnfocus.data.tokenizer import Tokenizer
 from attnfocus.errors import ConfigError
-from attnfocus.models.embeddings import fill_table
+from attnfocus.models.embeddings import TokenEmbedding
 
 
 def check_vectors(setup: Setup) -> None:
@@ -54,7 +54,7 @@ def fill_tables(setup: Setup, model: nn.Module, vectors: Mapping[str, WordVector
     for side, found in vectors.items():
         table = _tables(setup, model)[side]
         ids, values = (torch.from_numpy(each).to(table.weight.device) for each in (found.ids, found.values))
-        fill_table(table, ids, values, setup.embedding.rescale)
+        table.fill(ids, values, setup.embedding.rescale)
         lines.append(
             f"{setup.embedding.files[side][0]}: {found.coverage}{', frozen' if setup.embedding.frozen else ''}"
         )
@@ -68,8 +68,8 @@ def freeze_tables(setup: Setup, model: nn.Module) -> None:
             _tables(setup, model)[side].weight.requires_grad_(False)
 
 
-def _tables(setup: Setup, model: Any) -> dict[str, nn.Embedding]:
-    tables: dict[str, nn.Embedding] = model.token_tables() if hasattr(model, "token_tables") else {}
+def _tables(setup: Setup, model: Any) -> dict[str, TokenEmbedding]:
+    tables: dict[str, TokenEmbedding] = model.token_tables() if hasattr(model, "token_tables") else {}
     for side, (key, _) in setup.embedding.files.items():
         if side not in tables:
             raise ConfigError(

@@ -6,7 +6,9 @@ A decoder runs over any number of tokens from a given state: over the whole targ
 when decoding. Both are the same code.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,8 @@ from attnfocus.attention import BaseAttention, History, Memory
 from attnfocus.attention.heads import linear
 from attnfocus.models.recurrent import LayerState, RecurrentCells, RecurrentLayers, RecurrentOptions, RecurrentState
 from attnfocus.models.stepwise import StepwiseLinear
+
+Activation = Literal["linear", "tanh"]
 
 
 class EncodedSource(NamedTuple):
@@ -40,6 +44,19 @@ class Decoded(NamedTuple):
     weights: Tensor | None
 
 
+@dataclass(frozen=True)
+class ReadoutOptions:
+    """The vector that the output layer scores: its width, and the activation of the layer that makes it."""
+
+    dim: int
+    activation: Activation
+
+    @property
+    def function(self) -> Callable[[Tensor], Tensor]:
+        """The activation itself."""
+        return torch.tanh if self.activation == "tanh" else nn.Identity()
+
+
 class Bridge(nn.Module):
     """The decoder's first state from the encoder's last: s_0 = tanh(W h), layer by layer (Bahdanau et al. 2015, A.2.2).
 
@@ -61,25 +78,26 @@ class Bridge(nn.Module):
 
 
 class RecurThenAttend(nn.Module):
-    """Luong et al. 2015 (arXiv:1508.04025), eq. 5: h~_t = tanh(W_c [c_t; h_t]), c_t attended with the new state h_t.
+    """Luong et al. 2015 (arXiv:1508.04025), eq. 5: h~_t = f(W_c [c_t; h_t]), c_t attended with the new state h_t.
 
-    With input feeding (sec. 3.3) h~_{t-1} is part of the next step's input, so that the tokens come one by one;
-    without, all tokens pass through the RNN in one call and attend in another.
+    f is the readout's activation. With input feeding (sec. 3.3) h~_{t-1} is part of the next step's input, so that the
+    tokens come one by one; without, all tokens pass through the RNN in one call and attend in another.
     """
 
     def __init__(
-        self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: BaseAttention, input_feeding: bool
+        self, embed_dim: int, readout: ReadoutOptions, options: RecurrentOptions, attention: BaseAttention, feeds: bool
     ) -> None:
         super().__init__()
-        self.readout_dim = readout_dim
-        self.input_feeding = input_feeding
+        self.readout_dim = readout.dim
+        self.activate = readout.function
+        self.input_feeding = feeds
         self.attention = attention
         self.recurrent: Any
-        if input_feeding:
-            self.recurrent = RecurrentCells(embed_dim, readout_dim, options)
+        if feeds:
+            self.recurrent = RecurrentCells(embed_dim, readout.dim, options)
         else:
             self.recurrent = RecurrentLayers(embed_dim, options)
-        self.readout = linear(attention.output_dim + options.hidden_size, readout_dim, bias=False)
+        self.readout = linear(attention.output_dim + options.hidden_size, readout.dim, bias=False)
 
     def start(self, layers: RecurrentState, source: EncodedSource) -> DecoderState:
         """The state before the first token; the vector fed first is 0."""
@@ -93,7 +111,7 @@ class RecurThenAttend(nn.Module):
             return self._one_by_one(embedded, state, source, need_weights)
         hidden, layers = self.recurrent(embedded, state.layers)  # (N, T, H)
         context, weights, history = self.attention.advance(hidden, source.attended, state.history, need_weights)
-        readout = torch.tanh(self.readout(torch.cat((context, hidden), dim=-1)))
+        readout = self.activate(self.readout(torch.cat((context, hidden), dim=-1)))
         return Decoded(readout, DecoderState(layers, None, history), weights)
 
     def _one_by_one(self, embedded: Tensor, state: DecoderState, source: EncodedSource, need_weights: bool) -> Decoded:
@@ -106,7 +124,7 @@ class RecurThenAttend(nn.Module):
             hidden = layers[-1].hidden
             query = hidden.unsqueeze(1)  # (N, 1, H)
             context, weights, history = self.attention.advance(query, source.attended, history, need_weights)
-            fed = torch.tanh(combine(torch.cat((context.squeeze(1), hidden), dim=-1)))
+            fed = self.activate(combine(torch.cat((context.squeeze(1), hidden), dim=-1)))
             readouts.append(fed)
             maps.append(weights)
         return Decoded(torch.stack(readouts, dim=1), DecoderState(layers, fed, history), join_weights(maps))
@@ -115,15 +133,18 @@ class RecurThenAttend(nn.Module):
 class AttendThenRecur(nn.Module):
     """Bahdanau et al. 2015 (arXiv:1409.0473), A.2.2: c_t attended with s_{t-1}, then s_t = f(s_{t-1}, [y_{t-1}; c_t]).
 
-    The readout is tanh(W [s_t; c_t; y_{t-1}]), as in Nematus (Sennrich et al. 2017, arXiv:1703.04357), in place of the
-    paper's maxout over s_{t-1}.
+    The readout is f(W [s_t; c_t; y_{t-1}]), as in Nematus (Sennrich et al. 2017, arXiv:1703.04357, where f is tanh), in
+    place of the paper's maxout over s_{t-1}.
     """
 
-    def __init__(self, embed_dim: int, readout_dim: int, options: RecurrentOptions, attention: BaseAttention) -> None:
+    def __init__(
+        self, embed_dim: int, readout: ReadoutOptions, options: RecurrentOptions, attention: BaseAttention
+    ) -> None:
         super().__init__()
+        self.activate = readout.function
         self.attention = attention
         self.recurrent = RecurrentCells(embed_dim, attention.output_dim, options)
-        self.readout = linear(options.hidden_size + attention.output_dim + embed_dim, readout_dim)
+        self.readout = linear(options.hidden_size + attention.output_dim + embed_dim, readout.dim)
 
     def start(self, layers: RecurrentState, source: EncodedSource) -> DecoderState:
         """The state before the first token."""
@@ -142,7 +163,7 @@ class AttendThenRecur(nn.Module):
             contexts.append(context)
             maps.append(weights)
         parts = (torch.stack(hiddens, dim=1), torch.cat(contexts, dim=1), embedded)
-        readout = torch.tanh(self.readout(torch.cat(parts, dim=-1)))
+        readout = self.activate(self.readout(torch.cat(parts, dim=-1)))
         return Decoded(readout, DecoderState(layers, None, history), join_weights(maps))
 
 

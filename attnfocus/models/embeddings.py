@@ -3,6 +3,7 @@
 Shapes: B batch, L positions, D embed_dim.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -16,35 +17,57 @@ from attnfocus.special import PAD
 PositionKind = Literal["none", "sinusoidal", "learned"]
 
 
-def token_embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
-    """A table of N(0, 1 / embed_dim) whose row of padding is 0 and stays 0.
+class TokenEmbedding(nn.Embedding):
+    """sqrt(D) times the rows of a table of N(0, 1 / D), for D = embed_dim (Vaswani et al. 2017, sec. 3.4).
 
-    Rows then have a length of 1, which serves a tied output too (Vaswani et al. 2017, sec. 3.4, arXiv:1706.03762): the
-    product with a vector whose entries are of order 1 is of order 1.
+    The entries that a model reads are then of order 1, and rows of length 1 serve as a tied output layer too: their
+    product with a vector whose entries are of order 1 is of order 1. The row of padding is 0 and stays 0.
     """
-    embedding = nn.Embedding(vocab_size, embed_dim, padding_idx=PAD)
-    with torch.no_grad():
-        nn.init.normal_(embedding.weight, std=embed_dim**-0.5)
-        embedding.weight[PAD].zero_()
-    return embedding
+
+    def __init__(self, vocab_size: int, embed_dim: int) -> None:
+        super().__init__(vocab_size, embed_dim, padding_idx=PAD)
+        self.scale = math.sqrt(embed_dim)
+
+    def reset_parameters(self) -> None:
+        """Draws the table anew."""
+        with torch.no_grad():
+            nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
+            self.weight[PAD].zero_()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (...) -> (..., D)."""
+        return super().forward(ids) * self.scale
+
+    def fill(self, ids: Tensor, vectors: Tensor, rescale: bool = False) -> None:
+        """Puts pretrained vectors (N, D) where the model reads them for `ids` (N,); to be called on a new table.
+
+        What is read for the others, padding apart, stays random, with the mean square of the vectors (as found better
+        by Kim 2014, sec. 4.3, arXiv:1408.5882).
+
+        Args:
+            rescale: multiply all vectors by one number, so that their entries are of order 1, as those of a new table.
+        """
+        rows = vectors / self.scale
+        length = rows.square().sum(dim=-1).mean().sqrt()
+        with torch.no_grad():
+            if rescale and length > 0:
+                rows = rows / length
+            elif length > 0:
+                self.weight.mul_(length)
+            self.weight[ids] = rows
 
 
-def fill_table(table: nn.Embedding, ids: Tensor, vectors: Tensor, rescale: bool = False) -> None:
-    """Puts pretrained vectors (N, D) into the rows `ids` (N,) of a new table.
+def output_layer(dim: int, vocab_size: int, tied_to: TokenEmbedding | None) -> nn.Linear:
+    """Scores of all tokens from a vector: a linear layer over the rows of a table, or over rows drawn alike.
 
-    The rows without one, padding's apart, stay random, with the mean square of the vectors (as found better by Kim
-    2014, sec. 4.3, arXiv:1408.5882).
-
-    Args:
-        rescale: multiply all vectors by one number, so that their root-mean-square length is 1, as in a new table.
+    Xavier's bound, which takes the vocabulary for a width, would start the scores near 0, from where they learn slowly.
     """
-    length = vectors.square().sum(dim=-1).mean().sqrt()
-    with torch.no_grad():
-        if rescale and length > 0:
-            vectors = vectors / length
-        elif length > 0:
-            table.weight.mul_(length)
-        table.weight[ids] = vectors
+    layer = linear(dim, vocab_size)
+    if tied_to is not None:
+        layer.weight = tied_to.weight
+    else:
+        nn.init.normal_(layer.weight, std=dim**-0.5)
+    return layer
 
 
 class InputEmbedding(nn.Module):
@@ -63,13 +86,13 @@ class InputEmbedding(nn.Module):
             )
         self.takes_ids = vocab_size is not None
         if vocab_size is not None:
-            self.embed: nn.Module = token_embedding(vocab_size, embed_dim)
+            self.embed: nn.Module = TokenEmbedding(vocab_size, embed_dim)
         elif input_dim is not None:
             self.embed = linear(input_dim, embed_dim)
 
-    def tables(self) -> dict[str, nn.Embedding]:
+    def tables(self) -> dict[str, TokenEmbedding]:
         """The table of the source's tokens; none for vectors."""
-        return {"source": self.embed} if isinstance(self.embed, nn.Embedding) else {}
+        return {"source": self.embed} if isinstance(self.embed, TokenEmbedding) else {}
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Embed inputs; `mask` (B, L) is True at real positions."""

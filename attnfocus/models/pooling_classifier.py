@@ -12,7 +12,7 @@ from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
-from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind
+from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
 from attnfocus.models.pooling import AttentionPooling, shortest_limit
@@ -60,7 +60,7 @@ class PoolingClassifier(nn.Module):
         self.output = linear(self.pooling.output_dim, num_classes)
         self.dropout = dropout
 
-    def token_tables(self) -> dict[str, nn.Embedding]:
+    def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed."""
         return self.embedding.tables()
 

@@ -12,7 +12,7 @@ from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
-from attnfocus.models.embeddings import InputEmbedding
+from attnfocus.models.embeddings import InputEmbedding, TokenEmbedding
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
@@ -62,7 +62,7 @@ class RNNClassifier(nn.Module):
         self.output = linear(self.pooling.output_dim, num_classes)
         self.dropout = dropout
 
-    def token_tables(self) -> dict[str, nn.Embedding]:
+    def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed."""
         return self.embedding.tables()
 

@@ -10,10 +10,17 @@ from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
-from attnfocus.models.decoder import AttendThenRecur, Bridge, DecoderState, EncodedSource, RecurThenAttend
-from attnfocus.models.embeddings import token_embedding
+from attnfocus.models.decoder import (
+    Activation,
+    AttendThenRecur,
+    Bridge,
+    DecoderState,
+    EncodedSource,
+    ReadoutOptions,
+    RecurThenAttend,
+)
+from attnfocus.models.embeddings import TokenEmbedding, output_layer
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput
@@ -34,6 +41,8 @@ class Seq2Seq(nn.Module):
         num_layers: layers of the encoder and of the decoder.
         order: whether the decoder moves on before it attends (Luong) or attends before it moves on (Bahdanau).
         input_feeding: feed the attentional vector back (Luong et al. 2015, sec. 3.3); with recur_then_attend only.
+        readout: whether the readout is a linear function of state and context, or tanh of it (Luong et al. 2015, eq.
+            5), which bounds the scores of the output layer and so learns more slowly.
         tied_embeddings: which tables are one: none, the decoder's input and output (Press & Wolf 2017), or the
             source's too (needs one vocabulary). The readout is then embed_dim wide, else hidden_size.
         dropout: of embeddings, between layers, and of the readout before the output layer.
@@ -58,6 +67,7 @@ class Seq2Seq(nn.Module):
         bidirectional: bool = True,
         order: Literal["recur_then_attend", "attend_then_recur"] = "recur_then_attend",
         input_feeding: bool = False,
+        readout: Activation = "linear",
         tied_embeddings: Literal["none", "decoder", "all"] = "decoder",
         dropout: Probability = 0.3,
     ) -> None:
@@ -82,23 +92,22 @@ class Seq2Seq(nn.Module):
                 "Use attention/pattern=full with attention/position=none, or model=transformer."
             )
         self.max_input_length = attend.max_length
-        readout_dim = hidden_size if tied_embeddings == "none" else embed_dim
+        made = ReadoutOptions(hidden_size if tied_embeddings == "none" else embed_dim, readout)
         self.decoder: RecurThenAttend | AttendThenRecur
         if order == "recur_then_attend":
-            self.decoder = RecurThenAttend(embed_dim, readout_dim, options, attend, input_feeding)
+            self.decoder = RecurThenAttend(embed_dim, made, options, attend, input_feeding)
         else:
-            self.decoder = AttendThenRecur(embed_dim, readout_dim, options, attend)
-        self.target_embedding = token_embedding(target_vocab_size, embed_dim)
+            self.decoder = AttendThenRecur(embed_dim, made, options, attend)
+        self.target_embedding = TokenEmbedding(target_vocab_size, embed_dim)
         if tied_embeddings == "all":
             self.source_embedding = self.target_embedding
         else:
-            self.source_embedding = token_embedding(source_vocab_size, embed_dim)
-        self.output = linear(readout_dim, target_vocab_size)
-        if tied_embeddings != "none":
-            self.output.weight = self.target_embedding.weight
+            self.source_embedding = TokenEmbedding(source_vocab_size, embed_dim)
+        tied_to = None if tied_embeddings == "none" else self.target_embedding
+        self.output = output_layer(made.dim, target_vocab_size, tied_to)
         self.dropout = dropout
 
-    def token_tables(self) -> dict[str, nn.Embedding]:
+    def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
         return {"source": self.source_embedding, "target": self.target_embedding}
 

@@ -3,7 +3,6 @@
 Shapes: B batch, L positions, D embed_dim, C classes.
 """
 
-import math
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
@@ -15,7 +14,7 @@ from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
-from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind
+from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.length_groups import by_length_groups
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
@@ -81,10 +80,8 @@ class TransformerClassifier(nn.Module):
         self.max_input_length = self._longest(layers[0].attention.max_length)
         self.output = linear(embed_dim if self.pooling is None else self.pooling.output_dim, num_classes)
         self.dropout = dropout
-        # A table's rows have a length of 1; times sqrt(D) their entries are of order 1, as those of the positions.
-        self.scale = math.sqrt(embed_dim) if vocab_size is not None else 1.0
 
-    def token_tables(self) -> dict[str, nn.Embedding]:
+    def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed."""
         return self.embedding.tables()
 
@@ -102,7 +99,7 @@ class TransformerClassifier(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         inputs = with_a_position(inputs)
         mask = length_mask(lengths, inputs.shape[1])
-        states = self.position(self.embedding(inputs, mask) * self.scale)
+        states = self.position(self.embedding(inputs, mask))
         if self.cls is not None:
             states = torch.cat((self.cls.expand(len(states), 1, -1), states), dim=1)
             mask = F.pad(mask, (1, 0), value=True)

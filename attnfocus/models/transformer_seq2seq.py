@@ -4,7 +4,6 @@ Shapes: B sentences, N rows (sentences, or hypotheses of a beam), S source token
 V target vocabulary, H heads.
 """
 
-import math
 from collections.abc import Collection
 from typing import ClassVar, Literal, NamedTuple, TypeVar
 
@@ -12,10 +11,9 @@ from torch import Tensor, nn
 
 from attnfocus.attention import Memory
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
-from attnfocus.models.embeddings import PositionEmbedding, PositionKind, token_embedding
+from attnfocus.models.embeddings import PositionEmbedding, PositionKind, TokenEmbedding, output_layer
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.models.pooling import shortest_limit
@@ -190,17 +188,15 @@ class TransformerSeq2Seq(nn.Module):
         limits = self.source_position.max_length, self.encoder.max_length, self.decoder.max_source_length
         self.max_input_length = shortest_limit(*limits)
         self.max_output_length = shortest_limit(self.target_position.max_length, self.decoder.max_length)
-        self.target_embedding = token_embedding(target_vocab_size, embed_dim)
+        self.target_embedding = TokenEmbedding(target_vocab_size, embed_dim)
         self.source_embedding = self.target_embedding
         if tied_embeddings != "all":
-            self.source_embedding = token_embedding(source_vocab_size, embed_dim)
-        self.output = linear(embed_dim, target_vocab_size)
-        if tied_embeddings != "none":
-            self.output.weight = self.target_embedding.weight
+            self.source_embedding = TokenEmbedding(source_vocab_size, embed_dim)
+        tied_to = None if tied_embeddings == "none" else self.target_embedding
+        self.output = output_layer(embed_dim, target_vocab_size, tied_to)
         self.dropout = dropout
-        self.scale = math.sqrt(embed_dim)  # the table's rows have a length of 1, positions entries of order 1
 
-    def token_tables(self) -> dict[str, nn.Embedding]:
+    def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
         return {"source": self.source_embedding, "target": self.target_embedding}
 
@@ -248,11 +244,11 @@ class TransformerSeq2Seq(nn.Module):
     def _encode(self, source: Tensor, lengths: Tensor, need_weights: bool) -> tuple[TransformerMemory, Weights]:
         source = with_a_position(source)
         mask = length_mask(lengths, source.shape[1]).unsqueeze(1)  # (B, 1, S)
-        states = self.source_position(self.source_embedding(source) * self.scale)
+        states = self.source_position(self.source_embedding(source))
         states, weights = self.encoder(dropout(states, self.dropout, self.training), mask, need_weights)
         return self.decoder.prepare(states, mask), weights
 
     def _embed_target(self, tokens: Tensor, first: int) -> Tensor:
         """tokens (N, T), the first of which is number `first` -> (N, T, D)."""
-        states: Tensor = self.target_position(self.target_embedding(tokens) * self.scale, first)
+        states: Tensor = self.target_position(self.target_embedding(tokens), first)
         return dropout(states, self.dropout, self.training)

@@ -34,9 +34,14 @@ CLASSIFY = ("model=rnn_classifier", "dataset=labelled_text", "dataset.train=rows
 
 
 def rows_of(loaded: attnfocus.Run) -> dict[str, list[float]]:
-    table = loaded.model.token_tables()["source"].weight
+    """What the model reads for the words of the file."""
     words = loaded.codec.tokenizer.vocabulary
-    return {word: table[words.index(word)].tolist() for word in VECTORS}
+    return {word: read(loaded.model.token_tables()["source"], words.index(word)) for word in VECTORS}
+
+
+def read(table: torch.nn.Module, token: int) -> list[float]:
+    numbers: list[float] = table(torch.tensor(token)).tolist()
+    return numbers
 
 
 def test_frozen_vectors_stay_and_the_run_needs_the_file_no_more(
@@ -73,7 +78,7 @@ def test_both_sides_of_a_translation_get_theirs(folder: Path) -> None:
     tables = loaded.model.token_tables()
     for side, word in (("source", "good"), ("target", "bad")):
         tokens = getattr(loaded.codec, f"{side}_tokenizer").vocabulary
-        assert tables[side].weight[tokens.index(word)].tolist() == VECTORS[word]
+        assert read(tables[side], tokens.index(word)) == VECTORS[word]
     with pytest.raises(ConfigError, match="source and target have one table here"):
         run(*pairs, *frozen, "model.tied_embeddings=all", "run_dir=tied")
 
@@ -95,17 +100,18 @@ def test_what_does_not_fit_is_refused_with_the_way_out(folder: Path) -> None:
 
 
 def test_rescaled_vectors_are_as_long_as_new_ones() -> None:
-    from attnfocus.models.embeddings import fill_table, token_embedding
+    from attnfocus.models.embeddings import TokenEmbedding
 
     torch.manual_seed(0)
     ids, vectors = torch.arange(4, 104), 5 * torch.randn(100, 64)
     for rescale in (False, True):
-        table = token_embedding(500, 64)
-        fill_table(table, ids, vectors, rescale)
-        given, others = table.weight[4:104], table.weight[104:]
-        length = 1.0 if rescale else 40.0  # 5 * sqrt(64)
+        table = TokenEmbedding(500, 64)
+        table.fill(ids, vectors, rescale)
+        read = table(torch.arange(500))
+        given, others = read[4:104], read[104:]
+        length = 8.0 if rescale else 40.0  # sqrt(64), 5 * sqrt(64)
         for rows in (given, others):
             assert rows.square().sum(-1).mean().sqrt().item() == pytest.approx(length, rel=0.03)
         assert torch.nn.functional.cosine_similarity(given, vectors, dim=-1).min() > 0.9999
-        assert not table.weight[0].any()
+        assert not read[0].any()
         assert torch.equal(given, vectors) is not rescale

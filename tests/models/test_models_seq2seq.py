@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from decoder_presets import CASES, NOT_DECODING, VARIANTS
+from torch import nn
 from torch.nn import functional as F
 
 from attnfocus.models import Seq2Seq
@@ -88,8 +89,9 @@ def test_empty_source_gives_finite_logits_and_gradients(name, variant, make_atte
         assert all(g.isfinite().all() for g in gradients(model, output.logits.sum()).values())
 
 
-def test_order_luong_is_equation_5_written_as_a_loop(make_attention):
-    model = build(make_attention("dot"), tied_embeddings="none", input_feeding=True)
+@pytest.mark.parametrize(("readout", "f"), [("tanh", torch.tanh), ("linear", nn.Identity())])
+def test_order_luong_is_equation_5_written_as_a_loop(readout, f, make_attention):
+    model = build(make_attention("dot"), tied_embeddings="none", input_feeding=True, readout=readout)
     source, lengths, target = batch()
     decoder, cell = model.decoder, model.decoder.recurrent.cells[0]
     outputs, finals = model.encoder(model.source_embedding(source), lengths)
@@ -98,17 +100,24 @@ def test_order_luong_is_equation_5_written_as_a_loop(make_attention):
         h, c = torch.tanh(model.bridge.hidden[0](final)), model.bridge.cell[0](final)
         fed = torch.zeros(8, dtype=torch.float64)
         for position, token in enumerate(target[row].tolist()):
-            y = model.target_embedding.weight[token]
+            y = 6**0.5 * model.target_embedding.weight[token]
             h, c = cell(torch.cat([y, fed]), (h, c))
             weights = torch.softmax(torch.stack([h @ key for key in keys]), 0)
             context = sum(weight * key for weight, key in zip(weights, keys, strict=True))
-            fed = torch.tanh(decoder.readout.weight @ torch.cat([context, h]))
+            fed = f(decoder.readout.weight @ torch.cat([context, h]))
             expected = model.output.weight @ fed + model.output.bias
             torch.testing.assert_close(model(source, lengths, target).logits[row, position], expected)
 
 
-def test_order_bahdanau_attends_with_the_top_state_before_the_token(make_attention):
-    changes = {"order": "attend_then_recur", "cell": "gru", "num_layers": 2, "tied_embeddings": "none"}
+@pytest.mark.parametrize(("readout", "f"), [("tanh", torch.tanh), ("linear", nn.Identity())])
+def test_order_bahdanau_attends_with_the_top_state_before_the_token(readout, f, make_attention):
+    changes = {
+        "readout": readout,
+        "order": "attend_then_recur",
+        "cell": "gru",
+        "num_layers": 2,
+        "tied_embeddings": "none",
+    }
     model = build(make_attention("dot"), **changes)
     source, lengths, target = batch()
     logits, (lower, upper) = model(source, lengths, target).logits, model.decoder.recurrent.cells
@@ -117,12 +126,12 @@ def test_order_bahdanau_attends_with_the_top_state_before_the_token(make_attenti
         keys = outputs[row, :length]
         r, s = (torch.tanh(model.bridge.hidden[depth](finals[depth][row])) for depth in range(2))
         for position, token in enumerate(target[row].tolist()):
-            y = model.target_embedding.weight[token]
+            y = 6**0.5 * model.target_embedding.weight[token]
             context = torch.softmax(keys @ s, 0) @ keys
             r = lower(torch.cat([y, context]), r)
             s = upper(r, s)
-            readout = torch.tanh(model.decoder.readout(torch.cat([s, context, y])))
-            torch.testing.assert_close(logits[row, position], F.linear(readout, model.output.weight, model.output.bias))
+            made = f(model.decoder.readout(torch.cat([s, context, y])))
+            torch.testing.assert_close(logits[row, position], F.linear(made, model.output.weight, model.output.bias))
 
 
 def test_weights_are_given_only_when_asked_for(make_attention):
