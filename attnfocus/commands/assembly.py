@@ -68,13 +68,12 @@ class Setup:
         )
 
 
-def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_train: bool = True) -> Setup:
+def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
     """Checks everything that can be checked before data is read.
 
     Args:
         values: the configuration.
         trusted: packages, besides our own, whose classes it may name.
-        will_train: also try the optimizer, for which torch imports its compiler: a second and more.
 
     Raises:
         ConfigError: every problem at once.
@@ -91,7 +90,7 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_
     config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
     if config is None or data_options is None or source_node is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, data_options, source_node, embedding, checker, will_train)
+    return _assemble(config, data_options, source_node, embedding, checker)
 
 
 def _assemble(
@@ -100,7 +99,6 @@ def _assemble(
     source_node: Mapping[str, Any],
     embedding: EmbeddingOptions,
     checker: Checker,
-    will_train: bool,
 ) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
@@ -130,7 +128,7 @@ def _assemble(
         problems.append(_cannot_serve(config.choices, serves, data_options.task))
     else:
         trial = attempt("model", lambda: _on_meta(model, attention, data_options.task))
-        if trial is not None and will_train:
+        if trial is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
