@@ -33,7 +33,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
     overrides = [hide_override(text) for text in overrides]
     _redact_hydra_file(folder.parent / HYDRA_FILE)
     (folder / JOB_FILE).write_text(json.dumps(overrides, ensure_ascii=False), encoding="utf-8")
-    say(open_console(), f"\njob {_job_number(folder)[0]}: {' '.join(overrides)}", style="bold")
+    say(open_console(), f"\njob {job_order(folder)[0]}: {' '.join(overrides)}", style="bold")
     try:
         code = job()
     except UserError as error:
@@ -67,7 +67,7 @@ def finish_sweep(sweep_dir: Path) -> int:
     Returns:
         0, or 1 if any job failed.
     """
-    folders = sorted((path.parent for path in sweep_dir.glob(f"*/{JOB_FILE}")), key=_job_number)
+    folders = sorted((path.parent for path in sweep_dir.glob(f"*/{JOB_FILE}")), key=job_order)
     overrides = [_overrides(folder) for folder in folders]
     varying = _varying(overrides)
     jobs = [
@@ -81,6 +81,12 @@ def finish_sweep(sweep_dir: Path) -> int:
     print_failures(console, jobs)
     say(console, f"\nresults  {sweep_dir / 'results.csv'}", wrap=False)
     return 1 if any(job.status == "failed" for job in jobs) else 0
+
+
+def job_order(folder: Path) -> tuple[int, str]:
+    """To sort folders by: jobs of a sweep, called 0_..., 1_..., ..., 10_..., by their number, after all others."""
+    number = folder.name.split("_")[0]
+    return (int(number) if number.isdecimal() else -1, folder.name)
 
 
 def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
@@ -110,11 +116,6 @@ def _direction(jobs: Sequence[JobResult]) -> Any:
 def _overrides(folder: Path) -> dict[str, str]:
     texts: list[str] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
     return {key: value for key, _, value in (text.partition("=") for text in texts)}
-
-
-def _job_number(folder: Path) -> tuple[int, str]:
-    number = folder.name.split("_")[0]
-    return (int(number) if number.isdigit() else -1, folder.name)
 
 
 def _varying(overrides: Sequence[Mapping[str, str]]) -> list[str]:
