@@ -1,7 +1,6 @@
 """Sweeps: each job's outcome is written into its folder; the end is a table and a results.csv over all of them."""
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.commands.rundir import SUMMARY_FILE, write_summary
-from attnfocus.config.read import load_yaml, save_yaml
+from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.errors import UserError
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.report.console import open_console, say
 from attnfocus.report.results import JobResult, print_failures, print_results, write_results_csv
+from attnfocus.report.summary import replace_file
 from attnfocus.tasks import TASKS
 
 JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
@@ -56,9 +56,7 @@ def _redact_hydra_file(path: Path) -> None:
     values = redact(load_yaml(path))
     given = values["hydra"]["overrides"]
     given["task"] = [hide_override(text) for text in given["task"]]
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # jobs may run side by side
-    save_yaml(staged, values)
-    staged.replace(path)
+    replace_file(path, yaml_text(values).encode(), contested=True)  # jobs may run side by side
 
 
 def finish_sweep(sweep_dir: Path) -> int:
