@@ -1,4 +1,4 @@
-"""What the tests of several models have in common: a batch of sentence pairs, gradients, dropout, a task to learn."""
+"""What tests of several models share: sentence pairs, gradients, steps against teacher forcing, dropout, learning."""
 
 import torch
 from torch.nn import functional as F
@@ -22,6 +22,18 @@ def gradients(model, loss):
     model.zero_grad()
     loss.backward()
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_steps_equal_teacher_forcing(model, cross):
+    """`cross` is what a forward pass calls the weights that a step gives."""
+    source, lengths, target = batch()
+    output = model(source, lengths, target, need_weights=True)
+    memory = model.encode(source, lengths)
+    state = model.start(memory)
+    for position, tokens in enumerate(target.unbind(1)):
+        logits, state, weights = model.step(tokens, state, memory, need_weights=True)
+        torch.testing.assert_close(logits, output.logits[:, position])
+        torch.testing.assert_close(weights, output.weights[cross][:, :, position])
 
 
 def assert_dropout_acts_in_training_only(model, inputs):

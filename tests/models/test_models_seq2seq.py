@@ -5,7 +5,13 @@ from functools import partial
 import pytest
 import torch
 from decoder_presets import CASES, NOT_DECODING, VARIANTS
-from sequence_toys import assert_dropout_acts_in_training_only, batch, gradients, loss_after_learning
+from sequence_toys import (
+    assert_dropout_acts_in_training_only,
+    assert_steps_equal_teacher_forcing,
+    batch,
+    gradients,
+    loss_after_learning,
+)
 from torch.nn import functional as F
 
 from attnfocus.models import Seq2Seq
@@ -39,14 +45,7 @@ def test_padding_never_changes_the_result(name, variant, need_weights, make_atte
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_teacher_forcing_equals_stepping(name, variant, make_attention):
     model = build(make_attention(name), **VARIANTS[variant])
-    source, lengths, target = batch()
-    output = model(source, lengths, target, need_weights=True)
-    memory = model.encode(source, lengths)
-    state = model.start(memory)
-    for position, tokens in enumerate(target.unbind(1)):
-        logits, state, weights = model.step(tokens, state, memory, need_weights=True)
-        torch.testing.assert_close(logits, output.logits[:, position])
-        torch.testing.assert_close(weights, output.weights["cross"][:, :, position])
+    assert_steps_equal_teacher_forcing(model, "cross")
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)

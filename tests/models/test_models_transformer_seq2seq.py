@@ -2,7 +2,13 @@
 
 import pytest
 import torch
-from sequence_toys import assert_dropout_acts_in_training_only, batch, gradients, loss_after_learning
+from sequence_toys import (
+    assert_dropout_acts_in_training_only,
+    assert_steps_equal_teacher_forcing,
+    batch,
+    gradients,
+    loss_after_learning,
+)
 from torch import nn
 from translator_presets import CASES, EVERYWHERE, PLACES, SIZES, SOMEWHERE, VARIANTS, refusal
 
@@ -58,16 +64,9 @@ def test_padding_never_changes_the_result(name, place, variant, need_weights, ma
 @pytest.mark.parametrize("graph", [False, True], ids=["buffers", "graph"])
 def test_teacher_forcing_equals_stepping(name, place, variant, graph, make):
     model = make(name, place, variant)
-    source, lengths, target = batch()
     aligning = max(0, len(model.decoder.layers) - 2)
     with torch.set_grad_enabled(graph):
-        output = model(source, lengths, target, need_weights=True)
-        memory = model.encode(source, lengths)
-        state = model.start(memory)
-        for position, tokens in enumerate(target.unbind(1)):
-            logits, state, weights = model.step(tokens, state, memory, need_weights=True)
-            torch.testing.assert_close(logits, output.logits[:, position])
-            torch.testing.assert_close(weights, output.weights[f"decoder.layers.{aligning}.cross"][:, :, position])
+        assert_steps_equal_teacher_forcing(model, f"decoder.layers.{aligning}.cross")
 
 
 def test_stepping_over_many_tokens_equals_teacher_forcing(make):
