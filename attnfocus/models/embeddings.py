@@ -14,6 +14,7 @@ from attnfocus.errors import DataError
 from attnfocus.special import PAD
 
 PositionKind = Literal["none", "sinusoidal", "learned"]
+Tying = Literal["none", "decoder", "all"]  # which tables of a translator are one; see `tables_of`
 
 
 def token_embedding(vocab_size: int, embed_dim: int) -> nn.Embedding:
@@ -113,3 +114,36 @@ def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = 
     positions = torch.arange(first, first + num_positions, device=device)
     turns = angles(positions, embed_dim, 10000.0, torch.float32)  # (L, ceil(D / 2))
     return torch.stack((turns.sin(), turns.cos()), dim=-1).flatten(1)[:, :embed_dim]
+
+
+def require_one_vocabulary(tying: Tying, source_vocab_size: int, target_vocab_size: int) -> None:
+    """Refuses to tie the tables of two vocabularies, as far as their sizes tell.
+
+    Raises:
+        ValueError: both sizes, and what works.
+    """
+    if tying == "all" and source_vocab_size != target_vocab_size:
+        raise ValueError(
+            f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
+            "target tokens. Use a shared tokenizer, or tied_embeddings=decoder."
+        )
+
+
+def tables_of(
+    tying: Tying, vocab_sizes: tuple[int, int], embed_dim: int, readout_dim: int
+) -> tuple[nn.Embedding, nn.Embedding, nn.Linear]:
+    """A translator's tables of target and source tokens, and its output layer, of `readout_dim` inputs.
+
+    Args:
+        tying: which share their weights: none, target and output (Press & Wolf 2017, arXiv:1608.05859), or all.
+        vocab_sizes: of source and target.
+        embed_dim: width of the tables; where they are tied, `readout_dim` too.
+        readout_dim: width of what the output layer reads.
+    """
+    source_vocab_size, target_vocab_size = vocab_sizes
+    target = token_embedding(target_vocab_size, embed_dim)
+    source = target if tying == "all" else token_embedding(source_vocab_size, embed_dim)
+    output = linear(readout_dim, target_vocab_size)
+    if tying != "none":
+        output.weight = target.weight
+    return target, source, output

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.heads import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.decoder import AttendThenRecur, Bridge, DecoderState, EncodedSource, RecurThenAttend
-from attnfocus.models.embeddings import token_embedding
+from attnfocus.models.embeddings import Tying, require_one_vocabulary, tables_of
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput
@@ -58,15 +57,12 @@ class Seq2Seq(nn.Module):
         bidirectional: bool = True,
         order: Literal["recur_then_attend", "attend_then_recur"] = "recur_then_attend",
         input_feeding: bool = False,
-        tied_embeddings: Literal["none", "decoder", "all"] = "decoder",
+        tied_embeddings: Tying = "decoder",
         dropout: Probability = 0.3,
     ) -> None:
         super().__init__()
-        if tied_embeddings == "all" and source_vocab_size != target_vocab_size:
-            raise ValueError(
-                f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
-                "target tokens. Use a shared tokenizer, or tied_embeddings=decoder."
-            )
+        vocab_sizes = source_vocab_size, target_vocab_size
+        require_one_vocabulary(tied_embeddings, *vocab_sizes)
         if input_feeding and order == "attend_then_recur":
             raise ValueError(
                 "input_feeding=true belongs to order=recur_then_attend: with attend_then_recur the decoder reads its "
@@ -88,14 +84,8 @@ class Seq2Seq(nn.Module):
             self.decoder = RecurThenAttend(embed_dim, readout_dim, options, attend, input_feeding)
         else:
             self.decoder = AttendThenRecur(embed_dim, readout_dim, options, attend)
-        self.target_embedding = token_embedding(target_vocab_size, embed_dim)
-        if tied_embeddings == "all":
-            self.source_embedding = self.target_embedding
-        else:
-            self.source_embedding = token_embedding(source_vocab_size, embed_dim)
-        self.output = linear(readout_dim, target_vocab_size)
-        if tied_embeddings != "none":
-            self.output.weight = self.target_embedding.weight
+        tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, readout_dim)
+        self.target_embedding, self.source_embedding, self.output = tables
         self.dropout = dropout
 
     def token_tables(self) -> dict[str, nn.Embedding]:
