@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,7 @@ class Setup:
 
     def trial_model(self) -> nn.Module:
         """The model in small sizes without numbers: what can be asked before there are data."""
-        with without_numbers():
-            return self.model(**_TRIAL_SIZES[self.data_options.task])
+        return _without_numbers(self.model, self.data_options.task)
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
@@ -68,13 +68,12 @@ class Setup:
         )
 
 
-def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_train: bool = True) -> Setup:
+def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
     """Checks everything that can be checked before data is read.
 
     Args:
         values: the configuration.
         trusted: packages, besides our own, whose classes it may name.
-        will_train: also try the optimizer, for which torch imports its compiler: a second and more.
 
     Raises:
         ConfigError: every problem at once.
@@ -91,7 +90,7 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = (), *, will_
     config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
     if config is None or data_options is None or source_node is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, data_options, source_node, embedding, checker, will_train)
+    return _assemble(config, data_options, source_node, embedding, checker)
 
 
 def _assemble(
@@ -100,7 +99,6 @@ def _assemble(
     source_node: Mapping[str, Any],
     embedding: EmbeddingOptions,
     checker: Checker,
-    will_train: bool,
 ) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
@@ -118,7 +116,7 @@ def _assemble(
         return None
 
     attention = make_factory(config.attention, trusted)
-    model = make_factory({**config.model}, trusted)
+    model: Callable[..., nn.Module] = partial(make_factory({**config.model}, trusted), attention=attention)
     optimizer = make_factory(config.optimizer, trusted)
     scheduler = make_factory(config.scheduler, trusted)
     source = attempt("dataset", make_factory(source_node, trusted))
@@ -129,8 +127,8 @@ def _assemble(
     if data_options.task not in serves:
         problems.append(_cannot_serve(config.choices, serves, data_options.task))
     else:
-        trial = attempt("model", lambda: _on_meta(model, attention, data_options.task))
-        if trial is not None and will_train:
+        trial = attempt("model", lambda: _without_numbers(model, data_options.task))
+        if trial is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
@@ -146,14 +144,7 @@ def _assemble(
     problems += _decoding_problems(config.decoding, data_options)
     if problems:
         raise ConfigError(problems)
-
-    def model_with_attention(**sizes: Any) -> nn.Module:
-        built: nn.Module = model(attention=attention, **sizes)
-        return built
-
-    return Setup(
-        config, data_options, source, model_with_attention, optimizer, scheduler, task_class, device, embedding
-    )
+    return Setup(config, data_options, source, model, optimizer, scheduler, task_class, device, embedding)
 
 
 def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) -> list[str]:
@@ -183,9 +174,10 @@ def _drops(*nodes: Mapping[str, Any]) -> bool:
     return not rates or any(rates)
 
 
-def _on_meta(model: Callable[..., nn.Module], attention: Callable[..., Any], task: str) -> nn.Module:
+def _without_numbers(model: Callable[..., nn.Module], task: str) -> nn.Module:
+    """The model in small sizes on the meta device."""
     with without_numbers():
-        return model(attention=attention, **_TRIAL_SIZES[task])
+        return model(**_TRIAL_SIZES[task])
 
 
 def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnfocus.commands.resume import flat
 from attnfocus.commands.rundir import (
     BENCH_FILE,
     COMPARE_FILE,
@@ -16,7 +17,7 @@ from attnfocus.commands.rundir import (
     FINGERPRINTS_FILE,
     SUMMARY_FILE,
 )
-from attnfocus.commands.sweep import JOB_FILE
+from attnfocus.commands.sweep import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError, UserError
@@ -100,18 +101,12 @@ def _runs_at(folder: Path, depth: int = 0) -> Iterator[Path]:
         yield folder
     elif depth < MAX_DEPTH:
         try:
-            inner = sorted(folder.iterdir(), key=_by_number)
+            inner = sorted(folder.iterdir(), key=job_order)
         except OSError:  # not ours to read
             return
         for path in inner:
             if not path.name.startswith(".") and not path.is_symlink():
                 yield from _runs_at(path, depth + 1)
-
-
-def _by_number(path: Path) -> tuple[int, str]:
-    """Jobs of a sweep are called 0_..., 1_..., ..., 10_..."""
-    number = path.name.split("_")[0]
-    return (int(number) if number.isdecimal() else -1, path.name)
 
 
 def _why_none(path: Path, paths: Sequence[Path]) -> str:
@@ -197,17 +192,9 @@ def _summary(path: Path) -> dict[str, Any]:
 
 def _options(config: Mapping[str, Any]) -> dict[str, str]:
     """Every option as `section.key` -> its value as JSON, without those that have no effect."""
-    leaves = dict(_flatten("", config))
     without = tuple(f"{name}." for name in WITHOUT_EFFECT)
-    return {key: value for key, value in sorted(leaves.items()) if not f"{key}.".startswith(without)}
-
-
-def _flatten(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(f"{prefix}{name}.", value)
-        else:
-            yield f"{prefix}{name}", json.dumps(value, ensure_ascii=False, default=str)
+    leaves = {key: value for key, value in sorted(flat(config).items()) if not f"{key}.".startswith(without)}
+    return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in leaves.items()}
 
 
 def _metrics(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:

@@ -119,7 +119,7 @@ def load(
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
         values["decoding"] = {**values.get("decoding", {}), **changes}
-    setup = check_train(values, trust, will_train=False)
+    setup = check_train(values, trust)
     codec = load_codec(path / DATA_FOLDER)
     model = setup.model(**codec.dims()).to(setup.device)
     store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)

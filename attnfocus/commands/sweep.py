@@ -1,7 +1,6 @@
 """Sweeps: each job's outcome is written into its folder; the end is a table and a results.csv over all of them."""
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.commands.rundir import SUMMARY_FILE, write_summary
-from attnfocus.config.read import load_yaml, save_yaml
+from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.errors import UserError
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.report.console import open_console, say
 from attnfocus.report.results import JobResult, print_failures, print_results, write_results_csv
+from attnfocus.report.summary import replace_file
 from attnfocus.tasks import TASKS
 
 JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
@@ -33,7 +33,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
     overrides = [hide_override(text) for text in overrides]
     _redact_hydra_file(folder.parent / HYDRA_FILE)
     (folder / JOB_FILE).write_text(json.dumps(overrides, ensure_ascii=False), encoding="utf-8")
-    say(open_console(), f"\njob {_job_number(folder)[0]}: {' '.join(overrides)}", style="bold")
+    say(open_console(), f"\njob {job_order(folder)[0]}: {' '.join(overrides)}", style="bold")
     try:
         code = job()
     except UserError as error:
@@ -56,9 +56,7 @@ def _redact_hydra_file(path: Path) -> None:
     values = redact(load_yaml(path))
     given = values["hydra"]["overrides"]
     given["task"] = [hide_override(text) for text in given["task"]]
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # jobs may run side by side
-    save_yaml(staged, values)
-    staged.replace(path)
+    replace_file(path, yaml_text(values).encode(), contested=True)  # jobs may run side by side
 
 
 def finish_sweep(sweep_dir: Path) -> int:
@@ -67,7 +65,7 @@ def finish_sweep(sweep_dir: Path) -> int:
     Returns:
         0, or 1 if any job failed.
     """
-    folders = sorted((path.parent for path in sweep_dir.glob(f"*/{JOB_FILE}")), key=_job_number)
+    folders = sorted((path.parent for path in sweep_dir.glob(f"*/{JOB_FILE}")), key=job_order)
     overrides = [_overrides(folder) for folder in folders]
     varying = _varying(overrides)
     jobs = [
@@ -81,6 +79,12 @@ def finish_sweep(sweep_dir: Path) -> int:
     print_failures(console, jobs)
     say(console, f"\nresults  {sweep_dir / 'results.csv'}", wrap=False)
     return 1 if any(job.status == "failed" for job in jobs) else 0
+
+
+def job_order(folder: Path) -> tuple[int, str]:
+    """To sort folders by: jobs of a sweep, called 0_..., 1_..., ..., 10_..., by their number, after all others."""
+    number = folder.name.split("_")[0]
+    return (int(number) if number.isdecimal() else -1, folder.name)
 
 
 def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
@@ -110,11 +114,6 @@ def _direction(jobs: Sequence[JobResult]) -> Any:
 def _overrides(folder: Path) -> dict[str, str]:
     texts: list[str] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
     return {key: value for key, _, value in (text.partition("=") for text in texts)}
-
-
-def _job_number(folder: Path) -> tuple[int, str]:
-    number = folder.name.split("_")[0]
-    return (int(number) if number.isdigit() else -1, folder.name)
 
 
 def _varying(overrides: Sequence[Mapping[str, str]]) -> list[str]:

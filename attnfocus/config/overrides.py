@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from yaml import YAMLError
 
 from attnfocus.config.bounds import check_interpolations, read_yaml
 from attnfocus.config.folder import config_folders, groups
-from attnfocus.config.nearest import choices_text, did_you_mean, nearest
+from attnfocus.config.nearest import choices_text, did_you_mean
+from attnfocus.config.override_values import num_values, values_of
 from attnfocus.config.places import yaml_problem
 from attnfocus.config.readable import unreadable
+from attnfocus.config.unknown_keys import node_problem, unknown_key
 from attnfocus.errors import ConfigError
 
 MAX_COMPOSED = 64  # combinations of swept groups whose keys are looked at; beyond that each job answers for itself
@@ -55,7 +57,7 @@ class CommandLine:
         else:
             self._check_single(parsed)
         choices = groups(config_folders(self.config_dir)) if self.verb == "train" else {}
-        of_groups = [override for override in parsed if _group_name(override) in choices]
+        of_groups = [override for override in parsed if override.key_or_group in choices]
         of_keys = [override for override in parsed if override not in of_groups]
         sound = [override for override in of_groups if self._check_choice(override, choices)]
         if of_keys or self.problems or sound:
@@ -121,7 +123,7 @@ class CommandLine:
             raise ConfigError(self.problems)
 
     def _check_size(self, parsed: Sequence[Override]) -> None:
-        num_jobs = math.prod(_num_values(override) for override in parsed)
+        num_jobs = math.prod(num_values(override) for override in parsed)
         of_all_jobs = [text for text in self.overrides if text.startswith(("max_jobs=", "paths.outputs="))]
         config = self.compose(of_all_jobs, resolve=True)
         max_jobs, self.outputs = config["max_jobs"], Path(str(config["paths"]["outputs"]))
@@ -130,9 +132,9 @@ class CommandLine:
             raise ConfigError(self.problems)
 
     def _check_choice(self, override: Override, choices: Mapping[str, Mapping[str, Path]]) -> bool:
-        name = _group_name(override)
+        name = override.key_or_group
         known = choices[name]
-        bad = [value for value in _values(override) if value not in known and value != "null"]
+        bad = [value for value in values_of(override) if value not in known and value != "null"]
         for value in bad:
             self.problems.append(
                 f"{name}={value}: no such choice.{did_you_mean(value, known)} There are: {choices_text(value, known)}."
@@ -142,12 +144,12 @@ class CommandLine:
     def _check_keys(
         self, of_keys: Sequence[Override], of_groups: Sequence[Override], choices: Mapping[str, Mapping[str, Path]]
     ) -> None:
-        options = [[f"{override.get_key_element()}={value}" for value in _values(override)] for override in of_groups]
+        options = [[f"{override.get_key_element()}={value}" for value in values_of(override)] for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
             config = self.compose(self._taken(combination, choices))
             for override in of_keys:
                 key = override.key_or_group
-                problem = unknown_key(key, config, choices, self.verb) or _node_problem(override, config, choices)
+                problem = unknown_key(key, config, choices, self.verb) or node_problem(override, config, choices)
                 if problem:
                     self.problems.append(problem)
 
@@ -214,87 +216,6 @@ def literal(text: str) -> str:
             return text
         return quoted
     return text
-
-
-def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any], verb: str) -> str | None:
-    """What is wrong with `key`, given the composed configuration of a verb, or None."""
-    node: Any = config
-    parts = key.replace("/", ".").split(".")
-    for depth, part in enumerate(parts):
-        if isinstance(node, Mapping) and part in node:
-            node = node[part]
-            continue
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-            continue
-        siblings = list(node) if isinstance(node, Mapping) else []
-        return _explain_unknown(key, parts[: depth + 1], [*siblings, *(() if depth else choices)], config, verb)
-    return None
-
-
-def _node_problem(override: Override, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str | None:
-    """What is wrong with a plain value given to a node of keys (`dataset.tokenizer=bpe`), or None."""
-    parts = override.key_or_group.replace("/", ".").split(".")
-    node: Any = config
-    for part in parts:
-        node = node[int(part)] if isinstance(node, list) else node[part]
-    plain = [text for text in _values(override) if not text.startswith("{")]
-    names = [name for name in node if name != "_target_"] if isinstance(node, Mapping) else []
-    if not names or not plain:
-        return None
-    key, group, value = ".".join(parts), "/".join(parts), plain[0]
-    if group in choices:
-        return f"{key}: is a group; choose by {group}={value}."
-    kind = str if override.is_sweep_override() else type(override.value())
-    example = next((name for name in names if type(node[name]) is kind), names[0])
-    return f"{key}={value}: {key} is a section of keys: {', '.join(names)}. Set one, as in {key}.{example}={value}."
-
-
-def _explain_unknown(
-    key: str, parts: Sequence[str], siblings: Sequence[str], config: Mapping[str, Any], verb: str
-) -> str:
-    """`parts` of the key up to the one that is not there, and what is there in its place."""
-    *above, wrong = parts
-    prefix = ".".join(above)
-    if above and not siblings:
-        return f"{key}: unknown key. {prefix} is a single value: write {prefix}=..."
-    found = nearest(wrong, siblings, count=1)
-    if found:
-        return f"{key}: unknown key. Did you mean {'.'.join([*above, found[0]])}?"
-    last = key.replace("/", ".").rsplit(".", 1)[-1]
-    elsewhere = [path for path in _paths(config) if path.rsplit(".", 1)[-1] == last]
-    if elsewhere:
-        return f"{key}: unknown key. Did you mean {elsewhere[0]}?"
-    where = f"{prefix} has" if prefix else f"{verb} has"
-    return f"{key}: unknown key. {where}: {choices_text(wrong, list(dict.fromkeys(siblings)))}."
-
-
-def _paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in node.items():
-        path = f"{prefix}{name}"
-        yield path
-        if isinstance(value, Mapping):
-            yield from _paths(value, f"{path}.")
-
-
-def _group_name(override: Override) -> str:
-    return override.key_or_group
-
-
-def _values(override: Override) -> list[str]:
-    if override.is_sweep_override() and override.is_discrete_sweep():
-        return [str(value) for value in override.sweep_string_iterator()]
-    value = override.value()
-    return ["null"] if value is None else [str(item) for item in value] if isinstance(value, list) else [str(value)]
-
-
-def _num_values(override: Override) -> int:
-    if not override.is_sweep_override():
-        return 1
-    if override.is_range_sweep():
-        sweep: Any = override.value()
-        return max(0, math.ceil((float(sweep.stop) - float(sweep.start)) / float(sweep.step)))
-    return len(_values(override)) if override.is_discrete_sweep() else 1
 
 
 def reword(error: Exception) -> str:

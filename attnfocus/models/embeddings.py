@@ -15,6 +15,7 @@ from attnfocus.errors import DataError
 from attnfocus.special import PAD
 
 PositionKind = Literal["none", "sinusoidal", "learned"]
+Tying = Literal["none", "decoder", "all"]  # which tables of a translator are one; see `tables_of`
 
 
 class TokenEmbedding(nn.Embedding):
@@ -55,19 +56,6 @@ class TokenEmbedding(nn.Embedding):
             elif length > 0:
                 self.weight.mul_(length)
             self.weight[ids] = rows
-
-
-def output_layer(dim: int, vocab_size: int, tied_to: TokenEmbedding | None) -> nn.Linear:
-    """Scores of all tokens from a vector: a linear layer over the rows of a table, or over rows drawn alike.
-
-    Xavier's bound, which takes the vocabulary for a width, would start the scores near 0, from where they learn slowly.
-    """
-    layer = linear(dim, vocab_size)
-    if tied_to is not None:
-        layer.weight = tied_to.weight
-    else:
-        nn.init.normal_(layer.weight, std=dim**-0.5)
-    return layer
 
 
 class InputEmbedding(nn.Module):
@@ -136,3 +124,41 @@ def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = 
     positions = torch.arange(first, first + num_positions, device=device)
     turns = angles(positions, embed_dim, 10000.0, torch.float32)  # (L, ceil(D / 2))
     return torch.stack((turns.sin(), turns.cos()), dim=-1).flatten(1)[:, :embed_dim]
+
+
+def require_one_vocabulary(tying: Tying, source_vocab_size: int, target_vocab_size: int) -> None:
+    """Refuses to tie the tables of two vocabularies, as far as their sizes tell.
+
+    Raises:
+        ValueError: both sizes, and what works.
+    """
+    if tying == "all" and source_vocab_size != target_vocab_size:
+        raise ValueError(
+            f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
+            "target tokens. Use a shared tokenizer, or tied_embeddings=decoder."
+        )
+
+
+def tables_of(
+    tying: Tying, vocab_sizes: tuple[int, int], embed_dim: int, readout_dim: int
+) -> tuple[TokenEmbedding, TokenEmbedding, nn.Linear]:
+    """A translator's tables of target and source tokens, and its output layer, of `readout_dim` inputs.
+
+    The rows of an output layer of its own are drawn as those of a table: Xavier's bound, which takes the vocabulary for
+    a width, would start the scores near 0, from where they learn slowly.
+
+    Args:
+        tying: which share their weights: none, target and output (Press & Wolf 2017, arXiv:1608.05859), or all.
+        vocab_sizes: of source and target.
+        embed_dim: width of the tables; where they are tied, `readout_dim` too.
+        readout_dim: width of what the output layer reads.
+    """
+    source_vocab_size, target_vocab_size = vocab_sizes
+    target = TokenEmbedding(target_vocab_size, embed_dim)
+    source = target if tying == "all" else TokenEmbedding(source_vocab_size, embed_dim)
+    output = linear(readout_dim, target_vocab_size)
+    if tying == "none":
+        nn.init.normal_(output.weight, std=readout_dim**-0.5)
+    else:
+        output.weight = target.weight
+    return target, source, output

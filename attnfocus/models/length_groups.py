@@ -22,12 +22,12 @@ def length_groups(lengths: Tensor, num_positions: int) -> list[Tensor]:
         return together
     ordered, order = lengths.sort()
 
-    def cost(groups: list[Tensor]) -> int:
-        return sum(len(group) * int(group[-1]) + GROUP_COST for group in groups)
+    def cost(count: int) -> int:
+        return sum(len(group) * int(group[-1]) + GROUP_COST for group in ordered.chunk(count))
 
     counts = [2**power for power in range(1, len(lengths).bit_length())]
-    best = min(counts, key=lambda count: cost(list(ordered.chunk(count))))
-    if cost(list(ordered.chunk(best))) > (1 - LEAST_SAVED) * len(lengths) * num_positions:
+    least, best = min((cost(count), count) for count in counts)
+    if least > (1 - LEAST_SAVED) * len(lengths) * num_positions:
         return together
     return list(order.chunk(best))
 

@@ -20,7 +20,7 @@ from attnfocus.models.decoder import (
     ReadoutOptions,
     RecurThenAttend,
 )
-from attnfocus.models.embeddings import TokenEmbedding, output_layer
+from attnfocus.models.embeddings import TokenEmbedding, Tying, require_one_vocabulary, tables_of
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput
@@ -68,15 +68,12 @@ class Seq2Seq(nn.Module):
         order: Literal["recur_then_attend", "attend_then_recur"] = "recur_then_attend",
         input_feeding: bool = False,
         readout: Activation = "linear",
-        tied_embeddings: Literal["none", "decoder", "all"] = "decoder",
+        tied_embeddings: Tying = "decoder",
         dropout: Probability = 0.3,
     ) -> None:
         super().__init__()
-        if tied_embeddings == "all" and source_vocab_size != target_vocab_size:
-            raise ValueError(
-                f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
-                "target tokens. Use a shared tokenizer, or tied_embeddings=decoder."
-            )
+        vocab_sizes = source_vocab_size, target_vocab_size
+        require_one_vocabulary(tied_embeddings, *vocab_sizes)
         if input_feeding and order == "attend_then_recur":
             raise ValueError(
                 "input_feeding=true belongs to order=recur_then_attend: with attend_then_recur the decoder reads its "
@@ -98,13 +95,8 @@ class Seq2Seq(nn.Module):
             self.decoder = RecurThenAttend(embed_dim, made, options, attend, input_feeding)
         else:
             self.decoder = AttendThenRecur(embed_dim, made, options, attend)
-        self.target_embedding = TokenEmbedding(target_vocab_size, embed_dim)
-        if tied_embeddings == "all":
-            self.source_embedding = self.target_embedding
-        else:
-            self.source_embedding = TokenEmbedding(source_vocab_size, embed_dim)
-        tied_to = None if tied_embeddings == "none" else self.target_embedding
-        self.output = output_layer(made.dim, target_vocab_size, tied_to)
+        tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, made.dim)
+        self.target_embedding, self.source_embedding, self.output = tables
         self.dropout = dropout
 
     def token_tables(self) -> dict[str, TokenEmbedding]:

@@ -5,7 +5,7 @@ V target vocabulary, H heads.
 """
 
 from collections.abc import Collection
-from typing import ClassVar, Literal, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -13,7 +13,14 @@ from attnfocus.attention import Memory
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
-from attnfocus.models.embeddings import PositionEmbedding, PositionKind, TokenEmbedding, output_layer
+from attnfocus.models.embeddings import (
+    PositionEmbedding,
+    PositionKind,
+    TokenEmbedding,
+    Tying,
+    require_one_vocabulary,
+    tables_of,
+)
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.models.pooling import shortest_limit
@@ -166,17 +173,14 @@ class TransformerSeq2Seq(nn.Module):
         feedforward_dim: PositiveInt = 512,
         activation: Activation = "relu",
         norm: NormPlace = "pre",
-        tied_embeddings: Literal["none", "decoder", "all"] = "decoder",
+        tied_embeddings: Tying = "decoder",
         position: PositionKind = "sinusoidal",
         max_length: PositiveInt = 512,
         dropout: Probability = 0.1,
     ) -> None:
         super().__init__()
-        if tied_embeddings == "all" and source_vocab_size != target_vocab_size:
-            raise ValueError(
-                f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
-                "target tokens. Use a shared tokenizer, or tied_embeddings=decoder."
-            )
+        vocab_sizes = source_vocab_size, target_vocab_size
+        require_one_vocabulary(tied_embeddings, *vocab_sizes)
         options = LayerOptions(embed_dim, num_heads, feedforward_dim, norm, dropout, activation)
         own = {"encoder": encoder_attention, "decoder": decoder_attention, "cross": cross_attention}
         places = attention_places(attention, options.attention_sizes, **own)
@@ -188,12 +192,8 @@ class TransformerSeq2Seq(nn.Module):
         limits = self.source_position.max_length, self.encoder.max_length, self.decoder.max_source_length
         self.max_input_length = shortest_limit(*limits)
         self.max_output_length = shortest_limit(self.target_position.max_length, self.decoder.max_length)
-        self.target_embedding = TokenEmbedding(target_vocab_size, embed_dim)
-        self.source_embedding = self.target_embedding
-        if tied_embeddings != "all":
-            self.source_embedding = TokenEmbedding(source_vocab_size, embed_dim)
-        tied_to = None if tied_embeddings == "none" else self.target_embedding
-        self.output = output_layer(embed_dim, target_vocab_size, tied_to)
+        tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, embed_dim)
+        self.target_embedding, self.source_embedding, self.output = tables
         self.dropout = dropout
 
     def token_tables(self) -> dict[str, TokenEmbedding]:

@@ -1,13 +1,12 @@
 """Configurations side by side, for programs: CSV, and plain values for JSON."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from attnfocus.report.comparison import Section
+from attnfocus.report.table_files import csv_text
 
 
 def results_csv(sections: Sequence[Section]) -> str:
@@ -24,7 +23,7 @@ def results_csv(sections: Sequence[Section]) -> str:
             labels = [row.labels.get(key) for key in keys]
             seeds, folders = " ".join(map(str, row.seeds)), ";".join(map(str, row.run_dirs))
             lines.append([section.task, section.dataset, *labels, len(row.seeds), seeds, *numbers, folders])
-    return _csv(lines)
+    return csv_text(lines)
 
 
 def differences_csv(sections: Sequence[Section]) -> str:
@@ -38,13 +37,7 @@ def differences_csv(sections: Sequence[Section]) -> str:
             for seed, value in each.by_seed.items() or [(None, None)]:
                 own = [seed, value, None if seed is None else each.p_values.get(seed)]
                 lines.append([*start, each.name, each.metric, *own, *over_seeds, each.remark])
-    return _csv(lines)
-
-
-def _csv(lines: Sequence[Sequence[object]]) -> str:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows(lines)
-    return buffer.getvalue()
+    return csv_text(lines)
 
 
 def as_facts(sections: Sequence[Section], left_out: Mapping[Path, str]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What attentions cost, side by side: a CSV, a table, and curves over the length in logarithmic axes."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +11,7 @@ from attnfocus.report import fonts
 from attnfocus.report.console import say
 from attnfocus.report.figures import DPI
 from attnfocus.report.summary import replace_file
+from attnfocus.report.table_files import csv_text
 from attnfocus.report.text import num_cells, number
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
@@ -69,13 +68,11 @@ def peaks_of(costs: Sequence[Cost], attention: str) -> dict[int, float]:
 
 def write_costs_csv(path: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> None:
     """A row for each attention and length; `facts` (batch size, heads, device, ...) are alike in all rows."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*COLUMNS[:-1], *facts, COLUMNS[-1]])
+    rows: list[list[object]] = [[*COLUMNS[:-1], *facts, COLUMNS[-1]]]
     for cost in costs:
         row = asdict(cost)
-        writer.writerow([*(row[name] for name in COLUMNS[:-1]), *facts.values(), cost.problem])
-    replace_file(path, buffer.getvalue().encode("utf-8", "backslashreplace"))
+        rows.append([*(row[name] for name in COLUMNS[:-1]), *facts.values(), cost.problem])
+    replace_file(path, csv_text(rows).encode("utf-8", "backslashreplace"))
 
 
 def print_costs(console: Console, costs: Sequence[Cost]) -> None:

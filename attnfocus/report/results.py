@@ -1,7 +1,5 @@
 """The jobs of a sweep side by side: a table, results.csv, and the failures."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from rich.text import Text
 
 from attnfocus.report.console import say, writable
 from attnfocus.report.summary import replace_file
+from attnfocus.report.table_files import csv_text
 from attnfocus.report.tables import new_table, print_table
 from attnfocus.report.text import duration, metric_name, number, short_key
 from attnfocus.visible import visible
@@ -41,15 +40,15 @@ def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     non-finite number is an empty field.
     """
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
     tails = ("seconds", "run_dir", "error")
-    writer.writerow(["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails])
+    rows: list[list[object]] = [
+        ["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails]
+    ]
     for index, job in enumerate(jobs):
-        row = [index, *(job.overrides.get(key, "") for key in overrides), job.status, job.monitor or ""]
+        row: list[object] = [index, *(job.overrides.get(key, "") for key in overrides), job.status, job.monitor or ""]
         row += [_field(job.value), *(_field(job.test.get(key)) for key in tests), _field(job.seconds)]
-        writer.writerow([*row, str(job.run_dir), visible(job.error or "")])
-    replace_file(Path(path), buffer.getvalue().encode("utf-8", "backslashreplace"))
+        rows.append([*row, str(job.run_dir), visible(job.error or "")])
+    replace_file(Path(path), csv_text(rows).encode("utf-8", "backslashreplace"))
 
 
 def print_results(console: Console, jobs: Sequence[JobResult], mode: Mode = "max") -> None:

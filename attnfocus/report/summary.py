@@ -23,9 +23,16 @@ def strict_json(value: Any) -> Any:
     return value
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Writes a file so that, whatever happens, the path holds either the old content or the new, whole."""
-    temporary = path.with_name(f".{path.name}.tmp")  # one name: what a kill leaves, the next write takes
+def replace_file(path: Path, content: bytes, *, contested: bool = False) -> None:
+    """Writes a file so that, whatever happens, the path holds either the old content or the new, whole.
+
+    Args:
+        path: the file.
+        content: all of it.
+        contested: other processes may write it at the same time.
+    """
+    writer = f".{os.getpid()}" if contested else ""  # else one name: what a kill leaves, the next write takes
+    temporary = path.with_name(f".{path.name}{writer}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content)

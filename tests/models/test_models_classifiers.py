@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from sequence_toys import assert_dropout_acts_in_training_only, gradients
 
 from attnfocus.attention import BaseAttention
 from attnfocus.errors import DataError
@@ -43,12 +44,6 @@ def batch(inputs):
     if inputs == "ids":
         return torch.randint(1, 11, (4, 5), generator=generator)
     return torch.randn(4, 5, 3, dtype=torch.float64, generator=generator)
-
-
-def gradients(model, loss):
-    model.zero_grad()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -124,17 +119,13 @@ def test_model_is_built_on_the_meta_device(preset, kind, make_attention):
 @pytest.mark.parametrize("kind", MODELS)
 def test_dropout_acts_in_training_only(kind, make_attention):
     model = build(kind, make_attention("dot"), dropout=0.5)
-    assert not torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
-    model.eval()
-    assert torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
+    assert_dropout_acts_in_training_only(model, (batch("ids"), LENGTHS))
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_dropout_of_attention_weights_acts_in_training_only(kind, make_attention):
     model = build(kind, partial(make_attention("dot"), dropout=0.5))
-    assert not torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
-    model.eval()
-    assert torch.equal(model(batch("ids"), LENGTHS).logits, model(batch("ids"), LENGTHS).logits)
+    assert_dropout_acts_in_training_only(model, (batch("ids"), LENGTHS))
 
 
 def test_transformer_takes_the_heads_it_suggests_unless_the_attention_sets_its_own(make_attention):

@@ -5,6 +5,13 @@ from functools import partial
 import pytest
 import torch
 from decoder_presets import CASES, NOT_DECODING, VARIANTS
+from sequence_toys import (
+    assert_dropout_acts_in_training_only,
+    assert_steps_equal_teacher_forcing,
+    batch,
+    gradients,
+    loss_after_learning,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -15,22 +22,6 @@ def build(attention, **changes):
     torch.manual_seed(1)
     options = {"source_vocab_size": 12, "target_vocab_size": 12, "embed_dim": 6, "hidden_size": 8, "dropout": 0.0}
     return Seq2Seq(attention=attention, **(options | changes)).double()
-
-
-def batch():
-    generator = torch.Generator().manual_seed(2)
-    source = torch.randint(4, 12, (4, 6), generator=generator)
-    lengths = torch.tensor([6, 2, 4, 1])
-    source[torch.arange(6) >= lengths.unsqueeze(1)] = 0
-    target = torch.randint(4, 12, (4, 5), generator=generator)
-    target[:, 0] = 2
-    return source, lengths, target
-
-
-def gradients(model, loss):
-    model.zero_grad()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
@@ -55,14 +46,7 @@ def test_padding_never_changes_the_result(name, variant, need_weights, make_atte
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_teacher_forcing_equals_stepping(name, variant, make_attention):
     model = build(make_attention(name), **VARIANTS[variant])
-    source, lengths, target = batch()
-    output = model(source, lengths, target, need_weights=True)
-    memory = model.encode(source, lengths)
-    state = model.start(memory)
-    for position, tokens in enumerate(target.unbind(1)):
-        logits, state, weights = model.step(tokens, state, memory, need_weights=True)
-        torch.testing.assert_close(logits, output.logits[:, position])
-        torch.testing.assert_close(weights, output.weights["cross"][:, :, position])
+    assert_steps_equal_teacher_forcing(model, "cross")
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
@@ -191,18 +175,14 @@ def test_every_parameter_is_trained(name, variant, make_attention):
 
 def test_dropout_acts_in_training_only(make_attention):
     model = build(make_attention("additive"), dropout=0.5)
-    assert not torch.equal(model(*batch()).logits, model(*batch()).logits)
-    model.eval()
-    assert torch.equal(model(*batch()).logits, model(*batch()).logits)
+    assert_dropout_acts_in_training_only(model, batch())
 
 
 @pytest.mark.parametrize("name", ["additive", "dot", "multi_head"])
 @pytest.mark.parametrize("variant", ["luong", "bahdanau"])
 def test_dropout_of_attention_weights_acts_in_training_only(name, variant, make_attention):
     model = build(partial(make_attention(name), dropout=0.5), **VARIANTS[variant])
-    assert not torch.equal(model(*batch()).logits, model(*batch()).logits)
-    model.eval()
-    assert torch.equal(model(*batch()).logits, model(*batch()).logits)
+    assert_dropout_acts_in_training_only(model, batch())
 
 
 @pytest.mark.parametrize("variant", ["luong", "bahdanau"])
@@ -210,13 +190,4 @@ def test_sequences_are_learnt_to_be_reversed(variant, make_attention):
     torch.manual_seed(0)
     options = {"embed_dim": 32, "hidden_size": 32, "source_vocab_size": 8, "target_vocab_size": 8}
     model = build(make_attention("additive"), **VARIANTS[variant], **options).float()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(150):
-        source = torch.randint(4, 8, (32, 5))
-        target = torch.cat([torch.full((32, 1), 2), source.flip(1)], dim=1)
-        logits = model(source, torch.full((32,), 5), target[:, :-1]).logits
-        loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 0.3  # guessing is log 4 = 1.39
+    assert loss_after_learning(model, lambda source: source.flip(1), lr=0.01) < 0.3

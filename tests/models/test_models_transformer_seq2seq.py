@@ -2,8 +2,14 @@
 
 import pytest
 import torch
+from sequence_toys import (
+    assert_dropout_acts_in_training_only,
+    assert_steps_equal_teacher_forcing,
+    batch,
+    gradients,
+    loss_after_learning,
+)
 from torch import nn
-from torch.nn import functional as F
 from translator_presets import CASES, EVERYWHERE, PLACES, SIZES, SOMEWHERE, VARIANTS, refusal
 
 from attnfocus.decoding import DecodingOptions, decode
@@ -28,22 +34,6 @@ def make(make_attention):
         return build(given.pop("attention"), **given, **VARIANTS[variant], **changes)
 
     return make
-
-
-def batch():
-    generator = torch.Generator().manual_seed(2)
-    source = torch.randint(4, 12, (4, 6), generator=generator)
-    lengths = torch.tensor([6, 2, 4, 1])
-    source[torch.arange(6) >= lengths.unsqueeze(1)] = 0
-    target = torch.randint(4, 12, (4, 5), generator=generator)
-    target[:, 0] = 2
-    return source, lengths, target
-
-
-def gradients(model, loss):
-    model.zero_grad()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 @every_case
@@ -74,16 +64,9 @@ def test_padding_never_changes_the_result(name, place, variant, need_weights, ma
 @pytest.mark.parametrize("graph", [False, True], ids=["buffers", "graph"])
 def test_teacher_forcing_equals_stepping(name, place, variant, graph, make):
     model = make(name, place, variant)
-    source, lengths, target = batch()
     aligning = max(0, len(model.decoder.layers) - 2)
     with torch.set_grad_enabled(graph):
-        output = model(source, lengths, target, need_weights=True)
-        memory = model.encode(source, lengths)
-        state = model.start(memory)
-        for position, tokens in enumerate(target.unbind(1)):
-            logits, state, weights = model.step(tokens, state, memory, need_weights=True)
-            torch.testing.assert_close(logits, output.logits[:, position])
-            torch.testing.assert_close(weights, output.weights[f"decoder.layers.{aligning}.cross"][:, :, position])
+        assert_steps_equal_teacher_forcing(model, f"decoder.layers.{aligning}.cross")
 
 
 def test_stepping_over_many_tokens_equals_teacher_forcing(make):
@@ -283,9 +266,7 @@ def test_tied_embeddings_share_exactly_the_tables_they_name(tied, make):
 
 def test_dropout_acts_in_training_only(make):
     model = make("multi_head", dropout=0.5)
-    assert not torch.equal(model(*batch()).logits, model(*batch()).logits)
-    model.eval()
-    assert torch.equal(model(*batch()).logits, model(*batch()).logits)
+    assert_dropout_acts_in_training_only(model, batch())
 
 
 @pytest.mark.parametrize("name", ["multi_head", "t5"])
@@ -327,13 +308,4 @@ def test_bfloat16_autocast_trains_and_agrees_with_float32(make):
 def test_sequences_are_learnt_to_be_reversed(make):
     torch.manual_seed(0)
     model = make("multi_head", embed_dim=32, feedforward_dim=64, source_vocab_size=8, target_vocab_size=8).float()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    for _ in range(150):
-        source = torch.randint(4, 8, (32, 5))
-        target = torch.cat([torch.full((32, 1), 2), source.flip(1)], dim=1)
-        logits = model(source, torch.full((32,), 5), target[:, :-1]).logits
-        loss = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 0.3  # guessing is log 4 = 1.39
+    assert loss_after_learning(model, lambda source: source.flip(1), lr=0.003) < 0.3
