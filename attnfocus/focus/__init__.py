@@ -21,6 +21,7 @@ from attnfocus.focus.measures_places import (
     first_mass,
     mass_within,
     monotonicity,
+    peak_coverage,
     relative_distance,
     special_mass,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "monotonicity",
     "normalized_entropy",
     "num_positions",
+    "peak_coverage",
     "relative_distance",
     "shares",
     "special_mass",

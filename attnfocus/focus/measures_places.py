@@ -89,6 +89,20 @@ def coverage_deviation(weights: Tensor, mask: Tensor | None = None, queries: Ten
     return torch.where(keys, deviations, 0.0).sum(dim=-1) / keys.sum(dim=-1).clamp_min(1)
 
 
+def peak_coverage(weights: Tensor, mask: Tensor | None = None, queries: Tensor | None = None) -> Tensor:
+    """Share of all weight that lies on the one key with most of it: 1 if all queries look at one and the same key.
+
+    (..., Q, K) -> (...), from 1 / K to 1; 0 where no query attends. High values in all heads say that attention has
+    collapsed: it no longer depends on the query.
+
+    Args:
+        queries: as in `coverage`.
+    """
+    covered = coverage(weights, mask, queries)
+    total = covered.sum(dim=-1)
+    return (covered.amax(dim=-1) / torch.where(total > 0, total, 1.0)).clamp(max=1.0)
+
+
 def monotonicity(weights: Tensor, mask: Tensor | None = None, queries: Tensor | None = None) -> Tensor:
     """How surely attention does not go back from one query to the next. (..., Q, K) -> (...), 0 to 1.
 

@@ -25,6 +25,7 @@ from attnfocus.tasks.gather import (
     at_least_float32,
     evaluating,
     in_order,
+    is_special,
     sample_of,
     source_text,
 )
@@ -97,8 +98,9 @@ class ClassificationTask(Task):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
+                    special = _special(model, inputs.inputs)
                     for name, weights in output.weights.items():
-                        focus.add(name, weights, *_sizes(model, name, inputs.lengths))
+                        focus.add(name, weights, *_sizes(model, name, inputs.lengths), special)
                     answered.append((output.logits.argmax(dim=-1), targets))
                     predictions += self._predictions(inputs, output.logits)
                 first.offer(batch)
@@ -106,10 +108,11 @@ class ClassificationTask(Task):
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
         answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
+        table = focus.table()
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
-        metrics = {"loss": sums.total("loss") / len(predictions), **metrics, **focus.metrics()}
+        metrics = {"loss": sums.total("loss") / len(predictions), **metrics, **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
-        return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras)
+        return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
 
     def predict(
         self,
@@ -209,6 +212,14 @@ def _sizes(model: nn.Module, name: str, lengths: Tensor) -> tuple[Tensor, Tensor
     """How many keys and how many queries of each example are real; None: all queries."""
     sizes = lengths + _num_prepended(model)
     return sizes, sizes if _is_self_attention(name) else None
+
+
+def _special(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Which keys of the weights are no tokens of the text: what the model puts in front, unknown words. bool (B, K)."""
+    ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+    special = ids if inputs.is_floating_point() else is_special(inputs)
+    special = F.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
+    return F.pad(special, (_num_prepended(model), 0), value=True)
 
 
 def _class_metrics(answers: Tensor, expected: Tensor, num_classes: int) -> tuple[dict[str, float], list[list[int]]]:

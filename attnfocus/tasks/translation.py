@@ -33,6 +33,7 @@ from attnfocus.tasks.gather import (
     at_least_float32,
     evaluating,
     in_order,
+    is_special,
     sample_of,
     source_text,
 )
@@ -101,9 +102,11 @@ class TranslationTask(Task):
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
                 assert batch.target_lengths is not None
                 num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
+                specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
                 for name, weights in output.weights.items():
                     of_queries, of_keys = sides(name)
-                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries])
+                    special = specials[of_keys]
+                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries], special)
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
                 first.offer(batch)
@@ -115,8 +118,9 @@ class TranslationTask(Task):
         predictions = in_order(predictions)
         loss = sums.total("loss") / num_targets
         texts, signatures = _text_metrics(predictions)
-        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **focus.metrics()}
-        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures)
+        table = focus.table()
+        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **table.metrics()}
+        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures, table)
 
     def predict(
         self,
