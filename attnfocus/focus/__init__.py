@@ -1,5 +1,13 @@
 """Where attention looks, and how focused it is."""
 
+from attnfocus.focus.alignment import (
+    AlignmentCounts,
+    alignment_counts,
+    alignment_error_rate,
+    argmax_links,
+    mutual_links,
+    threshold_links,
+)
 from attnfocus.focus.measures import (
     attends,
     effective_positions,
@@ -25,8 +33,13 @@ from attnfocus.focus.measures_places import (
     relative_distance,
     special_mass,
 )
+from attnfocus.focus.plausibility import token_f1
 
 __all__ = [
+    "AlignmentCounts",
+    "alignment_counts",
+    "alignment_error_rate",
+    "argmax_links",
     "attends",
     "coverage",
     "coverage_deviation",
@@ -41,6 +54,7 @@ __all__ = [
     "mass_within",
     "mean_over_queries",
     "monotonicity",
+    "mutual_links",
     "normalized_entropy",
     "num_positions",
     "peak_coverage",
@@ -48,5 +62,7 @@ __all__ = [
     "shares",
     "special_mass",
     "sum_over_queries",
+    "threshold_links",
+    "token_f1",
     "top_k_mass",
 ]

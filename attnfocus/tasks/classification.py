@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
 from attnfocus.errors import DataError
+from attnfocus.tasks import plausible
 from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
 from attnfocus.tasks.focused import FocusMeans
 from attnfocus.tasks.gather import (
@@ -57,6 +58,7 @@ class ClassificationTask(Task):
         "macro_precision": "max",
         "macro_recall": "max",
         "macro_f1": "max",
+        **plausible.DIRECTIONS,
     }
     default_monitor: ClassVar[str] = "accuracy"
 
@@ -85,12 +87,13 @@ class ClassificationTask(Task):
 
         loss: mean over the examples. accuracy: share of right answers.
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
+        plausibility/...: see `tasks.plausible`; where rows have rationales and the model a weight for each token.
         focus/...: asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer of
             self-attention, for which long inputs are run a few rows at a time.
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
         """
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
-        predictions: list[Prediction] = []
+        predictions, plausibility = list[Prediction](), plausible.Plausibility(self.codec)
         answered: list[tuple[Tensor, Tensor]] = []
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
@@ -101,6 +104,7 @@ class ClassificationTask(Task):
                     special = _special(model, inputs.inputs)
                     for name, weights in output.weights.items():
                         focus.add(name, weights, *_sizes(model, name, inputs.lengths), special)
+                    plausibility.add(inputs.rows, inputs.lengths, output.weights, _num_prepended(model))
                     answered.append((output.logits.argmax(dim=-1), targets))
                     predictions += self._predictions(inputs, output.logits)
                 first.offer(batch)
@@ -110,7 +114,12 @@ class ClassificationTask(Task):
         answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
         table = focus.table()
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
-        metrics = {"loss": sums.total("loss") / len(predictions), **metrics, **table.metrics()}
+        metrics = {
+            "loss": sums.total("loss") / len(predictions),
+            **metrics,
+            **plausibility.metrics(),
+            **table.metrics(),
+        }
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
         return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
 
