@@ -114,12 +114,8 @@ class ClassificationTask(Task):
         answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
         table = focus.table()
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
-        metrics = {
-            "loss": sums.total("loss") / len(predictions),
-            **metrics,
-            **plausibility.metrics(),
-            **table.metrics(),
-        }
+        loss = {"loss": sums.total("loss") / len(predictions)}
+        metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
         return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
 

@@ -167,7 +167,7 @@ def _of_queries(parts: Tensor, num_keys: Tensor, kind: Kind) -> dict[str, Tensor
         "top_mass": focus.top_k_mass(parts),
         "first_mass": focus.first_mass(parts),
     }
-    if kind == "self":
+    if kind == "self" and parts.shape[-2] == parts.shape[-1]:  # else its keys are no positions of the input
         of_queries["distance"] = focus.distance(parts)
     if kind == "pooling":
         last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
