@@ -17,7 +17,7 @@ from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
 from attnfocus.errors import DataError
 from attnfocus.tasks import plausible
 from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
-from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.focused import FocusMeans, real_weights
 from attnfocus.tasks.gather import (
     ExactSums,
     FirstExamples,
@@ -118,6 +118,11 @@ class ClassificationTask(Task):
         metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
         return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
+
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        with evaluating(model):
+            weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
+        return {name: real_weights(each, *_sizes(model, name, batch.input_lengths)) for name, each in weights.items()}
 
     def predict(
         self,
