@@ -17,6 +17,7 @@ from attnfocus.report.text import duration, metric_name, number, short_key
 from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]
+FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entropy")  # summary.json has them all
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ class JobResult:
 def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     """Writes one row per job, in the order given, with every column that any of them has; never half a file.
 
-    Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir, error. A missing or
-    non-finite number is an empty field.
+    Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir, error; of the measures of
+    focus those of `FOCUS`. A missing or non-finite number is an empty field.
     """
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
+    tests = [key for key in tests if not key.startswith("focus/") or key in FOCUS]
     tails = ("seconds", "run_dir", "error")
     rows: list[list[object]] = [
         ["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails]
