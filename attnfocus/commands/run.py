@@ -1,8 +1,10 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,8 +16,8 @@ from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec,
 from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
-from attnfocus.errors import DataError
-from attnfocus.tasks import Evaluation, Prediction, Task
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.tasks import Attribution, AttributionOptions, Evaluation, Prediction, Task, attribute
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
 from attnfocus.training.tensors import load_model_tensors
@@ -83,6 +85,27 @@ class Run:
             places = [place for group in plan for place in group]
             by_place = dict(zip(places, found, strict=True))
             yield from (by_place[place] for place in range(len(chunk)))
+
+    def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
+        """What the answer to a text rests on: a number for each output token (or the label) and input position.
+
+        Args:
+            text: the input, as `predict` takes it.
+            method: one of `attnfocus.tasks.METHODS`; docs/focus.md says what each computes.
+            options: of `attnfocus.tasks.AttributionOptions`: `target` explains another answer than the model's own,
+                `layer` and `head` choose what attention methods read.
+
+        Raises:
+            ConfigError: a method, option or label that there is not.
+            DataError: an input that the model cannot read, or an answer without a token.
+        """
+        unknown = sorted(set(options) - {option.name for option in fields(AttributionOptions)})
+        if unknown:
+            known = ", ".join(option.name for option in fields(AttributionOptions))
+            raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
+        chosen = AttributionOptions(**options)
+        return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
 
 def load(
