@@ -17,14 +17,24 @@ from attnfocus.data.batches import collate
 from attnfocus.data.codec import Encoded
 from attnfocus.decoding import DecodingOptions, decode_best
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.focus.attributions import gradient_input
+from attnfocus.focus.attributions import gradient_input, gradients, integrated_gradients, leave_one_out
+from attnfocus.limits import PositiveInt
+from attnfocus.models.attention_names import named_attentions
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.classification import ClassificationTask
 from attnfocus.tasks.probe import Baseline, ClassificationProbe, Probe, TranslationProbe, explaining
-from attnfocus.tasks.reading import read
+from attnfocus.tasks.reading import default_reading, flowing, num_prepended, read, rolled_out
 from attnfocus.tasks.translation import TranslationTask, within_reach
 
-Method = Literal["attention", "gradient_input"]
+Method = Literal[
+    "attention",
+    "attention_rollout",
+    "attention_flow",
+    "attention_gradient",
+    "gradient_input",
+    "integrated_gradients",
+    "leave_one_out",
+]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
@@ -56,13 +66,26 @@ class AttributionOptions:
         target: what is explained: an output text, or a label; None: the model's own answer.
         layer: attention methods: the attention's name; None: the one that is nearest to the output and aligns best.
         head: attention methods: which head; None: the mean of all.
-        baseline: the input that says nothing, with which gradients and leaving out compare.
+        baseline: the input that says nothing, with which gradients and leave_one_out compare: zero vectors, the vector
+            of unknown tokens, or the mean of all tokens' vectors.
+        num_steps: integrated_gradients: points of the integral (> 0).
+        leave_out: leave_one_out: put the baseline in the position's place (mask), or cut it out (remove), which moves
+            what follows.
     """
 
     target: str | None = None
     layer: str | None = None
     head: int | None = None
     baseline: Baseline = "zero"
+    num_steps: PositiveInt = 32
+    leave_out: Literal["mask", "remove"] = "mask"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("baseline", get_args(Baseline)), ("leave_out", ("mask", "remove"))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name}: must be {', '.join(allowed)}, got {getattr(self, name)}.")
+        if self.num_steps < 1:
+            raise ConfigError(f"num_steps: must be > 0, got {self.num_steps}.")
 
 
 def attribute(
@@ -144,6 +167,62 @@ def _attention(probe: Probe, options: AttributionOptions) -> Found:
     return probe.of_outputs(weights), None
 
 
+def _attention_rollout(probe: Probe, options: AttributionOptions) -> Found:
+    with torch.no_grad():
+        return probe.of_outputs(rolled_out(probe.weights(), probe.model, probe.mask)), None
+
+
+def _attention_flow(probe: Probe, options: AttributionOptions) -> Found:
+    with torch.no_grad():
+        return probe.of_outputs(flowing(probe.weights(), probe.model, probe.mask)), None
+
+
+def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
+    """w_tj d score_t / d w_tj, summed over heads, and in a self-attention over queries   (Serrano & Smith 2019, sec. 4,
+    arXiv:1906.03731)"""
+    with torch.no_grad():
+        weights = probe.weights()
+        read(weights, probe.model, probe.mask, options.layer, options.head)  # refuses what is not there
+    name = options.layer or default_reading(weights)
+    attention = named_attentions(probe.model)[name]
+    if not attention.weights_can_be_replaced:
+        raise ConfigError(
+            f"method: attention_gradient needs an attention whose output is made of its weights, and "
+            f"{type(attention).__name__} is none. Use gradient_input or attention."
+        )
+    examples = probe.examples
+
+    def score(given: Tensor, rows: Tensor) -> Tensor:
+        scores = probe.scores_given({name: given}, examples[rows])
+        return scores.gather(1, probe.steps[rows].unsqueeze(1)).squeeze(1)
+
+    of_rows = weights[name][examples]  # (N, H, Q, K)
+    _, slopes = gradients(score, of_rows, torch.arange(len(examples), device=examples.device))
+    parts = of_rows * slopes
+    parts = parts.sum(dim=1) if options.head is None else parts[:, options.head]  # (N, Q, K)
+    if name.startswith("layers."):
+        return parts.sum(dim=1)[:, num_prepended(probe.model) :], None
+    return parts[torch.arange(len(parts), device=parts.device), probe.steps], None
+
+
+def _integrated_gradients(probe: Probe, options: AttributionOptions) -> Found:
+    vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
+    of_rows = vectors[probe.examples], baseline[probe.examples]
+    return integrated_gradients(probe.score, *of_rows, options.num_steps)
+
+
+def _leave_one_out(probe: Probe, options: AttributionOptions) -> Found:
+    vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
+
+    def masked(kept: Tensor, examples: Tensor) -> Tensor:
+        mixed = torch.where(kept.unsqueeze(-1), vectors[examples], baseline[examples])
+        return probe.scores_of_vectors(mixed, examples)
+
+    with torch.no_grad():
+        scores = probe.scores_without if options.leave_out == "remove" else masked
+        return probe.of_outputs(leave_one_out(scores, probe.mask)), None
+
+
 def _gradient_input(probe: Probe, options: AttributionOptions) -> Found:
     vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
     return gradient_input(probe.score, vectors[probe.examples], baseline[probe.examples]), None
@@ -151,7 +230,12 @@ def _gradient_input(probe: Probe, options: AttributionOptions) -> Found:
 
 _METHODS: Mapping[str, Callable[[Probe, AttributionOptions], Found]] = {
     "attention": _attention,
+    "attention_rollout": _attention_rollout,
+    "attention_flow": _attention_flow,
+    "attention_gradient": _attention_gradient,
     "gradient_input": _gradient_input,
+    "integrated_gradients": _integrated_gradients,
+    "leave_one_out": _leave_one_out,
 }
 
 

@@ -7,14 +7,16 @@ class), N real outputs of all examples, M rows of one call, H heads, C classes o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention import replaced_weights
 from attnfocus.errors import ConfigError
+from attnfocus.models.attention_names import named_attentions
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import BOS, PAD, SPECIAL_TOKENS, UNK
 from attnfocus.tasks.gather import at_least_float32
@@ -131,6 +133,24 @@ class Probe(ABC):
         weights: dict[str, Tensor] = output.weights
         return weights
 
+    def scores_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
+        """The scores (M, T) of the outputs of examples (M,) when attentions use these weights (M, H, Q, K)."""
+        with self._using(weights):
+            return self._scores(self._run(self.inputs[examples], self.lengths[examples], examples, True), examples)
+
+    def log_probabilities(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
+        """Of everything that could have been the outputs (M, T, C), as `scores_given`; {}: the model as it is."""
+        with self._using(weights):
+            return self._log_probabilities(self._run(self.inputs[examples], self.lengths[examples], examples, True))
+
+    @contextmanager
+    def _using(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
+        attentions = named_attentions(self.model)
+        with ExitStack() as stack:
+            for name, given in weights.items():
+                stack.enter_context(replaced_weights(attentions[name], _InTurn(given)))
+            yield
+
     def of_outputs(self, each: Tensor) -> Tensor:
         """What belongs to the outputs: (B, T, ...) -> (N, ...)."""
         return each[self.examples, self.steps]
@@ -203,6 +223,18 @@ def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:
     index = chosen.unsqueeze(-1)
     others = logits.scatter(-1, index, -torch.inf).logsumexp(dim=-1)
     return logits.gather(-1, index).squeeze(-1) - others
+
+
+class _InTurn:
+    """Weights (M, H, Q, K), given for all queries at once or for a few after the others."""
+
+    def __init__(self, weights: Tensor) -> None:
+        self._weights = weights
+        self._given = 0
+
+    def __call__(self, own: Tensor) -> Tensor:
+        first, self._given = self._given, self._given + own.shape[-2]
+        return self._weights[..., first : self._given, :]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.errors import ConfigError
+from attnfocus.focus.paths import decoder_rollout, flow, rollout
 from attnfocus.models.outputs import sides
 
 
@@ -69,6 +70,56 @@ def read(weights: Mapping[str, Tensor], model: Any, mask: Tensor, layer: str | N
         of_head = _readout(model, mask) @ of_head
         of_head = of_head[..., num_prepended(model) :]
     return of_head * mask.unsqueeze(1)
+
+
+def rolled_out(weights: Mapping[str, Tensor], model: Any, mask: Tensor) -> Tensor:
+    """Rollout (see `focus.paths`) of all layers below the outputs: (B, T, K)."""
+    crosses = [name for name in weights if name.endswith(".cross")]
+    if crosses:
+        layers = [_mean(weights[name]) for name in weights if name.startswith("encoder.")]
+        own = [_mean(weights[name]) for name in weights if name.endswith(".self")]
+        whole = torch.eye(mask.shape[1], device=mask.device).expand(len(mask), -1, -1)
+        found = decoder_rollout(rollout(whole, layers), own, [_mean(weights[name]) for name in crosses])
+        return found * mask.unsqueeze(1)
+    found = rollout(_top(weights, model, mask), _layers(weights))
+    return found[..., num_prepended(model) :] * mask.unsqueeze(1)
+
+
+def flowing(weights: Mapping[str, Tensor], model: Any, mask: Tensor) -> Tensor:
+    """Flow (see `focus.paths`) through all layers of a classifier: (B, 1, K).
+
+    Raises:
+        ConfigError: a model with a decoder, or an input that is too long.
+    """
+    if any(name == "cross" or name.endswith(".cross") for name in weights):
+        raise ConfigError("method: attention_flow is for classifiers. Use attention_rollout for translation.")
+    top, layers, first = _top(weights, model, mask), _layers(weights), num_prepended(model)
+    found = torch.zeros(len(mask), 1, mask.shape[1], device=mask.device)
+    for number, length in enumerate(mask.sum(dim=1).tolist()):
+        size = first + length
+        own = [layer[number, :size, :size] for layer in layers]
+        try:
+            found[number, :, :length] = flow(top[number, :, :size], own)[:, first:]
+        except ValueError as error:
+            raise ConfigError(f"method: {error}") from error
+    return found
+
+
+def _mean(weights: Tensor) -> Tensor:
+    return weights.float().mean(dim=1)
+
+
+def _layers(weights: Mapping[str, Tensor]) -> list[Tensor]:
+    """Of a classifier, the lowest first; none in a recurrent one."""
+    return [_mean(each) for name, each in weights.items() if name.startswith("layers.")]
+
+
+def _top(weights: Mapping[str, Tensor], model: Any, mask: Tensor) -> Tensor:
+    """How the outputs read what is below them: (B, T, L)."""
+    for name in ("pooling", "cross"):
+        if name in weights:
+            return _mean(weights[name])
+    return _readout(model, mask)
 
 
 def num_prepended(model: Any) -> int:
