@@ -17,7 +17,16 @@ from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.tasks import Attribution, AttributionOptions, Evaluation, Prediction, Task, attribute
+from attnfocus.tasks import (
+    Attribution,
+    AttributionOptions,
+    Evaluation,
+    Faithfulness,
+    Prediction,
+    Task,
+    attribute,
+    measure_faithfulness,
+)
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
 from attnfocus.training.tensors import load_model_tensors
@@ -55,12 +64,16 @@ class Run:
             DataError: the data are not there, or the set has no such split.
             CheckpointError: the data are not those that the run was trained on.
         """
+        prepared = self._prepared(split)
+        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+
+    def _prepared(self, split: str) -> Prepared:
         require_whole(self.path, {"dataset": saved_config("run", self.path)["dataset"]})
         prepared = prepare_data(self.setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
             raise DataError(f"split: this set has no {split}.")
-        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+        return prepared
 
     def predict(
         self, lines: Iterable[str], *, need_weights: bool = False, batch_size: int = 64
@@ -106,6 +119,18 @@ class Run:
         example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
         chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
+
+    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+        """How far the attention weights can be read as an explanation of the model's own answers.
+
+        Args:
+            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+
+        Raises:
+            As `evaluate`, and DataError where the model can read none of the examples.
+        """
+        examples = self._prepared(split).splits[split]
+        return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
 
 
 def load(
