@@ -89,9 +89,9 @@ def test_a_batch_equals_its_examples_one_by_one(name, method):
 def test_integrated_gradients_are_complete(name, baseline):
     if name == "vectors" and baseline == "mean":
         with pytest.raises(ConfigError, match="baseline: mean is for tokens"):
-            explain(name, "integrated_gradients", baseline=baseline)
+            explain(name, "integrated_gradients", num_steps=64, baseline=baseline)
         return
-    for each in explain(name, "integrated_gradients", baseline=baseline):
+    for each in explain(name, "integrated_gradients", num_steps=64, baseline=baseline):
         assert each.error is not None
         assert each.error < 5e-3
 
