@@ -1,8 +1,10 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -14,8 +16,17 @@ from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec,
 from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
-from attnfocus.errors import DataError
-from attnfocus.tasks import Evaluation, Prediction, Task
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.tasks import (
+    Attribution,
+    AttributionOptions,
+    Evaluation,
+    Faithfulness,
+    Prediction,
+    Task,
+    attribute,
+    measure_faithfulness,
+)
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
 from attnfocus.training.tensors import load_model_tensors
@@ -53,12 +64,16 @@ class Run:
             DataError: the data are not there, or the set has no such split.
             CheckpointError: the data are not those that the run was trained on.
         """
+        prepared = self._prepared(split)
+        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+
+    def _prepared(self, split: str) -> Prepared:
         require_whole(self.path, {"dataset": saved_config("run", self.path)["dataset"]})
         prepared = prepare_data(self.setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
             raise DataError(f"split: this set has no {split}.")
-        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+        return prepared
 
     def predict(
         self, lines: Iterable[str], *, need_weights: bool = False, batch_size: int = 64
@@ -83,6 +98,39 @@ class Run:
             places = [place for group in plan for place in group]
             by_place = dict(zip(places, found, strict=True))
             yield from (by_place[place] for place in range(len(chunk)))
+
+    def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
+        """What the answer to a text rests on: a number for each output token (or the label) and input position.
+
+        Args:
+            text: the input, as `predict` takes it.
+            method: one of `attnfocus.tasks.METHODS`; docs/focus.md says what each computes.
+            options: of `attnfocus.tasks.AttributionOptions`: `target` explains another answer than the model's own,
+                `layer` and `head` choose what attention methods read.
+
+        Raises:
+            ConfigError: a method, option or label that there is not.
+            DataError: an input that the model cannot read, or an answer without a token.
+        """
+        unknown = sorted(set(options) - {option.name for option in fields(AttributionOptions)})
+        if unknown:
+            known = ", ".join(option.name for option in fields(AttributionOptions))
+            raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
+        chosen = AttributionOptions(**options)
+        return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
+
+    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+        """How far the attention weights can be read as an explanation of the model's own answers.
+
+        Args:
+            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+
+        Raises:
+            As `evaluate`, and DataError where the model can read none of the examples.
+        """
+        examples = self._prepared(split).splits[split]
+        return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
 
 
 def load(
