@@ -38,6 +38,7 @@ from attnfocus.tasks.gather import (
 )
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
+from attnfocus.tasks.regularizing import Look
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
@@ -60,19 +61,22 @@ class TranslationTask(Task):
         assert isinstance(self._codec, TextPairCodec)
         return self._codec
 
-    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
-        output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1])
+        asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
+        output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1], **asked)
+        looks = list(_looks(output.weights, seen))
+        penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         expected = seen.targets[:, 1:].flatten()
         real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
         readout, expected = output.readout.flatten(0, 1)[real], expected[real]
         layer = (output.output_weight, output.output_bias)
         if not self.r_drop:
             loss_sum = linear_cross_entropy(readout, *layer, expected, self.label_smoothing)
-            return StepOutput(loss_sum, batch.num_targets)
+            return StepOutput(loss_sum, batch.num_targets, penalties)
         logits = at_least_float32(F.linear(readout, *layer))
         losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
-        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets)
+        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
 
     def evaluate(
         self,
@@ -99,11 +103,8 @@ class TranslationTask(Task):
             for batch in (batch.to(device) for batch in batches):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                assert batch.target_lengths is not None
-                num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
-                for name, weights in output.weights.items():
-                    of_queries, of_keys = sides(name)
-                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries])
+                for look in _looks(output.weights, batch):
+                    focus.add(look.name, look.weights, look.num_keys, look.num_queries)
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
                 first.offer(batch)
@@ -181,6 +182,16 @@ class TranslationTask(Task):
             problem = no_words_to_replace(tokenizer.kind)
             if problem is not None:
                 raise ConfigError(problem)
+
+
+def _looks(weights: Mapping[str, Tensor], batch: Batch) -> Iterator[Look]:
+    """The weights (B, H, Q, K) of a teacher-forced pass, with how many of their queries and keys are real."""
+    assert batch.target_lengths is not None
+    num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
+    for name, each in weights.items():
+        of_queries, of_keys = sides(name)
+        is_decoding = of_queries != of_keys
+        yield Look(name, each, num_positions[of_keys], num_positions[of_queries], is_decoding)
 
 
 def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
