@@ -34,7 +34,7 @@ def test_the_first_matrix_is_near_that_norm_already():
 
 
 def test_gradients_are_those_of_the_definition():
-    """d/dW of gamma W / sigma(W), sigma the largest singular value: that of torch.linalg, once the vectors are exact."""
+    """d/dW of gamma W / sigma(W), sigma by torch.linalg: equal once the vectors of the power method are exact."""
     ours, reference = layer(), layer().weight
     sigma_reparametrize(nn.Sequential(ours))
     for _ in range(1000):

@@ -1,4 +1,4 @@
-"""Terms of the loss: the same number in any batches, none of them in a reported loss, and refused where they cannot be."""
+"""Terms of the loss: the same number in any batches, in no reported loss, refused where they cannot be."""
 
 import json
 
