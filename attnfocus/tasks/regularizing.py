@@ -84,6 +84,8 @@ class Regularizers:
         Raises:
             ConfigError: a term names an attention that the model has not, or that it cannot be computed from.
         """
+        if not self.terms:
+            return {}
         lengths = batch.target_lengths
         targets = torch.ones_like(batch.input_lengths) if lengths is None else lengths - 1
         found = {}

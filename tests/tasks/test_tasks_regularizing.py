@@ -153,6 +153,17 @@ def test_only_the_guided_head_is_guided():
     assert of_heads.tolist() == [False, True, False, False]
 
 
+@pytest.mark.parametrize("preset", ["additive", "coverage", "sparsemax", "differential"])
+@pytest.mark.parametrize("options", [{"order": "attend_then_recur"}, {"input_feeding": True}, {}])
+def test_decoders_that_go_step_by_step_learn_from_their_weights_too(preset, options):
+    codec = pair_codec()
+    model = seq2seq(codec, preset, **options)
+    task = TranslationTask(codec, regularization=Regularization(coverage=CoverageOptions(weight=1.0)))
+    [batch] = batches(codec, rows(PAIRS), len(PAIRS))
+    task.step(model, batch).penalties["coverage"].backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in model.encoder.parameters())
+
+
 def test_attention_is_asked_for_its_weights_only_while_a_term_has_a_weight():
     codec = label_codec()
     model = classifier("TransformerClassifier", codec, "multi_head").train()
