@@ -73,6 +73,20 @@ class Progress:
     grad_norm: float
     words_per_second: float
     is_logged: bool  # True every trainer.log_every_steps steps: to be written to files; otherwise for the screen only
+    penalties: Mapping[str, float] = field(default_factory=dict)  # what regularizers added to the loss, not part of it
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is logged of a step: `penalty` is the sum of all, `penalty/<name>` each, where there are any."""
+        values = {
+            "loss": self.loss,
+            "lr": self.lr,
+            "grad_norm": self.grad_norm,
+            "words_per_second": self.words_per_second,
+        }
+        if self.penalties:
+            values["penalty"] = sum(self.penalties.values())
+        return values | {f"penalty/{name}": penalty for name, penalty in self.penalties.items()}
 
 
 @dataclass(frozen=True)

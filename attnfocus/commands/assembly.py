@@ -19,7 +19,9 @@ from attnfocus.config.targets import find_target, make_factory
 from attnfocus.data import DatasetOptions, Source, default_data_dir
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.focus import sigma_reparametrize
 from attnfocus.tasks import TASKS, Task
+from attnfocus.tasks.regularizing import regularizer_problems
 from attnfocus.tasks.translation import no_words_to_replace
 from attnfocus.training import resolve_device
 
@@ -65,6 +67,7 @@ class Setup:
             label_smoothing=trainer.label_smoothing,
             word_dropout=trainer.word_dropout,
             r_drop=trainer.r_drop,
+            regularization=self.config.focus,
         )
 
 
@@ -132,6 +135,11 @@ def _assemble(
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
         if trial is not None and device is not None:
             attempt("attention", lambda: _require_paths(trial, device))
+        if trial is not None:
+            kind = data_options.tokenizer.kind
+            problems += regularizer_problems(config.focus, data_options.task, kind, trial)
+            if config.focus.sigma_reparametrization:
+                attempt("focus.sigma_reparametrization", lambda: sigma_reparametrize(trial))
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
     if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(config.model, config.attention)):
         problems.append(
@@ -144,6 +152,8 @@ def _assemble(
     problems += _decoding_problems(config.decoding, data_options)
     if problems:
         raise ConfigError(problems)
+    if config.focus.sigma_reparametrization:
+        model = partial(_reparametrized, model)
     return Setup(config, data_options, source, model, optimizer, scheduler, task_class, device, embedding)
 
 
@@ -178,6 +188,12 @@ def _without_numbers(model: Callable[..., nn.Module], task: str) -> nn.Module:
     """The model in small sizes on the meta device."""
     with without_numbers():
         return model(**_TRIAL_SIZES[task])
+
+
+def _reparametrized(model: Callable[..., nn.Module], **sizes: Any) -> nn.Module:
+    built = model(**sizes)
+    sigma_reparametrize(built)
+    return built
 
 
 def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> str:

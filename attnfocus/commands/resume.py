@@ -21,7 +21,7 @@ CHANGEABLE = (
     "trainer.keep_checkpoints",
     "paths.",
     "decoding.",
-    "focus.",
+    "focus.num_samples",
     "device",
     "attention.path",
     "trust",

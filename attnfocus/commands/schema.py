@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from attnfocus.config.check import Component
 from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
+from attnfocus.focus import Regularization
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from attnfocus.training.options import TrainerOptions
 
@@ -16,8 +17,8 @@ class Paths:
     outputs: str = "outputs"
 
 
-@dataclass(kw_only=True)
-class FocusOptions:
+@dataclass(frozen=True, kw_only=True)
+class FocusOptions(Regularization):
     num_samples: NonNegativeInt = 4
 
 

@@ -23,6 +23,7 @@ from attnfocus.commands.rundir import (
 from attnfocus.data import Prepared, WordVectors, load_codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.tasks import Evaluation, Task
+from attnfocus.tasks.regularizing import require_alignments
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
 
 
@@ -41,6 +42,7 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         check_vectors(setup)
     codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
     prepared = prepare_data(setup, codec)
+    require_alignments(setup.config.focus, (example.row for example in prepared.splits["train"]))
     # A run that was killed before its first checkpoint starts anew, with the vectors.
     is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
     vectors = vectors_of(setup, prepared.codec) if is_new else {}

@@ -1,4 +1,4 @@
-"""Where attention looks, and how focused it is."""
+"""Where attention looks, how focused it is, and what training can ask of it."""
 
 from attnfocus.focus.alignment import (
     AlignmentCounts,
@@ -34,9 +34,26 @@ from attnfocus.focus.measures_places import (
     special_mass,
 )
 from attnfocus.focus.plausibility import token_f1
+from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
+from attnfocus.focus.regularizers_options import (
+    CoverageOptions,
+    DiversityOptions,
+    EntropyOptions,
+    GuidedOptions,
+    Regularization,
+    SpanOptions,
+)
+from attnfocus.focus.regularizers_sigma import SigmaReparametrization, sigma_reparametrize
 
 __all__ = [
     "AlignmentCounts",
+    "CoverageOptions",
+    "DiversityOptions",
+    "EntropyOptions",
+    "GuidedOptions",
+    "Regularization",
+    "SigmaReparametrization",
+    "SpanOptions",
     "alignment_counts",
     "alignment_error_rate",
     "argmax_links",
@@ -49,17 +66,22 @@ __all__ = [
     "entropy",
     "first_mass",
     "head_disagreement",
+    "head_overlap",
     "inverse_simpson",
     "js_distance",
     "mass_within",
     "mean_over_queries",
+    "missed_alignment",
     "monotonicity",
     "mutual_links",
     "normalized_entropy",
     "num_positions",
+    "off_diagonal",
     "peak_coverage",
     "relative_distance",
+    "repeated_attention",
     "shares",
+    "sigma_reparametrize",
     "special_mass",
     "sum_over_queries",
     "threshold_links",

@@ -42,13 +42,7 @@ class MetricsFile(Listener):
 
     def on_progress(self, event: Progress) -> None:
         if event.is_logged:
-            values = {
-                "loss": event.loss,
-                "lr": event.lr,
-                "grad_norm": event.grad_norm,
-                "words_per_second": event.words_per_second,
-            }
-            self._write(event, "train", values)
+            self._write(event, "train", event.metrics)
 
     def on_evaluation(self, event: Evaluated) -> None:
         heads = {HEADS: logged_heads(event.heads)} if event.heads else {}

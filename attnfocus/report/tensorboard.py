@@ -27,6 +27,7 @@ class TensorBoard(Listener):
     | tag | what |
     |---|---|
     | `train/loss`, `train/lr`, `train/grad_norm`, `train/words_per_second` | each logged step |
+    | `train/penalty`, `train/penalty/<regularizer>` | what regularizers add; `train/loss` is without it |
     | `<split>/<metric>` | each evaluation: `valid/bleu`, `test/loss` |
     | `focus/<split>/<measure>` | how focused the attention is: `focus/valid/effective_positions` |
     | `focus/<split>/<attention>/head<h>/<measure>` | the same of each head: `focus/valid/layers.0/head2/distance` |
@@ -67,8 +68,8 @@ class TensorBoard(Listener):
     def on_progress(self, event: Progress) -> None:
         if event.is_logged:
             file = self._open()
-            for name in ("loss", "lr", "grad_norm", "words_per_second"):
-                file.scalar(f"train/{name}", getattr(event, name), event.step)
+            for name, value in event.metrics.items():
+                file.scalar(f"train/{name}", value, event.step)
 
     def on_evaluation(self, event: Evaluated) -> None:
         file = self._open()

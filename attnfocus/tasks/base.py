@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from torch import Tensor, nn
 
 from attnfocus.events import Sample
+from attnfocus.focus.regularizers_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.tasks.focused import FocusTable, Heads
+from attnfocus.tasks.regularizing import Regularizers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,11 +31,18 @@ class StepOutput:
     """The loss of a batch before division, so that accumulation and uneven batches average to the same number.
 
     `loss_sum` is a scalar with a graph, float32 or wider; `num_targets` is how many target tokens, or examples, it
-    sums over.
+    sums over. `penalties` are the terms of regularizers by name, each times its weight and summed like the loss:
+    scalars with a graph, of which no reported loss knows.
     """
 
     loss_sum: Tensor
     num_targets: int
+    penalties: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimized: the loss with all penalties."""
+        return sum(self.penalties.values(), self.loss_sum)
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ class Task(ABC):
             (Szegedy et al. 2016, sec. 7, arXiv:1512.00567). Evaluations measure without it.
         word_dropout: probability with which an input token is UNK in training, see `tasks.noise`.
         r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.r_drop`; 0: one pass, and no such term.
+        regularization: what training asks of the attention weights; None: nothing.
 
     Raises:
         ValueError: a loss that the task has not, or that R-Drop cannot be added to.
@@ -115,6 +125,7 @@ class Task(ABC):
         label_smoothing: Probability = 0.0,
         word_dropout: Probability = 0.0,
         r_drop: NonNegativeFloat = 0.0,
+        regularization: Regularization | None = None,
     ) -> None:
         if loss not in self.losses:
             raise ValueError(f"must be {' or '.join(self.losses)} for {self.name}, got {loss}.")
@@ -125,10 +136,19 @@ class Task(ABC):
         self.label_smoothing = label_smoothing
         self.word_dropout = word_dropout
         self.r_drop = r_drop
+        self.regularizers = Regularizers(regularization or Regularization(), codec)
+
+    @property
+    def num_passes(self) -> int:
+        """How many times a model sees each example in a training step."""
+        return 2 if self.r_drop else 1
 
     @abstractmethod
-    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
-        """Training loss of a batch that lies on the model's device."""
+    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
+        """Training loss of a batch that lies on the model's device.
+
+        `optimizer_step`, counted from 1, is what the schedules of the regularizers follow.
+        """
 
     def num_targets(self, batch: Batch) -> int:
         """Number of targets that `step` sums over, known without running the model or waiting for the device."""

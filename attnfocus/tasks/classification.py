@@ -32,6 +32,7 @@ from attnfocus.tasks.gather import (
 )
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
+from attnfocus.tasks.regularizing import Look
 
 if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
@@ -67,13 +68,15 @@ class ClassificationTask(Task):
         assert isinstance(self._codec, LabelCodec)
         return self._codec
 
-    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
-        logits = model(seen.inputs, seen.input_lengths).logits
+        asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
+        logits, weights = model(seen.inputs, seen.input_lengths, **asked)
+        looks = [Look(name, each, *_sizes(model, name, seen.input_lengths)) for name, each in weights.items()]
+        penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         losses = self._losses(logits, seen.targets, self.label_smoothing)
-        if self.r_drop:
-            return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets)
-        return StepOutput(losses.sum(), batch.num_targets)
+        loss_sum = r_drop_loss(losses, logits, self.r_drop) if self.r_drop else losses.sum()
+        return StepOutput(loss_sum, batch.num_targets, penalties)
 
     def evaluate(
         self,

@@ -40,6 +40,7 @@ from attnfocus.tasks.gather import (
 )
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
+from attnfocus.tasks.regularizing import Look
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
 
@@ -63,19 +64,22 @@ class TranslationTask(Task):
         assert isinstance(self._codec, TextPairCodec)
         return self._codec
 
-    def step(self, model: nn.Module, batch: Batch) -> StepOutput:
+    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
-        output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1])
+        asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
+        output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1], **asked)
+        looks = list(_looks(output.weights, seen))
+        penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         expected = seen.targets[:, 1:].flatten()
         real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
         readout, expected = output.readout.flatten(0, 1)[real], expected[real]
         layer = (output.output_weight, output.output_bias)
         if not self.r_drop:
             loss_sum = linear_cross_entropy(readout, *layer, expected, self.label_smoothing)
-            return StepOutput(loss_sum, batch.num_targets)
+            return StepOutput(loss_sum, batch.num_targets, penalties)
         logits = at_least_float32(F.linear(readout, *layer))
         losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
-        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets)
+        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
 
     def evaluate(
         self,
@@ -103,12 +107,10 @@ class TranslationTask(Task):
             for batch in (batch.to(device) for batch in batches):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                num_positions = _lengths(batch)
                 specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
-                for name, weights in output.weights.items():
-                    of_queries, of_keys = sides(name)
-                    special = specials[of_keys]
-                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries], special)
+                for look in _looks(output.weights, batch):
+                    special = specials[sides(look.name)[1]]
+                    focus.add(look.name, look.weights, look.num_keys, look.num_queries, special)
                 aligned.add(batch.rows, output.weights)
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
@@ -195,6 +197,15 @@ class TranslationTask(Task):
             problem = no_words_to_replace(tokenizer.kind)
             if problem is not None:
                 raise ConfigError(problem)
+
+
+def _looks(weights: Mapping[str, Tensor], batch: Batch) -> Iterator[Look]:
+    """The weights (B, H, Q, K) of a teacher-forced pass, with how many of their queries and keys are real."""
+    num_positions = _lengths(batch)
+    for name, each in weights.items():
+        of_queries, of_keys = sides(name)
+        is_decoding = of_queries != of_keys
+        yield Look(name, each, num_positions[of_keys], num_positions[of_queries], is_decoding)
 
 
 def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attnfocus.errors import CheckpointError
 from attnfocus.events import Best
+
+if TYPE_CHECKING:
+    from attnfocus.training.step import Gradients
 
 
 @dataclass
@@ -21,12 +24,16 @@ class Window:
     num_norms: int = 0  # fewer than steps when fp16 updates were left out
     num_words: int = 0
     seconds: float = 0.0
+    penalty_sums: dict[str, float] = field(default_factory=dict)
 
-    def add(self, loss: float, num_targets: int, grad_norm: float, num_words: int, seconds: float) -> None:
-        self.loss_sum += loss * num_targets
-        self.num_targets += num_targets
-        if math.isfinite(grad_norm):
-            self.grad_norm_sum += grad_norm
+    def add(self, gradients: Gradients, num_words: int, seconds: float) -> None:
+        """A step, with its words and how long it took."""
+        self.loss_sum += gradients.loss * gradients.num_targets
+        self.num_targets += gradients.num_targets
+        for name, penalty in gradients.penalties.items():
+            self.penalty_sums[name] = self.penalty_sums.get(name, 0.0) + penalty * gradients.num_targets
+        if math.isfinite(gradients.norm):
+            self.grad_norm_sum += gradients.norm
             self.num_norms += 1
         self.num_words += num_words
         self.seconds += seconds
@@ -34,6 +41,10 @@ class Window:
     @property
     def loss(self) -> float:
         return self.loss_sum / self.num_targets if self.num_targets else math.nan
+
+    @property
+    def penalties(self) -> dict[str, float]:
+        return {name: total / max(1, self.num_targets) for name, total in self.penalty_sums.items()}
 
     @property
     def grad_norm(self) -> float:

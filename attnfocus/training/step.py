@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -22,14 +22,15 @@ from attnfocus.training.seeding import seed_step
 class Gradients(NamedTuple):
     """What a step's forward and backward passes gave."""
 
-    loss: float  # over all targets
+    loss: float  # over all targets, without the penalties
     norm: float  # of all gradients together, before clipping
     norm_tensor: Tensor
     num_targets: int
+    penalties: Mapping[str, float]  # of regularizers, as they were added to the loss
 
     @property
     def is_finite(self) -> bool:
-        return math.isfinite(self.loss) and math.isfinite(self.norm)
+        return all(map(math.isfinite, (self.loss, self.norm, *self.penalties.values())))
 
 
 @contextmanager
@@ -72,16 +73,19 @@ class Stepper:
         for index, batch in enumerate(batches):
             seed_step(seed, step, index, self.device)
             with _compiling(), self.precision.autocast():
-                loss = self.task.step(self.model, batch.to(self.device)).loss_sum / max(1, num_targets)
+                output = self.task.step(self.model, batch.to(self.device), step)
+                total = output.total / max(1, num_targets)
             with _compiling():
-                self.precision.backward(loss)
-            losses.append(loss.detach())
+                self.precision.backward(total)
+            sums = torch.stack([output.loss_sum.detach(), *(each.detach() for each in output.penalties.values())])
+            losses.append(sums / max(1, num_targets))
         self.precision.unscale(self.optimizer)
         grads = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads).to(self.device)
         # The step's only wait for the device: what is not finite must be known before it reaches the weights.
-        loss_value, norm_value = torch.stack([torch.stack(losses).sum().float(), norm.float()]).tolist()
-        return Gradients(loss_value, norm_value, norm, num_targets)
+        means = torch.stack(losses).sum(dim=0)
+        loss, *penalties, norm_value = torch.cat([means.float(), norm.float().unsqueeze(0)]).tolist()
+        return Gradients(loss, norm_value, norm, num_targets, dict(zip(output.penalties, penalties, strict=True)))
 
     def apply(self, gradients: Gradients, factor: float) -> None:
         """Clips, and updates the weights with a share `factor` of the lr."""

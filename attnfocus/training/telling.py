@@ -38,7 +38,7 @@ class Teller:
         state.num_words += num_words
         state.step_seconds += step_seconds
         for window in (state.window, self._screen):
-            window.add(gradients.loss, gradients.num_targets, gradients.norm, num_words, step_seconds)
+            window.add(gradients, num_words, step_seconds)
         if self._is_first:
             self._is_first = False
             for listener in self.listeners:
@@ -60,6 +60,7 @@ class Teller:
             grad_norm=window.grad_norm,
             words_per_second=window.words_per_second,
             is_logged=is_logged,
+            penalties=window.penalties,
         )
         self._last_event, self._screen = now, Window()
         if is_logged:

@@ -133,8 +133,8 @@ def test_a_rise_too_small_to_matter_is_no_spike_however_unusual_it_is():
 class SpikyTask(ToyTask):
     """The loss of features beyond any that the toy draws is a thousand times larger."""
 
-    def step(self, model, batch):
-        output = super().step(model, batch)
+    def step(self, model, batch, optimizer_step=1):
+        output = super().step(model, batch, optimizer_step)
         factor = 1000.0 if batch.features.abs().max() > 50 else 1.0
         return type(output)(output.loss_sum * factor, output.num_targets)
 
@@ -161,10 +161,10 @@ class NarrowTask(ToyTask):
 
     error = RuntimeError("[enforce fail at alloc_cpu.cpp:123] DefaultCPUAllocator: can't allocate memory: you tried")
 
-    def step(self, model, batch):
+    def step(self, model, batch, optimizer_step=1):
         if len(batch.ids) > 2:
             raise self.error
-        return super().step(model, batch)
+        return super().step(model, batch, optimizer_step)
 
 
 @pytest.mark.parametrize(

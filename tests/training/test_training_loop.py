@@ -11,6 +11,7 @@ from training_toys import CPU, Toy, ToyBatch, ToyEvaluation, ToyModel, ToyTask, 
 
 from attnfocus.errors import ConfigError, DataError, RunError
 from attnfocus.events import CheckpointSaved, Evaluated, Progress, TrainingEnded, TrainingStarted
+from attnfocus.tasks.base import StepOutput
 from attnfocus.training import CheckpointStore, Precision, TrainerOptions, adamw, monitored, resolve_device
 from attnfocus.training.optimizers import adam
 
@@ -39,9 +40,9 @@ def test_accumulating_two_batches_of_four_equals_one_of_eight(tmp_path):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-def double_step(self, model, batch):
+def double_step(self, model, batch, optimizer_step):
     output = nn.functional.cross_entropy(model(batch.features), batch.labels, ignore_index=-1, reduction="sum")
-    return type("Output", (), {"loss_sum": output})()
+    return StepOutput(output, self.num_targets(batch))
 
 
 def test_a_step_is_plain_gradient_descent_on_the_mean_over_all_targets(tmp_path):
@@ -122,9 +123,9 @@ def test_a_gradient_that_is_not_finite_stops_the_run_though_the_loss_is(tmp_path
         Toy(tmp_path, TrainerOptions(max_steps=2), make_model=Root).run()
 
 
-def steep_step(self, model, batch):
+def steep_step(self, model, batch, optimizer_step):
     output = ToyTask().step(model, batch)
-    return type("Output", (), {"loss_sum": 300 * output.loss_sum})()
+    return StepOutput(300 * output.loss_sum, output.num_targets)
 
 
 def test_fp16_leaves_out_overflowing_updates_lowers_the_scale_and_gives_up_at_last(tmp_path, monkeypatch):

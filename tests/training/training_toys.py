@@ -85,7 +85,7 @@ class ToyTask(Task):
     directions: ClassVar[Mapping[str, Direction]] = {"loss": "min", "score": "max"}
     default_monitor: ClassVar[str] = "loss"
 
-    def step(self, model: nn.Module, batch: Any) -> StepOutput:
+    def step(self, model: nn.Module, batch: Any, optimizer_step: int = 1) -> StepOutput:
         logits = model(batch.features).float()
         loss_sum = nn.functional.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="sum")
         return StepOutput(loss_sum, self.num_targets(batch))

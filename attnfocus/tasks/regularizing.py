@@ -1,0 +1,235 @@
+"""The regularizers of attention in a training step: which weights they look at, and what they add to the loss.
+
+Shapes: B examples, H heads, Q queries, K keys. A term is, for each example, the mean over its real queries and heads
+and over the attentions looked at, times the example's number of targets: summed over any batches and divided by their
+targets it is the same number, and for a decoder the mean over all target tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.attention import AdaptiveSpanAttention, BaseAttention
+from attnfocus.data.batches import Batch
+from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.rows import Row
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.focus.measures import normalized_entropy
+from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
+from attnfocus.focus.regularizers_options import GuidedOptions, OfWeights, Regularization
+from attnfocus.models.lengths import length_mask
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where one attention looked, for a batch.
+
+    Attributes:
+        weights: (B, H, Q, K), before dropout.
+        num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
+        is_decoding: the queries are a decoder's steps, and the keys its source.
+    """
+
+    name: str
+    weights: Tensor
+    num_keys: Tensor
+    num_queries: Tensor | None
+    is_decoding: bool = False
+
+    @property
+    def queries(self) -> Tensor:
+        """Real queries, (B, 1, Q)."""
+        num_queries = self.weights.shape[2]
+        if self.num_queries is None:
+            return torch.ones(len(self.weights), 1, num_queries, dtype=torch.bool, device=self.weights.device)
+        return length_mask(self.num_queries, num_queries).unsqueeze(1)
+
+    @property
+    def pairs(self) -> Tensor:
+        """Real keys of real queries, (B, 1, Q, K)."""
+        keys = length_mask(self.num_keys, self.weights.shape[3])
+        return keys[:, None, None] & self.queries.unsqueeze(-1)
+
+
+class Regularizers:
+    """The terms of a run's `focus` section. Holds no state: what is added is a function of the step and the batch.
+
+    Args:
+        options: which terms, with their schedules.
+        codec: for the gold alignment alone.
+    """
+
+    def __init__(self, options: Regularization, codec: object = None) -> None:
+        self.terms = options.terms
+        self._codec = codec
+
+    def need_weights(self, step: int) -> bool:
+        """Whether the model must give its weights in this optimizer step, counted from 1."""
+        return any(isinstance(term, OfWeights) and term.weight_at(step) for term in self.terms.values())
+
+    def penalties(
+        self, step: int, model: nn.Module, batch: Batch, looks: Sequence[Look], num_passes: int = 1
+    ) -> dict[str, Tensor]:
+        """Every term of the run, times its weight in this step and summed over the batch's targets: scalars.
+
+        Args:
+            batch: what the model saw.
+            looks: where; may be empty if `need_weights` is False.
+            num_passes: how many times each example is in the batch; the terms are means over the passes.
+
+        Raises:
+            ConfigError: a term names an attention that the model has not, or that it cannot be computed from.
+        """
+        if not self.terms:
+            return {}
+        lengths = batch.target_lengths
+        targets = torch.ones_like(batch.input_lengths) if lengths is None else lengths - 1
+        found = {}
+        for name, term in self.terms.items():
+            weight = term.weight_at(step) / num_passes
+            if weight == 0:
+                found[name] = torch.zeros((), device=batch.inputs.device)
+            elif isinstance(term, OfWeights):
+                chosen = _chosen(name, term, looks)
+                means = [_mean(self._per_query(name, term, look, batch), look.queries) for look in chosen]
+                found[name] = weight * (torch.stack(means).mean(dim=0) * targets).sum()
+            else:
+                found[name] = weight * _mean_span(model) * batch.num_targets
+        return found
+
+    def _per_query(self, name: str, term: OfWeights, look: Look, batch: Batch) -> Tensor:
+        """(B, H, Q), or (B, 1, Q) of all heads together."""
+        if name == "entropy":
+            return normalized_entropy(look.weights, look.pairs)
+        if name == "coverage":
+            return repeated_attention(look.weights.mean(dim=1, keepdim=True), look.pairs)
+        if name == "diversity":
+            return head_overlap(look.weights, look.pairs).unsqueeze(1)
+        assert isinstance(term, GuidedOptions)
+        weights = look.weights.mean(dim=1, keepdim=True)
+        if term.head is not None:
+            weights = look.weights[:, term.head : term.head + 1]
+        if term.target == "diagonal":
+            return off_diagonal(weights, look.pairs, look.queries, term.width)
+        assert isinstance(self._codec, TextPairCodec)
+        links = link_mask(self._codec, batch.rows, weights.shape[2], weights.shape[3])
+        return missed_alignment(weights, links.unsqueeze(1).to(weights.device), look.pairs)
+
+
+def _mean(values: Tensor, queries: Tensor) -> Tensor:
+    """values (B, H or 1, Q), real queries (B, 1, Q) -> each example's mean (B,); 0 where there is no query."""
+    total = torch.where(queries, values, 0.0).sum(dim=(1, 2))
+    return total / (values.shape[1] * queries.sum(dim=(1, 2))).clamp_min(1)
+
+
+def _mean_span(model: nn.Module) -> Tensor:
+    """Mean of the spans of all heads of all adaptive-span attentions, in positions."""
+    penalties = [module.span_penalty() for module in model.modules() if isinstance(module, AdaptiveSpanAttention)]
+    return torch.stack(penalties).mean()
+
+
+def _chosen(name: str, term: OfWeights, looks: Sequence[Look]) -> list[Look]:
+    """The attentions that a term looks at."""
+    key, suitable = f"focus.{name}.attentions", [look for look in looks if _why_not(name, term, look) is None]
+    if term.attentions is None:
+        if not suitable:
+            raise ConfigError(f"focus.{name}.weight: no attention of this model gives weights that suit it. Use 0.")
+        if name == "guided":  # of several layers the last but one, whose heads align best (Garg et al. 2019, sec. 4.1)
+            return [suitable[max(0, len(suitable) - 2)]]
+        return suitable
+    by_name = {look.name: look for look in looks}
+    for wanted in term.attentions:
+        reason = _why_not(name, term, by_name[wanted]) if wanted in by_name else f"the model has no {wanted}"
+        if reason is not None:
+            names = ", ".join(look.name for look in suitable)
+            raise ConfigError(f"{key}: {reason}. Use {f'some of {names}, or null' if names else 'null'}.")
+    return [by_name[wanted] for wanted in dict.fromkeys(term.attentions)]
+
+
+def _why_not(name: str, term: OfWeights, look: Look) -> str | None:
+    num_heads = look.weights.shape[1]
+    if name in ("coverage", "guided") and not look.is_decoding:
+        return f"{look.name} does not go from a decoder to its source"
+    if name == "diversity" and num_heads < 2:
+        return f"{look.name} has one head"
+    if isinstance(term, GuidedOptions) and term.head is not None and term.head >= num_heads:
+        return f"{look.name} has {num_heads} heads, and no number {term.head}"
+    return None
+
+
+def link_mask(codec: TextPairCodec, rows: Sequence[Row], num_queries: int, num_keys: int) -> Tensor:
+    """Which tokens of the input the rows' alignments link to each token of the target: bool (B, Q, K) on the CPU.
+
+    Two tokens are linked if a character of the one is with a character of the other. EOS has no links.
+    """
+    mask = torch.zeros(len(rows), num_queries, num_keys, dtype=torch.bool)
+    places = [(number, *link) for number, row in enumerate(rows) for link in _token_links(codec, row)]
+    if places:
+        mask[tuple(torch.tensor(places).t())] = True
+    return mask
+
+
+def _token_links(codec: TextPairCodec, row: Row) -> list[tuple[int, int]]:
+    """Pairs (target token, input token)."""
+    if not row.alignment or not isinstance(row.input, str):
+        return []
+    sources = _tokens_of_characters(codec.source_tokenizer.character_spans(row.input))
+    targets = _tokens_of_characters(codec.target_tokenizer.character_spans(row.target))
+    links = ((targets.get(target), sources.get(source)) for target, source in row.alignment)
+    return [(target, source) for target, source in links if target is not None and source is not None]
+
+
+def _tokens_of_characters(spans: Sequence[tuple[int, int]]) -> dict[int, int]:
+    return {character: number for number, span in enumerate(spans) for character in range(*span)}
+
+
+def regularizer_problems(options: Regularization, task: str, tokenizer: str, model: nn.Module) -> list[str]:
+    """Why terms that are on cannot apply, as far as that can be told before there are data.
+
+    Args:
+        task: its name.
+        tokenizer: kind of the tokenizer.
+        model: may be without numbers.
+    """
+    attentions = [module for module in model.modules() if isinstance(module, BaseAttention)]
+    most_heads = max((attention.num_heads for attention in attentions), default=0)
+    problems: list[str] = []
+    for name in ("coverage", "guided"):
+        if name in options.terms and task != "translation":
+            problems.append(
+                f"focus.{name}.weight: follows a decoder through its source, and {task} has no decoder. Use 0, or "
+                "focus=entropy, focus=diversity; or model=seq2seq with its data."
+            )
+    guided = options.guided
+    if "guided" in options.terms and guided.head is not None and guided.head >= most_heads:
+        problems.append(f"focus.guided.head: must be below the number of heads, {most_heads}, got {guided.head}.")
+    if "guided" in options.terms and guided.target == "gold" and tokenizer == "torchtext":
+        problems.append(
+            "focus.guided.target: gold needs to know which characters a token covers, which the tokenizers of "
+            "torchtext do not tell. Use dataset.tokenizer.kind=word, or focus.guided.target=diagonal."
+        )
+    if "diversity" in options.terms and most_heads < 2:
+        problems.append(
+            "focus.diversity.weight: compares heads, and no attention here has two. Use 0, or attention.num_heads=4."
+        )
+    if "span" in options.terms and not any(isinstance(each, AdaptiveSpanAttention) for each in attentions):
+        problems.append("focus.span.weight: no attention here has a span to learn. Use 0, or attention=adaptive_span.")
+    return problems
+
+
+def require_alignments(options: Regularization, rows: Iterable[Row]) -> None:
+    """Refuses to be guided by alignments that no training row has.
+
+    Raises:
+        DataError: why, and what works.
+    """
+    guided = options.guided
+    if "guided" in options.terms and guided.target == "gold" and not any(row.alignment for row in rows):
+        raise DataError(
+            "focus.guided.target: gold needs rows whose alignment is known, and no training row of this set has one. "
+            "Use focus.guided.target=diagonal, or dataset=dates."
+        )
