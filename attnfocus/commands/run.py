@@ -8,6 +8,13 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Batches
+from attnfocus.commands.inspect_examples import (
+    Choice,
+    check_methods,
+    encoded_texts,
+    examples_of_split,
+    inspect_examples,
+)
 from attnfocus.commands.rundir import DATA_FOLDER, check_fingerprints, require_whole, saved_config
 from attnfocus.commands.schema import DecodingOverride
 from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec, prepare
@@ -15,6 +22,7 @@ from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
+from attnfocus.report.inspection import Inspection
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
@@ -35,12 +43,15 @@ class Run:
         task: computes metrics and predictions.
     """
 
-    def __init__(self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int) -> None:
+    def __init__(
+        self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
+    ) -> None:
         self.path = path
         self.setup = setup
         self.model = model
         self.codec = codec
         self.step = step
+        self.checkpoint = checkpoint
         self.task: Task = setup.task(codec)
 
     def evaluate(self, split: str = "test") -> Evaluation:
@@ -83,6 +94,35 @@ class Run:
             places = [place for group in plan for place in group]
             by_place = dict(zip(places, found, strict=True))
             yield from (by_place[place] for place in range(len(chunk)))
+
+    def inspect(
+        self,
+        texts: str | Sequence[str] | None = None,
+        *,
+        split: str | None = None,
+        num_examples: int = 4,
+        layer: str | int | None = None,
+        head: int | None = None,
+        method: str | Sequence[str] | None = None,
+    ) -> Inspection:
+        """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
+
+        Args:
+            texts: one input or several; None: the first `num_examples` of `split` (test where None).
+            layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
+            head: number of one head to show; None: all.
+            method: `attention`, names of attributions, or several; None: attention.
+
+        Raises:
+            ConfigError: a layer, head or method that there is not.
+            DataError: no input can be answered; or as `evaluate`.
+        """
+        choice = Choice(layer, head, check_methods(method))
+        if texts is None:
+            examples = examples_of_split(self, split or "test", num_examples)
+        else:
+            examples = encoded_texts(self, [texts] if isinstance(texts, str) else texts)
+        return inspect_examples(self, examples, choice)
 
 
 def load(
@@ -132,7 +172,7 @@ def load(
         saved.load_model(model)
         step = saved.step
     model.eval()
-    return Run(path, setup, model, codec, step)
+    return Run(path, setup, model, codec, step, checkpoint)
 
 
 def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Loss, Prediction, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
+from attnfocus.tasks.inspected import FocusMap, Inspected
 from attnfocus.tasks.translation import TranslationTask
 
 # By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
@@ -16,6 +17,8 @@ __all__ = [
     "ClassificationTask",
     "Direction",
     "Evaluation",
+    "FocusMap",
+    "Inspected",
     "Loss",
     "Prediction",
     "StepOutput",

@@ -1,0 +1,141 @@
+"""The examples that an inspection shows: answered, with the maps that were asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from attnfocus.commands.rundir import check_fingerprints, require_whole, saved_config
+from attnfocus.config.nearest import did_you_mean, nearest
+from attnfocus.data import clean_text, collate
+from attnfocus.data.codec import Encoded, VectorLabelCodec
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.report.inspection import Inspection
+from attnfocus.tasks import FocusMap, Inspected, Prediction
+
+if TYPE_CHECKING:
+    from attnfocus.commands.run import Run
+
+METHODS = ("attention",)
+MAX_TOKENS = 2048  # of an input: a map of self-attention has the square of it in weights, for each head
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is shown of every example.
+
+    Attributes:
+        layer: part of an attention's name, see `is_part`; None: all.
+        head: number of a head; None: all.
+        methods: `attention` and names of attributions.
+    """
+
+    layer: str | int | None = None
+    head: int | None = None
+    methods: tuple[str, ...] = ("attention",)
+
+
+def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The methods, each once.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    names = ("attention",) if given is None else (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if name not in METHODS:
+            raise ConfigError(
+                f"method: {name} is none.{did_you_mean(name, METHODS)} "
+                f"There are: {', '.join(METHODS)}; several as [a,b]."
+            )
+    if not names:
+        raise ConfigError(f"method: name at least one of {', '.join(METHODS)}.")
+    return tuple(dict.fromkeys(names))
+
+
+def encoded_texts(run: "Run", texts: Sequence[str]) -> list[Encoded]:
+    clean = run.setup.data_options.clean
+    return [run.codec.encode_input(clean_text(text, clean), str(number)) for number, text in enumerate(texts, 1)]
+
+
+def examples_of_split(run: "Run", split: str, number: int) -> list[Encoded]:
+    """The first examples of a split, in the order of the data.
+
+    Raises:
+        as `Run.evaluate`.
+    """
+    from attnfocus.commands.run import prepare_data
+
+    require_whole(run.path, {"dataset": saved_config("run", run.path)["dataset"]})
+    prepared = prepare_data(run.setup, run.codec, wanted=[split])
+    check_fingerprints(run.path, prepared)
+    if split not in prepared.splits:
+        raise DataError(f"split: this set has no {split}.")
+    return list(prepared.splits[split][:number])
+
+
+def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) -> Inspection:
+    """Answers the examples one by one, so that no other one's length costs memory.
+
+    Raises:
+        ConfigError: no attention or head is meant by `choice`.
+        DataError: none of the examples can be answered.
+    """
+    found = tuple(_inspected(run, example, choice) for example in examples)
+    if all(each.prediction.skipped is not None for each in found):
+        raise DataError(f"input {found[0].prediction.id}: {found[0].prediction.skipped}. There is nothing to show.")
+    choices = run.setup.config.choices
+    facts: dict[str, str | int] = {
+        "run": str(run.path),
+        **{name: str(choices.get(name, "?")) for name in ("model", "attention", "dataset")},
+        "checkpoint": run.checkpoint,
+        "step": run.step,
+    }
+    return Inspection(facts, "vectors" if isinstance(run.codec, VectorLabelCodec) else "text", found)
+
+
+def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:
+    size = len(example.inputs)
+    if size > MAX_TOKENS:
+        row, reason = example.row, f"input of {size} tokens; at most {MAX_TOKENS} can be shown"
+        text = row.input if isinstance(row.input, str) else ""
+        return Inspected(Prediction(example.id, "", float("nan"), text, row.target, skipped=reason))
+    batch = collate([example])
+    answer = next(iter(run.task.inspect(run.model, [batch], decoding=run.setup.config.decoding)))
+    if answer.prediction.skipped is not None:
+        return answer
+    maps = chosen_maps(answer.maps, choice) if "attention" in choice.methods else ()
+    return replace(answer, maps=maps)
+
+
+def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...]:
+    """The maps of the attentions and heads that are meant.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    named = [each for each in maps if choice.layer is None or is_part(str(choice.layer), each.name)]
+    if maps and not named:
+        names = [each.name for each in maps]
+        near = nearest(str(choice.layer), names, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"layer: {choice.layer} is no attention of this run.{hint} There are: {', '.join(names)}; "
+            "a part of a name means all that have it."
+        )
+    if choice.head is None:
+        return tuple(named)
+    found = tuple(_one_head(each, choice.head) for each in named if choice.head < len(each.heads))
+    if named and not found:
+        most = max(len(each.heads) for each in named)
+        raise ConfigError(f"head: must be {'0' if most == 1 else f'0 to {most - 1}'} in this run, got {choice.head}.")
+    return found
+
+
+def is_part(asked: str, name: str) -> bool:
+    """Whether the dotted name has the asked parts, one after another: `1`, `layers.1` of `decoder.layers.1.cross`."""
+    wanted, parts = asked.split("."), name.split(".")
+    return any(parts[start : start + len(wanted)] == wanted for start in range(len(parts)))
+
+
+def _one_head(each: FocusMap, head: int) -> FocusMap:
+    return replace(each, weights=each.weights[head : head + 1], heads=(each.heads[head],))
