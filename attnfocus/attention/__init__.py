@@ -46,6 +46,7 @@ from attnfocus.attention.positions import (
     T5Position,
     TransformerXLPosition,
 )
+from attnfocus.attention.replacing import replaced_weights
 from attnfocus.attention.scores import (
     AdditiveScore,
     CosineScore,
@@ -123,4 +124,5 @@ __all__ = [
     "TransformerXLAttention",
     "TransformerXLPosition",
     "looking_back",
+    "replaced_weights",
 ]

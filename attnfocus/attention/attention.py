@@ -97,6 +97,10 @@ class Attention(BaseAttention):
         return self.normalizer.sums_to_one
 
     @property
+    def weights_can_be_replaced(self) -> bool:
+        return type(self).mix is Attention.mix  # else its maps are not what it returns as weights
+
+    @property
     def has_own_weights(self) -> bool:
         """True where a subclass weighs in a way that no fused kernel knows."""
         return type(self).weigh is not Attention.weigh
@@ -126,7 +130,8 @@ class Attention(BaseAttention):
 
     def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
-        choice = self.noted(self.chosen_path(paths.Call.of(work, need_weights)))
+        needs_them = need_weights or self.replacement is not None
+        choice = self.noted(self.chosen_path(paths.Call.of(work, needs_them)))
         context, weights = paths.KERNELS[choice.name](self, work, self.dropout_now)
         return context, weights if need_weights else None
 
@@ -176,7 +181,7 @@ class Attention(BaseAttention):
         contexts, maps = [], []
         for index, step in enumerate(query.split(1, dim=-2)):  # (..., H, 1, d)
             of_step = mask if mask is None or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
-            weights = self.step_weights(step, keys, of_step, history)
+            weights = self.used(self.step_weights(step, keys, of_step, history))
             contexts.append(paths.mixed(weights, values, self.dropout_now))
             history = history.after(weights)
             maps.append(weights)

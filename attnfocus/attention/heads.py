@@ -4,6 +4,8 @@ Shapes: ... leading dims (the batch), H heads, G key heads, Q queries, K keys, D
 value, d size of one head. Masks are bool, True = may attend.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
@@ -11,6 +13,8 @@ from attnfocus.attention.growing import GrowingMemory
 from attnfocus.attention.memory import History, Memory
 from attnfocus.attention.paths.work import Call, PathChoice
 from attnfocus.limits import PositiveInt, Probability
+
+Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
 
 
 class BaseAttention(nn.Module):
@@ -32,6 +36,7 @@ class BaseAttention(nn.Module):
     Attributes:
         output_dim: size of the context: as above with projections, Dv without.
         num_heads: H.
+        replacement: what is put in the place of the weights; None, save in `replaced_weights`.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
     Raises:
@@ -54,6 +59,7 @@ class BaseAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.trained_path: PathChoice | None = None
+        self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
         if self.num_heads % self.num_key_heads:
@@ -106,6 +112,15 @@ class BaseAttention(nn.Module):
     def weights_are_distributions(self) -> bool:
         """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
         return True
+
+    @property
+    def weights_can_be_replaced(self) -> bool:
+        """True where the context is made of the weights, head by head, so that others could stand in their place."""
+        return False
+
+    def used(self, weights: Tensor) -> Tensor:
+        """The weights (..., H, Q, K) that the context is made of: those given, save in `replaced_weights`."""
+        return weights if self.replacement is None else self.replacement(weights)
 
     def chosen_path(self, call: Call | None = None) -> PathChoice:
         """Which way a call runs, and why."""

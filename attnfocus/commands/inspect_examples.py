@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from attnfocus.commands.rundir import check_fingerprints, require_whole, saved_config
 from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.data import clean_text, collate
 from attnfocus.data.codec import Encoded, VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.report.inspection import Inspection
-from attnfocus.tasks import FocusMap, Inspected, Prediction
+from attnfocus.tasks import METHODS, FocusMap, Inspected, Prediction, attribute
 
 if TYPE_CHECKING:
     from attnfocus.commands.run import Run
 
-METHODS = ("attention",)
+DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
 MAX_TOKENS = 2048  # of an input: a map of self-attention has the square of it in weights, for each head
 
 
@@ -31,7 +33,7 @@ class Choice:
 
     layer: str | int | None = None
     head: int | None = None
-    methods: tuple[str, ...] = ("attention",)
+    methods: tuple[str, ...] = DEFAULT_METHODS
 
 
 def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         ConfigError: there is no such method.
     """
-    names = ("attention",) if given is None else (given,) if isinstance(given, str) else tuple(given)
+    names = DEFAULT_METHODS if given is None else (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if name not in METHODS:
             raise ConfigError(
@@ -103,8 +105,17 @@ def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:
     answer = next(iter(run.task.inspect(run.model, [batch], decoding=run.setup.config.decoding)))
     if answer.prediction.skipped is not None:
         return answer
-    maps = chosen_maps(answer.maps, choice) if "attention" in choice.methods else ()
+    maps = answer.maps and tuple(
+        each for method in choice.methods for each in _maps_of(run, example, answer, method, choice)
+    )
     return replace(answer, maps=maps)
+
+
+def _maps_of(run: "Run", example: Encoded, answer: Inspected, method: str, choice: Choice) -> tuple[FocusMap, ...]:
+    if method == "attention":
+        return chosen_maps(answer.maps, choice)
+    found = attribute(run.task, run.model, [example], method, decoding=run.setup.config.decoding)[0]
+    return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
 
 
 def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...]:

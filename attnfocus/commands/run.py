@@ -1,8 +1,10 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -21,9 +23,9 @@ from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec,
 from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
-from attnfocus.errors import DataError
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.report.inspection import Inspection
-from attnfocus.tasks import Evaluation, Prediction, Task
+from attnfocus.tasks import Attribution, AttributionOptions, Evaluation, Prediction, Task, attribute
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
 from attnfocus.training.tensors import load_model_tensors
@@ -111,7 +113,7 @@ class Run:
             texts: one input or several; None: the first `num_examples` of `split` (test where None).
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
-            method: `attention`, names of attributions, or several; None: attention.
+            method: one of `attnfocus.tasks.METHODS`, or several; None: attention and gradient_input.
 
         Raises:
             ConfigError: a layer, head or method that there is not.
@@ -123,6 +125,27 @@ class Run:
         else:
             examples = encoded_texts(self, [texts] if isinstance(texts, str) else texts)
         return inspect_examples(self, examples, choice)
+
+    def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
+        """What the answer to a text rests on: a number for each output token (or the label) and input position.
+
+        Args:
+            text: the input, as `predict` takes it.
+            method: one of `attnfocus.tasks.METHODS`; docs/focus.md says what each computes.
+            options: of `attnfocus.tasks.AttributionOptions`: `target` explains another answer than the model's own,
+                `layer` and `head` choose what attention methods read.
+
+        Raises:
+            ConfigError: a method, option or label that there is not.
+            DataError: an input that the model cannot read, or an answer without a token.
+        """
+        unknown = sorted(set(options) - {option.name for option in fields(AttributionOptions)})
+        if unknown:
+            known = ", ".join(option.name for option in fields(AttributionOptions))
+            raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
+        chosen = AttributionOptions(**options)
+        return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
 
 def load(

@@ -26,14 +26,22 @@ _BELOW: tuple[_Color, ...] = ((90, 45, 5), (179, 88, 6), (241, 163, 64), (254, 2
 
 
 def print_inspection(console: Console, inspection: Inspection) -> None:
-    """Every example with its answer, and for each method one map: the one that shows best how output and input meet."""
+    """Every example with its answer, and for each method one map: the one that shows best how output and input meet.
+
+    Of outputs of many tokens, which take a line each, the first method alone.
+    """
     facts = inspection.facts
     say(console, f"{facts['model']}, {facts['attention']}, {facts['dataset']}: step {facts['step']:,}", style="dim")
     for place, example in enumerate(inspection.examples, 1):
         say(console, "")
         _print_answer(console, place, example)
-        for method in dict.fromkeys(each.method for each in example.maps):
-            _print_map(console, [each for each in example.maps if each.method == method])
+        methods = list(dict.fromkeys(each.method for each in example.maps))
+        for method in methods:
+            maps = [each for each in example.maps if each.method == method]
+            if method == methods[0] or not _is_sequence(best_map(maps)):
+                _print_map(console, maps)
+            else:
+                say(console, f"   {title_of(maps[0])}: on the page", style="dim")
     if inspection.verdict is not None:
         say(console, "")
         say(console, inspection.verdict, style="bold")
@@ -79,9 +87,14 @@ def _print_map(console: Console, maps: Sequence[FocusMap]) -> None:
         title += f"  (one of {len(maps)}; layer=NAME shows another)"
     say(console, f"   {title}", style="dim")
     weights = each.weights.mean(axis=0)  # (Q, K)
-    is_sequence = len(each.query_tokens) > 1 and not each.name.startswith("layers.")
-    for line in _sequence(console, each, weights) if is_sequence else [_single(console, each, weights.mean(axis=0))]:
+    lines = _sequence(console, each, weights) if _is_sequence(each) else [_single(console, each, weights.mean(axis=0))]
+    for line in lines:
         console.print(line, soft_wrap=True)
+
+
+def _is_sequence(each: FocusMap) -> bool:
+    """Whether the queries are tokens written: a layer of a classifier is shown by the mean over its queries."""
+    return len(each.query_tokens) > 1 and not each.name.startswith("layers.")
 
 
 def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:

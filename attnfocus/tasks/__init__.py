@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from attnfocus.tasks.attribution import METHODS, Attribution, AttributionOptions, attribute
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Loss, Prediction, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
+from attnfocus.tasks.faithfulness import Faithfulness
 from attnfocus.tasks.inspected import FocusMap, Inspected
 from attnfocus.tasks.translation import TranslationTask
 
@@ -12,11 +14,15 @@ from attnfocus.tasks.translation import TranslationTask
 TASKS: Mapping[str, type[Task]] = MappingProxyType({task.name: task for task in (TranslationTask, ClassificationTask)})
 
 __all__ = [
+    "METHODS",
     "TASKS",
+    "Attribution",
+    "AttributionOptions",
     "Candidate",
     "ClassificationTask",
     "Direction",
     "Evaluation",
+    "Faithfulness",
     "FocusMap",
     "Inspected",
     "Loss",
@@ -24,4 +30,5 @@ __all__ = [
     "StepOutput",
     "Task",
     "TranslationTask",
+    "attribute",
 ]

@@ -17,7 +17,7 @@ def plain(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, T
     """Context (..., H, Q, dv), and weights (..., H, Q, K) before dropout."""
     query, keys, values, mask = work
     places = Places.of(query.shape[-2], keys.shape[-2], query.device)
-    weights = attention.weigh(query, keys, mask, places)
+    weights = attention.used(attention.weigh(query, keys, mask, places))
     return mixed(weights, values, dropout), weights
 
 
