@@ -105,10 +105,10 @@ def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:
     answer = next(iter(run.task.inspect(run.model, [batch], decoding=run.setup.config.decoding)))
     if answer.prediction.skipped is not None:
         return answer
-    maps = answer.maps and tuple(
-        each for method in choice.methods for each in _maps_of(run, example, answer, method, choice)
-    )
-    return replace(answer, maps=maps)
+    if not answer.maps:
+        return answer  # an output without a token
+    maps = [each for method in choice.methods for each in _maps_of(run, example, answer, method, choice)]
+    return replace(answer, maps=tuple(maps))
 
 
 def _maps_of(run: "Run", example: Encoded, answer: Inspected, method: str, choice: Choice) -> tuple[FocusMap, ...]:

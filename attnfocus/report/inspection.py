@@ -20,6 +20,7 @@ import torch
 from attnfocus.focus import effective_positions, entropy, normalized_entropy
 from attnfocus.report.console import plain_console
 from attnfocus.report.summary import replace_file, strict_json
+from attnfocus.report.text import number
 from attnfocus.tasks import FocusMap, Inspected
 
 Kind = Literal["text", "vectors"]  # what the positions of an input are
@@ -80,7 +81,7 @@ class Inspection:
             "verdict": self.verdict,
             "faithfulness": dict(self.faithfulness),
             "examples": [
-                _example_facts(example, number in self.left_out) for number, example in enumerate(self.examples)
+                _example_facts(example, number in self.left_out) for place, example in enumerate(self.examples)
             ],
         }
 
@@ -88,22 +89,22 @@ class Inspection:
     def left_out(self) -> frozenset[int]:
         """The examples whose maps are in no page and no JSON: together with those before they would be too large."""
         total, found = 0, set()
-        for number, example in enumerate(self.examples):
+        for place, example in enumerate(self.examples):
             total += sum(each.weights.size for each in example.maps)
             if total > MAX_VALUES:
-                found.add(number)
+                found.add(place)
         return frozenset(found)
 
     def _save_figures(self, folder: Path) -> list[Path]:
         from attnfocus.report.figures import heat_map, to_png
 
         written = []
-        for number, example in enumerate(self.examples, 1):
+        for place, example in enumerate(self.examples, 1):
             for each in example.maps:
                 title = f"{title_of(each)}: {example.prediction.text}"
                 figure = heat_map(each.weights, each.query_tokens, each.key_tokens, title, heads=each.heads)
-                place = "_".join(filter(None, (str(number), each.method, each.name)))
-                path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', place)}.png"
+                name = "_".join(filter(None, (str(place), each.method, each.name)))
+                path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.png"
                 written.append(_write(path, to_png(figure)[0]))
         return written
 
@@ -144,9 +145,12 @@ def focus_rows(each: FocusMap) -> list[dict[str, float]]:
     return [{name: values[head] for name, values in means.items()} for head in range(len(weights))]
 
 
-def probability(score: float) -> float | None:
-    """exp(score) where there is a score."""
-    return math.exp(min(score, 0.0)) if math.isfinite(score) else None
+def likelihood(score: float) -> str:
+    """A log probability as people read it: as a probability, unless that is tiny; empty where there is none."""
+    if not math.isfinite(score):
+        return ""
+    likely = math.exp(min(score, 0.0))
+    return f"probability {number(likely)}" if likely >= 0.001 else f"log probability {number(score)}"
 
 
 def _example_facts(example: Inspected, is_left_out: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from attnfocus.report.console import is_plain, say, writable
-from attnfocus.report.inspection import Inspection, focus_rows, probability, title_of
+from attnfocus.report.inspection import Inspection, focus_rows, likelihood, title_of
 from attnfocus.report.text import num_cells, number, shorten
 from attnfocus.tasks import FocusMap, Inspected
 
@@ -63,17 +63,12 @@ def _print_answer(console: Console, place: int, example: Inspected) -> None:
     if answer.skipped is not None:
         say(console, f"   skipped: {answer.skipped}", style="yellow")
         return
-    likely = probability(answer.score)
-    notes = [] if likely is None else [_likely(likely, answer.score)]
+    notes = list(filter(None, [likelihood(answer.score)]))
     if answer.target:
         notes.append("as in the data" if answer.target == answer.text else f"in the data: {answer.target}")
     say(console, f"   {answer.text}" + (f"  ({'; '.join(notes)})" if notes else ""))
     if not example.maps:
         say(console, "   the output is empty: there is nothing to show", style="yellow")
-
-
-def _likely(likely: float, score: float) -> str:
-    return f"probability {number(likely)}" if likely >= 0.001 else f"log probability {number(score)}"
 
 
 def _print_map(console: Console, maps: Sequence[FocusMap]) -> None:
@@ -144,7 +139,8 @@ def pieces(tokens: Sequence[str]) -> list[str]:
 
 
 def _label(token: str) -> str:
-    return token.replace(SPACE_MARK, "␣") or "∅"
+    """A token without the blank before it; one of blanks alone shows them."""
+    return (token.lstrip(SPACE_MARK) or token).replace(SPACE_MARK, "␣") or "∅"
 
 
 def _distinct(tokens: Sequence[str]) -> list[str]:

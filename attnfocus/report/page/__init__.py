@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnfocus.report.inspection import focus_rows, probability
+from attnfocus.report.inspection import focus_rows, likelihood
 from attnfocus.report.inspection_terminal import best_map
 from attnfocus.report.summary import strict_json
 from attnfocus.tasks import FocusMap, Inspected
@@ -97,7 +97,7 @@ def _example_data(example: Inspected, is_fine: bool, is_left_out: bool) -> dict[
     maps = [_map_data(each, tokens, is_fine) for each in example.maps]
     return {
         **facts,
-        "probability": probability(answer.score),
+        "likelihood": likelihood(answer.score),
         "tokens": [[visible(token) for token in each] for each in tokens],
         "maps": maps,
         "first": example.maps.index(best_map([each for each in example.maps if each.method == example.maps[0].method])),

@@ -98,7 +98,8 @@
   // ---- words
 
   const name = (text) => text.replaceAll("_", " ");
-  const label = (token) => (token === "" ? "\u2205" : token.replaceAll("\u2581", "\u2423"));
+  /** A token without the blank before it; one of blanks alone shows them. */
+  const label = (token) => (token === "" ? "\u2205" : (token.replace(/^\u2581+/, "") || token).replaceAll("\u2581", "\u2423"));
   const isSpecial = (token) => /^<[a-z/]+>$/.test(token);
 
   function figure(value) {
@@ -150,12 +151,9 @@
   }
 
   function drawAnswer() {
-    const { source, target, prediction, probability, note } = example();
+    const { source, target, prediction, likelihood, note } = example();
     const pairs = [["input", source]];
-    if (prediction !== undefined) {
-      const likely = probability === undefined || probability === null ? "" : ` (probability ${figure(probability)})`;
-      pairs.push(["answer", prediction + likely]);
-    }
+    if (prediction !== undefined) pairs.push(["answer", prediction + (likelihood ? ` (${likelihood})` : "")]);
     if (target) pairs.push(["in the data", target]);
     $("answer").replaceChildren(...pairs.flatMap(([term, text]) => {
       const made = element("dd", text);
@@ -173,7 +171,7 @@
     tokens.forEach((token, place) => {
       let text = marked ? token.replaceAll("\u2581", " ") : token;
       if (marked && text.startsWith(" ") && text.trim()) {
-        parts.push(" ");
+        if (place > 0) parts.push(" ");
         text = text.trimStart();
       } else if (!marked && place > 0) parts.push(" ");
       const made = element("span", text || "\u2205", isSpecial(token) ? "special" : "");
