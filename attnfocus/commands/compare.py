@@ -20,6 +20,7 @@ from attnfocus.report.comparison_files import as_facts, differences_csv, results
 from attnfocus.report.console import open_console, say
 from attnfocus.report.figures import to_png
 from attnfocus.report.summary import replace_file, strict_json, write_json_atomically
+from attnfocus.report.trust_figure import draw_trust
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
@@ -98,6 +99,9 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
     (folder / "compare.png").write_bytes(to_png(draw_comparison(sections))[0])
+    trust = draw_trust(sections)
+    if trust is not None:
+        (folder / "faithfulness.png").write_bytes(to_png(trust)[0])
 
 
 def _show(form: str, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnfocus.commands.faithfulness import load_faithfulness
 from attnfocus.commands.rundir import (
     BENCH_FILE,
     COMPARE_FILE,
@@ -40,7 +41,8 @@ class ComparedRun:
 
     Attributes:
         options: its flattened configuration (`optimizer.lr`) as JSON texts, without what has no effect.
-        metrics: `test/<metric>`, `valid/<metric>` of the best checkpoint, and what it cost.
+        metrics: `test/<metric>`, `valid/<metric>` of the best checkpoint, `faithfulness/<measure>` where it was
+            measured, and what it cost.
         digests: split -> fingerprint of its rows.
         made_by: device and versions, which make times and last digits differ.
     """
@@ -219,6 +221,7 @@ def _metrics(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:
     return {
         **{f"test/{name}": value for name, value in test.items()},
         **{f"valid/{name}": value for name, value in valid.items()},
+        **load_faithfulness(path),
         **_numbers({name: summary.get(name) for name in COSTS}),
     }
 

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attnfocus.commands.answers import save_answers
+from attnfocus.commands.faithfulness import save_faithfulness
 from attnfocus.commands.run import load
 from attnfocus.commands.schema import DecodingOverride, EvaluateConfig
 from attnfocus.config.read import check
 from attnfocus.errors import ConfigError
 from attnfocus.report.console import open_console
 from attnfocus.report.evaluation import print_evaluation
+from attnfocus.report.faithfulness import print_faithfulness
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
-    """Prints the metrics of one split.
+    """Prints the metrics of one split, and what faithfulness comes to where that is asked for.
 
     Returns:
         The exit code.
@@ -34,10 +36,17 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     evaluation = trained.evaluate(config.split)
     if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
         save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
+    tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
+    if tested is not None and (config.split, config.checkpoint) == ("test", "best"):
+        save_faithfulness(trained.path, tested)
     if config.format == "json":
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
-        print(json.dumps({**facts, **evaluation.extras}, ensure_ascii=False))
+        more = {} if tested is None else {"faithfulness": tested.facts()}
+        print(json.dumps({**facts, **evaluation.extras, **more}, ensure_ascii=False))
     else:
         title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
-        print_evaluation(open_console(sys.stdout), title, config.split, evaluation.metrics, evaluation.extras)
+        console = open_console(sys.stdout)
+        print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
+        if tested is not None:
+            print_faithfulness(console, tested)
     return 0

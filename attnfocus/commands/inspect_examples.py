@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnfocus.commands.rundir import check_fingerprints, require_whole, saved_config
+from attnfocus.commands.faithfulness import load_faithfulness, load_verdict
 from attnfocus.config.nearest import did_you_mean, nearest
-from attnfocus.data import clean_text, collate
+from attnfocus.data import collate
 from attnfocus.data.codec import Encoded, VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.report.inspection import Inspection
+from attnfocus.report.inspection import Inspection, Kind
 from attnfocus.tasks import METHODS, FocusMap, Inspected, Prediction, attribute
 
 if TYPE_CHECKING:
@@ -54,27 +54,6 @@ def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def encoded_texts(run: "Run", texts: Sequence[str]) -> list[Encoded]:
-    clean = run.setup.data_options.clean
-    return [run.codec.encode_input(clean_text(text, clean), str(number)) for number, text in enumerate(texts, 1)]
-
-
-def examples_of_split(run: "Run", split: str, number: int) -> list[Encoded]:
-    """The first examples of a split, in the order of the data.
-
-    Raises:
-        as `Run.evaluate`.
-    """
-    from attnfocus.commands.run import prepare_data
-
-    require_whole(run.path, {"dataset": saved_config("run", run.path)["dataset"]})
-    prepared = prepare_data(run.setup, run.codec, wanted=[split])
-    check_fingerprints(run.path, prepared)
-    if split not in prepared.splits:
-        raise DataError(f"split: this set has no {split}.")
-    return list(prepared.splits[split][:number])
-
-
 def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) -> Inspection:
     """Answers the examples one by one, so that no other one's length costs memory.
 
@@ -92,7 +71,15 @@ def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) ->
         "checkpoint": run.checkpoint,
         "step": run.step,
     }
-    return Inspection(facts, "vectors" if isinstance(run.codec, VectorLabelCodec) else "text", found)
+    kind: Kind = "vectors" if isinstance(run.codec, VectorLabelCodec) else "text"
+    tested = run.path if run.checkpoint == "best" else None  # evaluate tests the best and keeps that in the run
+    return Inspection(
+        facts,
+        kind,
+        found,
+        verdict=tested and load_verdict(tested),
+        faithfulness=load_faithfulness(tested) if tested else {},
+    )
 
 
 def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:

@@ -10,13 +10,7 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Batches
-from attnfocus.commands.inspect_examples import (
-    Choice,
-    check_methods,
-    encoded_texts,
-    examples_of_split,
-    inspect_examples,
-)
+from attnfocus.commands.inspect_examples import Choice, check_methods, inspect_examples
 from attnfocus.commands.rundir import DATA_FOLDER, check_fingerprints, require_whole, saved_config
 from attnfocus.commands.schema import DecodingOverride
 from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec, prepare
@@ -25,7 +19,16 @@ from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.report.inspection import Inspection
-from attnfocus.tasks import Attribution, AttributionOptions, Evaluation, Prediction, Task, attribute
+from attnfocus.tasks import (
+    Attribution,
+    AttributionOptions,
+    Evaluation,
+    Faithfulness,
+    Prediction,
+    Task,
+    attribute,
+    measure_faithfulness,
+)
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
 from attnfocus.training.tensors import load_model_tensors
@@ -66,12 +69,16 @@ class Run:
             DataError: the data are not there, or the set has no such split.
             CheckpointError: the data are not those that the run was trained on.
         """
+        prepared = self._prepared(split)
+        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+
+    def _prepared(self, split: str) -> Prepared:
         require_whole(self.path, {"dataset": saved_config("run", self.path)["dataset"]})
         prepared = prepare_data(self.setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
             raise DataError(f"split: this set has no {split}.")
-        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+        return prepared
 
     def predict(
         self, lines: Iterable[str], *, need_weights: bool = False, batch_size: int = 64
@@ -121,9 +128,11 @@ class Run:
         """
         choice = Choice(layer, head, check_methods(method))
         if texts is None:
-            examples = examples_of_split(self, split or "test", num_examples)
+            split = split or "test"
+            examples = self._prepared(split).splits[split][:num_examples]
         else:
-            examples = encoded_texts(self, [texts] if isinstance(texts, str) else texts)
+            clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
+            examples = [self.codec.encode_input(clean_text(text, clean), str(n)) for n, text in enumerate(given, 1)]
         return inspect_examples(self, examples, choice)
 
     def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
@@ -146,6 +155,18 @@ class Run:
         example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
         chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
+
+    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+        """How far the attention weights can be read as an explanation of the model's own answers.
+
+        Args:
+            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+
+        Raises:
+            As `evaluate`, and DataError where the model can read none of the examples.
+        """
+        examples = self._prepared(split).splits[split]
+        return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
 
 
 def load(

@@ -101,6 +101,8 @@ class EvaluateConfig:
     checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
     format: Literal["table", "json"] = "table"
+    faithfulness: bool = False
+    faithfulness_examples: PositiveInt = 64
     paths: DataPath = field(default_factory=DataPath)
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
     trust: list[str] = field(default_factory=list)

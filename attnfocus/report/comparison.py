@@ -15,6 +15,8 @@ from attnfocus.visible import visible
 
 MAX_P_VALUES = 4  # that a table shows one by one
 NOT_SHOWN = ("focus/", "perplexity", "macro_precision", "macro_recall")  # of test, in tables; the files have all
+FOCUS, FAITHFULNESS = "test/focus/effective_positions", "faithfulness/gain_over_chance"
+TRUST = (FOCUS, FAITHFULNESS, "faithfulness/permuted_change")  # docs/focus.md
 LEGEND = (
     "mean ± sample standard deviation over the seeds. Difference: mean over the seeds that both have, with its 95 % "
     "interval (Student's t, one difference per seed). p: of each seed's two runs on their test examples (McNemar's "
@@ -164,11 +166,15 @@ def result_cells(section: Section) -> tuple[list[str], list[list[str]]]:
 
 
 def shown_metrics(section: Section) -> list[str]:
-    """Of the test metrics those that a table shows, the monitored one first; then that one on valid."""
+    """Of the test metrics those that a table shows, the monitored one first; then that one on valid.
+
+    Where faithfulness was measured, focus and faithfulness follow.
+    """
     found = dict.fromkeys(name for row in section.rows for name in row.values)
     tests = [name for name in found if name.startswith("test/") and not name[5:].startswith(NOT_SHOWN)]
     tests.sort(key=lambda name: (name != f"test/{section.monitor}", name == "test/loss"))
-    return [*tests, *(name for name in found if name == f"valid/{section.monitor}")]
+    trust = [name for name in TRUST if name in found] if FAITHFULNESS in found else []
+    return [*tests, *(name for name in found if name == f"valid/{section.monitor}"), *trust]
 
 
 def _spread_text(spread: Spread | None, metric: str) -> str:

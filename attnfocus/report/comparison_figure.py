@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attnfocus.report import fonts
-from attnfocus.report.comparison import Row, Section, shown_metrics
+from attnfocus.report.comparison import TRUST, Row, Section, shown_metrics
 from attnfocus.report.figures import DPI
 from attnfocus.report.text import metric_name, shorten
 
@@ -47,7 +47,7 @@ def draw_comparison(sections: Sequence[Section]) -> Figure:
 
 
 def _panels(section: Section) -> list[str]:
-    return shown_metrics(section)[:MAX_PANELS]
+    return [metric for metric in shown_metrics(section) if metric not in TRUST][:MAX_PANELS]
 
 
 def _draw_panel(axes: Axes, rows: Sequence[Row], metric: str) -> None:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from attnfocus.tasks.attribution import METHODS, Attribution, AttributionOptions, attribute
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Loss, Prediction, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
-from attnfocus.tasks.faithfulness import Faithfulness
+from attnfocus.tasks.faithfulness import Faithfulness, measure_faithfulness
 from attnfocus.tasks.inspected import FocusMap, Inspected
 from attnfocus.tasks.translation import TranslationTask
 
@@ -31,4 +31,5 @@ __all__ = [
     "Task",
     "TranslationTask",
     "attribute",
+    "measure_faithfulness",
 ]

@@ -121,8 +121,14 @@ def probe_of(
     device: torch.device,
     target: str | None = None,
     decoding: DecodingOptions | None = None,
+    *,
+    skip_empty: bool = False,
 ) -> Probe:
-    """The model on these examples; to be called in `explaining`. See `attribute`."""
+    """The model on these examples; to be called in `explaining`. See `attribute`.
+
+    Args:
+        skip_empty: leave out examples whose output has no token, instead of raising; if all are, that is raised.
+    """
     _require_readable(model, examples)
     batch = collate(examples).to(device)
     inputs, lengths = batch.inputs, batch.input_lengths
@@ -134,6 +140,10 @@ def probe_of(
             outputs = [hypotheses[0].ids for hypotheses in found]
         else:
             outputs = [task.codec.target_tokenizer.encode(target)] * len(examples)
+        written = [number for number, output in enumerate(outputs) if output]
+        if skip_empty and 0 < len(written) < len(outputs):
+            outputs = [outputs[number] for number in written]
+            inputs, lengths = inputs[written], lengths[written]
         if not all(outputs):
             empty = [example.id for example, output in zip(examples, outputs, strict=True) if not output]
             raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")

@@ -39,7 +39,7 @@ LabelCodec = TextLabelCodec | VectorLabelCodec
 
 # Weights of self-attention need (rows, H, L, L): rows * L * L is kept below this, whatever the batch.
 _MAX_PAIRS = 2**22
-_LOWEST_PROBABILITY = 1e-12
+LOWEST_PROBABILITY = 1e-12
 
 
 class ClassificationTask(Task):
@@ -191,7 +191,7 @@ class ClassificationTask(Task):
         logits = at_least_float32(logits)
         if self.loss == "cross_entropy":
             return logits.log_softmax(dim=-1)
-        return logits.clamp(_LOWEST_PROBABILITY, 1.0).log()
+        return logits.clamp(LOWEST_PROBABILITY, 1.0).log()
 
 
 def _slices(batch: Batch) -> Iterator[list[int]]:

@@ -1,9 +1,34 @@
-"""How far a run's attention weights can be read as an explanation."""
+"""How far a run's attention weights can be read as an explanation: the tests of `focus.faithfulness` on a sample.
+
+Shapes: B examples, T outputs of an example, N outputs that are tested, M rows of one call, H heads, Q queries,
+K input positions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.attention import BaseAttention
+from attnfocus.data.codec import Encoded
+from attnfocus.errors import DataError
+from attnfocus.focus import faithfulness as tests
+from attnfocus.focus.attributions import gradient_input, leave_one_out
+from attnfocus.focus.verdict import gain_over_chance, verdict
+from attnfocus.models.attention_names import named_attentions
+from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.attribution import probe_of
+from attnfocus.tasks.base import Task
+from attnfocus.tasks.probe import Probe, explaining
+from attnfocus.tasks.reading import num_prepended, read, readable
+
+MAX_OUTPUTS = 256  # of all examples together, for what costs some passes each
+MAX_CELLS = 2**20  # positions read for leave-one-out: K inputs of K - 1 positions for each example
+NUM_DRAWS = 4  # of permuted and random weights
 
 
 @dataclass(frozen=True)
@@ -12,9 +37,9 @@ class Faithfulness:
 
     Attributes:
         verdict: one or two sentences in plain words, with the numbers that they rest on.
-        metrics: `faithfulness/<measure>` -> number; what could not be measured is not there.
+        metrics: `faithfulness/<measure>` -> number; docs/focus.md tells them. What could not be measured is not there.
         left_out: what could not be measured, and why.
-        attentions: the attentions whose weights were tested.
+        attentions: those whose weights were tested.
         split, num_examples, num_outputs, seed: of what it was measured.
     """
 
@@ -30,3 +55,149 @@ class Faithfulness:
     def facts(self) -> dict[str, Any]:
         """For JSON."""
         return dict(vars(self))
+
+
+def measure_faithfulness(
+    task: Task, model: nn.Module, examples: Sequence[Encoded], *, num_examples: int, seed: int, split: str
+) -> Faithfulness:
+    """The tests on `num_examples` examples drawn by the seed, for the outputs that the model itself gives (greedily).
+
+    Raises:
+        DataError: the model can read none of them, or says nothing to any.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    longest: int | None = getattr(model, "max_input_length", None)
+    legible = [each for each in examples if 0 < len(each.inputs) <= (longest or len(each.inputs))]
+    drawn = torch.randperm(len(legible), generator=generator)[:num_examples].tolist()
+    if not drawn:
+        raise DataError(f"faithfulness: the model can read no example of {split}.")
+    with explaining(model) as device:
+        probe = probe_of(task, model, [legible[number] for number in drawn], device, skip_empty=True)
+        sample = _Sample(probe, generator)
+        metrics = sample.of_inputs()
+        metrics["faithfulness/gain_over_chance"] = gain_over_chance(metrics)
+        metrics |= sample.of_weights()
+    left_out = tuple(f"{name}: {reason}" for name, reason in sample.left_out.items())
+    return Faithfulness(
+        verdict(metrics), metrics, left_out, tuple(sample.names), split, len(probe.inputs), len(probe.examples), seed
+    )
+
+
+class _Sample:
+    """The examples of a probe, with the weights by which their outputs look at the input."""
+
+    def __init__(self, probe: Probe, generator: torch.Generator) -> None:
+        self.probe, self.generator = probe, generator
+        self.left_out: dict[str, str] = {}
+        with torch.no_grad():
+            weights = probe.weights()
+            self.read = read(weights, probe.model, probe.mask, None, None)
+        self.names = ["pooling"] if "pooling" in weights else readable(weights)
+        attentions = named_attentions(probe.model)
+        self.attentions = {name: attentions[name] for name in self.names}
+        self.weights = {name: weights[name] * self._real_queries(weights[name]) for name in self.names}
+        self.allowed = {name: self._allowed(name, attentions[name]) for name in self.names}
+
+    def _real_queries(self, weights: Tensor) -> Tensor:
+        """(B, 1, Q, 1): 1 at queries that are not padding."""
+        probe, num_queries = self.probe, weights.shape[2]
+        if num_queries == 1 and probe.num_outputs.amax() == 1:
+            return torch.ones(1, 1, 1, 1, device=weights.device)
+        sizes = probe.lengths + num_prepended(probe.model) if self._is_self(weights) else probe.num_outputs
+        return length_mask(sizes, num_queries)[:, None, :, None]
+
+    def _is_self(self, weights: Tensor) -> bool:
+        return weights.shape[2] == weights.shape[3] and "pooling" not in self.names and "layers.0" in self.names
+
+    def _allowed(self, name: str, attention: BaseAttention) -> Tensor:
+        """Keys that weights may be moved to, broadcastable to (B, H, Q, K): real ones that the pattern lets be seen."""
+        probe, weights = self.probe, self.weights[name]
+        sizes = probe.lengths + (num_prepended(probe.model) if name.startswith("layers.") else 0)
+        real = length_mask(sizes, weights.shape[3])[:, None, None, :]
+        return real.expand_as(weights) if attention.sees_everything else real & (weights != 0)
+
+    def of_inputs(self) -> dict[str, float]:
+        """What taking inputs away tells of the weights, beside gradients and chance."""
+        probe = self.probe
+        rows = torch.randperm(len(probe.examples), generator=self.generator)[:MAX_OUTPUTS].sort().values
+        rows = rows.to(probe.examples.device)
+        examples, mask = probe.examples[rows], probe.mask[probe.examples[rows]]
+
+        def probabilities(kept: Tensor, of: Tensor) -> Tensor:
+            scores = probe.scores_without(kept, examples[of])
+            return probe.probabilities(scores.gather(1, probe.steps[rows[of]].unsqueeze(1)).squeeze(1))
+
+        vectors = probe.vectors()[examples]
+        zeros = torch.zeros_like(vectors)
+        importance = {
+            "": self.read[examples, probe.steps[rows]].abs(),
+            "_gradient": gradient_input(lambda x, of: probe.score(x, rows[of]), vectors, zeros).abs(),
+            "_random": torch.rand(mask.shape, generator=self.generator).to(mask.device),
+        }
+        metrics = {}
+        with torch.no_grad():
+            for name, each in importance.items():
+                found = tests.erasure(probabilities, each, mask, self.generator)
+                metrics[f"comprehensiveness{name}"] = _mean(found.comprehensiveness)
+                metrics[f"sufficiency{name}"] = _mean(found.sufficiency)
+        own = importance[""]
+        metrics["agreement_gradient"] = _mean(tests.rank_agreement(own, importance["_gradient"], mask))
+        metrics["agreement_leave_one_out"] = self._agreement_with_leaving_out()
+        metrics["agreement_random"] = _mean(tests.rank_agreement(own, importance["_random"], mask))
+        return {f"faithfulness/{name}": value for name, value in metrics.items() if value == value}
+
+    def _agreement_with_leaving_out(self) -> float:
+        probe = self.probe
+        cells = (probe.lengths**2).cumsum(dim=0)
+        count = max(1, int((cells <= MAX_CELLS).sum()))
+        if count < len(cells):
+            self.left_out["agreement_leave_one_out"] = f"measured on {count} examples alone, as inputs are long"
+        with torch.no_grad():
+            found = leave_one_out(probe.scores_without, probe.mask[:count])  # (count, T, K)
+        chosen = probe.examples < count
+        examples, steps = probe.examples[chosen], probe.steps[chosen]
+        left_out = found[examples, steps].abs()
+        return _mean(tests.rank_agreement(self.read[examples, steps], left_out, probe.mask[examples]))
+
+    def of_weights(self) -> dict[str, float]:
+        """What other weights in the place of the model's own change."""
+        for name, attention in self.attentions.items():
+            if not attention.weights_can_be_replaced:
+                reason = f"{type(attention).__name__} ({name}) makes its output of no weights that could be replaced"
+                self.left_out["permuted, uniform and adversarial weights"] = reason
+                return {}
+        probe, generator = self.probe, self.generator
+        everything = torch.arange(len(probe.inputs), device=probe.inputs.device)
+
+        def log_probabilities(weights: tests.Weights) -> Tensor:
+            return probe.log_probabilities(weights, everything)
+
+        others = {
+            "permuted": lambda name: tests.permuted(self.weights[name], self.allowed[name], generator),
+            "uniform": lambda name: tests.uniform(self.weights[name], self.allowed[name]),
+            "random": lambda name: tests.random_weights(self.weights[name], self.allowed[name], generator),
+        }
+        metrics, distances = {}, []
+        with torch.no_grad():
+            own = log_probabilities({})
+            for kind, make in others.items():
+                changes, flips = [], []
+                for _ in range(1 if kind == "uniform" else NUM_DRAWS):
+                    given = {name: make(name) for name in self.names}
+                    found = log_probabilities(given)
+                    changes.append(probe.of_outputs(tests.change_of_output(own, found)))
+                    flips.append(probe.of_outputs(own.argmax(dim=-1) != found.argmax(dim=-1)).float())
+                    if kind == "random":
+                        distances.append(tests.mean_distance(self.weights, given))
+                metrics[f"{kind}_change"] = _mean(torch.cat(changes))
+                metrics[f"{kind}_flips"] = _mean(torch.cat(flips))
+        real = length_mask(probe.num_outputs, own.shape[1])
+        farthest = tests.adversarial(log_probabilities, self.weights, self.allowed, real, generator)
+        metrics["adversarial_distance"] = _mean(farthest.distance)
+        metrics["random_distance"] = _mean(torch.cat(distances))
+        return {f"faithfulness/{name}": value for name, value in metrics.items()}
+
+
+def _mean(values: Tensor) -> float:
+    """Of what is a number; NaN if nothing is."""
+    return float(values.double().nanmean())

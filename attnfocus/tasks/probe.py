@@ -19,6 +19,7 @@ from attnfocus.errors import ConfigError
 from attnfocus.models.attention_names import named_attentions
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import BOS, PAD, SPECIAL_TOKENS, UNK
+from attnfocus.tasks.classification import LOWEST_PROBABILITY
 from attnfocus.tasks.gather import at_least_float32
 
 Baseline = Literal["zero", "unknown", "mean"]
@@ -80,8 +81,13 @@ class Probe(ABC):
         """Of everything that could have been the output: (M, T, C)."""
 
     @property
-    def takes_ids(self) -> bool:
-        return self._table is not None
+    def num_outputs(self) -> Tensor:
+        """Of each example: (B,)."""
+        return self.examples.bincount(minlength=len(self.inputs))
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Those that scores, which are log-odds, stand for."""
+        return scores.sigmoid()
 
     def vectors(self) -> Tensor:
         """What the model makes of each position first: (B, K, D), 0 at padding. Vectors are themselves."""
@@ -211,8 +217,12 @@ class ClassificationProbe(Probe):
             return logits.gather(1, chosen.unsqueeze(1))
         return log_odds(logits, chosen).unsqueeze(1)
 
+    def probabilities(self, scores: Tensor) -> Tensor:
+        return scores.clamp(0, 1) if self._are_probabilities else scores.sigmoid()
+
     def _log_probabilities(self, output: Any) -> Tensor:
-        return at_least_float32(output.logits).log_softmax(dim=-1).unsqueeze(1)
+        logits = at_least_float32(output.logits).unsqueeze(1)
+        return logits.clamp(LOWEST_PROBABILITY, 1.0).log() if self._are_probabilities else logits.log_softmax(dim=-1)
 
 
 def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:

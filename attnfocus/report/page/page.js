@@ -335,8 +335,8 @@
 
   function drawTrust() {
     const figures = Object.entries(data.faithfulness);
-    $("trust-part").hidden = !data.verdict;
-    $("verdict").textContent = data.verdict || "";
+    const command = element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`);
+    $("verdict").replaceChildren(...(data.verdict ? [data.verdict] : ["Not tested for these weights. This does: ", command]));
     $("faithfulness").parentElement.parentElement.hidden = !figures.length;
     $("faithfulness").replaceChildren(...figures.map(([measure, value]) => {
       const row = element("tr");
