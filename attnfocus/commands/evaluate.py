@@ -42,7 +42,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if config.format == "json":
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
         more = {} if tested is None else {"faithfulness": tested.facts()}
-        print(json.dumps({**facts, **evaluation.extras, **more}, ensure_ascii=False))
+        print(json.dumps({**facts, **evaluation.extras, "focus_heads": evaluation.heads, **more}, ensure_ascii=False))
     else:
         title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
         console = open_console(sys.stdout)

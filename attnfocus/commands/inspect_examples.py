@@ -72,14 +72,9 @@ def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) ->
         "step": run.step,
     }
     kind: Kind = "vectors" if isinstance(run.codec, VectorLabelCodec) else "text"
-    tested = run.path if run.checkpoint == "best" else None  # evaluate tests the best and keeps that in the run
-    return Inspection(
-        facts,
-        kind,
-        found,
-        verdict=tested and load_verdict(tested),
-        faithfulness=load_faithfulness(tested) if tested else {},
-    )
+    if run.checkpoint != "best":
+        return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
+    return Inspection(facts, kind, found, load_verdict(run.path), load_faithfulness(run.path))
 
 
 def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:

@@ -127,9 +127,10 @@ class RunReport:
         }
         if test is not None:
             save_answers(self.run_dir, test.predictions)
-            facts["test"] = {**test.metrics, **test.extras}
+            facts["test"] = {**test.metrics, **test.extras, "focus_heads": test.heads}
             step = result.best.step if result.best else result.step
-            event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, samples=test.samples)
+            told: dict[str, Any] = {"samples": test.samples, "heads": test.heads}
+            event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, **told)
             for listener in self.listeners:
                 listener.on_evaluation(event)
         self.write_summary(facts)

@@ -14,14 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-import torch
-
-from attnfocus.focus import effective_positions, entropy, normalized_entropy
 from attnfocus.report.console import plain_console
 from attnfocus.report.summary import replace_file, strict_json
 from attnfocus.report.text import number
 from attnfocus.tasks import FocusMap, Inspected
+from attnfocus.tasks.focused import focus_table
 
 Kind = Literal["text", "vectors"]  # what the positions of an input are
 InspectFile = Literal["html", "png", "json"]
@@ -128,21 +125,10 @@ def title_of(each: FocusMap) -> str:
     return f"{method}, {each.name}" if each.name else method
 
 
-def focus_rows(each: FocusMap) -> list[dict[str, float]]:
-    """Of each head the means over its queries: what the focus tables show."""
-    weights = torch.from_numpy(np.ascontiguousarray(each.weights))
-    num_queries, num_keys = weights.shape[1:]
-    mask = torch.ones(num_queries, num_keys, dtype=torch.bool)
-    mask = mask.tril() if each.looks_back else mask
-    measures = {
-        "effective_positions": effective_positions(weights, mask),
-        "positions": mask.sum(dim=-1).expand(weights.shape[:2]).float(),
-        "entropy": entropy(weights, mask),
-        "normalized_entropy": normalized_entropy(weights, mask),
-        "largest_weight": weights.abs().amax(dim=-1),
-    }
-    means = {name: values.mean(dim=-1).tolist() for name, values in measures.items()}
-    return [{name: values[head] for name, values in means.items()} for head in range(len(weights))]
+def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
+    """The measures of each head, means over its queries; none for a head that looked nowhere."""
+    found = {row.head: row.measures for row in focus_table({each.name: each.weights}).rows}
+    return [found.get(head, {}) for head in range(len(each.heads))]
 
 
 def likelihood(score: float) -> str:

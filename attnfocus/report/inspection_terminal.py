@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from attnfocus.report.console import is_plain, say, writable
-from attnfocus.report.inspection import Inspection, focus_rows, likelihood, title_of
-from attnfocus.report.text import num_cells, number, shorten
+from attnfocus.report.inspection import Inspection, likelihood, title_of
+from attnfocus.report.text import focus_phrase, num_cells, number, shorten
 from attnfocus.tasks import FocusMap, Inspected
+from attnfocus.tasks.focused import focus_table
 
 NUM_READ = 3  # keys that are named for each query
 SPACE_MARK = "▁"  # how tokens show a blank
@@ -75,9 +76,8 @@ def _print_map(console: Console, maps: Sequence[FocusMap]) -> None:
     each = best_map(maps)
     title = title_of(each) + ("" if len(each.heads) == 1 else f", mean of {len(each.heads)} heads")
     if each.method == "attention":
-        rows = focus_rows(each)
-        used, available = (sum(row[key] for row in rows) / len(rows) for key in ("effective_positions", "positions"))
-        title += f": {used:.1f} of {available:.1f} positions"
+        phrase = focus_phrase(focus_table({each.name: each.weights}).metrics())
+        title += f": {phrase}" if phrase else ""
     if len(maps) > 1:
         title += f"  (one of {len(maps)}; layer=NAME shows another)"
     say(console, f"   {title}", style="dim")

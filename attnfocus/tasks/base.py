@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attnfocus.events import Sample
 from attnfocus.limits import NonNegativeFloat, Probability
+from attnfocus.tasks.focused import FocusTable, Heads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,12 +71,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were."""
+    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were.
+
+    `focus` says how focused each attention and head is; means over them are among the metrics.
+    """
 
     metrics: dict[str, float]
     predictions: list[Prediction]
     samples: tuple[Sample, ...] = ()
     extras: dict[str, object] = field(default_factory=dict)
+    focus: FocusTable = field(default_factory=lambda: FocusTable(()))
+
+    @property
+    def heads(self) -> Heads:
+        """Measures of focus: attention -> measure -> a value for each head."""
+        return self.focus.heads()
 
 
 class Task(ABC):

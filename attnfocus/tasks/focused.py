@@ -1,60 +1,198 @@
-"""How focused a model's attentions are over a whole split.
+"""How focused a model's attentions are, by attention and head: over a whole split, or for one example.
 
 Shapes: B examples, H heads, Q queries, K keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from attnfocus.focus.measures import attends, effective_positions, normalized_entropy, num_positions
+from attnfocus import focus
 from attnfocus.models.lengths import length_mask
-from attnfocus.tasks.gather import ExactSums
 
-_MEASURES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "effective_positions": effective_positions,
-    "positions": num_positions,
-    "normalized_entropy": normalized_entropy,
-}
+Heads = Mapping[str, Mapping[str, tuple[float, ...]]]  # attention -> measure -> a value for each head
+Kind = Literal["self", "cross", "pooling"]
+
+# Of one map, not of one query: a mean over examples.
+OF_MAPS = ("coverage_deviation", "monotonicity", "diagonality", "peak_coverage")
+
+
+def kind_of(name: str) -> Kind:
+    """What an attention is for, by its name: `cross`, `layers.0`, `decoder.layers.0.cross`, `pooling`, ..."""
+    if name == "cross" or name.endswith(".cross"):
+        return "cross"
+    return "self" if name.startswith(("layers.", "encoder.")) or name.endswith(".self") else "pooling"
+
+
+@dataclass(frozen=True)
+class FocusRow:
+    """Measures of one head of an attention; `head=None`: of all its heads together."""
+
+    attention: str
+    head: int | None
+    measures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class FocusTable:
+    """A row for each attention, and after it one for each of its heads. docs/focus.md says what the measures are."""
+
+    rows: tuple[FocusRow, ...]
+
+    def metrics(self) -> dict[str, float]:
+        """`focus/<measure>`: the mean over the attentions that have it. Empty if no query looked anywhere."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for row in self.rows:
+            if row.head is None:
+                for name, value in row.measures.items():
+                    found[name].append(value)
+        hidden = ("peak_coverage", "last_mass")  # say that something is wrong, and little besides
+        shown = {name: values for name, values in found.items() if name not in hidden}
+        return {f"focus/{name}": math.fsum(values) / len(values) for name, values in shown.items()}
+
+    def heads(self) -> Heads:
+        """Attention -> measure -> a value for each head."""
+        found: dict[str, dict[str, tuple[float, ...]]] = {}
+        for row in self.rows:
+            measures = found.setdefault(row.attention, {})
+            if row.head is not None:
+                for name, value in row.measures.items():
+                    measures[name] = (*measures.get(name, ()), value)
+        return found
 
 
 class FocusMeans:
-    """Means of the focus measures over all real queries, then over the attentions (`cross`, `layers.0`, ...).
+    """Means of the focus measures: over all real queries or maps, for each head, and over the heads.
 
     A position counts as one that may be attended when the input is long enough to have it; what an attention's own
-    pattern forbids is not subtracted.
+    pattern forbids is not subtracted. Numbers stay on the device until `table`.
     """
 
     def __init__(self) -> None:
-        self._sums = ExactSums()
-        self._names: dict[str, None] = {}
+        self._parts: dict[str, dict[str, list[Tensor]]] = {}  # attention -> sum -> parts (B, H) or (B, 1)
 
-    def add(self, name: str, weights: Tensor, num_keys: Tensor, num_queries: Tensor | None) -> None:
+    def add(
+        self,
+        name: str,
+        weights: Tensor,
+        num_keys: Tensor,
+        num_queries: Tensor | None,
+        special: Tensor | None = None,
+    ) -> None:
         """Weights (B, H, Q, K) of one attention.
 
         Args:
             num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
+            special: bool (B, K), True at special tokens.
         """
-        self._names[name] = None
+        if weights.shape[2] == 0 or weights.shape[3] == 0:
+            return
+        num_queries = num_keys.new_full(num_keys.shape, weights.shape[2]) if num_queries is None else num_queries
         mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
-        real = attends(weights, mask)  # (B, H, Q)
-        if num_queries is not None:
-            real = real & length_mask(num_queries, weights.shape[2]).unsqueeze(1)
-        self._sums.add(f"{name}/count", real.sum(dim=(1, 2), dtype=torch.float32))
-        for measure, function in _MEASURES.items():
-            values = torch.where(real, function(weights, mask), 0.0)
-            self._sums.add(f"{name}/{measure}", values.sum(dim=(1, 2)))
+        queries = length_mask(num_queries, weights.shape[2]).unsqueeze(1)  # (B, 1, Q)
+        parts = focus.shares(weights, mask).masked_fill(~queries.unsqueeze(-1), 0.0)
+        looks = parts.amax(dim=-1) > 0  # (B, H, Q)
+        kind = kind_of(name)
+        sums = _of_queries(parts, num_keys, kind)
+        sums |= {"queries": looks.sum(dim=-1)}
+        if special is not None:
+            sums["special_mass"] = (parts * special[:, None, None]).sum(dim=(-2, -1))
+            sums["special"] = (special & mask[:, 0, 0]).sum(dim=-1, keepdim=True)
+        maps = looks.any(dim=-1)  # (B, H)
+        if kind == "cross":
+            sizes = {"num_queries": num_queries.unsqueeze(1), "num_keys": num_keys.unsqueeze(1)}
+            of_maps = {
+                "coverage_deviation": focus.coverage_deviation(parts, mask),
+                "monotonicity": focus.monotonicity(parts),
+                "diagonality": focus.diagonality(parts, **sizes),
+            }
+            sums |= {measure: torch.where(maps, value, 0.0) for measure, value in of_maps.items()}
+            sums["maps"] = maps
+        if kind != "pooling":
+            several = (looks.sum(dim=-1) > 1) & (num_keys > 1).unsqueeze(1)
+            sums["peak_coverage"] = torch.where(several, focus.peak_coverage(parts), 0.0)
+            sums["several"] = several
+        if weights.shape[1] > 1:
+            together = (looks.sum(dim=1, keepdim=True) > 1).sum(dim=-1)  # (B, 1) queries of which heads can disagree
+            sums["head_disagreement"] = focus.head_disagreement(parts).sum(dim=-1, keepdim=True)
+            sums["together"] = together
+        kept = self._parts.setdefault(name, defaultdict(list))
+        for measure, value in sums.items():
+            kept[measure].append(value if value.is_floating_point() else value.float())
+
+    def table(self) -> FocusTable:
+        """The means so far; attentions of which no query looked anywhere are left out."""
+        rows: list[FocusRow] = []
+        for attention, kept in self._parts.items():
+            sums = {measure: _column_sums(parts) for measure, parts in kept.items()}
+            together = _means({measure: [math.fsum(columns)] for measure, columns in sums.items()}, 0)
+            if not together:
+                continue
+            rows.append(FocusRow(attention, None, together))
+            of_heads = {measure: columns for measure, columns in sums.items() if measure != "head_disagreement"}
+            rows += [FocusRow(attention, head, _means(of_heads, head)) for head in range(len(sums["queries"]))]
+        return FocusTable(tuple(rows))
 
     def metrics(self) -> dict[str, float]:
         """`focus/<measure>`; nothing if no query looked anywhere."""
-        counts = {name: self._sums.total(f"{name}/count") for name in self._names}
-        names = [name for name, count in counts.items() if count > 0]
-        if not names:
-            return {}
-        means = {
-            measure: [self._sums.total(f"{name}/{measure}") / counts[name] for name in names] for measure in _MEASURES
-        }
-        return {f"focus/{measure}": sum(values) / len(values) for measure, values in means.items()}
+        return self.table().metrics()
+
+
+def focus_table(weights: Mapping[str, Tensor | np.ndarray]) -> FocusTable:
+    """The table of one example, such as `Prediction.weights`: (H, Q, K) of real positions alone, by attention."""
+    means = FocusMeans()
+    for name, each in weights.items():
+        batch = torch.as_tensor(each).unsqueeze(0)
+        means.add(name, batch, torch.tensor([batch.shape[3]], device=batch.device), None)
+    return means.table()
+
+
+def _of_queries(parts: Tensor, num_keys: Tensor, kind: Kind) -> dict[str, Tensor]:
+    """Sums (B, H) over the queries of what is measured of each; parts (B, H, Q, K) are shares, 0 at padding."""
+    looks = parts.amax(dim=-1) > 0
+    entropy = focus.entropy(parts)  # once: it is most of the work
+    most = num_keys.to(entropy.dtype).clamp_min(1).log()[:, None, None]  # (B, 1, 1)
+    of_queries = {
+        "effective_positions": torch.where(looks, entropy.exp(), 0.0),
+        "positions": torch.where(looks, num_keys[:, None, None].to(entropy.dtype), 0.0),
+        "normalized_entropy": torch.where(most > 0, entropy / torch.where(most > 0, most, 1.0), 0.0),
+        "top_mass": focus.top_k_mass(parts),
+        "first_mass": focus.first_mass(parts),
+    }
+    if kind == "self":
+        of_queries["distance"] = focus.distance(parts)
+    if kind == "pooling":
+        last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
+        of_queries["last_mass"] = parts.gather(-1, last).squeeze(-1)
+    return {measure: value.sum(dim=-1) for measure, value in of_queries.items()}
+
+
+def _means(sums: Mapping[str, list[float]], head: int) -> dict[str, float]:
+    """Sums divided by their counts; what has no count is left out."""
+
+    def count(name: str) -> float:
+        columns = sums.get(name, [0.0])
+        return columns[head if len(columns) > 1 else 0]
+
+    divisors = {**dict.fromkeys(OF_MAPS, "maps"), "peak_coverage": "several", "head_disagreement": "together"}
+    counts = ("queries", "maps", "several", "together", "special")
+    means = {}
+    for measure, columns in sums.items():
+        divisor = count(divisors.get(measure, "queries"))
+        unseen = measure == "special_mass" and not count("special")
+        if measure not in counts and divisor and not unseen:
+            means[measure] = columns[head] / divisor
+    return means
+
+
+def _column_sums(parts: list[Tensor]) -> list[float]:
+    """Exactly rounded sums of the columns of (B, H) tensors, so that no order of the batches can change them."""
+    return [math.fsum(column) for column in torch.cat(parts).T.tolist()]

@@ -24,7 +24,6 @@ class FocusMap:
         weights: (H, Q, K) float32; below 0 where a method, or an attention, can subtract.
         query_tokens, key_tokens: Q and K labels of the axes.
         heads: H numbers, those of the model's own heads.
-        looks_back: no query may look past its own position: a decoder's attention to itself.
     """
 
     method: str
@@ -33,7 +32,6 @@ class FocusMap:
     query_tokens: tuple[str, ...]
     key_tokens: tuple[str, ...]
     heads: tuple[int, ...]
-    looks_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,6 @@ def attention_map(
     weights: np.ndarray,
     query_tokens: tuple[str, ...],
     key_tokens: tuple[str, ...],
-    looks_back: bool = False,
 ) -> FocusMap:
     """The weights (H, Q, K) of one attention with all of its heads."""
-    return FocusMap("attention", name, weights, query_tokens, key_tokens, tuple(range(len(weights))), looks_back)
+    return FocusMap("attention", name, weights, query_tokens, key_tokens, tuple(range(len(weights))))

@@ -23,6 +23,7 @@ from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.models.outputs import sides
 from attnfocus.special import BOS, PAD, UNK
+from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.focused import FocusMeans
@@ -34,6 +35,7 @@ from attnfocus.tasks.gather import (
     at_least_float32,
     evaluating,
     in_order,
+    is_special,
     sample_of,
     source_text,
 )
@@ -54,6 +56,7 @@ class TranslationTask(Task):
         "bleu": "max",
         "chrf": "max",
         "exact_match": "max",
+        ALIGNMENT_ERROR_RATE: "min",
     }
     default_monitor: ClassVar[str] = "bleu"
 
@@ -90,22 +93,26 @@ class TranslationTask(Task):
         bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
             into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
         exact_match: share of outputs that equal the reference, blanks at the ends apart.
+        alignment_error_rate: see `tasks.aligned`; where rows know their alignment.
         focus/...: of the weights under the reference (teacher-forced), which the loss pass gives along: asking for
             them costs memory (B, H, T, S) and leaves fused kernels out, but no second pass.
         """
         options = decoding or DecodingOptions()
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
         predictions: list[Prediction] = []
-        num_targets = 0
+        num_targets, aligned = 0, AlignmentErrors(self.codec)
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
                 assert batch.target_lengths is not None
                 num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
+                specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
                 for name, weights in output.weights.items():
                     of_queries, of_keys = sides(name)
-                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries])
+                    special = specials[of_keys]
+                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries], special)
+                aligned.add(batch.rows, output.weights)
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
                 first.offer(batch)
@@ -117,8 +124,9 @@ class TranslationTask(Task):
         predictions = in_order(predictions)
         loss = sums.total("loss") / num_targets
         texts, signatures = _text_metrics(predictions)
-        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **focus.metrics()}
-        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures)
+        table = focus.table()
+        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
+        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures, table)
 
     def predict(
         self,
@@ -166,7 +174,7 @@ class TranslationTask(Task):
         for name, each in weights.items():
             of_queries, of_keys = sides(name)
             on_cpu = each[0].float().cpu().numpy()
-            yield attention_map(name, on_cpu, queries[of_queries], keys[of_keys], looks_back=of_keys == "target")
+            yield attention_map(name, on_cpu, queries[of_queries], keys[of_keys])
 
     def _answers(
         self,

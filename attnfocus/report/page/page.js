@@ -191,7 +191,7 @@
     for (const id of ["queries", "queries-title", "queries-hint"]) $(id).hidden = !several;
     $("queries-title").textContent = isSelf ? "Positions that look" : "Output";
     $("queries-hint").textContent = "Choose one to see what it reads; Escape for all.";
-    $("keys-title").textContent = view.map.looks_back || view.map.name.endsWith(".self") ? "Output so far" : isSelf ? "Positions looked at" : "Input";
+    $("keys-title").textContent = view.map.name.endsWith(".self") ? "Output so far" : isSelf ? "Positions looked at" : "Input";
     $("row-meaning").textContent = isSelf ? "positions that look" : "output";
     $("column-meaning").textContent = isSelf ? "positions looked at" : "what is read";
   }
@@ -313,7 +313,7 @@
     const maps = example().maps.map((map, number) => [map, number]).filter(([map]) => map.focus.length);
     $("focus-part").hidden = !maps.length;
     if (!maps.length) return;
-    const measures = Object.keys(maps[0][0].focus[0]);
+    const measures = [...new Set(maps.flatMap(([map]) => map.focus.flatMap(Object.keys)))];
     $("focus-head").replaceChildren(element("th", "attention"), ...measures.map((each) => element("th", name(each))));
     $("focus").replaceChildren(...maps.flatMap(([map, number]) => map.focus.map((figures, head) => {
       const row = element("tr"), first = element("td"), several = map.heads.length > 1;
@@ -321,7 +321,7 @@
       button.type = "button";
       button.addEventListener("click", () => choose({ map: number, head: several ? head : -1 }));
       first.append(button);
-      row.append(first, ...measures.map((each) => element("td", figure(figures[each]))));
+      row.append(first, ...measures.map((each) => element("td", each in figures ? figure(figures[each]) : "")));
       row.dataset.map = number;
       row.dataset.head = several ? head : -1;
       return row;
