@@ -59,6 +59,8 @@ def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)}: choose one of them.")
     if config.text is not None:
+        if not config.text.strip():
+            raise ConfigError("text: the input is empty. Give what the run should read: text='...'.")
         return [config.text], None
     if config.input is None:
         return None, config.split or "test"

@@ -85,16 +85,16 @@ def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:
         return Inspected(Prediction(example.id, "", float("nan"), text, row.target, skipped=reason))
     batch = collate([example])
     answer = next(iter(run.task.inspect(run.model, [batch], decoding=run.setup.config.decoding)))
-    if answer.prediction.skipped is not None:
-        return answer
-    if not answer.maps:
-        return answer  # an output without a token
+    if answer.prediction.skipped is not None or not (answer.maps or answer.prediction.text):
+        return answer  # an output without a token has no maps
     maps = [each for method in choice.methods for each in _maps_of(run, example, answer, method, choice)]
     return replace(answer, maps=tuple(maps))
 
 
 def _maps_of(run: "Run", example: Encoded, answer: Inspected, method: str, choice: Choice) -> tuple[FocusMap, ...]:
     if method == "attention":
+        if not answer.maps:
+            raise DataError("method: the attention of this run gives no weights. Use method=gradient_input.")
         return chosen_maps(answer.maps, choice)
     found = attribute(run.task, run.model, [example], method, decoding=run.setup.config.decoding)[0]
     return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
@@ -107,7 +107,7 @@ def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...
         ConfigError: there is none.
     """
     named = [each for each in maps if choice.layer is None or is_part(str(choice.layer), each.name)]
-    if maps and not named:
+    if not named:
         names = [each.name for each in maps]
         near = nearest(str(choice.layer), names, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
@@ -118,7 +118,7 @@ def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...
     if choice.head is None:
         return tuple(named)
     found = tuple(_one_head(each, choice.head) for each in named if choice.head < len(each.heads))
-    if named and not found:
+    if not found:
         most = max(len(each.heads) for each in named)
         raise ConfigError(f"head: must be {'0' if most == 1 else f'0 to {most - 1}'} in this run, got {choice.head}.")
     return found

@@ -78,7 +78,7 @@ class Inspection:
             "verdict": self.verdict,
             "faithfulness": dict(self.faithfulness),
             "examples": [
-                _example_facts(example, number in self.left_out) for place, example in enumerate(self.examples)
+                _example_facts(example, place in self.left_out) for place, example in enumerate(self.examples)
             ],
         }
 

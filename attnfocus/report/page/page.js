@@ -216,7 +216,8 @@
 
   function drawMost(row, largest) {
     const order = [...row.keys()].sort((a, b) => Math.abs(row[b]) - Math.abs(row[a])).slice(0, 8);
-    $("most-title").textContent = state.query >= 0 ? `Read most for ${label(view.queries[state.query])}` : "Read most";
+    const what = view.map.method === "attention" ? "Read most" : "Counts most";
+    $("most-title").textContent = state.query >= 0 ? `${what} for ${label(view.queries[state.query])}` : what;
     $("most").replaceChildren(...order.filter((key) => row[key] !== 0).map((key) => {
       const item = element("li"), bar = element("div", "", row[key] < 0 ? "bar below" : "bar");
       bar.style.width = `${(100 * Math.abs(row[key])) / (largest || 1)}%`;
