@@ -36,6 +36,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     evaluation = trained.evaluate(config.split)
     if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
         save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
+    console = open_console(sys.stdout)
+    if config.format == "table":
+        title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
+        print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
     if tested is not None and (config.split, config.checkpoint) == ("test", "best"):
         save_faithfulness(trained.path, tested)
@@ -43,10 +47,6 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
         more = {} if tested is None else {"faithfulness": tested.facts()}
         print(json.dumps({**facts, **evaluation.extras, "focus_heads": evaluation.heads, **more}, ensure_ascii=False))
-    else:
-        title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
-        console = open_console(sys.stdout)
-        print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
-        if tested is not None:
-            print_faithfulness(console, tested)
+    elif tested is not None:
+        print_faithfulness(console, tested)
     return 0

@@ -139,7 +139,7 @@ def adversarial(
     epsilon: float = 0.05,
     num_steps: int = 60,
     lr: float = 0.3,
-    penalty: float = 50.0,
+    penalty: float = 500.0,
 ) -> Adversary:
     """max JSD(weights, others)  so that  change of output <= epsilon   (Jain & Wallace 2019, sec. 4.2.2)
 

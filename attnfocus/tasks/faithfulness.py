@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from attnfocus.attention import BaseAttention
 from attnfocus.data.codec import Encoded
 from attnfocus.errors import DataError
-from attnfocus.focus import faithfulness as tests
+from attnfocus.focus import faithfulness as checks
 from attnfocus.focus.attributions import gradient_input, leave_one_out
 from attnfocus.focus.verdict import gain_over_chance, verdict
 from attnfocus.models.attention_names import named_attentions
@@ -137,13 +137,13 @@ class _Sample:
         metrics = {}
         with torch.no_grad():
             for name, each in importance.items():
-                found = tests.erasure(probabilities, each, mask, self.generator)
+                found = checks.erasure(probabilities, each, mask, self.generator)
                 metrics[f"comprehensiveness{name}"] = _mean(found.comprehensiveness)
                 metrics[f"sufficiency{name}"] = _mean(found.sufficiency)
         own = importance[""]
-        metrics["agreement_gradient"] = _mean(tests.rank_agreement(own, importance["_gradient"], mask))
+        metrics["agreement_gradient"] = _mean(checks.rank_agreement(own, importance["_gradient"], mask))
         metrics["agreement_leave_one_out"] = self._agreement_with_leaving_out()
-        metrics["agreement_random"] = _mean(tests.rank_agreement(own, importance["_random"], mask))
+        metrics["agreement_random"] = _mean(checks.rank_agreement(own, importance["_random"], mask))
         return {f"faithfulness/{name}": value for name, value in metrics.items() if value == value}
 
     def _agreement_with_leaving_out(self) -> float:
@@ -157,7 +157,7 @@ class _Sample:
         chosen = probe.examples < count
         examples, steps = probe.examples[chosen], probe.steps[chosen]
         left_out = found[examples, steps].abs()
-        return _mean(tests.rank_agreement(self.read[examples, steps], left_out, probe.mask[examples]))
+        return _mean(checks.rank_agreement(self.read[examples, steps], left_out, probe.mask[examples]))
 
     def of_weights(self) -> dict[str, float]:
         """What other weights in the place of the model's own change."""
@@ -169,13 +169,13 @@ class _Sample:
         probe, generator = self.probe, self.generator
         everything = torch.arange(len(probe.inputs), device=probe.inputs.device)
 
-        def log_probabilities(weights: tests.Weights) -> Tensor:
+        def log_probabilities(weights: checks.Weights) -> Tensor:
             return probe.log_probabilities(weights, everything)
 
         others = {
-            "permuted": lambda name: tests.permuted(self.weights[name], self.allowed[name], generator),
-            "uniform": lambda name: tests.uniform(self.weights[name], self.allowed[name]),
-            "random": lambda name: tests.random_weights(self.weights[name], self.allowed[name], generator),
+            "permuted": lambda name: checks.permuted(self.weights[name], self.allowed[name], generator),
+            "uniform": lambda name: checks.uniform(self.weights[name], self.allowed[name]),
+            "random": lambda name: checks.random_weights(self.weights[name], self.allowed[name], generator),
         }
         metrics, distances = {}, []
         with torch.no_grad():
@@ -185,14 +185,14 @@ class _Sample:
                 for _ in range(1 if kind == "uniform" else NUM_DRAWS):
                     given = {name: make(name) for name in self.names}
                     found = log_probabilities(given)
-                    changes.append(probe.of_outputs(tests.change_of_output(own, found)))
+                    changes.append(probe.of_outputs(checks.change_of_output(own, found)))
                     flips.append(probe.of_outputs(own.argmax(dim=-1) != found.argmax(dim=-1)).float())
                     if kind == "random":
-                        distances.append(tests.mean_distance(self.weights, given))
+                        distances.append(checks.mean_distance(self.weights, given))
                 metrics[f"{kind}_change"] = _mean(torch.cat(changes))
                 metrics[f"{kind}_flips"] = _mean(torch.cat(flips))
         real = length_mask(probe.num_outputs, own.shape[1])
-        farthest = tests.adversarial(log_probabilities, self.weights, self.allowed, real, generator)
+        farthest = checks.adversarial(log_probabilities, self.weights, self.allowed, real, generator)
         metrics["adversarial_distance"] = _mean(farthest.distance)
         metrics["random_distance"] = _mean(torch.cat(distances))
         return {f"faithfulness/{name}": value for name, value in metrics.items()}

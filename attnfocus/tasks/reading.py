@@ -58,9 +58,7 @@ def read(weights: Mapping[str, Tensor], model: Any, mask: Tensor, layer: str | N
     names = readable(weights)
     name = default_reading(weights) if layer is None else layer
     if name not in names:
-        raise ConfigError(
-            f"layer: no attention of this model that looks at the input is called {name}: it has {', '.join(names)}."
-        )
+        raise ConfigError(f"layer: of this model's attentions {', '.join(names)} look at the input, got {name}.")
     chosen = weights[name]
     num_heads = chosen.shape[1]
     if head is not None and not 0 <= head < num_heads:

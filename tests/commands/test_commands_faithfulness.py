@@ -1,0 +1,136 @@
+"""`evaluate faithfulness=true`, what compare makes of it, and attributions of a run."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commands_runs import additive, sections, write_run
+from tests_support import TINY_DATES, summary_of
+
+import attnfocus as package
+from attnfocus.cli import main
+from attnfocus.commands.faithfulness import FAITHFULNESS_FILE, load_faithfulness, save_faithfulness
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.report.comparison import as_markdown, shown_metrics
+from attnfocus.tasks import METHODS, Faithfulness
+
+SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=2", "dataset.size=4", "dataset.length=4")
+MEASURED = {
+    "faithfulness/gain_over_chance": 0.25,
+    "faithfulness/permuted_change": 0.5,
+    "faithfulness/sufficiency": 0.125,
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own for commands that run inside the test process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A translator and a classifier."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HYDRA_FULL_ERROR", "1")
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        assert main(["train", *SMALL_IDENTITY, "run_dir=identity"]) == 0
+        assert main(["train", *TINY_DATES, "dataset.num_test=10", "decoding.max_length=6", "run_dir=dates"]) == 0
+    return folder
+
+
+def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
+    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained / "identity", here / "run")
+    before = summary_of(here / "run")
+    asked = ["evaluate", "run=run", "faithfulness=true", "faithfulness_examples=3"]
+    assert main(asked) == 0
+    printed = capsys.readouterr().out
+    saved = json.loads((here / "run" / FAITHFULNESS_FILE).read_text(encoding="utf-8"))
+    assert saved["verdict"] in printed
+    assert saved["num_examples"] == 3
+    assert all(name.startswith("faithfulness/") for name in saved["metrics"])
+    for name in saved["metrics"]:
+        assert name.removeprefix("faithfulness/").replace("_", " ") in printed
+    assert main([*asked, "format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)["faithfulness"] == saved
+    assert package.load("run", device="cpu").faithfulness(num_examples=3).facts() == {
+        **saved,
+        "left_out": (),
+        "attentions": ("pooling",),
+    }
+    assert summary_of(here / "run") == before  # test metrics are never mixed with it
+
+
+@pytest.mark.parametrize("other", ["split=valid", "checkpoint=last"])
+def test_only_the_best_checkpoint_on_test_is_kept(other: str, trained: Path, here: Path) -> None:
+    shutil.copytree(trained / "identity", here / "run")
+    assert main(["evaluate", "run=run", "faithfulness=true", "faithfulness_examples=2", other]) == 0
+    assert main(["evaluate", "run=run"]) == 0
+    assert not (here / "run" / FAITHFULNESS_FILE).exists()
+
+
+def test_a_run_is_asked_what_its_answer_rests_on(trained: Path) -> None:
+    run = package.load(trained / "dates", device="cpu")
+    for method in METHODS:
+        if method != "attention_flow":
+            found = run.attribute("3 May", method, target="1999")
+            assert found.query_tokens == ("1", "9", "9", "9")
+            assert found.key_tokens == ("3", "▁", "M", "a", "y")
+            assert found.scores.shape == (4, 5)
+    with pytest.raises(ConfigError, match=r"methd: no option of attribute\. It has target, layer"):
+        run.attribute("3 May", methd="attention")
+    with pytest.raises(DataError, match="input text is empty"):
+        run.attribute("")
+
+
+def test_compare_puts_quality_beside_focus_and_faithfulness(tmp_path: Path, here: Path) -> None:
+    test = {"loss": 1.0, "accuracy": 0.5, "focus/effective_positions": 2.5}
+    one = write_run(tmp_path / "a", summary={"test": test})
+    two = write_run(tmp_path / "b", summary={"test": test}, **additive(8))
+    save_faithfulness(one, Faithfulness("Weights say little: x.", MEASURED))
+    [section] = sections(one, two)
+    assert shown_metrics(section)[-3:] == [
+        "test/focus/effective_positions",
+        "faithfulness/gain_over_chance",
+        "faithfulness/permuted_change",
+    ]
+    assert "faithfulness gain over chance" in as_markdown([section])
+    assert main(["compare", "a", "b", "run_dir=lone"]) == 0
+    assert not (here / "lone" / "faithfulness.png").exists()  # one point is no scatter
+    save_faithfulness(two, Faithfulness("Weights say little: x.", MEASURED))
+    assert main(["compare", "a", "b", "run_dir=found"]) == 0
+    assert (here / "found" / "faithfulness.png").read_bytes().startswith(b"\x89PNG")
+    with (here / "found" / "results.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["faithfulness/sufficiency"] for row in csv.DictReader(file)] == ["0.125", "0.125"]
+
+
+def test_without_faithfulness_a_comparison_is_as_before(tmp_path: Path) -> None:
+    test = {"loss": 1.0, "accuracy": 0.5, "focus/effective_positions": 2.5}
+    [section] = sections(write_run(tmp_path / "a", summary={"test": test}))
+    assert shown_metrics(section) == ["test/accuracy", "test/loss", "valid/accuracy"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"metrics": 1}', '{"metrics": {"a": "b"}}', "\xff"])
+def test_a_damaged_file_counts_as_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / FAITHFULNESS_FILE).write_text(content, encoding="latin-1")
+    assert load_faithfulness(tmp_path) == {}
+
+
+def test_a_full_disk_costs_the_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, content: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("attnfocus.commands.faithfulness.write_json_atomically", full)
+    save_faithfulness(tmp_path, Faithfulness("x", MEASURED))
+    assert "No space left on device" in caplog.text
