@@ -19,6 +19,7 @@ from attnfocus.data import Prepared
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener
 from attnfocus.report.final import Result
+from attnfocus.report.focus_watch import FocusWatch
 from attnfocus.report.guard import Guarded
 from attnfocus.report.log import LogEvents, RunLog
 from attnfocus.report.metrics_file import MetricsFile, logged_metrics
@@ -75,7 +76,7 @@ class RunReport:
             Guarded(self.terminal, lambda line: None),
         ]
         self.evaluations = _LastEvaluation()
-        self.listeners += [self.evaluations, self.paths]
+        self.listeners += [self.evaluations, FocusWatch(), self.paths]
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)

@@ -58,6 +58,7 @@ _NAMES = {
     "codec": ("Encoded", "TextLabelCodec", "TextPairCodec", "VectorLabelCodec", "load_codec"),
     "dates": ("Dates",),
     "download": ("default_data_dir",),
+    "eraser": ("EraserMovies",),
     "files": ("LabelledText", "ParallelText"),
     "hub": ("HubPairs", "HubText"),
     "identity": ("Identity",),

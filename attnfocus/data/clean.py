@@ -90,8 +90,8 @@ def clean_row(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
     if cleaned == row.input and target == row.target:
         return row
     same_places = len(cleaned) == len(row.input) and len(target) == len(row.target)
-    known = {} if same_places else {"alignment": (), "sure": None, "rationale": ()}
-    return replace(row, input=cleaned, target=target, **known)
+    known = row if same_places else replace(row, alignment=(), sure=None, rationale=())
+    return replace(known, input=cleaned, target=target)
 
 
 def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, *, target_is_text: bool) -> Splits:

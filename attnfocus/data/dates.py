@@ -177,7 +177,9 @@ def write_row(id: str, date: datetime.date, format: Format, case: Callable[[str]
     Possible links are those of a field's characters with all that say it; sure ones those of digits with the very
     digits, where they are written one by one: `3` with the last of `03`, and no letter of `March` with either.
     """
-    text, alignment, sure = "", [], []
+    text = ""
+    alignment: list[tuple[int, int]] = []
+    sure: list[tuple[int, int]] = []
     for piece, field in format.write(date):
         start = len(text)
         text += case(piece)

@@ -153,6 +153,13 @@ class Task(ABC):
             DataError: there is no example.
         """
 
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.
+
+        Empty where a task knows none.
+        """
+        return {}
+
     @abstractmethod
     def predict(
         self,

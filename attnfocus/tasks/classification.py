@@ -17,7 +17,7 @@ from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
 from attnfocus.errors import DataError
 from attnfocus.tasks import plausible
 from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
-from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.focused import FocusMeans, real_weights
 from attnfocus.tasks.gather import (
     ExactSums,
     FirstExamples,
@@ -115,14 +115,15 @@ class ClassificationTask(Task):
         answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
         table = focus.table()
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
-        metrics = {
-            "loss": sums.total("loss") / len(predictions),
-            **metrics,
-            **plausibility.metrics(),
-            **table.metrics(),
-        }
+        loss = {"loss": sums.total("loss") / len(predictions)}
+        metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
         return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
+
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        with evaluating(model):
+            weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
+        return {name: real_weights(each, *_sizes(model, name, batch.input_lengths)) for name, each in weights.items()}
 
     def predict(
         self,

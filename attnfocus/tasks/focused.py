@@ -155,6 +155,14 @@ def focus_table(weights: Mapping[str, Tensor | np.ndarray]) -> FocusTable:
     return means.table()
 
 
+def real_weights(weights: Tensor, num_keys: Tensor, num_queries: Tensor | None) -> Tensor:
+    """Weights (B, H, Q, K) on the CPU, 0 wherever the query or the key is padding; numbers as in `FocusMeans.add`."""
+    real = length_mask(num_keys, weights.shape[3])[:, None, None]
+    if num_queries is not None:
+        real = real & length_mask(num_queries, weights.shape[2])[:, None, :, None]
+    return weights.masked_fill(~real, 0.0).float().cpu()
+
+
 def _of_queries(parts: Tensor, num_keys: Tensor, kind: Kind) -> dict[str, Tensor]:
     """Sums (B, H) over the queries of what is measured of each; parts (B, H, Q, K) are shares, 0 at padding."""
     looks = parts.amax(dim=-1) > 0
@@ -167,7 +175,7 @@ def _of_queries(parts: Tensor, num_keys: Tensor, kind: Kind) -> dict[str, Tensor
         "top_mass": focus.top_k_mass(parts),
         "first_mass": focus.first_mass(parts),
     }
-    if kind == "self":
+    if kind == "self" and parts.shape[-2] == parts.shape[-1]:  # else its keys are no positions of the input
         of_queries["distance"] = focus.distance(parts)
     if kind == "pooling":
         last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)

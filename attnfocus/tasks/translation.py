@@ -21,12 +21,12 @@ from attnfocus.data.codec import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.models.outputs import sides
+from attnfocus.models.outputs import Side, sides
 from attnfocus.special import BOS, PAD, UNK
 from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
-from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.focused import FocusMeans, real_weights
 from attnfocus.tasks.gather import (
     ExactSums,
     FirstExamples,
@@ -105,8 +105,7 @@ class TranslationTask(Task):
             for batch in (batch.to(device) for batch in batches):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                assert batch.target_lengths is not None
-                num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
+                num_positions = _lengths(batch)
                 specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
                 for name, weights in output.weights.items():
                     of_queries, of_keys = sides(name)
@@ -127,6 +126,13 @@ class TranslationTask(Task):
         table = focus.table()
         metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
         return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures, table)
+
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        with evaluating(model):
+            output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
+        lengths = _lengths(batch)
+        numbers = {name: [lengths[side] for side in sides(name)] for name in output.weights}
+        return {name: real_weights(each, *numbers[name][::-1]) for name, each in output.weights.items()}
 
     def predict(
         self,
@@ -249,6 +255,12 @@ def no_words_to_replace(kind: str) -> str | None:
         f"decoding.replace_unknown: true needs words as tokens, and dataset.tokenizer.kind is {kind}. "
         "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word or whitespace."
     )
+
+
+def _lengths(batch: Batch) -> dict[Side, Tensor]:
+    """Real positions (B,) of each side's queries and keys: the target's are those that predict a token."""
+    assert batch.target_lengths is not None
+    return {"source": batch.input_lengths, "target": batch.target_lengths - 1}
 
 
 def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:
