@@ -24,7 +24,7 @@ ROOT = TESTS.parent
 CASE_SECONDS = 120.0
 # What a command imports sooner or later. Nothing of it is run before the fork: torch's threads would not survive it.
 LOADED = (
-    *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "sweep", "bench", "doctor")),
+    *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "inspect", "sweep", "bench", "doctor")),
     "attnfocus.cli.verbs",
     "attnfocus.report.event_file",
     "babel.dates",

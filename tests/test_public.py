@@ -43,6 +43,7 @@ def public() -> dict[str, Any]:
             "train": sorted(keys),
             "evaluate": sorted(paths_of(CommandLine("evaluate", ()).compose([]))),
             "predict": sorted(paths_of(CommandLine("predict", ()).compose([]))),
+            "inspect": sorted(paths_of(CommandLine("inspect", ()).compose([]))),
             "compare": sorted(paths_of(CommandLine("compare", ()).compose([]))),
             "bench": sorted(paths_of(CommandLine("bench", ()).compose([]))),
             "doctor": sorted(paths_of(CommandLine("doctor", ()).compose([]))),

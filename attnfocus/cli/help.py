@@ -12,6 +12,7 @@ VERBS = {
     "train": "train a model, test its best checkpoint, write a run directory",
     "evaluate": "recompute the metrics of a run on one of its splits",
     "predict": "read lines, write one prediction per line",
+    "inspect": "see where a run looks: on the screen, as a page, as figures, as JSON",
     "compare": "put runs side by side: spreads over seeds, significance against a baseline",
     "bench": "measure time and memory of attentions over the length",
     "doctor": "check this machine: versions, devices, threads, folders, a short run",
@@ -27,6 +28,10 @@ EXAMPLES = {
     "predict": (
         "attnfocus predict run=outputs/DATE/RUN input=lines.txt",
         "echo 'May 3, 1999' | attnfocus predict run=outputs/DATE/RUN format=jsonl",
+    ),
+    "inspect": (
+        "attnfocus inspect run=outputs/DATE/RUN text='Freitag, 3. Mai 1999'",
+        "attnfocus inspect run=outputs/DATE/RUN split=valid num_examples=8 'method=[attention,gradient_input]'",
     ),
     "compare": (
         "attnfocus compare outputs/DATE/*",

@@ -21,6 +21,15 @@ def save_faithfulness(run_dir: Path, tested: Faithfulness) -> None:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
 
 
+def load_verdict(run_dir: Path) -> str | None:
+    """What the file comes to, in plain words; None where it is not there or is damaged."""
+    try:
+        verdict = json.loads((run_dir / FAITHFULNESS_FILE).read_bytes())["verdict"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return verdict if isinstance(verdict, str) else None
+
+
 def load_faithfulness(run_dir: Path) -> dict[str, float]:
     """The metrics of the file; none where it is not there or is damaged."""
     try:

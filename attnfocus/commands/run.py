@@ -10,6 +10,7 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Batches
+from attnfocus.commands.inspect_examples import Choice, check_methods, inspect_examples
 from attnfocus.commands.rundir import DATA_FOLDER, check_fingerprints, require_whole, saved_config
 from attnfocus.commands.schema import DecodingOverride
 from attnfocus.data import BatchPlan, Prepared, clean_text, collate, load_codec, prepare
@@ -17,6 +18,7 @@ from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.report.inspection import Inspection
 from attnfocus.tasks import (
     Attribution,
     AttributionOptions,
@@ -46,12 +48,15 @@ class Run:
         task: computes metrics and predictions.
     """
 
-    def __init__(self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int) -> None:
+    def __init__(
+        self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
+    ) -> None:
         self.path = path
         self.setup = setup
         self.model = model
         self.codec = codec
         self.step = step
+        self.checkpoint = checkpoint
         self.task: Task = setup.task(codec)
 
     def evaluate(self, split: str = "test") -> Evaluation:
@@ -98,6 +103,37 @@ class Run:
             places = [place for group in plan for place in group]
             by_place = dict(zip(places, found, strict=True))
             yield from (by_place[place] for place in range(len(chunk)))
+
+    def inspect(
+        self,
+        texts: str | Sequence[str] | None = None,
+        *,
+        split: str | None = None,
+        num_examples: int = 4,
+        layer: str | int | None = None,
+        head: int | None = None,
+        method: str | Sequence[str] | None = None,
+    ) -> Inspection:
+        """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
+
+        Args:
+            texts: one input or several; None: the first `num_examples` of `split` (test where None).
+            layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
+            head: number of one head to show; None: all.
+            method: one of `attnfocus.tasks.METHODS`, or several; None: attention and gradient_input.
+
+        Raises:
+            ConfigError: a layer, head or method that there is not.
+            DataError: no input can be answered; or as `evaluate`.
+        """
+        choice = Choice(layer, head, check_methods(method))
+        if texts is None:
+            split = split or "test"
+            examples = self._prepared(split).splits[split][:num_examples]
+        else:
+            clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
+            examples = [self.codec.encode_input(clean_text(text, clean), str(n)) for n, text in enumerate(given, 1)]
+        return inspect_examples(self, examples, choice)
 
     def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
         """What the answer to a text rests on: a number for each output token (or the label) and input position.
@@ -180,7 +216,7 @@ def load(
         saved.load_model(model)
         step = saved.step
     model.eval()
-    return Run(path, setup, model, codec, step)
+    return Run(path, setup, model, codec, step, checkpoint)
 
 
 def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:

@@ -8,6 +8,7 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from attnfocus.report.inspection import InspectFile
 from attnfocus.training.options import TrainerOptions
 
 
@@ -119,6 +120,27 @@ class PredictConfig:
     device: str = "auto"
     batch_size: PositiveInt = 64
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class InspectConfig:
+    """configs/inspect.yaml."""
+
+    run: str
+    text: str | None = None
+    input: str | None = None
+    split: Literal["train", "valid", "test"] | None = None
+    num_examples: PositiveInt = 4
+    layer: str | int | None = None
+    head: NonNegativeInt | None = None
+    method: list[str] | str | None = None
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    format: Literal["text", "json"] = "text"
+    files: list[InspectFile]
+    output: str | None = None
+    paths: DataPath = field(default_factory=DataPath)
     trust: list[str] = field(default_factory=list)
 
 

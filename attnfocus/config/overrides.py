@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,21 +202,32 @@ def _has_part(path: Path, part: str) -> bool:
 
 
 def literal(text: str) -> str:
-    """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted."""
+    """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted.
+
+    So is a `text`, which may look like anything: a list, a number, quotes of its own.
+    """
     key, sign, value = text.partition("=")
     if not sign or not key.isascii() or unreadable(text):
         return text
+    if key == "text":
+        plain = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)  # no interpolation, but these letters
+        return f"text={_quoted(plain)}"
     try:
         OverridesParser.create().parse_override(text)
     except HydraException:
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        quoted = f"{key}='{escaped}'"
+        quoted = f"{key}={_quoted(value)}"
         try:
             OverridesParser.create().parse_override(quoted)
         except HydraException:
             return text
         return quoted
     return text
+
+
+def _quoted(value: str) -> str:
+    """The value in quotes of Hydra's grammar, which reads backslashes in pairs only before a quote."""
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)
+    return "'" + re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped) + "'"
 
 
 def reword(error: Exception) -> str:

@@ -17,11 +17,13 @@ from attnfocus.report.text import num_cells, shorten
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
 from matplotlib import colormaps  # isort: skip
 from matplotlib.axes import Axes  # isort: skip
+from matplotlib.colors import Colormap  # isort: skip
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # isort: skip
 from matplotlib.figure import Figure  # isort: skip
 
 DPI = 100
 COLORS = colormaps["viridis"].with_extremes(bad="#bbbbbb")  # even steps, safe for colour-blind readers, fine in gray
+SIGNED_COLORS = colormaps["PuOr_r"].with_extremes(bad="#bbbbbb")  # white is 0, orange above, purple below
 MAX_POSITIONS = 400  # of an axis; what comes after is cut, and the title says so
 MAX_HEADS = 16
 MAX_LABEL_CELLS = 14
@@ -74,16 +76,22 @@ class _Grid:
 
 
 def heat_map(
-    weights: np.ndarray, query_tokens: Sequence[str], key_tokens: Sequence[str], title: str | None = None
+    weights: np.ndarray,
+    query_tokens: Sequence[str],
+    key_tokens: Sequence[str],
+    title: str | None = None,
+    heads: Sequence[int] | None = None,
 ) -> Figure:
     """One panel per head: keys from left to right, queries from top to bottom, all heads on one color scale.
 
-    The scale goes from 0 to the largest weight. With a single query (pooling) the heads are the rows of one panel.
-    NaN is drawn gray. Where labels would touch, every second (third, ...) is shown.
+    The scale goes from 0 to the largest weight, or as far to both sides of 0 where there are weights below 0. With a
+    single query (pooling) the heads are the rows of one panel. NaN is drawn gray. Where labels would touch, every
+    second (third, ...) is shown.
 
     Args:
-        weights: (H, Q, K), >= 0.
+        weights: (H, Q, K).
         query_tokens, key_tokens: labels; missing ones are replaced by their index, those past Q or K are ignored.
+        heads: numbers of the heads, from 0 where left out.
     """
     weights = np.asarray(weights, dtype=np.float32)
     if weights.ndim != 3 or 0 in weights.shape:
@@ -94,16 +102,17 @@ def heat_map(
             notes.append(f"first {limit} of {weights.shape[axis]:,} {name}")
             weights = weights.take(range(limit), axis=axis)
     num_heads, num_queries, num_keys = weights.shape
-    heads = [f"head {head}" for head in range(num_heads)] if num_heads > 1 else [""]
+    numbers = range(num_heads) if heads is None else heads
+    names = [f"head {head}" for head in numbers[:num_heads]] if num_heads > 1 else [""]
     if num_queries == 1:
-        query_tokens = [head or (query_tokens[0] if query_tokens else "[0]") for head in heads]
-        weights, heads = weights.transpose(1, 0, 2), [""]  # (1, H, K)
+        query_tokens = [name or (query_tokens[0] if query_tokens else "[0]") for name in names]
+        weights, names = weights.transpose(1, 0, 2), [""]  # (1, H, K)
     grid = _Grid.best(*weights.shape)
     families = fonts.families_for([*query_tokens[:MAX_POSITIONS], *key_tokens[:MAX_POSITIONS], *notes])
     rows = _AxisLabels(query_tokens, weights.shape[1], grid.step_y, families)
     columns = _AxisLabels(key_tokens, num_keys, grid.step_x, families)
     heading = shorten(fonts.written("   ".join(notes), families), 110)
-    return _draw(weights, grid, (rows, columns), (heading, heads), families)
+    return _draw(weights, grid, (rows, columns), (heading, names), families)
 
 
 def to_png(figure: Figure) -> tuple[bytes, int, int]:
@@ -137,8 +146,10 @@ def _draw(
     text: dict[str, Any] = {"fontfamily": list(families), "fontsize": _FONT_POINTS, "color": "#333333"}
     text |= {"parse_math": False, "usetex": False}  # a token may be `$`
     finite = panels[np.isfinite(panels)]
-    largest = float(finite.max(initial=0.0)) or 1.0
-    colors = COLORS(np.ma.masked_invalid(panels / largest), bytes=True)  # (panels, rows, columns, 4)
+    largest = float(np.abs(finite).max(initial=0.0)) or 1.0
+    lowest = -largest if finite.min(initial=0.0) < 0 else 0.0
+    shares = np.ma.masked_invalid((panels - lowest) / (largest - lowest))
+    colors = _colors(lowest)(shares, bytes=True)  # (panels, rows, columns, 4)
     for panel in range(num_panels):
         row, column = divmod(panel, grid.across)
         x = left + column * (panel_width + _GAP)
@@ -152,7 +163,8 @@ def _draw(
     scale_x = left + grid.across * panel_width + (grid.across - 1) * _GAP + 0.12
     scale_height = min(max(panel_height, 0.45), 1.6)
     scale_y = max(height - top - scale_height, 0.12)
-    _draw_scale(figure, (scale_x / width, scale_y / height, 0.1 / width, scale_height / height), largest, text)
+    box = (scale_x / width, scale_y / height, 0.1 / width, scale_height / height)
+    _draw_scale(figure, box, (lowest, largest), text)
     if heading:
         figure.text(0.08 / width, 1 - 0.1 / height, heading, va="top", **text)
     return figure
@@ -173,13 +185,19 @@ def _label(axes: Axes, rows: _AxisLabels | None, columns: _AxisLabels | None, te
         spine.set_visible(False)
 
 
-def _draw_scale(figure: Figure, box: tuple[float, float, float, float], largest: float, text: dict[str, Any]) -> None:
+def _colors(lowest: float) -> Colormap:
+    return SIGNED_COLORS if lowest < 0 else COLORS
+
+
+def _draw_scale(
+    figure: Figure, box: tuple[float, float, float, float], ends: tuple[float, float], text: dict[str, Any]
+) -> None:
     axes = figure.add_axes(box)
-    axes.imshow(COLORS(np.linspace(0, 1, 64), bytes=True)[:, None], aspect="auto", origin="lower")
+    axes.imshow(_colors(ends[0])(np.linspace(0, 1, 64), bytes=True)[:, None], aspect="auto", origin="lower")
     axes.yaxis.tick_right()
     axes.tick_params(length=0, pad=3)
     axes.set_xticks([])
     axes.set_yticks([0, 63])
-    axes.set_yticklabels(["0", f"{largest:.2g}"], **text)
+    axes.set_yticklabels([f"{end:.2g}" for end in ends], **text)
     for spine in axes.spines.values():
         spine.set_visible(False)

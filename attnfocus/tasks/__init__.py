@@ -7,6 +7,7 @@ from attnfocus.tasks.attribution import METHODS, Attribution, AttributionOptions
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Loss, Prediction, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
 from attnfocus.tasks.faithfulness import Faithfulness, measure_faithfulness
+from attnfocus.tasks.inspected import FocusMap, Inspected
 from attnfocus.tasks.translation import TranslationTask
 
 # By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
@@ -22,6 +23,8 @@ __all__ = [
     "Direction",
     "Evaluation",
     "Faithfulness",
+    "FocusMap",
+    "Inspected",
     "Loss",
     "Prediction",
     "StepOutput",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from attnfocus.data.batches import Batch
     from attnfocus.data.codec import Codec
     from attnfocus.decoding import DecodingOptions
+    from attnfocus.tasks.inspected import Inspected
 
 Direction = Literal["max", "min"]
 Loss = Literal["cross_entropy", "mse"]
@@ -189,3 +190,9 @@ class Task(ABC):
         need_weights: bool = False,
     ) -> Iterator[Prediction]:
         """Answers, in the order of the batches. An empty input gives a prediction with `skipped="empty input"`."""
+
+    @abstractmethod
+    def inspect(
+        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+    ) -> Iterator[Inspected]:
+        """Answers as `predict` gives them, with the weights of every attention of the model."""

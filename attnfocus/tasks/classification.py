@@ -30,6 +30,7 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.inspected import Inspected, attention_map
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
 from attnfocus.tasks.regularizing import Look
@@ -139,6 +140,15 @@ class ClassificationTask(Task):
             with evaluating(model) as device:
                 answers = self._answers(model, batch.to(device), need_weights)
             yield from answers
+
+    def inspect(
+        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+    ) -> Iterator[Inspected]:
+        for answer in self.predict(model, batches, need_weights=True):
+            weights = answer.weights or {}
+            queries = answer.query_tokens
+            maps = (attention_map(name, each, queries[name], answer.key_tokens) for name, each in weights.items())
+            yield Inspected(answer, tuple(maps))
 
     def _answers(
         self, model: nn.Module, batch: Batch, need_weights: bool, numbers: list[int] | None = None

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +22,7 @@ from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.models.outputs import Side, sides
-from attnfocus.special import PAD, UNK
+from attnfocus.special import BOS, PAD, UNK
 from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
@@ -38,6 +39,7 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.inspected import FocusMap, Inspected, attention_map
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
 from attnfocus.tasks.regularizing import Look
@@ -148,6 +150,40 @@ class TranslationTask(Task):
                 answers = self._answers(model, batch.to(device), options, need_weights=need_weights)
             yield from answers
 
+    def inspect(
+        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+    ) -> Iterator[Inspected]:
+        """See `Task.inspect`. The weights are those under the output itself: of an encoder-decoder Transformer those
+        of every layer, which decoding does not gather. An empty output has none.
+        """
+        options = decoding or DecodingOptions()
+        for batch in batches:
+            with evaluating(model) as device:
+                batch = batch.to(device)
+                outputs: dict[str, list[int]] = {}
+                decoded = partial(self._decoded, model, options=options, outputs=outputs)
+                answers = answer_all(model, batch, decoded)
+                found = [
+                    Inspected(answer, tuple(self._maps(model, Inputs.of(batch, [number]), outputs.get(answer.id, []))))
+                    for number, answer in enumerate(answers)
+                ]
+            yield from found
+
+    def _maps(self, model: Any, inputs: Inputs, output: list[int]) -> Iterator[FocusMap]:
+        """The weights of each attention while one output is written; a query is named by the token that it writes."""
+        if not output:
+            return
+        read = [BOS, *output[:-1]]
+        target_in = torch.tensor([read], device=inputs.inputs.device)
+        weights = model(inputs.inputs, inputs.lengths, target_in, need_weights=True).weights
+        source = tuple(self.codec.source_tokens(inputs.inputs[0].tolist()))
+        queries = {"source": source, "target": tuple(self.codec.target_tokens(output))}
+        keys = {"source": source, "target": tuple(self.codec.target_tokens(read))}
+        for name, each in weights.items():
+            of_queries, of_keys = sides(name)
+            on_cpu = each[0].float().cpu().numpy()
+            yield attention_map(name, on_cpu, queries[of_queries], keys[of_keys])
+
     def _answers(
         self,
         model: nn.Module,
@@ -160,8 +196,14 @@ class TranslationTask(Task):
         return answer_all(model, batch, lambda inputs: self._decoded(model, inputs, options, need_weights), numbers)
 
     def _decoded(
-        self, model: Any, inputs: Inputs, options: DecodingOptions, need_weights: bool
+        self,
+        model: Any,
+        inputs: Inputs,
+        options: DecodingOptions,
+        need_weights: bool = False,
+        outputs: dict[str, list[int]] | None = None,
     ) -> Iterator[Prediction]:
+        """Answers; `outputs` is filled with the ids of each, by the example's id."""
         if options.replace_unknown:
             self._require_words()
         options = within_reach(options, model)
@@ -171,6 +213,8 @@ class TranslationTask(Task):
         for number, (hypotheses, row) in enumerate(zip(found, inputs.rows, strict=True)):
             texts = [self._text(hypothesis, row, options) for hypothesis in hypotheses]
             best, shown = hypotheses[0], dict[str, Any]()
+            if outputs is not None:
+                outputs[inputs.ids[number]] = best.ids
             if need_weights and best.weights is not None:
                 ids = inputs.inputs[number, : lengths[number]].tolist()
                 shown["key_tokens"] = tuple(self.codec.source_tokens(ids))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests_support import Command, assert_polite
 
-from attnfocus.config.overrides import literal
+from attnfocus.config.overrides import CommandLine, literal
 
 
 @pytest.fixture
@@ -35,6 +35,15 @@ SMALL = (
 )
 def test_plain_values_are_read_as_they_are_typed(typed: str, read: str) -> None:
     assert literal(typed) == read
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b", "[1]", "1999", "null", "", "it's", "'q' \"q\"", "${oc.env:HOME}", r"\${x} a\b\\", r"\'", "k=v", "年"],
+)
+def test_what_follows_text_is_the_text(text: str) -> None:
+    composed = CommandLine("inspect", ()).compose([literal(f"text={text}")], resolve=True)
+    assert composed["text"] == text
 
 
 def test_chinese_files_columns_and_folders_work(attnfocus: Command, tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ class ToyTask(Task):
     def predict(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         raise AssertionError
 
+    def inspect(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        raise AssertionError
+
 
 @dataclass(frozen=True)
 class ToyEvaluation:

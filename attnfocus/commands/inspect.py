@@ -1,0 +1,98 @@
+"""`attnfocus inspect run=DIR`: where a run looks, on the screen, as a page, as figures, as JSON."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attnfocus.commands.inspect_examples import check_methods
+from attnfocus.commands.predict import open_input
+from attnfocus.commands.run import load
+from attnfocus.commands.schema import InspectConfig
+from attnfocus.config.read import check
+from attnfocus.errors import ConfigError
+from attnfocus.report.console import open_console, say
+from attnfocus.report.inspection import Inspection
+from attnfocus.report.inspection_terminal import print_inspection
+from attnfocus.report.summary import strict_json
+
+FOLDER = "inspect"
+
+
+def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
+    """Prints what was found, writes the files, and names them.
+
+    Returns:
+        The exit code.
+    """
+    if not values.get("run"):
+        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
+    config = check(values, InspectConfig)
+    methods = check_methods(config.method)  # before the run is loaded
+    texts, split = _inputs(config)
+    trained = load(
+        config.run, checkpoint=config.checkpoint, device=config.device, data=config.paths.data, trust=config.trust
+    )
+    found = trained.inspect(
+        texts,
+        split=split,
+        num_examples=config.num_examples,
+        layer=config.layer,
+        head=config.head,
+        method=methods,
+    )
+    if config.format == "json":
+        print(json.dumps(strict_json(found.as_facts()), ensure_ascii=True))
+    else:
+        print_inspection(open_console(sys.stdout), found)
+    if config.files:
+        _save(found, config, trained.path)
+    return 0
+
+
+def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
+    """The texts that were given, or else the split whose first examples are meant."""
+    given = [name for name in ("text", "input", "split") if getattr(config, name) is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)}: choose one of them.")
+    if config.text is not None:
+        if not config.text.strip():
+            raise ConfigError("text: the input is empty. Give what the run should read: text='...'.")
+        return [config.text], None
+    if config.input is None:
+        return None, config.split or "test"
+    if config.input == "-" and sys.stdin.isatty():
+        print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
+    with open_input(config.input) as lines:
+        texts = list(islice(lines, config.num_examples))
+    if not texts:
+        raise ConfigError("input: there is no line in it. Give one input per line, or text='...'.")
+    return texts, None
+
+
+def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:
+    key = "run" if config.output is None else "output"
+    folder = _fresh(run_dir / FOLDER) if config.output is None else Path(config.output).expanduser().resolve()
+    try:
+        written = found.save(folder, config.files)
+    except OSError as error:
+        raise ConfigError(
+            f"{key}: cannot write to {folder}: {error.strerror or error}. Name another folder: output=DIR."
+        ) from error
+    console = open_console()
+    say(console, "")
+    pages = [path for path in written if path.suffix != ".png"]
+    for path in pages:
+        say(console, f"{path.suffix[1:]:<5} {path}", wrap=False)
+    if len(written) > len(pages):
+        say(console, f"png   {len(written) - len(pages)} in {folder}", wrap=False)
+
+
+def _fresh(parent: Path) -> Path:
+    """A folder that is not there yet, named by the time."""
+    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    places = (parent / (name + (f"-{number}" if number else "")) for number in range(1000))
+    return next((place for place in places if not place.exists()), parent / name)

@@ -1,0 +1,134 @@
+"""The examples that an inspection shows: answered, with the maps that were asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnfocus.commands.faithfulness import load_faithfulness, load_verdict
+from attnfocus.config.nearest import did_you_mean, nearest
+from attnfocus.data import collate
+from attnfocus.data.codec import Encoded, VectorLabelCodec
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.report.inspection import Inspection, Kind
+from attnfocus.tasks import METHODS, FocusMap, Inspected, Prediction, attribute
+
+if TYPE_CHECKING:
+    from attnfocus.commands.run import Run
+
+DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
+MAX_TOKENS = 2048  # of an input: a map of self-attention has the square of it in weights, for each head
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is shown of every example.
+
+    Attributes:
+        layer: part of an attention's name, see `is_part`; None: all.
+        head: number of a head; None: all.
+        methods: `attention` and names of attributions.
+    """
+
+    layer: str | int | None = None
+    head: int | None = None
+    methods: tuple[str, ...] = DEFAULT_METHODS
+
+
+def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The methods, each once.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    names = DEFAULT_METHODS if given is None else (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if name not in METHODS:
+            raise ConfigError(
+                f"method: {name} is none.{did_you_mean(name, METHODS)} "
+                f"There are: {', '.join(METHODS)}; several as [a,b]."
+            )
+    if not names:
+        raise ConfigError(f"method: name at least one of {', '.join(METHODS)}.")
+    return tuple(dict.fromkeys(names))
+
+
+def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) -> Inspection:
+    """Answers the examples one by one, so that no other one's length costs memory.
+
+    Raises:
+        ConfigError: no attention or head is meant by `choice`.
+        DataError: none of the examples can be answered.
+    """
+    found = tuple(_inspected(run, example, choice) for example in examples)
+    if all(each.prediction.skipped is not None for each in found):
+        raise DataError(f"input {found[0].prediction.id}: {found[0].prediction.skipped}. There is nothing to show.")
+    choices = run.setup.config.choices
+    facts: dict[str, str | int] = {
+        "run": str(run.path),
+        **{name: str(choices.get(name, "?")) for name in ("model", "attention", "dataset")},
+        "checkpoint": run.checkpoint,
+        "step": run.step,
+    }
+    kind: Kind = "vectors" if isinstance(run.codec, VectorLabelCodec) else "text"
+    if run.checkpoint != "best":
+        return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
+    return Inspection(facts, kind, found, load_verdict(run.path), load_faithfulness(run.path))
+
+
+def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:
+    size = len(example.inputs)
+    if size > MAX_TOKENS:
+        row, reason = example.row, f"input of {size} tokens; at most {MAX_TOKENS} can be shown"
+        text = row.input if isinstance(row.input, str) else ""
+        return Inspected(Prediction(example.id, "", float("nan"), text, row.target, skipped=reason))
+    batch = collate([example])
+    answer = next(iter(run.task.inspect(run.model, [batch], decoding=run.setup.config.decoding)))
+    if answer.prediction.skipped is not None or not (answer.maps or answer.prediction.text):
+        return answer  # an output without a token has no maps
+    maps = [each for method in choice.methods for each in _maps_of(run, example, answer, method, choice)]
+    return replace(answer, maps=tuple(maps))
+
+
+def _maps_of(run: "Run", example: Encoded, answer: Inspected, method: str, choice: Choice) -> tuple[FocusMap, ...]:
+    if method == "attention":
+        if not answer.maps:
+            raise DataError("method: the attention of this run gives no weights. Use method=gradient_input.")
+        return chosen_maps(answer.maps, choice)
+    found = attribute(run.task, run.model, [example], method, decoding=run.setup.config.decoding)[0]
+    return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
+
+
+def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...]:
+    """The maps of the attentions and heads that are meant.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    named = [each for each in maps if choice.layer is None or is_part(str(choice.layer), each.name)]
+    if not named:
+        names = [each.name for each in maps]
+        near = nearest(str(choice.layer), names, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"layer: {choice.layer} is no attention of this run.{hint} There are: {', '.join(names)}; "
+            "a part of a name means all that have it."
+        )
+    if choice.head is None:
+        return tuple(named)
+    found = tuple(_one_head(each, choice.head) for each in named if choice.head < len(each.heads))
+    if not found:
+        most = max(len(each.heads) for each in named)
+        raise ConfigError(f"head: must be {'0' if most == 1 else f'0 to {most - 1}'} in this run, got {choice.head}.")
+    return found
+
+
+def is_part(asked: str, name: str) -> bool:
+    """Whether the dotted name has the asked parts, one after another: `1`, `layers.1` of `decoder.layers.1.cross`."""
+    wanted, parts = asked.split("."), name.split(".")
+    return any(parts[start : start + len(wanted)] == wanted for start in range(len(parts)))
+
+
+def _one_head(each: FocusMap, head: int) -> FocusMap:
+    return replace(each, weights=each.weights[head : head + 1], heads=(each.heads[head],))

@@ -1,0 +1,191 @@
+"""`attnfocus inspect`: what it prints and writes, and what it says of what it cannot show."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command_server import Running, Server
+from tests_support import TINY_DATES, Command, assert_polite, only_run
+
+import attnfocus as package
+from attnfocus.commands import inspect_examples
+from attnfocus.commands.inspect_examples import Choice, chosen_maps, is_part
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.tasks.inspected import attention_map
+
+FIXTURE = Path(__file__).parent / "fixtures" / "run-format-1"
+TRANSLATOR = [each for each in TINY_DATES if "hidden_size" not in each]
+
+
+@pytest.fixture(scope="module")
+def dates(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
+    """A Transformer that has learnt next to nothing of dates, with two layers on each side."""
+    folder = tmp_path_factory.mktemp("dates")
+    options = (
+        "model=transformer_seq2seq",
+        "model.num_encoder_layers=2",
+        "model.num_decoder_layers=2",
+        *TRANSLATOR,
+        "trainer.max_steps=2",
+        "decoding.max_length=10",
+        "decoding.min_length_ratio=0.2",
+    )
+    streams = {"input": "", "stdout": None, "stderr": None}
+    running = Running(server, ("train", *options), folder, fault=None, **streams, env={}, logs=folder)
+    assert running.wait(120).returncode == 0
+    return only_run(folder)
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    """A small classifier of vectors, of an older version."""
+    return shutil.copytree(FIXTURE, tmp_path / "vectors")
+
+
+def test_a_text_is_shown_and_its_files_are_named(attnfocus: Command, dates: Path, tmp_path: Path) -> None:
+    done = attnfocus("inspect", f"run={dates}", "text=Freitag, 3. Mai 1999", "output=out")
+    assert done.returncode == 0, done.stderr
+    assert "1  Freitag, 3. Mai 1999" in done.stdout
+    assert "attention, decoder.layers.0.cross, mean of" in done.stdout
+    assert "\x1b" not in done.stdout
+    for name in ("index.html", "inspect.json"):
+        assert str(tmp_path / "out" / name) in done.stderr
+    facts = json.loads((tmp_path / "out" / "inspect.json").read_text(encoding="utf-8"))
+    names = [each["attention"] or each["method"] for each in facts["examples"][0]["maps"]]
+    assert names == [
+        *(f"encoder.layers.{n}" for n in range(2)),
+        *(f"decoder.layers.{n}.{kind}" for n in range(2) for kind in ("self", "cross")),
+        "gradient_input",
+    ]
+    assert len(list((tmp_path / "out").glob("*.png"))) == len(names)
+
+
+def test_files_go_to_a_new_folder_of_the_run(attnfocus: Command, vectors: Path) -> None:
+    for _ in range(2):
+        done = attnfocus("inspect", f"run={vectors}", "num_examples=2")
+        assert done.returncode == 0, done.stderr
+    folders = list((vectors / "inspect").iterdir())
+    assert len(folders) == 2
+    assert all((folder / "index.html").exists() for folder in folders)
+    facts = json.loads((folders[0] / "inspect.json").read_text(encoding="utf-8"))
+    assert facts["kind"] == "vectors"
+    assert len(facts["examples"]) == 2
+
+
+def test_a_text_is_taken_as_it_is_typed(attnfocus: Command, dates: Path) -> None:
+    text = "[1], 'it''s' \"${oc.env:HOME}\" \\ k=v 年"
+    done = attnfocus("inspect", f"run={dates}", f"text={text}", "format=json", "files=[]", "method=attention")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["examples"][0]["source"] == text
+
+
+def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, dates: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("3 May 1999\n\n5 May 2000\n", encoding="utf-8")
+    done = attnfocus("inspect", f"run={dates}", "input=lines.txt", "files=[]", "layer=0.cross", "head=1")
+    assert done.returncode == 0, done.stderr
+    assert "skipped: empty input" in done.stdout
+    assert "3  5 May 2000" in done.stdout
+    assert "mean of" not in done.stdout
+    assert not list(dates.glob("inspect"))
+    piped = attnfocus("inspect", f"run={dates}", "input=-", "files=[]", "num_examples=1", input="a\nb\n")
+    assert "1  a" in piped.stdout
+    assert "2  b" not in piped.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["text=a", "method=atention"], ["method: atention is none. Did you mean attention?", "gradient_input"]),
+        (["text=a", "layer=decoder.layer.0.cross"], ["layer: ", "Did you mean decoder.layers.0.cross?", "encoder"]),
+        (["text=a", "layer=7"], ["layer: 7 is no attention of this run.", "decoder.layers.1.self"]),
+        (["text=a", "head=99"], ["head: must be 0 to ", "got 99"]),
+        (["text=a", "head=-1"], ["head: must be null or >= 0, got -1"]),
+        (["text="], ["text: the input is empty"]),
+        (["text=a", "split=test"], ["text and split: choose one of them"]),
+        (["input=nowhere.txt"], ["input: ", "cannot be read"]),
+        (["input=/dev/null"], ["input: there is no line in it"]),
+        (["text=a", "files=[pdf]"], ["files", "html"]),
+        (["text=a", "output=/dev/null/x"], ["output: cannot write to /dev/null/x"]),
+        (["text=" + "a" * 2100], ["input of 2100 tokens; at most 2048 can be shown"]),
+    ],
+)
+def test_what_cannot_be_shown_is_said(
+    attnfocus: Command, dates: Path, arguments: Sequence[str], said: Sequence[str]
+) -> None:
+    done = attnfocus("inspect", f"run={dates}", *arguments)
+    assert_polite(done, 2)
+    for words in said:
+        assert words in done.stderr
+
+
+def test_a_run_must_be_named(attnfocus: Command, tmp_path: Path) -> None:
+    assert_polite(attnfocus("inspect", "text=a"), 2)
+    assert_polite(attnfocus("inspect", f"run={tmp_path}", "text=a"), 2)
+
+
+def test_an_attention_without_weights_leaves_the_other_methods(dates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = package.load(dates, device="cpu")
+    forward = type(run.model).forward
+
+    def without(self: Any, source: Any, lengths: Any, target: Any, need_weights: bool = False) -> Any:
+        return forward(self, source, lengths, target, need_weights)._replace(weights={})
+
+    monkeypatch.setattr(type(run.model), "forward", without)
+    with pytest.raises(DataError, match=r"gives no weights.*method=gradient_input"):
+        run.inspect("3 May 1999", method="attention")
+    found = run.inspect("3 May 1999", method="gradient_input")
+    assert [each.method for each in found.examples[0].maps] == ["gradient_input"]
+
+
+def test_the_library_gives_what_the_command_prints(dates: Path, tmp_path: Path) -> None:
+    run = package.load(dates, device="cpu")
+    found = run.inspect(["3 May 1999", "5 May 2000"], layer="cross", method=["attention", "leave_one_out"])
+    assert [each.prediction.source for each in found.examples] == ["3 May 1999", "5 May 2000"]
+    assert [each.name for each in found.examples[0].maps] == ["decoder.layers.0.cross", "decoder.layers.1.cross", ""]
+    assert "1  3 May 1999" in repr(found)
+    assert "<iframe" in found._repr_html_()
+    assert {path.suffix for path in found.save(tmp_path / "out")} == {".html", ".json", ".png"}
+    shown = run.inspect(split="valid", num_examples=3, head=0).examples
+    assert [each.prediction.id for each in shown] == ["valid-0", "valid-1", "valid-2"]
+    assert all(each.heads == (0,) for example in shown for each in example.maps)
+
+
+def test_the_verdict_of_an_evaluation_is_shown(vectors: Path) -> None:
+    assert package.load(vectors, device="cpu").inspect(num_examples=1).verdict is None
+    (vectors / "faithfulness.json").write_text('{"verdict": "Weights point.", "metrics": {"faithfulness/x": 0.5}}')
+    found = package.load(vectors, device="cpu").inspect(num_examples=1)
+    assert found.verdict == "Weights point."
+    assert found.faithfulness == {"faithfulness/x": 0.5}
+    assert repr(found).endswith("Weights point.")
+    assert package.load(vectors, checkpoint="last", device="cpu").inspect(num_examples=1).verdict is None
+    (vectors / "faithfulness.json").write_text("[]")
+    assert package.load(vectors, device="cpu").inspect(num_examples=1).verdict is None
+
+
+def test_a_layer_is_any_part_of_a_name() -> None:
+    names = ["encoder.layers.1", "decoder.layers.1.cross", "decoder.layers.11.cross", "cross"]
+    assert [is_part("1", name) for name in names] == [True, True, False, False]
+    assert [is_part("layers.1", name) for name in names] == [True, True, False, False]
+    assert [is_part("cross", name) for name in names] == [False, True, True, True]
+    assert [is_part("decoder.layers.11.cross", name) for name in names] == [False, False, True, False]
+    assert not is_part("layer", names[0])
+
+
+def test_a_head_that_only_some_attentions_have_shows_those() -> None:
+
+    many, one = (
+        attention_map(name, np.ones((n, 1, 1)), ("q",), ("k",)) for name, n in (("layers.0", 4), ("pooling", 1))
+    )
+    assert [each.heads for each in chosen_maps([many, one], Choice(head=2))] == [(2,)]
+    with pytest.raises(ConfigError, match="0 to 3"):
+        chosen_maps([many, one], Choice(head=4))
+
+
+def test_too_many_tokens_are_refused_before_the_model_runs(dates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_examples, "MAX_TOKENS", 3)
+    with pytest.raises(DataError, match="input of 4 tokens; at most 3 can be shown"):
+        package.load(dates, device="cpu").inspect("1999")
