@@ -12,19 +12,20 @@ FAITHFULNESS_FILE = "faithfulness.json"
 logger = logging.getLogger(__name__)
 
 
-def save_faithfulness(run_dir: Path, tested: Faithfulness) -> None:
-    """Writes the verdict and what it rests on. A disk that is full or not ours costs the file alone, and is told."""
+def save_faithfulness(run_dir: Path, tested: Faithfulness, step: int) -> None:
+    """Writes the verdict, what it rests on, and the step of the checkpoint. A disk that is full or not ours costs the file alone, and is told."""
     path = run_dir / FAITHFULNESS_FILE
     try:
-        write_json_atomically(path, tested.facts())
+        write_json_atomically(path, {**tested.facts(), "step": step})
     except OSError as error:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
 
 
-def load_faithfulness(run_dir: Path) -> dict[str, float]:
-    """The metrics of the file; none where it is not there or is damaged."""
+def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
+    """The metrics of the file; none where it is not there, is damaged, or is of another checkpoint than that step's."""
     try:
-        metrics = json.loads((run_dir / FAITHFULNESS_FILE).read_bytes())["metrics"]
+        saved = json.loads((run_dir / FAITHFULNESS_FILE).read_bytes())
+        metrics = saved["metrics"] if saved["step"] == step else {}
         return {str(name): float(value) for name, value in metrics.items() if value is not None}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
