@@ -13,7 +13,10 @@ logger = logging.getLogger(__name__)
 
 
 def save_faithfulness(run_dir: Path, tested: Faithfulness, step: int) -> None:
-    """Writes the verdict, what it rests on, and the step of the checkpoint. A disk that is full or not ours costs the file alone, and is told."""
+    """Writes the verdict, what it rests on, and the step of the checkpoint.
+
+    A disk that is full or not ours costs the file alone, and is told.
+    """
     path = run_dir / FAITHFULNESS_FILE
     try:
         write_json_atomically(path, {**tested.facts(), "step": step})
