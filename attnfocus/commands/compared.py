@@ -208,7 +208,7 @@ def _metrics(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:
     return {
         **{f"test/{name}": value for name, value in test.items()},
         **{f"valid/{name}": value for name, value in valid.items()},
-        **load_faithfulness(path),
+        **load_faithfulness(path, best.get("step")),
         **_numbers({name: summary.get(name) for name in COSTS}),
     }
 

@@ -42,7 +42,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
     if tested is not None and (config.split, config.checkpoint) == ("test", "best"):
-        save_faithfulness(trained.path, tested)
+        save_faithfulness(trained.path, tested, trained.step)
     if config.format == "json":
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
         more = {} if tested is None else {"faithfulness": tested.facts()}

@@ -74,7 +74,7 @@ def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) ->
     kind: Kind = "vectors" if isinstance(run.codec, VectorLabelCodec) else "text"
     if run.checkpoint != "best":
         return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
-    return Inspection(facts, kind, found, load_verdict(run.path), load_faithfulness(run.path))
+    return Inspection(facts, kind, found, load_verdict(run.path, run.step), load_faithfulness(run.path, run.step))
 
 
 def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:

@@ -15,13 +15,20 @@ from torch import Tensor
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
-ROWS_AT_ONCE = 128  # rows of one call, which bounds the memory that their graph takes
+ROWS_AT_ONCE = 128  # rows of one call at most,
+PAIRS_AT_ONCE = 2**22  # ... and rows times squared length, which bound the memory that their graph takes
+
+
+def rows_at_once(num_positions: int) -> int:
+    """How many inputs of that many positions are computed together."""
+    return max(1, min(ROWS_AT_ONCE, PAIRS_AT_ONCE // max(1, num_positions) ** 2))
 
 
 def gradients(score: Score, vectors: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Scores (M,) and their gradients (M, K, D) at vectors (M, K, D)."""
     values, slopes = [], []
-    for part, of_part in zip(vectors.split(ROWS_AT_ONCE), rows.split(ROWS_AT_ONCE), strict=True):
+    size = rows_at_once(vectors.shape[1])
+    for part, of_part in zip(vectors.split(size), rows.split(size), strict=True):
         with torch.enable_grad():
             leaf = part.detach().clone().requires_grad_()
             scores = score(leaf, of_part)
@@ -68,7 +75,7 @@ def integrated_gradients(score: Score, vectors: Tensor, baseline: Tensor, num_st
     points, shares = np.polynomial.legendre.leggauss(num_steps)  # over -1 to 1
     way = vectors - baseline
     total = torch.zeros_like(vectors)
-    at_once = max(1, ROWS_AT_ONCE // max(1, num_rows))  # points of one call
+    at_once = max(1, rows_at_once(vectors.shape[1]) // max(1, num_rows))  # points of one call
     for first in range(0, num_steps, at_once):
         part = slice(first, first + at_once)
         along = torch.as_tensor((points[part] + 1) / 2, dtype=vectors.dtype, device=device)
@@ -98,7 +105,7 @@ def leave_one_out(scores: Callable[[Tensor, Tensor], Tensor], mask: Tensor) -> T
     examples, positions = mask.nonzero(as_tuple=True)
     whole = scores(mask, torch.arange(len(mask), device=mask.device))  # (B, T)
     found = whole.new_zeros(*mask.shape, whole.shape[1])  # (B, K, T)
-    for part in torch.arange(len(examples), device=mask.device).split(ROWS_AT_ONCE):
+    for part in torch.arange(len(examples), device=mask.device).split(rows_at_once(mask.shape[1])):
         kept = mask[examples[part]]
         kept[torch.arange(len(part), device=mask.device), positions[part]] = False
         found[examples[part], positions[part]] = whole[examples[part]] - scores(kept, examples[part])

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from scipy.stats import kendalltau
 from torch import Tensor
 
-from attnfocus.focus.attributions import ROWS_AT_ONCE
+from attnfocus.focus.attributions import rows_at_once
 from attnfocus.focus.paths import shares
 
 BINS = (0.01, 0.05, 0.1, 0.2, 0.5)  # DeYoung et al. 2020, sec. 5
@@ -62,7 +61,7 @@ def erasure(
 
 
 def _in_parts(probabilities: Callable[[Tensor, Tensor], Tensor], kept: Tensor) -> Tensor:
-    rows = torch.arange(len(kept), device=kept.device).split(ROWS_AT_ONCE)
+    rows = torch.arange(len(kept), device=kept.device).split(rows_at_once(kept.shape[1]))
     return torch.cat([probabilities(kept[part], part) for part in rows])
 
 
@@ -78,6 +77,8 @@ def rank_agreement(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
 
     NaN for a row that cannot be ranked: fewer than two positions, or all alike in one of the two.
     """
+    from scipy.stats import kendalltau
+
     found = []
     for one, other, real in zip(first.cpu().numpy(), second.cpu().numpy(), mask.cpu().numpy(), strict=True):
         few = real.sum() < 2 or len(set(one[real])) < 2 or len(set(other[real])) < 2
@@ -123,17 +124,16 @@ def random_weights(weights: Tensor, allowed: Tensor, generator: torch.Generator)
 
 
 class Adversary(NamedTuple):
-    """The farthest weights that were found to give each example the same outputs."""
+    """The farthest weights that were found to leave each output as it is."""
 
-    distance: Tensor  # (B,) mean Jensen-Shannon divergence from the model's own weights, in nats
-    change: Tensor  # (B,) the largest change of any of its outputs
+    distance: Tensor  # (B, T) Jensen-Shannon divergence from the model's own weights, see `distances`
+    change: Tensor  # (B, T) of the output
 
 
 def adversarial(
     log_probabilities: Callable[[Weights], Tensor],
     weights: Weights,
     allowed: Weights,
-    real: Tensor,
     generator: torch.Generator,
     *,
     epsilon: float = 0.05,
@@ -143,14 +143,13 @@ def adversarial(
 ) -> Adversary:
     """max JSD(weights, others)  so that  change of output <= epsilon   (Jain & Wallace 2019, sec. 4.2.2)
 
-    For each example by itself, with Adam from random weights on, over the logits of the others; the condition is a
+    For each output by itself, with Adam from random weights on, over the logits of the others; the condition is a
     penalty on what exceeds epsilon, as there. Of all steps the farthest that keeps the condition counts; the model's
     own weights, at distance 0, always do. What is found is a lower bound of what there is.
 
     Args:
         log_probabilities: others -> (B, T, C).
         allowed: name -> keys that may get weight, broadcastable to the weights.
-        real: (B, T), outputs that count.
         penalty: weight of the excess against the distance.
     """
     with torch.no_grad():
@@ -160,12 +159,12 @@ def adversarial(
         start = random_weights(each, allowed[name], generator)
         logits[name] = start.clamp_min(1e-6).log().requires_grad_()
     optimizer = torch.optim.Adam(list(logits.values()), lr=lr)
-    best = Adversary(own.new_zeros(len(own)), own.new_zeros(len(own)))
+    best = Adversary(own.new_zeros(own.shape[:2]), own.new_zeros(own.shape[:2]))
     with torch.enable_grad():
         for _ in range(num_steps):
             others = {name: _softmax(each, weights[name], allowed[name]) for name, each in logits.items()}
-            change = (change_of_output(own, log_probabilities(others)) * real).amax(dim=1)
-            distance = mean_distance(weights, others)
+            change = change_of_output(own, log_probabilities(others))  # (B, T)
+            distance = distances(weights, others, own.shape[1])
             better = (change <= epsilon) & (distance > best.distance)
             best = Adversary(
                 torch.where(better, distance.detach(), best.distance), torch.where(better, change.detach(), best.change)
@@ -177,14 +176,20 @@ def adversarial(
     return best
 
 
-def mean_distance(weights: Weights, others: Weights) -> Tensor:
-    """Jensen-Shannon divergence, the mean over attentions, heads and queries that attend to anything: (B,)."""
+def distances(weights: Weights, others: Weights, num_outputs: int) -> Tensor:
+    """Jensen-Shannon divergence of the weights by which each output is made: (B, T).
+
+    The mean over attentions, heads and queries, of those that attend to anything: of several outputs each has a query
+    of its own in every attention, a single one is made by all queries.
+    """
     total: Tensor | float = 0.0
     count: Tensor | float = 0.0
     for name, each in weights.items():
-        attends = (each != 0).any(dim=-1)
-        total = total + (jensen_shannon(each, others[name]) * attends).sum(dim=(1, 2))
-        count = count + attends.sum(dim=(1, 2))
+        attends = (each != 0).any(dim=-1)  # (B, H, Q)
+        apart = jensen_shannon(each, others[name]) * attends
+        dims = (1, 2) if num_outputs == 1 else (1,)
+        total = total + apart.sum(dim=dims).view(len(each), num_outputs)
+        count = count + attends.sum(dim=dims).view(len(each), num_outputs)
     assert isinstance(total, Tensor)
     assert isinstance(count, Tensor)
     return total / count.clamp_min(1)

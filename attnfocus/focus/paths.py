@@ -7,14 +7,18 @@ A = 0.5 W + 0.5 I   (Abnar & Zuidema 2020, sec. 3, arXiv:2005.00928), W the mean
 sum. Weights below 0 count by their size.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_flow
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
 MAX_FLOW_WORK = 40_000_000  # edges, times the flows that are asked for: some ten seconds
 _UNIT = 2**24  # capacities are whole numbers of this part of 1
@@ -94,6 +98,8 @@ def flow(reading: Tensor, layers: Sequence[Tensor]) -> Tensor:
         )
     if depth == 0:
         return reading.clone()
+    from scipy.sparse.csgraph import maximum_flow
+
     graph = _graph([with_residual(weights.double()).cpu().numpy() for weights in layers])
     flows = torch.zeros(size, size, dtype=torch.float64)
     for top in read:
@@ -104,6 +110,8 @@ def flow(reading: Tensor, layers: Sequence[Tensor]) -> Tensor:
 
 def _graph(layers: Sequence[NDArray[np.float64]]) -> csr_array:
     """Capacities between nodes: level l from the top has the nodes l size to (l + 1) size - 1."""
+    from scipy.sparse import csr_array
+
     size, depth = len(layers[0]), len(layers)
     rows, columns = np.indices((size, size)).reshape(2, -1)
     starts = np.concatenate([rows + level * size for level in range(depth)])

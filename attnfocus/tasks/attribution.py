@@ -17,7 +17,13 @@ from attnfocus.data.batches import collate
 from attnfocus.data.codec import Encoded
 from attnfocus.decoding import DecodingOptions, decode_best
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.focus.attributions import gradient_input, gradients, integrated_gradients, leave_one_out
+from attnfocus.focus.attributions import (
+    gradient_input,
+    gradients,
+    integrated_gradients,
+    leave_one_out,
+    rows_at_once,
+)
 from attnfocus.limits import PositiveInt
 from attnfocus.models.attention_names import named_attentions
 from attnfocus.tasks.base import Task
@@ -206,13 +212,16 @@ def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
         scores = probe.scores_given({name: given}, examples[rows])
         return scores.gather(1, probe.steps[rows].unsqueeze(1)).squeeze(1)
 
-    of_rows = weights[name][examples]  # (N, H, Q, K)
-    _, slopes = gradients(score, of_rows, torch.arange(len(examples), device=examples.device))
-    parts = of_rows * slopes
-    parts = parts.sum(dim=1) if options.head is None else parts[:, options.head]  # (N, Q, K)
-    if name.startswith("layers."):
-        return parts.sum(dim=1)[:, num_prepended(probe.model) :], None
-    return parts[torch.arange(len(parts), device=parts.device), probe.steps], None
+    found = []
+    for rows in torch.arange(len(examples), device=examples.device).split(rows_at_once(probe.mask.shape[1])):
+        given = weights[name][examples[rows]]  # (M, H, Q, K)
+        parts = given * gradients(score, given, rows)[1]
+        parts = parts.sum(dim=1) if options.head is None else parts[:, options.head]  # (M, Q, K)
+        if name.startswith("layers."):
+            found.append(parts.sum(dim=1)[:, num_prepended(probe.model) :])
+        else:
+            found.append(parts[torch.arange(len(rows), device=rows.device), probe.steps[rows]])
+    return torch.cat(found), None
 
 
 def _integrated_gradients(probe: Probe, options: AttributionOptions) -> Found:

@@ -28,6 +28,8 @@ from attnfocus.tasks.reading import num_prepended, read, readable
 
 MAX_OUTPUTS = 256  # of all examples together, for what costs some passes each
 MAX_CELLS = 2**20  # positions read for leave-one-out: K inputs of K - 1 positions for each example
+MAX_POSITIONS, MAX_SCORES = 2**13, 2**22  # read and answered at once by the search for other weights: 60 passes
+MAX_PAIRS = 2**22  # examples times squared length, where weights are those of self-attention
 NUM_DRAWS = 4  # of permuted and random weights
 
 
@@ -38,7 +40,7 @@ class Faithfulness:
     Attributes:
         verdict: one or two sentences in plain words, with the numbers that they rest on.
         metrics: `faithfulness/<measure>` -> number; docs/focus.md tells them. What could not be measured is not there.
-        left_out: what could not be measured, and why.
+        left_out: what could not be measured, or on fewer examples, and why.
         attentions: those whose weights were tested.
         split, num_examples, num_outputs, seed: of what it was measured.
     """
@@ -72,8 +74,12 @@ def measure_faithfulness(
     if not drawn:
         raise DataError(f"faithfulness: the model can read no example of {split}.")
     with explaining(model) as device:
-        probe = probe_of(task, model, [legible[number] for number in drawn], device, skip_empty=True)
+        chosen = [legible[number] for number in drawn]
+        few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen))]
+        probe = probe_of(task, model, few, device, skip_empty=True)
         sample = _Sample(probe, generator)
+        if len(few) < len(chosen):
+            sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
         metrics = sample.of_inputs()
         metrics["faithfulness/gain_over_chance"] = gain_over_chance(metrics)
         metrics |= sample.of_weights()
@@ -81,6 +87,12 @@ def measure_faithfulness(
     return Faithfulness(
         verdict(metrics), metrics, left_out, tuple(sample.names), split, len(probe.inputs), len(probe.examples), seed
     )
+
+
+def _as_many_as_fit(model: nn.Module, longest: int) -> int:
+    if not any("layers." in name for name in named_attentions(model)):
+        return MAX_PAIRS
+    return max(1, MAX_PAIRS // longest**2)
 
 
 class _Sample:
@@ -95,25 +107,25 @@ class _Sample:
         self.names = ["pooling"] if "pooling" in weights else readable(weights)
         attentions = named_attentions(probe.model)
         self.attentions = {name: attentions[name] for name in self.names}
-        self.weights = {name: weights[name] * self._real_queries(weights[name]) for name in self.names}
+        self.weights = {name: weights[name] * self._real_queries(name, weights[name].shape[2]) for name in self.names}
         self.allowed = {name: self._allowed(name, attentions[name]) for name in self.names}
 
-    def _real_queries(self, weights: Tensor) -> Tensor:
-        """(B, 1, Q, 1): 1 at queries that are not padding."""
-        probe, num_queries = self.probe, weights.shape[2]
-        if num_queries == 1 and probe.num_outputs.amax() == 1:
-            return torch.ones(1, 1, 1, 1, device=weights.device)
-        sizes = probe.lengths + num_prepended(probe.model) if self._is_self(weights) else probe.num_outputs
-        return length_mask(sizes, num_queries)[:, None, :, None]
+    def _real_queries(self, name: str, num_queries: int) -> Tensor:
+        """(B or 1, 1, Q, 1): True at queries that are not padding."""
+        probe = self.probe
+        if name == "pooling":
+            return torch.ones(1, 1, num_queries, 1, dtype=torch.bool, device=probe.lengths.device)
+        return length_mask(self._sizes(name, probe.num_outputs), num_queries)[:, None, :, None]
 
-    def _is_self(self, weights: Tensor) -> bool:
-        return weights.shape[2] == weights.shape[3] and "pooling" not in self.names and "layers.0" in self.names
+    def _sizes(self, name: str, otherwise: Tensor) -> Tensor:
+        """How many positions of a classifier's layer are real (B,); of other attentions what is given."""
+        is_layer = name.startswith("layers.")
+        return self.probe.lengths + num_prepended(self.probe.model) if is_layer else otherwise
 
     def _allowed(self, name: str, attention: BaseAttention) -> Tensor:
         """Keys that weights may be moved to, broadcastable to (B, H, Q, K): real ones that the pattern lets be seen."""
-        probe, weights = self.probe, self.weights[name]
-        sizes = probe.lengths + (num_prepended(probe.model) if name.startswith("layers.") else 0)
-        real = length_mask(sizes, weights.shape[3])[:, None, None, :]
+        weights = self.weights[name]
+        real = length_mask(self._sizes(name, self.probe.lengths), weights.shape[3])[:, None, None, :]
         return real.expand_as(weights) if attention.sees_everything else real & (weights != 0)
 
     def of_inputs(self) -> dict[str, float]:
@@ -188,14 +200,30 @@ class _Sample:
                     changes.append(probe.of_outputs(checks.change_of_output(own, found)))
                     flips.append(probe.of_outputs(own.argmax(dim=-1) != found.argmax(dim=-1)).float())
                     if kind == "random":
-                        distances.append(checks.mean_distance(self.weights, given))
+                        apart = checks.distances(self.weights, given, own.shape[1])
+                        distances.append(probe.of_outputs(apart))
                 metrics[f"{kind}_change"] = _mean(torch.cat(changes))
                 metrics[f"{kind}_flips"] = _mean(torch.cat(flips))
-        real = length_mask(probe.num_outputs, own.shape[1])
-        farthest = checks.adversarial(log_probabilities, self.weights, self.allowed, real, generator)
-        metrics["adversarial_distance"] = _mean(farthest.distance)
+        metrics["adversarial_distance"] = self._adversarial_distance(own[0].numel())
         metrics["random_distance"] = _mean(torch.cat(distances))
         return {f"faithfulness/{name}": value for name, value in metrics.items()}
+
+    def _adversarial_distance(self, num_scores: int) -> float:
+        """Over as many examples as fit; `num_scores` are the T C of each."""
+        probe = self.probe
+        fits = max(1, min(MAX_POSITIONS // probe.inputs.shape[1], MAX_SCORES // num_scores))
+        count = min(len(probe.inputs), fits)
+        if count < len(probe.inputs):
+            self.left_out["adversarial_distance"] = f"measured on {count} examples alone, as they are large"
+        few = torch.arange(count, device=probe.inputs.device)
+        found = checks.adversarial(
+            lambda weights: probe.log_probabilities(weights, few),
+            {name: each[:count] for name, each in self.weights.items()},
+            {name: each[:count] for name, each in self.allowed.items()},
+            self.generator,
+        )
+        chosen = probe.examples < count
+        return _mean(found.distance[probe.examples[chosen], probe.steps[chosen]])
 
 
 def _mean(values: Tensor) -> float:

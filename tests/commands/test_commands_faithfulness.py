@@ -55,6 +55,7 @@ def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
     assert main(asked) == 0
     printed = capsys.readouterr().out
     saved = json.loads((here / "run" / FAITHFULNESS_FILE).read_text(encoding="utf-8"))
+    assert saved.pop("step") == before["best"]["step"]
     assert saved["verdict"] in printed
     assert saved["num_examples"] == 3
     assert all(name.startswith("faithfulness/") for name in saved["metrics"])
@@ -96,7 +97,7 @@ def test_compare_puts_quality_beside_focus_and_faithfulness(tmp_path: Path, here
     test = {"loss": 1.0, "accuracy": 0.5, "focus/effective_positions": 2.5}
     one = write_run(tmp_path / "a", summary={"test": test})
     two = write_run(tmp_path / "b", summary={"test": test}, **additive(8))
-    save_faithfulness(one, Faithfulness("Weights say little: x.", MEASURED))
+    save_faithfulness(one, Faithfulness("Weights say little: x.", MEASURED), 3)
     [section] = sections(one, two)
     assert shown_metrics(section)[-3:] == [
         "test/focus/effective_positions",
@@ -106,7 +107,7 @@ def test_compare_puts_quality_beside_focus_and_faithfulness(tmp_path: Path, here
     assert "faithfulness gain over chance" in as_markdown([section])
     assert main(["compare", "a", "b", "run_dir=lone"]) == 0
     assert not (here / "lone" / "faithfulness.png").exists()  # one point is no scatter
-    save_faithfulness(two, Faithfulness("Weights say little: x.", MEASURED))
+    save_faithfulness(two, Faithfulness("Weights say little: x.", MEASURED), 3)
     assert main(["compare", "a", "b", "run_dir=found"]) == 0
     assert (here / "found" / "faithfulness.png").read_bytes().startswith(b"\x89PNG")
     with (here / "found" / "results.csv").open(encoding="utf-8", newline="") as file:
@@ -119,10 +120,16 @@ def test_without_faithfulness_a_comparison_is_as_before(tmp_path: Path) -> None:
     assert shown_metrics(section) == ["test/accuracy", "test/loss", "valid/accuracy"]
 
 
+def test_what_was_measured_before_more_training_counts_no_more(tmp_path: Path) -> None:
+    save_faithfulness(tmp_path, Faithfulness("x", MEASURED), 3)
+    assert load_faithfulness(tmp_path, 3) == MEASURED
+    assert load_faithfulness(tmp_path, 4) == {}
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"metrics": 1}', '{"metrics": {"a": "b"}}', "\xff"])
 def test_a_damaged_file_counts_as_none(content: str, tmp_path: Path) -> None:
     (tmp_path / FAITHFULNESS_FILE).write_text(content, encoding="latin-1")
-    assert load_faithfulness(tmp_path) == {}
+    assert load_faithfulness(tmp_path, 3) == {}
 
 
 def test_a_full_disk_costs_the_file_alone(
@@ -132,5 +139,5 @@ def test_a_full_disk_costs_the_file_alone(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("attnfocus.commands.faithfulness.write_json_atomically", full)
-    save_faithfulness(tmp_path, Faithfulness("x", MEASURED))
+    save_faithfulness(tmp_path, Faithfulness("x", MEASURED), 3)
     assert "No space left on device" in caplog.text

@@ -2,7 +2,13 @@
 
 import torch
 
-from attnfocus.focus.attributions import ROWS_AT_ONCE, gradient_input, integrated_gradients, leave_one_out
+from attnfocus.focus.attributions import (
+    ROWS_AT_ONCE,
+    gradient_input,
+    integrated_gradients,
+    leave_one_out,
+    rows_at_once,
+)
 
 WEIGHT = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.0, 0.0]], dtype=torch.float64)  # of position and number
 
@@ -99,3 +105,7 @@ def test_padding_is_left_out_of_leaving_out():
 
     assert leave_one_out(scores, mask).tolist() == [[[1.0, 1.0, 0.0]]]
     assert not torch.cat(asked)[:, 2].any()
+
+
+def test_long_inputs_are_computed_a_few_at_a_time():
+    assert [rows_at_once(length) for length in (0, 1, 20, 512, 10_000)] == [128, 128, 128, 16, 1]

@@ -114,8 +114,7 @@ def adversary(values, own, epsilon=0.05):
         logit = ({**own, **given}["pooling"] * values).sum(dim=(1, 2, 3))
         return torch.stack((logit, torch.zeros_like(logit)), dim=-1).log_softmax(dim=-1).unsqueeze(1)
 
-    real = torch.ones(len(own["pooling"]), 1, dtype=torch.bool)
-    return checks.adversarial(log_probabilities, own, allowed, real, generator(), epsilon=epsilon)
+    return checks.adversarial(log_probabilities, own, allowed, generator(), epsilon=epsilon)
 
 
 def test_an_adversary_goes_far_where_weights_do_not_matter():
@@ -135,7 +134,8 @@ def test_an_adversary_stays_near_where_weights_are_all():
 def test_queries_without_weights_do_not_count_in_the_distance():
     own = {"cross": torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])}
     other = {"cross": torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])}
-    assert checks.mean_distance(own, other).item() == pytest.approx(math.log(2))
+    assert checks.distances(own, other, 1).tolist() == [[pytest.approx(math.log(2))]]
+    assert checks.distances(own, other, 2).tolist() == [[pytest.approx(math.log(2)), 0.0]]
 
 
 def test_the_gain_over_chance_by_hand():

@@ -137,6 +137,21 @@ def test_padding_changes_no_change_of_output():
     assert both["uniform_change"] == pytest.approx(mean, rel=1e-5)
 
 
+def test_long_inputs_are_measured_on_fewer_examples_and_told(monkeypatch):
+    _, parts = next(each for each in models() if each[0] == "TransformerClassifier_multi_head")
+    longest = max(len(example.inputs) for example in parts[2])
+    monkeypatch.setattr("attnfocus.tasks.faithfulness.MAX_PAIRS", 2 * longest**2)
+    found = measure(parts, num_examples=5)
+    assert found.num_examples == 2
+    assert found.left_out == ("all measures: measured on 2 examples alone, as inputs are long",)
+    monkeypatch.setattr("attnfocus.tasks.faithfulness.MAX_POSITIONS", 1)
+    monkeypatch.setattr("attnfocus.tasks.faithfulness.MAX_CELLS", 1)
+    task, model, examples = telling()
+    found = measure((task, model, examples), num_examples=3)
+    assert found.num_examples == 3
+    assert {each.split(":")[0] for each in found.left_out} == {"agreement_leave_one_out", "adversarial_distance"}
+
+
 def test_examples_that_say_nothing_are_left_out():
     task, model, _ = telling()
     with pytest.raises(DataError, match="faithfulness: the model can read no example of test"):
