@@ -146,7 +146,7 @@ def _label(token: str) -> str:
 def _distinct(tokens: Sequence[str]) -> list[str]:
     """The tokens, those that occur more than once with their place: `9@14`."""
     counts = Counter(tokens)
-    return [_label(token) + (f"@{place}" if counts[token] > 1 else "") for place, token in enumerate(tokens)]
+    return [_label(token) + (f"@{place}" if counts[token] > 1 else "") for place, token in enumerate(tokens, 1)]
 
 
 def _append(line: Text, piece: str, weight: float, largest: float) -> None:

@@ -222,8 +222,8 @@ def test_plain_lines_tell_each_output_token_and_what_it_reads_most() -> None:
     weights = np.array([[[0.9, 0.1, 0.0], [0.05, 0.25, 0.7]]], dtype=np.float32)
     made = replace(focus_map("ab", "xyx"), weights=weights)
     lines = printed(Inspection(FACTS, "text", (example(made),))).splitlines()
-    assert "   a  x@0 0.90  y 0.10  x@2 0.00" in lines
-    assert "   b  x@2 0.70  y 0.25  x@0 0.05" in lines
+    assert "   a  x@1 0.90  y 0.10  x@3 0.00" in lines
+    assert "   b  x@3 0.70  y 0.25  x@1 0.05" in lines
 
 
 def test_a_classifier_prints_each_token_with_its_number() -> None:
