@@ -35,7 +35,11 @@ def attends(weights: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def entropy(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     """-sum_j p_j ln p_j in nats, with 0 ln 0 = 0, from 0 (one key) to ln(num_positions). (..., Q, K) -> (..., Q)."""
-    parts = shares(weights, mask)
+    return entropy_of_shares(shares(weights, mask))
+
+
+def entropy_of_shares(parts: Tensor) -> Tensor:
+    """`entropy` of weights that `shares` has made."""
     # Not special.entr, whose slope is infinite at 0: regularizers follow the gradient of this.
     return -(parts * parts.clamp_min(torch.finfo(parts.dtype).tiny).log()).sum(dim=-1)
 

@@ -8,7 +8,7 @@ from attnfocus.events import Evaluated, Listener, Progress
 logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.99  # share of all weight on one position
-UNIFORM = 0.99  # normalized entropy
+UNIFORM = 0.999  # normalized entropy; a healthy pooling of short texts can be at 0.99
 LATE = 0.5  # of the run: before, weights may still be as they started
 
 

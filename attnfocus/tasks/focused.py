@@ -9,20 +9,15 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attnfocus import focus
 from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.focus_sums import COUNTS, DIVISORS, Kind, focus_sums
 
 Heads = Mapping[str, Mapping[str, tuple[float, ...]]]  # attention -> measure -> a value for each head
-Kind = Literal["self", "cross", "pooling"]
-
-# Of one map, not of one query: a mean over examples.
-OF_MAPS = ("coverage_deviation", "monotonicity", "diagonality", "peak_coverage")
 
 
 def kind_of(name: str) -> Kind:
@@ -95,35 +90,7 @@ class FocusMeans:
         """
         if weights.shape[2] == 0 or weights.shape[3] == 0:
             return
-        num_queries = num_keys.new_full(num_keys.shape, weights.shape[2]) if num_queries is None else num_queries
-        mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
-        queries = length_mask(num_queries, weights.shape[2]).unsqueeze(1)  # (B, 1, Q)
-        parts = focus.shares(weights, mask).masked_fill(~queries.unsqueeze(-1), 0.0)
-        looks = parts.amax(dim=-1) > 0  # (B, H, Q)
-        kind = kind_of(name)
-        sums = _of_queries(parts, num_keys, kind)
-        sums |= {"queries": looks.sum(dim=-1)}
-        if special is not None:
-            sums["special_mass"] = (parts * special[:, None, None]).sum(dim=(-2, -1))
-            sums["special"] = (special & mask[:, 0, 0]).sum(dim=-1, keepdim=True)
-        maps = looks.any(dim=-1)  # (B, H)
-        if kind == "cross":
-            sizes = {"num_queries": num_queries.unsqueeze(1), "num_keys": num_keys.unsqueeze(1)}
-            of_maps = {
-                "coverage_deviation": focus.coverage_deviation(parts, mask),
-                "monotonicity": focus.monotonicity(parts),
-                "diagonality": focus.diagonality(parts, **sizes),
-            }
-            sums |= {measure: torch.where(maps, value, 0.0) for measure, value in of_maps.items()}
-            sums["maps"] = maps
-        if kind != "pooling":
-            several = (looks.sum(dim=-1) > 1) & (num_keys > 1).unsqueeze(1)
-            sums["peak_coverage"] = torch.where(several, focus.peak_coverage(parts), 0.0)
-            sums["several"] = several
-        if weights.shape[1] > 1:
-            together = (looks.sum(dim=1, keepdim=True) > 1).sum(dim=-1)  # (B, 1) queries of which heads can disagree
-            sums["head_disagreement"] = focus.head_disagreement(parts).sum(dim=-1, keepdim=True)
-            sums["together"] = together
+        sums = focus_sums(weights, num_keys, num_queries, kind_of(name), special)
         kept = self._parts.setdefault(name, defaultdict(list))
         for measure, value in sums.items():
             kept[measure].append(value if value.is_floating_point() else value.float())
@@ -163,26 +130,6 @@ def real_weights(weights: Tensor, num_keys: Tensor, num_queries: Tensor | None) 
     return weights.masked_fill(~real, 0.0).float().cpu()
 
 
-def _of_queries(parts: Tensor, num_keys: Tensor, kind: Kind) -> dict[str, Tensor]:
-    """Sums (B, H) over the queries of what is measured of each; parts (B, H, Q, K) are shares, 0 at padding."""
-    looks = parts.amax(dim=-1) > 0
-    entropy = focus.entropy(parts)  # once: it is most of the work
-    most = num_keys.to(entropy.dtype).clamp_min(1).log()[:, None, None]  # (B, 1, 1)
-    of_queries = {
-        "effective_positions": torch.where(looks, entropy.exp(), 0.0),
-        "positions": torch.where(looks, num_keys[:, None, None].to(entropy.dtype), 0.0),
-        "normalized_entropy": torch.where(most > 0, entropy / torch.where(most > 0, most, 1.0), 0.0),
-        "top_mass": focus.top_k_mass(parts),
-        "first_mass": focus.first_mass(parts),
-    }
-    if kind == "self" and parts.shape[-2] == parts.shape[-1]:  # else its keys are no positions of the input
-        of_queries["distance"] = focus.distance(parts)
-    if kind == "pooling":
-        last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
-        of_queries["last_mass"] = parts.gather(-1, last).squeeze(-1)
-    return {measure: value.sum(dim=-1) for measure, value in of_queries.items()}
-
-
 def _means(sums: Mapping[str, list[float]], head: int) -> dict[str, float]:
     """Sums divided by their counts; what has no count is left out."""
 
@@ -190,13 +137,11 @@ def _means(sums: Mapping[str, list[float]], head: int) -> dict[str, float]:
         columns = sums.get(name, [0.0])
         return columns[head if len(columns) > 1 else 0]
 
-    divisors = {**dict.fromkeys(OF_MAPS, "maps"), "peak_coverage": "several", "head_disagreement": "together"}
-    counts = ("queries", "maps", "several", "together", "special")
     means = {}
     for measure, columns in sums.items():
-        divisor = count(divisors.get(measure, "queries"))
+        divisor = count(DIVISORS.get(measure, "queries"))
         unseen = measure == "special_mass" and not count("special")
-        if measure not in counts and divisor and not unseen:
+        if measure not in COUNTS and divisor and not unseen:
             means[measure] = columns[head] / divisor
     return means
 

@@ -105,3 +105,43 @@ def test_nothing_looked_at_gives_no_row():
     means.add("cross", torch.zeros(2, 1, 3, 3), torch.tensor([3, 2]), torch.tensor([3, 0]))
     assert means.table().rows == ()
     assert means.metrics() == {}
+
+
+@pytest.mark.parametrize(("name", "rows", "columns"), [("cross", 4, 5), ("layers.0", 5, 5), ("pooling", 1, 5)])
+def test_sums_over_a_batch_equal_the_functions(name, rows, columns):
+    """Each measure as `attnfocus.focus` has it, averaged over real queries or maps as the table says."""
+    torch.manual_seed(0)
+    weights = torch.rand(3, 2, rows, columns, dtype=torch.float64)
+    num_keys, num_queries = torch.tensor([5, 3, 2]), torch.tensor([4, 3, 2]).clamp(max=rows)
+    means = FocusMeans()
+    means.add(name, weights, num_keys, num_queries)
+    mask = (torch.arange(columns) < num_keys[:, None])[:, None, None]
+    queries = (torch.arange(rows) < num_queries[:, None])[:, None].expand(3, 2, rows)
+    sizes = {"num_queries": num_queries[:, None], "num_keys": num_keys[:, None]}
+    real = weights * queries.unsqueeze(-1)
+    of_queries = {
+        "effective_positions": focus.effective_positions(weights, mask),
+        "positions": focus.num_positions(weights, mask),
+        "normalized_entropy": focus.normalized_entropy(weights, mask),
+        "top_mass": focus.top_k_mass(weights, mask),
+        "first_mass": focus.first_mass(weights, mask),
+    }
+    of_maps = {}
+    if name == "layers.0":
+        of_queries["distance"] = focus.distance(weights, mask)
+    if name == "cross":
+        of_maps = {
+            "coverage_deviation": focus.coverage_deviation(weights, mask, queries),
+            "monotonicity": focus.monotonicity(weights, mask, queries),
+            "diagonality": focus.diagonality(weights, mask, queries, **sizes),
+        }
+    if name != "pooling":
+        of_maps["peak_coverage"] = focus.peak_coverage(weights, mask, queries)
+    for head in (0, 1):
+        expected = {each: values[:, head][queries[:, head]].mean().item() for each, values in of_queries.items()}
+        expected |= {each: values[:, head].mean().item() for each, values in of_maps.items()}
+        found = dict(measures(means.table(), name, head))
+        found.pop("last_mass", None)
+        assert found == pytest.approx(expected, rel=1e-9)
+    disagreement = focus.head_disagreement(real, mask)[queries[:, 0]].mean().item()
+    assert measures(means.table(), name, None)["head_disagreement"] == pytest.approx(disagreement, rel=1e-9)
