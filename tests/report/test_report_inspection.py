@@ -234,6 +234,13 @@ def test_a_classifier_prints_each_token_with_its_number() -> None:
     assert "mean of 2 heads" in text
 
 
+def test_plain_lines_break_between_tokens_where_a_narrow_screen_ends() -> None:
+    made = focus_map(("pooling",), [f"word{number}" for number in range(30)], name="pooling")
+    lines = printed(Inspection(FACTS, "text", (example(made),)), width=40).splitlines()
+    assert max(map(num_cells, lines)) <= 40
+    assert all(re.fullmatch(r"(word\d+ \d\.\d\d *)+", line.strip()) for line in lines if "word" in line)
+
+
 @pytest.mark.parametrize("source", ["3. Mai 1999", "1999年5月3日", "中" * 40, "x" * 300])
 def test_lines_fit_eighty_columns_also_with_wide_characters(source: str) -> None:
     sequences = example(focus_map("05-03", source), source="short")
