@@ -96,8 +96,8 @@ def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:
     """The keys, shaded by weights (K,); in a pipe each with its number."""
     if is_plain(console):
         pairs = [f"{_label(token)} {weight:.2f}" for token, weight in zip(each.key_tokens, weights, strict=True)]
-        line = writable(console, "   " + "  ".join(pairs))
-        return Text("\n".join(break_words(line, console.width, between="  ")))
+        plain = writable(console, "   " + "  ".join(pairs))
+        return Text("\n".join(break_words(plain, console.width, between="  ")))
     largest = float(np.abs(weights).max(initial=0.0))
     line, used = Text("   "), 3
     for piece, weight in zip(pieces(each.key_tokens), weights, strict=True):
