@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from attnfocus.report.console import is_plain, say, writable
+from attnfocus.report.console import break_words, is_plain, say, writable
 from attnfocus.report.inspection import Inspection, likelihood, title_of
 from attnfocus.report.text import focus_phrase, num_cells, number, shorten
 from attnfocus.tasks import FocusMap, Inspected
@@ -96,7 +96,8 @@ def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:
     """The keys, shaded by weights (K,); in a pipe each with its number."""
     if is_plain(console):
         pairs = [f"{_label(token)} {weight:.2f}" for token, weight in zip(each.key_tokens, weights, strict=True)]
-        return Text(writable(console, "   " + "  ".join(pairs)))
+        plain = writable(console, "   " + "  ".join(pairs))
+        return Text("\n".join(break_words(plain, console.width, between="  ")))
     largest = float(np.abs(weights).max(initial=0.0))
     line, used = Text("   "), 3
     for piece, weight in zip(pieces(each.key_tokens), weights, strict=True):
@@ -146,7 +147,7 @@ def _label(token: str) -> str:
 def _distinct(tokens: Sequence[str]) -> list[str]:
     """The tokens, those that occur more than once with their place: `9@14`."""
     counts = Counter(tokens)
-    return [_label(token) + (f"@{place}" if counts[token] > 1 else "") for place, token in enumerate(tokens)]
+    return [_label(token) + (f"@{place}" if counts[token] > 1 else "") for place, token in enumerate(tokens, 1)]
 
 
 def _append(line: Text, piece: str, weight: float, largest: float) -> None:

@@ -22,7 +22,7 @@ from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.models.outputs import Side, sides
-from attnfocus.special import BOS, PAD, UNK
+from attnfocus.special import PAD, UNK
 from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
@@ -39,7 +39,7 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.inspected import FocusMap, Inspected, attention_map
+from attnfocus.tasks.inspected import Inspected, output_maps
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
 from attnfocus.tasks.regularizing import Look
@@ -163,26 +163,11 @@ class TranslationTask(Task):
                 outputs: dict[str, list[int]] = {}
                 decoded = partial(self._decoded, model, options=options, outputs=outputs)
                 answers = answer_all(model, batch, decoded)
-                found = [
-                    Inspected(answer, tuple(self._maps(model, Inputs.of(batch, [number]), outputs.get(answer.id, []))))
-                    for number, answer in enumerate(answers)
-                ]
+                found = []
+                for number, answer in enumerate(answers):
+                    maps = output_maps(model, self.codec, Inputs.of(batch, [number]), outputs.get(answer.id, []))
+                    found.append(Inspected(answer, maps))
             yield from found
-
-    def _maps(self, model: Any, inputs: Inputs, output: list[int]) -> Iterator[FocusMap]:
-        """The weights of each attention while one output is written; a query is named by the token that it writes."""
-        if not output:
-            return
-        read = [BOS, *output[:-1]]
-        target_in = torch.tensor([read], device=inputs.inputs.device)
-        weights = model(inputs.inputs, inputs.lengths, target_in, need_weights=True).weights
-        source = tuple(self.codec.source_tokens(inputs.inputs[0].tolist()))
-        queries = {"source": source, "target": tuple(self.codec.target_tokens(output))}
-        keys = {"source": source, "target": tuple(self.codec.target_tokens(read))}
-        for name, each in weights.items():
-            of_queries, of_keys = sides(name)
-            on_cpu = each[0].float().cpu().numpy()
-            yield attention_map(name, on_cpu, queries[of_queries], keys[of_keys])
 
     def _answers(
         self,

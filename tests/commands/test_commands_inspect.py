@@ -156,7 +156,9 @@ def test_the_library_gives_what_the_command_prints(dates: Path, tmp_path: Path) 
 
 def test_the_verdict_of_an_evaluation_is_shown(vectors: Path) -> None:
     assert package.load(vectors, device="cpu").inspect(num_examples=1).verdict is None
-    (vectors / "faithfulness.json").write_text('{"verdict": "Weights point.", "metrics": {"faithfulness/x": 0.5}}')
+    step = package.load(vectors, device="cpu").step
+    content = {"step": step, "verdict": "Weights point.", "metrics": {"faithfulness/x": 0.5}}
+    (vectors / "faithfulness.json").write_text(json.dumps(content), encoding="utf-8")
     found = package.load(vectors, device="cpu").inspect(num_examples=1)
     assert found.verdict == "Weights point."
     assert found.faithfulness == {"faithfulness/x": 0.5}

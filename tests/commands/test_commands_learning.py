@@ -26,6 +26,13 @@ def test_dates_are_learnt_and_aligned(attnfocus: Command, tmp_path: Path) -> Non
     lines = ["Freitag, 3. Mai 1999", "1999年5月3日", "May 3, 1999"]
     answers = attnfocus("predict", f"run={run}", "format=jsonl", input="\n".join(lines) + "\n").stdout.splitlines()
     assert [json.loads(answer)["prediction"] for answer in answers] == ["1999-05-03"] * 3
+    # Where each part is written: of 1999-05-03 the digits 9, 9, 5 and 3, which cannot be known without reading it.
+    for line, month, day in zip(lines, ("Mai", "5月", "May"), ("3.", "3日", "3,"), strict=True):
+        shown = attnfocus("inspect", f"run={run}", f"text={line}", "method=attention", "format=json", "files=[]")
+        (weights,) = json.loads(shown.stdout)["examples"][0]["maps"][0]["weights"]
+        for query, part in ((2, "1999"), (3, "1999"), (6, month), (9, day)):
+            start = line.index(part)
+            assert sum(weights[query][start : start + len(part)]) > 0.5, (line, query)
 
 
 @pytest.mark.slow

@@ -42,7 +42,8 @@ def test_a_run_on_relative_paths_is_evaluated_from_another_folder(attnfocus: Com
     assert "true \\ answer" in again.stdout
 
 
-def test_the_python_of_the_readme_runs(attnfocus: Command, tmp_path: Path) -> None:
+def test_the_python_of_the_readme_runs(attnfocus: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # it saves what it has seen
     assert attnfocus("train", *TINY_DATES).returncode == 0
     page = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0].replace("RUN_DIR", str(only_run(tmp_path)))

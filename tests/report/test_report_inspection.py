@@ -222,8 +222,8 @@ def test_plain_lines_tell_each_output_token_and_what_it_reads_most() -> None:
     weights = np.array([[[0.9, 0.1, 0.0], [0.05, 0.25, 0.7]]], dtype=np.float32)
     made = replace(focus_map("ab", "xyx"), weights=weights)
     lines = printed(Inspection(FACTS, "text", (example(made),))).splitlines()
-    assert "   a  x@0 0.90  y 0.10  x@2 0.00" in lines
-    assert "   b  x@2 0.70  y 0.25  x@0 0.05" in lines
+    assert "   a  x@1 0.90  y 0.10  x@3 0.00" in lines
+    assert "   b  x@3 0.70  y 0.25  x@1 0.05" in lines
 
 
 def test_a_classifier_prints_each_token_with_its_number() -> None:
@@ -232,6 +232,13 @@ def test_a_classifier_prints_each_token_with_its_number() -> None:
     text = printed(Inspection(FACTS, "text", (example(made),)))
     assert "good 0.50  film 0.50" in text
     assert "mean of 2 heads" in text
+
+
+def test_plain_lines_break_between_tokens_where_a_narrow_screen_ends() -> None:
+    made = focus_map(("pooling",), [f"word{number}" for number in range(30)], name="pooling")
+    lines = printed(Inspection(FACTS, "text", (example(made),)), width=40).splitlines()
+    assert max(map(num_cells, lines)) <= 40
+    assert all(re.fullmatch(r"(word\d+ \d\.\d\d *)+", line.strip()) for line in lines if "word" in line)
 
 
 @pytest.mark.parametrize("source", ["3. Mai 1999", "1999年5月3日", "中" * 40, "x" * 300])

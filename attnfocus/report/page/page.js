@@ -50,7 +50,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const STOPS = {
     light: { above: ["#ffffff", "#d3e5f3", "#7ab6dc", "#2a7ab9", "#08306b"], below: ["#ffffff", "#fee3c4", "#f6ab5c", "#c9650f", "#6b2f04"] },
-    dark: { above: ["#0f1318", "#15375a", "#1f6fa8", "#5cb6ea", "#e2f4ff"], below: ["#0f1318", "#52300c", "#a45f14", "#eea04a", "#ffe9c9"] },
+    dark: { above: ["#0f1318", "#15375a", "#1f6fa8", "#4fb0ea", "#a9defd"], below: ["#0f1318", "#52300c", "#a45f14", "#e58e2f", "#ffb866"] },
   };
   let ramps = null;
 
@@ -240,10 +240,10 @@
     $("map").style.height = `${rows * cell}px`;
     $("map").setAttribute("aria-label", `${rows} rows, ${columns} columns`);
     const step = Math.max(1, Math.ceil(13 / cell));
-    axis($("rows"), view.queries, step, (made, place) => { made.style.top = `${Math.max(0, (place + 0.5) * cell - 7)}px`; });
+    axis($("rows"), view.queries, step, (made, place) => { made.style.top = `${Math.max(-1, (place + 0.5) * cell - 8)}px`; });
     axis($("columns"), view.keys, step, (made, place) => {
       const cells = cellsOf(made.textContent);
-      made.style.left = `${(place + 0.5) * cell - (cells > 2 ? 6 : 3.5 * cells)}px`;
+      made.style.left = `${(place + 0.5) * cell - (cells > 2 ? 8 : 3.5 * cells)}px`;
       if (cells <= 2) made.classList.add("upright");
       else if (cells === [...made.textContent].length) made.classList.add("turned");  // wide letters stand one below the other
     });
