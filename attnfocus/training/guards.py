@@ -18,7 +18,7 @@ SHOWN_IDS = 8  # examples that a message names
 BRIEF_IDS = 3  # ... on the screen, while the run goes on
 WINDOW = 100  # steps whose losses say what is usual
 ENOUGH = 30  # before that nothing is usual yet
-MIN_RISE = 0.1  # in the loss's own unit: in nats, as if every target had become 10 % less likely
+MIN_RISE = 0.5  # in the loss's own unit: a run that has nearly nothing left to learn leaps by less
 
 
 def spike_score(loss: float, losses: Sequence[float]) -> float:
