@@ -103,8 +103,11 @@ class TranslationTask(Task):
             for batch in (batch.to(device) for batch in batches):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                for look in _looks(output.weights, batch):
-                    focus.add(look.name, look.weights, look.num_keys, look.num_queries)
+                assert batch.target_lengths is not None
+                num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
+                for name, weights in output.weights.items():
+                    of_queries, of_keys = sides(name)
+                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries])
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
                 first.offer(batch)
