@@ -91,7 +91,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """After an evaluation of one split."""
+    """After an evaluation of one split.
+
+    `heads` says how focused each head is: attention -> measure -> a value for each head.
+    """
 
     step: int
     epoch: int
@@ -101,6 +104,7 @@ class Evaluated:
     is_best: bool = False
     best: Best | None = None
     samples: tuple[Sample, ...] = ()
+    heads: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

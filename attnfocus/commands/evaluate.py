@@ -36,7 +36,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
     if config.format == "json":
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
-        print(json.dumps({**facts, **evaluation.extras}, ensure_ascii=False))
+        print(json.dumps({**facts, **evaluation.extras, "focus_heads": evaluation.heads}, ensure_ascii=False))
     else:
         title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
         print_evaluation(open_console(sys.stdout), title, config.split, evaluation.metrics, evaluation.extras)

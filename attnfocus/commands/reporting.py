@@ -19,6 +19,7 @@ from attnfocus.data import Prepared
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener
 from attnfocus.report.final import Result
+from attnfocus.report.focus_watch import FocusWatch
 from attnfocus.report.guard import Guarded
 from attnfocus.report.log import LogEvents, RunLog
 from attnfocus.report.metrics_file import MetricsFile, logged_metrics
@@ -75,7 +76,7 @@ class RunReport:
             Guarded(self.terminal, lambda line: None),
         ]
         self.evaluations = _LastEvaluation()
-        self.listeners += [self.evaluations, self.paths]
+        self.listeners += [self.evaluations, FocusWatch(), self.paths]
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
@@ -127,9 +128,10 @@ class RunReport:
         }
         if test is not None:
             save_answers(self.run_dir, test.predictions)
-            facts["test"] = {**test.metrics, **test.extras}
+            facts["test"] = {**test.metrics, **test.extras, "focus_heads": test.heads}
             step = result.best.step if result.best else result.step
-            event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, samples=test.samples)
+            told: dict[str, Any] = {"samples": test.samples, "heads": test.heads}
+            event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, **told)
             for listener in self.listeners:
                 listener.on_evaluation(event)
         self.write_summary(facts)

@@ -8,6 +8,7 @@ from torch import nn
 
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Epochs
+from attnfocus.commands.drift import FocusDrift
 from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.commands.reporting import RunReport
 from attnfocus.commands.resume import resumed_values, run_to_resume
@@ -76,6 +77,7 @@ def train(
     epochs = Epochs(prepared.splits["train"], plan)
     _, direction = monitored(trainer, task)
     append_from_step = (newest.step if newest else 0) if is_resumed else None
+    drift = FocusDrift(run_dir, prepared, config.focus.num_samples)
     with RunReport(run_dir, setup, prepared, model, append_from_step) as report:
         result = fit(
             model,
@@ -83,12 +85,12 @@ def train(
             optimizer=setup.optimizer(model.parameters()),
             scheduler=setup.scheduler(trainer.total_steps(len(epochs(0))), direction),
             batches=epochs,
-            evaluate=lambda trained: validate(setup, task, trained, prepared),
+            evaluate=lambda trained: drift.added(validate(setup, task, trained, prepared), task, trained),
             options=trainer,
             store=store,
             device=setup.device,
             seed=config.seed,
-            listeners=report.listeners,
+            listeners=[drift, *report.listeners],
             resume=is_resumed,
         )
         test = None

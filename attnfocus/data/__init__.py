@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from attnfocus.data.codec import load_codec as load_codec
     from attnfocus.data.dates import Dates as Dates
     from attnfocus.data.download import default_data_dir as default_data_dir
+    from attnfocus.data.eraser import EraserMovies as EraserMovies
     from attnfocus.data.files import LabelledText as LabelledText
     from attnfocus.data.files import ParallelText as ParallelText
     from attnfocus.data.hub import HubPairs as HubPairs
@@ -57,6 +58,7 @@ _NAMES = {
     "codec": ("Encoded", "TextLabelCodec", "TextPairCodec", "VectorLabelCodec", "load_codec"),
     "dates": ("Dates",),
     "download": ("default_data_dir",),
+    "eraser": ("EraserMovies",),
     "files": ("LabelledText", "ParallelText"),
     "hub": ("HubPairs", "HubText"),
     "identity": ("Identity",),

@@ -84,13 +84,14 @@ def clean_text(text: str, options: CleanOptions) -> str:
 
 
 def clean_row(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
-    """A row with its texts cleaned. Known alignments are lost when a text changes its length."""
+    """A row with its texts cleaned. Known alignments and rationales are lost when a text changes its length."""
     cleaned = row.input if isinstance(row.input, tuple) else clean_text(row.input, options)
     target = clean_text(row.target, options) if target_is_text else row.target
     if cleaned == row.input and target == row.target:
         return row
     same_places = len(cleaned) == len(row.input) and len(target) == len(row.target)
-    return replace(row, input=cleaned, target=target, alignment=row.alignment if same_places else ())
+    known = row if same_places else replace(row, alignment=(), sure=None, rationale=())
+    return replace(known, input=cleaned, target=target)
 
 
 def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, *, target_is_text: bool) -> Splits:

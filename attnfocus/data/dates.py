@@ -55,6 +55,7 @@ CASES = (str, str, str, str, str.lower, str.upper)  # as it is in two of three
 
 _TARGET_SPANS = {"y": range(4), "M": range(5, 7), "d": range(8, 10)}  # in YYYY-MM-DD
 _HAN_DIGITS = "〇一二三四五六七八九"
+_DIGITS = frozenset("0123456789" + _HAN_DIGITS)  # written one by one, other than 十二
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Dates:
 
     Formats and names are those of CLDR. Every date can be read without knowing the country: a date in numbers whose
     order differs between countries (3/4/2021) is used only where the day is above 12. A row's alignment links the
-    year, month and day of the target with the characters of the input that say them.
+    year, month and day of the target with the characters of the input that say them (see `write_row`).
 
     No date of valid or test is in train, in any language. Valid and test are the same for every seed, so that runs
     with different seeds are measured on the same rows.
@@ -171,15 +172,23 @@ class Dates:
 
 
 def write_row(id: str, date: datetime.date, format: Format, case: Callable[[str], str]) -> Row:
-    """A date in one format, as a row with its alignment."""
-    text, alignment = "", []
+    """A date in one format, as a row with its alignment.
+
+    Possible links are those of a field's characters with all that say it; sure ones those of digits with the very
+    digits, where they are written one by one: `3` with the last of `03`, and no letter of `March` with either.
+    """
+    text = ""
+    alignment: list[tuple[int, int]] = []
+    sure: list[tuple[int, int]] = []
     for piece, field in format.write(date):
         start = len(text)
         text += case(piece)
         if field:
             span = range(start, len(text))
             alignment += [(target, source) for target in _TARGET_SPANS[field] for source in span]
-    return Row(id, text, date.isoformat(), tuple(sorted(alignment)))
+            if _DIGITS.issuperset(piece):
+                sure += zip(reversed(_TARGET_SPANS[field]), reversed(span), strict=False)
+    return Row(id, text, date.isoformat(), tuple(sorted(alignment)), tuple(sorted(sure)))
 
 
 @cache

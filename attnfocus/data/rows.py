@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
+Links = tuple[tuple[int, int], ...]
 SPLITS: Final = ("train", "valid", "test")
 
 
@@ -18,13 +19,18 @@ class Row:
         input: a text, or a sequence of vectors of one size.
         target: the output text (translation) or the label (classification).
         alignment: known links, as pairs (character of the target, character of the input), both counted from 0 in
-            code points; empty where none is known.
+            code points; empty where none is known. They are possible ones in the sense of Och and Ney 2003.
+        sure: those of the links that are beyond doubt; None: all of them.
+        rationale: the spans [start, end) of characters of the input that people name as evidence for the target;
+            empty where none is known.
     """
 
     id: str
     input: str | tuple[tuple[float, ...], ...]
     target: str
-    alignment: tuple[tuple[int, int], ...] = ()
+    alignment: Links = ()
+    sure: Links | None = None
+    rationale: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass

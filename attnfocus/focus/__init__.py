@@ -1,14 +1,40 @@
 """Where attention looks, how focused it is, and what training can ask of it."""
 
+from attnfocus.focus.alignment import (
+    AlignmentCounts,
+    alignment_counts,
+    alignment_error_rate,
+    argmax_links,
+    mutual_links,
+    threshold_links,
+)
 from attnfocus.focus.measures import (
     attends,
     effective_positions,
     entropy,
+    entropy_of_shares,
+    inverse_simpson,
     mean_over_queries,
     normalized_entropy,
     num_positions,
+    shares,
     sum_over_queries,
+    top_k_mass,
 )
+from attnfocus.focus.measures_compared import head_disagreement, js_distance
+from attnfocus.focus.measures_places import (
+    coverage,
+    coverage_deviation,
+    diagonality,
+    distance,
+    first_mass,
+    mass_within,
+    monotonicity,
+    peak_coverage,
+    relative_distance,
+    special_mass,
+)
+from attnfocus.focus.plausibility import token_f1
 from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
 from attnfocus.focus.regularizers_options import (
     CoverageOptions,
@@ -21,6 +47,7 @@ from attnfocus.focus.regularizers_options import (
 from attnfocus.focus.regularizers_sigma import SigmaReparametrization, sigma_reparametrize
 
 __all__ = [
+    "AlignmentCounts",
     "CoverageOptions",
     "DiversityOptions",
     "EntropyOptions",
@@ -28,16 +55,38 @@ __all__ = [
     "Regularization",
     "SigmaReparametrization",
     "SpanOptions",
+    "alignment_counts",
+    "alignment_error_rate",
+    "argmax_links",
     "attends",
+    "coverage",
+    "coverage_deviation",
+    "diagonality",
+    "distance",
     "effective_positions",
     "entropy",
+    "entropy_of_shares",
+    "first_mass",
+    "head_disagreement",
     "head_overlap",
+    "inverse_simpson",
+    "js_distance",
+    "mass_within",
     "mean_over_queries",
     "missed_alignment",
+    "monotonicity",
+    "mutual_links",
     "normalized_entropy",
     "num_positions",
     "off_diagonal",
+    "peak_coverage",
+    "relative_distance",
     "repeated_attention",
+    "shares",
     "sigma_reparametrize",
+    "special_mass",
     "sum_over_queries",
+    "threshold_links",
+    "token_f1",
+    "top_k_mass",
 ]

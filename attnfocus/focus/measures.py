@@ -13,11 +13,19 @@ import torch
 from torch import Tensor
 
 
+def shares(weights: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Weights divided by their sum, what is masked exactly 0; all 0 where nothing is attended. (..., Q, K) -> same."""
+    visible = _visible(weights, mask)
+    total = visible.sum(dim=-1, keepdim=True)
+    return visible / torch.where(total > 0, total, 1.0)
+
+
 def num_positions(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     """How many keys each query may attend to. weights (..., Q, K) -> (..., Q) float."""
     if mask is None:
-        return torch.full(weights.shape[:-1], float(weights.shape[-1]), dtype=_dtype(weights), device=weights.device)
-    return mask.expand(weights.shape).sum(dim=-1, dtype=_dtype(weights))
+        size = float(weights.shape[-1])
+        return torch.full(weights.shape[:-1], size, dtype=measured_dtype(weights), device=weights.device)
+    return mask.expand(weights.shape).sum(dim=-1, dtype=measured_dtype(weights))
 
 
 def attends(weights: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -27,11 +35,13 @@ def attends(weights: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def entropy(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     """-sum_j p_j ln p_j in nats, with 0 ln 0 = 0, from 0 (one key) to ln(num_positions). (..., Q, K) -> (..., Q)."""
-    visible = _visible(weights, mask)
-    total = visible.sum(dim=-1, keepdim=True)
-    shares = visible / torch.where(total > 0, total, 1.0)
+    return entropy_of_shares(shares(weights, mask))
+
+
+def entropy_of_shares(parts: Tensor) -> Tensor:
+    """`entropy` of weights that `shares` has made."""
     # Not special.entr, whose slope is infinite at 0: regularizers follow the gradient of this.
-    return -(shares * shares.clamp_min(torch.finfo(shares.dtype).tiny).log()).sum(dim=-1)
+    return -(parts * parts.clamp_min(torch.finfo(parts.dtype).tiny).log()).sum(dim=-1)
 
 
 def normalized_entropy(weights: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -46,6 +56,28 @@ def effective_positions(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     Equal weights on n keys measure n. Known as perplexity, and as the Hill number of order 1 (Hill 1973).
     """
     return torch.where(attends(weights, mask), entropy(weights, mask).exp(), 0.0)
+
+
+def inverse_simpson(weights: Tensor, mask: Tensor | None = None) -> Tensor:
+    """1 / sum_j p_j^2, from 1 to num_positions; at most effective_positions. (..., Q, K) -> (..., Q).
+
+    The Hill number of order 2 (Simpson 1949; Hill 1973): small weights on many keys hardly count.
+    """
+    squares = shares(weights, mask).square().sum(dim=-1)
+    return torch.where(squares > 0, 1 / torch.where(squares > 0, squares, 1.0), 0.0)
+
+
+def top_k_mass(weights: Tensor, mask: Tensor | None = None, *, k: int = 1) -> Tensor:
+    """Share of the weight on the k keys that have most, from k / num_positions to 1. (..., Q, K) -> (..., Q).
+
+    Raises:
+        ValueError: k < 1.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    parts = shares(weights, mask)
+    top = parts.amax(dim=-1) if k == 1 and parts.shape[-1] else parts.topk(min(k, parts.shape[-1]), dim=-1)[0].sum(-1)
+    return top.clamp(max=1.0)  # shares add up to 1 but for rounding
 
 
 def sum_over_queries(measure: Tensor, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -67,10 +99,11 @@ def mean_over_queries(measure: Tensor, valid: Tensor | None = None) -> Tensor:
     return total / count
 
 
-def _dtype(weights: Tensor) -> torch.dtype:
+def measured_dtype(weights: Tensor) -> torch.dtype:
+    """What weights are measured in: float64 as they are, all others in float32."""
     return torch.float64 if weights.dtype == torch.float64 else torch.float32
 
 
 def _visible(weights: Tensor, mask: Tensor | None) -> Tensor:
-    weights = weights.to(_dtype(weights)).abs()
+    weights = weights.to(measured_dtype(weights)).abs()
     return weights if mask is None else weights.masked_fill(~mask, 0.0)

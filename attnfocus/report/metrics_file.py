@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.events import Evaluated, Listener, Progress, RolledBack, TrainingStarted
+from attnfocus.report.heads import logged_heads
 from attnfocus.report.summary import replace_file, strict_json
+
+HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers
 
 
 class MetricsFile(Listener):
     """Writes `{"step", "epoch", "split", "seconds", <metric>: value, ...}` per event, each line whole and at once.
+
+    An evaluation's line ends with `"focus/heads": {<attention>: {<measure>: [value of head 0, ...]}}`.
 
     A killed run leaves at most one torn line, at the end, which resuming drops.
 
@@ -40,7 +45,8 @@ class MetricsFile(Listener):
             self._write(event, "train", event.metrics)
 
     def on_evaluation(self, event: Evaluated) -> None:
-        self._write(event, event.split, event.metrics)
+        heads = {HEADS: logged_heads(event.heads)} if event.heads else {}
+        self._write(event, event.split, {**event.metrics, **heads})
 
     def on_rollback(self, event: RolledBack) -> None:
         if self._file is not None:
@@ -78,7 +84,7 @@ def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None
     for line in path.read_bytes().splitlines() if path.exists() else ():
         event = _event(line)
         if (event.get("step"), event.get("split")) == (step, split):
-            names = [name for name in event if name not in ("step", "epoch", "split", "seconds")]
+            names = [name for name in event if name not in ("step", "epoch", "split", "seconds", HEADS)]
             return {name: event[name] for name in names if event[name] is not None}
     return None
 

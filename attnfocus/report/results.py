@@ -18,6 +18,7 @@ from attnfocus.report.text import duration, metric_name, number, short_key
 from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]
+FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entropy")  # summary.json has them all
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class JobResult:
 def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     """Writes one row per job, in the order given, with every column that any of them has; never half a file.
 
-    Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir, error. A missing or
-    non-finite number is an empty field.
+    Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir, error; of the measures of
+    focus those of `FOCUS`. A missing or non-finite number is an empty field.
     """
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
+    tests = [key for key in tests if not key.startswith("focus/") or key in FOCUS]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     tails = ("seconds", "run_dir", "error")

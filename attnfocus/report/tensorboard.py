@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from attnfocus.events import Evaluated, Listener, Progress, RolledBack, Sample, TrainingEnded, TrainingStarted
 from attnfocus.redaction import hide, redact
+from attnfocus.report.heads import logged_heads
 from attnfocus.visible import visible
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class TensorBoard(Listener):
     | `train/penalty`, `train/penalty/<regularizer>` | what regularizers add; `train/loss` is without it |
     | `<split>/<metric>` | each evaluation: `valid/bleu`, `test/loss` |
     | `focus/<split>/<measure>` | how focused the attention is: `focus/valid/effective_positions` |
+    | `focus/<split>/<attention>/head<h>/<measure>` | the same of each head: `focus/valid/layers.0/head2/distance` |
     | `best/<metric>` | the monitored metric, each time that it is better than before |
     | `attention/<split>/<attention>/<sample>` | images |
     | `samples/<split>` | a table of predictions |
@@ -75,6 +77,10 @@ class TensorBoard(Listener):
             measure = name.removeprefix("focus/")
             tag = f"{event.split}/{name}" if measure == name else f"focus/{event.split}/{measure}"
             file.scalar(_tag(tag), value, event.step)
+        for attention, measures in logged_heads(event.heads).items():
+            for measure, values in measures.items():
+                for head, value in enumerate(values):
+                    file.scalar(_tag(f"focus/{event.split}/{attention}/head{head}/{measure}"), value, event.step)
         if event.is_best and event.best is not None:
             file.scalar(_tag(f"best/{event.best.metric}"), event.best.value, event.best.step)
         for sample in event.samples:

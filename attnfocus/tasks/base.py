@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attnfocus.events import Sample
 from attnfocus.focus.regularizers_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
+from attnfocus.tasks.focused import FocusTable, Heads
 from attnfocus.tasks.regularizing import Regularizers
 
 if TYPE_CHECKING:
@@ -78,12 +79,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were."""
+    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were.
+
+    `focus` says how focused each attention and head is; means over them are among the metrics.
+    """
 
     metrics: dict[str, float]
     predictions: list[Prediction]
     samples: tuple[Sample, ...] = ()
     extras: dict[str, object] = field(default_factory=dict)
+    focus: FocusTable = field(default_factory=lambda: FocusTable(()))
+
+    @property
+    def heads(self) -> Heads:
+        """Measures of focus: attention -> measure -> a value for each head."""
+        return self.focus.heads()
 
 
 class Task(ABC):
@@ -161,6 +171,13 @@ class Task(ABC):
         Raises:
             DataError: there is no example.
         """
+
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.
+
+        Empty where a task knows none.
+        """
+        return {}
 
     @abstractmethod
     def predict(

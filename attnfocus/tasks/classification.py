@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
 from attnfocus.errors import DataError
+from attnfocus.tasks import plausible
 from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
-from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.focused import FocusMeans, real_weights
 from attnfocus.tasks.gather import (
     ExactSums,
     FirstExamples,
@@ -25,6 +26,7 @@ from attnfocus.tasks.gather import (
     at_least_float32,
     evaluating,
     in_order,
+    is_special,
     sample_of,
     source_text,
 )
@@ -57,6 +59,7 @@ class ClassificationTask(Task):
         "macro_precision": "max",
         "macro_recall": "max",
         "macro_f1": "max",
+        **plausible.DIRECTIONS,
     }
     default_monitor: ClassVar[str] = "accuracy"
 
@@ -87,12 +90,13 @@ class ClassificationTask(Task):
 
         loss: mean over the examples. accuracy: share of right answers.
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
+        plausibility/...: see `tasks.plausible`; where rows have rationales and the model a weight for each token.
         focus/...: asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer of
             self-attention, for which long inputs are run a few rows at a time.
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
         """
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
-        predictions: list[Prediction] = []
+        predictions, plausibility = list[Prediction](), plausible.Plausibility(self.codec)
         answered: list[tuple[Tensor, Tensor]] = []
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
@@ -100,8 +104,10 @@ class ClassificationTask(Task):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
+                    special = _special(model, inputs.inputs)
                     for name, weights in output.weights.items():
-                        focus.add(name, weights, *_sizes(model, name, inputs.lengths))
+                        focus.add(name, weights, *_sizes(model, name, inputs.lengths), special)
+                    plausibility.add(inputs.rows, inputs.lengths, output.weights, _num_prepended(model))
                     answered.append((output.logits.argmax(dim=-1), targets))
                     predictions += self._predictions(inputs, output.logits)
                 first.offer(batch)
@@ -109,10 +115,17 @@ class ClassificationTask(Task):
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
         answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
+        table = focus.table()
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
-        metrics = {"loss": sums.total("loss") / len(predictions), **metrics, **focus.metrics()}
+        loss = {"loss": sums.total("loss") / len(predictions)}
+        metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
-        return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras)
+        return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
+
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        with evaluating(model):
+            weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
+        return {name: real_weights(each, *_sizes(model, name, batch.input_lengths)) for name, each in weights.items()}
 
     def predict(
         self,
@@ -212,6 +225,14 @@ def _sizes(model: nn.Module, name: str, lengths: Tensor) -> tuple[Tensor, Tensor
     """How many keys and how many queries of each example are real; None: all queries."""
     sizes = lengths + _num_prepended(model)
     return sizes, sizes if _is_self_attention(name) else None
+
+
+def _special(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Which keys of the weights are no tokens of the text: what the model puts in front, unknown words. bool (B, K)."""
+    ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+    special = ids if inputs.is_floating_point() else is_special(inputs)
+    special = F.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
+    return F.pad(special, (_num_prepended(model), 0), value=True)
 
 
 def _class_metrics(answers: Tensor, expected: Tensor, num_classes: int) -> tuple[dict[str, float], list[list[int]]]:

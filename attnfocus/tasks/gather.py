@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from attnfocus.data.batches import Batch
 from attnfocus.data.rows import Row
 from attnfocus.events import Sample
+from attnfocus.special import SPECIAL_TOKENS
 from attnfocus.tasks.base import Prediction
 
 
@@ -45,6 +46,11 @@ def id_order(identifier: str) -> tuple[tuple[int, str], ...]:
     """Sort key under which `test-9` comes before `test-10`, as in a file; different ids never compare equal."""
     parts = re.split(r"([0-9]+)", identifier)  # text and number by turns, text first
     return tuple((int(part) if index % 2 else 0, part) for index, part in enumerate(parts))
+
+
+def is_special(ids: Tensor) -> Tensor:
+    """Which positions hold a special token (PAD, UNK, BOS, EOS): ids (B, L) -> bool (B, L)."""
+    return ids < len(SPECIAL_TOKENS)
 
 
 class ExactSums:

@@ -20,11 +20,12 @@ from attnfocus.data.codec import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.models.outputs import sides
+from attnfocus.models.outputs import Side, sides
 from attnfocus.special import PAD, UNK
+from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
-from attnfocus.tasks.focused import FocusMeans
+from attnfocus.tasks.focused import FocusMeans, real_weights
 from attnfocus.tasks.gather import (
     ExactSums,
     FirstExamples,
@@ -33,6 +34,7 @@ from attnfocus.tasks.gather import (
     at_least_float32,
     evaluating,
     in_order,
+    is_special,
     sample_of,
     source_text,
 )
@@ -53,6 +55,7 @@ class TranslationTask(Task):
         "bleu": "max",
         "chrf": "max",
         "exact_match": "max",
+        ALIGNMENT_ERROR_RATE: "min",
     }
     default_monitor: ClassVar[str] = "bleu"
 
@@ -92,22 +95,25 @@ class TranslationTask(Task):
         bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
             into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
         exact_match: share of outputs that equal the reference, blanks at the ends apart.
+        alignment_error_rate: see `tasks.aligned`; where rows know their alignment.
         focus/...: of the weights under the reference (teacher-forced), which the loss pass gives along: asking for
             them costs memory (B, H, T, S) and leaves fused kernels out, but no second pass.
         """
         options = decoding or DecodingOptions()
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
         predictions: list[Prediction] = []
-        num_targets = 0
+        num_targets, aligned = 0, AlignmentErrors(self.codec)
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
                 output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                 sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                assert batch.target_lengths is not None
-                num_positions = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
+                num_positions = _lengths(batch)
+                specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
                 for name, weights in output.weights.items():
                     of_queries, of_keys = sides(name)
-                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries])
+                    special = specials[of_keys]
+                    focus.add(name, weights, num_positions[of_keys], num_positions[of_queries], special)
+                aligned.add(batch.rows, output.weights)
                 num_targets += batch.num_targets
                 predictions += self._answers(model, batch, options)
                 first.offer(batch)
@@ -119,8 +125,16 @@ class TranslationTask(Task):
         predictions = in_order(predictions)
         loss = sums.total("loss") / num_targets
         texts, signatures = _text_metrics(predictions)
-        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **focus.metrics()}
-        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures)
+        table = focus.table()
+        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
+        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures, table)
+
+    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        with evaluating(model):
+            output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
+        lengths = _lengths(batch)
+        numbers = {name: [lengths[side] for side in sides(name)] for name in output.weights}
+        return {name: real_weights(each, *numbers[name][::-1]) for name, each in output.weights.items()}
 
     def predict(
         self,
@@ -211,6 +225,12 @@ def no_words_to_replace(kind: str) -> str | None:
         f"decoding.replace_unknown: true needs words as tokens, and dataset.tokenizer.kind is {kind}. "
         "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word or whitespace."
     )
+
+
+def _lengths(batch: Batch) -> dict[Side, Tensor]:
+    """Real positions (B,) of each side's queries and keys: the target's are those that predict a token."""
+    assert batch.target_lengths is not None
+    return {"source": batch.input_lengths, "target": batch.target_lengths - 1}
 
 
 def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:

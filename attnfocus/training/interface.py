@@ -30,12 +30,14 @@ class TrainBatch(Protocol):
 
 
 class EvaluationLike(Protocol):
-    """Of an evaluation: its numbers, and the examples to show."""
+    """Of an evaluation: its numbers, those of each head, and the examples to show."""
 
     @property
     def metrics(self) -> Mapping[str, float]: ...
     @property
     def samples(self) -> tuple[Sample, ...]: ...
+    @property
+    def heads(self) -> Mapping[str, Mapping[str, tuple[float, ...]]]: ...
 
 
 @dataclass(frozen=True)

@@ -250,10 +250,8 @@ class _Run:
         state.evaluated_step = state.step
         self.keeper.scheduler.observe(value)
         self.keeper.unsaved = True
-        metrics, samples = evaluation.metrics, evaluation.samples
-        event = Evaluated(
-            state.step, state.epoch_of_step, "valid", self.seconds(), metrics, is_best, state.best, samples
-        )
+        told = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.heads
+        event = Evaluated(state.step, state.epoch_of_step, "valid", self.seconds(), *told)
         for listener in self.listeners:
             listener.on_evaluation(event)
 

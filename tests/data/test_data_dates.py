@@ -66,6 +66,36 @@ def test_aligned_characters_alone_say_year_month_and_day(date, locale, case, dat
     assert {target for target, _ in row.alignment} == {0, 1, 2, 3, 5, 6, 8, 9}
 
 
+@given(date=DATES, locale=st.sampled_from(ALL_LOCALES), case=CASES, data=st.data())
+@settings(max_examples=200)
+def test_sure_links_join_a_digit_with_itself(date, locale, case, data):
+    row = write_row("r", date, data.draw(st.sampled_from(formats_of(locale))), case)
+    assert set(row.sure) <= set(row.alignment)
+    assert len({target for target, _ in row.sure}) == len({source for _, source in row.sure}) == len(row.sure)
+    for target, source in row.sure:
+        digit = row.input[source]
+        assert row.target[target] == (
+            str("〇一二三四五六七八九".index(digit)) if digit in HAN or digit == "〇" else digit
+        )
+    assert {0, 1, 2, 3} <= {target for target, _ in row.sure}  # years are always written digit by digit
+
+
+def test_links_of_a_date_by_hand():
+    """`4. März 2021`: the 4 is the second digit of 04, März has no digit, the year is written as it is."""
+    formats = [each for each in formats_of("de") if "MMMM" in "".join("M" * p[1] for p in each.parts if p[0] == "M")]
+    row = next(
+        row
+        for row in (write_row("r", datetime.date(2021, 3, 4), each, str) for each in formats)
+        if row.input == "4. März 2021"
+    )
+    assert row.sure == ((0, 8), (1, 9), (2, 10), (3, 11), (9, 0))
+    assert set(row.alignment) - set(row.sure) == {
+        *((target, source) for target in range(4) for source in range(8, 12) if source != target + 8),
+        *((target, source) for target in (5, 6) for source in range(3, 7)),
+        (8, 0),
+    }
+
+
 def test_no_name_means_two_months_in_any_of_the_languages():
     assert {name: months for name, months in month_names().items() if len(months) > 1} == {}
 

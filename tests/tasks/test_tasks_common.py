@@ -69,7 +69,8 @@ def test_metrics_depend_neither_on_the_size_nor_on_the_order_of_batches(make):
     first = task.evaluate(model, batches(codec, examples, len(examples)), num_samples=3)
     for size, order in ((1, None), (2, shuffled), (4, shuffled[::-1])):
         again = task.evaluate(model, batches(codec, examples, size, order), num_samples=3)
-        assert again.metrics == pytest.approx(first.metrics, rel=1e-5)
+        # Differences of entropies that are almost the same have few digits of their own.
+        assert again.metrics == pytest.approx(first.metrics, rel=1e-5, abs=1e-7)
         assert [each.id for each in again.predictions] == [row.id for row in examples]
         assert [each.text for each in again.predictions] == [each.text for each in first.predictions]
         assert [each.id for each in again.samples] == ["test:0", "test:1", "test:2"]

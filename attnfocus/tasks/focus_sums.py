@@ -1,0 +1,114 @@
+"""The measures of `attnfocus.focus` over a batch, all at once: each tensor of the weights' size is gone over as seldom
+as can be, since on long inputs that is what evaluations spend their time on. A test holds them to the functions.
+
+Shapes: B examples, H heads, Q queries, K keys.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from attnfocus import focus
+from attnfocus.models.lengths import length_mask
+
+Kind = Literal["self", "cross", "pooling"]
+
+# What a sum is divided by; the others by the number of queries.
+DIVISORS = {
+    "coverage_deviation": "maps",
+    "monotonicity": "maps",
+    "diagonality": "maps",
+    "peak_coverage": "several",
+    "head_disagreement": "together",
+}
+COUNTS = ("queries", "maps", "several", "together", "special")
+
+
+def focus_sums(
+    weights: Tensor,
+    num_keys: Tensor,
+    num_queries: Tensor | None,
+    kind: Kind,
+    special: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """For each example and head the sums of the measures and the counts to divide them by, (B, H) or (B, 1).
+
+    Args:
+        weights: (B, H, Q, K), Q and K at least 1.
+        num_keys, num_queries, special: as in `tasks.focused.FocusMeans.add`.
+    """
+    mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
+    parts = focus.shares(weights, mask)
+    if num_queries is None:
+        num_queries = torch.full_like(num_keys, weights.shape[2])
+    else:
+        parts.masked_fill_(~length_mask(num_queries, weights.shape[2])[:, None, :, None], 0.0)
+    top = parts.amax(dim=-1)
+    looks = top > 0  # (B, H, Q)
+    entropy = focus.entropy_of_shares(parts)
+    sums = _of_queries(parts, top, looks, entropy, num_keys, kind) | {"queries": looks.sum(dim=-1)}
+    covered = parts.sum(dim=-2)  # (B, H, K)
+    if special is not None:
+        sums["special_mass"] = (covered * special.unsqueeze(1)).sum(dim=-1)
+        sums["special"] = (special & mask[:, 0, 0]).sum(dim=-1, keepdim=True)
+    if kind == "cross":
+        sizes = {"num_queries": num_queries.unsqueeze(1), "num_keys": num_keys.unsqueeze(1)}
+        of_maps = {
+            "coverage_deviation": _coverage_deviation(covered, mask[:, :, 0]),
+            "monotonicity": focus.monotonicity(parts),
+            "diagonality": focus.diagonality(parts, **sizes),
+        }
+        maps = looks.any(dim=-1)
+        sums |= {measure: torch.where(maps, value, 0.0) for measure, value in of_maps.items()} | {"maps": maps}
+    if kind != "pooling":
+        several = (sums["queries"] > 1) & (num_keys > 1).unsqueeze(1)
+        peak = covered.amax(dim=-1) / sums["queries"].clamp_min(1)
+        sums |= {"peak_coverage": torch.where(several, peak, 0.0), "several": several}
+    if weights.shape[1] > 1:
+        sums |= _disagreement(parts, looks, entropy)
+    return sums
+
+
+def _of_queries(
+    parts: Tensor, top: Tensor, looks: Tensor, entropy: Tensor, num_keys: Tensor, kind: Kind
+) -> dict[str, Tensor]:
+    """Sums (B, H) over the queries of what is measured of each."""
+    most = num_keys.to(entropy.dtype).clamp_min(1).log()[:, None, None]  # (B, 1, 1)
+    of_queries = {
+        "effective_positions": torch.where(looks, entropy.exp(), 0.0),
+        "positions": looks * num_keys[:, None, None].to(entropy.dtype),
+        "normalized_entropy": torch.where(most > 0, entropy / torch.where(most > 0, most, 1.0), 0.0),
+        "top_mass": top,
+        "first_mass": parts[..., 0],
+    }
+    if kind == "self" and parts.shape[-2] == parts.shape[-1]:  # else its keys are no positions of the input
+        places = torch.arange(parts.shape[-1], device=parts.device, dtype=parts.dtype)
+        distances = (places.unsqueeze(1) - places).abs()
+        of_queries["distance"] = torch.linalg.vecdot(parts, distances)
+    if kind == "pooling":
+        last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
+        of_queries["last_mass"] = parts.gather(-1, last).squeeze(-1)
+    return {measure: value.sum(dim=-1) for measure, value in of_queries.items()}
+
+
+def _coverage_deviation(covered: Tensor, keys: Tensor) -> Tensor:
+    """covered (B, H, K), keys bool (B, 1, K) -> (B, H)."""
+    deviations = torch.where(keys, (covered - 1).abs(), 0.0)
+    return deviations.sum(dim=-1) / keys.sum(dim=-1).clamp_min(1)
+
+
+def _disagreement(parts: Tensor, looks: Tensor, entropy: Tensor) -> dict[str, Tensor]:
+    """`focus.head_disagreement` of the queries, (B, 1), and of how many of them heads can disagree."""
+    count = looks.sum(dim=1)  # (B, Q)
+    number = count.clamp_min(1).to(parts.dtype)
+    mixture = focus.entropy_of_shares(parts.sum(dim=1) / number.unsqueeze(-1))
+    divergence = mixture - entropy.sum(dim=1) / number
+    most = number.log()
+    values = torch.where(count > 1, divergence / torch.where(most > 0, most, 1.0), 0.0).clamp(0.0, 1.0)
+    return {
+        "head_disagreement": values.sum(dim=-1, keepdim=True),
+        "together": (count > 1).sum(dim=-1, keepdim=True),
+    }
