@@ -104,6 +104,7 @@ class ToyTask(Task):
 class ToyEvaluation:
     metrics: dict[str, float]
     samples: tuple[Sample, ...] = ()
+    heads: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
 
 def validation_loss(model: nn.Module) -> ToyEvaluation:
