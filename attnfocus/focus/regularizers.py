@@ -10,6 +10,8 @@ The penalty on entropy is `measures.normalized_entropy`.
 import torch
 from torch import Tensor
 
+from attnfocus.focus.measures import shares
+
 
 def repeated_attention(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     """sum_k min(a_tk, c_tk),  c_tk = sum_{s<t} a_sk: weight on keys that had weight before. (..., Q, K) -> (..., Q).
@@ -18,9 +20,9 @@ def repeated_attention(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     arXiv:1601.04811. From 0 (always elsewhere) to 1 (never). Queries are steps of a decoder in their order; padded
     ones stand at the end, where no real one looks back at them.
     """
-    shares = _shares(weights, mask)
-    coverage = shares.cumsum(dim=-2) - shares
-    return torch.minimum(shares, coverage).sum(dim=-1)
+    parts = shares(weights, mask)
+    coverage = parts.cumsum(dim=-2) - parts
+    return torch.minimum(parts, coverage).sum(dim=-1)
 
 
 def off_diagonal(
@@ -37,14 +39,14 @@ def off_diagonal(
         valid: bool, broadcastable to (..., Q): real queries; Q' is their number. None: all.
         width: how far from the diagonal is near, as a share of the lengths (> 0).
     """
-    shares = _shares(weights, mask)
+    parts = shares(weights, mask)
     num_queries, num_keys = weights.shape[-2:]
-    keys = shares.new_full((1,), num_keys) if mask is None else mask.sum(dim=-1)  # broadcastable to (..., Q)
-    queries = shares.new_full((1,), num_queries) if valid is None else valid.sum(dim=-1, keepdim=True)
+    keys = parts.new_full((1,), num_keys) if mask is None else mask.sum(dim=-1)  # broadcastable to (..., Q)
+    queries = parts.new_full((1,), num_queries) if valid is None else valid.sum(dim=-1, keepdim=True)
     key_places = torch.arange(num_keys, device=weights.device) / keys.clamp_min(1).unsqueeze(-1)
     query_places = torch.arange(num_queries, device=weights.device) / queries.clamp_min(1)
     distance = key_places - query_places.unsqueeze(-1)  # broadcastable to (..., Q, K)
-    return (shares * -torch.expm1(-distance.square() / (2 * width**2))).sum(dim=-1)
+    return (parts * -torch.expm1(-distance.square() / (2 * width**2))).sum(dim=-1)
 
 
 def missed_alignment(weights: Tensor, links: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -58,10 +60,10 @@ def missed_alignment(weights: Tensor, links: Tensor, mask: Tensor | None = None)
     Args:
         links: bool, broadcastable to (..., Q, K): which keys a query is aligned with.
     """
-    shares = _shares(weights, mask)
-    found = shares.masked_fill(~links, 0.0).sum(dim=-1)
+    parts = shares(weights, mask)
+    found = parts.masked_fill(~links, 0.0).sum(dim=-1)
     has_links = links.any(dim=-1).expand(found.shape)
-    missed = -torch.where(has_links, found, 1.0).clamp_min(torch.finfo(shares.dtype).tiny).log()
+    missed = -torch.where(has_links, found, 1.0).clamp_min(torch.finfo(parts.dtype).tiny).log()
     return missed.clamp_min(0.0)  # a sum of shares may round to above 1
 
 
@@ -78,14 +80,7 @@ def head_overlap(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     num_heads = weights.shape[-3]
     if num_heads < 2:
         raise ValueError(f"heads can only be compared if there are two or more, got {num_heads}")
-    shares = _shares(weights, mask)
-    all_pairs = shares.sum(dim=-3).square().sum(dim=-1)  # (..., Q)
-    same_head = shares.square().sum(dim=(-3, -1))
+    parts = shares(weights, mask)
+    all_pairs = parts.sum(dim=-3).square().sum(dim=-1)  # (..., Q)
+    same_head = parts.square().sum(dim=(-3, -1))
     return (all_pairs - same_head) / (num_heads * (num_heads - 1))
-
-
-def _shares(weights: Tensor, mask: Tensor | None) -> Tensor:
-    weights = weights.to(torch.promote_types(weights.dtype, torch.float32)).abs()
-    visible = weights if mask is None else weights.masked_fill(~mask, 0.0)
-    total = visible.sum(dim=-1, keepdim=True)
-    return visible / torch.where(total > 0, total, 1.0)

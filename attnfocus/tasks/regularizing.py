@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from attnfocus.attention import AdaptiveSpanAttention, BaseAttention
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.gold import token_links
 from attnfocus.data.rows import Row
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.focus.measures import normalized_entropy
 from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
 from attnfocus.focus.regularizers_options import GuidedOptions, OfWeights, Regularization
 from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.aligned import aligning_attention
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,11 @@ def _chosen(name: str, term: OfWeights, looks: Sequence[Look]) -> list[Look]:
     """The attentions that a term looks at."""
     key, suitable = f"focus.{name}.attentions", [look for look in looks if _why_not(name, term, look) is None]
     if term.attentions is None:
+        if name == "guided":
+            aligning = aligning_attention([look.name for look in looks])
+            suitable = [look for look in suitable if look.name == aligning]
         if not suitable:
             raise ConfigError(f"focus.{name}.weight: no attention of this model gives weights that suit it. Use 0.")
-        if name == "guided":  # of several layers the last but one, whose heads align best (Garg et al. 2019, sec. 4.1)
-            return [suitable[max(0, len(suitable) - 2)]]
         return suitable
     by_name = {look.name: look for look in looks}
     for wanted in term.attentions:
@@ -162,29 +165,25 @@ def _why_not(name: str, term: OfWeights, look: Look) -> str | None:
 
 
 def link_mask(codec: TextPairCodec, rows: Sequence[Row], num_queries: int, num_keys: int) -> Tensor:
-    """Which tokens of the input the rows' alignments link to each token of the target: bool (B, Q, K) on the CPU.
+    """Which tokens of the input each token of the target should look at: bool (B, Q, K) on the CPU.
 
-    Two tokens are linked if a character of the one is with a character of the other. EOS has no links.
+    Those that the row's sure links name; for a token without sure ones, those of its possible links (see
+    `data.gold.token_links`). EOS, and a row whose alignment is not known, have none.
     """
     mask = torch.zeros(len(rows), num_queries, num_keys, dtype=torch.bool)
-    places = [(number, *link) for number, row in enumerate(rows) for link in _token_links(codec, row)]
+    places = [(number, *link) for number, row in enumerate(rows) for link in _wanted_links(codec, row)]
     if places:
         mask[tuple(torch.tensor(places).t())] = True
     return mask
 
 
-def _token_links(codec: TextPairCodec, row: Row) -> list[tuple[int, int]]:
+def _wanted_links(codec: TextPairCodec, row: Row) -> list[tuple[int, int]]:
     """Pairs (target token, input token)."""
-    if not row.alignment or not isinstance(row.input, str):
+    links = token_links(row, codec.source_tokenizer, codec.target_tokenizer)
+    if links is None:
         return []
-    sources = _tokens_of_characters(codec.source_tokenizer.character_spans(row.input))
-    targets = _tokens_of_characters(codec.target_tokenizer.character_spans(row.target))
-    links = ((targets.get(target), sources.get(source)) for target, source in row.alignment)
-    return [(target, source) for target, source in links if target is not None and source is not None]
-
-
-def _tokens_of_characters(spans: Sequence[tuple[int, int]]) -> dict[int, int]:
-    return {character: number for number, span in enumerate(spans) for character in range(*span)}
+    is_sure = {target for target, _ in links.sure}
+    return [*links.sure, *((target, source) for target, source in links.possible if target not in is_sure)]
 
 
 def regularizer_problems(options: Regularization, task: str, tokenizer: str, model: nn.Module) -> list[str]:
