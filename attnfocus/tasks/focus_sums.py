@@ -15,6 +15,9 @@ from attnfocus import focus
 from attnfocus.models.lengths import length_mask
 
 Kind = Literal["self", "cross", "pooling"]
+MOST_QUERIES = (
+    64  # of a longer input's self-attention these many are measured: such maps grow with the square of the length
+)
 
 # What a sum is divided by; the others by the number of queries.
 DIVISORS = {
@@ -24,6 +27,7 @@ DIVISORS = {
     "peak_coverage": "several",
     "head_disagreement": "together",
 }
+_OF_MAPS = ("peak_coverage", "several", "special")
 COUNTS = ("queries", "maps", "several", "together", "special")
 
 
@@ -41,6 +45,12 @@ def focus_sums(
         num_keys, num_queries, special: as in `tasks.focused.FocusMeans.add`.
     """
     mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
+    places = None
+    if kind == "self":
+        is_square = weights.shape[2] == weights.shape[3]  # else its keys are no positions of the input
+        all_queries = num_keys.new_full(num_keys.shape, weights.shape[2]) if num_queries is None else num_queries
+        weights, num_queries, asked = _spread_queries(weights, all_queries)
+        places = asked if is_square else None
     parts = focus.shares(weights, mask)
     if num_queries is None:
         num_queries = torch.full_like(num_keys, weights.shape[2])
@@ -49,7 +59,9 @@ def focus_sums(
     top = parts.amax(dim=-1)
     looks = top > 0  # (B, H, Q)
     entropy = focus.entropy_of_shares(parts)
-    sums = _of_queries(parts, top, looks, entropy, num_keys, kind) | {"queries": looks.sum(dim=-1)}
+    sums = _of_queries(parts, top, looks, entropy, num_keys) | {"queries": looks.sum(dim=-1)}
+    if places is not None:
+        sums["distance"] = _distances(parts, places).sum(dim=-1)
     covered = parts.sum(dim=-2)  # (B, H, K)
     if special is not None:
         sums["special_mass"] = (covered * special.unsqueeze(1)).sum(dim=-1)
@@ -67,14 +79,41 @@ def focus_sums(
         several = (sums["queries"] > 1) & (num_keys > 1).unsqueeze(1)
         peak = covered.amax(dim=-1) / sums["queries"].clamp_min(1)
         sums |= {"peak_coverage": torch.where(several, peak, 0.0), "several": several}
+    if kind == "pooling":
+        last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
+        sums["last_mass"] = parts.gather(-1, last).squeeze(-1).sum(dim=-1)
     if weights.shape[1] > 1:
         sums |= _disagreement(parts, looks, entropy)
+    if kind == "self":  # the queries left out count too
+        share = (all_queries / num_queries.clamp_min(1)).to(parts.dtype).unsqueeze(1)
+        sums = {measure: value if measure in _OF_MAPS else value * share for measure, value in sums.items()}
     return sums
 
 
-def _of_queries(
-    parts: Tensor, top: Tensor, looks: Tensor, entropy: Tensor, num_keys: Tensor, kind: Kind
-) -> dict[str, Tensor]:
+def _spread_queries(weights: Tensor, num_queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each example at most `MOST_QUERIES` real queries, evenly spread: a function of its own length alone.
+
+    Returns the weights (B, H, N, K), how many of them are real (B,), and their places (B, N).
+    """
+    most = min(MOST_QUERIES, weights.shape[2])
+    kept = num_queries.clamp(max=most)
+    steps = torch.arange(most, device=weights.device)
+    places = (2 * steps + 1) * num_queries.unsqueeze(1) // (2 * kept.clamp_min(1).unsqueeze(1))
+    places = places.clamp(max=weights.shape[2] - 1)
+    if most == weights.shape[2]:
+        return weights, kept, steps.expand(len(weights), most)
+    index = places[:, None, :, None].expand(-1, weights.shape[1], -1, weights.shape[3])
+    return weights.gather(2, index), kept, places
+
+
+def _distances(parts: Tensor, places: Tensor) -> Tensor:
+    """Mean distances (B, H, N) of queries at `places` (B, N) to the keys that they look at."""
+    keys = torch.arange(parts.shape[-1], device=parts.device)
+    distances = (places.unsqueeze(-1) - keys).abs().to(parts.dtype)  # (B, N, K)
+    return torch.linalg.vecdot(parts, distances.unsqueeze(1))
+
+
+def _of_queries(parts: Tensor, top: Tensor, looks: Tensor, entropy: Tensor, num_keys: Tensor) -> dict[str, Tensor]:
     """Sums (B, H) over the queries of what is measured of each."""
     most = num_keys.to(entropy.dtype).clamp_min(1).log()[:, None, None]  # (B, 1, 1)
     of_queries = {
@@ -84,13 +123,6 @@ def _of_queries(
         "top_mass": top,
         "first_mass": parts[..., 0],
     }
-    if kind == "self" and parts.shape[-2] == parts.shape[-1]:  # else its keys are no positions of the input
-        places = torch.arange(parts.shape[-1], device=parts.device, dtype=parts.dtype)
-        distances = (places.unsqueeze(1) - places).abs()
-        of_queries["distance"] = torch.linalg.vecdot(parts, distances)
-    if kind == "pooling":
-        last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
-        of_queries["last_mass"] = parts.gather(-1, last).squeeze(-1)
     return {measure: value.sum(dim=-1) for measure, value in of_queries.items()}
 
 

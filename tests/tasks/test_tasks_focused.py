@@ -145,3 +145,26 @@ def test_sums_over_a_batch_equal_the_functions(name, rows, columns):
         assert found == pytest.approx(expected, rel=1e-9)
     disagreement = focus.head_disagreement(real, mask)[queries[:, 0]].mean().item()
     assert measures(means.table(), name, None)["head_disagreement"] == pytest.approx(disagreement, rel=1e-9)
+
+
+def test_of_long_self_attention_some_queries_stand_for_all_whatever_the_batch():
+    torch.manual_seed(0)
+    lengths = torch.tensor([200, 150, 40, 1])
+    mask = torch.arange(200) < lengths.unsqueeze(1)
+    near = -0.2 * (torch.arange(200).unsqueeze(1) - torch.arange(200)).abs()
+    scores = (near + torch.randn(4, 2, 200, 200)).masked_fill(~mask[:, None, None], -torch.inf)
+    weights = scores.softmax(dim=-1)
+    sampled, whole, alone = FocusMeans(), FocusMeans(), FocusMeans()
+    sampled.add("layers.0", weights, lengths, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        own = weights[row : row + 1, :, :length, :length]
+        alone.add("layers.0", own, lengths[row : row + 1], None)
+        for query in range(length):  # a map of one query is never sampled
+            whole.add("layers.0", own[:, :, query : query + 1], lengths[row : row + 1], None)
+    found, expected = (each.table().rows[0].measures for each in (sampled, whole))
+    same = alone.table().rows[0].measures
+    assert found["distance"] == pytest.approx(same["distance"], rel=1e-5)
+    for name in ("effective_positions", "positions", "normalized_entropy", "top_mass", "first_mass"):
+        assert found[name] == pytest.approx(same[name], rel=1e-5)
+        assert found[name] == pytest.approx(expected[name], rel=0.05)
+    assert found["positions"] == pytest.approx((200**2 + 150**2 + 40**2 + 1) / 391)
