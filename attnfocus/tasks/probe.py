@@ -108,8 +108,8 @@ class Probe(ABC):
             return torch.zeros_like(vectors)
         if self._table is None:
             raise ConfigError(f"baseline: {kind} is for tokens, and the inputs of this run are vectors. Use zero.")
-        table = self._table.weight.detach()
-        one = table[UNK] if kind == "unknown" else table[len(SPECIAL_TOKENS) :].mean(dim=0)
+        ids = [UNK] if kind == "unknown" else range(len(SPECIAL_TOKENS), self._table.num_embeddings)
+        one = self._table(torch.tensor(ids, device=vectors.device)).mean(dim=0)  # as read: a table may scale its rows
         return one.expand_as(vectors).masked_fill(~self.mask.unsqueeze(-1), 0)
 
     def score(self, vectors: Tensor, rows: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ targets it is the same number, and for a decoder the mean over all target tokens
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +23,10 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.focus.measures import normalized_entropy
 from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
 from attnfocus.focus.regularizers_options import GuidedOptions, OfWeights, Regularization
+from attnfocus.models.attention_names import named_attentions
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.aligned import aligning_attention
+from attnfocus.tasks.focused import kind_of
 
 
 @dataclass(frozen=True)
@@ -136,31 +139,51 @@ def _mean_span(model: nn.Module) -> Tensor:
 
 def _chosen(name: str, term: OfWeights, looks: Sequence[Look]) -> list[Look]:
     """The attentions that a term looks at."""
-    key, suitable = f"focus.{name}.attentions", [look for look in looks if _why_not(name, term, look) is None]
+    places = {look.name: _Place(look.weights.shape[1], look.is_decoding) for look in looks}
     if term.attentions is None:
+        suitable = [look for look in looks if _why_not(name, term, look.name, places) is None]
         if name == "guided":
             aligning = aligning_attention([look.name for look in looks])
             suitable = [look for look in suitable if look.name == aligning]
         if not suitable:
             raise ConfigError(f"focus.{name}.weight: no attention of this model gives weights that suit it. Use 0.")
         return suitable
+    problem = _problem_of_names(name, term, places)
+    if problem is not None:
+        raise ConfigError(problem)
     by_name = {look.name: look for look in looks}
-    for wanted in term.attentions:
-        reason = _why_not(name, term, by_name[wanted]) if wanted in by_name else f"the model has no {wanted}"
-        if reason is not None:
-            names = ", ".join(look.name for look in suitable)
-            raise ConfigError(f"{key}: {reason}. Use {f'some of {names}, or null' if names else 'null'}.")
     return [by_name[wanted] for wanted in dict.fromkeys(term.attentions)]
 
 
-def _why_not(name: str, term: OfWeights, look: Look) -> str | None:
-    num_heads = look.weights.shape[1]
-    if name in ("coverage", "guided") and not look.is_decoding:
-        return f"{look.name} does not go from a decoder to its source"
+class _Place(NamedTuple):
+    """What decides whether a term can look at an attention."""
+
+    num_heads: int
+    is_decoding: bool
+
+
+def _problem_of_names(name: str, term: OfWeights, places: Mapping[str, _Place]) -> str | None:
+    """Why a term cannot look at the attentions that it names, and what works."""
+    if term.attentions is None:
+        return None
+    reasons = [_why_not(name, term, wanted, places) for wanted in term.attentions] or ["must name one or more, got []"]
+    reason = next(filter(None, reasons), None)
+    if reason is None:
+        return None
+    names = ", ".join(each for each in places if _why_not(name, term, each, places) is None)
+    return f"focus.{name}.attentions: {reason}. Use {f'some of {names}, or null' if names else 'null'}."
+
+
+def _why_not(name: str, term: OfWeights, wanted: str, places: Mapping[str, _Place]) -> str | None:
+    if wanted not in places:
+        return f"the model has no {wanted}"
+    num_heads, is_decoding = places[wanted]
+    if name in ("coverage", "guided") and not is_decoding:
+        return f"{wanted} does not go from a decoder to its source"
     if name == "diversity" and num_heads < 2:
-        return f"{look.name} has one head"
+        return f"{wanted} has one head"
     if isinstance(term, GuidedOptions) and term.head is not None and term.head >= num_heads:
-        return f"{look.name} has {num_heads} heads, and no number {term.head}"
+        return f"{wanted} has {num_heads} heads, and no number {term.head}"
     return None
 
 
@@ -217,6 +240,11 @@ def regularizer_problems(options: Regularization, task: str, tokenizer: str, mod
         )
     if "span" in options.terms and not any(isinstance(each, AdaptiveSpanAttention) for each in attentions):
         problems.append("focus.span.weight: no attention here has a span to learn. Use 0, or attention=adaptive_span.")
+    places = {name: _Place(each.num_heads, kind_of(name) == "cross") for name, each in named_attentions(model).items()}
+    for name, term in options.terms.items():
+        problem = _problem_of_names(name, term, places) if isinstance(term, OfWeights) else None
+        if problem is not None and not any(each.startswith(f"focus.{name}.") for each in problems):
+            problems.append(problem)
     return problems
 
 

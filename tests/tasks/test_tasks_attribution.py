@@ -107,11 +107,17 @@ def linear_classifier():
     return ClassificationTask(codec), model, codec.encode_rows(rows(LABELLED))
 
 
+def vectors_of_tokens(model):
+    """What the model reads for each id."""
+    table = model.embedding.embed
+    return table(torch.arange(table.num_embeddings)).detach()
+
+
 def test_on_a_linear_model_every_method_tells_the_truth():
     task, model, examples = linear_classifier()
     difference = (model.output.weight[0] - model.output.weight[1]).detach()
     for baseline in ("zero", "unknown", "mean"):
-        table = model.embedding.embed.weight.detach()
+        table = vectors_of_tokens(model)
         neutral = {"zero": table[0], "unknown": table[1], "mean": table[4:].mean(dim=0)}[baseline]
         options = AttributionOptions(target="no", baseline=baseline, num_steps=2)
         found = {
@@ -134,7 +140,7 @@ def test_attention_times_gradient_of_a_weighted_mean_is_what_each_position_adds(
     weights = attribute(task, model, examples, "attention", AttributionOptions(target="no"))
     found = attribute(task, model, examples, "attention_gradient", AttributionOptions(target="no"))
     for example, weight, each in zip(examples, weights, found, strict=True):
-        values = model.embedding.embed.weight.detach()[torch.from_numpy(example.inputs)]
+        values = vectors_of_tokens(model)[torch.from_numpy(example.inputs)]
         expected = weight.scores * (values @ difference).numpy()[None]
         np.testing.assert_allclose(each.scores, expected, rtol=1e-4, atol=1e-6)
     with torch.no_grad():

@@ -7,6 +7,7 @@ import torch
 from tasks_toys import LABELLED, PAIRS, classifier, label_codec, pair_codec, rows, seq2seq, transformer, vector_codec
 
 from attnfocus.errors import DataError
+from attnfocus.special import EOS
 from attnfocus.tasks import ClassificationTask, TranslationTask, measure_faithfulness
 
 OF_INPUTS = {"comprehensiveness", "sufficiency"}
@@ -25,8 +26,8 @@ def telling(scale=8.0):
         model.pooling.query.zero_()
         model.pooling.query[0, 0] = scale
         for word, label in (("bad", 0), ("so", 1), ("good", 2)):
-            table[ids[word], 0] = 1.0
-            table[ids[word], 1 + label] = 1.0
+            for place in (0, 1 + label):
+                table[ids[word], place] = 1 / model.embedding.embed.scale  # so that the model reads 1
         model.output.weight.zero_()
         model.output.bias.zero_()
         for label in range(3):
@@ -85,10 +86,13 @@ def test_the_same_seed_gives_the_same_and_nothing_is_left_changed():
 
 def models():
     codec = pair_codec()
+    writer = transformer(codec, "multi_head")
+    with torch.no_grad():
+        writer.output.bias[EOS] = -1.0  # else it writes nothing
     for name, model in (
         ("seq2seq", seq2seq(codec, "additive")),
         ("input_feeding", seq2seq(codec, "coverage", input_feeding=True)),
-        ("transformer_seq2seq", transformer(codec, "multi_head")),
+        ("transformer_seq2seq", writer),
     ):
         yield name, (TranslationTask(codec), model, codec.encode_rows(rows(PAIRS)))
     labels = label_codec()

@@ -279,6 +279,18 @@ def problems(*overrides):
         (("model=seq2seq", "focus=span"), "Use 0, or attention=adaptive_span"),
         (("model=seq2seq", "focus=guided", "focus.guided.head=1"), "must be below the number of heads, 1, got 1"),
         (("model=seq2seq", "focus.coverage.weight=-1"), "focus.coverage.weight: must be >= 0, got -1"),
+        (
+            ("model=seq2seq", "focus=entropy", "focus.entropy.start_step=300", "focus.entropy.attentions=[cros]"),
+            "focus.entropy.attentions: the model has no cros. Use some of cross, or null",
+        ),
+        (
+            ("model=seq2seq", "focus=entropy", "focus.entropy.attentions=[]"),
+            "focus.entropy.attentions: must name one or more, got []. Use some of cross, or null",
+        ),
+        (
+            ("model=transformer_seq2seq", "focus=guided", "focus.guided.attentions=[encoder.layers.0]"),
+            "encoder.layers.0 does not go from a decoder to its source. Use some of decoder.layers.0.cross",
+        ),
         (("model=seq2seq", "focus.entropy.weight=.nan"), "focus.entropy.weight: must be"),
         (("model=seq2seq", "focus.guided.target=silver"), "must be one of diagonal, gold"),
         (
