@@ -11,7 +11,14 @@ from attnfocus.decoding import DecodingOptions, beam_search
 from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier
 from attnfocus.special import BOS, EOS
 
-SIZES = {"source_vocab_size": 12, "target_vocab_size": 12, "embed_dim": 8, "hidden_size": 8, "dropout": 0.0}
+SIZES = {
+    "source_vocab_size": 12,
+    "target_vocab_size": 12,
+    "embed_dim": 8,
+    "hidden_size": 8,
+    "dropout": 0.0,
+    "readout": "tanh",
+}
 SOURCE = torch.tensor([[4, 5, 6, 7, 8, 9], [9, 4, 11, 0, 0, 0], [7, 0, 0, 0, 0, 0], [10, 8, 6, 4, 5, 0]])
 LENGTHS = torch.tensor([6, 3, 1, 5])
 
@@ -22,7 +29,7 @@ def build(attention, seed=0, **changes):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(std=0.7)  # nothing is 0, and outputs are far from flat
-        model.output.bias[EOS] -= 1.5  # so that hypotheses have some length
+        model.output.bias[EOS] -= 3  # so that hypotheses have some length
     return model
 
 

@@ -198,8 +198,8 @@ def test_layers_are_those_of_torch(norm, make):
     if norm == "pre":
         other.encoder.norm.load_state_dict(model.encoder.final_norm.state_dict())
         other.decoder.norm.load_state_dict(model.decoder.final_norm.state_dict())
-    embedded = model.source_position(model.source_embedding(source) * 4.0)
-    written = model.target_position(model.target_embedding(target) * 4.0)
+    embedded = model.source_position(4.0 * model.source_embedding.weight[source])
+    written = model.target_position(4.0 * model.target_embedding.weight[target])
     padding = torch.arange(6) >= lengths.unsqueeze(1)
     ahead = torch.ones(5, 5, dtype=torch.bool).triu(1)
     states = other(embedded, written, tgt_mask=ahead, src_key_padding_mask=padding, memory_key_padding_mask=padding)
