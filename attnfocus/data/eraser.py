@@ -69,7 +69,7 @@ class EraserMovies:
             (words[evidence["start_token"]][0], words[evidence["end_token"] - 1][1])
             for group in record["evidences"]
             for evidence in group
-            if evidence["docid"] == name
+            if evidence["docid"] == name and evidence["start_token"] < evidence["end_token"]  # test has empty ones
         ]
         end = kept[-1][1] if kept else 0
         rationale = {(start, min(stop, end)) for start, stop in spans if start < end}

@@ -35,8 +35,6 @@ def gradients(score: Score, vectors: Tensor, rows: Tensor) -> tuple[Tensor, Tens
             (slope,) = torch.autograd.grad(scores.sum(), leaf)
         values.append(scores.detach())
         slopes.append(slope)
-    if not values:
-        return vectors.new_zeros(0), torch.zeros_like(vectors)
     return torch.cat(values), torch.cat(slopes)
 
 
@@ -75,7 +73,8 @@ def integrated_gradients(score: Score, vectors: Tensor, baseline: Tensor, num_st
     points, shares = np.polynomial.legendre.leggauss(num_steps)  # over -1 to 1
     way = vectors - baseline
     total = torch.zeros_like(vectors)
-    at_once = max(1, rows_at_once(vectors.shape[1]) // max(1, num_rows))  # points of one call
+    size = rows_at_once(vectors.shape[1])
+    at_once = max(1, size // max(1, num_rows))  # points of one call
     for first in range(0, num_steps, at_once):
         part = slice(first, first + at_once)
         along = torch.as_tensor((points[part] + 1) / 2, dtype=vectors.dtype, device=device)
@@ -85,9 +84,12 @@ def integrated_gradients(score: Score, vectors: Tensor, baseline: Tensor, num_st
         total += (weights.view(-1, 1, 1, 1) * slopes.unflatten(0, (len(along), num_rows))).sum(dim=0)
     found = (way * total).sum(dim=-1)
     with torch.no_grad():
-        change = score(vectors, rows) - score(vectors - way, rows)
-    size = torch.maximum(change.abs(), found.abs().sum(dim=-1)).clamp_min(torch.finfo(found.dtype).tiny)
-    return found, (found.sum(dim=-1) - change).abs() / size
+        ends = (vectors, vectors - way)
+        pairs = [zip(each.split(size), rows.split(size), strict=True) for each in ends]
+        at_input, at_baseline = (torch.cat([score(*part) for part in parts]) for parts in pairs)
+    change = at_input - at_baseline
+    most = torch.maximum(change.abs(), found.abs().sum(dim=-1)).clamp_min(torch.finfo(found.dtype).tiny)
+    return found, (found.sum(dim=-1) - change).abs() / most
 
 
 def leave_one_out(scores: Callable[[Tensor, Tensor], Tensor], mask: Tensor) -> Tensor:

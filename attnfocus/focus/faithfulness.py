@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.focus.attributions import rows_at_once
-from attnfocus.focus.paths import shares
+from attnfocus.focus.measures_compared import jensen_shannon
 
 BINS = (0.01, 0.05, 0.1, 0.2, 0.5)  # DeYoung et al. 2020, sec. 5
 Weights = Mapping[str, Tensor]  # name of an attention -> (B, H, Q, K)
@@ -92,16 +92,6 @@ def change_of_output(log_probabilities: Tensor, others: Tensor) -> Tensor:
     (..., C) twice -> (...).
     """
     return 0.5 * (log_probabilities.exp() - others.exp()).abs().sum(dim=-1)
-
-
-def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
-    """Divergence of two distributions (..., K), in nats from 0 to ln 2 -> (...). Weights are divided by their sums."""
-    first, second = shares(first), shares(second)
-    middle = 0.5 * (first + second)
-    tiny = torch.finfo(middle.dtype).tiny
-    log_middle = middle.clamp_min(tiny).log()
-    parts = [each * (each.clamp_min(tiny).log() - log_middle) for each in (first, second)]
-    return 0.5 * (parts[0] + parts[1]).sum(dim=-1)
 
 
 def permuted(weights: Tensor, allowed: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from attnfocus.focus.measures import entropy, shares
+from attnfocus.focus.measures import attends, entropy, shares
 
 
 def head_disagreement(weights: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -30,13 +30,25 @@ def head_disagreement(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     return torch.where(count > 1, divergence / torch.where(most > 0, most, 1.0), 0.0).clamp(0.0, 1.0)
 
 
+def jensen_shannon(first: Tensor, second: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Divergence of the weights of each query, in nats: 0 the same, ln 2 no key in common. (..., Q, K) -> (..., Q).
+
+    1/2 KL(p || m) + 1/2 KL(q || m), m = (p + q) / 2 (Lin 1991, eq. 3.4); with gradients.
+    """
+    parts = shares(first, mask), shares(second, mask)
+    middle = 0.5 * (parts[0] + parts[1])
+    tiny = torch.finfo(middle.dtype).tiny
+    log_middle = middle.clamp_min(tiny).log()
+    terms = [each * (each.clamp_min(tiny).log() - log_middle) for each in parts]
+    return 0.5 * (terms[0] + terms[1]).sum(dim=-1)
+
+
 def js_distance(first: Tensor, second: Tensor, mask: Tensor | None = None) -> Tensor:
     """Jensen-Shannon distance of the weights of each query: 0 the same, 1 no key in common. (..., Q, K) -> (..., Q).
 
-    sqrt([entropy((p + q) / 2) - (entropy(p) + entropy(q)) / 2] / ln 2), a metric (Endres and Schindelin 2003). Of a map
-    and the same map later it is how far it has drifted. 0 where either attends to nothing.
+    sqrt(`jensen_shannon` / ln 2), a metric (Endres and Schindelin 2003). Of a map and the same map later it is how far
+    it has drifted. 0 where either attends to nothing.
     """
-    one, other = shares(first, mask), shares(second, mask)
-    divergence = entropy((one + other) / 2) - (entropy(one) + entropy(other)) / 2
-    both = (one.sum(dim=-1) > 0) & (other.sum(dim=-1) > 0)
-    return torch.where(both, (divergence / math.log(2)).clamp(0.0, 1.0).sqrt(), 0.0)
+    divergence = jensen_shannon(first, second, mask) / math.log(2)
+    both = attends(first, mask) & attends(second, mask)
+    return torch.where(both, divergence.clamp(0.0, 1.0).sqrt(), 0.0)

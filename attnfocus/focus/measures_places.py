@@ -78,7 +78,7 @@ def coverage(weights: Tensor, mask: Tensor | None = None, queries: Tensor | None
 
 
 def coverage_deviation(weights: Tensor, mask: Tensor | None = None, queries: Tensor | None = None) -> Tensor:
-    """Mean over the keys of |coverage - 1|: 0 if each was looked at once. (..., Q, K) -> (...), 0 to Q + 1.
+    """Mean over the keys of |coverage - 1|: 0 if each was looked at once. (..., Q, K) -> (...), 0 to max(1, Q - 1).
 
     The coverage of Tu et al. 2016 (arXiv:1601.04811, sec. 3.2) with a fertility of 1 for all. 0 without any key.
     """

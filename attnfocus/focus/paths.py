@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attnfocus.focus.measures import shares
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
@@ -63,13 +65,6 @@ def with_residual(weights: Tensor) -> Tensor:
     """0.5 W + 0.5 I: weights (..., L, L), rows divided by their sum; a row of zeros keeps to itself alone."""
     identity = torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
     return 0.5 * torch.where((weights != 0).any(dim=-1, keepdim=True), shares(weights), identity) + 0.5 * identity
-
-
-def shares(weights: Tensor) -> Tensor:
-    """|weights| (..., Q, K) divided by their sums; rows of zeros stay."""
-    sizes = weights.abs()
-    total = sizes.sum(dim=-1, keepdim=True)
-    return sizes / torch.where(total > 0, total, 1.0)
 
 
 def flow(reading: Tensor, layers: Sequence[Tensor]) -> Tensor:

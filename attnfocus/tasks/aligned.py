@@ -21,7 +21,7 @@ ALIGNMENT_ERROR_RATE = "alignment_error_rate"
 
 def aligning_attention(names: Sequence[str]) -> str | None:
     """Which cross-attention is read as an alignment: that of the last layer but one, which translates best in
-    Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 3); the only one where there is one.
+    Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1); the only one where there is one.
     """
     cross = [name for name in names if kind_of(name) == "cross"]
     return cross[max(len(cross) - 2, 0)] if cross else None

@@ -33,6 +33,7 @@ from attnfocus.tasks.gather import (
 from attnfocus.tasks.inspected import Inspected, attention_map
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
+from attnfocus.tasks.reading import num_prepended
 from attnfocus.tasks.regularizing import Look
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class ClassificationTask(Task):
                     special = _special(model, inputs.inputs)
                     for name, weights in output.weights.items():
                         focus.add(name, weights, *_sizes(model, name, inputs.lengths), special)
-                    plausibility.add(inputs.rows, inputs.lengths, output.weights, _num_prepended(model))
+                    plausibility.add(inputs.rows, inputs.lengths, output.weights, num_prepended(model))
                     answered.append((output.logits.argmax(dim=-1), targets))
                     predictions += self._predictions(inputs, output.logits)
                 first.offer(batch)
@@ -180,7 +181,7 @@ class ClassificationTask(Task):
 
     def _shown(self, model: nn.Module, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
         """For each example its weights, cut to what is real, and the tokens that label their axes."""
-        prepended = ("<cls>",) * _num_prepended(model)
+        prepended = ("<cls>",) * num_prepended(model)
         on_cpu = {name: each.float().cpu().numpy() for name, each in weights.items()}
         shown = []
         for number, length in enumerate(inputs.lengths.tolist()):
@@ -226,14 +227,9 @@ def _learned_queries(name: str, number: int) -> tuple[str, ...]:
     return (name,) if number == 1 else tuple(f"{name} {query}" for query in range(number))
 
 
-def _num_prepended(model: nn.Module) -> int:
-    number: int = getattr(model, "num_prepended", 0)
-    return number
-
-
 def _sizes(model: nn.Module, name: str, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
     """How many keys and how many queries of each example are real; None: all queries."""
-    sizes = lengths + _num_prepended(model)
+    sizes = lengths + num_prepended(model)
     return sizes, sizes if _is_self_attention(name) else None
 
 
@@ -242,7 +238,7 @@ def _special(model: nn.Module, inputs: Tensor) -> Tensor:
     ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
     special = ids if inputs.is_floating_point() else is_special(inputs)
     special = F.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
-    return F.pad(special, (_num_prepended(model), 0), value=True)
+    return F.pad(special, (num_prepended(model), 0), value=True)
 
 
 def _class_metrics(answers: Tensor, expected: Tensor, num_classes: int) -> tuple[dict[str, float], list[list[int]]]:

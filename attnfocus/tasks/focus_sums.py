@@ -15,9 +15,7 @@ from attnfocus import focus
 from attnfocus.models.lengths import length_mask
 
 Kind = Literal["self", "cross", "pooling"]
-MOST_QUERIES = (
-    64  # of a longer input's self-attention these many are measured: such maps grow with the square of the length
-)
+MOST_QUERIES = 64  # measured of each map of self-attention: such maps grow with the square of the length
 
 # What a sum is divided by; the others by the number of queries.
 DIVISORS = {
@@ -39,6 +37,9 @@ def focus_sums(
     special: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """For each example and head the sums of the measures and the counts to divide them by, (B, H) or (B, 1).
+
+    Of self-attention over more than `MOST_QUERIES` positions that many queries are measured, evenly spread, and stand
+    for all.
 
     Args:
         weights: (B, H, Q, K), Q and K at least 1.

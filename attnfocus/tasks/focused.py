@@ -65,7 +65,7 @@ class FocusTable:
 
 
 class FocusMeans:
-    """Means of the focus measures: over all real queries or maps, for each head, and over the heads.
+    """Means of the focus measures: over all real queries (see `focus_sums`) or maps, for each head, and over the heads.
 
     A position counts as one that may be attended when the input is long enough to have it; what an attention's own
     pattern forbids is not subtracted. Numbers stay on the device until `table`.

@@ -14,6 +14,7 @@ from torch import Tensor
 from attnfocus.errors import ConfigError
 from attnfocus.focus.paths import decoder_rollout, flow, rollout
 from attnfocus.models.outputs import sides
+from attnfocus.tasks.aligned import aligning_attention
 
 
 def readable(names: Mapping[str, Tensor]) -> list[str]:
@@ -29,20 +30,18 @@ def readable(names: Mapping[str, Tensor]) -> list[str]:
 def default_reading(names: Mapping[str, Tensor]) -> str:
     """The one that is read where none is named.
 
-    Translation: the cross-attention of the last layer but one, as `predict` shows it (Garg et al. 2019, sec. 4.1,
-    arXiv:1909.02074). Classifiers: the pooling, or the last layer.
+    Translation: `aligning_attention`, as `predict` shows it. Classifiers: the pooling, or the last layer.
     """
-    found = readable(names)
     if "pooling" in names:
         return "pooling"
-    return found[-2] if len(found) > 1 and found[-1].endswith(".cross") else found[-1]
+    return aligning_attention(list(names)) or readable(names)[-1]
 
 
 def read(weights: Mapping[str, Tensor], model: Any, mask: Tensor, layer: str | None, head: int | None) -> Tensor:
     """The weights by which the outputs look at the input, the mean over heads or one of them: (B, T, K).
 
     A layer of self-attention in a classifier is read as its pooling reads the layer: the row of `cls` without its own
-    column, or the mean over the real queries.
+    column, the mean over the real queries, or the mean that the pooling's own attention weighs.
 
     Args:
         weights: name -> (B, H, Q, K or 1 + K).
@@ -65,7 +64,7 @@ def read(weights: Mapping[str, Tensor], model: Any, mask: Tensor, layer: str | N
         raise ConfigError(f"head: must be 0 to {num_heads - 1} for {name}, got {head}.")
     of_head = chosen.float().mean(dim=1) if head is None else chosen[:, head].float()
     if name.startswith("layers."):
-        of_head = _readout(model, mask) @ of_head
+        of_head = _top(weights, model, mask) @ of_head
         of_head = of_head[..., num_prepended(model) :]
     return of_head * mask.unsqueeze(1)
 
@@ -121,6 +120,7 @@ def _top(weights: Mapping[str, Tensor], model: Any, mask: Tensor) -> Tensor:
 
 
 def num_prepended(model: Any) -> int:
+    """How many positions, such as that of `cls`, a classifier puts before its input."""
     number: int = getattr(model, "num_prepended", 0)
     return number
 

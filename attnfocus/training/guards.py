@@ -38,13 +38,19 @@ def spike_score(loss: float, losses: Sequence[float]) -> float:
     return (loss - middle) / max(spread, 0.01 * abs(middle), 1e-6)
 
 
+def not_finite(gradients: Gradients) -> str:
+    """Loss and gradient of a step of which one is not finite, and the penalties that are not."""
+    wrong = {name: value for name, value in gradients.penalties.items() if not math.isfinite(value)}
+    penalties = "".join(f", penalty {name} {value:g}" for name, value in wrong.items())
+    return f"loss {gradients.loss:g}{penalties}, gradient norm {gradients.norm:g}: not finite"
+
+
 def non_finite(
     step: int, gradients: Gradients, batches: Sequence[TrainBatch], lr: float, saved: Path | None, tried: str
 ) -> RunError:
-    """The error for a loss or gradient that is not finite: where it came from and where to go on."""
+    """The error for a loss, penalty or gradient that is not finite: where it came from and where to go on."""
     return RunError(
-        f"step {step}: loss {gradients.loss:g}, gradient norm {gradients.norm:g}: not finite. "
-        f"The weights were not updated{tried}.\n"
+        f"step {step}: {not_finite(gradients)}. The weights were not updated{tried}.\n"
         f"  batch: {shown_ids(batches)}\n"
         f"  lr: {lr:g}; last good checkpoint: {saved or 'none yet'}\n"
         "Lower optimizer.lr, set trainer.clip_norm, or use trainer.precision=float32 or trainer.on_non_finite=skip."

@@ -170,8 +170,7 @@ class _Run:
             lr = self.stepper.base_lrs[0] * factor
             tried = f"; {state.recoveries} recoveries were made before" if state.recoveries else ""
             raise guards.non_finite(state.step + 1, gradients, taken, lr, self.keeper.saved_path, tried)
-        problem = f"loss {gradients.loss:g}, gradient norm {gradients.norm:g}: not finite"
-        self.recover(options.on_non_finite, problem, taken)
+        self.recover(options.on_non_finite, guards.not_finite(gradients), taken)
         return True
 
     def is_spike(self, gradients: Gradients, taken: Sequence[TrainBatch]) -> bool:

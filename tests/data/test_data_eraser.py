@@ -47,6 +47,13 @@ def test_tokens_of_a_rationale_are_those_of_the_file(small_data: SmallData) -> N
     assert token_rationale(row, words) == tuple(place in (1, 2, 4, 5) for place in range(10))
 
 
+@pytest.mark.parametrize("place", [0, 4])
+def test_an_empty_evidence_is_none(small_data: SmallData, place: int) -> None:
+    train = review("NEG", evidence(1, 3), evidence(place, place))
+    (row,) = EraserMovies().read(small_data(files(train)), 0).splits["train"]
+    assert [row.input[slice(*span)] for span in row.rationale] == ["dull film"]
+
+
 @pytest.mark.parametrize(
     ("kept", "text", "spans"),
     [

@@ -109,3 +109,16 @@ def test_padding_is_left_out_of_leaving_out():
 
 def test_long_inputs_are_computed_a_few_at_a_time():
     assert [rows_at_once(length) for length in (0, 1, 20, 512, 10_000)] == [128, 128, 128, 16, 1]
+
+
+def test_no_call_of_integrated_gradients_gets_more_rows_than_fit():
+    sizes = []
+
+    def score(given, rows):
+        sizes.append(len(rows))
+        return linear(given, rows)
+
+    count = ROWS_AT_ONCE + 3
+    integrated_gradients(score, vectors(count), torch.zeros(()), num_steps=2)
+    assert max(sizes) <= ROWS_AT_ONCE
+    assert sum(sizes) == 4 * count  # two points, and both ends

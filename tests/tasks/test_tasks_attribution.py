@@ -131,6 +131,17 @@ def test_on_a_linear_model_every_method_tells_the_truth():
                 np.testing.assert_allclose(attributions[number].scores, truth, rtol=1e-4, atol=1e-6)
 
 
+def test_a_layer_is_read_as_the_pooling_weighs_it():
+    codec = label_codec()
+    model = shaken(classifier("TransformerClassifier", codec, num_layers=1, pooling="attention"))
+    task, examples = ClassificationTask(codec), codec.encode_rows(rows(LABELLED))[1:2]
+    (found,) = attribute(task, model, examples, "attention", AttributionOptions(layer="layers.0"))
+    (inspected,) = task.inspect(model, [batch_of(examples)])
+    layer, pooling = (each.weights.mean(axis=0) for each in inspected.maps)  # means over heads
+    np.testing.assert_allclose(found.scores, pooling @ layer, rtol=1e-5)
+    assert not np.allclose(found.scores, layer.mean(axis=0))
+
+
 def test_attention_times_gradient_of_a_weighted_mean_is_what_each_position_adds():
     task, model, examples = linear_classifier()
     with torch.no_grad():

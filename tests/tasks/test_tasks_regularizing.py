@@ -251,7 +251,8 @@ def test_accumulated_steps_log_and_learn_the_same_as_whole_ones(tmp_path):
         assert second.penalties == pytest.approx(first.penalties, rel=1e-4)
         assert second.loss == pytest.approx(first.loss, rel=1e-4)
     for name, tensor in whole.items():
-        torch.testing.assert_close(pieces[name], tensor, rtol=1e-3, atol=3e-4)
+        if not name.endswith("key_projection.bias"):  # moves no weight: its gradient is rounding, which Adam enlarges
+            torch.testing.assert_close(pieces[name], tensor, rtol=1e-3, atol=1e-4)
 
 
 def test_penalties_are_logged_beside_the_loss(tmp_path):

@@ -130,6 +130,23 @@ def test_a_rise_too_small_to_matter_is_no_spike_however_unusual_it_is():
     assert spike_score(20.0, learning) > 20
 
 
+class PenalizedTask(ToyTask):
+    """A loss as ever, and two penalties of which one is no number."""
+
+    def step(self, model, batch, optimizer_step=1):
+        output = super().step(model, batch, optimizer_step)
+        penalties = {"entropy": 0 * output.loss_sum, "guided": math.nan * output.loss_sum}
+        return type(output)(output.loss_sum, output.num_targets, penalties)
+
+
+def test_a_penalty_that_is_no_number_is_named(tmp_path):
+    run = Toy(tmp_path, OPTIONS, task=PenalizedTask())
+    with pytest.raises(
+        RunError, match=r"step 1: loss [0-9.]+, penalty guided nan, gradient norm nan: not finite\. The"
+    ):
+        run.run()
+
+
 class SpikyTask(ToyTask):
     """The loss of features beyond any that the toy draws is a thousand times larger."""
 
