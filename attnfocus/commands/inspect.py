@@ -68,6 +68,12 @@ def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
     with open_input(config.input) as lines:
         texts = list(islice(lines, config.num_examples))
+        has_more = config.input != "-" and next(lines, None) is not None  # a pipe may not have ended
+    if has_more:
+        print(
+            f"attnfocus: input: there are more lines than num_examples={config.num_examples}, which are not shown.",
+            file=sys.stderr,
+        )
     if not texts:
         raise ConfigError("input: there is no line in it. Give one input per line, or text='...'.")
     return texts, None

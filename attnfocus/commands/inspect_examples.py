@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnfocus.commands.faithfulness import load_faithfulness, load_verdict
-from attnfocus.config.nearest import did_you_mean, nearest
+from attnfocus.config.nearest import did_you_mean
 from attnfocus.data import collate
 from attnfocus.data.codec import Encoded, VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError
@@ -59,8 +59,10 @@ def inspect_examples(run: "Run", examples: Sequence[Encoded], choice: Choice) ->
 
     Raises:
         ConfigError: no attention or head is meant by `choice`.
-        DataError: none of the examples can be answered.
+        DataError: none of the examples can be answered, or there is none.
     """
+    if not examples:
+        raise DataError("there is no input to show.")
     found = tuple(_inspected(run, example, choice) for example in examples)
     if all(each.prediction.skipped is not None for each in found):
         raise DataError(f"input {found[0].prediction.id}: {found[0].prediction.skipped}. There is nothing to show.")
@@ -87,6 +89,8 @@ def _inspected(run: "Run", example: Encoded, choice: Choice) -> Inspected:
     answer = next(iter(run.task.inspect(run.model, [batch], decoding=run.setup.config.decoding)))
     if answer.prediction.skipped is not None or not (answer.maps or answer.prediction.text):
         return answer  # an output without a token has no maps
+    if answer.maps and "attention" not in choice.methods:
+        chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
     maps = [each for method in choice.methods for each in _maps_of(run, example, answer, method, choice)]
     return replace(answer, maps=tuple(maps))
 
@@ -109,15 +113,15 @@ def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...
     named = [each for each in maps if choice.layer is None or is_part(str(choice.layer), each.name)]
     if not named:
         names = [each.name for each in maps]
-        near = nearest(str(choice.layer), names, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        parts = dict.fromkeys(part for name in names for part in name.split("."))
+        hint = did_you_mean(str(choice.layer), [*names, *parts])
         raise ConfigError(
             f"layer: {choice.layer} is no attention of this run.{hint} There are: {', '.join(names)}; "
             "a part of a name means all that have it."
         )
     if choice.head is None:
         return tuple(named)
-    found = tuple(_one_head(each, choice.head) for each in named if choice.head < len(each.heads))
+    found = tuple(_one_head(each, choice.head) for each in named if 0 <= choice.head < len(each.heads))
     if not found:
         most = max(len(each.heads) for each in named)
         raise ConfigError(f"head: must be {'0' if most == 1 else f'0 to {most - 1}'} in this run, got {choice.head}.")

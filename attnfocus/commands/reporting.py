@@ -203,7 +203,10 @@ def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:
         "optimizer": config.optimizer,
         "scheduler": config.scheduler,
         "trainer": vars(config.trainer),
-        "focus": {name: vars(term) for name, term in config.focus.terms.items()},
+        "focus": {
+            **{name: vars(term) for name, term in config.focus.terms.items()},
+            **({"sigma_reparametrization": True} if config.focus.sigma_reparametrization else {}),
+        },
         "seed": config.seed,
     }
     options = {key: value for key, value in flat(sections).items() if key.split(".")[-1] != "_target_"}

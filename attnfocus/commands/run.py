@@ -123,14 +123,18 @@ class Run:
             method: one of `attnfocus.tasks.METHODS`, or several; None: attention and gradient_input.
 
         Raises:
-            ConfigError: a layer, head or method that there is not.
-            DataError: no input can be answered; or as `evaluate`.
+            ConfigError: a layer, head or method that there is not; texts and a split; no number of examples.
+            DataError: no input can be answered, or there is none; or as `evaluate`.
         """
         choice = Choice(layer, head, check_methods(method))
         if texts is None:
             split = split or "test"
+            if num_examples < 1:
+                raise ConfigError(f"num_examples: must be > 0, got {num_examples}.")
             examples = self._prepared(split).splits[split][:num_examples]
         else:
+            if split is not None:
+                raise ConfigError("texts and split: choose one of them.")
             clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
             examples = [self.codec.encode_input(clean_text(text, clean), str(n)) for n, text in enumerate(given, 1)]
         return inspect_examples(self, examples, choice)

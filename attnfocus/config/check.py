@@ -134,7 +134,7 @@ class Checker:
 
     def _sequence(self, key: str, value: Any, kind: type, items: tuple[Any, ...]) -> Any:
         if not isinstance(value, (list, tuple)):
-            self.problems.append(f"{key}: must be a list, got {_show(value)}.")
+            self.problems.append(f"{key}: must be a list such as [a,b], got {_show(value)}.")
             return None
         if kind is tuple and Ellipsis not in items:
             if len(items) != len(value):

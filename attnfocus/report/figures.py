@@ -23,7 +23,7 @@ from matplotlib.figure import Figure  # isort: skip
 
 DPI = 100
 COLORS = colormaps["viridis"].with_extremes(bad="#bbbbbb")  # even steps, safe for colour-blind readers, fine in gray
-SIGNED_COLORS = colormaps["PuOr_r"].with_extremes(bad="#bbbbbb")  # white is 0, orange above, purple below
+SIGNED_COLORS = colormaps["PuOr"].with_extremes(bad="#bbbbbb")  # white is 0, purple above, orange below, as on the page
 MAX_POSITIONS = 400  # of an axis; what comes after is cut, and the title says so
 MAX_HEADS = 16
 MAX_LABEL_CELLS = 14

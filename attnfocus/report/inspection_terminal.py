@@ -14,7 +14,7 @@ from attnfocus.report.console import break_words, is_plain, say, writable
 from attnfocus.report.inspection import Inspection, likelihood, title_of
 from attnfocus.report.text import focus_phrase, num_cells, number, shorten
 from attnfocus.tasks import FocusMap, Inspected
-from attnfocus.tasks.focused import focus_table
+from attnfocus.tasks.focused import focus_table, kind_of
 
 NUM_READ = 3  # keys that are named for each query
 SPACE_MARK = "▁"  # how tokens show a blank
@@ -42,7 +42,7 @@ def print_inspection(console: Console, inspection: Inspection) -> None:
             if method == methods[0] or not _is_sequence(best_map(maps)):
                 _print_map(console, maps)
             else:
-                say(console, f"   {title_of(maps[0])}: on the page", style="dim")
+                say(console, f"   {title_of(maps[0])}: method={method} prints it", style="dim")
     if inspection.verdict is not None:
         say(console, "")
         say(console, inspection.verdict, style="bold")
@@ -54,7 +54,7 @@ def best_map(maps: Sequence[FocusMap]) -> FocusMap:
     The cross-attention of the last layer but one (Garg et al. 2019, sec. 4.1, arXiv:1909.02074); else the pooling,
     which comes last, or the last layer.
     """
-    crossing = [each for each in maps if each.name.endswith("cross")]
+    crossing = [each for each in maps if kind_of(each.name) == "cross"]
     return crossing[-2] if len(crossing) > 1 else [*maps, *crossing][-1]
 
 
@@ -127,7 +127,10 @@ def _sequence(console: Console, each: FocusMap, weights: np.ndarray) -> list[Tex
                 _append(line, piece, float(weight), largest)
         else:
             most = np.argsort(-np.abs(row), kind="stable")[:NUM_READ]
-            line.append(writable(console, "  ".join(f"{names[key]} {row[key]:.2f}" for key in most)))
+            read = [writable(console, f"{names[key]} {row[key]:.2f}") for key in most]
+            while len(read) > 1 and line.cell_len + num_cells("  ".join(read)) > console.width:
+                read.pop()
+            line.append("  ".join(read))
         lines.append(line)
     return lines
 
@@ -145,9 +148,10 @@ def _label(token: str) -> str:
 
 
 def _distinct(tokens: Sequence[str]) -> list[str]:
-    """The tokens, those that occur more than once with their place: `9@14`."""
+    """The tokens, long ones shortened, those that occur more than once with their place: `9@14`."""
     counts = Counter(tokens)
-    return [_label(token) + (f"@{place}" if counts[token] > 1 else "") for place, token in enumerate(tokens, 1)]
+    places = [f"@{place}" if counts[token] > 1 else "" for place, token in enumerate(tokens, 1)]
+    return [shorten(_label(token), _MAX_LABEL) + place for token, place in zip(tokens, places, strict=True)]
 
 
 def _append(line: Text, piece: str, weight: float, largest: float) -> None:

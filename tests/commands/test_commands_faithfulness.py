@@ -126,7 +126,9 @@ def test_what_was_measured_before_more_training_counts_no_more(tmp_path: Path) -
     assert load_faithfulness(tmp_path, 4) == {}
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"metrics": 1}', '{"metrics": {"a": "b"}}', "\xff"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"step": 3, "metrics": 1}', '{"step": 3, "metrics": {"a": "b"}}', '{"step": 3}\xff']
+)
 def test_a_damaged_file_counts_as_none(content: str, tmp_path: Path) -> None:
     (tmp_path / FAITHFULNESS_FILE).write_text(content, encoding="latin-1")
     assert load_faithfulness(tmp_path, 3) == {}

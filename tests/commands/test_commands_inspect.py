@@ -89,11 +89,14 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
     assert done.returncode == 0, done.stderr
     assert "skipped: empty input" in done.stdout
     assert "3  5 May 2000" in done.stdout
+    assert "more lines" not in done.stderr
     assert "mean of" not in done.stdout
     assert not list(dates.glob("inspect"))
     piped = attnfocus("inspect", f"run={dates}", "input=-", "files=[]", "num_examples=1", input="a\nb\n")
     assert "1  a" in piped.stdout
     assert "2  b" not in piped.stdout
+    part = attnfocus("inspect", f"run={dates}", "input=lines.txt", "files=[]", "num_examples=1", "layer=0.cross")
+    assert "there are more lines than num_examples=1, which are not shown" in part.stderr
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,7 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
     [
         (["text=a", "method=atention"], ["method: atention is none. Did you mean attention?", "gradient_input"]),
         (["text=a", "layer=decoder.layer.0.cross"], ["layer: ", "Did you mean decoder.layers.0.cross?", "encoder"]),
+        (["text=a", "layer=croos", "method=gradient_input"], ["layer: croos is no attention", "Did you mean cross?"]),
         (["text=a", "layer=7"], ["layer: 7 is no attention of this run.", "decoder.layers.1.self"]),
         (["text=a", "head=99"], ["head: must be 0 to ", "got 99"]),
         (["text=a", "head=-1"], ["head: must be null or >= 0, got -1"]),
@@ -109,6 +113,7 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
         (["input=nowhere.txt"], ["input: ", "cannot be read"]),
         (["input=/dev/null"], ["input: there is no line in it"]),
         (["text=a", "files=[pdf]"], ["files", "html"]),
+        (["text=a", "files=html"], ["files: must be a list such as [a,b], got 'html'"]),
         (["text=a", "output=/dev/null/x"], ["output: cannot write to /dev/null/x"]),
         (["text=" + "a" * 2100], ["input of 2100 tokens; at most 2048 can be shown"]),
     ],
@@ -154,6 +159,18 @@ def test_the_library_gives_what_the_command_prints(dates: Path, tmp_path: Path) 
     assert all(each.heads == (0,) for example in shown for each in example.maps)
 
 
+def test_the_library_refuses_what_the_command_would(dates: Path) -> None:
+    run = package.load(dates, device="cpu")
+    with pytest.raises(DataError, match="there is no input to show"):
+        run.inspect([])
+    with pytest.raises(ConfigError, match="num_examples: must be > 0, got -1"):
+        run.inspect(num_examples=-1)
+    with pytest.raises(ConfigError, match="head: must be 0 to 7 in this run, got -1"):
+        run.inspect("a", head=-1)
+    with pytest.raises(ConfigError, match="texts and split: choose one"):
+        run.inspect("a", split="test")
+
+
 def test_the_verdict_of_an_evaluation_is_shown(vectors: Path) -> None:
     assert package.load(vectors, device="cpu").inspect(num_examples=1).verdict is None
     step = package.load(vectors, device="cpu").step
@@ -178,7 +195,6 @@ def test_a_layer_is_any_part_of_a_name() -> None:
 
 
 def test_a_head_that_only_some_attentions_have_shows_those() -> None:
-
     many, one = (
         attention_map(name, np.ones((n, 1, 1)), ("q",), ("k",)) for name, n in (("layers.0", 4), ("pooling", 1))
     )

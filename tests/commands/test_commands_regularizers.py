@@ -29,6 +29,7 @@ def test_penalties_are_logged_the_path_is_told_once_and_evaluation_gives_the_sam
     assert not any(name.startswith("penalty") for line in lines_of(run, "test") for name in line)
     [events] = run.glob("events.out.tfevents.*")
     assert b"train/penalty/guided" in events.read_bytes()
+    assert b"focus.sigma_reparametrization" in events.read_bytes()
     told = (run / "train.log").read_text(encoding="utf-8").count("weights were asked for, and no other path holds them")
     assert told == 1
     done = attnfocus("evaluate", f"run={run}", "format=json", cwd=tmp_path)

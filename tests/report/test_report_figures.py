@@ -89,6 +89,14 @@ def test_nan_is_gray_and_all_zero_is_drawn():
     pixels(heat_map(np.full((1, 2, 2), np.nan), "ab", "xy"))
 
 
+def test_what_takes_away_is_orange_as_on_the_page_and_zero_is_white() -> None:
+    figure = heat_map(np.array([[[-1.0, 0.0, 0.5]]]), "a", "xyz")
+    (red, _, blue), zero, (other_red, _, other_blue) = (color_at(figure, 0, 0, key) for key in range(3))
+    assert red > blue
+    assert min(zero) > 240
+    assert other_blue > other_red
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (0, 2, 2), (1, 0, 3), (1, 3, 0)])
 def test_what_cannot_be_drawn_is_refused_by_its_shape(shape):
     with pytest.raises(ValueError, match=r"\(heads, queries, keys\)"):

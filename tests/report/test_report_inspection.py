@@ -249,6 +249,19 @@ def test_lines_fit_eighty_columns_also_with_wide_characters(source: str) -> None
     assert max(num_cells(line) for line in lines) <= 80
 
 
+@pytest.mark.parametrize("width", [50, 80])
+def test_lines_of_long_words_fit_too(width: int) -> None:
+    keys = [f"extraordinarily{number}" for number in range(9)]
+    lines = drawn(Inspection(FACTS, "text", (example(focus_map(["unbelievably"] * 2, keys), source="short"),)), width)
+    found = lines.export_text(styles=False).splitlines()
+    assert max(num_cells(line) for line in found) <= width
+    assert any("extraordinari" in line for line in found)
+
+
+def test_what_the_screen_leaves_out_tells_how_it_is_seen() -> None:
+    assert "gradient input: method=gradient_input prints it" in printed(sequence())
+
+
 def test_the_screen_shades_what_is_read() -> None:
     weights = np.array([[[0.0, 1.0]]], dtype=np.float32)
     made = replace(focus_map(("pooling",), ("dull", "bright"), name="pooling"), weights=weights)

@@ -1,6 +1,7 @@
 """The page of an inspection in a real browser: it loads, draws, answers mouse and keyboard, and runs no token."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,34 @@ def test_an_output_token_shades_what_it_reads(show: Any) -> None:
     assert float(first) == pytest.approx(row.max(), abs=6e-4)
     shades = page.eval_on_selector_all("#keys span", "all => all.map((each) => each.style.backgroundColor)")
     assert len(set(shades)) > 2
+
+
+def test_a_chosen_token_of_a_long_text_is_in_sight(show: Any) -> None:
+    words = [f"word{number}" for number in range(900)]
+    page = show(Inspection(FACTS, "text", (example(focus_map(("label",), words, name="pooling")),)))
+    page.focus("#keys")
+    page.keyboard.press("End")
+    box, token = (page.locator(place).bounding_box() for place in ("#keys", "#keys span.chosen"))
+    assert box["y"] <= token["y"] <= box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "last"])
+def test_a_test_of_faithfulness_is_advised_where_it_would_be_kept(show: Any, checkpoint: str) -> None:
+    found = replace(sequence(), verdict=None, facts={**FACTS, "checkpoint": checkpoint})
+    told = show(found).inner_text("#verdict")
+    assert ("attnfocus evaluate run=/runs/one faithfulness=true" in told) == (checkpoint == "best")
+    assert ("of the best checkpoint" in told) == (checkpoint == "last")
+
+
+def test_a_browser_that_cannot_unpack_the_weights_says_so(browser: Any, tmp_path: Path) -> None:
+    sequence().save(tmp_path, ["html"])
+    tab = Watched(browser)
+    tab.page.add_init_script("delete window.DecompressionStream")
+    tab.page.goto((tmp_path / "index.html").as_uri())
+    assert "too old" in tab.page.inner_text("#note")
+    assert tab.page.is_hidden("#matrix-part")
+    assert tab.complaints == []
+    tab.close()
 
 
 def test_heads_and_focus_rows_can_be_chosen(show: Any) -> None:

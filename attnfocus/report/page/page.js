@@ -337,7 +337,9 @@
   function drawTrust() {
     const figures = Object.entries(data.faithfulness);
     const command = element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`);
-    $("verdict").replaceChildren(...(data.verdict ? [data.verdict] : ["Not tested for these weights. This does: ", command]));
+    const untested = data.run.checkpoint === "best" ? ["Not tested for these weights. This does: ", command]
+      : ["Not tested for these weights: only what was found of the best checkpoint is kept."];
+    $("verdict").replaceChildren(...(data.verdict ? [data.verdict] : untested));
     $("faithfulness").parentElement.parentElement.hidden = !figures.length;
     $("faithfulness").replaceChildren(...figures.map(([measure, value]) => {
       const row = element("tr");
@@ -356,7 +358,6 @@
     if (isNewExample) state.map = alike(data.examples[before.example].maps[before.map]);
     const map = example().maps[state.map];
     if (!map) return showNone();
-    if (isNewExample && before.head >= map.heads.length) state.head = -1;
     if (isNewMap && !("head" in change)) state.head = state.head < map.heads.length ? state.head : -1;
     if (map.heads.length < 2) state.head = -1;
     await decode(map);
@@ -458,6 +459,7 @@
       else state[side] = state[side] < 0 ? 0 : within(state[side] + move, number());
       event.preventDefault();
       point();
+      $(side === "query" ? "queries" : "keys").querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
       if (side === "query" && state.query >= 0 && state.key < 0) $("readout").textContent = `${label(view.queries[state.query])} is chosen`;
     };
   }
@@ -529,6 +531,12 @@
     options($("example"), data.examples.map((each, number) => [number, `${number + 1}  ${shown(each.source)}`]), 0);
     makeRamps();
     drawTrust();
+    if (!window.DecompressionStream) {
+      showNone();
+      $("note").hidden = false;
+      $("note").textContent = "This browser is too old to unpack the weights. The same numbers are in inspect.json.";
+      return undefined;
+    }
     listen();
     return choose({ example: 0 });
   }
