@@ -24,7 +24,8 @@ SMALL = {
     "rnn_classifier": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
 }
 SMALL["pooling_classifier"] = ("trainer.max_epochs=1",)
-NAMED = re.compile(r"(dataset|experiment)=(multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies)")
+NAMED_SETS = "multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies"
+NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
 SMALL_NAMED = (
     "dataset.clean.max_train_rows=100",
     "decoding.beam_size=1",
