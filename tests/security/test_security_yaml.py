@@ -45,10 +45,10 @@ BOMBS = {
 def test_a_bomb_is_refused_at_once(bomb: str, tmp_path: Path) -> None:
     path = tmp_path / "bomb.yaml"
     path.write_text(BOMBS[bomb])
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read_yaml(path)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -70,9 +70,9 @@ def test_a_bomb_in_a_run_directory_is_refused(
 ) -> None:
     (copy / "config.yaml").write_text(BOMBS[bomb])
     for arguments in (["evaluate", f"run={copy}"], ["predict", f"run={copy}"], ["train", f"resume={copy}"]):
-        began = time.perf_counter()
+        began = time.process_time()
         assert command(*arguments) == 2
-        assert time.perf_counter() - began < 5 * SECONDS  # the command line is composed before
+        assert time.process_time() - began < 5 * SECONDS  # the command line is composed before
         assert "config.yaml" in capsys.readouterr().err
 
 
@@ -87,10 +87,10 @@ INTERPOLATIONS = {
 
 @pytest.mark.parametrize("kind", INTERPOLATIONS)
 def test_interpolations_that_unfold_are_refused_at_once(kind: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ConfigError, match="interpolations"):
         check_interpolations(INTERPOLATIONS[kind])
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_a_bomb_of_interpolations_in_a_group_is_refused(attnfocus: Command, tmp_path: Path) -> None:
