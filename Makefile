@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= model=seq2seq attention=additive
 
-.PHONY: train test lint types fast slow clean
+.PHONY: train test lint types fast slow docs clean
 
 train: $(VENV)/.installed
 	$(BIN)/attnfocus train $(ARGS)
@@ -19,10 +19,14 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 fast: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not docs"
 
 slow: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m slow
+
+# Every command of the pages under docs/, which takes some minutes more.
+docs: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

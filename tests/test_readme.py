@@ -42,8 +42,16 @@ def commands_of(page: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-COMMANDS = sorted({command for page in PAGES if page.exists() for command in commands_of(page)})
-RUNNABLE = [command for command in COMMANDS if not SETUP.match(command)]
+def runnable(pages: list[Path]) -> list[str]:
+    found = {command for page in pages if page.exists() for command in commands_of(page)}
+    return sorted(command for command in found if not SETUP.match(command))
+
+
+OF_README = runnable(PAGES[:2])
+RUNNABLE = [
+    *(pytest.param(command, marks=pytest.mark.slow) for command in OF_README),
+    *(pytest.param(command, marks=pytest.mark.docs) for command in runnable(PAGES[2:]) if command not in OF_README),
+]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +101,6 @@ def made_small(command: str) -> str:
     return f"{command} {' '.join(SMALL[model.group(1) if model else 'seq2seq'])}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", RUNNABLE)
 def test_the_command_works(command: str, workplace: Path) -> None:
     if NAMED.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
