@@ -10,6 +10,7 @@ class UserError(ValueError):
     """An error that the user can act on: shown as a message, never as a traceback."""
 
     exit_code = 2
+    is_told: bool | None = None  # whether another process of a job shows it; None: all have it, and the first does
 
 
 class ConfigError(UserError):

@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if debug:
             traceback.print_exc()
-        print(_readable(f"attnfocus: {error}"), file=sys.stderr)
+        if not (_is_further_process() if error.is_told is None else error.is_told):
+            print(_readable(f"attnfocus: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("attnfocus: interrupted.", file=sys.stderr)
@@ -51,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = f"attnfocus: {type(error).__name__}: {line}"
         print(_readable(told), "Run it again with --debug for the traceback.", sep="\n", file=sys.stderr)
         return 1
+
+
+def _is_further_process() -> bool:
+    """Whether torchrun has started this process beside the first, which has the same command line."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def _readable(message: str) -> str:

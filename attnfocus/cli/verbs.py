@@ -138,7 +138,7 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
     if bare:
         key = BARE_KEYS[verb]
         values[key] = [*(values[key] if isinstance(values[key], list) else [values[key]]), *bare]
-    if verb == "bench":  # composes its attentions itself, those of the user's own folder among them
+    if verb in ("bench", "train"):  # which compose attentions themselves, or start more processes like this one
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     command = import_module(f"attnfocus.commands.{verb}")

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from attnfocus.commands.answers import Answer
-from attnfocus.tasks.translation import text_scorers
+from attnfocus.tasks.text_metrics import text_scorers
 
 CONFIDENCE = 0.95
 RIGHT_METRICS = {"translation": "exact_match", "classification": "accuracy"}  # the share of answers that are right

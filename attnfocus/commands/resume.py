@@ -23,6 +23,8 @@ CHANGEABLE = (
     "decoding.",
     "focus.num_samples",
     "device",
+    "distributed",
+    "distributed.",
     "attention.path",
     "trust",
     "resume",

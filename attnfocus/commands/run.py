@@ -1,7 +1,8 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from attnfocus.data.batches import example_lengths
 from attnfocus.data.codec import Codec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.events import Sample
 from attnfocus.report.inspection import Inspection
 from attnfocus.tasks import (
     Attribution,
     AttributionOptions,
+    Candidate,
     Evaluation,
     Faithfulness,
     Prediction,
@@ -29,11 +32,14 @@ from attnfocus.tasks import (
     attribute,
     measure_faithfulness,
 )
+from attnfocus.tasks.tally import add_up, pack, unpack
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.average import mean_weights
+from attnfocus.training.distributed import Processes
 from attnfocus.training.tensors import load_model_tensors
 
 CHECKPOINTS = "checkpoints"
+TALLIED = (Prediction, Candidate, Sample)  # what tallies hold besides numbers
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
@@ -253,8 +259,22 @@ def evaluate_split(
     split: str,
     decoding: DecodingOptions,
     num_samples: int = 0,
+    processes: Processes | None = None,
 ) -> Evaluation:
-    """Metrics of one split, and its first examples as samples."""
-    batches = Batches(prepared.splits[split], plan_of(setup, prepared, split).fixed())
-    on_device = (batch.to(setup.device) for batch in batches)
-    return task.evaluate(model, on_device, decoding=decoding, num_samples=num_samples)
+    """Metrics of one split, and its first examples as samples.
+
+    Of several processes each answers every so manieth batch; the first puts together what is one evaluation to the
+    bit, of which the others learn the metrics.
+    """
+    processes = processes or Processes()
+    groups = plan_of(setup, prepared, split).fixed()[processes.rank :: processes.size]
+    on_device = (batch.to(setup.device) for batch in Batches(prepared.splits[split], groups))
+    tally = task.tally(model, on_device, decoding, num_samples)
+    if processes.size == 1:
+        return task.conclude(tally, num_samples)
+    evaluation = Evaluation({}, [])
+    parts = processes.gathered(lambda: pack(tally, TALLIED))
+    if parts is not None:
+        evaluation = task.conclude(add_up([unpack(part, TALLIED) for part in parts]), num_samples)
+    metrics = json.loads(processes.shared(lambda: json.dumps(evaluation.metrics)))
+    return replace(evaluation, metrics=metrics)

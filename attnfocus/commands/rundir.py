@@ -33,6 +33,7 @@ FILE_OPTIONS = (
 )  # of sources
 VECTOR_OPTIONS = ("vectors", "target_vectors")  # of model.embedding
 FINGERPRINTS_FILE = "fingerprints.json"
+LEFT_OUT = ("resume", "run_dir", "trust", "config_dir", "distributed")  # of config.yaml: what changes no result
 
 
 def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FOLDER) -> Path:
@@ -75,8 +76,8 @@ def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
 
 
 def config_to_save(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fully resolved, with secrets redacted and what belongs to the command line alone left out."""
-    kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "trust")}
+    """Fully resolved, with secrets redacted and what belongs to one command alone left out."""
+    kept = {key: value for key, value in values.items() if key not in LEFT_OUT}
     return redact(_with_absolute_paths(kept), with_references=True)
 
 

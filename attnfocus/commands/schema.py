@@ -9,6 +9,7 @@ from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from attnfocus.report.inspection import InspectFile
+from attnfocus.training.distributed import DistributedOptions
 from attnfocus.training.options import TrainerOptions
 
 
@@ -56,6 +57,7 @@ class TrainConfig:
     trainer: TrainerOptions
     decoding: DecodingOptions
     focus: FocusOptions
+    distributed: DistributedOptions = field(default_factory=DistributedOptions)
     paths: Paths = field(default_factory=Paths)
     seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
     device: str = "auto"
@@ -64,6 +66,7 @@ class TrainConfig:
     max_jobs: PositiveInt
     trust: list[str] = field(default_factory=list)
     choices: Any = field(default_factory=dict)  # group -> name of its choice; noted by the command line, for names
+    config_dir: str | None = None  # the user's own groups; noted by the command line
 
 
 @dataclass(kw_only=True)

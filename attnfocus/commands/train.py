@@ -1,6 +1,7 @@
 """`attnfocus train`: data, model, loop, test. The whole recipe reads on one screen."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from torch import nn
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Epochs
 from attnfocus.commands.drift import FocusDrift
+from attnfocus.commands.job import check_processes, require_same_data, run_of_job
+from attnfocus.commands.launch import launch
 from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.commands.reporting import RunReport
-from attnfocus.commands.resume import resumed_values, run_to_resume
+from attnfocus.commands.resume import AUTO, resumed_values, run_to_resume
 from attnfocus.commands.run import CHECKPOINTS, evaluate_split, plan_of, prepare_data
 from attnfocus.commands.rundir import (
     DATA_FOLDER,
@@ -25,40 +28,75 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.regularizing import require_alignments
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
+from attnfocus.training.distributed import Processes, joined, was_launched
+from attnfocus.training.tensors import load_model_tensors, model_tensors
 
 
 def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
-    """Trains from scratch, or goes on with `resume`.
+    """Trains from scratch, or goes on with `resume`; in several processes if they are asked for.
 
     Returns:
         The exit code.
     """
-    resume_dir = run_to_resume(values)
-    if resume_dir is not None:
-        values = resumed_values(resume_dir, values, overrides)
+    if not was_launched() and not values["distributed"]["strategy"]:
+        return run_here(values, overrides, Processes())
+    setup = check_train(values, values.get("trust", ()))
+    if not was_launched():
+        return launch(setup.config.distributed, setup.device, values, overrides)
+    check_processes(setup)
+    with joined(setup.config.distributed, setup.device) as processes:
+        return run_here(values, overrides, processes)
+
+
+def run_here(values: dict[str, Any], overrides: Sequence[str], processes: Processes) -> int:
+    """This process's part of the run. The first decides where it is written."""
+    resume_dir, values = _to_resume(values, overrides, processes)
     setup = check_train(values, values.get("trust", ()))
     seed_everything(setup.config.seed)
     if resume_dir is None:
         check_vectors(setup)
     codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
     prepared = prepare_data(setup, codec)
+    require_same_data(prepared, processes)
     require_alignments(setup.config.focus, (example.row for example in prepared.splits["train"]))
     # A run that was killed before its first checkpoint starts anew, with the vectors.
     is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
     vectors = vectors_of(setup, prepared.codec) if is_new else {}
-    if resume_dir is None:
-        run_dir = new_run_dir(setup.config.run_dir, setup.config.paths.outputs, setup.name)
-        prepared.codec.save(run_dir / DATA_FOLDER)
-        save_fingerprints(run_dir, prepared)
-    else:
-        run_dir = resume_dir
-        check_fingerprints(run_dir, prepared)
-    save_config(run_dir, values)
-    return train(setup, prepared, run_dir, vectors, is_resumed=resume_dir is not None)
+
+    def begin() -> str:
+        if resume_dir is None:
+            folder = new_run_dir(setup.config.run_dir, setup.config.paths.outputs, setup.name)
+            prepared.codec.save(folder / DATA_FOLDER)
+            save_fingerprints(folder, prepared)
+        else:
+            folder = resume_dir
+            check_fingerprints(folder, prepared)
+        save_config(folder, values)
+        return str(folder)
+
+    run_dir = Path(processes.shared(begin))
+    return train(setup, prepared, run_dir, vectors, processes, is_resumed=resume_dir is not None)
+
+
+def _to_resume(
+    values: dict[str, Any], overrides: Sequence[str], processes: Processes
+) -> tuple[Path | None, dict[str, Any]]:
+    """The run to go on with, if any, and the configuration to train with."""
+    restarted = processes.shared(lambda: str(run_of_job(values) or ""))
+    if restarted:  # all processes were started anew, with the command of the first time
+        return Path(restarted), resumed_values(Path(restarted), {**values, "resume": AUTO}, overrides)
+    found = processes.shared(lambda: str(run_to_resume(values) or ""))
+    return (Path(found), resumed_values(Path(found), values, overrides)) if found else (None, values)
 
 
 def train(
-    setup: Setup, prepared: Prepared, run_dir: Path, vectors: Mapping[str, WordVectors], *, is_resumed: bool
+    setup: Setup,
+    prepared: Prepared,
+    run_dir: Path,
+    vectors: Mapping[str, WordVectors],
+    processes: Processes,
+    *,
+    is_resumed: bool,
 ) -> int:
     """Trains in `run_dir`, tests the best checkpoint, writes the summary.
 
@@ -73,35 +111,53 @@ def train(
     if newest is None:  # else the vectors are in the checkpoint
         prepared.report.extend(fill_tables(setup, model, vectors))
     freeze_tables(setup, model)
-    plan = plan_of(setup, prepared, "train")
-    epochs = Epochs(prepared.splits["train"], plan)
+    processes.divide(model)
+    epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), processes.rank, processes.size)
     _, direction = monitored(trainer, task)
     append_from_step = (newest.step if newest else 0) if is_resumed else None
     drift = FocusDrift(run_dir, prepared, config.focus.num_samples)
-    with RunReport(run_dir, setup, prepared, model, append_from_step) as report:
+
+    # Decoding asks for more than whole passes: it needs all weights in one place.
+    answering = setup.model(**prepared.codec.dims()).to(setup.device) if processes.holds_part else model
+
+    def evaluate(trained: nn.Module) -> Evaluation:
+        if processes.holds_part:
+            load_model_tensors(answering, model_tensors(trained))
+            trained = answering
+        found = validate(setup, task, trained, prepared, processes)
+        return drift.added(found, task, trained) if processes.is_first else found
+
+    told = RunReport(run_dir, setup, prepared, model, append_from_step) if processes.is_first else nullcontext()
+    with told as report:
         result = fit(
             model,
             task,
             optimizer=setup.optimizer(model.parameters()),
             scheduler=setup.scheduler(trainer.total_steps(len(epochs(0))), direction),
             batches=epochs,
-            evaluate=lambda trained: drift.added(validate(setup, task, trained, prepared), task, trained),
+            evaluate=evaluate,
             options=trainer,
             store=store,
             device=setup.device,
             seed=config.seed,
-            listeners=[drift, *report.listeners],
+            listeners=[] if report is None else [drift, *report.listeners],
             resume=is_resumed,
+            processes=processes,
         )
         test = None
         if result.exit_code == 0 and "test" in prepared.splits:
-            store.load("best" if result.best else "last").load_model(model)
-            test = evaluate_split(setup, task, model, prepared, "test", config.decoding, config.focus.num_samples)
-        report.finish(result, test)
+            store.load("best" if result.best else "last").load_model(answering)
+            num_samples = config.focus.num_samples
+            test = evaluate_split(setup, task, answering, prepared, "test", config.decoding, num_samples, processes)
+        if report is not None:
+            report.finish(result, test)
     return result.exit_code
 
 
-def validate(setup: Setup, task: Task, model: nn.Module, prepared: Prepared) -> Evaluation:
+def validate(
+    setup: Setup, task: Task, model: nn.Module, prepared: Prepared, processes: Processes | None = None
+) -> Evaluation:
     """Metrics during training: on valid, or on train when the set has no valid split. Decoding is greedy, for speed."""
     split = "valid" if "valid" in prepared.splits else "train"
-    return evaluate_split(setup, task, model, prepared, split, DecodingOptions(), setup.config.focus.num_samples)
+    num_samples = setup.config.focus.num_samples
+    return evaluate_split(setup, task, model, prepared, split, DecodingOptions(), num_samples, processes)

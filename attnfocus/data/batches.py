@@ -34,6 +34,7 @@ class Batch:
         target_lengths: (B,) int64, BOS and EOS counted; None for classes.
         num_words: words of all sources and targets, for throughput.
         num_targets: what the loss is a sum over: target tokens after BOS, or examples.
+        is_real: False for a stand-in, whose loss counts nothing.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +45,7 @@ class Batch:
     target_lengths: Tensor | None
     num_words: int
     num_targets: int
+    is_real: bool = True
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,6 +83,7 @@ class Batch:
             target_lengths=target_lengths,
             num_words=self.num_words * num_rows // len(self),
             num_targets=num_targets,
+            is_real=self.is_real,
         )
 
 

@@ -5,7 +5,7 @@ Shapes: N rows (sequences), L positions, S source positions, T target positions,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -112,6 +112,8 @@ class TransformerDecoderLayer(ResidualLayer):
 
     It reads any number of tokens from a given state: the whole target when teacher-forced, one token when decoding.
     """
+
+    called_apart: ClassVar = {"cross_attention": ("prepare", "advance")}  # methods that run when the layer does not
 
     def __init__(
         self,

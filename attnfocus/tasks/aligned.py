@@ -35,9 +35,9 @@ class AlignmentErrors:
     link (the dashes of dates): what they should look at is not known.
     """
 
-    def __init__(self, codec: TextPairCodec) -> None:
+    def __init__(self, codec: TextPairCodec, counts: AlignmentCounts | None = None) -> None:
         self._codec = codec
-        self._counts = AlignmentCounts()
+        self.counts = counts or AlignmentCounts()
 
     def add(self, rows: Sequence[Row], weights: Mapping[str, Tensor]) -> None:
         """The rows of a batch and its weights (B, H, T, S): row t of a map belongs to the t-th token predicted."""
@@ -48,11 +48,11 @@ class AlignmentErrors:
         for number, row in enumerate(rows):
             gold = token_links(row, self._codec.source_tokenizer, self._codec.target_tokenizer)
             if gold is not None:
-                self._counts += _counts(links[number], gold)
+                self.counts += _counts(links[number], gold)
 
     def metrics(self) -> dict[str, float]:
         """Empty where no alignment was known."""
-        return {ALIGNMENT_ERROR_RATE: self._counts.error_rate} if self._counts.sure + self._counts.links else {}
+        return {ALIGNMENT_ERROR_RATE: self.counts.error_rate} if self.counts.sure + self.counts.links else {}
 
 
 def _counts(links: Tensor, gold: TokenLinks) -> AlignmentCounts:

@@ -14,6 +14,7 @@ from attnfocus.focus.regularizers_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.tasks.focused import FocusTable
 from attnfocus.tasks.regularizing import Regularizers
+from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +156,6 @@ class Task(ABC):
         """Number of targets that `step` sums over, known without running the model or waiting for the device."""
         return batch.num_targets
 
-    @abstractmethod
     def evaluate(
         self,
         model: nn.Module,
@@ -172,6 +172,17 @@ class Task(ABC):
         Raises:
             DataError: there is no example.
         """
+        return self.conclude(self.tally(model, batches, decoding, num_samples), num_samples)
+
+    @abstractmethod
+    def tally(
+        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+    ) -> Tally:
+        """The work of `evaluate`, up to where all of a split must be known: what several processes can share."""
+
+    @abstractmethod
+    def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
+        """The metrics of a split, of the tallies of its parts added up (`tasks.tally`)."""
 
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.

@@ -35,6 +35,7 @@ from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
 from attnfocus.tasks.reading import num_prepended
 from attnfocus.tasks.regularizing import Look
+from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
@@ -80,26 +81,15 @@ class ClassificationTask(Task):
         loss_sum = r_drop_loss(losses, logits, self.r_drop) if self.r_drop else losses.sum()
         return StepOutput(loss_sum, batch.num_targets, penalties)
 
-    def evaluate(
-        self,
-        model: nn.Module,
-        batches: Iterable[Batch],
-        *,
-        decoding: DecodingOptions | None = None,
-        num_samples: int = 0,
-    ) -> Evaluation:
-        """See `Task.evaluate`. An empty input is answered too: every row counts. Metrics:
-
-        loss: mean over the examples. accuracy: share of right answers.
-        macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
-        plausibility/...: see `tasks.plausible`; where rows have rationales and the model a weight for each token.
-        focus/...: asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer of
-            self-attention, for which long inputs are run a few rows at a time.
-        `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
+    def tally(
+        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+    ) -> Tally:
+        """See `Task.tally`. Asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer
+        of self-attention, for which long inputs are run a few rows at a time.
         """
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
         predictions, plausibility = list[Prediction](), plausible.Plausibility(self.codec)
-        answered: list[tuple[Tensor, Tensor]] = []
+        answers, expected = list[Tensor](), list[Tensor]()
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
                 for numbers in _slices(batch):
@@ -110,19 +100,43 @@ class ClassificationTask(Task):
                     for name, weights in output.weights.items():
                         focus.add(name, weights, *_sizes(model, name, inputs.lengths), special)
                     plausibility.add(inputs.rows, inputs.lengths, output.weights, num_prepended(model))
-                    answered.append((output.logits.argmax(dim=-1), targets))
+                    answers.append(output.logits.argmax(dim=-1))
+                    expected.append(targets)
                     predictions += self._predictions(inputs, output.logits)
                 first.offer(batch)
             samples = [self._answers(model, batch, True, [number])[0] for batch, number in first]
+        return {
+            "sums": sums.parts,
+            "focus": focus.parts,
+            "rationales": plausibility.examples,
+            "answers": answers,
+            "expected": expected,
+            "predictions": predictions,
+            "samples": [sample_of(each) for each in samples],
+        }
+
+    def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
+        """See `Task.conclude`. An empty input is answered too: every row counts. Metrics:
+
+        loss: mean over the examples. accuracy: share of right answers.
+        macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
+        plausibility/...: see `tasks.plausible`; where rows have rationales and the model a weight for each token.
+        focus/...: of all attentions.
+        `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
+        """
+        predictions, samples = in_order(tally["predictions"]), in_order(tally["samples"])[:num_samples]
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
-        answers, expected = (torch.cat(parts).cpu() for parts in zip(*answered, strict=True))
-        table = focus.table()
+        answers, expected = (torch.cat(tally[name]).cpu() for name in ("answers", "expected"))
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
-        loss = {"loss": sums.total("loss") / len(predictions)}
+        loss = {"loss": ExactSums(tally["sums"]).total("loss") / len(predictions)}
+        plausibility, table = (
+            plausible.Plausibility(self.codec, tally["rationales"]),
+            FocusMeans(tally["focus"]).table(),
+        )
         metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
-        return Evaluation(metrics, in_order(predictions), tuple(map(sample_of, samples)), extras, table)
+        return Evaluation(metrics, predictions, tuple(samples), extras, table)
 
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):

@@ -70,8 +70,8 @@ class FocusMeans:
     pattern forbids is not subtracted. Numbers stay on the device until `table`.
     """
 
-    def __init__(self) -> None:
-        self._parts: dict[str, dict[str, list[Tensor]]] = {}  # attention -> sum -> parts (B, H) or (B, 1)
+    def __init__(self, parts: dict[str, dict[str, list[Tensor]]] | None = None) -> None:
+        self.parts = {} if parts is None else parts  # attention -> sum -> parts (B, H) or (B, 1)
 
     def add(
         self,
@@ -90,14 +90,14 @@ class FocusMeans:
         if weights.shape[2] == 0 or weights.shape[3] == 0:
             return
         sums = focus_sums(weights, num_keys, num_queries, kind_of(name), special)
-        kept = self._parts.setdefault(name, defaultdict(list))
+        kept = self.parts.setdefault(name, {})
         for measure, value in sums.items():
-            kept[measure].append(value if value.is_floating_point() else value.float())
+            kept.setdefault(measure, []).append(value if value.is_floating_point() else value.float())
 
     def table(self) -> FocusTable:
         """The means so far; attentions of which no query looked anywhere are left out."""
         rows: list[FocusRow] = []
-        for attention, kept in self._parts.items():
+        for attention, kept in self.parts.items():
             sums = {measure: _column_sums(parts) for measure, parts in kept.items()}
             together = _means({measure: [math.fsum(columns)] for measure, columns in sums.items()}, 0)
             if not together:

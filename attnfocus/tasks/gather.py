@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from attnfocus.data.rows import Row
 from attnfocus.events import Sample
 from attnfocus.special import SPECIAL_TOKENS
 from attnfocus.tasks.base import Prediction
+
+_Named = TypeVar("_Named", Prediction, Sample)
 
 
 @contextmanager
@@ -65,15 +67,15 @@ class ExactSums:
     The numbers stay on the device: nothing waits for it until `total`. Cost: 4 bytes per example and name.
     """
 
-    def __init__(self) -> None:
-        self._parts: dict[str, list[Tensor]] = defaultdict(list)
+    def __init__(self, parts: dict[str, list[Tensor]] | None = None) -> None:
+        self.parts = {} if parts is None else parts
 
     def add(self, name: str, values: Tensor) -> None:
         """Numbers of some examples (B,)."""
-        self._parts[name].append(at_least_float32(values))
+        self.parts.setdefault(name, []).append(at_least_float32(values))
 
     def total(self, name: str) -> float:
-        return math.fsum(torch.cat(self._parts[name]).tolist())
+        return math.fsum(torch.cat(self.parts[name]).tolist())
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,9 @@ def _order_of(entry: tuple[Batch, int]) -> tuple[tuple[int, str], ...]:
     return id_order(batch.ids[number])
 
 
-def in_order(predictions: list[Prediction]) -> list[Prediction]:
+def in_order(found: list[_Named]) -> list[_Named]:
     """Sorted by id."""
-    return sorted(predictions, key=lambda prediction: id_order(prediction.id))
+    return sorted(found, key=lambda each: id_order(each.id))
 
 
 def source_text(row: Row) -> str:

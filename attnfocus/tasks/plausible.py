@@ -42,9 +42,9 @@ class Plausibility:
     share, mean over the examples, of the input's length.
     """
 
-    def __init__(self, codec: object) -> None:
+    def __init__(self, codec: object, examples: list[tuple[Tensor, Tensor]] | None = None) -> None:
         self._codec = codec if isinstance(codec, TextLabelCodec) else None
-        self._examples: list[tuple[str, Tensor, Tensor]] = []  # id, weights (L,), bool (L,)
+        self.examples = [] if examples is None else examples  # weights (L,), bool (L,)
 
     def add(self, rows: Sequence[Row], lengths: Tensor, weights: Mapping[str, Tensor], num_prepended: int) -> None:
         """Rows with their inputs' lengths (B,) and the model's weights (B, H, Q, K)."""
@@ -57,18 +57,18 @@ class Plausibility:
         for row, length, each in zip(rows, lengths.tolist(), scores, strict=True):
             rationale = token_rationale(row, self._codec.tokenizer)
             if rationale is not None and any(rationale):
-                self._examples.append((row.id, each[:length], torch.tensor(rationale)))
+                self.examples.append((each[:length], torch.tensor(rationale)))
 
     def metrics(self) -> dict[str, float]:
         """Empty where no rationale was known, or no weights to hold against them."""
-        if not self._examples:
+        if not self.examples:
             return {}
         from torchmetrics.functional.classification import binary_average_precision
 
-        count = len(self._examples)
-        share = math.fsum(marked.float().mean().item() for _, _, marked in self._examples) / count
-        precisions = [float(binary_average_precision(scores, marked.long())) for _, scores, marked in self._examples]
-        matches = [token_f1(scores, marked, share=share) for _, scores, marked in self._examples]
+        count = len(self.examples)
+        share = math.fsum(marked.float().mean().item() for _, marked in self.examples) / count
+        precisions = [float(binary_average_precision(scores, marked.long())) for scores, marked in self.examples]
+        matches = [token_f1(scores, marked, share=share) for scores, marked in self.examples]
         return {
             "plausibility/auprc": math.fsum(precisions) / count,
             "plausibility/token_f1": math.fsum(matches) / count,

@@ -6,8 +6,7 @@ Shapes: B sentences, S source tokens, T target tokens without BOS, V target voca
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from attnfocus.data.codec import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.models.outputs import Side, sides
 from attnfocus.special import PAD, UNK
 from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
@@ -43,8 +43,8 @@ from attnfocus.tasks.inspected import Inspected, output_maps
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
 from attnfocus.tasks.regularizing import Look
-
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]")
+from attnfocus.tasks.tally import Tally
+from attnfocus.tasks.text_metrics import text_metrics
 
 
 class TranslationTask(Task):
@@ -83,23 +83,11 @@ class TranslationTask(Task):
         losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
         return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
 
-    def evaluate(
-        self,
-        model: nn.Module,
-        batches: Iterable[Batch],
-        *,
-        decoding: DecodingOptions | None = None,
-        num_samples: int = 0,
-    ) -> Evaluation:
-        """See `Task.evaluate`. Metrics:
-
-        loss: mean negative log probability of the target tokens, EOS included, in nats. perplexity: exp(loss).
-        bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
-            into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
-        exact_match: share of outputs that equal the reference, blanks at the ends apart.
-        alignment_error_rate: see `tasks.aligned`; where rows know their alignment.
-        focus/...: of the weights under the reference (teacher-forced), which the loss pass gives along: asking for
-            them costs memory (B, H, T, S) and leaves fused kernels out, but no second pass.
+    def tally(
+        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+    ) -> Tally:
+        """See `Task.tally`. Asking for the weights costs memory (B, H, T, S) and leaves fused kernels out, but no
+        second pass: they are those under the reference (teacher-forced), which the loss pass gives along.
         """
         options = decoding or DecodingOptions()
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
@@ -120,14 +108,34 @@ class TranslationTask(Task):
             samples = [
                 self._answers(model, batch, options, need_weights=True, numbers=[number])[0] for batch, number in first
             ]
+        return {
+            "sums": sums.parts,
+            "focus": focus.parts,
+            "aligned": vars(aligned.counts),
+            "num_targets": num_targets,
+            "predictions": predictions,
+            "samples": [sample_of(each) for each in samples],
+        }
+
+    def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
+        """See `Task.conclude`. Metrics:
+
+        loss: mean negative log probability of the target tokens, EOS included, in nats. perplexity: exp(loss).
+        bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
+            into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
+        exact_match: share of outputs that equal the reference, blanks at the ends apart.
+        alignment_error_rate: see `tasks.aligned`; where rows know their alignment.
+        focus/...: of the weights under the reference.
+        """
+        predictions, samples = in_order(tally["predictions"]), in_order(tally["samples"])[:num_samples]
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
-        predictions = in_order(predictions)
-        loss = sums.total("loss") / num_targets
-        texts, signatures = _text_metrics(predictions)
-        table = focus.table()
+        loss = ExactSums(tally["sums"]).total("loss") / tally["num_targets"]
+        texts, signatures = text_metrics(predictions)
+        aligned = AlignmentErrors(self.codec, AlignmentCounts(**tally["aligned"]))
+        table = FocusMeans(tally["focus"]).table()
         metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
-        return Evaluation(metrics, predictions, tuple(map(sample_of, samples)), signatures, table)
+        return Evaluation(metrics, predictions, tuple(samples), signatures, table)
 
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
@@ -267,31 +275,3 @@ def _perplexity(loss: float) -> float:
         return math.exp(loss)
     except OverflowError:
         return math.inf
-
-
-def _text_metrics(predictions: list[Prediction]) -> tuple[dict[str, float], dict[str, object]]:
-    """Metrics of the texts, and the signatures that say how they were computed."""
-    outputs = [prediction.text for prediction in predictions]
-    references = [prediction.target for prediction in predictions]
-    bleu, chrf = text_scorers(references).values()
-    metrics = {
-        # sacrebleu's rounding can exceed 100 in the last digit
-        "bleu": min(100.0, bleu.corpus_score(outputs, [references]).score),
-        "chrf": min(100.0, chrf.corpus_score(outputs, [references]).score),
-        "exact_match": sum(o.strip() == r.strip() for o, r in zip(outputs, references, strict=True)) / len(outputs),
-    }
-    return metrics, {"bleu_signature": str(bleu.get_signature()), "chrf_signature": str(chrf.get_signature())}
-
-
-def text_scorers(references: Sequence[str]) -> dict[str, Any]:
-    """sacrebleu's metrics, as they are set for these references."""
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    return {"bleu": BLEU(tokenize=_bleu_tokenizer(references), force=True), "chrf": CHRF()}
-
-
-def _bleu_tokenizer(references: Sequence[str]) -> str:
-    """`zh` when most of the references' characters are Chinese: `13a` would take a whole sentence for one word."""
-    num_characters = sum(len(word) for text in references for word in text.split())
-    return "zh" if 2 * sum(len(_HAN.findall(text)) for text in references) > num_characters else "13a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -17,6 +18,8 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def resolve_device(name: str) -> torch.device:
     """The device called `name`; `auto` takes cuda, then mps, then cpu. `cuda:1` names one of several.
 
+    Of several processes on a machine (torchrun's LOCAL_RANK) each takes its own GPU.
+
     Raises:
         ConfigError: there is no such device here.
     """
@@ -25,12 +28,18 @@ def resolve_device(name: str) -> torch.device:
         raise ConfigError(f"device: must be one of {', '.join(DEVICES)} or cuda:<number>, got {name}.")
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if kind == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+        kind = name = "cuda" if has_cuda else "mps" if has_mps else "cpu"
     if (kind == "cuda" and not has_cuda) or (kind == "mps" and not has_mps):
         here = "cuda, cpu" if has_cuda else "mps, cpu" if has_mps else "cpu"
         raise ConfigError(f"device: {name} was given, but this torch finds only: {here}. Use device=auto.")
+    if kind == "cuda" and not index and "LOCAL_RANK" in os.environ:
+        index = os.environ["LOCAL_RANK"]
+        name = f"cuda:{index}"
     if index and int(index) >= torch.cuda.device_count():
-        raise ConfigError(f"device: {name} was given, but there are {torch.cuda.device_count()}, counted from 0.")
+        raise ConfigError(
+            f"device: {name} was given or is this process's own, but there are {torch.cuda.device_count()} GPUs, "
+            "counted from 0. Start as many processes as there are GPUs, or use device=cpu."
+        )
     return torch.device(name)
 
 

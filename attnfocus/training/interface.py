@@ -18,13 +18,16 @@ from attnfocus.training.options import TrainerOptions
 class TrainBatch(Protocol):
     """Of a batch: names for messages, a size for the throughput, ways to the device and to smaller pieces.
 
-    All else is the task's.
+    `is_real` is False of a stand-in that counts nothing, where a process has no share of a batch. All else is the
+    task's.
     """
 
     @property
     def ids(self) -> Sequence[str]: ...
     @property
     def num_words(self) -> int: ...
+    @property
+    def is_real(self) -> bool: ...
     def to(self, device: torch.device) -> Any: ...
     def split(self, parts: int) -> Sequence[TrainBatch]: ...
 

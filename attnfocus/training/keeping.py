@@ -15,9 +15,12 @@ from torch.optim import Optimizer
 from attnfocus.errors import CheckpointError, RunError
 from attnfocus.events import CheckpointSaved, Listener
 from attnfocus.training.average import Average
+from attnfocus.training.checkpoint import open_checkpoint
+from attnfocus.training.distributed import Processes
 from attnfocus.training.schedulers import Schedule
 from attnfocus.training.state import RunState
 from attnfocus.training.store import CheckpointStore
+from attnfocus.training.tensors import model_tensors, optimizer_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +42,10 @@ class Keeper:
         scaler: Any,
         average: Average | None,
         listeners: Sequence[Listener],
+        processes: Processes,
     ) -> None:
         self.store, self.model, self.optimizer, self.scheduler = store, model, optimizer, scheduler
-        self.scaler, self.average, self.listeners = scaler, average, listeners
+        self.scaler, self.average, self.listeners, self.processes = scaler, average, listeners, processes
         self.unsaved = False
         self.saved_path: Path | None = None
         self._save_failed = False
@@ -68,20 +72,34 @@ class Keeper:
         }
         is_best = state.best is not None and state.best.step == state.step
         averaged = None if self.average is None else self.average.module
-        try:
-            path = self.store.save(state.step, self.model, self.optimizer, content, is_best=is_best, averaged=averaged)
-        except OSError as error:
-            problem = f"{self.store.folder}: step {state.step} could not be saved ({error})"
+        problem = f"{self.store.folder}: step {state.step} could not be saved"
+
+        def write() -> str:
+            nonlocal problem
+            try:
+                path = self.store.save(
+                    state.step, self.model, self.optimizer, content, is_best=is_best, averaged=averaged
+                )
+            except OSError as error:
+                problem += f" ({error})"
+                return ""
+            return str(path)
+
+        if self.processes.holds_part and not self.processes.is_first:
+            optimizer_tensors(self.optimizer, self.model)  # of which the first process asks for the parts
+            model_tensors(self.model)
+        saved = self.processes.shared(write)
+        if not saved:
             if is_last:
-                raise RunError(f"{problem}. Last good checkpoint: {self.saved_path or 'none'}. Make room.") from error
+                raise RunError(f"{problem}. Last good checkpoint: {self.saved_path or 'none'}. Make room.")
             if not self._save_failed:  # once, not at each try
                 logger.warning("%s; training goes on and tries again", problem)
             self._save_failed = True
             return
         self.unsaved = self._save_failed = False
-        self.saved_path = path
+        self.saved_path = Path(saved)
         for listener in self.listeners:
-            listener.on_checkpoint(CheckpointSaved(state.step, path, is_best))
+            listener.on_checkpoint(CheckpointSaved(state.step, self.saved_path, is_best))
 
     def restore(self, seed: int) -> RunState | None:
         """The newest whole checkpoint, into model, optimizer and schedule; None when nothing was ever saved.
@@ -89,9 +107,10 @@ class Keeper:
         Raises:
             CheckpointError: nothing whole is left, or it is of another run.
         """
-        checkpoint = self.store.newest()
-        if checkpoint is None:
+        path = self.processes.shared(self._finish_save)
+        if not path:
             return None
+        checkpoint = open_checkpoint(Path(path))
         saved = checkpoint.state()
         state = RunState.from_json(saved.get("run", {}))
         if state.seed != seed:
@@ -104,7 +123,15 @@ class Keeper:
         self.scheduler.load_state_dict(saved["scheduler"])
         if self.scaler is not None and saved["scaler"] is not None:
             self.scaler.load_state_dict(saved["scaler"])
-        self.saved_path = self.store.finish_save(checkpoint, None if state.best is None else state.best.step)
+        self.saved_path = checkpoint.path
         self.unsaved = False
         self._started = time.perf_counter()
         return state
+
+    def _finish_save(self) -> str:
+        """The newest whole checkpoint's folder, after the rest of a save that was killed; empty if there is none."""
+        checkpoint = self.store.newest()
+        if checkpoint is None:
+            return ""
+        best = RunState.from_json(checkpoint.state().get("run", {})).best
+        return str(self.store.finish_save(checkpoint, None if best is None else best.step))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -16,6 +18,7 @@ from attnfocus.events import Best, Evaluated, Listener, RolledBack, TrainingEnde
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.average import Average
+from attnfocus.training.distributed import Processes
 from attnfocus.training.interface import EvaluationLike, TrainBatch, TrainingResult, monitored
 from attnfocus.training.keeping import Keeper
 from attnfocus.training.loading import Epochs, Stream
@@ -48,6 +51,7 @@ def fit(
     seed: int,
     listeners: Sequence[Listener] = (),
     resume: bool = False,
+    processes: Processes | None = None,
 ) -> TrainingResult:
     """Trains until a limit, early stopping or a signal; saves; returns how it ended.
 
@@ -58,6 +62,7 @@ def fit(
         evaluate: metrics of the validation split; leaves weights as they are.
         resume: goes on from the newest whole checkpoint of `store`; from the start when nothing was saved yet.
         listeners: hear the run; closing them is left to the caller.
+        processes: those of this run, if there are several; `batches` and `evaluate` give this one's share.
 
     Raises:
         RunError: a loss or gradient that is not finite, before it reaches the weights; no memory; a dead worker; or
@@ -65,9 +70,10 @@ def fit(
         CheckpointError: resuming from a checkpoint that is damaged, or of another run.
         KeyboardInterrupt: a second Ctrl-C.
     """
+    processes = processes or Processes()
     average = None if options.ema_decay is None else Average(model, options.ema_decay)
-    stepper = Stepper(model, task, optimizer, options, device)
-    keeper = Keeper(store, model, optimizer, scheduler, stepper.precision.scaler, average, listeners)
+    stepper = Stepper(model, task, optimizer, options, device, processes)
+    keeper = Keeper(store, model, optimizer, scheduler, stepper.precision.scaler, average, listeners, processes)
     run = _Run(stepper, keeper, batches, evaluate, options, monitored(options, task), seed, listeners)
     return run.run(resume)
 
@@ -87,7 +93,9 @@ class _Run:
         self.stepper, self.keeper, self.batches, self.evaluate = stepper, keeper, batches, evaluate
         self.options, self.listeners = options, listeners
         self.monitor, self.direction = monitor
+        self.processes = stepper.processes
         self.guard = SignalGuard()
+        self.received: signal.Signals | None = None  # in any process
         self.state = RunState(seed)
         self.teller = Teller(options, listeners)
         self.stream: Stream | None = None
@@ -98,7 +106,7 @@ class _Run:
             with self.guard:
                 return self.train(resume)
         except RuntimeError as error:  # a dying worker is reported wherever the main process happens to be
-            raise (self.stream and self.stream.death(error)) or error from None
+            raise (self.stream and self.stream.death(error)) or self.processes.explained(error) or error from None
         finally:
             if self.stream is not None:
                 self.stream.close()
@@ -113,10 +121,11 @@ class _Run:
             self.keeper.save(self.state, is_last=False)  # so that there is something to go back to
         while True:
             state = self.state
-            interrupted = self.guard.received is not None
-            limit = limit_reached(options, state, self.seconds())
-            if not interrupted and state.evaluated_step < state.step and (limit or evaluation_due(options, state)):
+            limit = limit_reached(options, state, self.listen())
+            is_due = state.evaluated_step < state.step and (limit or evaluation_due(options, state))
+            if is_due and self.received is None:
                 self.run_evaluation()
+                self.listen()
             reason = self.interruption() or limit or patience_ended(options, state, self.monitor)
             if self.save_due(reason):
                 self.keeper.save(state, is_last=reason is not None)
@@ -124,8 +133,14 @@ class _Run:
                 return self.end(reason)
             self.train_step()
 
+    def listen(self) -> float:
+        """The run's age; notes a signal that any process has received, so that all end after the same step."""
+        number, seconds = self.processes.largest([self.guard.received or 0, self.seconds()])
+        self.received = signal.Signals(int(number)) if number else None
+        return seconds
+
     def interruption(self) -> str | None:
-        return None if self.guard.received is None else f"interrupted by {self.guard.received.name}"
+        return None if self.received is None else f"interrupted by {self.received.name}"
 
     def seconds(self) -> float:
         return self.keeper.seconds(self.state)
@@ -153,8 +168,8 @@ class _Run:
             self.keeper.average.update()
         self.keeper.unsaved = True
         state.losses = [*state.losses[1 - guards.WINDOW :], gradients.loss]
-        num_words, seconds = sum(batch.num_words for batch in taken), time.perf_counter() - began
-        self.teller.progress(state, gradients, num_words, seconds, self.stepper.optimizer, self.seconds())
+        seconds = time.perf_counter() - began
+        self.teller.progress(state, gradients, seconds, self.stepper.optimizer, self.seconds())
 
     def is_bad(self, gradients: Gradients, taken: Sequence[TrainBatch], factor: float) -> bool:
         """Whether the step must not be applied; then it has been dealt with: left out, or the run gone back."""
@@ -231,7 +246,8 @@ class _Run:
         """Evaluates unless a signal came; then the evaluation is made up for when the run is resumed."""
         state, average = self.state, self.keeper.average
         try:
-            with self.guard.interruptible():
+            # Several processes wait for each other in an evaluation, which none of them may leave.
+            with self.guard.interruptible() if self.processes.size == 1 else nullcontext():
                 evaluation = self.evaluate(self.keeper.model if average is None else average.module)
         except Interrupted:
             return
@@ -281,5 +297,4 @@ class _Run:
         for listener in self.listeners:
             listener.on_end(TrainingEnded(state.step, state.epoch_of_step, seconds, reason, state.best))
         speed = state.num_words / state.step_seconds if state.step_seconds else 0.0
-        received = self.guard.received
-        return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, received, speed)
+        return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, self.received, speed)

@@ -36,7 +36,8 @@ def fitting_gradients(stepper: Stepper, state: RunState, taken: Sequence[TrainBa
                 raise
         # Outside of the handler, whose error holds on to the tensors that filled the memory.
         stepper.drop()
-        if not stepper.options.split_on_oom or state.parts >= max(len(batch.ids) for batch in taken):
+        is_shared = stepper.processes.size > 1  # the others are on the step already
+        if is_shared or not stepper.options.split_on_oom or state.parts >= max(len(batch.ids) for batch in taken):
             raise out_of_memory(state.step + 1, taken, stepper.options, stepper.device, saved)
         if stepper.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -26,8 +26,8 @@ class Window:
     seconds: float = 0.0
     penalty_sums: dict[str, float] = field(default_factory=dict)
 
-    def add(self, gradients: Gradients, num_words: int, seconds: float) -> None:
-        """A step, with its words and how long it took."""
+    def add(self, gradients: Gradients, seconds: float) -> None:
+        """A step, and how long it took."""
         self.loss_sum += gradients.loss * gradients.num_targets
         self.num_targets += gradients.num_targets
         for name, penalty in gradients.penalties.items():
@@ -35,7 +35,7 @@ class Window:
         if math.isfinite(gradients.norm):
             self.grad_norm_sum += gradients.norm
             self.num_norms += 1
-        self.num_words += num_words
+        self.num_words += gradients.num_words
         self.seconds += seconds
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -14,9 +14,11 @@ from torch.optim import Optimizer
 from attnfocus.errors import RunError
 from attnfocus.tasks.base import Task
 from attnfocus.training.device import Precision
+from attnfocus.training.distributed import Processes
 from attnfocus.training.interface import TrainBatch
 from attnfocus.training.options import TrainerOptions
 from attnfocus.training.seeding import seed_step
+from attnfocus.training.sharing import whole
 
 
 class Gradients(NamedTuple):
@@ -26,6 +28,7 @@ class Gradients(NamedTuple):
     norm: float  # of all gradients together, before clipping
     norm_tensor: Tensor
     num_targets: int
+    num_words: int
     penalties: Mapping[str, float]  # of regularizers, as they were added to the loss
 
     @property
@@ -55,37 +58,53 @@ class Stepper:
     Args:
         model: what is trained, on `device`.
         optimizer: holds its parameters, with the lr that `factor` multiplies.
+        processes: those that each compute a share of every batch.
     """
 
     def __init__(
-        self, model: nn.Module, task: Task, optimizer: Optimizer, options: TrainerOptions, device: torch.device
+        self,
+        model: nn.Module,
+        task: Task,
+        optimizer: Optimizer,
+        options: TrainerOptions,
+        device: torch.device,
+        processes: Processes,
     ) -> None:
         self.task, self.optimizer, self.options, self.device = task, optimizer, options, device
+        self.processes = processes
         self.precision = Precision(options.precision, device)
-        self.model = cast(nn.Module, torch.compile(model)) if options.compile else model
+        shared = processes.wrapped(model)
+        self.model = cast(nn.Module, torch.compile(shared)) if options.compile else shared
         self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
 
     def gradients(self, batches: Sequence[TrainBatch], seed: int, step: int) -> Gradients:
-        """Of the sum of the batches' losses over all of their targets."""
-        num_targets = sum(self.task.num_targets(cast(Any, batch)) for batch in batches)  # its task knows its kind
+        """Of the sum of the batches' losses over all of their targets, in all processes."""
+        size, rank = self.processes.size, self.processes.rank
+        real = [batch for batch in batches if batch.is_real]
+        own = sum(self.task.num_targets(cast(Any, batch)) for batch in real), sum(batch.num_words for batch in real)
+        num_targets, num_words = self.processes.summed(torch.tensor(own)).tolist()  # its task knows its kind
         losses = []
         for index, batch in enumerate(batches):
-            seed_step(seed, step, index, self.device)
-            with _compiling(), self.precision.autocast():
-                output = self.task.step(self.model, batch.to(self.device), step)
-                total = output.total / max(1, num_targets)
-            with _compiling():
-                self.precision.backward(total)
+            seed_step(seed, step, index * size + rank, self.device)
+            share = float(batch.is_real) / max(1, num_targets)
+            is_last = index + 1 == len(batches)
+            with nullcontext() if is_last else self.processes.accumulating(self.model):
+                with _compiling(), self.precision.autocast():
+                    output = self.task.step(self.model, batch.to(self.device), step)
+                    total = output.total * (share * size)  # of which the processes take the mean
+                with _compiling():
+                    self.precision.backward(total)
             sums = torch.stack([output.loss_sum.detach(), *(each.detach() for each in output.penalties.values())])
-            losses.append(sums / max(1, num_targets))
+            losses.append(sums * share)
         self.precision.unscale(self.optimizer)
         grads = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm(grads).to(self.device)
+        norm = torch.nn.utils.get_total_norm(grads)
         # The step's only wait for the device: what is not finite must be known before it reaches the weights.
-        means = torch.stack(losses).sum(dim=0)
-        loss, *penalties, norm_value = torch.cat([means.float(), norm.float().unsqueeze(0)]).tolist()
-        return Gradients(loss, norm_value, norm, num_targets, dict(zip(output.penalties, penalties, strict=True)))
+        means = self.processes.summed(torch.stack(losses).sum(dim=0).float())
+        loss, *penalties, norm_value = torch.cat([means, whole(norm).to(self.device).float().unsqueeze(0)]).tolist()
+        by_name = dict(zip(output.penalties, penalties, strict=True))
+        return Gradients(loss, norm_value, norm, num_targets, num_words, by_name)
 
     def apply(self, gradients: Gradients, factor: float) -> None:
         """Clips, and updates the weights with a share `factor` of the lr."""

@@ -29,16 +29,15 @@ class Teller:
         self,
         state: RunState,
         gradients: Gradients,
-        num_words: int,
         step_seconds: float,
         optimizer: Optimizer,
         seconds: float,
     ) -> None:
         """After a step that took `step_seconds`; `seconds` is the age of the run."""
-        state.num_words += num_words
+        state.num_words += gradients.num_words
         state.step_seconds += step_seconds
         for window in (state.window, self._screen):
-            window.add(gradients, num_words, step_seconds)
+            window.add(gradients, step_seconds)
         if self._is_first:
             self._is_first = False
             for listener in self.listeners:

@@ -1,4 +1,7 @@
-"""Weights and optimizer states as named tensors, the form in which they are saved. No pickle anywhere."""
+"""Weights and optimizer states as named tensors, the form in which they are saved. No pickle anywhere.
+
+What is saved is whole, however many processes hold parts of it, and so can be loaded into any other number of them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError
+from attnfocus.training.sharing import parted_as, whole
 
 SEPARATOR = "/"  # between a parameter's name, which has dots, and the optimizer's name of a state
 
@@ -42,7 +46,7 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             + "\n  ".join(problems)
             + "\nUse the configuration that it was trained with (config.yaml in its run directory)."
         )
-    module.load_state_dict({name: tensors[first] for name, first in first_names.items()})
+    module.load_state_dict({name: parted_as(tensors[first], own[name]) for name, first in first_names.items()})
 
 
 def optimizer_tensors(optimizer: Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -76,18 +80,19 @@ def load_optimizer_tensors(
             "Resume with the optimizer of the run."
         )
     index = {name: number for number, (name, _) in enumerate(_names(optimizer, model))}
-    shapes = {name: parameter.shape for name, parameter in _names(optimizer, model)}
+    parameters = dict(_names(optimizer, model))
     state: dict[int, dict[str, Any]] = {}
     for full_name, value in {**rest.get("numbers", {}), **tensors}.items():
         name, _, key = full_name.rpartition(SEPARATOR)
-        if name not in index or (isinstance(value, Tensor) and value.ndim and value.shape != shapes[name]):
+        has_shape = isinstance(value, Tensor) and value.ndim
+        if name not in index or (has_shape and value.shape != parameters[name].shape):
             raise CheckpointError(f"optimizer: the checkpoint's state {full_name} does not belong to this model.")
-        state.setdefault(index[name], {})[key] = value
+        state.setdefault(index[name], {})[key] = parted_as(value, parameters[name]) if has_shape else value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True).contiguous()
+    return whole(tensor.detach()).to("cpu", copy=True).contiguous()
 
 
 def _first_names(model: nn.Module) -> dict[str, str]:

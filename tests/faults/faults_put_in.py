@@ -131,12 +131,24 @@ def hanging_step() -> None:
     _in_training_step(hang)
 
 
+def bug_in_a_step() -> None:
+    def fail(output: Any) -> None:
+        raise ZeroDivisionError("put in by the test")
+
+    _in_training_step(fail)
+
+
+def leaves_in_a_step() -> None:
+    """The process ends as if all were well."""
+    _in_training_step(lambda output: os._exit(0))
+
+
 # The numbers
 
 
 def _in_training_step(act: Callable[[Any], Any]) -> None:
     """`act` on what the steps of these numbers return; what it returns takes its place."""
-    from attnfocus.tasks.classification import ClassificationTask
+    from attnfocus.tasks import TASKS
 
     numbers, count = _at(), 0
 
@@ -149,7 +161,8 @@ def _in_training_step(act: Callable[[Any], Any]) -> None:
 
         return acting
 
-    _around(ClassificationTask, "step", change)
+    for task in TASKS.values():
+        _around(task, "step", change)
 
 
 def loss_not_finite() -> None:
@@ -215,6 +228,18 @@ def worker_raises() -> None:
         raise ZeroDivisionError("no such row")
 
     _in_worker(fail)
+
+
+# The data
+
+
+def other_data() -> None:
+    """The rows of this process have other fingerprints."""
+    from dataclasses import replace
+
+    from attnfocus.commands import run
+
+    _around(run, "prepare", lambda read: lambda *given, **more: replace(read(*given, **more), fingerprints={}))
 
 
 # The clock and the network

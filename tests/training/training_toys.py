@@ -33,6 +33,7 @@ class ToyBatch:
     ids: tuple[str, ...]
     features: Tensor  # (N, DIM)
     labels: Tensor  # (N,), -1 where there is no target
+    is_real: bool = True
 
     @property
     def num_words(self) -> int:
@@ -93,8 +94,11 @@ class ToyTask(Task):
     def num_targets(self, batch: Any) -> int:
         return int((batch.labels >= 0).sum())
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+    def tally(self, *args: Any, **kwargs: Any) -> Any:
         raise AssertionError("the loop evaluates through the callable that it was given")
+
+    def conclude(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError
 
     def predict(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         raise AssertionError

@@ -1,0 +1,260 @@
+"""One run in several processes: the same curve, one run directory, one cause when a process goes (faults 35 and 36)."""
+
+import json
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_server import Done, Running
+from safetensors.torch import load_file
+from tests_support import TINY_DATES, assert_polite, summary_of
+
+from attnfocus.training import open_checkpoint
+
+Job = Callable[..., list[Running]]
+SAME = ("model.dropout=0", "trainer.log_every_steps=5", "focus.num_samples=2", "device=cpu")
+ENDLESS = (*TINY_DATES, "trainer.max_steps=100000", "trainer.save_every_steps=5", "trainer.evaluate_every_steps=50000")
+
+
+@pytest.fixture
+def job(start: Callable[..., Running], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Starts `attnfocus train ARGUMENTS` as torchrun would, in `size` processes."""
+
+    def begin(size: int, *arguments: str, delay: float = 0.0, fault: dict[int, str] | None = None, **more: str) -> Any:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        found = []
+        for rank in range(size):
+            own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+            env = {**own, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test", **more}
+            found.append(start("train", *arguments, fault=(fault or {}).get(rank), **env))
+            time.sleep(delay)
+        return found
+
+    return begin
+
+
+def ended(running: list[Running]) -> list[Done]:
+    return [each.wait() for each in running]
+
+
+def finished(running: list[Running]) -> None:
+    for done in ended(running):
+        assert done.returncode == 0, done.stderr
+
+
+def losses(run: Path) -> list[float]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if line["split"] == "train"]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    newest = (run / "checkpoints" / "last").read_text().strip()
+    return load_file(run / "checkpoints" / newest / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("trainer.max_steps=50", "trainer.accumulate_steps=2", "trainer.batch_size=15"),
+        ("trainer.max_steps=50", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
+    ],
+    ids=["sentences", "tokens"],
+)
+def test_one_two_and_four_processes_learn_the_same(job: Job, tmp_path: Path, options: tuple[str, ...]) -> None:
+    for size in (1, 2, 4):
+        finished(job(size, *TINY_DATES, *SAME, *options, f"run_dir=of{size}"))
+    one = summary_of(tmp_path / "of1")
+    for size in (2, 4):
+        run = tmp_path / f"of{size}"
+        assert losses(run) == pytest.approx(losses(tmp_path / "of1"), rel=1e-4)
+        for name, tensor in weights(tmp_path / "of1").items():
+            torch.testing.assert_close(weights(run)[name], tensor, rtol=1e-3, atol=1e-4)
+        summary = summary_of(run)
+        assert summary["steps"] == 50
+        assert summary["test"]["loss"] == pytest.approx(one["test"]["loss"], rel=1e-4)
+        answers = [json.loads(line)["id"] for line in (run / "predictions-test.jsonl").read_text().splitlines()]
+        assert sorted(answers) == sorted(f"test-{number}" for number in range(20))
+
+
+@pytest.mark.parametrize("model", [("model=transformer_seq2seq", "model.num_heads=2"), ()], ids=["transformer", "rnn"])
+def test_processes_with_parts_of_the_weights_learn_the_same(
+    job: Job, run: Any, tmp_path: Path, model: tuple[str, ...]
+) -> None:
+    options = (*model, *[each for each in TINY_DATES if not (model and "hidden_size" in each)], *SAME)
+    options = (*options, "trainer.accumulate_steps=2", "trainer.batch_size=15")
+    finished(job(1, *options, "run_dir=of1"))
+    finished(job(2, *options, "distributed=fsdp", "trainer.max_steps=4", "run_dir=of2"))
+    finished(job(3, "resume=of2", "distributed=fsdp", "trainer.max_steps=6"))
+    assert losses(tmp_path / "of2") == pytest.approx(losses(tmp_path / "of1"), rel=1e-4)
+    for name, tensor in weights(tmp_path / "of1").items():
+        torch.testing.assert_close(weights(tmp_path / "of2")[name], tensor, rtol=1e-3, atol=1e-4)
+    one, two = (summary_of(tmp_path / name)["test"]["loss"] for name in ("of1", "of2"))
+    assert two == pytest.approx(one, rel=1e-4)
+    for done in ended(job(2, *options, "distributed=fsdp", "trainer.ema_decay=0.9")):
+        assert done.returncode == 2
+
+
+def test_the_evaluation_of_many_is_that_of_one_to_the_bit(job: Job, run: Any, tmp_path: Path) -> None:
+    finished(job(3, *TINY_DATES, "run_dir=many"))
+    found = run("evaluate", "run=many", "format=json", "device=cpu")
+    alone = json.loads(found.stdout)["metrics"]
+    many = {name: value for name, value in summary_of(tmp_path / "many")["test"].items() if name in alone}
+    assert many == alone
+
+
+def test_a_run_goes_on_with_another_number_of_processes(job: Job, run: Any, tmp_path: Path) -> None:
+    finished(job(1, *TINY_DATES, *SAME, "trainer.max_steps=12", "run_dir=whole"))
+    finished(job(2, *TINY_DATES, *SAME, "trainer.max_steps=5", "run_dir=parts"))
+    finished(job(3, "resume=parts", "trainer.max_steps=9"))
+    assert run("train", "resume=parts", "trainer.max_steps=12").returncode == 0
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
+    for name, tensor in weights(tmp_path / "whole").items():
+        torch.testing.assert_close(weights(tmp_path / "parts")[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_ranks_that_start_seconds_apart_write_one_run_directory(job: Job, tmp_path: Path) -> None:
+    finished(job(2, *TINY_DATES, delay=2.0))
+    found = [path.parent for path in (tmp_path / "outputs").glob("*/*/config.yaml")]
+    assert len(found) == 1
+    assert len(list(found[0].glob("events.out.tfevents.*"))) == 1
+
+
+def test_a_rank_that_is_killed_ends_the_job_and_the_run_goes_on(job: Job, tmp_path: Path) -> None:
+    running = job(2, *ENDLESS, "run_dir=run")
+    until_saved(tmp_path / "run")
+    running[1].send(signal.SIGKILL)
+    first, second = ended(running)
+    assert (first.returncode, second.returncode) == (1, -9)
+    assert "attnfocus:" not in first.stderr  # the agent, which has seen the kill, says it
+    summary = summary_of(tmp_path / "run")
+    assert summary["status"] == "failed"
+    assert "another process has left" in summary["error"]
+    newest = tmp_path / "run" / "checkpoints" / (tmp_path / "run" / "checkpoints" / "last").read_text().strip()
+    open_checkpoint(newest).verify()
+    step = int(newest.name.split("-")[1])
+    finished(job(4, "resume=run", f"trainer.max_steps={step + 3}", "trainer.evaluate_every_steps=null"))
+    assert summary_of(tmp_path / "run")["steps"] == step + 3
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("fault", ["loss_not_finite", "bug_in_a_step", "leaves_in_a_step"])
+def test_a_rank_that_fails_or_leaves_ends_the_job_with_one_cause(job: Job, rank: int, fault: str) -> None:
+    done = ended(job(2, *ENDLESS, "run_dir=run", fault={rank: fault}, FAULT_AT="4"))
+    said = [line for each in done for line in each.stderr.splitlines() if line.startswith("attnfocus:")]
+    if fault == "leaves_in_a_step":
+        assert said == []
+        assert done[1 - rank].returncode == 1
+        return
+    assert len(said) == 1
+    if fault == "bug_in_a_step":
+        assert "put in by the test" in said[0]
+        assert [each.returncode for each in done] == [1, 1]
+    else:
+        assert "not finite" in said[0]  # a sum of all ranks' is not finite either
+        assert [each.returncode for each in done] == [1, 1]
+
+
+def test_a_mistake_is_told_once(job: Job, tmp_path: Path) -> None:
+    for arguments in (
+        ("model.hiden_size=4",),
+        (*TINY_DATES, "trainer.split_on_oom=true"),
+        (*TINY_DATES, "distributed=ddp", "distributed.num_processes=3"),
+    ):
+        done = ended(job(2, *arguments))
+        assert [each.returncode for each in done] == [2, 2]
+        assert [each.stderr.count("attnfocus:") for each in done] == [1, 0]
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "config.yaml").write_text("{}")
+    done = ended(job(2, *TINY_DATES, "run_dir=full"))
+    assert sum(each.stderr.count("attnfocus:") for each in done) == 1
+    assert "already holds a run" in done[0].stderr
+    assert done[0].returncode == 2
+
+
+def test_other_data_in_a_process_are_refused(job: Job) -> None:
+    done = ended(job(2, *TINY_DATES, fault={1: "other_data"}))
+    assert done[0].returncode == 2
+    assert "have read other data than the first" in done[0].stderr
+    assert sum(each.stderr.count("attnfocus:") for each in done) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_any_rank_stops_all_after_the_same_step(job: Job, tmp_path: Path, number: int, code: int) -> None:
+    running = job(2, *ENDLESS, "run_dir=run")
+    until_saved(tmp_path / "run")
+    running[1].send(number)
+    assert [each.returncode for each in ended(running)] == [code, code]
+    assert summary_of(tmp_path / "run")["status"] == "interrupted"
+
+
+def test_a_restarted_job_goes_on_with_its_own_run(job: Job, tmp_path: Path) -> None:
+    name = {"TORCHELASTIC_RUN_ID": "mine"}
+    finished(job(2, *TINY_DATES, "trainer.max_steps=4", **name))
+    finished(job(2, *TINY_DATES, "trainer.max_steps=4", TORCHELASTIC_RUN_ID="another"))
+    finished(job(2, *TINY_DATES, "trainer.max_steps=8", TORCHELASTIC_RESTART_COUNT="1", **name))
+    finished(job(2, *TINY_DATES, "trainer.max_steps=4", TORCHELASTIC_RESTART_COUNT="1", TORCHELASTIC_RUN_ID="new"))
+    found = [summary_of(path.parent) for path in (tmp_path / "outputs").glob("*/*/config.yaml")]
+    assert sorted((each["job"], each["steps"]) for each in found) == [("another", 4), ("mine", 8), ("new", 4)]
+
+
+def until_saved(run: Path, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not (run / "checkpoints" / "last").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_the_command_starts_its_processes_and_goes_on_after_a_kill(attnfocus: Any, tmp_path: Path) -> None:
+    two = ("distributed=ddp", "distributed.num_processes=2")
+    done = attnfocus("train", *TINY_DATES, *two, "run_dir=run")
+    assert done.returncode == 0, done.stderr
+    assert summary_of(tmp_path / "run")["steps"] == 6
+    assert "torch" not in done.stderr.replace("torch.compile", "")
+    wrong = attnfocus("train", "distributed=ddp", "device=cpu")
+    assert_polite(wrong, 2)
+    assert "distributed.num_processes: null means one for each GPU" in wrong.stderr
+    wrong = attnfocus("train", *TINY_DATES, *two, "run_dir=run")
+    assert_polite(wrong, 2)
+    shutil.rmtree(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_the_agent_tells_a_kill_and_starts_anew_if_it_may(tmp_path: Path, attnfocus: Any) -> None:
+    import os
+    import subprocess
+
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
+    for restarts, code in ((0, 1), (1, 0)):
+        run = tmp_path / f"run{restarts}"
+        limit = ("trainer.max_steps=60",) if restarts else ("trainer.max_steps=100000",)
+        options = (*ENDLESS, *limit, f"run_dir={run}", f"distributed.max_restarts={restarts}", "model.hidden_size=64")
+        with subprocess.Popen(
+            [sys.executable, "-m", "attnfocus", "train", "distributed=ddp", "distributed.num_processes=2", *options],
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as agent:
+            until_saved(run)
+            children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
+            os.kill(int(children[-1]), signal.SIGKILL)
+            _, said = agent.communicate(timeout=200)
+        assert agent.returncode == code, said
+        if restarts:
+            assert summary_of(run)["steps"] == 60
+            assert "resumed" in said
+        else:
+            assert said.count("attnfocus:") == 1
+            assert "was killed by SIGKILL" in said
+            assert "Traceback" not in said
