@@ -62,6 +62,11 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
     if flags.multirun and verb not in _SWEEP_JOBS:
         raise ConfigError(f"-m: sweeps are for {', '.join(_SWEEP_JOBS)}; {verb} takes one run at a time.")
+    if flags.multirun and "TORCHELASTIC_RUN_ID" in os.environ:
+        raise ConfigError(
+            "-m: torchrun starts the processes of one run. In a sweep each job starts its own: attnfocus train -m "
+            "distributed=ddp distributed.num_processes=2 ..."
+        )
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     _check(line)

@@ -116,9 +116,9 @@ class Group(Processes):
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         timeout = timedelta(seconds=timeout_seconds)
         with self._talking():
-            store, self.rank, self.size = next(distributed.rendezvous("env://", timeout=timeout))
+            store, self.rank, self.size = next(self._torch.rendezvous("env://", timeout=timeout))
             # One store outlives all starts of a job: without the prefix processes would look for those of the last.
-            store = distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+            store = self._torch.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
             distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=timeout)
         self.device, self.holds_part = device, strategy == "fsdp"
 
