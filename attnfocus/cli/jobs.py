@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -25,6 +25,7 @@ _PREEMPTION = (
 
 _stopped_with: int | None = None  # in a worker process: the exit code of the signal after which it starts no other job
 _is_in_job = False
+_is_launching = False  # in the process that launches; joblib with n_jobs=1 runs the jobs in it too
 
 
 def plan_jobs(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -64,23 +65,28 @@ def launching(config: DictConfig) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: the sweep was stopped; its argument is the exit code.
     """
-    launcher = str(config.hydra.launcher.get("_target_"))
+    global _is_launching
+    from attnfocus.commands.job_folders import stop_jobs, wait_for_jobs
+    from attnfocus.commands.sweep import announce_logs
+
+    launcher, folder = str(config.hydra.launcher.get("_target_")), Path(config.hydra.sweep.dir)
+    if "submitit" in launcher:
+        announce_logs(folder)
     in_main_thread = threading.current_thread() is threading.main_thread()
     if launcher.endswith((".BasicLauncher", ".SlurmLauncher")) or not in_main_thread:
         yield
         return
-    from attnfocus.commands.job_folders import stop_jobs, wait_for_jobs
-
-    folder = Path(config.hydra.sweep.dir)
     codes: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if codes and number == signal.SIGINT:
-            raise KeyboardInterrupt(130)
+        is_second = bool(codes) and number == signal.SIGINT
         codes.append(_exit_code(number))
+        if is_second or _is_in_job:
+            raise KeyboardInterrupt(codes[0])
         stop_jobs(folder)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    _is_launching = True
     try:
         yield
     except Exception:
@@ -88,6 +94,7 @@ def launching(config: DictConfig) -> Iterator[None]:
             raise
         wait_for_jobs(folder)
     finally:
+        _is_launching = False
         for number, handler in before.items():
             signal.signal(number, handler)
     if codes:
@@ -120,27 +127,23 @@ def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
     note_overrides(overrides)
     if hydra_config.launcher.get("_target_", "").endswith(".BasicLauncher"):
         return run_recorded(folder, overrides, lambda: run(config))
-    return _run_beside_others(folder, lambda job: run_recorded(folder, overrides, job), lambda: run(config))
+    return _run_beside_others(folder, overrides, lambda: run(config))
 
 
-def _run_beside_others(folder: Path, record: Callable[[Callable[[], int]], int], run: Callable[[], int]) -> int:
+def _run_beside_others(folder: Path, overrides: list[str], run: Callable[[], int]) -> int:
     """A job in a process of a launcher: its lines say whose they are, and a signal ends it in order."""
     global _is_in_job, _stopped_with
-    from attnfocus.commands.job_folders import job_order
-    from attnfocus.report.prefixed import Prefixed
-
-    def prefixed() -> int:
-        prefix = f"job {job_order(folder)[0]}: "
-        with redirect_stderr(Prefixed(sys.stderr, prefix)), redirect_stdout(Prefixed(sys.stdout, prefix)):
-            return run()
+    from attnfocus.commands.sweep import named_lines, run_recorded
 
     _end_in_order()
     if _stopped_with is not None:
         return _stopped_with
     _is_in_job = True
     try:
-        return record(prefixed)
+        return run_recorded(folder, overrides, named_lines(folder, run))
     except KeyboardInterrupt as stop:
+        if _is_launching:
+            raise
         _stopped_with = stop.args[0] if stop.args else 130
     finally:
         _is_in_job = False

@@ -4,6 +4,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.report.console import open_console, say
+from attnfocus.report.prefixed import Prefixed
 from attnfocus.report.results import (
     JobResult,
     Status,
@@ -124,6 +126,17 @@ def _recorded(folder: Path, job: Callable[[], int]) -> int:
     return code
 
 
+def named_lines(folder: Path, job: Callable[[], int]) -> Callable[[], int]:
+    """A job that runs beside others: each line that it shows says which job it is of."""
+    prefix = f"job {job_order(folder)[0]}: "
+
+    def run() -> int:
+        with redirect_stderr(Prefixed(sys.stderr, prefix)), redirect_stdout(Prefixed(sys.stdout, prefix)):
+            return job()
+
+    return run
+
+
 def _redact_hydra_file(path: Path) -> None:
     """Hydra's own sweepers write it with the secrets of the command line."""
     if path.exists():
@@ -171,6 +184,13 @@ def finish_sweep(sweep_dir: Path) -> int:
         hint = "   # mean and spread over the seeds" if "seed" in jobs[0].overrides else ""
         say(console, f"next     attnfocus compare {shlex.quote(str(relative_to_here(sweep_dir)))}{hint}", wrap=False)
     return 0 if is_whole else 1
+
+
+def announce_logs(sweep_dir: Path) -> None:
+    """Says where the lines of jobs go that do not share this screen, and the results meanwhile."""
+    console = open_console()
+    say(console, f"output of the jobs  {sweep_dir / '.submitit'}", wrap=False)
+    say(console, f"results so far      {sweep_dir / RESULTS_FILE}", wrap=False)
 
 
 def print_stopped(sweep_dir: Path) -> None:
