@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from attnfocus.config.overrides import CommandLine
+from attnfocus.config.overrides import CommandLine, quoted
 from attnfocus.config.read import load_yaml
 from attnfocus.config.readable import unreadable
 from attnfocus.errors import CheckpointError, ConfigError, UserError
@@ -126,7 +126,7 @@ def sweep_overrides(line: CommandLine, folder: Path) -> list[str]:
     section = line.compose(list(fixed_overrides.values()), with_hydra=True)["hydra"]
     unnamed = [*fixed_overrides, *filter(is_secret, map(key_of, line.overrides))]  # in the names of the jobs' folders
     fixed = ",".join(f"'{key}'" for key in unnamed)
-    extra = [f"hydra.sweep.dir='{folder}'", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
+    extra = [f"hydra.sweep.dir={quoted(str(folder))}", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
     is_basic = section["sweeper"]["_target_"] == _HYDRAS_SWEEPER
     return [*extra, f"hydra.sweeper._target_={SWEEPER}"] if is_basic else extra
 
@@ -145,22 +145,24 @@ def run_sweep(folder: Path, launch: Callable[[], None], *, is_new: bool) -> int:
     Raises:
         ConfigError: the launcher could not start any job.
     """
-    from attnfocus.commands.sweep import begun_jobs, finish_sweep, print_stopped
+    from attnfocus.commands.sweep import finish_sweep, has_begun_jobs, print_stopped
 
     try:
         launch()
     except KeyboardInterrupt as stop:
-        print_stopped(folder)
+        if has_begun_jobs(folder):
+            print_stopped(folder)
+        elif is_new:
+            shutil.rmtree(folder)
         return int(stop.args[0]) if stop.args else 130
     except Exception as error:
-        if begun_jobs(folder):
-            if isinstance(error, UserError):
-                raise
-            finish_sweep(folder)
-            raise
-        if is_new:
+        has_begun = has_begun_jobs(folder)
+        if is_new and not has_begun:
             shutil.rmtree(folder)
         if isinstance(error, UserError):
+            raise
+        if has_begun:
+            finish_sweep(folder)
             raise
         line = (str(error).splitlines() or [""])[0]
         raise ConfigError(f"hydra/launcher: no job could be started: {line or type(error).__name__}.") from error

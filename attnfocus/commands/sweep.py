@@ -200,9 +200,9 @@ def print_stopped(sweep_dir: Path) -> None:
     print_unfinished(console, read_jobs(sweep_dir), resume_command(sweep_dir))
 
 
-def begun_jobs(sweep_dir: Path) -> list[JobResult]:
-    """The jobs that have been started."""
-    return [job for job in read_jobs(sweep_dir) if job.status != "waiting"]
+def has_begun_jobs(sweep_dir: Path) -> bool:
+    """Whether any job has been started."""
+    return any(job.status != "waiting" for job in read_jobs(sweep_dir))
 
 
 def resume_command(sweep_dir: Path) -> str:
