@@ -322,7 +322,13 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_submitit_runs_four_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path) -> None:
-    sized = (*VECTORS[:-1], "trainer.max_steps=5,250", "trainer.save_every_steps=10000", "seed=1,2")
+    sized = (
+        *VECTORS[:-1],
+        "trainer.max_steps=5,250",
+        "trainer.save_every_steps=10000",
+        "trainer.log_every_steps=5",
+        "seed=1,2",
+    )
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=submitit_local")
     metrics = "outputs/sweeps/*/*/*250*/metrics.jsonl"
     wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(metrics)))
