@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from glob import escape, glob
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +17,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from attnfocus.cli.jobs import run_sweep_job
+from attnfocus.cli.sweeps import RESUME, check_sweep, key_of, new_sweep_dir, resumed_sweep, run_sweep, sweep_overrides
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
 from attnfocus.config.nearest import did_you_mean
@@ -25,13 +26,13 @@ from attnfocus.config.overrides import CommandLine, literal, reword
 from attnfocus.config.read import resolve
 from attnfocus.config.readable import unreadable
 from attnfocus.errors import ConfigError, UserError
-from attnfocus.redaction import hide, is_secret, note_overrides
+from attnfocus.redaction import hide, note_overrides
 
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
 SHELLS = ("bash", "fish", "zsh")
 COMPLETION_ACTIONS = ("install", "uninstall", "query")
 PATH_KEY = re.compile(
-    r"run|run_dir|baseline|resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?|model\.embedding\.\w*vectors"
+    r"run|run_dir|baseline|(sweep\.)?resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?|model\.embedding\.\w*vectors"
 )
 BARE_KEYS = {"compare": "runs"}  # the list that arguments without a key belong to
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
@@ -68,22 +69,32 @@ def run_verb(verb: str, arguments: list[str]) -> int:
             "distributed=ddp distributed.num_processes=2 ..."
         )
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
+    if flags.multirun and not shows_config:
+        return _run_sweep(verb, flags, [text for text in arguments if text not in overrides], overrides)
+    if any(key_of(text) == RESUME for text in overrides):
+        raise ConfigError(f"{RESUME}: goes on with a sweep: attnfocus {verb} -m {RESUME}=DIR.")
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     _check(line)
     check_hydra_section(line)
-    extra: list[str] = []
-    sweep_dir = _new_sweep_dir(line.outputs) if flags.multirun and not shows_config else None
-    if sweep_dir is not None:
-        unnamed = [*line.fixed_keys(), *filter(is_secret, map(_key_of, overrides))]  # in the names of the jobs' folders
-        fixed = ",".join(f"'{key}'" for key in unnamed)
-        extra = [f"hydra.sweep.dir='{sweep_dir}'", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
     outcome = _Outcome(bare)
-    _call_hydra(verb, [*arguments, *extra], outcome if sweep_dir is None else None)
-    if sweep_dir is not None:
-        from attnfocus.commands.sweep import finish_sweep
-
-        return finish_sweep(sweep_dir)
+    _call_hydra(verb, arguments, outcome)
     return outcome.exit_code
+
+
+def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], overrides: Sequence[str]) -> int:
+    """`-m`: a new sweep, or one that goes on. `others` are the arguments that are no overrides."""
+    resumed = resumed_sweep(overrides, flags.config_dir)
+    line = CommandLine(verb, overrides, flags.config_dir, is_sweep=True)
+    if resumed is not None:
+        line = CommandLine(verb, resumed.overrides, resumed.config_dir, is_sweep=True, saved=resumed.saved)
+        if flags.config_dir is None and resumed.config_dir is not None:
+            others = ["--config-dir", resumed.config_dir, *others]
+    check_sweep(line)
+    _check(line)
+    check_hydra_section(line)
+    folder = new_sweep_dir(line.outputs) if resumed is None else resumed.folder
+    arguments = [*others, *line.overrides, *sweep_overrides(line, folder)]
+    return run_sweep(folder, lambda: _call_hydra(verb, arguments, None), is_new=resumed is None)
 
 
 @dataclass
@@ -151,19 +162,9 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
     return code
 
 
-def run_sweep_job(verb: str, config: DictConfig) -> int:
-    """One job of a sweep: a failure is written down, and the next job starts."""
-    from attnfocus.commands.sweep import run_recorded
-
-    hydra_config = HydraConfig.get()
-    folder = Path(hydra_config.runtime.output_dir)
-    config.run_dir = str(folder)
-    return run_recorded(folder, list(hydra_config.overrides.task), lambda: run_job(verb, config))
-
-
 def train_job(config: DictConfig) -> int:
     """The task function of `train -m`; at module level so that launchers can send it to other processes."""
-    return run_sweep_job("train", config)
+    return run_sweep_job(config, lambda composed: run_job("train", composed))
 
 
 _SWEEP_JOBS = {"train": train_job}
@@ -182,7 +183,7 @@ def _check(line: CommandLine) -> None:
 def _value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     """What is also wrong with the values of the overrides that can be composed, so that one message says all."""
     wrong = tuple(problem.split(": ", 1)[0].split("=", 1)[0] for problem in known)
-    sound = [text for text in line.overrides if _key_of(text) not in wrong and not unreadable(text)]
+    sound = [text for text in line.overrides if key_of(text) not in wrong and not unreadable(text)]
     try:
         values = line.compose(sound, resolve=True)
         from attnfocus.commands.assembly import check_train
@@ -193,28 +194,6 @@ def _value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     except UserError:
         pass
     return []
-
-
-def _key_of(override: str) -> str:
-    return override.split("=", 1)[0]
-
-
-def _new_sweep_dir(outputs: Path) -> Path:
-    """outputs/sweeps/<date>/<time>, made here so that two sweeps of the same second get two folders."""
-    now = datetime.now()
-    parent = outputs.expanduser() / "sweeps" / now.strftime("%Y-%m-%d")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for number in range(1000):
-            folder = parent / (now.strftime("%H-%M-%S") + (f"-{number}" if number else ""))
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder.resolve()
-    except OSError as error:
-        raise ConfigError(f"paths.outputs: cannot write to {parent.resolve()}: {error.strerror}.") from error
-    raise ConfigError(f"paths.outputs: no free folder in {parent.resolve()}.")
 
 
 def _flags(arguments: Sequence[str]) -> argparse.Namespace:

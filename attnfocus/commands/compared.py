@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.commands.faithfulness import load_faithfulness
+from attnfocus.commands.job_folders import JOB_FILE, job_order
 from attnfocus.commands.resume import flat
 from attnfocus.commands.rundir import (
     BENCH_FILE,
@@ -18,7 +19,6 @@ from attnfocus.commands.rundir import (
     FINGERPRINTS_FILE,
     SUMMARY_FILE,
 )
-from attnfocus.commands.sweep import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError, UserError

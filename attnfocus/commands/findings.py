@@ -186,7 +186,7 @@ def extras_findings() -> list[Finding]:
         _extra("git", shutil.which("git"), "the commit of a checkout in summary.json", "Install git."),
         _extra("compiler", compiler, "trainer.compile=true", "Install a C++ compiler, such as g++."),
         _extra("cjk-font", _cjk_font(), "Chinese and Japanese labels of maps", "On Debian: fonts-noto-cjk."),
-        _extra("parallel", _version(parallel), "sweeps with hydra/launcher=joblib", f"pip install {parallel}"),
+        _extra("parallel", _version(parallel), "sweeps with hydra/launcher=joblib", "pip install 'attnfocus[launch]'"),
         _extra("dev", None if absent else ", ".join(DEVELOPMENT), "the project's own tests", "pip install -e '.[dev]'"),
     ]
 

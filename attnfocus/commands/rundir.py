@@ -33,7 +33,14 @@ FILE_OPTIONS = (
 )  # of sources
 VECTOR_OPTIONS = ("vectors", "target_vectors")  # of model.embedding
 FINGERPRINTS_FILE = "fingerprints.json"
-LEFT_OUT = ("resume", "run_dir", "trust", "config_dir", "distributed")  # of config.yaml: what changes no result
+LEFT_OUT = (
+    "resume",
+    "run_dir",
+    "sweep",
+    "trust",
+    "config_dir",
+    "distributed",
+)  # of config.yaml: what changes no result
 
 
 def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FOLDER) -> Path:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from attnfocus.config.folder import config_folders, groups
+from attnfocus.config.launchers import check_launcher, launcher_problems
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 
@@ -59,15 +61,18 @@ def check_hydra_section(line: CommandLine) -> None:
         raise ConfigError("hydra.searchpath: name the folder of your groups by --config-dir DIR.")
     if not of_hydra and line.config_dir is None:
         return
+    check_launcher(line)
     given = next((override.value() for override in parsed if override.key_or_group == "trust"), None)
     trusted = [str(name) for name in given] if isinstance(given, list) else []
     fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    swept = [override for override in parsed if override.is_sweep_override() and override.is_discrete_sweep()]
+    changing = {*groups(config_folders(line.config_dir)), *of_hydra}  # the value of a plain key changes nothing there
+    swept = [each for each in parsed if each.is_sweep_override() and each.is_discrete_sweep()]
+    swept = [each for each in swept if each.key_or_group in changing]
     of_jobs = [f"{each.get_key_element()}={text}" for each in swept for text in each.sweep_string_iterator()]
     problems: dict[str, None] = {}
     for extra in ([], *([text] for text in of_jobs)):
         section = line.compose([*fixed, *extra], with_hydra=True)["hydra"]
-        problems |= dict.fromkeys(_problems(section, trusted))
+        problems |= dict.fromkeys((*_problems(section, trusted), *launcher_problems(section, line)))
     if problems:
         raise ConfigError(list(problems))
 

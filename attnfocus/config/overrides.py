@@ -36,6 +36,7 @@ class CommandLine:
         verb: name of the primary file (`train`).
         config_dir: the user's own folder of groups (`--config-dir`), if any.
         is_sweep: whether `-m` was given.
+        saved: those of the overrides that come from a file, not from this command line.
         outputs: of a sweep, `paths.outputs`, known after `check`.
     """
 
@@ -43,6 +44,7 @@ class CommandLine:
     overrides: Sequence[str]
     config_dir: str | None = None
     is_sweep: bool = False
+    saved: Sequence[str] = ()
     problems: list[str] = field(default_factory=list)
     outputs: Path = field(default=Path(), init=False)
 
@@ -66,10 +68,11 @@ class CommandLine:
         if self.problems:
             raise ConfigError(list(dict.fromkeys(self.problems)))
 
-    def fixed_keys(self) -> list[str]:
-        """The keys that a sweep does not vary. Call it after `check`."""
+    def fixed(self) -> dict[str, str]:
+        """Key -> override, of those that a sweep does not vary. Call it after `check`."""
         parsed = [OverridesParser.create().parse_override(text) for text in self.overrides]
-        return [override.get_key_element() for override in parsed if not override.is_sweep_override()]
+        found = [override for override in parsed if not override.is_sweep_override()]
+        return {override.get_key_element(): str(override.input_line) for override in found}
 
     def compose(self, overrides: Sequence[str], *, resolve: bool = False, with_hydra: bool = False) -> dict[str, Any]:
         """The composed configuration as plain containers, without Hydra's own section unless it is asked for.
@@ -211,20 +214,20 @@ def literal(text: str) -> str:
         return text
     if key == "text":
         plain = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)  # no interpolation, but these letters
-        return f"text={_quoted(plain)}"
+        return f"text={quoted(plain)}"
     try:
         OverridesParser.create().parse_override(text)
     except HydraException:
-        quoted = f"{key}={_quoted(value)}"
+        in_quotes = f"{key}={quoted(value)}"
         try:
-            OverridesParser.create().parse_override(quoted)
+            OverridesParser.create().parse_override(in_quotes)
         except HydraException:
             return text
-        return quoted
+        return in_quotes
     return text
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """The value in quotes of Hydra's grammar, which reads backslashes in pairs only before a quote."""
     escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)
     return "'" + re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped) + "'"

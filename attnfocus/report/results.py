@@ -1,6 +1,7 @@
 """The jobs of a sweep side by side: a table, results.csv, and the failures."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from attnfocus.report.text import duration, metric_name, number, short_key
 from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]
+Status = Literal["done", "failed", "interrupted", "running", "waiting"]
 FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entropy")  # summary.json has them all
 
 
@@ -25,7 +27,7 @@ class JobResult:
     """One job. `overrides` are those that vary in the sweep; `monitor` is the metric that `value` is the best of."""
 
     overrides: Mapping[str, str]
-    status: Literal["done", "failed", "interrupted"]
+    status: Status
     run_dir: Path
     seconds: float | None = None
     monitor: str | None = None
@@ -89,6 +91,22 @@ def print_failures(console: Console, jobs: Sequence[JobResult]) -> None:
         lines = (job.error or "unknown error").strip().splitlines()
         say(console, f"     {lines[0]}", style="red")
         say(console, f"     {job.run_dir}", style="dim", wrap=False)
+
+
+def print_unfinished(console: Console, jobs: Sequence[JobResult], command: str) -> None:
+    """Prints how many jobs have not ended, and the command that goes on with all that is missing."""
+    counts = Counter(job.status for job in jobs if job.status not in ("done", "failed"))
+    if counts:
+        parts = ", ".join(f"{number} {status}" for status, number in counts.items())
+        say(console, f"{counts.total()} of {len(jobs)} jobs have not ended: {parts}", style="bold yellow")
+    say(console, "to run what is missing:")
+    say(console, f"  {command}", wrap=False)
+
+
+def job_line(job: JobResult) -> str:
+    """A job that has ended in a few words: `done, best exact match 0.8312, 12 s`."""
+    best = f"best {metric_name(job.monitor)} {_shown(job.value)}" if job.monitor else ""
+    return ", ".join(part for part in (job.status, best, duration(job.seconds)) if part)
 
 
 def _keys(mappings: object) -> list[str]:

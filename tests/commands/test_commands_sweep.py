@@ -1,0 +1,361 @@
+"""Sweeps: jobs in processes of their own, killed, stopped and preempted; a sweep that goes on does what is missing."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests_support import Command, assert_polite, summary_of
+
+from attnfocus.cli import jobs as sweep_jobs
+from attnfocus.cli.sweeps import resumed_sweep
+from attnfocus.commands.job_folders import PROCESS_FILE, is_running, job_order, note_job, owned
+from attnfocus.commands.sweep import finish_sweep, prepare_sweep, run_recorded
+from attnfocus.errors import ConfigError, RunError
+
+ROOT = Path(__file__).resolve().parents[2]
+# Milliseconds a step: four vectors, four classes.
+VECTORS = ("model=pooling_classifier", "model.embed_dim=8", "focus.num_samples=0", "scheduler=constant")
+VECTORS += ("trainer.max_epochs=null", "trainer.max_steps=2")
+MULTIRUN = {
+    "hydra": {
+        "overrides": {
+            "task": ["seed=1,2", "optimizer.lr=0.1", "optimizer.api_key=<redacted>", "trust=[os]", "--config-path=/x"],
+            "hydra": [
+                "hydra/launcher=joblib",
+                "hydra.launcher.n_jobs=2",
+                "hydra.sweep.dir='/x'",
+                "hydra.mode=MULTIRUN",
+            ],
+        },
+        "runtime": {"config_sources": [{"path": "/mine", "schema": "file", "provider": "command-line"}]},
+    }
+}
+
+
+def rows_of(sweep: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((sweep / "results.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def only_sweep(folder: Path) -> Path:
+    (found,) = folder.glob("outputs/sweeps/*/*")
+    return found
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 200) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """`attnfocus ARGUMENTS` with what it starts as a process group of its own.
+
+    Not from the server, whose processes end without Python's own way out, in which joblib lets its workers go.
+    """
+    with open(folder / "said.txt", "w") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "attnfocus", *arguments],
+            cwd=folder,
+            stdout=said,
+            stderr=said,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )
+
+
+# A sweep that goes on
+
+
+def test_a_sweep_that_goes_on_runs_what_is_missing_and_nothing_else(attnfocus: Command, tmp_path: Path) -> None:
+    begun = attnfocus("train", "-m", *VECTORS, "seed=5,6,7")
+    assert begun.returncode == 0, begun.stderr
+    sweep = only_sweep(tmp_path)
+    folders = sorted(path for path in sweep.iterdir() if path.is_dir())
+    never_started, killed, *done = folders
+    rows = rows_of(sweep)
+    shutil.rmtree(never_started)
+    never_started.mkdir()
+    (killed / "summary.json").write_text(json.dumps({**summary_of(killed), "status": "running"}), encoding="utf-8")
+    (killed / PROCESS_FILE).write_text("some-host 1")
+    before = {path: path.stat().st_mtime_ns for folder in done for path in folder.rglob("*")}
+
+    again = attnfocus("train", "-m", f"sweep.resume={sweep}")
+    assert again.returncode == 0, again.stderr
+    assert "3 jobs: 1 done, 2 to run" in again.stderr
+    assert "resumed from step 2" in again.stderr
+    assert {path: path.stat().st_mtime_ns for folder in done for path in folder.rglob("*")} == before
+    assert [{**row, "seconds": ""} for row in rows_of(sweep)] == [{**row, "seconds": ""} for row in rows]
+    assert [row["number"] for row in rows] == list("012")
+    assert not (killed / PROCESS_FILE).exists()
+    compared = attnfocus("compare", str(sweep), "num_resamples=1")
+    assert compared.returncode == 0, compared.stderr
+    assert f"attnfocus compare {sweep.relative_to(tmp_path)}" in again.stdout
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """What a sweep leaves that was killed before its first job."""
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump(MULTIRUN), encoding="utf-8")
+    return tmp_path
+
+
+def test_the_folder_alone_says_what_the_sweep_was(saved: Path) -> None:
+    key = "optimizer.api_key=sesame"
+    found = resumed_sweep([f"sweep.resume={saved}", key], None)
+    assert found is not None
+    launch = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert found.overrides == ["seed=1,2", "optimizer.lr=0.1", key, *launch]
+    assert found.saved == ["seed=1,2", "optimizer.lr=0.1", *launch]  # never trust, never flags
+    assert found.config_dir == "/mine"
+    again = resumed_sweep([f"sweep.resume={saved}", "seed=1,2", key, "hydra/launcher=basic", "trust=[mine]"], "own")
+    assert again is not None
+    assert again.overrides == ["seed=1,2", "optimizer.lr=0.1", key, "trust=[mine]", "hydra/launcher=basic"]
+    assert again.config_dir == "own"
+
+
+def test_other_overrides_and_lost_secrets_are_named(saved: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        resumed_sweep([f"sweep.resume={saved}", "seed=1,2,3", "model.dropout=0.1", "optimizer.lr=0.1"], None)
+    told = "\n".join(error.value.problems)
+    assert len(error.value.problems) == 3
+    assert "seed=1,2,3: this sweep has seed=1,2." in told
+    assert "model.dropout=0.1: this sweep was begun without it" in told
+    assert "optimizer.api_key: a secret, which is not saved with a sweep: give it again" in told
+
+
+def test_jobs_that_the_overrides_do_not_make_are_refused(tmp_path: Path) -> None:
+    composed = {"hydra": {"overrides": {"task": []}}}
+    assert prepare_sweep(tmp_path, composed, {"0_a": ["x=a"], "1_b": ["x=b"]}) == ["0_a", "1_b"]
+    with pytest.raises(ConfigError, match="holds jobs that these overrides do not make, such as 1_b"):
+        prepare_sweep(tmp_path, composed, {"0_a": ["x=a"], "1_c": ["x=c"]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sweep.resume=nowhere"], ["nowhere holds no sweep (no multirun.yaml in it)"]),
+        (["resume=auto"], ["resume: goes on with one run", "sweep.resume="]),
+        (["run_dir=x"], ["run_dir: a sweep gives each job a folder of its own"]),
+        (["hydra/launcher=jobli"], ["hydra/launcher=jobli: no such launcher. Did you mean joblib?", "submitit_slurm"]),
+        (["hydra/launcher=ray"], ["its plugin is not installed", "pip install hydra-ray-launcher"]),
+        (["hydra/launcher=joblib,basic"], ["one launcher starts all jobs"]),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=abc"], ["hydra.launcher.n_jobs: Value 'abc'"]),
+        (["hydra/launcher=joblib", "hydra.launcher.njobs=2"], ["Did you mean hydra.launcher.n_jobs?"]),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], ["no job could be started: n_jobs == 0"]),
+        (["hydra/launcher=submitit_slurm"], ["hydra/launcher: no job could be started", "srun"]),
+        (
+            ["hydra/launcher=submitit_local", "paths.data=x", "optimizer.lr=0.1", "seed=1"],
+            ["optimizer.api_key: a secret", "optimizer.api_key=${oc.env:NAME}"],
+        ),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_a_mistake_is_told_and_leaves_no_sweep(
+    arguments: list[str], said: list[str], attnfocus: Command, tmp_path: Path
+) -> None:
+    own = tmp_path / "mine" / "optimizer" / "keyed.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("_target_: attnfocus.training.adam\nlr: 0.1\napi_key: null\n", encoding="utf-8")
+    keyed = ["--config-dir", "mine", "optimizer=keyed", "optimizer.api_key=sesame"] if "secret" in said[0] else []
+    done = attnfocus("train", "-m", *VECTORS, *arguments, *keyed)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in said:
+        assert text in done.stderr
+    assert not list(tmp_path.glob("outputs/sweeps/*/*"))
+
+
+def test_without_m_a_sweep_does_not_go_on(attnfocus: Command) -> None:
+    done = attnfocus("train", "sweep.resume=x")
+    assert_polite(done, 2)
+    assert "attnfocus train -m sweep.resume=" in done.stderr
+
+
+def test_a_file_cannot_make_a_launcher_run_commands(attnfocus: Command, tmp_path: Path) -> None:
+    """multirun.yaml of somebody else, and a preset in somebody's folder."""
+    evil = ["hydra/launcher=submitit_slurm", "hydra.launcher.setup=[touch stolen]"]
+    section: dict[str, Any] = {"overrides": {"task": list(VECTORS), "hydra": evil}, "runtime": {"config_sources": []}}
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"hydra": section}), encoding="utf-8")
+    done = attnfocus("train", "-m", f"sweep.resume={tmp_path}")
+    assert done.returncode == 2, done.stderr
+    assert "hydra.launcher.setup: could run commands. Give it on the command line" in done.stderr
+    preset = tmp_path / "mine" / "hydra" / "launcher" / "cluster.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text('defaults: [submitit_slurm]\nadditional_parameters: {wrap: touch stolen}\ncomment: "a\\nb"\n')
+    done = attnfocus("train", "-m", "--config-dir", "mine", *VECTORS, "hydra/launcher=cluster")
+    assert done.returncode == 2, done.stderr
+    assert "hydra.launcher.additional_parameters: could run commands" in done.stderr
+    assert "hydra.launcher.comment: holds control characters" in done.stderr
+
+
+# One job
+
+
+def job_in(folder: Path, status: str, steps: int = 0) -> Callable[[], int]:
+    """A job that writes a summary and returns 0, or fails or is stopped."""
+
+    def job() -> int:
+        if status == "failed":
+            raise RunError("the loss is not finite")
+        (folder / "summary.json").write_text(json.dumps({"status": status, "steps": steps, "seconds": 1.5}))
+        return 143 if status == "interrupted" else 0
+
+    return job
+
+
+def test_results_are_written_as_jobs_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = {f"{number}_x={number}": [f"x={number}"] for number in range(4)}
+    prepare_sweep(tmp_path, {"hydra": {"overrides": {"task": []}}}, jobs)
+    done, failed, stopped, _ = (tmp_path / name for name in jobs)
+    assert [row["status"] for row in rows_of(tmp_path)] == ["waiting"] * 4
+    assert run_recorded(done, ["x=0"], job_in(done, "completed")) == 0
+    assert run_recorded(failed, ["x=1"], job_in(failed, "failed")) == 1
+    with pytest.raises(KeyboardInterrupt, match="143"):
+        run_recorded(stopped, ["x=2"], job_in(stopped, "interrupted"))
+    assert [row["status"] for row in rows_of(tmp_path)] == ["done", "failed", "interrupted", "waiting"]
+    assert "job 0: done, 2 s" in capsys.readouterr().err
+    assert finish_sweep(tmp_path) == 1
+    told = capsys.readouterr().out
+    assert "1 of 4 jobs failed" in told
+    assert "2 of 4 jobs have not ended: 1 interrupted, 1 waiting" in told
+    assert f"attnfocus train -m sweep.resume={tmp_path}" in told
+    assert str(failed) in told
+
+
+def test_a_job_is_not_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnfocus.commands.job_folders.START_SECONDS", 0.05)
+    folder = tmp_path / "0"
+    folder.mkdir()
+    with owned(folder):  # as another process would
+        assert is_running(folder)
+        assert run_recorded(folder, [], job_in(folder, "failed")) == 0
+        assert [row["status"] for row in rows_of_running(tmp_path)] == ["running"]
+    assert not is_running(folder)
+    run_recorded(folder, [], job_in(folder, "completed", steps=1))
+    assert run_recorded(folder, [], job_in(folder, "completed", steps=2)) == 0
+    assert summary_of(folder)["steps"] == 1
+
+
+def rows_of_running(sweep: Path) -> list[dict[str, str]]:
+    from attnfocus.commands.sweep import update_results
+
+    update_results(sweep)
+    return rows_of(sweep)
+
+
+@pytest.mark.parametrize(("name", "queued_again"), [("SIGUSR2", True), ("SIGTERM", False)])
+def test_submitit_hears_of_a_preempted_job_once_it_has_saved(
+    name: str, queued_again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: heard.append(number))
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setattr(sweep_jobs, "_stopped_with", None)
+    monkeypatch.setattr(sweep_jobs, "_end_in_order", lambda: None)
+    folder = tmp_path / "0"
+    folder.mkdir()
+    note_job(folder, [])
+
+    def preempted() -> int:
+        (folder / "summary.json").write_text(json.dumps({"status": "interrupted", "reason": f"interrupted by {name}"}))
+        return 143
+
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            sweep_jobs._run_beside_others(folder, [], preempted)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert bool(heard) == queued_again
+
+
+# Launchers
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Twelve jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints."""
+    sized = (*VECTORS[:-1], "trainer.max_steps=10,10,200,10,10,10", "trainer.save_every_steps=5", "seed=1,2")
+    running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+
+    def is_half_way() -> bool:
+        results = list(tmp_path.glob("outputs/sweeps/*/*/results.csv"))
+        statuses = [row["status"] for row in rows_of(results[0].parent)] if results else []
+        lasts = [path.parents[1] for path in tmp_path.glob("outputs/sweeps/*/*/*/checkpoints/last")]
+        return statuses.count("done") >= 4 and any(summary_of(folder)["status"] == "running" for folder in lasts)
+
+    wait_until(is_half_way)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    sweep = only_sweep(tmp_path)
+    folders = {path.parent: path.parent / "summary.json" for path in sweep.glob("*/overrides.json")}
+    assert len(folders) == 12
+    done = [folder for folder, path in folders.items() if path.exists() and summary_of(folder)["status"] == "completed"]
+    half = [folder for folder in folders if folder not in done and (folder / "checkpoints" / "last").exists()]
+    before = {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done}
+    wait_until(lambda: not any(map(is_running, folders)), 20)
+
+    assert start(tmp_path, "train", "-m", f"sweep.resume={sweep}").wait(timeout=300) == 0
+    rows = rows_of(sweep)
+    assert [(row["number"], row["status"]) for row in rows] == [(str(number), "done") for number in range(12)]
+    assert len({row["run_dir"] for row in rows}) == 12
+    assert {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done} == before
+    for folder in folders:
+        log = (folder / "train.log").read_text(encoding="utf-8")
+        assert log.count("training ended") == 1
+        assert ("resumed from step" in log) == (folder in half)
+    said = (tmp_path / "said.txt").read_text(encoding="utf-8")
+    assert f"12 jobs: {len(done)} done, {12 - len(done)} to run" in said
+    assert all(f"\njob {job_order(folder)[0]}: training ended" in said for folder in folders if folder not in done)
+
+
+@pytest.mark.slow
+def test_submitit_runs_four_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path) -> None:
+    sized = (
+        *VECTORS[:-1],
+        "trainer.max_steps=5,250",
+        "trainer.save_every_steps=10000",
+        "trainer.log_every_steps=5",
+        "seed=1,2",
+    )
+    running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=submitit_local")
+    metrics = "outputs/sweeps/*/*/*250*/metrics.jsonl"
+    wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(metrics)))
+    folder = next(path for path in tmp_path.glob(metrics) if path.stat().st_size).parent
+    os.kill(int((folder / PROCESS_FILE).read_text().split()[1]), signal.SIGUSR2)
+    assert running.wait(timeout=200) == 0, (tmp_path / "said.txt").read_text()
+    rows = rows_of(only_sweep(tmp_path))
+    assert [row["status"] for row in rows] == ["done"] * 4
+    log = (folder / "train.log").read_text(encoding="utf-8")
+    assert "interrupted by SIGUSR2" in log
+    assert "resumed from step" in log
+    assert summary_of(folder)["steps"] == 250
+    assert "output of the jobs" in (tmp_path / "said.txt").read_text()
+
+
+@pytest.mark.slow
+def test_sigterm_to_a_parallel_sweep_saves_its_jobs_and_says_how_to_go_on(tmp_path: Path) -> None:
+    long = (*VECTORS[:-1], "trainer.max_steps=100000", "trainer.evaluate_every_steps=50000", "seed=1,2,3")
+    running = start(tmp_path, "train", "-m", *long, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    logs = "outputs/sweeps/*/*/*/train.log"
+    wait_until(lambda: sum("attention path" in path.read_text() for path in tmp_path.glob(logs)) == 2)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=100) == 143
+    said = (tmp_path / "said.txt").read_text()
+    assert "3 of 3 jobs have not ended: 2 interrupted, 1 waiting" in said
+    assert "attnfocus train -m sweep.resume=outputs/sweeps/" in said
+    assert "Traceback" not in said
+    for folder in (path.parent for path in tmp_path.glob(logs)):
+        last = (folder / "checkpoints" / "last").read_text(encoding="utf-8").strip()
+        assert int(last.removeprefix("step-")) == summary_of(folder)["steps"]
