@@ -68,11 +68,11 @@ def _num_processes(options: DistributedOptions, device: torch.device) -> int:
 
 
 def _arguments(values: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
-    """This command again. The folder of a sweep's job is in none of its overrides."""
+    """This command again. Where a sweep's job writes, and that it goes on there, is in none of its overrides."""
     folder = [f"--config-dir={values['config_dir']}"] if values.get("config_dir") else []
-    given = any(text.startswith("run_dir=") for text in overrides)
-    run_dir = [] if given or not values.get("run_dir") else [f"run_dir='{values['run_dir']}'"]
-    return ["-m", "attnfocus", "train", *folder, *overrides, *run_dir]
+    given = {text.split("=", 1)[0] for text in overrides}
+    own = [f"{key}='{values[key]}'" for key in ("run_dir", "resume") if values.get(key) and key not in given]
+    return ["-m", "attnfocus", "train", *folder, *overrides, *own]
 
 
 OWN_ERROR = 0
