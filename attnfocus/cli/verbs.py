@@ -18,6 +18,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from attnfocus.cli.search import SearchToRun, search_to_run, sweep_to_resume, trial_listeners
+from attnfocus.cli.sweeper import SearchSweeper
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
 from attnfocus.config.nearest import did_you_mean
@@ -25,6 +27,7 @@ from attnfocus.config.overrides import CommandLine, literal, reword
 from attnfocus.config.read import resolve
 from attnfocus.config.readable import unreadable
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.events import Listener
 from attnfocus.redaction import hide, is_secret, note_overrides
 
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
@@ -56,18 +59,25 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     """
     flags = _flags(arguments)
     check_flags(flags)
+    given = flags.overrides
+    resume_dir, flags.overrides = sweep_to_resume(given, is_sweep=flags.multirun)
     bare = [text for text in flags.overrides if verb in BARE_KEYS and not OVERRIDE.fullmatch(text)]
     overrides = [literal(text) for text in flags.overrides if text not in bare]
     note_overrides(overrides)
-    arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
+    arguments = [text for text in arguments if text not in given] + overrides  # flags first, as Hydra wants
     if flags.multirun and verb not in _SWEEP_JOBS:
         raise ConfigError(f"-m: sweeps are for {', '.join(_SWEEP_JOBS)}; {verb} takes one run at a time.")
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
-    _check(line)
+    search = search_to_run(line, resume_dir) if flags.multirun else None
+    if search is None:
+        _check(line)
     check_hydra_section(line)
     extra: list[str] = []
-    sweep_dir = _new_sweep_dir(line.outputs) if flags.multirun and not shows_config else None
+    sweep_dir = None
+    if flags.multirun and not shows_config:
+        sweep_dir = search.folder if search and search.folder else _new_sweep_dir(line.outputs)
+    SearchSweeper.checked = search and search.plan
     if sweep_dir is not None:
         unnamed = [*line.fixed_keys(), *filter(is_secret, map(_key_of, overrides))]  # in the names of the jobs' folders
         fixed = ",".join(f"'{key}'" for key in unnamed)
@@ -75,10 +85,19 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     outcome = _Outcome(bare)
     _call_hydra(verb, [*arguments, *extra], outcome if sweep_dir is None else None)
     if sweep_dir is not None:
-        from attnfocus.commands.sweep import finish_sweep
-
-        return finish_sweep(sweep_dir)
+        return _finish(sweep_dir, search)
     return outcome.exit_code
+
+
+def _finish(sweep_dir: Path, search: SearchToRun | None) -> int:
+    from attnfocus.commands.sweep import finish_sweep
+
+    code = finish_sweep(sweep_dir)
+    if search is not None:
+        from attnfocus.commands.search import finish_search
+
+        finish_search(search.plan, sweep_dir)
+    return code
 
 
 @dataclass
@@ -125,8 +144,8 @@ def _wait_briefly() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
-def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
-    """One composed configuration, and arguments without a key -> the verb's command."""
+def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
+    """One composed configuration, arguments without a key, and who else hears the run -> the verb's command."""
     values = resolve(config)
     hydra_config = HydraConfig.get()
     overrides = list(hydra_config.overrides.task)
@@ -142,7 +161,7 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     command = import_module(f"attnfocus.commands.{verb}")
-    code: int = command.run(values, overrides)
+    code: int = command.run(values, overrides, *([listeners] if listeners else []))
     return code
 
 
@@ -153,7 +172,14 @@ def run_sweep_job(verb: str, config: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     config.run_dir = str(folder)
-    return run_recorded(folder, list(hydra_config.overrides.task), lambda: run_job(verb, config))
+
+    def job() -> int:
+        listeners = trial_listeners(hydra_config.sweeper, folder, hydra_config.job.num)
+        if listeners:
+            config.resume = "auto"  # a killed search has begun it
+        return run_job(verb, config, listeners=listeners)
+
+    return run_recorded(folder, list(hydra_config.overrides.task), job)
 
 
 def train_job(config: DictConfig) -> int:

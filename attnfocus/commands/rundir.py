@@ -76,7 +76,7 @@ def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
 
 def config_to_save(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fully resolved, with secrets redacted and what belongs to the command line alone left out."""
-    kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "trust")}
+    kept = {key: value for key, value in values.items() if key not in ("resume", "run_dir", "sweep", "trust")}
     return redact(_with_absolute_paths(kept), with_references=True)
 
 

@@ -45,6 +45,11 @@ class EmbeddingOptions:
 
 
 @dataclass(kw_only=True)
+class SweepOptions:
+    resume: str | None = None
+
+
+@dataclass(kw_only=True)
 class TrainConfig:
     """configs/train.yaml and its groups. `dataset` mixes a source's own options with closed ones: see assembly."""
 
@@ -62,6 +67,7 @@ class TrainConfig:
     run_dir: str | None = None
     resume: str | None = None
     max_jobs: PositiveInt
+    sweep: SweepOptions = field(default_factory=SweepOptions)
     trust: list[str] = field(default_factory=list)
     choices: Any = field(default_factory=dict)  # group -> name of its choice; noted by the command line, for names
 

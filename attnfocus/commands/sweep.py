@@ -93,7 +93,7 @@ def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
     if path.exists():
         summary = json.loads(path.read_text(encoding="utf-8"))
     best = summary.get("best") or {}
-    status = {"completed": "done", "interrupted": "interrupted"}.get(summary["status"], "failed")
+    status = {"completed": "done", "interrupted": "interrupted", "pruned": "pruned"}.get(summary["status"], "failed")
     return JobResult(
         overrides=overrides,
         status=status,  # type: ignore[arg-type]

@@ -22,13 +22,14 @@ from attnfocus.commands.rundir import (
 )
 from attnfocus.data import Prepared, WordVectors, load_codec
 from attnfocus.decoding import DecodingOptions
+from attnfocus.events import Listener
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.regularizing import require_alignments
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
 
 
-def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
-    """Trains from scratch, or goes on with `resume`.
+def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Listener] = ()) -> int:
+    """Trains from scratch, or goes on with `resume`. `listeners` hear the run besides those that write and show it.
 
     Returns:
         The exit code.
@@ -54,11 +55,17 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         run_dir = resume_dir
         check_fingerprints(run_dir, prepared)
     save_config(run_dir, values)
-    return train(setup, prepared, run_dir, vectors, is_resumed=resume_dir is not None)
+    return train(setup, prepared, run_dir, vectors, listeners, is_resumed=resume_dir is not None)
 
 
 def train(
-    setup: Setup, prepared: Prepared, run_dir: Path, vectors: Mapping[str, WordVectors], *, is_resumed: bool
+    setup: Setup,
+    prepared: Prepared,
+    run_dir: Path,
+    vectors: Mapping[str, WordVectors],
+    listeners: Sequence[Listener] = (),
+    *,
+    is_resumed: bool,
 ) -> int:
     """Trains in `run_dir`, tests the best checkpoint, writes the summary.
 
@@ -90,11 +97,11 @@ def train(
             store=store,
             device=setup.device,
             seed=config.seed,
-            listeners=[drift, *report.listeners],
+            listeners=[drift, *report.listeners, *listeners],
             resume=is_resumed,
         )
         test = None
-        if result.exit_code == 0 and "test" in prepared.splits:
+        if result.status == "completed" and "test" in prepared.splits:
             store.load("best" if result.best else "last").load_model(model)
             test = evaluate_split(setup, task, model, prepared, "test", config.decoding, config.focus.num_samples)
         report.finish(result, test)

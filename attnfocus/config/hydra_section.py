@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
@@ -62,7 +63,7 @@ def check_hydra_section(line: CommandLine) -> None:
     given = next((override.value() for override in parsed if override.key_or_group == "trust"), None)
     trusted = [str(name) for name in given] if isinstance(given, list) else []
     fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    swept = [override for override in parsed if override.is_sweep_override() and override.is_discrete_sweep()]
+    swept = [override for override in parsed if _may_change_section(override) and override.is_discrete_sweep()]
     of_jobs = [f"{each.get_key_element()}={text}" for each in swept for text in each.sweep_string_iterator()]
     problems: dict[str, None] = {}
     for extra in ([], *([text] for text in of_jobs)):
@@ -70,6 +71,12 @@ def check_hydra_section(line: CommandLine) -> None:
         problems |= dict.fromkeys(_problems(section, trusted))
     if problems:
         raise ConfigError(list(problems))
+
+
+def _may_change_section(override: Override) -> bool:
+    """Whether an override is a sweep over Hydra's own section, or over a group, whose files may change it."""
+    key = override.get_key_element()
+    return override.is_sweep_override() and (key.startswith("hydra.") or "." not in key or "@" in key)
 
 
 def _problems(section: Mapping[str, Any], trusted: Sequence[str]) -> Iterator[str]:

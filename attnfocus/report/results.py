@@ -25,7 +25,7 @@ class JobResult:
     """One job. `overrides` are those that vary in the sweep; `monitor` is the metric that `value` is the best of."""
 
     overrides: Mapping[str, str]
-    status: Literal["done", "failed", "interrupted"]
+    status: Literal["done", "failed", "interrupted", "pruned"]
     run_dir: Path
     seconds: float | None = None
     monitor: str | None = None

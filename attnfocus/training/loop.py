@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError, DataError, RunError
-from attnfocus.events import Best, Evaluated, Listener, RolledBack, TrainingEnded, TrainingStarted
+from attnfocus.events import Best, Evaluated, Listener, RolledBack, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.average import Average
@@ -117,15 +117,20 @@ class _Run:
             limit = limit_reached(options, state, self.seconds())
             if not interrupted and state.evaluated_step < state.step and (limit or evaluation_due(options, state)):
                 self.run_evaluation()
-            reason = self.interruption() or limit or patience_ended(options, state, self.monitor)
+            ended = self.interruption() or limit or patience_ended(options, state, self.monitor)
+            stop = None if ended else self.requested_stop()
+            reason = stop.reason if stop else ended
             if self.save_due(reason):
                 self.keeper.save(state, is_last=reason is not None)
             if reason:
-                return self.end(reason)
+                return self.end(reason, stop)
             self.train_step()
 
     def interruption(self) -> str | None:
         return None if self.guard.received is None else f"interrupted by {self.guard.received.name}"
+
+    def requested_stop(self) -> StopRequest | None:
+        return next((request for listener in self.listeners if (request := listener.stop_request())), None)
 
     def seconds(self) -> float:
         return self.keeper.seconds(self.state)
@@ -276,10 +281,10 @@ class _Run:
         for listener in self.listeners:
             listener.on_start(event)
 
-    def end(self, reason: str) -> TrainingResult:
+    def end(self, reason: str, stop: StopRequest | None) -> TrainingResult:
         state, seconds = self.state, self.seconds()
         for listener in self.listeners:
             listener.on_end(TrainingEnded(state.step, state.epoch_of_step, seconds, reason, state.best))
         speed = state.num_words / state.step_seconds if state.step_seconds else 0.0
         received = self.guard.received
-        return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, received, speed)
+        return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, received, speed, stop)

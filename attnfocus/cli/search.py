@@ -1,0 +1,239 @@
+"""`train -m hydra/sweeper=optuna`: what is searched for, checked before anything is made or trained."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from attnfocus.config.folder import config_folders, groups
+from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.overrides import MAX_COMPOSED, CommandLine
+from attnfocus.config.read import load_yaml
+from attnfocus.config.search_space import Dimension, split_overrides
+from attnfocus.errors import CheckpointError, ConfigError, UserError
+from attnfocus.events import Listener
+from attnfocus.redaction import REDACTED
+
+if TYPE_CHECKING:
+    from attnfocus.commands.search_options import SearchPlan
+
+NAME = "optuna"
+TARGET = "hydra_plugins.attnfocus_search.OptunaSweeper"
+GROUP = "search"  # of ready spaces
+RESUME = "sweep.resume"
+HYDRA_FILE = "multirun.yaml"
+# What a search that goes on may be told anew: how long and how it works, not what it seeks.
+CHANGEABLE = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra/launcher", "hydra.launcher.", "paths.data")
+_OF_EACH_CALL = ("hydra.mode", "hydra.sweep.dir", "hydra.job.config.override_dirname.exclude_keys")
+
+
+@dataclass(frozen=True)
+class SearchToRun:
+    """A search that may begin: its plan, and the folder that it goes on in; None for a new one."""
+
+    plan: "SearchPlan"
+    folder: Path | None
+
+
+def search_to_run(line: CommandLine, folder: Path | None) -> SearchToRun | None:
+    """The search that a command line with `-m` asks for, checked; None where it asks for a plain sweep.
+
+    Args:
+        folder: of a search that goes on (`sweep.resume`).
+
+    Raises:
+        ConfigError: something is wrong with its options, space, objectives or storage.
+    """
+    if any(text.startswith(f"hydra/sweeper={NAME}") for text in line.overrides):
+        _check_option_names(line.overrides)
+    try:
+        section = line.compose(_fixed(line.overrides), with_hydra=True)["hydra"]["sweeper"]
+    except (ConfigError, HydraException):
+        section = {}  # whoever looks at the command line next says why
+    if _is_search(section):
+        return _checked(line, section, folder)
+    if folder is not None:
+        raise ConfigError(f"{RESUME}: {folder} holds no search by Optuna.")
+    return None
+
+
+def _checked(line: CommandLine, section: Mapping[str, Any], folder: Path | None) -> SearchToRun:
+    from attnfocus.commands.search_options import SearchPlan, check_options, objectives_of
+    from attnfocus.commands.search_storage import require_optuna, study_folder
+
+    require_optuna()
+    options = check_options(_resolved(section))
+    of_hydra = [text for text in line.overrides if _is_of_hydra(text)]
+    of_task = [text for text in line.overrides if text not in of_hydra]
+    choices = groups(config_folders(line.config_dir))
+    fixed, space = split_overrides(of_task, options.params, choices)
+    _require_space(space)
+    shown = [f"{each.key}={each.text}" if each.kind == "choice" else each.extremes[0] for each in space]
+    whole = CommandLine(line.verb, [*of_hydra, *fixed, *shown], line.config_dir, is_sweep=True)
+    whole.num_trials = options.n_trials
+    whole.check()
+    line.outputs = whole.outputs
+    metrics, monitor = _check_values(line, fixed, space)
+    plan = SearchPlan(options, tuple(space), tuple(fixed), objectives_of(options, metrics, monitor))
+    return SearchToRun(plan, folder or study_folder(options))
+
+
+def trial_listeners(sweeper: DictConfig, folder: Path, number: int) -> list[Listener]:
+    """Who hears job `number` of a sweep besides: in a search the one that asks whether to prune it."""
+    section = _resolved(sweeper)
+    if not _is_search(section):
+        return []
+    from attnfocus.commands.search_options import check_options
+    from attnfocus.commands.search_pruning import Pruning
+
+    return [Pruning(check_options(section), folder, number)]
+
+
+def _is_search(section: Mapping[str, Any]) -> bool:
+    return section.get("_target_") == TARGET
+
+
+def _resolved(section: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
+    """The options with variables of the environment in their place."""
+    node = section if isinstance(section, DictConfig) else OmegaConf.create(dict(section))
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
+
+
+def _check_option_names(overrides: Sequence[str]) -> None:
+    """Names a mistyped `hydra.sweeper.KEY` with the nearest that there is."""
+    from attnfocus.commands.search_options import SearchOptions
+
+    known = list(SearchOptions.__dataclass_fields__)
+    prefix = "hydra.sweeper."
+    keys = [text.split("=", 1)[0].removeprefix(prefix) for text in overrides if text.startswith(prefix)]
+    problems = [
+        f"{prefix}{key}: unknown option of a search.{did_you_mean(key, known)} There are: {', '.join(known)}."
+        for key in keys
+        if key.split(".")[0] not in known
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def sweep_to_resume(overrides: Sequence[str], *, is_sweep: bool) -> tuple[Path | None, list[str]]:
+    """The folder that `sweep.resume` names, and the overrides of its command line; None and `overrides` without one.
+
+    Raises:
+        ConfigError: the folder holds no sweep, or the overrides would change what it is.
+    """
+    given = [text.partition("=")[2].strip("'\"") for text in overrides if _key(text) == RESUME]
+    if not given or given[-1] in ("null", ""):
+        return None, list(overrides)
+    if not is_sweep:
+        raise ConfigError(f"{RESUME}: goes on with a sweep; add -m.")
+    folder = Path(given[-1]).expanduser().resolve()
+    return folder, _resumed_overrides(folder, [text for text in overrides if _key(text) != RESUME])
+
+
+def _resumed_overrides(folder: Path, given: Sequence[str]) -> list[str]:
+    """The command line of the sweep in `folder`, with what this one changes."""
+    try:
+        saved = load_yaml(folder / HYDRA_FILE)["hydra"]["overrides"]
+    except (CheckpointError, KeyError, TypeError) as error:
+        raise ConfigError(f"{RESUME}: {folder} is no folder of a sweep (it has no {HYDRA_FILE}).") from error
+    of_hydra = [text for text in saved["hydra"] if _key(text) not in _OF_EACH_CALL]
+    before = [*of_hydra, *saved["task"]]
+    changed = [text for text in given if text not in before]
+    allowed = tuple(_key(text) for text in before if REDACTED in text)
+    refused = [text for text in changed if not _key(text).startswith((*CHANGEABLE, *allowed))]
+    if refused:
+        raise ConfigError(
+            [f"{text}: {RESUME} goes on with the sweep as it is; what may change: {_changeable()}." for text in refused]
+        )
+    keys = [_key(text) for text in changed]
+    kept = [text for text in before if _key(text) not in keys]
+    hidden = [_key(text) for text in kept if REDACTED in text]
+    if hidden:
+        raise ConfigError([f"{key}: a secret, which is not saved with a sweep. Give it again." for key in hidden])
+    return [*kept, *changed]
+
+
+def _is_of_hydra(text: str) -> bool:
+    return _key(text).lstrip("+~").startswith(("hydra.", "hydra/"))
+
+
+def _changeable() -> str:
+    return ", ".join(f"{name}*" if name.endswith(".") else name for name in CHANGEABLE)
+
+
+def _key(text: str) -> str:
+    return text.split("=", 1)[0]
+
+
+def _fixed(overrides: Sequence[str]) -> list[str]:
+    parser = OverridesParser.create()
+    return [text for text in overrides if not parser.parse_override(text).is_sweep_override()]
+
+
+def _require_space(space: Sequence[Dimension]) -> None:
+    if not space:
+        raise ConfigError(
+            "hydra/sweeper=optuna: nothing to vary. Give ranges, as in "
+            "'optimizer.lr=tag(log,interval(1e-4,1e-2))' attention=additive,dot, or a ready space: search=..."
+        )
+    if any(each.key == GROUP for each in space):
+        raise ConfigError(f"{GROUP}: one space at a time.")
+
+
+def _check_values(line: CommandLine, fixed: Sequence[str], space: Sequence[Dimension]) -> tuple[Mapping[str, Any], str]:
+    """Builds what can be built without data from the ends of each range.
+
+    What two keys forbid each other is left to the trials, of which some then fail.
+
+    Returns:
+        The metrics of the task with their directions, and the one that the runs monitor.
+    """
+    from attnfocus.commands.assembly import check_train
+
+    texts = [text for text in fixed if not _is_of_hydra(text)]
+
+    def check(extra: Sequence[str]) -> Any:
+        values = line.compose([*texts, *extra], resolve=True)
+        return check_train(values, values.get("trust", ()))
+
+    categories = [[each.override(choice) for choice in each.choices] for each in space if each.kind == "choice"]
+    setup, refusal = None, None
+    for combination in itertools.islice(itertools.product(*categories), MAX_COMPOSED):
+        try:
+            setup = check(combination)
+            break
+        except UserError as error:
+            refusal = refusal or error
+    if setup is None:
+        assert refusal is not None
+        raise refusal
+    problems: dict[str, None] = {}
+    for each in space:
+        for extreme in each.extremes:
+            try:
+                check([*(text for text in combination if _key(text) != each.key), extreme])
+            except ConfigError as error:
+                problems |= dict.fromkeys(
+                    _worded(problem, each) for problem in error.problems if _is_about(problem, each)
+                )
+    if problems:
+        raise ConfigError(list(problems))
+    monitor = setup.config.trainer.monitor or setup.task_class.default_monitor
+    return setup.task_class.directions, monitor
+
+
+def _is_about(problem: str, dimension: Dimension) -> bool:
+    return problem.startswith(f"{dimension.key}:")
+
+
+def _worded(problem: str, dimension: Dimension) -> str:
+    if dimension.kind == "number" and "must be" in problem and "an integer" in problem:
+        return f"{problem.rstrip('.')}; for whole numbers write int({dimension.text})."
+    return problem
