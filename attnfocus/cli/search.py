@@ -126,15 +126,28 @@ def sweep_to_resume(overrides: Sequence[str], *, is_sweep: bool) -> tuple[Path |
     """The folder that `sweep.resume` names, and the overrides of its command line; None and `overrides` without one.
 
     Raises:
-        ConfigError: the folder holds no sweep, or the overrides would change what it is.
+        ConfigError: the folder holds no sweep, or the overrides would change what it is; or they are for `-m`, which is
+            not there.
     """
+    if not is_sweep:
+        _refuse_alone(overrides)
     given = [text.partition("=")[2].strip("'\"") for text in overrides if _key(text) == RESUME]
     if not given or given[-1] in ("null", ""):
         return None, list(overrides)
-    if not is_sweep:
-        raise ConfigError(f"{RESUME}: goes on with a sweep; add -m.")
     folder = Path(given[-1]).expanduser().resolve()
     return folder, _resumed_overrides(folder, [text for text in overrides if _key(text) != RESUME])
+
+
+def _refuse_alone(overrides: Sequence[str]) -> None:
+    """Hydra would run one job, and leave out what was asked for."""
+    wanted = (RESUME, GROUP, "hydra/sweeper")
+    problems = [
+        f"{text}: is for many runs; add -m."
+        for text in overrides
+        if _key(text) in wanted and text.partition("=")[2] not in ("null", "", "basic")
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _resumed_overrides(folder: Path, given: Sequence[str]) -> list[str]:

@@ -77,7 +77,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     sweep_dir = None
     if flags.multirun and not shows_config:
         sweep_dir = search.folder if search and search.folder else _new_sweep_dir(line.outputs)
-    SearchSweeper.checked = search and search.plan
+    SearchSweeper.checked = search.plan if search else None
     if sweep_dir is not None:
         unnamed = [*line.fixed_keys(), *filter(is_secret, map(_key_of, overrides))]  # in the names of the jobs' folders
         fixed = ",".join(f"'{key}'" for key in unnamed)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 DIGITS = 4  # significant ones, of a proposed number
+STEP_DIGITS = 12  # ... of one that lies on a step: 0.3, where a sum of steps is 0.30000000000000004
 REDUCTION_FACTOR = 3  # of hyperband: every rung keeps one of so many
 
 
@@ -30,11 +31,12 @@ def sampler_of(options: SearchOptions, number: int) -> BaseSampler:
     inner = _sampler(options, number)
     propose = inner.sample_independent, inner.sample_relative
 
-    def independent(study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution) -> Any:
-        return _rounded(propose[0](study, trial, name, distribution), distribution)
+    def independent(study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        return _rounded(propose[0](study, trial, param_name, param_distribution), param_distribution)
 
-    def relative(study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        return {name: _rounded(value, space[name]) for name, value in propose[1](study, trial, space).items()}
+    def relative(study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        found = propose[1](study, trial, search_space)
+        return {name: _rounded(value, search_space[name]) for name, value in found.items()}
 
     inner.sample_independent, inner.sample_relative = independent, relative  # type: ignore[method-assign]
     return inner
@@ -43,9 +45,10 @@ def sampler_of(options: SearchOptions, number: int) -> BaseSampler:
 def _rounded(value: Any, distribution: BaseDistribution) -> Any:
     from optuna.distributions import FloatDistribution
 
-    if not isinstance(distribution, FloatDistribution) or distribution.step is not None:
+    if not isinstance(distribution, FloatDistribution):
         return value
-    return min(max(float(f"{value:.{DIGITS}g}"), distribution.low), distribution.high)
+    digits = DIGITS if distribution.step is None else STEP_DIGITS
+    return min(max(float(f"{value:.{digits}g}"), distribution.low), distribution.high)
 
 
 def _sampler(options: SearchOptions, number: int) -> BaseSampler:

@@ -1,4 +1,4 @@
-"""The options of a search, in `hydra.sweeper`. Comments in configs/hydra/sweeper/optuna.yaml say the same to the user."""
+"""The options of a search, `hydra.sweeper`. Comments in configs/hydra/sweeper/optuna.yaml say the same to the user."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -50,21 +50,19 @@ def open_storage(options: SearchOptions, sweep_dir: Path) -> RDBStorage:
         ConfigError: the URL cannot be used.
     """
     require_optuna()
+    from optuna.exceptions import OptunaError
     from optuna.storages import RDBStorage
+    from sqlalchemy.exc import SQLAlchemyError
 
     url = storage_url(options, sweep_dir)
-    problem = None
-    try:
-        engine = {"connect_args": {"timeout": SQLITE_SECONDS}} if url.startswith(SQLITE) else {}
-        if ":memory:" not in url and url != SQLITE:
-            return RDBStorage(url, engine_kwargs=engine)
+    if url == SQLITE or ":memory:" in url:
         problem = "lives in memory, where no job and no later search finds it"
-    except (ImportError, RuntimeError, ValueError) as error:
-        problem = str(error).splitlines()[0]
-    except Exception as error:
-        if not type(error).__module__.startswith(("sqlalchemy", "optuna")):
-            raise
-        problem = str(error).splitlines()[0]
+    else:
+        try:
+            engine = {"connect_args": {"timeout": SQLITE_SECONDS}} if url.startswith(SQLITE) else {}
+            return RDBStorage(url, engine_kwargs=engine)
+        except (ImportError, RuntimeError, ValueError, OptunaError, SQLAlchemyError) as error:
+            problem = str(error).splitlines()[0]
     raise ConfigError(
         f"hydra.sweeper.storage: {hide(url)}: {hide(problem)}. "
         f"Give the URL of a database, such as {SQLITE}study.db, or null."
@@ -78,9 +76,6 @@ def study_folder(options: SearchOptions) -> Path | None:
         ConfigError: the storage cannot be used.
     """
     if options.storage is None:
-        return None
-    url = storage_url(options, Path())
-    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
         return None
     storage = open_storage(options, Path())
     import optuna

@@ -151,8 +151,11 @@ class Search:
         return int(self.trials()[number].user_attrs.get("starts", 0))
 
     def _set(self, number: int, name: str, value: object) -> None:
-        storage = self.study._storage
-        storage.set_trial_user_attr(self.trials()[number]._trial_id, name, value)
+        storage = (
+            self.study._storage
+        )  # by which a study answers; a trial that another process asked for has no other way
+        trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        storage.set_trial_user_attr(trial_id, name, value)  # type: ignore[arg-type]
 
     def settle(self, number: int) -> None:
         """Tells the study what became of a trial's run, if it has ended: a value, pruned, or failed."""
@@ -190,8 +193,7 @@ class Search:
     def _note(self, number: int, folder: Path, numbers: Mapping[str, float]) -> None:
         """For those who look at the study: where the run lies, and all its numbers."""
         self._set(number, "folder", str(folder))
-        for name, value in numbers.items():
-            self._set(number, name, value)
+        self._set(number, "numbers", dict(numbers))
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 
 from attnfocus.config.override_values import num_values
 from attnfocus.errors import ConfigError
@@ -86,7 +86,7 @@ def split_overrides(
 
 def _dimension(key: str, override: Override, *, is_group: bool) -> Dimension:
     text = str(override.input_line).split("=", 1)[1]
-    if override.is_choice_sweep():
+    if override.is_choice_sweep() and not isinstance(override.value(), Glob):
         return Dimension(key, text, "choice", tuple(dict.fromkeys(override.sweep_string_iterator())))
     if is_group or not (override.is_range_sweep() or override.is_interval_sweep()):
         raise ConfigError(f"{key}={text}: name the choices, as in {key}=a,b.")
