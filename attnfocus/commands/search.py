@@ -56,7 +56,8 @@ def tell_of(search: Search, numbers: Sequence[int]) -> None:
     console = open_console()
     for each in numbers:
         search.settle(each)
-        result = result_of(search)
+    result = result_of(search)
+    for each in numbers:
         trial = next(trial for trial in result.trials if trial.number == each)
         best = next((found for found in result.trials if found.number in result.best), None)
         line = f"trial {each}: {_outcome(trial, result)}"
@@ -75,7 +76,7 @@ def _outcome(trial: Trial, result: SearchResult) -> str:
 def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
     """Writes search.json and search.png into the folder; prints the best trials, importances, and what to do next."""
     search = Search(plan, sweep_dir)
-    result = result_of(search)
+    result = result_of(search, _importances(search))
     best = result.ranked[:1]
     command = _command(plan, best[0].params) if best else None
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
@@ -106,7 +107,7 @@ def _command(plan: SearchPlan, params: Mapping[str, Any]) -> str:
     return " ".join(["attnfocus train", *(shlex.quote(hide_override(text)) for text in plan.overrides(params))])
 
 
-def result_of(search: Search) -> SearchResult:
+def result_of(search: Search, importances: tuple[Mapping[str, float], ...] = ()) -> SearchResult:
     """The study as plain values."""
     objectives = search.plan.objectives
     return SearchResult(
@@ -114,7 +115,7 @@ def result_of(search: Search) -> SearchResult:
         directions=tuple(each.direction for each in objectives),
         trials=tuple(_plain(trial) for trial in search.trials()),
         best=tuple(sorted(trial.number for trial in search.study.best_trials)),
-        importances=_importances(search),
+        importances=importances,
     )
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure  # isort: skip
 from matplotlib.ticker import MaxNLocator  # isort: skip
 
 MAX_KEYS = 12  # bars of the importances
+LOG_RATIO = 10  # values that differ by more than this factor have a logarithmic axis
 MAX_LABEL_CELLS = 36
 _COLORS = (COLOR, BASELINE_COLOR, "#009e73", "#cc79a7")  # of objectives (Okabe & Ito 2008)
 _SIZE = (10.0, 4.0)  # inches
@@ -45,11 +46,16 @@ def _draw_history(axes: Axes, result: SearchResult) -> None:
         [trial.number for trial in pruned], last, "x", color=SEED_COLOR, markersize=6, label="pruned, last report"
     )
     best = best_so_far(values, result.directions[0])
-    axes.step(numbers, best, where="post", color=BASELINE_COLOR, linewidth=1.2, label="best so far")
+    if best:  # up to the last trial, whatever became of it
+        until = [*numbers, result.trials[-1].number]
+        axes.step(until, [*best, best[-1]], where="post", color=BASELINE_COLOR, linewidth=1.2, label="best so far")
+    shown = [*values, *last]
+    if shown and 0 < LOG_RATIO * min(shown) < max(shown):
+        axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial", fontsize=8)
     axes.set_ylabel(metric_name(result.objectives[0].replace("/", " ")), fontsize=8)
-    axes.set_title(f"{result.counts}", fontsize=9, loc="left")
+    axes.set_title(result.counts, fontsize=9, loc="left")
     axes.grid(True, axis="y", color="#dddddd", linewidth=0.6)
     axes.legend(fontsize=7, frameon=False)
 
@@ -73,7 +79,7 @@ def _draw_front(axes: Axes, result: SearchResult) -> None:
 
 
 def _draw_importances(axes: Axes, result: SearchResult) -> None:
-    axes.set_title("importance of each key", fontsize=9, loc="left")
+    axes.set_title(f"importance of each key, from {result.count('completed')} trials", fontsize=9, loc="left")
     if not any(result.importances):
         axes.text(0.5, 0.5, "too few completed trials", ha="center", va="center", fontsize=9, color="#666666")
         axes.set_axis_off()

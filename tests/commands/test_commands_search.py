@@ -14,6 +14,10 @@ from typing import Any
 import pytest
 from tests_support import Command, summary_of
 
+from attnfocus.cli.search import search_to_run
+from attnfocus.config.folder import shipped_folder
+from attnfocus.config.overrides import CommandLine
+
 VECTORS = ("model=pooling_classifier", "model.embed_dim=8", "focus.num_samples=0", "trainer.max_steps=6")
 # Rates that learn, and one that does not: its trials are what a pruner is for.
 SEARCH = (
@@ -113,7 +117,22 @@ def test_a_failed_trial_is_told_and_the_others_go_on(attnfocus: Command, tmp_pat
     assert "not finite" in failed["error"]
 
 
-@pytest.mark.parametrize("space", ["seq2seq", "transformer", "quality_and_focus"])
+SPACES = sorted(path.stem for path in (shipped_folder() / "search").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_ready_space_passes_the_checks_and_the_command_line_goes_before_it(space: str, here: Path) -> None:
+    line = CommandLine("train", [f"search={space}", "optimizer.lr=0.5", "dataset.num_train=100"], is_sweep=True)
+    search = search_to_run(line, None)
+    assert search is not None
+    assert search.folder is None
+    assert search.plan.fixed[:2] == (f"search={space}", "optimizer.lr=0.5")
+    assert search.plan.space
+    assert "optimizer.lr" not in [each.key for each in search.plan.space]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", SPACES)
 def test_ready_spaces_can_be_searched(space: str, attnfocus: Command, tmp_path: Path) -> None:
     tiny = ("dataset.num_train=100", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_steps=1")
     done = attnfocus("train", "-m", f"search={space}", "hydra.sweeper.n_trials=1", *tiny)

@@ -22,6 +22,8 @@ from attnfocus.commands.search_study import MAX_STARTS, Search, folder_of
 from attnfocus.config.search_space import split_overrides
 from attnfocus.errors import ConfigError, RunError
 from attnfocus.events import Evaluated
+from attnfocus.report.search import SearchResult, Trial
+from attnfocus.report.search_figure import draw_search
 
 SPACE = ["optimizer.lr=tag(log,interval(1e-4,1e-1))", "model.dropout=range(0,0.5,0.1)", "attention=additive,dot"]
 LOSS = Objective("loss", "min")
@@ -259,6 +261,23 @@ def test_with_several_objectives_nothing_is_pruned_and_the_best_are_the_pareto_f
     result = result_of(search)
     assert result.best == (0, 1)
     assert [trial.values for trial in result.trials] == runs
+
+
+def test_the_figure_shows_one_objective_and_several() -> None:
+    trials = (
+        Trial(0, "completed", {"lr": 0.1, "kind": "a"}, (0.5, 9.0), {5: 0.7}),
+        Trial(1, "pruned", {"lr": 0.2, "kind": "b"}, (), {5: 40.0}),
+        Trial(2, "completed", {"lr": 0.3, "kind": "b"}, (0.4, 10.0), {5: 0.6}),
+    )
+    both = SearchResult(("loss", "seconds"), ("min", "min"), trials, (0, 2), ({"lr": 0.7, "kind": 0.3}, {"lr": 1.0}))
+    one = replace(both, objectives=("loss",), directions=("min",), best=(2,), importances=both.importances[:1])
+    history, importances = draw_search(one).axes
+    assert [list(line.get_ydata()) for line in history.lines] == [[0.5, 0.4], [40.0], [0.5, 0.4, 0.4]]
+    assert history.get_yscale() == "log"
+    assert [label.get_text() for label in importances.get_yticklabels()] == ["lr", "kind"]
+    front = draw_search(both).axes[0]
+    assert list(front.lines[-1].get_xdata()) == [0.4, 0.5]
+    assert front.get_xlabel() == "loss (min)"
 
 
 def test_the_results_tell_what_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
