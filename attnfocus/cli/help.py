@@ -23,6 +23,7 @@ EXAMPLES = {
         "attnfocus train model=seq2seq attention=additive",
         "attnfocus train model=seq2seq dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
         "attnfocus train -m model=seq2seq attention=additive,dot,general",
+        "attnfocus train -m search=seq2seq hydra.sweeper.n_trials=20",
     ),
     "evaluate": ("attnfocus evaluate run=outputs/DATE/RUN split=test",),
     "predict": (
