@@ -23,7 +23,6 @@ EXAMPLES = {
         "attnfocus train model=seq2seq attention=additive",
         "attnfocus train model=seq2seq dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
         "attnfocus train -m model=seq2seq attention=additive,dot,general",
-        "attnfocus train -m search=seq2seq hydra.sweeper.n_trials=20",
     ),
     "evaluate": ("attnfocus evaluate run=outputs/DATE/RUN split=test",),
     "predict": (
@@ -47,7 +46,7 @@ EXAMPLES = {
 
 FLAGS = (
     ("-m, --multirun", "run every combination of key=a,b,c"),
-    ("--cfg job", "print the configuration and stop (--resolve, -p SECTION)"),
+    ("--cfg job", "print the configuration, every key, and stop (--resolve, -p SECTION)"),
     ("--config-dir DIR", "your groups: DIR/dataset/mine.yaml gives dataset=mine"),
     ("--debug", "show tracebacks"),
     ("--json", "for programs; the same as format=json"),
@@ -99,14 +98,14 @@ def _choices(width: int, config_dir: str | None) -> list[str]:
 
 
 def _sections(width: int) -> list[str]:
-    """The names of the keys that are alike for every model and data set; `--cfg job` shows all with their values."""
+    """The names of the keys that are alike for every model and data set; `--cfg job` shows the others too."""
     folder, shown = shipped_folder(), []
     trainer = _primary_keys(folder / "trainer" / "default.yaml")
     decoding = [(k.removeprefix(SECTION), t) for k, t in _primary_keys(folder / "train.yaml") if k.startswith(SECTION)]
     for section, keys in (("trainer.", trainer), (SECTION, decoding)):
         text = f"  {section:<21} {', '.join(key.split('=')[0] for key, _ in keys)}"
         shown += textwrap.wrap(text, width, subsequent_indent=" " * 24)
-    return [*shown, f"  {'others':<21} attnfocus train --cfg job (after your choices) prints every key", ""]
+    return [*shown, ""]
 
 
 def _primary_keys(path: Path) -> list[tuple[str, str]]:
