@@ -46,7 +46,7 @@ EXAMPLES = {
 
 FLAGS = (
     ("-m, --multirun", "run every combination of key=a,b,c"),
-    ("--cfg job", "print the configuration, every key, and stop (--resolve, -p SECTION)"),
+    ("--cfg job", "print every key and stop (--resolve, -p SECTION)"),
     ("--config-dir DIR", "your groups: DIR/dataset/mine.yaml gives dataset=mine"),
     ("--debug", "show tracebacks"),
     ("--json", "for programs; the same as format=json"),

@@ -155,7 +155,7 @@ class Search:
             self.study._storage
         )  # by which a study answers; a trial that another process asked for has no other way
         trial_id = storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
-        storage.set_trial_user_attr(trial_id, name, value)  # type: ignore[arg-type]
+        storage.set_trial_user_attr(trial_id, name, value)
 
     def settle(self, number: int) -> None:
         """Tells the study what became of a trial's run, if it has ended: a value, pruned, or failed."""
