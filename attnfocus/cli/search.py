@@ -14,6 +14,7 @@ from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.overrides import MAX_COMPOSED, CommandLine
 from attnfocus.config.read import load_yaml
+from attnfocus.config.readable import unreadable
 from attnfocus.config.search_space import Dimension, split_overrides
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.events import Listener
@@ -49,13 +50,15 @@ def search_to_run(line: CommandLine, folder: Path | None) -> SearchToRun | None:
     Raises:
         ConfigError: something is wrong with its options, space, objectives or storage.
     """
+    if any(map(unreadable, line.overrides)):
+        return None  # nothing may parse it
     if any(text.startswith(f"hydra/sweeper={NAME}") for text in line.overrides):
         _check_option_names(line.overrides)
     try:
         section = line.compose(_fixed(line.overrides), with_hydra=True)["hydra"]["sweeper"]
     except (ConfigError, HydraException):
         section = {}  # whoever looks at the command line next says why
-    if _is_search(section):
+    if section.get("_target_") == TARGET:
         return _checked(line, section, folder)
     if folder is not None:
         raise ConfigError(f"{RESUME}: {folder} holds no search by Optuna.")
@@ -85,17 +88,12 @@ def _checked(line: CommandLine, section: Mapping[str, Any], folder: Path | None)
 
 def trial_listeners(sweeper: DictConfig, folder: Path, number: int) -> list[Listener]:
     """Who hears job `number` of a sweep besides: in a search the one that asks whether to prune it."""
-    section = _resolved(sweeper)
-    if not _is_search(section):
+    if sweeper.get("_target_") != TARGET:
         return []
     from attnfocus.commands.search_options import check_options
     from attnfocus.commands.search_pruning import Pruning
 
-    return [Pruning(check_options(section), folder, number)]
-
-
-def _is_search(section: Mapping[str, Any]) -> bool:
-    return section.get("_target_") == TARGET
+    return [Pruning(check_options(_resolved(sweeper)), folder, number)]
 
 
 def _resolved(section: Mapping[str, Any] | DictConfig) -> dict[str, Any]:
@@ -212,9 +210,11 @@ def _check_values(line: CommandLine, fixed: Sequence[str], space: Sequence[Dimen
 
     texts = [text for text in fixed if not _is_of_hydra(text)]
 
+    is_trust_given = any(_key(text) == "trust" for text in line.overrides)  # a file may give none
+
     def check(extra: Sequence[str]) -> Any:
         values = line.compose([*texts, *extra], resolve=True)
-        return check_train(values, values.get("trust", ()))
+        return check_train(values, values["trust"] if is_trust_given else ())
 
     categories = [[each.override(choice) for choice in each.choices] for each in space if each.kind == "choice"]
     setup, refusal = None, None

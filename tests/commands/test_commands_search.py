@@ -179,6 +179,16 @@ def test_a_search_that_cannot_be_is_refused_before_anything_is_made(
     assert not list(tmp_path.rglob("sweeps"))
 
 
+def test_a_file_cannot_have_a_search_trust_a_package(attnfocus: Command, tmp_path: Path) -> None:
+    group = tmp_path / "groups" / "optimizer"
+    group.mkdir(parents=True)
+    (group / "mine.yaml").write_text(
+        "# @package _global_\ntrust: [torch]\noptimizer:\n  _target_: torch.optim.Adam\n  lr: 1\n"
+    )
+    options = ("--config-dir", "groups", "optimizer=mine", "hydra/sweeper=optuna", "model.dropout=0.1,0.2")
+    assert_said(attnfocus("train", "-m", *options), "torch.optim.Adam lies outside the allowed packages")
+
+
 def test_without_optuna_the_extra_is_named(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
