@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from attnfocus.cli.sweeper import consecutive
 from attnfocus.commands.search import finish_search, result_of, running_search
 from attnfocus.commands.search_methods import pruner_of, sampler_of
 from attnfocus.commands.search_options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
@@ -119,6 +120,12 @@ def test_trials_at_once_are_asked_together(tmp_path: Path) -> None:
     for number in first:
         train(search, number)
     assert search.next_trials() == [4, 5]  # no more than there are to be
+
+
+def test_jobs_are_launched_under_the_numbers_of_their_trials() -> None:
+    """A launcher counts on from the first number that it is given."""
+    assert list(consecutive([2, 5, 6, 8])) == [[2], [5, 6], [8]]
+    assert list(consecutive([])) == []
 
 
 def test_what_became_of_a_run_is_told(tmp_path: Path) -> None:
