@@ -203,7 +203,7 @@ def test_without_optuna_the_extra_is_named(
 def test_a_search_that_is_killed_inside_a_trial_ends_as_one_that_is_not(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("whole", "killed")]
     command = [sys.executable, "-m", "attnfocus", "train", "-m"]
-    arguments = [*SEARCH, "hydra.sweeper.n_trials=4", "trainer.save_every_steps=1", "hydra.sweeper.pruner=none"]
+    arguments = [*SEARCH, "hydra.sweeper.n_trials=3", "trainer.save_every_steps=1", "hydra.sweeper.pruner=none"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for folder in folders:
         folder.mkdir()
