@@ -139,8 +139,22 @@ class TrainingEnded:
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class StopRequest:
+    """What a listener answers to end a run in order: saved, its listeners told, its summary written, not tested.
+
+    `status` is the one of summary.json, such as `pruned`; `reason` says why in plain words.
+    """
+
+    status: str
+    reason: str
+
+
 class Listener:
-    """Hears a run. Every method may be left out; `close` is called once, also after a failure."""
+    """Hears a run. Every method may be left out; `close` is called once, also after a failure.
+
+    `stop_request` is asked after each step and its evaluation.
+    """
 
     def on_start(self, event: TrainingStarted) -> None: ...
     def on_first_step(self, event: FirstStepDone) -> None: ...
@@ -150,3 +164,6 @@ class Listener:
     def on_rollback(self, event: RolledBack) -> None: ...
     def on_end(self, event: TrainingEnded) -> None: ...
     def close(self) -> None: ...
+
+    def stop_request(self) -> StopRequest | None:
+        return None

@@ -27,10 +27,14 @@ LOADED = (
     *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "inspect", "sweep", "bench", "doctor")),
     "attnfocus.cli.verbs",
     "attnfocus.report.event_file",
+    "attnfocus.commands.search",
+    "alembic",
     "babel.dates",
+    "optuna",
     "pooch",
     "requests",
     "sacrebleu",
+    "sqlalchemy.dialects.sqlite",
     "torch._dynamo",  # by building a model on the meta device
     "torchmetrics",
 )

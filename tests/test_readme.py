@@ -98,7 +98,8 @@ def made_small(command: str) -> str:
     if NAMED.search(command):
         return f"{command} {' '.join(SMALL_NAMED)}"
     model = re.search(r"model=(\w+)", command)
-    return f"{command} {' '.join(SMALL[model.group(1) if model else 'seq2seq'])}"
+    few = "hydra.sweeper.n_trials=1" if re.search(r"\b(search|hydra/sweeper)=", command) else ""
+    return f"{command} {' '.join(SMALL[model.group(1) if model else 'seq2seq'])} {few}"
 
 
 @pytest.mark.parametrize("command", RUNNABLE)

@@ -19,6 +19,9 @@ RESUME = "sweep.resume"
 SWEEPER = "hydra_plugins.attnfocus_sweeper.AttnfocusSweeper"
 _HYDRAS_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # What run_verb gives Hydra anew with each sweep.
+_LAUNCHER = ("hydra/launcher", "hydra.launcher.")
+_SEARCH = ("hydra/sweeper", "hydra.sweeper.")
+_CHANGEABLE = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")  # how long a search goes on, not what it seeks
 _OURS = ("hydra.mode", "hydra.sweep.dir", "hydra.sweeper._target_", "hydra.job.config.override_dirname.exclude_keys")
 
 
@@ -52,16 +55,36 @@ def resumed_sweep(overrides: Sequence[str], config_dir: str | None) -> Resumed |
     folder = Path(str(place)).expanduser().resolve()
     given = [text for text in overrides if text not in named]
     task, of_hydra, saved_dir = _saved(folder)
-    problems = _differences(task, given)
+    problems = [*_differences(task, given), *_hidden(of_hydra, given)]
     if problems:
         raise ConfigError(problems)
     again = {key_of(text): text for text in given}
     kept = [again.pop(key_of(text), text) for text in task]
     ours = [text for text in again.values() if is_of_hydra(text)]
-    launch = ours or [text for text in of_hydra if not key_of(text).startswith(_OURS)]
+    launch = _launch(of_hydra, ours)
     others = [text for text in again.values() if text not in ours]
     saved = [text for text in (*kept, *launch) if text not in given]
     return Resumed(folder, [*kept, *others, *launch], saved, config_dir or saved_dir)
+
+
+def _launch(saved: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Hydra's own overrides of a sweep that goes on: a launcher given now takes the place of the one before.
+
+    Raises:
+        ConfigError: they would make another search of it.
+    """
+    of_search = [text for text in given if key_of(text).startswith(_SEARCH) and key_of(text) not in _CHANGEABLE]
+    problems = [
+        f"{text}: would make another search of it, and {RESUME} goes on with it. May change: {', '.join(_CHANGEABLE)}."
+        for text in of_search
+        if text not in saved
+    ]
+    if problems:
+        raise ConfigError(problems)
+    keys = tuple(key_of(text) for text in given)
+    left_out = (*_OURS, *(_LAUNCHER if any(key.startswith(_LAUNCHER) for key in keys) else ()))
+    kept = [text for text in saved if key_of(text) not in keys and not key_of(text).startswith(left_out)]
+    return [*kept, *given]
 
 
 def _saved(folder: Path) -> tuple[list[str], list[str], str | None]:
@@ -99,10 +122,15 @@ def _differences(saved: Sequence[str], given: Sequence[str]) -> list[str]:
             continue
         was = f"this sweep has {own[key]}" if key in own else "this sweep was begun without it"
         problems.append(f"{text}: {was}. {RESUME} alone goes on with all of its overrides; others make another sweep.")
-    for key, text in own.items():
-        if REDACTED in text and key not in map(key_of, given):
-            problems.append(f"{key}: a secret, which is not saved with a sweep: give it again, with the same value.")
-    return problems
+    return [*problems, *_hidden(saved, given)]
+
+
+def _hidden(saved: Sequence[str], given: Sequence[str]) -> list[str]:
+    """What a sweep's folder does not tell."""
+    hidden = [key_of(text) for text in saved if REDACTED in text]
+    told = {key_of(text) for text in given}
+    text = "a secret, which is not saved with a sweep: give it again, with the same value."
+    return [f"{key}: {text}" for key in hidden if key not in told]
 
 
 def check_sweep(line: CommandLine) -> None:

@@ -18,7 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.cli.jobs import run_sweep_job
-from attnfocus.cli.sweeps import RESUME, check_sweep, key_of, new_sweep_dir, resumed_sweep, run_sweep, sweep_overrides
+from attnfocus.cli.search import refuse_alone, search_to_run, trial_listeners
+from attnfocus.cli.sweeper import SearchSweeper
+from attnfocus.cli.sweeps import check_sweep, key_of, new_sweep_dir, resumed_sweep, run_sweep, sweep_overrides
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
 from attnfocus.config.nearest import did_you_mean
@@ -26,6 +28,7 @@ from attnfocus.config.overrides import CommandLine, literal, reword
 from attnfocus.config.read import resolve
 from attnfocus.config.readable import unreadable
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.events import Listener
 from attnfocus.redaction import hide, note_overrides
 
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
@@ -71,8 +74,8 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
     if flags.multirun and not shows_config:
         return _run_sweep(verb, flags, [text for text in arguments if text not in overrides], overrides)
-    if any(key_of(text) == RESUME for text in overrides):
-        raise ConfigError(f"{RESUME}: goes on with a sweep: attnfocus {verb} -m {RESUME}=DIR.")
+    if not flags.multirun:
+        refuse_alone(overrides)
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     _check(line)
     check_hydra_section(line)
@@ -90,11 +93,20 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
         if flags.config_dir is None and resumed.config_dir is not None:
             others = ["--config-dir", resumed.config_dir, *others]
     check_sweep(line)
-    _check(line)
+    search = search_to_run(line)
+    if search is None:
+        _check(line)
     check_hydra_section(line)
-    folder = new_sweep_dir(line.outputs) if resumed is None else resumed.folder
+    begun = resumed.folder if resumed else search.folder if search else None
+    folder = begun or new_sweep_dir(line.outputs)
     arguments = [*others, *line.overrides, *sweep_overrides(line, folder)]
-    return run_sweep(folder, lambda: _call_hydra(verb, arguments, None), is_new=resumed is None)
+    SearchSweeper.checked = search.plan if search else None
+    code = run_sweep(folder, lambda: _call_hydra(verb, arguments, None), is_new=begun is None)
+    if search is not None and folder.exists():
+        from attnfocus.commands.search import finish_search
+
+        finish_search(search.plan, folder)
+    return code
 
 
 @dataclass
@@ -141,8 +153,8 @@ def _wait_briefly() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
-def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
-    """One composed configuration, and arguments without a key -> the verb's command."""
+def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
+    """One composed configuration, arguments without a key, and who else hears the run -> the verb's command."""
     values = resolve(config)
     hydra_config = HydraConfig.get()
     overrides = list(hydra_config.overrides.task)
@@ -158,13 +170,19 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = ()) -> int:
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     command = import_module(f"attnfocus.commands.{verb}")
-    code: int = command.run(values, overrides)
+    code: int = command.run(values, overrides, *([listeners] if listeners else []))
     return code
 
 
 def train_job(config: DictConfig) -> int:
     """The task function of `train -m`; at module level so that launchers can send it to other processes."""
-    return run_sweep_job(config, lambda composed: run_job("train", composed))
+
+    def run(composed: DictConfig) -> int:
+        job = HydraConfig.get()
+        listeners = trial_listeners(job.sweeper, Path(job.runtime.output_dir), job.job.num)
+        return run_job("train", composed, listeners=listeners)
+
+    return run_sweep_job(config, run)
 
 
 _SWEEP_JOBS = {"train": train_job}

@@ -120,7 +120,7 @@ class RunReport:
         """Writes the test answers and the summary, then shows the result and what can be done with it."""
         facts = {
             **self.facts,
-            "status": "completed" if result.interrupted_by is None else "interrupted",
+            "status": result.status,
             "reason": result.reason,
             "steps": result.step,
             "epochs": result.epoch,
@@ -145,7 +145,7 @@ class RunReport:
         metrics = {} if valid_metrics is None else {valid: valid_metrics}
         if test is not None:
             metrics["test"] = test.metrics
-        was_finished = result.step == self.resumed_from and result.interrupted_by is None
+        was_finished = result.step == self.resumed_from and result.status == "completed"
         remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
         self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result), remark))
 
@@ -173,7 +173,7 @@ def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
     """Three commands to try next."""
     here = relative_to_here(run_dir)
     shown = shlex.quote(f"run={here}")
-    if result.interrupted_by is not None:
+    if result.status != "completed":
         return [f"attnfocus train {shlex.quote(f'resume={here}')}"]
     logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
     return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]

@@ -225,6 +225,8 @@ def _status(folder: Path, summary: Mapping[str, Any]) -> tuple[Status, str | Non
     told = summary.get("status")
     if told == "completed":
         return "done", None
+    if told == "pruned":
+        return "pruned", None
     if is_running(folder):
         return "running", None
     if told == "interrupted":

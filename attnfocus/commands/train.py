@@ -25,6 +25,8 @@ from attnfocus.commands.rundir import (
 )
 from attnfocus.data import Prepared, WordVectors, load_codec
 from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import ConfigError
+from attnfocus.events import Listener
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.regularizing import require_alignments
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
@@ -32,15 +34,20 @@ from attnfocus.training.distributed import Processes, joined, was_launched
 from attnfocus.training.tensors import load_model_tensors, model_tensors
 
 
-def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
+def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Listener] = ()) -> int:
     """Trains from scratch, or goes on with `resume`; in several processes if they are asked for.
+
+    Args:
+        listeners: hear the run besides those that write and show it; in one process alone.
 
     Returns:
         The exit code.
     """
     if not was_launched() and not values["distributed"]["strategy"]:
-        return run_here(values, overrides, Processes())
+        return run_here(values, overrides, Processes(), listeners)
     setup = check_train(values, values.get("trust", ()))
+    if listeners:
+        raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
     if not was_launched():
         return launch(setup.config.distributed, setup.device, values, overrides)
     check_processes(setup)
@@ -48,7 +55,9 @@ def run(values: dict[str, Any], overrides: Sequence[str]) -> int:
         return run_here(values, overrides, processes)
 
 
-def run_here(values: dict[str, Any], overrides: Sequence[str], processes: Processes) -> int:
+def run_here(
+    values: dict[str, Any], overrides: Sequence[str], processes: Processes, listeners: Sequence[Listener] = ()
+) -> int:
     """This process's part of the run. The first decides where it is written."""
     resume_dir, values = _to_resume(values, overrides, processes)
     setup = check_train(values, values.get("trust", ()))
@@ -75,7 +84,7 @@ def run_here(values: dict[str, Any], overrides: Sequence[str], processes: Proces
         return str(folder)
 
     run_dir = Path(processes.shared(begin))
-    return train(setup, prepared, run_dir, vectors, processes, is_resumed=resume_dir is not None)
+    return train(setup, prepared, run_dir, vectors, processes, listeners, is_resumed=resume_dir is not None)
 
 
 def _to_resume(
@@ -95,6 +104,7 @@ def train(
     run_dir: Path,
     vectors: Mapping[str, WordVectors],
     processes: Processes,
+    listeners: Sequence[Listener] = (),
     *,
     is_resumed: bool,
 ) -> int:
@@ -140,12 +150,12 @@ def train(
             store=store,
             device=setup.device,
             seed=config.seed,
-            listeners=[] if report is None else [drift, *report.listeners],
+            listeners=[] if report is None else [drift, *report.listeners, *listeners],
             resume=is_resumed,
             processes=processes,
         )
         test = None
-        if result.exit_code == 0 and "test" in prepared.splits:
+        if result.status == "completed" and "test" in prepared.splits:
             store.load("best" if result.best else "last").load_model(answering)
             num_samples = config.focus.num_samples
             test = evaluate_split(setup, task, answering, prepared, "test", config.decoding, num_samples, processes)

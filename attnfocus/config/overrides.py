@@ -37,6 +37,7 @@ class CommandLine:
         config_dir: the user's own folder of groups (`--config-dir`), if any.
         is_sweep: whether `-m` was given.
         saved: those of the overrides that come from a file, not from this command line.
+        num_trials: of a search, which makes so many jobs of whatever it varies.
         outputs: of a sweep, `paths.outputs`, known after `check`.
     """
 
@@ -46,6 +47,7 @@ class CommandLine:
     is_sweep: bool = False
     saved: Sequence[str] = ()
     problems: list[str] = field(default_factory=list)
+    num_trials: int | None = None
     outputs: Path = field(default=Path(), init=False)
 
     def check(self) -> None:
@@ -127,13 +129,16 @@ class CommandLine:
             raise ConfigError(self.problems)
 
     def _check_size(self, parsed: Sequence[Override]) -> None:
-        num_jobs = math.prod(num_values(override) for override in parsed)
+        num_jobs = self.num_trials or math.prod(num_values(override) for override in parsed)
         of_all_jobs = [text for text in self.overrides if text.startswith(("max_jobs=", "paths.outputs="))]
         config = self.compose(of_all_jobs, resolve=True)
         max_jobs, self.outputs = config["max_jobs"], Path(str(config["paths"]["outputs"]))
         if not isinstance(max_jobs, int) or num_jobs > max_jobs:
             self.problems.append(f"-m: these overrides make {num_jobs} jobs, more than max_jobs={max_jobs}.")
             raise ConfigError(self.problems)
+        for override in parsed:
+            if override.is_interval_sweep():  # a sweep has no end of values to take from it
+                self.problems.append(f"{override.input_line}: an interval is for a search: add hydra/sweeper=optuna.")
 
     def _check_choice(self, override: Override, choices: Mapping[str, Mapping[str, Path]]) -> bool:
         name = override.key_or_group

@@ -11,6 +11,7 @@ from attnfocus.events import (
     Listener,
     Progress,
     RolledBack,
+    StopRequest,
     TrainingEnded,
     TrainingStarted,
 )
@@ -52,6 +53,9 @@ class Guarded(Listener):
 
     def on_end(self, event: TrainingEnded) -> None:
         self._pass(self.listener.on_end, event)
+
+    def stop_request(self) -> StopRequest | None:
+        return None if self.stopped else self.listener.stop_request()
 
     def close(self) -> None:
         if self.stopped:

@@ -18,7 +18,7 @@ from attnfocus.report.text import duration, metric_name, number, short_key
 from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]
-Status = Literal["done", "failed", "interrupted", "running", "waiting"]
+Status = Literal["done", "failed", "interrupted", "pruned", "running", "waiting"]
 FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entropy")  # summary.json has them all
 
 

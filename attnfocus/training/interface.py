@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from attnfocus.errors import ConfigError
-from attnfocus.events import Best, Heads, Sample
+from attnfocus.events import Best, Heads, Sample, StopRequest
 from attnfocus.tasks.base import Direction, Task
 from attnfocus.training.options import TrainerOptions
 
@@ -45,7 +45,7 @@ class EvaluationLike(Protocol):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run ended.
+    """How a run ended. `stop` is the request of a listener that ended it, if one did.
 
     `seconds` is all time, evaluations, saves and the parts before a resume included; `words_per_second` is the mean
     over the training steps alone.
@@ -58,6 +58,14 @@ class TrainingResult:
     best: Best | None
     interrupted_by: signal.Signals | None
     words_per_second: float
+    stop: StopRequest | None = None
+
+    @property
+    def status(self) -> str:
+        """For summary.json: completed, interrupted, or what the listener that ended the run calls it."""
+        if self.stop is not None:
+            return self.stop.status
+        return "completed" if self.interrupted_by is None else "interrupted"
 
     @property
     def exit_code(self) -> int:

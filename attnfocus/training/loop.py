@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import signal
@@ -14,7 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError, DataError, RunError
-from attnfocus.events import Best, Evaluated, Listener, RolledBack, TrainingEnded, TrainingStarted
+from attnfocus.events import Best, Evaluated, Listener, RolledBack, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.average import Average
@@ -96,6 +97,7 @@ class _Run:
         self.processes = stepper.processes
         self.guard = SignalGuard()
         self.received: signal.Signals | None = None  # in any process
+        self.stop: StopRequest | None = None  # of a listener, which the first process alone has
         self.state = RunState(seed)
         self.teller = Teller(options, listeners)
         self.stream: Stream | None = None
@@ -126,17 +128,22 @@ class _Run:
             if is_due and self.received is None:
                 self.run_evaluation()
                 self.listen()
-            reason = self.interruption() or limit or patience_ended(options, state, self.monitor)
+            ended = self.interruption() or limit or patience_ended(options, state, self.monitor)
+            stop = None if ended else self.stop
+            reason = stop.reason if stop else ended
             if self.save_due(reason):
                 self.keeper.save(state, is_last=reason is not None)
             if reason:
-                return self.end(reason)
+                return self.end(reason, stop)
             self.train_step()
 
     def listen(self) -> float:
-        """The run's age; notes a signal that any process has received, so that all end after the same step."""
-        number, seconds = self.processes.largest([self.guard.received or 0, self.seconds()])
+        """The run's age; notes what is to end it in whichever process, so that all end after the same step."""
+        asked = next((request for each in self.listeners if (request := each.stop_request())), None)
+        number, is_asked, seconds = self.processes.largest([self.guard.received or 0, bool(asked), self.seconds()])
         self.received = signal.Signals(int(number)) if number else None
+        if is_asked:
+            self.stop = StopRequest(**json.loads(self.processes.shared(lambda: json.dumps(vars(asked)))))
         return seconds
 
     def interruption(self) -> str | None:
@@ -292,9 +299,9 @@ class _Run:
         for listener in self.listeners:
             listener.on_start(event)
 
-    def end(self, reason: str) -> TrainingResult:
+    def end(self, reason: str, stop: StopRequest | None) -> TrainingResult:
         state, seconds = self.state, self.seconds()
         for listener in self.listeners:
             listener.on_end(TrainingEnded(state.step, state.epoch_of_step, seconds, reason, state.best))
         speed = state.num_words / state.step_seconds if state.step_seconds else 0.0
-        return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, self.received, speed)
+        return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, self.received, speed, stop)

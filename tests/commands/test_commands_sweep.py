@@ -180,7 +180,7 @@ def test_a_mistake_is_told_and_leaves_no_sweep(
 def test_without_m_a_sweep_does_not_go_on(attnfocus: Command) -> None:
     done = attnfocus("train", "sweep.resume=x")
     assert_polite(done, 2)
-    assert "attnfocus train -m sweep.resume=" in done.stderr
+    assert "sweep.resume=x: is for many runs; add -m." in done.stderr
 
 
 def test_a_file_cannot_make_a_launcher_run_commands(attnfocus: Command, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 from torch import nn
-from training_toys import CPU, Toy, ToyBatch, ToyEvaluation, ToyModel, ToyTask, cut, examples, same_tensors
+from training_toys import CPU, Recorder, Toy, ToyBatch, ToyEvaluation, ToyModel, ToyTask, cut, examples, same_tensors
 
 from attnfocus.errors import ConfigError, DataError, RunError
-from attnfocus.events import CheckpointSaved, Evaluated, Progress, TrainingEnded, TrainingStarted
+from attnfocus.events import CheckpointSaved, Evaluated, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import StepOutput
 from attnfocus.training import CheckpointStore, Precision, TrainerOptions, adamw, monitored, resolve_device
 from attnfocus.training.optimizers import adam
@@ -301,3 +301,28 @@ def test_devices_that_are_not_here_are_refused_with_the_way_out(monkeypatch):
             resolve_device(name)
     with pytest.raises(ConfigError, match="fp16 needs device=cuda"):
         Precision("fp16", CPU)
+
+
+class Stopper(Recorder):
+    """Asks to stop after the evaluation of step 6."""
+
+    def stop_request(self):
+        steps = [event.step for event in self.of(Evaluated)]
+        return StopRequest("pruned", "bad at step 6") if 6 in steps else None
+
+
+def test_a_listener_ends_the_run_in_order_and_it_can_go_on(tmp_path):
+    options = TrainerOptions(max_epochs=None, max_steps=9, evaluate_every_steps=3)
+    toy, whole = Toy(tmp_path / "stopped", options, recorder=Stopper()), Toy(tmp_path / "whole", options)
+    result = toy.run()
+    assert (result.step, result.reason, result.status, result.exit_code) == (6, "bad at step 6", "pruned", 0)
+    assert [event.reason for event in toy.recorder.of(TrainingEnded)] == ["bad at step 6"]
+    assert whole.run().status == "completed"
+    toy.recorder = Recorder()  # nobody asks any more
+    assert toy.run(resume=True).step == 9
+    assert same_tensors(toy.model, whole.model)
+
+
+def test_a_request_at_the_last_step_leaves_the_run_completed(tmp_path):
+    options = TrainerOptions(max_epochs=None, max_steps=6, evaluate_every_steps=3)
+    assert Toy(tmp_path, options, recorder=Stopper()).run().status == "completed"
