@@ -34,7 +34,7 @@ def launch(
 
     count = _num_processes(options, device)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    for name in ("torch.distributed", "torch.distributed.elastic.multiprocessing.api"):
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # the agent tells each failure several times
     config = LaunchConfig(
         min_nodes=1,

@@ -250,30 +250,49 @@ def test_the_command_starts_its_processes_and_tells_mistakes_once(attnfocus: Any
     shutil.rmtree(tmp_path / "run")
 
 
-@pytest.mark.slow
-def test_the_agent_tells_a_kill_and_starts_anew_if_it_may(tmp_path: Path) -> None:
+def agent_of(run: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """The command that starts two processes, once they have saved."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
-    for restarts, code in ((0, 1), (1, 0)):
-        run = tmp_path / f"run{restarts}"
-        limit = ("trainer.max_steps=60",) if restarts else ("trainer.max_steps=100000",)
-        options = (*ENDLESS, *limit, f"run_dir={run}", f"distributed.max_restarts={restarts}", "model.hidden_size=64")
-        with subprocess.Popen(
-            [sys.executable, "-m", "attnfocus", "train", "distributed=ddp", "distributed.num_processes=2", *options],
-            cwd=tmp_path,
-            env=environment,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as agent:
-            until_saved(run)
-            children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
-            os.kill(int(children[-1]), signal.SIGKILL)
-            _, said = agent.communicate(timeout=200)
-        assert agent.returncode == code, said
-        if restarts:
-            assert summary_of(run)["steps"] == 60
-            assert "resumed" in said
-        else:
-            assert said.count("attnfocus:") == 1
-            assert "was killed by SIGKILL" in said
-            assert "Traceback" not in said
+    two = ("distributed=ddp", "distributed.num_processes=2", f"run_dir={run}")
+    command = [sys.executable, "-m", "attnfocus", "train", *two, *arguments]
+    agent = subprocess.Popen(command, cwd=run.parent, env=environment, stderr=subprocess.PIPE, text=True)
+    until_saved(run)
+    return agent
+
+
+@pytest.mark.slow
+def test_the_command_tells_a_kill_once(tmp_path: Path) -> None:
+    with agent_of(tmp_path / "run", *ENDLESS) as agent:
+        os.kill(processes_of(agent)[-1], signal.SIGKILL)
+        _, said = agent.communicate(timeout=200)
+    assert agent.returncode == 1
+    assert said.count("attnfocus:") == 1
+    assert "was killed by SIGKILL" in said
+    assert "Traceback" not in said
+    assert "torch/distributed" not in said
+
+
+@pytest.mark.slow
+def test_the_command_starts_anew_and_goes_on_if_it_may(tmp_path: Path) -> None:
+    options = ("trainer.max_steps=60", "distributed.max_restarts=1", "model.hidden_size=64")
+    with agent_of(tmp_path / "run", *ENDLESS, *options) as agent:
+        os.kill(processes_of(agent)[0], signal.SIGKILL)
+        _, said = agent.communicate(timeout=200)
+    assert agent.returncode == 0, said
+    assert summary_of(tmp_path / "run")["steps"] == 60
+    assert "resumed" in said
+
+
+@pytest.mark.slow
+def test_the_command_passes_signals_on(tmp_path: Path) -> None:
+    with agent_of(tmp_path / "run", *ENDLESS) as agent:
+        agent.send_signal(signal.SIGTERM)
+        _, said = agent.communicate(timeout=200)
+    assert agent.returncode == 143
+    assert summary_of(tmp_path / "run")["status"] == "interrupted"
+    assert "resume=" in said
+    assert "death signal" not in said
+
+
+def processes_of(agent: "subprocess.Popen[str]") -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
