@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+Heads = Mapping[str, Mapping[str, tuple[float, ...]]]  # attention -> measure -> a value for each head
+
 
 @dataclass(frozen=True)
 class Best:
@@ -93,7 +95,7 @@ class Progress:
 class Evaluated:
     """After an evaluation of one split.
 
-    `heads` says how focused each head is: attention -> measure -> a value for each head.
+    `heads` says how focused each head is.
     """
 
     step: int
@@ -104,7 +106,7 @@ class Evaluated:
     is_best: bool = False
     best: Best | None = None
     samples: tuple[Sample, ...] = ()
-    heads: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    heads: Heads = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A run of seconds: small data, small model, few steps.
@@ -19,6 +21,13 @@ TINY_DATES = (
     "trainer.max_epochs=null",
     "scheduler=constant",  # does not ask how many steps there will be: runs can go on where shorter ones ended
 )
+
+
+def commands_run_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """For commands inside the test process: what they set in the environment is put back with the patch."""
+    patch.chdir(folder)
+    patch.setenv("HYDRA_FULL_ERROR", "1")
+    patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def assert_polite(done: "subprocess.CompletedProcess[str]", code: int) -> None:

@@ -133,9 +133,8 @@ def _assemble(
         trial = attempt("model", lambda: _without_numbers(model, data_options.task))
         if trial is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
-        if trial is not None and device is not None:
-            attempt("attention", lambda: _require_paths(trial, device))
-        if trial is not None:
+            if device is not None:
+                attempt("attention", lambda: _require_paths(trial, device))
             kind = data_options.tokenizer.kind
             problems += regularizer_problems(config.focus, data_options.task, kind, trial)
             if config.focus.sigma_reparametrization:

@@ -7,10 +7,9 @@ from typing import Any
 
 from attnfocus.commands.answers import save_answers
 from attnfocus.commands.faithfulness import save_faithfulness
-from attnfocus.commands.run import load
+from attnfocus.commands.run import load, require_run
 from attnfocus.commands.schema import DecodingOverride, EvaluateConfig
 from attnfocus.config.read import check
-from attnfocus.errors import ConfigError
 from attnfocus.report.console import open_console
 from attnfocus.report.evaluation import print_evaluation
 from attnfocus.report.faithfulness import print_faithfulness
@@ -22,8 +21,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    if not values.get("run"):
-        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
+    require_run(values)
     config = check(values, EvaluateConfig)
     trained = load(
         config.run,

@@ -10,7 +10,7 @@ from typing import Any
 
 from attnfocus.commands.inspect_examples import check_methods
 from attnfocus.commands.predict import open_input
-from attnfocus.commands.run import load
+from attnfocus.commands.run import load, require_run
 from attnfocus.commands.schema import InspectConfig
 from attnfocus.config.read import check
 from attnfocus.errors import ConfigError
@@ -28,8 +28,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    if not values.get("run"):
-        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
+    require_run(values)
     config = check(values, InspectConfig)
     methods = check_methods(config.method)  # before the run is loaded
     texts, split = _inputs(config)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from attnfocus.commands.run import load
+from attnfocus.commands.run import load, require_run
 from attnfocus.commands.schema import PredictConfig
 from attnfocus.config.read import check
 from attnfocus.data.lines import MAX_LINE_CHARACTERS
@@ -23,8 +23,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    if not values.get("run"):
-        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
+    require_run(values)
     config = check(values, PredictConfig)
     is_typed = config.input == "-" and sys.stdin.isatty()
     if is_typed:

@@ -1,6 +1,6 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -171,6 +171,16 @@ class Run:
         """
         examples = self._prepared(split).splits[split]
         return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
+
+
+def require_run(values: Mapping[str, Any]) -> None:
+    """Refuses a verb's configuration that names no run directory, before anything else of it is looked at.
+
+    Raises:
+        ConfigError: `run` is missing.
+    """
+    if not values.get("run"):
+        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
 
 
 def load(

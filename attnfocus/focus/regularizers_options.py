@@ -107,11 +107,4 @@ class Regularization:
     @property
     def terms(self) -> Mapping[str, Scheduled]:
         """The terms of the loss that are on, by name."""
-        every: dict[str, Scheduled] = {
-            "entropy": self.entropy,
-            "coverage": self.coverage,
-            "guided": self.guided,
-            "diversity": self.diversity,
-            "span": self.span,
-        }
-        return {name: term for name, term in every.items() if term.weight != 0}
+        return {name: term for name, term in vars(self).items() if isinstance(term, Scheduled) and term.weight != 0}

@@ -1,8 +1,6 @@
 """Which measures of each head are written down: few enough to read with a hundred heads."""
 
-from collections.abc import Mapping
-
-Heads = Mapping[str, Mapping[str, tuple[float, ...]]]  # attention -> measure -> a value for each head
+from attnfocus.events import Heads
 
 LOGGED = ("effective_positions", "distance", "diagonality", "first_mass")
 DIGITS = 4  # of each number: curves need no more

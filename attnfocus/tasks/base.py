@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from attnfocus.events import Sample
+from attnfocus.events import Heads, Sample
 from attnfocus.focus.regularizers_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
-from attnfocus.tasks.focused import FocusTable, Heads
+from attnfocus.tasks.focused import FocusTable
 from attnfocus.tasks.regularizing import Regularizers
 
 if TYPE_CHECKING:

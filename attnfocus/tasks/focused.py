@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attnfocus.events import Heads
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.focus_sums import COUNTS, DIVISORS, Kind, focus_sums
-
-Heads = Mapping[str, Mapping[str, tuple[float, ...]]]  # attention -> measure -> a value for each head
 
 
 def kind_of(name: str) -> Kind:

@@ -24,17 +24,23 @@ from attnfocus.tasks.base import Prediction
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[torch.device]:
-    """Eval mode without gradients; gives the model's device. Each part gets its own mode back, also after an error."""
+def in_eval_mode(model: nn.Module) -> Iterator[torch.device]:
+    """Gives the model's device. Each part gets its own mode back, also after an error."""
     modes = [(module, module.training) for module in model.modules()]
     parameter = next(model.parameters(), None)
     model.eval()
     try:
-        with torch.inference_mode():
-            yield torch.device("cpu") if parameter is None else parameter.device
+        yield torch.device("cpu") if parameter is None else parameter.device
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """`in_eval_mode` without gradients."""
+    with in_eval_mode(model) as device, torch.inference_mode():
+        yield device
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from attnfocus.models.attention_names import named_attentions
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import BOS, PAD, SPECIAL_TOKENS, UNK
 from attnfocus.tasks.classification import LOWEST_PROBABILITY
-from attnfocus.tasks.gather import at_least_float32
+from attnfocus.tasks.gather import at_least_float32, in_eval_mode
 
 Baseline = Literal["zero", "unknown", "mean"]
 
@@ -31,19 +31,15 @@ def explaining(model: nn.Module) -> Iterator[torch.device]:
 
     cuDNN's recurrent layers have no backward pass in eval mode: torch's own run in their place.
     """
-    modes = [(module, module.training) for module in model.modules()]
     needs = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    model.eval()
-    try:
-        for parameter, _ in needs:
-            parameter.requires_grad_(False)
-        with torch.backends.cudnn.flags(enabled=False):
-            yield needs[0][0].device
-    finally:
-        for parameter, need in needs:
-            parameter.requires_grad_(need)
-        for module, mode in modes:
-            module.training = mode
+    with in_eval_mode(model) as device, torch.backends.cudnn.flags(enabled=False):
+        try:
+            for parameter, _ in needs:
+                parameter.requires_grad_(False)
+            yield device
+        finally:
+            for parameter, need in needs:
+                parameter.requires_grad_(need)
 
 
 class Probe(ABC):

@@ -15,6 +15,7 @@ from attnfocus.errors import ConfigError
 from attnfocus.focus.paths import decoder_rollout, flow, rollout
 from attnfocus.models.outputs import sides
 from attnfocus.tasks.aligned import aligning_attention
+from attnfocus.tasks.focused import kind_of
 
 
 def readable(names: Mapping[str, Tensor]) -> list[str]:
@@ -88,7 +89,7 @@ def flowing(weights: Mapping[str, Tensor], model: Any, mask: Tensor) -> Tensor:
     Raises:
         ConfigError: a model with a decoder, or an input that is too long.
     """
-    if any(name == "cross" or name.endswith(".cross") for name in weights):
+    if any(kind_of(name) == "cross" for name in weights):
         raise ConfigError("method: attention_flow is for classifiers. Use attention_rollout for translation.")
     top, layers, first = _top(weights, model, mask), _layers(weights), num_prepended(model)
     found = torch.zeros(len(mask), 1, mask.shape[1], device=mask.device)

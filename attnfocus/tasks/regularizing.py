@@ -26,6 +26,7 @@ from attnfocus.focus.regularizers_options import GuidedOptions, OfWeights, Regul
 from attnfocus.models.attention_names import named_attentions
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.aligned import aligning_attention
+from attnfocus.tasks.focus_sums import Kind
 from attnfocus.tasks.focused import kind_of
 
 
@@ -36,14 +37,12 @@ class Look:
     Attributes:
         weights: (B, H, Q, K), before dropout.
         num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
-        is_decoding: the queries are a decoder's steps, and the keys its source.
     """
 
     name: str
     weights: Tensor
     num_keys: Tensor
     num_queries: Tensor | None
-    is_decoding: bool = False
 
     @property
     def queries(self) -> Tensor:
@@ -139,7 +138,7 @@ def _mean_span(model: nn.Module) -> Tensor:
 
 def _chosen(name: str, term: OfWeights, looks: Sequence[Look]) -> list[Look]:
     """The attentions that a term looks at."""
-    places = {look.name: _Place(look.weights.shape[1], look.is_decoding) for look in looks}
+    places = {look.name: _Place(look.weights.shape[1], kind_of(look.name)) for look in looks}
     if term.attentions is None:
         suitable = [look for look in looks if _why_not(name, term, look.name, places) is None]
         if name == "guided":
@@ -159,7 +158,7 @@ class _Place(NamedTuple):
     """What decides whether a term can look at an attention."""
 
     num_heads: int
-    is_decoding: bool
+    kind: Kind
 
 
 def _problem_of_names(name: str, term: OfWeights, places: Mapping[str, _Place]) -> str | None:
@@ -177,8 +176,8 @@ def _problem_of_names(name: str, term: OfWeights, places: Mapping[str, _Place]) 
 def _why_not(name: str, term: OfWeights, wanted: str, places: Mapping[str, _Place]) -> str | None:
     if wanted not in places:
         return f"the model has no {wanted}"
-    num_heads, is_decoding = places[wanted]
-    if name in ("coverage", "guided") and not is_decoding:
+    num_heads, kind = places[wanted]
+    if name in ("coverage", "guided") and kind != "cross":
         return f"{wanted} does not go from a decoder to its source"
     if name == "diversity" and num_heads < 2:
         return f"{wanted} has one head"
@@ -240,7 +239,7 @@ def regularizer_problems(options: Regularization, task: str, tokenizer: str, mod
         )
     if "span" in options.terms and not any(isinstance(each, AdaptiveSpanAttention) for each in attentions):
         problems.append("focus.span.weight: no attention here has a span to learn. Use 0, or attention=adaptive_span.")
-    places = {name: _Place(each.num_heads, kind_of(name) == "cross") for name, each in named_attentions(model).items()}
+    places = {name: _Place(each.num_heads, kind_of(name)) for name, each in named_attentions(model).items()}
     for name, term in options.terms.items():
         problem = _problem_of_names(name, term, places) if isinstance(term, OfWeights) else None
         if problem is not None and not any(each.startswith(f"focus.{name}.") for each in problems):

@@ -132,9 +132,8 @@ class TranslationTask(Task):
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
             output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
-        lengths = _lengths(batch)
-        numbers = {name: [lengths[side] for side in sides(name)] for name in output.weights}
-        return {name: real_weights(each, *numbers[name][::-1]) for name, each in output.weights.items()}
+        looks = _looks(output.weights, batch)
+        return {look.name: real_weights(look.weights, look.num_keys, look.num_queries) for look in looks}
 
     def predict(
         self,
@@ -230,11 +229,12 @@ class TranslationTask(Task):
 
 def _looks(weights: Mapping[str, Tensor], batch: Batch) -> Iterator[Look]:
     """The weights (B, H, Q, K) of a teacher-forced pass, with how many of their queries and keys are real."""
-    num_positions = _lengths(batch)
+    assert batch.target_lengths is not None
+    # The target's queries and keys are those that predict a token.
+    num_positions: dict[Side, Tensor] = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
     for name, each in weights.items():
         of_queries, of_keys = sides(name)
-        is_decoding = of_queries != of_keys
-        yield Look(name, each, num_positions[of_keys], num_positions[of_queries], is_decoding)
+        yield Look(name, each, num_positions[of_keys], num_positions[of_queries])
 
 
 def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
@@ -251,12 +251,6 @@ def no_words_to_replace(kind: str) -> str | None:
         f"decoding.replace_unknown: true needs words as tokens, and dataset.tokenizer.kind is {kind}. "
         "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word or whitespace."
     )
-
-
-def _lengths(batch: Batch) -> dict[Side, Tensor]:
-    """Real positions (B,) of each side's queries and keys: the target's are those that predict a token."""
-    assert batch.target_lengths is not None
-    return {"source": batch.input_lengths, "target": batch.target_lengths - 1}
 
 
 def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:

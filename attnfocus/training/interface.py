@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from attnfocus.errors import ConfigError
-from attnfocus.events import Best, Sample
+from attnfocus.events import Best, Heads, Sample
 from attnfocus.tasks.base import Direction, Task
 from attnfocus.training.options import TrainerOptions
 
@@ -37,7 +37,7 @@ class EvaluationLike(Protocol):
     @property
     def samples(self) -> tuple[Sample, ...]: ...
     @property
-    def heads(self) -> Mapping[str, Mapping[str, tuple[float, ...]]]: ...
+    def heads(self) -> Heads: ...
 
 
 @dataclass(frozen=True)

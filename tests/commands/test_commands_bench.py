@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests_support import Command, assert_polite
+from tests_support import Command, assert_polite, commands_run_in
 from torch import nn
 
 from attnfocus.attention import AdditiveScore, Attention, ScaledDotScore
@@ -91,9 +91,7 @@ def test_a_mistake_is_named_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # set by the command; put back after the test
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    commands_run_in(tmp_path, monkeypatch)
     assert main(["bench", *arguments]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""

@@ -12,7 +12,7 @@ from commands_runs import additive, sections, write_run
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
-from tests_support import TINY_DATES, Command, summary_of
+from tests_support import TINY_DATES, Command, commands_run_in, summary_of
 
 from attnfocus.cli import main
 from attnfocus.commands.answers import ANSWERS_FILE, load_answers, save_answers
@@ -25,23 +25,12 @@ SMALL_DATES = (*TINY_DATES, "dataset.num_test=10", "dataset.num_valid=4", "decod
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=1", "dataset.size=4", "dataset.length=4")
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the test's own for commands that run inside the test process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # set by the command; put back after the test
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two translators, a classifier with two seeds, and one more that is by itself."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("HYDRA_FULL_ERROR", "1")
-        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        commands_run_in(folder, patch)
         assert main(["train", "-m", "attention=dot,additive", *SMALL_DATES]) == 0
         assert main(["train", "-m", "seed=1,2", *SMALL_IDENTITY]) == 0
         assert main(["train", "attention=dot", *SMALL_IDENTITY, "run_dir=outputs/one/run"]) == 0

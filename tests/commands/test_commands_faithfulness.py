@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands_runs import additive, sections, write_run
-from tests_support import TINY_DATES, summary_of
+from tests_support import TINY_DATES, commands_run_in, summary_of
 
 import attnfocus as package
 from attnfocus.cli import main
@@ -24,23 +24,12 @@ MEASURED = {
 }
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the test's own for commands that run inside the test process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A translator and a classifier."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("HYDRA_FULL_ERROR", "1")
-        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        commands_run_in(folder, patch)
         assert main(["train", *SMALL_IDENTITY, "run_dir=identity"]) == 0
         assert main(["train", *TINY_DATES, "dataset.num_test=10", "decoding.max_length=6", "run_dir=dates"]) == 0
     return folder
