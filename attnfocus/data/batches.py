@@ -176,9 +176,14 @@ class BatchPlan:
         return max(1, int(WINDOW_BATCHES * self._batch_size / max(mean, 1.0)))
 
     def _by_length(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Shortest first, by source and then by target; equal ones keep their order, which is random."""
-        lengths = self._lengths[numbers]
-        return numbers[np.lexsort(lengths.T[::-1])]
+        """Shortest source first; equal ones keep their order, which is random.
+
+        Among sources of one length targets ascend, among the next descend, and so on: a batch that begins in the one
+        and ends in the other then holds targets of like length too (Multi30k: 6 % of padding instead of 8).
+        """
+        first, *others = self._lengths[numbers].T
+        others = [np.where(first % 2, -each, each) for each in others]
+        return numbers[np.lexsort([*others, first])]
 
     def _cut(self, numbers: NDArray[np.int64]) -> list[list[int]]:
         examples: list[int] = numbers.tolist()
