@@ -133,11 +133,11 @@ def _keep_memory() -> None:
 
     By itself it gives blocks of some MiB back to the system and asks for them anew, page by page and filled with zeros,
     some 12,000 pages in a step of a small Transformer: 5 % of the time of training, 10 % of a beam search. The most
-    memory that a run holds is the same. Systems without glibc go on as they are.
+    memory that a run holds is the same. Other systems, and thresholds set in the environment, stay as they are.
     """
-    own_settings = ("GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "trim_threshold" in os.environ.get("GLIBC_TUNABLES", "")
     set_option = None if sys.platform != "linux" else getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is None or any(name in os.environ for name in own_settings):
+    if set_option is None or chosen:
         return
     set_option(M_MMAP_THRESHOLD, 2**25)  # bytes; the most that every version takes
     set_option(M_TRIM_THRESHOLD, 2**31 - 1)
