@@ -1,14 +1,18 @@
 """What a model answers.
 
-Shapes: B batch, T target tokens, V target vocabulary, R readout width, C classes, H heads, Q queries, K keys.
+Shapes: B batch, N rows, T target tokens, V target vocabulary, R readout width, C classes, H heads, Q queries, K keys.
 """
 
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from attnfocus.models.stepwise import product_dtype
+
 Side = Literal["source", "target"]
+ALIGNED = 16  # numbers, 64 bytes in float32: a line of a CPU's cache
 
 
 class SequenceOutput(NamedTuple):
@@ -31,6 +35,22 @@ class SequenceOutput(NamedTuple):
         """Scores (B, T, V), in the readout's dtype: half precision after a forward pass under autocast."""
         bias = None if self.output_bias is None else self.output_bias.to(self.readout.dtype)
         return F.linear(self.readout, self.output_weight.to(self.readout.dtype), bias)
+
+
+def untracked_scores(readout: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """W r + b where no gradient is wanted: readout (N, R), weight (V, R), bias (V,) or None -> (N, V).
+
+    The rows of the result start at multiples of 64 bytes: on a CPU the product takes 1.6 times as long where they do
+    not (measured with MKL, R = 256, V = 5921), and few vocabularies are multiples of 16 by themselves.
+    """
+    gap = -len(weight) % ALIGNED
+    is_cpu = readout.device.type == "cpu" and not torch.compiler.is_compiling()
+    if gap == 0 or not is_cpu or torch.is_grad_enabled() or product_dtype(readout) != readout.dtype:
+        return F.linear(readout, weight, bias)
+    scores = readout.new_empty(len(readout), len(weight) + gap)[:, : len(weight)]
+    if bias is None:
+        return torch.mm(readout, weight.t(), out=scores)
+    return torch.addmm(bias, readout, weight.t(), out=scores)
 
 
 def sides(name: str) -> tuple[Side, Side]:

@@ -23,7 +23,7 @@ from attnfocus.models.decoder import (
 from attnfocus.models.embeddings import TokenEmbedding, Tying, require_one_vocabulary, tables_of
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
-from attnfocus.models.outputs import SequenceOutput
+from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.recurrent import CellKind, RecurrentOptions
 from attnfocus.models.tree import select_rows
 
@@ -129,7 +129,8 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """Read one token of each row (N,): logits of the next one (N, V), the new state, weights (N, heads, S)."""
         readout, state, weights = self._decode(tokens.unsqueeze(1), state, memory, need_weights)
-        return self.output(readout.squeeze(1)), state, None if weights is None else weights.squeeze(2)
+        logits = untracked_scores(readout.squeeze(1), self.output.weight, self.output.bias)
+        return logits, state, None if weights is None else weights.squeeze(2)
 
     def select(self, tree: Tree, index: Tensor) -> Tree:
         """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""

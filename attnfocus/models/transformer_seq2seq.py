@@ -22,7 +22,7 @@ from attnfocus.models.embeddings import (
     tables_of,
 )
 from attnfocus.models.lengths import length_mask, with_a_position
-from attnfocus.models.outputs import SequenceOutput
+from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.pooling import shortest_limit
 from attnfocus.models.transformer_layers import (
     Activation,
@@ -235,7 +235,8 @@ class TransformerSeq2Seq(nn.Module):
         depth = max(0, len(self.decoder.layers) - 2)
         states, state, weights = self.decoder(states, state, memory, (), (depth,) if need_weights else ())
         cross = weights[f"decoder.layers.{depth}.cross"]
-        return self.output(states).squeeze(1), state, None if cross is None else cross.squeeze(2)
+        logits = untracked_scores(states.squeeze(1), self.output.weight, self.output.bias)
+        return logits, state, None if cross is None else cross.squeeze(2)
 
     def select(self, tree: Tree, index: Tensor) -> Tree:
         """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from attnfocus.models.outputs import untracked_scores
 from attnfocus.models.stepwise import product_dtype
 
 # Scores that one part may have: smaller ones make the products of matrices slower, larger ones only take memory.
@@ -62,7 +63,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             added = None if bias is None else bias.to(dtype)
             losses, gradients = [], _Gradients(rows, weight, bias) if needs_gradients else None
             for part in _parts(len(rows), len(table), rows.device):
-                scores = F.linear(rows[part], table, added)
+                scores = untracked_scores(rows[part], table, added)
                 log_probs = scores.to(torch.promote_types(dtype, torch.float32)).log_softmax(dim=-1)
                 target = expected[part].unsqueeze(1)
                 loss = (smoothing - 1) * log_probs.gather(1, target).sum()

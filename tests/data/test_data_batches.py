@@ -85,6 +85,13 @@ def test_little_is_padding(unit, size):
         assert lengths.sum() / sum(cells(lengths, batch) for batch in batches) > 0.93
 
 
+def test_a_batch_of_two_source_lengths_holds_targets_of_like_length():
+    lengths = np.array([(source, target) for source in (4, 5, 6) for target in range(1, 7)])
+    plan = BatchPlan(lengths, 4, "sentences", 0)
+    spreads = [np.ptp(lengths[batch, 1]) for batches in (plan.epoch(0), plan.fixed()) for batch in batches]
+    assert max(spreads) <= 3  # ascending throughout, targets of 6 would stand beside those of 1
+
+
 def test_token_batches_are_nearly_full():
     lengths = translation_lengths(20_000)
     filled = [cells(lengths, batch) for batch in BatchPlan(lengths, 4000, "tokens", 0).epoch(0)]
