@@ -87,7 +87,7 @@ def test_a_search_prunes_and_is_gone_on_with_and_a_pruned_run_can_be_finished(
     assert summary_of(Path(pruned["run_dir"]))["status"] == "completed"  # outside of the search nothing prunes it
 
     refused = attnfocus("train", "-m", f"sweep.resume={sweep}", "optimizer.lr=0.1,0.2")
-    assert_said(refused, "optimizer.lr=0.1,0.2", "hydra.sweeper.n_trials")
+    assert_said(refused, "optimizer.lr=0.1,0.2", "this sweep has optimizer.lr=1e-9,0.03,0.1")
 
 
 def test_the_same_command_with_a_storage_goes_on_and_the_printed_one_repeats_the_best(
