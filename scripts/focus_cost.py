@@ -22,7 +22,7 @@ from unittest.mock import patch
 from torch import nn
 
 from attnfocus.cli import main as attnfocus
-from attnfocus.commands import train
+from attnfocus.commands import answering, train
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.focused import FocusTable
 
@@ -65,7 +65,7 @@ class Clock:
     """In the place of `validate`: evaluates by turns with and without measures, and notes CPU seconds."""
 
     def __init__(self, pairs: int) -> None:
-        self.usual = train.validate
+        self.usual = answering.validate
         self.pairs = pairs
         self.measured: list[float] = []
         self.bare: list[float] = []

@@ -28,7 +28,8 @@ from attnfocus.commands.batching import Epochs
 from attnfocus.commands.run import plan_of, prepare_data
 from attnfocus.config.overrides import CommandLine
 from attnfocus.training import seed_everything
-from attnfocus.training.distributed import DistributedOptions, joined
+from attnfocus.training.distributed import DistributedOptions
+from attnfocus.training.joining import joined
 from attnfocus.training.step import Stepper
 
 

@@ -1,45 +1,26 @@
-"""A run of several processes as a job of torchrun: its name, its checks, the run that a restarted one goes on with."""
+"""A run of several processes as a job of torchrun: its checks, and the run that a restarted one goes on with."""
 
 import json
 import os
-import socket
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+import torch
 
 from attnfocus.commands.assembly import Setup
-from attnfocus.commands.rundir import SUMMARY_FILE
 from attnfocus.data import Prepared
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.training.distributed import Processes, was_launched
+from attnfocus.training import resolve_device
+from attnfocus.training.distributed import Processes
+
+RUN = "run"  # what a job notes for its next start: its run directory
 
 
-def job_name() -> str | None:
-    """The same for all starts of a job, and for no other job; None for a process alone."""
-    if not was_launched():
-        return None
-    name = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    return name if name != "none" else f"{socket.gethostname()}-{os.getppid()}"  # torchrun was not told any
-
-
-def run_of_job(values: Mapping[str, Any]) -> Path | None:
+def run_of_job(processes: Processes) -> Path | None:
     """The run that this job has begun before its processes were started anew, if they were and it had."""
-    if not was_launched() or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
         return None
-    given = values.get("run_dir") or values.get("resume")
-    if given and given != "auto":
-        places = [Path(given).expanduser().resolve() / SUMMARY_FILE]
-    else:
-        places = list(Path(values["paths"]["outputs"]).expanduser().resolve().glob(f"*/*/{SUMMARY_FILE}"))
-    return next((path.parent for path in places if _job_of(path) == job_name()), None)
-
-
-def _job_of(summary: Path) -> str | None:
-    try:
-        job: str | None = json.loads(summary.read_text(encoding="utf-8")).get("job")
-    except (OSError, ValueError):
-        return None
-    return job
+    noted = processes.noted(RUN)
+    return None if noted is None else Path(noted)
 
 
 def check_processes(setup: Setup) -> None:
@@ -49,6 +30,10 @@ def check_processes(setup: Setup) -> None:
         ConfigError: every such option at once.
     """
     problems = []
+    if setup.device.type == "mps":
+        problems.append("distributed: several processes cannot share mps. Use device=cpu, or one process.")
+    if ":" in setup.config.device:
+        problems.append(f"device: {setup.config.device} is one GPU, and each process takes its own. Use device=cuda.")
     started, wanted = int(os.environ["WORLD_SIZE"]), setup.config.distributed.num_processes
     if wanted is not None and wanted != started:
         problems.append(f"distributed.num_processes: got {wanted}, but {started} were started. Leave it to torchrun.")
@@ -93,3 +78,16 @@ def require_same_data(prepared: Prepared, processes: Processes) -> None:
             f"the processes {', '.join(differing)} have read other data than the first. Give all hosts the same files "
             "(paths.data, dataset.*)."
         )
+
+
+def require_own_device(name: str) -> None:
+    """Refuses a process for which there is no GPU; others of the job may have theirs, so each speaks for itself.
+
+    Raises:
+        ConfigError: names the GPU that is not there.
+    """
+    try:
+        resolve_device(name)
+    except ConfigError as error:
+        error.is_told = os.environ.get("LOCAL_RANK", "0") != "0" and not torch.cuda.is_available()
+        raise

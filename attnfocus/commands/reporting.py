@@ -13,7 +13,6 @@ from attnfocus.attention import PathChoice
 from attnfocus.commands.answers import save_answers
 from attnfocus.commands.assembly import Setup
 from attnfocus.commands.attention_paths import TakenPaths, path_lines
-from attnfocus.commands.job import job_name
 from attnfocus.commands.resume import flat
 from attnfocus.commands.rundir import SUMMARY_FILE, environment, write_summary
 from attnfocus.data import Prepared
@@ -61,7 +60,6 @@ class RunReport:
             **environment(str(setup.device)),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
-            "job": job_name(),
         }
         self.notes: tuple[str, ...] = getattr(model, "notes", ())
         self.paths = TakenPaths(model, setup.device, self._tell_paths)

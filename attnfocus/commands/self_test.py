@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from attnfocus.commands.answering import validate
 from attnfocus.commands.assembly import check_train
 from attnfocus.commands.batching import Epochs
 from attnfocus.commands.findings import Finding, existing_part
 from attnfocus.commands.run import plan_of, prepare_data
-from attnfocus.commands.train import validate
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.presets import outside_of_hydra
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything

@@ -7,15 +7,16 @@ from typing import Any
 
 from torch import nn
 
+from attnfocus.commands.answering import test_of, validate, whole_model
 from attnfocus.commands.assembly import Setup, check_train
 from attnfocus.commands.batching import Epochs
 from attnfocus.commands.drift import FocusDrift
-from attnfocus.commands.job import check_processes, require_same_data, run_of_job
+from attnfocus.commands.job import RUN, check_processes, require_own_device, require_same_data, run_of_job
 from attnfocus.commands.launch import launch
 from attnfocus.commands.pretrained import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.commands.reporting import RunReport
 from attnfocus.commands.resume import AUTO, resumed_values, run_to_resume
-from attnfocus.commands.run import CHECKPOINTS, evaluate_split, plan_of, prepare_data
+from attnfocus.commands.run import CHECKPOINTS, plan_of, prepare_data
 from attnfocus.commands.rundir import (
     DATA_FOLDER,
     check_fingerprints,
@@ -24,14 +25,13 @@ from attnfocus.commands.rundir import (
     save_fingerprints,
 )
 from attnfocus.data import Prepared, WordVectors, load_codec
-from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
-from attnfocus.tasks import Evaluation, Task
+from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizing import require_alignments
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
-from attnfocus.training.distributed import Processes, joined, was_launched
-from attnfocus.training.tensors import load_model_tensors, model_tensors
+from attnfocus.training.distributed import Processes
+from attnfocus.training.joining import joined, was_launched
 
 
 def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Listener] = ()) -> int:
@@ -45,6 +45,8 @@ def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Li
     """
     if not was_launched() and not values["distributed"]["strategy"]:
         return run_here(values, overrides, Processes(), listeners)
+    if was_launched():
+        require_own_device(values["device"])
     setup = check_train(values, values.get("trust", ()))
     if listeners:
         raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
@@ -61,6 +63,8 @@ def run_here(
     """This process's part of the run. The first decides where it is written."""
     resume_dir, values = _to_resume(values, overrides, processes)
     setup = check_train(values, values.get("trust", ()))
+    if was_launched():
+        check_processes(setup)  # of a run that goes on, too
     seed_everything(setup.config.seed)
     if resume_dir is None:
         check_vectors(setup)
@@ -81,6 +85,7 @@ def run_here(
             folder = resume_dir
             check_fingerprints(folder, prepared)
         save_config(folder, values)
+        processes.note(RUN, str(folder))
         return str(folder)
 
     run_dir = Path(processes.shared(begin))
@@ -91,7 +96,7 @@ def _to_resume(
     values: dict[str, Any], overrides: Sequence[str], processes: Processes
 ) -> tuple[Path | None, dict[str, Any]]:
     """The run to go on with, if any, and the configuration to train with."""
-    restarted = processes.shared(lambda: str(run_of_job(values) or ""))
+    restarted = processes.shared(lambda: str(run_of_job(processes) or ""))
     if restarted:  # all processes were started anew, with the command of the first time
         return Path(restarted), resumed_values(Path(restarted), {**values, "resume": AUTO}, overrides)
     found = processes.shared(lambda: str(run_to_resume(values) or ""))
@@ -115,7 +120,9 @@ def train(
     """
     config, trainer = setup.config, setup.config.trainer
     task = setup.task(prepared.codec)
-    model = setup.model(**prepared.codec.dims()).to(setup.device)
+    model = setup.model(**prepared.codec.dims())
+    if not processes.holds_part:  # else it may be too large for a device
+        model = model.to(setup.device)
     store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
     newest = store.newest() if is_resumed else None
     if newest is None:  # else the vectors are in the checkpoint
@@ -127,15 +134,10 @@ def train(
     append_from_step = (newest.step if newest else 0) if is_resumed else None
     drift = FocusDrift(run_dir, prepared, config.focus.num_samples)
 
-    # Decoding asks for more than whole passes: it needs all weights in one place.
-    answering = setup.model(**prepared.codec.dims()).to(setup.device) if processes.holds_part else model
-
     def evaluate(trained: nn.Module) -> Evaluation:
-        if processes.holds_part:
-            load_model_tensors(answering, model_tensors(trained))
-            trained = answering
-        found = validate(setup, task, trained, prepared, processes)
-        return drift.added(found, task, trained) if processes.is_first else found
+        answering = whole_model(setup, prepared, trained, processes)
+        found = validate(setup, task, answering, prepared, processes)
+        return drift.added(found, task, answering) if processes.is_first else found
 
     told = RunReport(run_dir, setup, prepared, model, append_from_step) if processes.is_first else nullcontext()
     with told as report:
@@ -156,18 +158,9 @@ def train(
         )
         test = None
         if result.status == "completed" and "test" in prepared.splits:
+            answering = whole_model(setup, prepared, model, processes)
             store.load("best" if result.best else "last").load_model(answering)
-            num_samples = config.focus.num_samples
-            test = evaluate_split(setup, task, answering, prepared, "test", config.decoding, num_samples, processes)
+            test = test_of(setup, task, answering, prepared, processes)
         if report is not None:
             report.finish(result, test)
     return result.exit_code
-
-
-def validate(
-    setup: Setup, task: Task, model: nn.Module, prepared: Prepared, processes: Processes | None = None
-) -> Evaluation:
-    """Metrics during training: on valid, or on train when the set has no valid split. Decoding is greedy, for speed."""
-    split = "valid" if "valid" in prepared.splits else "train"
-    num_samples = setup.config.focus.num_samples
-    return evaluate_split(setup, task, model, prepared, split, DecodingOptions(), num_samples, processes)

@@ -3,7 +3,7 @@
 Shapes: N rows (sequences), L positions, S source positions, T target positions, D embed_dim, H heads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -44,6 +44,8 @@ class ResidualLayer(nn.Module):
     post: x + f(x), then normalized (Vaswani et al. 2017, sec. 3.1); pre: x + f(normalized x), which trains without a
     warm-up (Xiong et al. 2020, arXiv:2002.04745). The last sublayer is the network W_2 activation(W_1 x + b_1) + b_2.
     """
+
+    called_apart: ClassVar[Mapping[str, Sequence[str]]] = {}  # parts, and methods of theirs that run without the layer
 
     def __init__(self, options: LayerOptions) -> None:
         super().__init__()
@@ -113,7 +115,7 @@ class TransformerDecoderLayer(ResidualLayer):
     It reads any number of tokens from a given state: the whole target when teacher-forced, one token when decoding.
     """
 
-    called_apart: ClassVar = {"cross_attention": ("prepare", "advance")}  # methods that run when the layer does not
+    called_apart: ClassVar = {"cross_attention": ("prepare", "advance")}
 
     def __init__(
         self,

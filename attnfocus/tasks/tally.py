@@ -52,7 +52,8 @@ def pack(tally: Tally, kinds: Sequence[type]) -> bytes:
             tensors[str(len(tensors))] = torch.as_tensor(value).detach().cpu().contiguous()
             return {"array" if is_array else "tensor": str(len(tensors) - 1)}
         if is_dataclass(value):
-            assert type(value) in kinds, type(value)
+            if type(value) not in kinds:
+                raise TypeError(f"a tally holds no {type(value).__name__}")
             own = {each.name: plain(getattr(value, each.name)) for each in fields(value)}
             return {"kind": type(value).__name__, "fields": own}
         if isinstance(value, Mapping):

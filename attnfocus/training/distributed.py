@@ -6,10 +6,9 @@ A process alone is the case of one, so that nothing else asks how many there are
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import warnings
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from attnfocus.errors import ConfigError, RunError, UserError
+from attnfocus.errors import ConfigError, RunError
 from attnfocus.limits import NonNegativeInt, PositiveFloat, PositiveInt
 from attnfocus.training.sharing import replicated, shard
 
@@ -29,12 +28,15 @@ _LOST = re.compile(
 )
 
 
+_FAILED = "attnfocus/failed"  # in the store: the rank that tells why
+
+
 @dataclass(frozen=True, kw_only=True)
 class DistributedOptions:
     """The section `distributed`. The comments in `configs/distributed/` say the same to the user.
 
     Raises:
-        ConfigError: options of several processes without a strategy.
+        ConfigError: a number of processes without a strategy.
     """
 
     strategy: Literal["ddp", "fsdp"] | None = None
@@ -64,6 +66,11 @@ class Processes:
     def is_first(self) -> bool:
         return self.rank == 0
 
+    @property
+    def is_orphan(self) -> bool:
+        """Whether the agent that has started this process has died."""
+        return False
+
     def divide(self, model: nn.Module) -> None:
         """Leaves a part of the model here, in place, where no process is to hold all of it; before its optimizer."""
 
@@ -91,6 +98,13 @@ class Processes:
         """In the first process what each has given, in order, of two processes or more; None in others and alone."""
         return None
 
+    def note(self, key: str, value: str) -> None:
+        """Remembers something for this job should all of its processes be started anew."""
+
+    def noted(self, key: str) -> str | None:
+        """What an earlier start of this job has noted."""
+        return None
+
     def explained(self, error: Exception) -> RunError | None:
         """What to raise in place of an error of the engine; None for all others."""
         return None
@@ -109,18 +123,23 @@ class Group(Processes):
         from torch import distributed
 
         self._torch: Any = distributed
-        if device.type == "mps":
-            raise ConfigError("distributed: several processes cannot share mps. Use device=cpu, or one process.")
+        self.device, self.holds_part = device, strategy == "fsdp"
+        self._parent, self._timeout_seconds = os.getppid(), timeout_seconds
         if device.type == "cuda":
             torch.cuda.set_device(device)
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         timeout = timedelta(seconds=timeout_seconds)
         with self._talking():
-            store, self.rank, self.size = next(self._torch.rendezvous("env://", timeout=timeout))
             # One store outlives all starts of a job: without the prefix processes would look for those of the last.
-            store = self._torch.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
-            distributed.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=timeout)
-        self.device, self.holds_part = device, strategy == "fsdp"
+            self._job_store, self.rank, self.size = next(self._torch.rendezvous("env://", timeout=timeout))
+            self._store = self._torch.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), self._job_store)
+            distributed.init_process_group(
+                backend, store=self._store, rank=self.rank, world_size=self.size, timeout=timeout
+            )
+
+    @property
+    def is_orphan(self) -> bool:
+        return "TORCHELASTIC_RUN_ID" in os.environ and os.getppid() != self._parent
 
     def divide(self, model: nn.Module) -> None:
         if self.holds_part:
@@ -181,7 +200,7 @@ class Group(Processes):
                 "Let every parameter count in every batch, or freeze it (requires_grad=False)."
             )
         if isinstance(error, RuntimeError) and _LOST.search(str(error)):
-            return PeerLeftError(f"another process has left the job ({str(error).strip().splitlines()[0]}).")
+            return self._lost(error)
         return None
 
     @contextmanager
@@ -189,15 +208,39 @@ class Group(Processes):
         try:
             yield
         except RuntimeError as error:
-            raise PeerLeftError(f"another process has left the job ({error}).") from error
+            raise self._lost(error) from error
 
-    def claim(self) -> bool:
-        """Whether this process is the first whose error ends the job: the one that tells it."""
+    def _lost(self, error: RuntimeError) -> PeerLeftError:
+        line = (str(error).strip().splitlines() or [""])[0][:300]
+        if "timed out" in line.lower():
+            waited = f"{self._timeout_seconds:g} s (distributed.timeout_seconds)"
+            return PeerLeftError(f"another process has not answered for {waited}: {line}")
+        return PeerLeftError(f"the connection to another process of the job is lost: {line}")
+
+    def note(self, key: str, value: str) -> None:
+        with self._talking():
+            self._job_store.set(f"attnfocus/{key}", value)
+
+    def noted(self, key: str) -> str | None:
+        with self._talking():
+            if not self._job_store.check([f"attnfocus/{key}"]):
+                return None
+            value: bytes = self._job_store.get(f"attnfocus/{key}")
+        return value.decode()
+
+    def claim(self, wait_seconds: float = 0.0) -> bool:
+        """Whether this process tells the error that ends the job: the first that asks.
+
+        Args:
+            wait_seconds: for others, whose error is more likely to be the cause.
+        """
         try:
-            store = self._torch.distributed_c10d._get_default_store()
-            told: bytes = store.compare_set("attnfocus/failed", "", str(self.rank))
-        except RuntimeError:  # the store was another's, and is gone
-            return True
+            deadline = time.monotonic() + wait_seconds
+            while time.monotonic() < deadline and not self._store.check([_FAILED]):
+                time.sleep(0.1)
+            told: bytes = self._store.compare_set(_FAILED, "", str(self.rank))
+        except RuntimeError:  # the store was the first process's, and has gone with it
+            return not wait_seconds
         return told == str(self.rank).encode()
 
     def close(self) -> None:
@@ -215,41 +258,3 @@ def _without_reduction(model: Any) -> Iterator[None]:
 
 def _as_tensor(content: bytes) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
-
-
-def was_launched() -> bool:
-    """Whether torchrun, or something like it, has started this process as one of a job's."""
-    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
-
-
-@contextmanager
-def joined(options: DistributedOptions, device: torch.device) -> Iterator[Processes]:
-    """The processes of this job, for as long as it runs. The first error of all is told by its process alone.
-
-    Raises:
-        RunError: the processes did not find each other.
-    """
-    group = Group(device, options.strategy or "ddp", options.timeout_seconds)
-    if not group.is_first:  # what all of them notice is said once
-        logging.getLogger("attnfocus").setLevel(logging.ERROR)
-        warnings.simplefilter("ignore")
-    try:
-        yield group
-    except Exception as error:
-        failure = group.explained(error) or error
-        if not isinstance(failure, PeerLeftError) and not group.claim():
-            failure = PeerLeftError(str(error))
-        _record(failure)
-        if isinstance(failure, UserError):
-            failure.is_told = isinstance(failure, PeerLeftError)
-        if failure is error:
-            raise
-        raise failure from error
-    group.close()
-
-
-def _record(error: Exception) -> None:
-    """Leaves the message where torchrun looks for it, so that its own report has it too."""
-    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
-
-    get_error_handler().record_exception(error)

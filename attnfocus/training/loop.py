@@ -19,7 +19,7 @@ from attnfocus.events import Best, Evaluated, Listener, RolledBack, StopRequest,
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.average import Average
-from attnfocus.training.distributed import Processes
+from attnfocus.training.distributed import PeerLeftError, Processes
 from attnfocus.training.interface import EvaluationLike, TrainBatch, TrainingResult, monitored
 from attnfocus.training.keeping import Keeper
 from attnfocus.training.loading import Epochs, Stream
@@ -140,7 +140,8 @@ class _Run:
     def listen(self) -> float:
         """The run's age; notes what is to end it in whichever process, so that all end after the same step."""
         asked = next((request for each in self.listeners if (request := each.stop_request())), None)
-        number, is_asked, seconds = self.processes.largest([self.guard.received or 0, bool(asked), self.seconds()])
+        own = signal.SIGTERM if self.processes.is_orphan else self.guard.received or 0
+        number, is_asked, seconds = self.processes.largest([own, bool(asked), self.seconds()])
         self.received = signal.Signals(int(number)) if number else None
         if is_asked:
             self.stop = StopRequest(**json.loads(self.processes.shared(lambda: json.dumps(vars(asked)))))
@@ -189,6 +190,8 @@ class _Run:
             state.skipped_updates += 1  # an overflow of the scaled gradients; the scaler leaves the update out
             return False
         if options.on_non_finite == "stop" or state.recoveries >= options.max_recoveries:
+            if gradients.is_own_finite and not math.isfinite(gradients.loss):
+                raise PeerLeftError(f"step {state.step + 1}: the loss of another process is not finite.")
             lr = self.stepper.base_lrs[0] * factor
             tried = f"; {state.recoveries} recoveries were made before" if state.recoveries else ""
             raise guards.non_finite(state.step + 1, gradients, taken, lr, self.keeper.saved_path, tried)

@@ -12,7 +12,6 @@ import torch
 from attnfocus.errors import RunError
 from attnfocus.training.guards import shown_ids
 from attnfocus.training.interface import TrainBatch
-from attnfocus.training.options import TrainerOptions
 from attnfocus.training.state import RunState
 from attnfocus.training.step import Gradients, Stepper
 
@@ -27,8 +26,9 @@ def fitting_gradients(stepper: Stepper, state: RunState, taken: Sequence[TrainBa
     Raises:
         RunError: no memory, and no smaller pieces allowed or possible.
     """
+    is_shared = stepper.processes.size > 1  # then no process may take smaller pieces than the others
     while True:
-        pieces = [piece for batch in taken for piece in batch.split(state.parts)]
+        pieces = taken if is_shared else [piece for batch in taken for piece in batch.split(state.parts)]
         try:
             return stepper.gradients(pieces, state.seed, state.step + 1)
         except (RuntimeError, MemoryError) as error:
@@ -36,9 +36,8 @@ def fitting_gradients(stepper: Stepper, state: RunState, taken: Sequence[TrainBa
                 raise
         # Outside of the handler, whose error holds on to the tensors that filled the memory.
         stepper.drop()
-        is_shared = stepper.processes.size > 1  # the others are on the step already
         if is_shared or not stepper.options.split_on_oom or state.parts >= max(len(batch.ids) for batch in taken):
-            raise out_of_memory(state.step + 1, taken, stepper.options, stepper.device, saved)
+            raise out_of_memory(state.step + 1, taken, stepper, saved)
         if stepper.device.type == "cuda":
             torch.cuda.empty_cache()
         state.parts *= 2
@@ -53,18 +52,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)) is not None
 
 
-def out_of_memory(
-    step: int, batches: Sequence[TrainBatch], options: TrainerOptions, device: torch.device, saved: Path | None
-) -> RunError:
+def out_of_memory(step: int, batches: Sequence[TrainBatch], stepper: Stepper, saved: Path | None) -> RunError:
     """The error for a step that did not fit, with the override that trains the same in less memory."""
+    options, device = stepper.options, stepper.device
     sizes = ", ".join(str(len(batch.ids)) for batch in batches)
     peak = f", {torch.cuda.max_memory_allocated(device) / 2**20:,.0f} MiB at the peak" if device.type == "cuda" else ""
     smaller = max(1, options.batch_size // 2)
     doubled = options.accumulate_steps * 2
+    or_split = "\nor trainer.split_on_oom=true, which halves a batch only where it does not fit."
     return RunError(
         f"step {step}: out of memory on {device.type}{peak}. Examples in the micro-batches: {sizes} "
         f"({shown_ids(batches)}).\n"
         f"Last good checkpoint: {saved or 'none yet'}. The same training in less memory, as a new run:\n"
-        f"  trainer.batch_size={smaller} trainer.accumulate_steps={doubled}\n"
-        "or trainer.split_on_oom=true, which halves a batch only where it does not fit."
+        f"  trainer.batch_size={smaller} trainer.accumulate_steps={doubled}"
+        f"{or_split if stepper.processes.size == 1 else ''}"
     )

@@ -12,6 +12,7 @@ from torch import nn, optim
 from torch.optim import Optimizer
 
 from attnfocus.limits import NonNegativeFloat, PositiveFloat, Probability
+from attnfocus.training.sharing import is_part
 from attnfocus.training.uncompiled import uncompiled
 
 Adagrad, Adam, AdamW = uncompiled(optim.Adagrad), uncompiled(optim.Adam), uncompiled(optim.AdamW)
@@ -90,7 +91,8 @@ def adagrad(
         initial_accumulator_value=initial_accumulator,
         eps=eps,
         weight_decay=weight_decay,
-        fused=_has_fused(params, ("cpu",)),  # torch has no fused kernel of it elsewhere
+        # torch has no fused kernel of it elsewhere, nor for parameters that lie in several processes
+        fused=_has_fused(params, ("cpu",)) and not any(map(is_part, params)),
     )
 
 

@@ -26,21 +26,22 @@ def replicated(model: nn.Module, device: torch.device) -> nn.Module:
 def shard(model: nn.Module, device: torch.device, num_processes: int) -> None:
     """Leaves of each weight one part here, in place: FSDP2 (Zhao et al. 2023, arXiv:2304.11277).
 
-    The layers of a stack are put together one at a time, when their turn comes; all else while the model runs. A layer
-    names in `called_apart` what is called besides its own `forward`: its parts, and their methods.
+    Layers are put together one at a time, when their turn comes; all else while the model runs. A layer is a module
+    with `called_apart`, which names what is called besides its `forward`: its parts, and their methods.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(device.type, (num_processes,))
     for module in list(model.modules()):
-        if isinstance(module, nn.ModuleList):
-            for layer in module:
-                for name, methods in getattr(layer, "called_apart", {}).items():
-                    fully_shard(getattr(layer, name), mesh=mesh)
-                    for method in methods:
-                        register_fsdp_forward_method(getattr(layer, name), method)
-                fully_shard(layer, mesh=mesh)
+        apart = getattr(module, "called_apart", None)
+        if apart is None:
+            continue
+        for name, methods in apart.items():
+            fully_shard(getattr(module, name), mesh=mesh)
+            for method in methods:
+                register_fsdp_forward_method(getattr(module, name), method)
+        fully_shard(module, mesh=mesh)
     fully_shard(model, mesh=mesh)
 
 

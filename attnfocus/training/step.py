@@ -30,6 +30,7 @@ class Gradients(NamedTuple):
     num_targets: int
     num_words: int
     penalties: Mapping[str, float]  # of regularizers, as they were added to the loss
+    is_own_finite: bool  # this process's share of the loss and the penalties
 
     @property
     def is_finite(self) -> bool:
@@ -101,10 +102,13 @@ class Stepper:
         grads = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)
         # The step's only wait for the device: what is not finite must be known before it reaches the weights.
-        means = self.processes.summed(torch.stack(losses).sum(dim=0).float())
-        loss, *penalties, norm_value = torch.cat([means, whole(norm).to(self.device).float().unsqueeze(0)]).tolist()
+        own_means = torch.stack(losses).sum(dim=0).float()
+        is_finite = own_means.isfinite().all().float().unsqueeze(0)
+        means = self.processes.summed(own_means)
+        numbers = torch.cat([is_finite, means, whole(norm).to(self.device).float().unsqueeze(0)]).tolist()
+        is_own_finite, loss, *penalties, norm_value = numbers
         by_name = dict(zip(output.penalties, penalties, strict=True))
-        return Gradients(loss, norm_value, norm, num_targets, num_words, by_name)
+        return Gradients(loss, norm_value, norm, num_targets, num_words, by_name, bool(is_own_finite))
 
     def apply(self, gradients: Gradients, factor: float) -> None:
         """Clips, and updates the weights with a share `factor` of the lr."""

@@ -59,5 +59,5 @@ def test_what_is_sent_comes_back_as_it_was():
     assert isinstance(found["pairs"], tuple)
     assert [each.tolist() for each in found["pairs"]] == [[0, 1, 2], [[], []]]
     assert found["array"].dtype == np.float32
-    with pytest.raises(AssertionError):
+    with pytest.raises(TypeError):
         pack({"unknown": Prediction("a", "b", 0.0)}, (Sample,))
