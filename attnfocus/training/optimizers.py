@@ -91,8 +91,7 @@ def adagrad(
         initial_accumulator_value=initial_accumulator,
         eps=eps,
         weight_decay=weight_decay,
-        # torch has no fused kernel of it elsewhere, nor for parameters that lie in several processes
-        fused=_has_fused(params, ("cpu",)) and not any(map(is_part, params)),
+        fused=_has_fused(params, ("cpu",)),  # torch has no fused kernel of it elsewhere
     )
 
 
@@ -111,5 +110,5 @@ def rmsprop(
 
 
 def _has_fused(params: list[nn.Parameter], devices: tuple[str, ...] = ("cpu", "cuda")) -> bool:
-    """Whether torch has fused kernels for all of these parameters."""
-    return all(parameter.device.type in devices and parameter.is_floating_point() for parameter in params)
+    """Whether torch has fused kernels for all of these parameters: for none that lies in several processes."""
+    return all(each.device.type in devices and each.is_floating_point() and not is_part(each) for each in params)

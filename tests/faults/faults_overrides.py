@@ -7,6 +7,7 @@ from typing import Any
 Groups = Mapping[str, Mapping[str, Any]]
 
 WRONG_TYPES = ("abc", "[1,2]", "{a: 1}", "1.5.2", "''", "'1'", "0x1G", "none", "12 34", "1_", "--3", "1e", "tru")
+SIGNED = ("focus.entropy.weight",)  # where a number below 0 has a meaning
 OUT_OF_RANGE = ("-7", "-0.001", "nan", "-inf", "inf", "-1e308")
 STRANGE = "éßжщ注意力あア한글עברית🙂\u200b\u202e\u0301\ufeff\u00a0"
 CONTROL = "\x01\x07\x08\x0b\x1b\x1f\x7f\x85\u2028\n\r\t"
@@ -36,7 +37,7 @@ class Overrides:
         self.groups = groups
         self.leaves = dict(_leaves(config))
         self.names = {name for key in (*self.leaves, *groups) for name in key.replace("/", ".").split(".")}
-        self.numbers = [key for key, value in self.leaves.items() if type(value) in (int, float)]
+        self.numbers = [key for key, value in self.leaves.items() if type(value) in (int, float) and key not in SIGNED]
         self.flags = [key for key, value in self.leaves.items() if type(value) is bool]
 
     def __iter__(self) -> Iterator[str]:

@@ -44,10 +44,10 @@ def _quick_and_without_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compositions that repeat are made once, and an override that is accepted fails instead of training."""
     real, known = CommandLine.compose, {}
 
-    def compose(self: CommandLine, overrides: Sequence[str], *, resolve: bool = False) -> dict[str, Any]:
-        key = (tuple(overrides), resolve)
+    def compose(self: CommandLine, overrides: Sequence[str], **how: bool) -> dict[str, Any]:
+        key = (tuple(overrides), *sorted(how.items()))
         if key not in known:
-            known[key] = real(self, overrides, resolve=resolve)
+            known[key] = real(self, overrides, **how)
         return copy.deepcopy(known[key])
 
     def accepted(*_: object) -> None:
