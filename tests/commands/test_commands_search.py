@@ -158,6 +158,7 @@ WRONG = {
     "another class": (["-m", "hydra/sweeper=optuna", "hydra.sweeper._target_=os.system", LR], ["_target_"]),
     "interval in a sweep": (["-m", LR], ["hydra/sweeper=optuna"]),
     "two spaces": (["-m", "hydra/sweeper=optuna", "search=seq2seq,transformer"], ["one space"]),
+    "several processes": (["-m", "hydra/sweeper=optuna", "distributed=ddp", LR], ["distributed: ", "one process each"]),
     "nowhere to go on": (["-m", "sweep.resume=nowhere"], ["holds no sweep"]),
 }
 

@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
-from attnfocus.cli.sweeper import consecutive
+from attnfocus.cli.sweeper import SearchSweeper, consecutive
+from attnfocus.commands import search_study
+from attnfocus.commands.job_folders import owned
 from attnfocus.commands.search import finish_search, result_of, running_search
 from attnfocus.commands.search_methods import pruner_of, sampler_of
 from attnfocus.commands.search_options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
@@ -151,6 +156,88 @@ def test_a_trial_that_is_killed_again_and_again_counts_as_failed(tmp_path: Path)
     search = Search(plan(n_trials=1), tmp_path)
     assert search.next_trials() == []
     assert result_of(search).trials[0].error == "started 3 times, and killed each time"
+
+
+def test_a_trial_that_another_process_is_at_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = Search(plan(n_trials=2), tmp_path)
+    folder = write_run(search, *search.next_trials(), {"loss": 0.5}, status="running")
+    other = ExitStack()
+    other.enter_context(owned(folder))
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) > MAX_STARTS:
+            write_run(search, 0, {"loss": 0.5})
+            other.close()
+
+    monkeypatch.setattr(search_study, "time", SimpleNamespace(sleep=sleep))
+    search.settle(0)
+    assert search.next_trials() == [1]
+    assert search.trials()[0].values == [0.5]
+    assert search.trials()[0].user_attrs["starts"] == 1
+    assert capsys.readouterr().err.count("waiting for other processes, which are at trial 0") == 1
+
+
+def test_beside_a_trial_of_another_process_others_are_launched(tmp_path: Path) -> None:
+    search = Search(plan(n_trials=4, n_jobs=3), tmp_path)
+    assert search.next_trials() == [0, 1, 2]
+    with owned(write_run(search, 0, {}, status="running")):
+        train(search, 1)
+        assert search.next_trials() == [2, 3]
+    assert [search.trials()[number].user_attrs["starts"] for number in range(4)] == [1, 1, 2, 1]
+
+
+def sweeper(chosen: SearchPlan, sweep_dir: Path, monkeypatch: pytest.MonkeyPatch, *, task: list[str]) -> SearchSweeper:
+    made = SearchSweeper()
+    monkeypatch.setattr(SearchSweeper, "checked", chosen)
+    storage = "hydra.sweeper.storage=postgresql://me:sesame@host/x"
+    section = {"sweep": {"dir": str(sweep_dir)}, "launcher": {"_target_": "joblib"}}
+    made.config = OmegaConf.create({"hydra": {**section, "overrides": {"task": task, "hydra": [storage]}}})
+    return made
+
+
+def test_a_search_without_a_job_to_start_writes_no_secret_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = plan(n_trials=1)
+    drive(Search(chosen, tmp_path))
+    sweeper(chosen, tmp_path, monkeypatch, task=["seed=3", "optimizer.api_key=sesame"]).sweep([])
+    text = (tmp_path / "multirun.yaml").read_text(encoding="utf-8")
+    assert "optimizer.api_key=<redacted>" in text
+    assert "seed=3" in text
+    assert "sesame" not in text
+
+
+def test_a_search_that_is_stopped_launches_no_more_and_fails_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under joblib the signal reaches the jobs by their own processes, and the launcher returns as ever."""
+    made = sweeper(plan(), tmp_path, monkeypatch, task=[])
+
+    def launch(overrides: object, initial_job_idx: int) -> list[object]:
+        signal.raise_signal(signal.SIGTERM)
+        return []
+
+    launcher: Any = SimpleNamespace(launch=launch)
+    made.launcher = launcher
+    monkeypatch.setattr(made, "validate_batch_is_legal", lambda overrides: None)
+    with pytest.raises(KeyboardInterrupt, match="143"):
+        made.sweep([])
+    assert [(trial.status, trial.error) for trial in result_of(Search(plan(), tmp_path)).trials] == [("running", None)]
+
+
+def test_a_damaged_summary_ends_no_search(tmp_path: Path) -> None:
+    search = Search(plan(n_trials=1), tmp_path)
+    (write_run(search, *search.next_trials(), {}) / "summary.json").write_text('{"status": "comp')
+    assert search.next_trials() == [0]
+
+
+def test_a_search_that_goes_on_may_be_given_trust_in_another_place(tmp_path: Path) -> None:
+    Search(replace(plan(), fixed=("trust=[torch]", "seed=3")), tmp_path)
+    Search(replace(plan(), fixed=("seed=3", "trust=[torch]")), tmp_path)
 
 
 def test_a_trial_that_was_killed_while_it_was_proposed_is_no_job(tmp_path: Path) -> None:
