@@ -199,16 +199,16 @@ def test_without_optuna_the_extra_is_named(
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_inside_a_trial_ends_as_one_that_is_not(tmp_path: Path) -> None:
+def test_a_search_that_is_killed_inside_a_trial_ends_as_one_that_is_not(attnfocus: Command, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("whole", "killed")]
-    command = [sys.executable, "-m", "attnfocus", "train", "-m"]
     arguments = [*SEARCH, "hydra.sweeper.n_trials=3", "trainer.save_every_steps=1", "hydra.sweeper.pruner=none"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for folder in folders:
         folder.mkdir()
-    whole = subprocess.run([*command, *arguments], cwd=folders[0], env=environment, capture_output=True, text=True)
+    whole = attnfocus("train", "-m", *arguments, cwd=folders[0])
     assert whole.returncode == 0, whole.stderr
-    killed = subprocess.Popen([*command, *arguments], cwd=folders[1], env=environment, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "attnfocus", "train", "-m", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen(command, cwd=folders[1], env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
     while not list(folders[1].glob("outputs/sweeps/*/*/1_*/checkpoints/last")):
         assert time.monotonic() < deadline
@@ -217,8 +217,7 @@ def test_a_search_that_is_killed_inside_a_trial_ends_as_one_that_is_not(tmp_path
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     sweep = only_sweep(folders[1])
-    resumed = [*command, f"sweep.resume={sweep}"]
-    done = subprocess.run(resumed, cwd=folders[1], env=environment, capture_output=True, text=True)
+    done = attnfocus("train", "-m", f"sweep.resume={sweep}", cwd=folders[1])
     assert done.returncode == 0, done.stderr
     ours, theirs = (result_of(only_sweep(folder))["trials"] for folder in folders)
     for key in ("number", "status", "params", "values", "reports"):

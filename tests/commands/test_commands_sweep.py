@@ -336,22 +336,22 @@ def test_submitit_hears_of_a_preempted_job_once_it_has_saved(
 
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Twelve jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints."""
-    sized = (*VECTORS[:-1], "trainer.max_steps=10,10,200,10,10,10", "trainer.save_every_steps=5", "seed=1,2")
+    """Six jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints."""
+    sized = (*VECTORS[:-1], "trainer.max_steps=10,200,10", "trainer.save_every_steps=5", "seed=1,2")
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
     def is_half_way() -> bool:
         results = list(tmp_path.glob("outputs/sweeps/*/*/results.csv"))
         statuses = [row["status"] for row in rows_of(results[0].parent)] if results else []
         lasts = [path.parents[1] for path in tmp_path.glob("outputs/sweeps/*/*/*/checkpoints/last")]
-        return statuses.count("done") >= 4 and any(summary_of(folder)["status"] == "running" for folder in lasts)
+        return statuses.count("done") >= 2 and any(summary_of(folder)["status"] == "running" for folder in lasts)
 
     wait_until(is_half_way)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     sweep = only_sweep(tmp_path)
     folders = {path.parent: path.parent / "summary.json" for path in sweep.glob("*/overrides.json")}
-    assert len(folders) == 12
+    assert len(folders) == 6
     done = [folder for folder, path in folders.items() if path.exists() and summary_of(folder)["status"] == "completed"]
     half = [folder for folder in folders if folder not in done and (folder / "checkpoints" / "last").exists()]
     before = {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done}
@@ -359,26 +359,25 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
 
     assert start(tmp_path, "train", "-m", f"sweep.resume={sweep}").wait(timeout=300) == 0
     rows = rows_of(sweep)
-    assert [(row["number"], row["status"]) for row in rows] == [(str(number), "done") for number in range(12)]
-    assert len({row["run_dir"] for row in rows}) == 12
+    assert [(row["number"], row["status"]) for row in rows] == [(str(number), "done") for number in range(6)]
+    assert len({row["run_dir"] for row in rows}) == 6
     assert {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done} == before
     for folder in folders:
         log = (folder / "train.log").read_text(encoding="utf-8")
         assert log.count("training ended") == 1
         assert ("resumed from step" in log) == (folder in half)
     said = (tmp_path / "said.txt").read_text(encoding="utf-8")
-    assert f"12 jobs: {len(done)} done, {12 - len(done)} to run" in said
+    assert f"6 jobs: {len(done)} done, {6 - len(done)} to run" in said
     assert all(f"\njob {job_order(folder)[0]}: training ended" in said for folder in folders if folder not in done)
 
 
 @pytest.mark.slow
-def test_submitit_runs_four_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path) -> None:
+def test_submitit_runs_its_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path) -> None:
     sized = (
         *VECTORS[:-1],
         "trainer.max_steps=5,250",
         "trainer.save_every_steps=10000",
         "trainer.log_every_steps=5",
-        "seed=1,2",
     )
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=submitit_local")
     metrics = "outputs/sweeps/*/*/*250*/metrics.jsonl"
@@ -387,7 +386,7 @@ def test_submitit_runs_four_jobs_and_one_that_is_preempted_goes_on(tmp_path: Pat
     os.kill(int((folder / PROCESS_FILE).read_text().split()[1]), signal.SIGUSR2)
     assert running.wait(timeout=200) == 0, (tmp_path / "said.txt").read_text()
     rows = rows_of(only_sweep(tmp_path))
-    assert [row["status"] for row in rows] == ["done"] * 4
+    assert [row["status"] for row in rows] == ["done"] * 2
     log = (folder / "train.log").read_text(encoding="utf-8")
     assert "interrupted by SIGUSR2" in log
     assert "resumed from step" in log
