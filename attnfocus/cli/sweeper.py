@@ -44,9 +44,9 @@ class SearchSweeper(Sweeper):
         assert self.config is not None
         sweep_dir = Path(self.config.hydra.sweep.dir)
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        write_composed(sweep_dir, as_composed(self.config))
-        announce_launch(self.config)
         with running_search(plan, sweep_dir) as search:
+            write_composed(sweep_dir, as_composed(self.config))  # of no search that was refused
+            announce_launch(self.config)
             while numbers := search.next_trials():
                 for batch in consecutive(numbers):
                     self.launch([search.overrides(number) for number in batch], batch[0])

@@ -50,13 +50,9 @@ def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
         ["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails]
     ]
     for job in jobs:
-        row: list[object] = [job.number, *(job.overrides.get(key, "") for key in overrides), job.status]
-        row += [
-            job.monitor or "",
-            _field(job.value),
-            *(_field(job.test.get(key)) for key in tests),
-            _field(job.seconds),
-        ]
+        row: list[object] = [job.number, *(job.overrides.get(key, "") for key in overrides)]
+        row += [job.status, job.monitor or "", _field(job.value)]
+        row += [*(_field(job.test.get(key)) for key in tests), _field(job.seconds)]
         rows.append([*row, str(job.run_dir), visible(job.error or "")])
     replace_file(Path(path), csv_text(rows).encode("utf-8", "backslashreplace"))
 

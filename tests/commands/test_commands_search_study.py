@@ -211,6 +211,16 @@ def test_a_search_without_a_job_to_start_writes_no_secret_either(
     assert "sesame" not in text
 
 
+def test_a_search_that_is_refused_leaves_the_one_that_is_there_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Search(plan(), tmp_path)
+    (tmp_path / "multirun.yaml").write_text("mine")
+    with pytest.raises(ConfigError, match="has other fixed"):
+        sweeper(replace(plan(), fixed=("seed=4",)), tmp_path, monkeypatch, task=["seed=4"]).sweep([])
+    assert (tmp_path / "multirun.yaml").read_text() == "mine"
+
+
 def test_a_search_that_is_stopped_launches_no_more_and_fails_no_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -337,7 +337,7 @@ def test_submitit_hears_of_a_preempted_job_once_it_has_saved(
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     """Six jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints."""
-    sized = (*VECTORS[:-1], "trainer.max_steps=10,200,10", "trainer.save_every_steps=5", "seed=1,2")
+    sized = (*VECTORS[:-1], "trainer.max_steps=10,80,10", "trainer.save_every_steps=5", "seed=1,2")
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
     def is_half_way() -> bool:
@@ -375,12 +375,12 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_submitit_runs_its_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path) -> None:
     sized = (
         *VECTORS[:-1],
-        "trainer.max_steps=5,250",
+        "trainer.max_steps=5,120",
         "trainer.save_every_steps=10000",
         "trainer.log_every_steps=5",
     )
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=submitit_local")
-    metrics = "outputs/sweeps/*/*/*250*/metrics.jsonl"
+    metrics = "outputs/sweeps/*/*/*120*/metrics.jsonl"
     wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(metrics)))
     folder = next(path for path in tmp_path.glob(metrics) if path.stat().st_size).parent
     os.kill(int((folder / PROCESS_FILE).read_text().split()[1]), signal.SIGUSR2)
@@ -390,7 +390,7 @@ def test_submitit_runs_its_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path
     log = (folder / "train.log").read_text(encoding="utf-8")
     assert "interrupted by SIGUSR2" in log
     assert "resumed from step" in log
-    assert summary_of(folder)["steps"] == 250
+    assert summary_of(folder)["steps"] == 120
     assert "output of the jobs" in (tmp_path / "said.txt").read_text()
 
 
