@@ -335,8 +335,8 @@ def test_submitit_hears_of_a_preempted_job_once_it_has_saved(
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Six jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints."""
+def test_a_killed_sweep_goes_on_where_it_was(attnfocus: Command, tmp_path: Path) -> None:
+    """Six jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints; one goes on."""
     sized = (*VECTORS[:-1], "trainer.max_steps=10,80,10", "trainer.save_every_steps=5", "seed=1,2")
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
@@ -357,7 +357,9 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     before = {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done}
     wait_until(lambda: not any(map(is_running, folders)), 20)
 
-    assert start(tmp_path, "train", "-m", f"sweep.resume={sweep}").wait(timeout=300) == 0
+    alone = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+    again = attnfocus("train", "-m", f"sweep.resume={sweep}", *alone)
+    assert again.returncode == 0, again.stderr
     rows = rows_of(sweep)
     assert [(row["number"], row["status"]) for row in rows] == [(str(number), "done") for number in range(6)]
     assert len({row["run_dir"] for row in rows}) == 6
@@ -366,9 +368,10 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
         log = (folder / "train.log").read_text(encoding="utf-8")
         assert log.count("training ended") == 1
         assert ("resumed from step" in log) == (folder in half)
-    said = (tmp_path / "said.txt").read_text(encoding="utf-8")
-    assert f"6 jobs: {len(done)} done, {6 - len(done)} to run" in said
-    assert all(f"\njob {job_order(folder)[0]}: training ended" in said for folder in folders if folder not in done)
+    assert f"6 jobs: {len(done)} done, {6 - len(done)} to run" in again.stderr
+    assert all(
+        f"\njob {job_order(folder)[0]}: training ended" in again.stderr for folder in folders if folder not in done
+    )
 
 
 @pytest.mark.slow
