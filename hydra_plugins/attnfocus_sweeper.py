@@ -15,7 +15,7 @@ class AttnfocusSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launches every combination of the overrides whose folder holds no finished run."""
-        from attnfocus.cli.jobs import launching, plan_jobs
+        from attnfocus.cli.jobs import announce_launch, launching, plan_jobs
 
         assert self.config is not None
         assert self.hydra_context is not None
@@ -25,10 +25,11 @@ class AttnfocusSweeper(BasicSweeper):
         batches = self.split_arguments(overrides, None)
         jobs = plan_jobs(self.config, loader, [job for batch in batches for job in batch])
         returned: list[Sequence[Any]] = []
-        with launching(self.config):
-            for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size) if jobs else ():
+        announce_launch(self.config)
+        for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size) if jobs else ():
+            with launching(self.config):
                 results = self.launcher.launch(batch, initial_job_idx=sum(map(len, returned)))
                 for result in results:
                     _ = result.return_value  # raises what a job could not write down
-                returned.append(results)
+            returned.append(results)
         return returned

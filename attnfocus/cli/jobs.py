@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +18,6 @@ from attnfocus.config.overrides import quoted
 from attnfocus.errors import ConfigError
 from attnfocus.redaction import note_overrides
 
-AUTO = "auto"  # of `resume`: go on with the run in `run_dir`, if there is one
 _PREEMPTION = (
     "SUBMITIT_PREEMPT_SIGNAL"  # names the signal by which submitit is told that a job has to leave its machine
 )
@@ -45,10 +44,15 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[
         folders[str(composed.hydra.sweep.subdir)] = list(overrides)
     if len(folders) < len(jobs):
         raise ConfigError("hydra.sweep.subdir: gives several jobs one folder. Put ${hydra.job.num} into it.")
+    missing = prepare_sweep(Path(config.hydra.sweep.dir), as_composed(config), folders)
+    return [[*folders[name], f"hydra.sweep.subdir={quoted(name)}"] for name in missing]
+
+
+def as_composed(config: DictConfig) -> dict[str, Any]:
+    """Hydra's whole configuration as plain values; references stay as they were written."""
     whole = OmegaConf.to_container(config, enum_to_str=True)
     assert isinstance(whole, dict)
-    missing = prepare_sweep(Path(config.hydra.sweep.dir), {str(key): value for key, value in whole.items()}, folders)
-    return [[*folders[name], f"hydra.sweep.subdir={quoted(name)}"] for name in missing]
+    return {str(key): value for key, value in whole.items()}
 
 
 def _number(section: DictConfig, number: int) -> None:
@@ -56,22 +60,28 @@ def _number(section: DictConfig, number: int) -> None:
         section.job.num = number
 
 
+def announce_launch(config: DictConfig) -> None:
+    """Says where to look for what jobs that do not share this screen show."""
+    from attnfocus.commands.sweep import announce_logs
+
+    if "submitit" in str(config.hydra.launcher.get("_target_")):
+        announce_logs(Path(config.hydra.sweep.dir))
+
+
 @contextmanager
 def launching(config: DictConfig) -> Iterator[None]:
     """While jobs run in other processes of this machine: Ctrl-C and SIGTERM are passed on, so that each saves first.
 
-    A second Ctrl-C stops at once. Jobs of a cluster are the cluster's: they go on.
+    A second Ctrl-C stops at once. Jobs of a cluster are the cluster's: they go on. To be entered for each launch, since
+    its end is where a stopped sweep launches no more.
 
     Raises:
         KeyboardInterrupt: the sweep was stopped; its argument is the exit code.
     """
     global _is_launching
     from attnfocus.commands.job_folders import stop_jobs, wait_for_jobs
-    from attnfocus.commands.sweep import announce_logs
 
     launcher, folder = str(config.hydra.launcher.get("_target_")), Path(config.hydra.sweep.dir)
-    if "submitit" in launcher:
-        announce_logs(folder)
     in_main_thread = threading.current_thread() is threading.main_thread()
     if launcher.endswith((".BasicLauncher", ".SlurmLauncher")) or not in_main_thread:
         yield
@@ -115,6 +125,7 @@ def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
         run: what the job does with it.
     """
     from attnfocus.commands.job_folders import job_order
+    from attnfocus.commands.resume import AUTO
     from attnfocus.commands.sweep import run_recorded
 
     hydra_config = HydraConfig.get()

@@ -147,12 +147,14 @@ def _check_values(line: CommandLine, fixed: Sequence[str], space: Sequence[Dimen
     from attnfocus.commands.assembly import check_train
 
     texts = [text for text in fixed if not is_of_hydra(text)]
-
     is_trust_given = any(key_of(text) == "trust" for text in line.overrides)  # a file may give none
 
     def check(extra: Sequence[str]) -> Any:
         values = line.compose([*texts, *extra], resolve=True)
-        return check_train(values, values["trust"] if is_trust_given else ())
+        setup = check_train(values, values["trust"] if is_trust_given else ())
+        if setup.config.distributed.strategy is not None:
+            raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
+        return setup
 
     categories = [[each.override(choice) for choice in each.choices] for each in space if each.kind == "choice"]
     setup, refusal = None, None

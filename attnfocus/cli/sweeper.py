@@ -8,9 +8,9 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from attnfocus.cli.jobs import launching
+from attnfocus.cli.jobs import announce_launch, as_composed, launching
 
 if TYPE_CHECKING:
     from attnfocus.commands.search_options import SearchPlan
@@ -36,7 +36,7 @@ class SearchSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Runs trials until the study has `n_trials` that have ended; the plan knows the command line's `arguments`."""
         from attnfocus.commands.search import running_search, tell_of
-        from attnfocus.commands.sweep import HYDRA_FILE
+        from attnfocus.commands.sweep import write_composed
 
         plan = type(self).checked
         if plan is None:
@@ -44,8 +44,9 @@ class SearchSweeper(Sweeper):
         assert self.config is not None
         sweep_dir = Path(self.config.hydra.sweep.dir)
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, sweep_dir / HYDRA_FILE)
-        with running_search(plan, sweep_dir) as search, launching(self.config):
+        with running_search(plan, sweep_dir) as search:
+            write_composed(sweep_dir, as_composed(self.config))  # of no search that was refused
+            announce_launch(self.config)
             while numbers := search.next_trials():
                 for batch in consecutive(numbers):
                     self.launch([search.overrides(number) for number in batch], batch[0])
@@ -53,9 +54,11 @@ class SearchSweeper(Sweeper):
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> None:
         assert self.launcher is not None
+        assert self.config is not None
         self.validate_batch_is_legal(overrides)
-        for result in self.launcher.launch(overrides, initial_job_idx=first):
-            _ = result.return_value  # raises what the job could not record itself
+        with launching(self.config):
+            for result in self.launcher.launch(overrides, initial_job_idx=first):
+                _ = result.return_value  # raises what the job could not record itself
 
 
 def consecutive(numbers: Sequence[int]) -> Iterator[list[int]]:

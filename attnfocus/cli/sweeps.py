@@ -13,15 +13,16 @@ from attnfocus.config.overrides import CommandLine, quoted
 from attnfocus.config.read import load_yaml
 from attnfocus.config.readable import unreadable
 from attnfocus.errors import CheckpointError, ConfigError, UserError
-from attnfocus.redaction import REDACTED, is_secret
+from attnfocus.redaction import REDACTED, hide_override, is_secret
 
 RESUME = "sweep.resume"
 SWEEPER = "hydra_plugins.attnfocus_sweeper.AttnfocusSweeper"
 _HYDRAS_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # What run_verb gives Hydra anew with each sweep.
 _LAUNCHER = ("hydra/launcher", "hydra.launcher.")
-_SEARCH = ("hydra/sweeper", "hydra.sweeper.")
-_CHANGEABLE = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")  # how long a search goes on, not what it seeks
+_SWEEPER = ("hydra/sweeper", "hydra.sweeper.")
+# How much is launched, and how much of it at once, not what is swept or sought.
+_CHANGEABLE = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra.sweeper.max_batch_size")
 _OURS = ("hydra.mode", "hydra.sweep.dir", "hydra.sweeper._target_", "hydra.job.config.override_dirname.exclude_keys")
 
 
@@ -71,13 +72,13 @@ def _launch(saved: Sequence[str], given: Sequence[str]) -> list[str]:
     """Hydra's own overrides of a sweep that goes on: a launcher given now takes the place of the one before.
 
     Raises:
-        ConfigError: they would make another search of it.
+        ConfigError: they would make another sweep of it.
     """
-    of_search = [text for text in given if key_of(text).startswith(_SEARCH) and key_of(text) not in _CHANGEABLE]
+    of_sweeper = [text for text in given if key_of(text).startswith(_SWEEPER) and key_of(text) not in _CHANGEABLE]
     problems = [
-        f"{text}: would make another search of it, and {RESUME} goes on with it. May change: {', '.join(_CHANGEABLE)}."
-        for text in of_search
-        if text not in saved
+        f"{text}: would make another sweep of it, and {RESUME} goes on with it. May change: {', '.join(_CHANGEABLE)}."
+        for text in of_sweeper
+        if text not in saved and hide_override(text) not in saved
     ]
     if problems:
         raise ConfigError(problems)

@@ -45,8 +45,11 @@ MAX_NAME = 80  # characters of a sweep job's folder name that come from its over
 
 
 def job_folder(number: int, overrides: str) -> str:
-    """`3_lr=0.1`, or `3` without overrides. Characters other than letters, digits and `_=.,+-` become one `-`."""
-    name = re.sub(r"[^\w=.,+-]+", "-", hide(str(overrides)))[:MAX_NAME]
+    """`3_lr=0.1`, or `3` without overrides. Characters other than letters, digits and `_=.,+-` become one `-`.
+
+    It ends in none of `.,-`, which a cut leaves there: Windows takes no folder that ends in a dot.
+    """
+    name = re.sub(r"[^\w=.,+-]+", "-", hide(str(overrides)))[:MAX_NAME].rstrip(".,-")
     return f"{number}_{name}" if name else str(number)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from attnfocus.commands.rundir import SUMMARY_FILE
+from attnfocus.redaction import hide_override
 from attnfocus.report.summary import replace_file
 
 JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
@@ -33,8 +34,13 @@ def job_folders(sweep_dir: Path) -> list[Path]:
     return sorted((path.parent for path in sweep_dir.glob(f"*/{JOB_FILE}")), key=job_order)
 
 
+def to_note(overrides: Sequence[str]) -> list[str]:
+    """What is written down of overrides: no secrets, and no `trust`, which every command line gives anew, or not."""
+    return [hide_override(text) for text in overrides if text.partition("=")[0] != "trust"]
+
+
 def note_job(folder: Path, overrides: Sequence[str]) -> None:
-    """Writes down the overrides of a job, without their secrets."""
+    """Writes down the overrides of a job, which `to_note` gives."""
     path = folder / JOB_FILE
     if not path.exists():
         replace_file(path, json.dumps(overrides, ensure_ascii=False).encode(), contested=True)

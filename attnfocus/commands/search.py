@@ -141,11 +141,11 @@ def _importances(search: Search) -> tuple[Mapping[str, float], ...]:
     By PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255), which needs no package besides Optuna, and knows choices as
     well as numbers.
     """
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-
     completed = [trial for trial in search.trials() if trial.values is not None and trial.state.name == "COMPLETE"]
     if len(completed) < MIN_COMPLETED:
         return ()
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # half a second
+
     found: list[Mapping[str, float]] = []
     for index, objective in enumerate(search.plan.objectives):
         sign = -1.0 if objective.direction == "max" else 1.0

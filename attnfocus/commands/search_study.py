@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,20 +17,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
-from attnfocus.commands.job_folders import JOB_FILE
+from attnfocus.commands.job_folders import JOB_FILE, is_running, summary_of, to_note
 from attnfocus.commands.reporting import METRICS_FILE
-from attnfocus.commands.rundir import SUMMARY_FILE
 from attnfocus.commands.search_methods import distribution_of, sampler_of
 from attnfocus.commands.search_options import FACTS, SearchPlan
 from attnfocus.commands.search_storage import open_storage
 from attnfocus.errors import ConfigError
 from attnfocus.redaction import hide
+from attnfocus.report.console import open_console, say
 from attnfocus.report.metrics_file import logged_metrics
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LOCK_FILE = ".search.lock"
+WAIT_SECONDS = 1.0  # between two looks at whether a trial of another process has ended
 MAX_STARTS = 3  # of one trial, by searches that were killed or jobs that were; then it counts as failed
 
 
@@ -39,18 +41,9 @@ def folder_of(sweep_dir: Path, number: int) -> Path:
     return found[0] if found else sweep_dir / str(number)
 
 
-def summary_in(folder: Path) -> dict[str, Any]:
-    """summary.json of a run; empty where none was written."""
-    path = folder / SUMMARY_FILE
-    if not path.exists():
-        return {}
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return summary
-
-
 def numbers_of(folder: Path) -> dict[str, float]:
     """What a finished run can be judged by: the metrics of valid at its best checkpoint, and `FACTS`."""
-    summary = summary_in(folder)
+    summary = summary_of(folder)
     best = summary.get("best") or {}
     metrics = logged_metrics(folder / METRICS_FILE, best["step"], "valid") if best else None
     return {**(metrics or {}), **{name: float(summary[name]) for name in FACTS if summary.get(name) is not None}}
@@ -82,7 +75,7 @@ class Search:
         facts = {
             "objectives": [asdict(objective) for objective in plan.objectives],
             "space": {each.key: each.text for each in plan.space},
-            "fixed": [hide(text) for text in plan.fixed],
+            "fixed": to_note(plan.fixed),
         }
         known = self.study.user_attrs
         problems = [
@@ -130,18 +123,41 @@ class Search:
         return self.plan.overrides(self.trials()[number].params)
 
     def next_trials(self) -> list[int]:
-        """Numbers of the trials to launch now: those that a kill has left, then new ones; none when all are done."""
+        """Numbers of the trials to launch now: those that a kill has left, then new ones; none when all are done.
+
+        One that another process is at, such as a job of a cluster whose search was killed, is among the `n_jobs`. Where
+        that leaves room for no other, this waits.
+        """
+        options = self.plan.options
+        while True:
+            free, held = self._unfinished()
+            room = min(options.n_jobs, options.n_trials - self.num_finished())
+            if room <= len(held) and room > 0:
+                self._wait_for(held)
+                continue
+            numbers = free[: max(0, room - len(held))]
+            while len(numbers) + len(held) < room:
+                numbers.append(self._ask())
+            for number in numbers:
+                self._set(number, "starts", self._starts(number) + 1)
+            return numbers
+
+    def _unfinished(self) -> tuple[list[int], list[int]]:
+        """The trials that nobody is at, and those that another process is at."""
         for trial in self.trials():
             if not trial.state.is_finished():
                 self.settle(trial.number)
-        running = [trial.number for trial in self.trials() if not trial.state.is_finished()]
-        wanted = max(0, min(self.plan.options.n_jobs, self.plan.options.n_trials - self.num_finished()))
-        numbers = running[:wanted]
-        while len(numbers) < wanted:
-            numbers.append(self._ask())
-        for number in numbers:
-            self._set(number, "starts", self._starts(number) + 1)
-        return numbers
+        numbers = [trial.number for trial in self.trials() if not trial.state.is_finished()]
+        held = [number for number in numbers if is_running(folder_of(self.sweep_dir, number))]
+        return [number for number in numbers if number not in held], held
+
+    def _wait_for(self, held: Sequence[int]) -> None:
+        """Returns when another process has left one of these trials."""
+        names = ", ".join(map(str, held))
+        say(open_console(), f"waiting for other processes, which are at trial {names}", style="yellow")
+        folders = [folder_of(self.sweep_dir, number) for number in held]
+        while all(map(is_running, folders)):
+            time.sleep(WAIT_SECONDS)
 
     def _ask(self) -> int:
         self.study.sampler = sampler_of(self.plan.options, len(self.trials()))
@@ -162,7 +178,9 @@ class Search:
         from optuna.trial import TrialState
 
         folder = folder_of(self.sweep_dir, number)
-        summary = summary_in(folder)
+        if is_running(folder):
+            return  # its summary is of another attempt, or not its last word
+        summary = summary_of(folder)
         status = summary.get("status")
         if status == "completed":
             numbers = numbers_of(folder)

@@ -20,6 +20,7 @@ from attnfocus.commands.job_folders import (
     overrides_of,
     owned,
     summary_of,
+    to_note,
 )
 from attnfocus.commands.reporting import relative_to_here
 from attnfocus.commands.rundir import write_summary
@@ -60,17 +61,17 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
     Raises:
         ConfigError: the folder holds jobs of other overrides.
     """
-    hidden = {name: [hide_override(text) for text in overrides] for name, overrides in jobs.items()}
+    noted = {name: to_note(overrides) for name, overrides in jobs.items()}
     found = {folder.name: overrides_of(folder) for folder in job_folders(sweep_dir)}
-    others = [name for name, overrides in found.items() if hidden.get(name) != overrides]
+    others = [name for name, overrides in found.items() if noted.get(name) != overrides]
     if others:
         raise ConfigError(
             f"sweep.resume: {sweep_dir} holds jobs that these overrides do not make, such as {others[0]}. "
             "Has a choice or a version changed since? Begin another sweep."
         )
     if not (sweep_dir / HYDRA_FILE).exists():
-        replace_file(sweep_dir / HYDRA_FILE, yaml_text(_redacted(composed)).encode())
-    for name, overrides in hidden.items():
+        write_composed(sweep_dir, composed)
+    for name, overrides in noted.items():
         (sweep_dir / name).mkdir(exist_ok=True)
         note_job(sweep_dir / name, overrides)
     missing = [name for name in jobs if not is_done(sweep_dir / name)]
@@ -78,6 +79,11 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
         say(open_console(), f"{len(jobs)} jobs: {len(jobs) - len(missing)} done, {len(missing)} to run", style="bold")
     update_results(sweep_dir)
     return missing
+
+
+def write_composed(sweep_dir: Path, composed: Mapping[str, Any]) -> None:
+    """Writes down what a sweep is, without its secrets: Hydra's whole configuration."""
+    replace_file(sweep_dir / HYDRA_FILE, yaml_text(_redacted(composed)).encode())
 
 
 def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> int:
@@ -92,7 +98,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
         KeyboardInterrupt: the job was stopped by Ctrl-C or a signal, and the sweep stops with it; its argument is the
             exit code.
     """
-    overrides = [hide_override(text) for text in overrides]
+    overrides = to_note(overrides)
     _redact_hydra_file(folder.parent / HYDRA_FILE)
     note_job(folder, overrides)
     console, name = open_console(), f"job {job_order(folder)[0]}"
@@ -149,7 +155,8 @@ def _redact_hydra_file(path: Path) -> None:
 def _redacted(composed: Mapping[str, Any]) -> dict[str, Any]:
     values = redact(composed)
     given = values["hydra"]["overrides"]
-    given["task"] = [hide_override(text) for text in given["task"]]
+    for name in ("task", "hydra"):
+        given[name] = [hide_override(text) for text in given.get(name, ())]
     return values
 
 
@@ -169,9 +176,8 @@ def finish_sweep(sweep_dir: Path) -> int:
     Returns:
         0, or 1 if any job failed or has not ended.
     """
+    update_results(sweep_dir)
     jobs = read_jobs(sweep_dir)
-    with FileLock(sweep_dir / LOCK_FILE):
-        write_results_csv(sweep_dir / RESULTS_FILE, jobs)
     console = open_console(sys.stdout)
     say(console, "")
     print_results(console, jobs, _direction(jobs))
@@ -243,6 +249,7 @@ def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
     best = summary.get("best") or {}
     status, error = _status(folder, summary)
     return JobResult(
+        number=job_order(folder)[0],
         overrides=overrides,
         status=status,
         run_dir=folder,

@@ -26,6 +26,7 @@ FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entro
 class JobResult:
     """One job. `overrides` are those that vary in the sweep; `monitor` is the metric that `value` is the best of."""
 
+    number: int
     overrides: Mapping[str, str]
     status: Status
     run_dir: Path
@@ -48,16 +49,17 @@ def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     rows: list[list[object]] = [
         ["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails]
     ]
-    for index, job in enumerate(jobs):
-        row: list[object] = [index, *(job.overrides.get(key, "") for key in overrides), job.status, job.monitor or ""]
-        row += [_field(job.value), *(_field(job.test.get(key)) for key in tests), _field(job.seconds)]
+    for job in jobs:
+        row: list[object] = [job.number, *(job.overrides.get(key, "") for key in overrides)]
+        row += [job.status, job.monitor or "", _field(job.value)]
+        row += [*(_field(job.test.get(key)) for key in tests), _field(job.seconds)]
         rows.append([*row, str(job.run_dir), visible(job.error or "")])
     replace_file(Path(path), csv_text(rows).encode("utf-8", "backslashreplace"))
 
 
 def print_results(console: Console, jobs: Sequence[JobResult], mode: Mode = "max") -> None:
     """Prints the jobs, the best first; in a screen too narrow for the table, a few short lines per job."""
-    ranked = sorted(enumerate(jobs), key=lambda pair: _rank(pair[1], mode))
+    ranked = sorted(jobs, key=lambda job: _rank(job, mode))
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
     tests = [key for key in tests if not key.startswith("focus/")]
     monitor = next((job.monitor for job in jobs if job.monitor), None)
@@ -70,8 +72,8 @@ def print_results(console: Console, jobs: Sequence[JobResult], mode: Mode = "max
     for key in tests:
         table.add_column(f"test {metric_name(key)}", justify="right")
     table.add_column("time", justify="right")
-    for place, (index, job) in enumerate(ranked):
-        cells = [str(index), *(job.overrides.get(key, "") for key in overrides), job.status, _shown(job.value)]
+    for place, job in enumerate(ranked):
+        cells = [str(job.number), *(job.overrides.get(key, "") for key in overrides), job.status, _shown(job.value)]
         cells += [*(_shown(job.test.get(key)) for key in tests), duration(job.seconds)]
         is_first = place == 0 and job.value is not None
         style = "red" if job.status == "failed" else "green" if is_first else ""
@@ -81,13 +83,13 @@ def print_results(console: Console, jobs: Sequence[JobResult], mode: Mode = "max
 
 def print_failures(console: Console, jobs: Sequence[JobResult]) -> None:
     """Prints what failed: the job's number and overrides, the error's first line, and its directory."""
-    failed = [(index, job) for index, job in enumerate(jobs) if job.status == "failed"]
+    failed = [job for job in jobs if job.status == "failed"]
     if not failed:
         return
     say(console, f"{len(failed)} of {len(jobs)} jobs failed:", style="bold red")
-    for index, job in failed:
+    for job in failed:
         settings = " ".join(f"{key}={value}" for key, value in job.overrides.items())
-        say(console, f"  {index}  {settings}".rstrip())
+        say(console, f"  {job.number}  {settings}".rstrip())
         lines = (job.error or "unknown error").strip().splitlines()
         say(console, f"     {lines[0]}", style="red")
         say(console, f"     {job.run_dir}", style="dim", wrap=False)

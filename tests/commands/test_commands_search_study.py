@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
-from attnfocus.cli.sweeper import consecutive
+from attnfocus.cli.sweeper import SearchSweeper, consecutive
+from attnfocus.commands import search_study
+from attnfocus.commands.job_folders import owned
 from attnfocus.commands.search import finish_search, result_of, running_search
 from attnfocus.commands.search_methods import pruner_of, sampler_of
 from attnfocus.commands.search_options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
@@ -32,7 +37,7 @@ LOSS = Objective("loss", "min")
 
 def plan(*objectives: Objective, space: list[str] | None = None, **options: Any) -> SearchPlan:
     fixed, dimensions = split_overrides(["seed=3", *(SPACE if space is None else space)], {}, {"attention"})
-    chosen = SearchOptions(**{"n_trials": 6, "startup_trials": 2, **options})
+    chosen = SearchOptions(**{"n_trials": 4, "startup_trials": 2, **options})
     return SearchPlan(chosen, tuple(dimensions), tuple(fixed), objectives or (LOSS,))
 
 
@@ -85,16 +90,16 @@ def test_a_search_that_is_killed_anywhere_ends_as_one_that_is_not(tmp_path: Path
     train(killed, number)  # killed after the job, before its end was told
     drive(Search(plan(), folders[1]))
     assert outcome(Search(plan(), folders[1])) == outcome(whole)
-    assert len(whole.trials()) == 6
-    assert len({params["optimizer.lr"] for params, _ in outcome(whole)}) == 6  # no draw comes twice
+    assert len(whole.trials()) == 4
+    assert len({params["optimizer.lr"] for params, _ in outcome(whole)}) == 4  # no draw comes twice
 
 
 def test_a_longer_search_goes_on_where_the_shorter_one_ended(tmp_path: Path) -> None:
-    drive(Search(plan(), tmp_path))
-    longer = Search(plan(n_trials=8), tmp_path)
-    assert longer.num_finished() == 6
+    drive(Search(plan(n_trials=1), tmp_path))
+    longer = Search(plan(n_trials=3), tmp_path)
+    assert longer.num_finished() == 1
     drive(longer)
-    assert len(longer.trials()) == 8
+    assert len(longer.trials()) == 3
 
 
 def test_trials_have_values_of_few_digits_inside_their_ranges(tmp_path: Path) -> None:
@@ -114,12 +119,12 @@ def test_every_sampler_proposes_after_its_random_start(sampler: Any, tmp_path: P
 
 
 def test_trials_at_once_are_asked_together(tmp_path: Path) -> None:
-    search = Search(plan(n_jobs=4), tmp_path)
+    search = Search(plan(n_jobs=3), tmp_path)
     first = search.next_trials()
-    assert first == [0, 1, 2, 3]
+    assert first == [0, 1, 2]
     for number in first:
         train(search, number)
-    assert search.next_trials() == [4, 5]  # no more than there are to be
+    assert search.next_trials() == [3]  # no more than there are to be
 
 
 def test_jobs_are_launched_under_the_numbers_of_their_trials() -> None:
@@ -151,6 +156,98 @@ def test_a_trial_that_is_killed_again_and_again_counts_as_failed(tmp_path: Path)
     search = Search(plan(n_trials=1), tmp_path)
     assert search.next_trials() == []
     assert result_of(search).trials[0].error == "started 3 times, and killed each time"
+
+
+def test_a_trial_that_another_process_is_at_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = Search(plan(n_trials=2), tmp_path)
+    folder = write_run(search, *search.next_trials(), {"loss": 0.5}, status="running")
+    other = ExitStack()
+    other.enter_context(owned(folder))
+    looks: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) > MAX_STARTS:
+            write_run(search, 0, {"loss": 0.5})
+            other.close()
+
+    monkeypatch.setattr(search_study, "time", SimpleNamespace(sleep=sleep))
+    search.settle(0)
+    assert search.next_trials() == [1]
+    assert search.trials()[0].values == [0.5]
+    assert search.trials()[0].user_attrs["starts"] == 1
+    assert capsys.readouterr().err.count("waiting for other processes, which are at trial 0") == 1
+
+
+def test_beside_a_trial_of_another_process_others_are_launched(tmp_path: Path) -> None:
+    search = Search(plan(n_trials=4, n_jobs=3), tmp_path)
+    assert search.next_trials() == [0, 1, 2]
+    with owned(write_run(search, 0, {}, status="running")):
+        train(search, 1)
+        assert search.next_trials() == [2, 3]
+    assert [search.trials()[number].user_attrs["starts"] for number in range(4)] == [1, 1, 2, 1]
+
+
+def sweeper(chosen: SearchPlan, sweep_dir: Path, monkeypatch: pytest.MonkeyPatch, *, task: list[str]) -> SearchSweeper:
+    made = SearchSweeper()
+    monkeypatch.setattr(SearchSweeper, "checked", chosen)
+    storage = "hydra.sweeper.storage=postgresql://me:sesame@host/x"
+    section = {"sweep": {"dir": str(sweep_dir)}, "launcher": {"_target_": "joblib"}}
+    made.config = OmegaConf.create({"hydra": {**section, "overrides": {"task": task, "hydra": [storage]}}})
+    return made
+
+
+def test_a_search_without_a_job_to_start_writes_no_secret_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = plan(n_trials=1)
+    drive(Search(chosen, tmp_path))
+    sweeper(chosen, tmp_path, monkeypatch, task=["seed=3", "optimizer.api_key=sesame"]).sweep([])
+    text = (tmp_path / "multirun.yaml").read_text(encoding="utf-8")
+    assert "optimizer.api_key=<redacted>" in text
+    assert "seed=3" in text
+    assert "sesame" not in text
+
+
+def test_a_search_that_is_refused_leaves_the_one_that_is_there_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Search(plan(), tmp_path)
+    (tmp_path / "multirun.yaml").write_text("mine")
+    with pytest.raises(ConfigError, match="has other fixed"):
+        sweeper(replace(plan(), fixed=("seed=4",)), tmp_path, monkeypatch, task=["seed=4"]).sweep([])
+    assert (tmp_path / "multirun.yaml").read_text() == "mine"
+
+
+def test_a_search_that_is_stopped_launches_no_more_and_fails_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under joblib the signal reaches the jobs by their own processes, and the launcher returns as ever."""
+    made = sweeper(plan(), tmp_path, monkeypatch, task=[])
+
+    def launch(overrides: object, initial_job_idx: int) -> list[object]:
+        signal.raise_signal(signal.SIGTERM)
+        return []
+
+    launcher: Any = SimpleNamespace(launch=launch)
+    made.launcher = launcher
+    monkeypatch.setattr(made, "validate_batch_is_legal", lambda overrides: None)
+    with pytest.raises(KeyboardInterrupt, match="143"):
+        made.sweep([])
+    assert [(trial.status, trial.error) for trial in result_of(Search(plan(), tmp_path)).trials] == [("running", None)]
+
+
+def test_a_damaged_summary_ends_no_search(tmp_path: Path) -> None:
+    search = Search(plan(n_trials=1), tmp_path)
+    (write_run(search, *search.next_trials(), {}) / "summary.json").write_text('{"status": "comp')
+    assert search.next_trials() == [0]
+
+
+def test_a_search_that_goes_on_may_be_given_trust_in_another_place(tmp_path: Path) -> None:
+    Search(replace(plan(), fixed=("trust=[torch]", "seed=3")), tmp_path)
+    Search(replace(plan(), fixed=("seed=3", "trust=[torch]")), tmp_path)
 
 
 def test_a_trial_that_was_killed_while_it_was_proposed_is_no_job(tmp_path: Path) -> None:
@@ -288,7 +385,7 @@ def test_the_figure_shows_one_objective_and_several() -> None:
 
 
 def test_the_results_tell_what_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = plan(n_trials=12, sampler="random")
+    chosen = plan(n_trials=8, sampler="random")
     drive(Search(chosen, tmp_path))
     finish_search(chosen, tmp_path)
     facts = json.loads((tmp_path / "search.json").read_text())
@@ -301,11 +398,11 @@ def test_the_results_tell_what_decided(tmp_path: Path, capsys: pytest.CaptureFix
     assert f"optimizer.lr={best['params']['optimizer.lr']!r}" in facts["command"]
     assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
     printed = capsys.readouterr().out
-    assert "12 trials: 12 completed" in printed
+    assert "8 trials: 8 completed" in printed
     assert facts["command"] in printed
 
 
-@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("number", [0, 1])
 def test_a_search_without_completed_trials_has_results_too(number: int, tmp_path: Path) -> None:
     chosen = plan(n_trials=max(1, number))
     search = Search(chosen, tmp_path)

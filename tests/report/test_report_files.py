@@ -309,12 +309,12 @@ def test_redaction_hides_secrets_at_any_depth_and_nothing_else():
 
 def test_results_csv_has_every_column_that_any_job_has(tmp_path):
     jobs = [
-        JobResult({"lr": "0.1"}, "done", Path("a"), 12.5, "bleu", 30.0, {"bleu": 29.0}),
-        JobResult({"lr": "1", "model": "x,y"}, "failed", Path("b"), error="line 1\nline 2", value=math.nan),
+        JobResult(0, {"lr": "0.1"}, "done", Path("a"), 12.5, "bleu", 30.0, {"bleu": 29.0}),
+        JobResult(11, {"lr": "1", "model": "x,y"}, "failed", Path("b"), error="line 1\nline 2", value=math.nan),
     ]
     write_results_csv(tmp_path / "results.csv", jobs)
     assert (tmp_path / "results.csv").read_text().splitlines() == [
         "number,lr,model,status,monitor,value,test/bleu,seconds,run_dir,error",
         "0,0.1,,done,bleu,30.0,29.0,12.5,a,",
-        '1,1,"x,y",failed,,,,,b,line 1\\nline 2',
+        '11,1,"x,y",failed,,,,,b,line 1\\nline 2',
     ]

@@ -100,7 +100,7 @@ def test_a_hundred_heads_stay_a_line_that_can_be_read():
 
 def test_results_csv_keeps_the_measures_that_sum_up(tmp_path: Path):
     test = {"bleu": 1.0, "focus/effective_positions": 2.0, "focus/diagonality": 0.5}
-    write_results_csv(tmp_path / "results.csv", [JobResult({}, "done", tmp_path, test=test)])
+    write_results_csv(tmp_path / "results.csv", [JobResult(0, {}, "done", tmp_path, test=test)])
     (row,) = csv.DictReader((tmp_path / "results.csv").read_text().splitlines())
     assert row["test/focus/effective_positions"] == "2.0"
     assert "test/focus/diagonality" not in row

@@ -211,9 +211,9 @@ def test_a_real_terminal_gets_a_display_and_its_cursor_back():
 
 
 JOBS = [
-    JobResult({"model.hidden_size": "64"}, "done", Path("sweep/0"), 12.0, "bleu", 30.0, {"bleu": 29.0}),
-    JobResult({"model.hidden_size": "3"}, "failed", Path("sweep/1"), 1.0, error="3 heads\nTraceback"),
-    JobResult({"model.hidden_size": "128"}, "done", Path("sweep/2"), 75.0, "bleu", 31.5, {"bleu": 30.5}),
+    JobResult(0, {"model.hidden_size": "64"}, "done", Path("sweep/0"), 12.0, "bleu", 30.0, {"bleu": 29.0}),
+    JobResult(7, {"model.hidden_size": "3"}, "failed", Path("sweep/1"), 1.0, error="3 heads\nTraceback"),
+    JobResult(2, {"model.hidden_size": "128"}, "done", Path("sweep/2"), 75.0, "bleu", 31.5, {"bleu": 30.5}),
 ]
 
 
@@ -225,9 +225,9 @@ def test_jobs_are_ranked_and_failures_listed():
         "   hidden_size  status  best bleu  test bleu        time",
         "2  128          done        31.50      30.50  1 min 15 s",
         "0  64           done        30.00      29.00        12 s",
-        "1  3            failed                               1 s",
+        "7  3            failed                               1 s",
         "1 of 3 jobs failed:",
-        "  1  model.hidden_size=3",
+        "  7  model.hidden_size=3",
         "     3 heads",
         "     sweep/1",
     ]
@@ -236,7 +236,7 @@ def test_jobs_are_ranked_and_failures_listed():
 def test_a_metric_that_should_be_small_ranks_the_other_way():
     console = open_console(io.StringIO())
     print_results(console, JOBS, mode="min")
-    assert [line[0] for line in console.file.getvalue().splitlines()[1:]] == ["0", "2", "1"]
+    assert [line[0] for line in console.file.getvalue().splitlines()[1:]] == ["0", "2", "7"]
 
 
 def test_a_narrow_screen_gets_lines_instead_of_a_crushed_table():
