@@ -101,6 +101,8 @@ def test_a_batch_that_cannot_be_made_names_its_examples(tmp_path, num_workers):
     assert ("loader worker 1" in str(caught.value)) is (num_workers > 0)
 
 
+# The death is told at any moment, also between the opening of a checkpoint's file and what closes it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_worker_ends_the_run_with_its_name_and_a_way_out(tmp_path):
     run = toy(tmp_path, num_workers=2)
     run.batches = Troubled(die, place=(1, 2))
