@@ -3,7 +3,13 @@
 A message names the key or file, what was given, what is allowed and the way out, in at most five lines.
 """
 
+import signal
 from collections.abc import Sequence
+
+
+def signal_exit_code(number: int) -> int:
+    """The exit code of a command that a signal has stopped, after saving: 130 for Ctrl-C, 143 for all others."""
+    return 130 if number == signal.SIGINT else 143
 
 
 class UserError(ValueError):

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from attnfocus.config.overrides import quoted
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, signal_exit_code
 from attnfocus.redaction import note_overrides
 
 _PREEMPTION = (
@@ -90,7 +90,7 @@ def launching(config: DictConfig) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         is_second = bool(codes) and number == signal.SIGINT
-        codes.append(_exit_code(number))
+        codes.append(signal_exit_code(number))
         if is_second or _is_in_job:
             raise KeyboardInterrupt(codes[0])
         stop_jobs(folder)
@@ -109,10 +109,6 @@ def launching(config: DictConfig) -> Iterator[None]:
             signal.signal(number, handler)
     if codes:
         raise KeyboardInterrupt(codes[0])
-
-
-def _exit_code(number: int) -> int:
-    return 130 if number == signal.SIGINT else 143
 
 
 def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
@@ -173,7 +169,7 @@ def _end_in_order() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     global _stopped_with
-    _stopped_with = _exit_code(number)
+    _stopped_with = signal_exit_code(number)
     if _is_in_job:
         raise KeyboardInterrupt(_stopped_with)
 

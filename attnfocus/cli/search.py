@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
@@ -46,7 +45,7 @@ def search_to_run(line: CommandLine) -> SearchToRun | None:
     if any(text.startswith(f"hydra/sweeper={NAME}") for text in line.overrides):
         _check_option_names(line.overrides)
     try:
-        section = line.compose(_fixed(line.overrides), with_hydra=True)["hydra"]["sweeper"]
+        section = line.compose(list(line.fixed().values()), with_hydra=True)["hydra"]["sweeper"]
     except (ConfigError, HydraException):
         section = {}  # whoever looks at the command line next says why
     if section.get("_target_") == TARGET:
@@ -99,7 +98,7 @@ def _check_option_names(overrides: Sequence[str]) -> None:
 
     known = list(SearchOptions.__dataclass_fields__)
     prefix = "hydra.sweeper."
-    keys = [text.split("=", 1)[0].removeprefix(prefix) for text in overrides if text.startswith(prefix)]
+    keys = [key_of(text).removeprefix(prefix) for text in overrides if text.startswith(prefix)]
     problems = [
         f"{prefix}{key}: unknown option of a search.{did_you_mean(key, known)} There are: {', '.join(known)}."
         for key in keys
@@ -119,11 +118,6 @@ def refuse_alone(overrides: Sequence[str]) -> None:
     ]
     if problems:
         raise ConfigError(problems)
-
-
-def _fixed(overrides: Sequence[str]) -> list[str]:
-    parser = OverridesParser.create()
-    return [text for text in overrides if not parser.parse_override(text).is_sweep_override()]
 
 
 def _require_space(space: Sequence[Dimension]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from attnfocus.config.overrides import quoted
-from attnfocus.errors import ConfigError, RunError
+from attnfocus.errors import ConfigError, RunError, signal_exit_code
 from attnfocus.training.distributed import DistributedOptions, PeerLeftError
 from attnfocus.training.joining import OUR_AGENT
 
@@ -55,7 +55,7 @@ def launch(
         try:
             elastic_launch(config, sys.executable)(*_arguments(values, overrides))
         except SignalException as error:
-            return 130 if error.sigval == signal.SIGINT else 143
+            return signal_exit_code(error.sigval)
         except ChildFailedError as error:
             return _exit_code(error, count)
     return 0

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnfocus.commands.reporting import relative_to_here
 from attnfocus.commands.search_options import SearchPlan
 from attnfocus.commands.search_storage import storage_url
 from attnfocus.commands.search_study import Search
+from attnfocus.commands.sweep import resume_command
 from attnfocus.redaction import hide, hide_override
 from attnfocus.report.console import open_console, say
 from attnfocus.report.figures import to_png
@@ -46,8 +46,7 @@ def running_search(plan: SearchPlan, sweep_dir: Path) -> Iterator[Search]:
         try:
             yield search
         except KeyboardInterrupt:
-            resume = shlex.quote(f"sweep.resume={relative_to_here(sweep_dir)}")
-            say(console, f"to go on:  attnfocus train -m {resume}", wrap=False)
+            say(console, f"to go on:  {resume_command(sweep_dir)}", wrap=False)
             raise
 
 
@@ -98,8 +97,7 @@ def _ends(plan: SearchPlan, sweep_dir: Path, command: str | None) -> Iterator[tu
     yield "study", hide(storage_url(plan.options, sweep_dir))
     if command is not None:
         yield "best", command
-    resume = shlex.quote(f"sweep.resume={relative_to_here(sweep_dir)}")
-    yield "more", f"attnfocus train -m {resume} hydra.sweeper.n_trials={2 * plan.options.n_trials}"
+    yield "more", f"{resume_command(sweep_dir)} hydra.sweeper.n_trials={2 * plan.options.n_trials}"
 
 
 def _command(plan: SearchPlan, params: Mapping[str, Any]) -> str:

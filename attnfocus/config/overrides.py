@@ -71,7 +71,7 @@ class CommandLine:
             raise ConfigError(list(dict.fromkeys(self.problems)))
 
     def fixed(self) -> dict[str, str]:
-        """Key -> override, of those that a sweep does not vary. Call it after `check`."""
+        """Key -> override, of those that a sweep does not vary. Hydra must be able to parse them all."""
         parsed = [OverridesParser.create().parse_override(text) for text in self.overrides]
         found = [override for override in parsed if not override.is_sweep_override()]
         return {override.get_key_element(): str(override.input_line) for override in found}

@@ -29,12 +29,7 @@ def add_up(tallies: Sequence[Tally]) -> Tally:
 
 def _sum(first: Any, second: Any) -> Any:
     if isinstance(first, Mapping):
-        names = [*first, *(name for name in second if name not in first)]
-        both = first.keys() & second.keys()
-        return {
-            name: _sum(first[name], second[name]) if name in both else (first if name in first else second)[name]
-            for name in names
-        }
+        return {**first, **second, **{name: _sum(first[name], second[name]) for name in first.keys() & second.keys()}}
     return first + second
 
 

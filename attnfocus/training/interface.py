@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, signal_exit_code
 from attnfocus.events import Best, Heads, Sample, StopRequest
 from attnfocus.tasks.base import Direction, Task
 from attnfocus.training.options import TrainerOptions
@@ -69,9 +69,7 @@ class TrainingResult:
 
     @property
     def exit_code(self) -> int:
-        if self.interrupted_by is None:
-            return 0
-        return 130 if self.interrupted_by == signal.SIGINT else 143
+        return 0 if self.interrupted_by is None else signal_exit_code(self.interrupted_by)
 
 
 def monitored(options: TrainerOptions, task: Task) -> tuple[str, Direction]:
