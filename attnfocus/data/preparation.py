@@ -64,7 +64,8 @@ def prepare(
     """Read a set and turn it into numbers.
 
     Args:
-        seed: for a source that makes its rows. Which rows fall into which split depends on `options.split.seed`.
+        seed: for a source that makes its rows, and for the part to test on where `options.split` asks for folds.
+            Which rows fall into which split depends on `options.split.seed` otherwise.
         codec: of the run that is resumed or evaluated, so that the same token has the same number; None: learn one
             from train.
         wanted: the splits to encode.
@@ -77,7 +78,7 @@ def prepare(
     with _without_collector():
         report = CleanReport()
         raw = source.read(data_dir, seed)
-        splits = _clean_and_split(raw.splits, options, report)
+        splits = _clean_and_split(raw.splits, options, report, seed)
         lines = [report.line(split, len(rows)) for split, rows in splits.items()]
         _check_not_empty(splits, lines, raw.notes)
         if codec is None:
@@ -101,10 +102,10 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _clean_and_split(raw: Splits, options: DatasetOptions, report: CleanReport) -> Splits:
+def _clean_and_split(raw: Splits, options: DatasetOptions, report: CleanReport, seed: int) -> Splits:
     is_pair = options.task == "translation"
     splits = clean_splits(raw, options.clean, report, target_is_text=is_pair)
-    splits = split_train(splits, options.split)
+    splits = split_train(splits, options.split, seed)
     for split in [name for name in splits if name not in raw]:
         report.count("train", f"moved to {split}", len(splits[split]))
     return limit_train(splits, options.clean, report, seed=options.split.seed, target_is_text=is_pair)

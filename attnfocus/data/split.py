@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Annotated
 
 from attnfocus.data.clean import Splits
 from attnfocus.data.rows import Row
 from attnfocus.errors import DataError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,11 +19,14 @@ class SplitOptions:
     Args:
         valid, test: a share of the unique inputs (below 1) or their number (1 and more); 0: no such split.
         seed: which inputs are drawn. Not the run's seed, so that runs of any seed are measured on the same rows.
+        folds: cross-validation: the inputs are dealt into so many parts of like size, and a run of seed s is tested on
+            part s mod folds; `test` plays no role.
     """
 
     valid: NonNegativeFloat = 0.05
     test: NonNegativeFloat = 0.05
     seed: NonNegativeInt = 0
+    folds: Annotated[int, Range(ge=2)] | None = None
 
     def __post_init__(self) -> None:
         for name, size in (("valid", self.valid), ("test", self.test)):
@@ -30,26 +34,31 @@ class SplitOptions:
                 raise ValueError(f"{name}={size}: above 1 it is a number of inputs, which must be whole")
 
 
-def split_train(splits: Splits, options: SplitOptions) -> Splits:
+def split_train(splits: Splits, options: SplitOptions, seed: int = 0) -> Splits:
     """All three splits, those that are missing drawn from train. The order of rows is kept.
 
+    Args:
+        seed: of the run, which says the part to test on where there are folds.
+
     Raises:
-        DataError: train has too few different inputs.
+        DataError: train has too few different inputs; or there are folds, and the set brings a test split.
     """
-    wanted = {split: size for split, size in (("test", options.test), ("valid", options.valid)) if split not in splits}
-    wanted = {split: size for split, size in wanted.items() if size}
-    rows = splits.get("train", [])
-    if not wanted or not rows:
-        return splits
-    inputs = list(dict.fromkeys(row.input for row in rows))
-    sizes = {split: max(1, round(size * len(inputs))) if size < 1 else int(size) for split, size in wanted.items()}
-    if sum(sizes.values()) >= len(inputs):
-        asked = " and ".join(f"dataset.split.{split}={wanted[split]:g}" for split in sizes)
+    if options.folds is not None and "test" in splits:
         raise DataError(
-            f"{asked}: train has {len(inputs)} different inputs, and {sum(sizes.values())} of them would be taken for "
-            f"{' and '.join(sizes)}, which leaves none.\nGive smaller splits, more data, or files for these splits."
+            f"dataset.split.folds={options.folds}: this set brings its own test split, and folds are parts of train.\n"
+            "Use dataset.split.folds=null."
         )
-    drawn = random.Random(options.seed).sample(inputs, sum(sizes.values()))
+    rows = splits.get("train", [])
+    inputs = list(dict.fromkeys(row.input for row in rows))
+    fold = None if options.folds is None else _fold(len(inputs), options.folds, seed)
+    sizes = _sizes(len(inputs), splits, options, fold)
+    if not sizes or not rows:
+        return splits
+    if fold is None:
+        drawn = random.Random(options.seed).sample(inputs, sum(sizes.values()))
+    else:
+        shuffled = random.Random(options.seed).sample(inputs, len(inputs))
+        drawn = shuffled[fold.start :] + shuffled[: fold.start]
     split_of = {}
     for split, size in sizes.items():
         split_of.update(dict.fromkeys(drawn[:size], split))
@@ -59,3 +68,33 @@ def split_train(splits: Splits, options: SplitOptions) -> Splits:
         result[split_of.get(row.input, "train")].append(row)
     merged = {**splits, **result}
     return {split: merged[split] for split in ("train", "valid", "test") if split in merged}
+
+
+def _fold(num_inputs: int, folds: int, seed: int) -> range:
+    """The places of the inputs to test on, among all of them in a fixed order."""
+    number = seed % folds
+    return range(num_inputs * number // folds, num_inputs * (number + 1) // folds)
+
+
+def _sizes(num_inputs: int, splits: Splits, options: SplitOptions, fold: range | None) -> dict[str, int]:
+    """Number of inputs to draw for each split that is missing and wanted, test first."""
+    asked = {split: size for split, size in (("test", options.test), ("valid", options.valid)) if split not in splits}
+    sizes = {
+        split: max(1, round(size * num_inputs)) if size < 1 else int(size) for split, size in asked.items() if size
+    }
+    if fold is not None:
+        sizes = {"test": len(fold), **{split: size for split, size in sizes.items() if split != "test"}}
+    if fold is not None and num_inputs and not len(fold):
+        raise DataError(
+            f"dataset.split.folds={options.folds}: train has {num_inputs} different inputs.\n"
+            "Use fewer folds, or more data."
+        )
+    if not num_inputs or sum(sizes.values()) < num_inputs:
+        return sizes
+    given = [f"dataset.split.{split}={asked[split]:g}" for split in sizes if split != "test" or fold is None]
+    given += [] if fold is None else [f"dataset.split.folds={options.folds}"]
+    raise DataError(
+        f"{' and '.join(given)}: train has {num_inputs} different inputs, and {sum(sizes.values())} of them would be "
+        f"taken for {' and '.join(sizes)}, which leaves none.\n"
+        "Give smaller splits, more data, or files for these splits."
+    )

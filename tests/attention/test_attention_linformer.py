@@ -103,6 +103,16 @@ def test_one_landmark_for_each_key_is_full_attention(score, heads):
 
 
 @torch.no_grad()
+def test_as_many_keys_as_landmarks_start_as_in_full_attention():
+    sizes = {"query_dim": D, "key_dim": D, "num_heads": 2, "score": ScaledDotScore}
+    attention = Linformer(**sizes, num_landmarks=K, max_length=5 * K).double()
+    full = Attention(**sizes).double()
+    full.load_state_dict({name: t for name, t in attention.state_dict().items() if "mixing" not in name})
+    query, keys, values = random(B, Q, D), random(B, K, D, seed=1), random(B, K, D, seed=2)
+    torch.testing.assert_close(attention(query, keys, values, None), full(query, keys, values, None))
+
+
+@torch.no_grad()
 def test_the_weights_over_positions_are_what_the_context_is_made_of():
     attention = made()
     query, keys, values = random(B, Q, D), random(B, K, D, seed=1), random(B, K, D, seed=2)

@@ -49,6 +49,34 @@ def test_a_size_of_zero_makes_no_split() -> None:
     assert set(split_train(make(["a", "b", "c"]), SplitOptions(valid=0, test=1))) == {"train", "test"}
 
 
+@given(st.integers(5, 60), st.integers(2, 5), st.integers(0, 3))
+def test_the_parts_of_a_cross_validation_hold_each_input_once(num_inputs: int, folds: int, seed: int) -> None:
+    raw = make([str(number % num_inputs) for number in range(2 * num_inputs)])
+    options = SplitOptions(valid=1, test=0.5, seed=seed, folds=folds)
+    runs = [split_train(raw, options, run_seed) for run_seed in range(folds)]
+    tested = [{row.input for row in splits["test"]} for splits in runs]
+    assert sorted(text for part in tested for text in part) == sorted({row.input for row in raw["train"]})
+    assert max(map(len, tested)) - min(map(len, tested)) <= 1
+    for splits in runs:
+        assert len({row.input for row in splits["valid"]}) == 1
+        held = [{row.input for row in splits[split]} for split in ("train", "valid", "test")]
+        assert sum(map(len, held)) == len(set().union(*held)) == num_inputs
+    assert split_train(raw, options, folds + 1) == runs[1]
+
+
+def test_folds_are_refused_where_a_set_brings_its_test_split() -> None:
+    raw = make([str(number) for number in range(20)]) | {"test": [Row("x", "x", "y")]}
+    with pytest.raises(DataError, match=r"dataset.split.folds=10: this set brings its own test split"):
+        split_train(raw, SplitOptions(folds=10))
+
+
+def test_more_folds_than_inputs_name_the_keys_and_the_counts() -> None:
+    with pytest.raises(DataError, match=r"dataset.split.folds=10: train has 3 different inputs"):
+        split_train(make(["a", "b", "c"]), SplitOptions(folds=10))
+    with pytest.raises(DataError, match=r"dataset.split.valid=0.05 and dataset.split.folds=2: .* 2 of them would be"):
+        split_train(make(["a", "b"]), SplitOptions(folds=2))
+
+
 def test_too_few_inputs_name_the_keys_and_the_counts() -> None:
     with pytest.raises(DataError) as caught:
         split_train(make(["a", "b", "a", "a"]), SplitOptions())

@@ -309,3 +309,13 @@ def test_sequences_are_learnt_to_be_reversed(make):
     torch.manual_seed(0)
     model = make("multi_head", embed_dim=32, feedforward_dim=64, source_vocab_size=8, target_vocab_size=8).float()
     assert loss_after_learning(model, lambda source: source.flip(1), lr=0.003) < 0.3
+
+
+def test_it_compiles_as_one_graph_for_any_lengths(make):
+    model = make("multi_head")
+    with torch.no_grad():
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)  # raises where the graph would break
+        source, lengths, target = batch()
+        for columns, steps in ((6, 5), (7, 3), (9, 4)):
+            longer = torch.cat([source, source.new_zeros(4, columns - 6)], 1), lengths, target[:, :steps]
+            torch.testing.assert_close(compiled(*longer).readout, model(*longer).readout)

@@ -32,7 +32,9 @@ def sdpa(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, No
         # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K. One query
         # alone is the last position, and sees everything.
         if attention.pattern.is_causal and work.mask is None and num_queries in (1, num_keys):
-            return _call(attention, work, None, dropout, is_causal=num_queries > 1), None
+            if num_queries > 1:  # not handed on: under torch.compile this is a symbol, which the kernel does not take
+                return _call(attention, work, None, dropout, is_causal=True), None
+            return _call(attention, work, None, dropout), None
     return fused(attention, work, Places.of(num_queries, num_keys, work.query.device), dropout), None
 
 

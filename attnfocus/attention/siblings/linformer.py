@@ -14,7 +14,6 @@ from attnfocus.attention.attention import Attention
 from attnfocus.attention.memory import Memory
 from attnfocus.attention.patterns import FullPattern
 from attnfocus.attention.positions import NoPosition
-from attnfocus.attention.scores.base import xavier_uniform_per_head_
 from attnfocus.errors import DataError
 from attnfocus.limits import PositiveInt
 
@@ -29,7 +28,9 @@ class Linformer(Attention):
     The weights that are returned are those which the context is made of, (normalizer(...) F)_ij over positions. They
     may be negative and need not sum to 1.
 
-    `key_mixing` E and `value_mixing` F are (1 or G, m, n), Xavier uniform; key_value has E alone.
+    `key_mixing` E and `value_mixing` F are (1 or G, m, n); key_value has E alone. Their columns start with length 1, as
+    those of the paper's proof N(0, 1/m) do on average, but with one entry each, so that no landmark is a blur at first:
+    key j counts for landmark j mod m, and up to m keys start as in full attention beside m - K empty landmarks.
 
     Cost: O(K m (d + dv)) for the landmarks, once per sentence, and that of the score and context for m keys.
 
@@ -59,10 +60,10 @@ class Linformer(Attention):
         self.num_landmarks, self.longest, self.sharing = num_landmarks, max_length, sharing
         shape = self.num_key_heads if sharing == "none" else 1, num_landmarks, max_length
         self.key_mixing = nn.Parameter(torch.empty(shape))
-        xavier_uniform_per_head_(self.key_mixing)
+        _one_landmark_each_(self.key_mixing)
         if sharing != "key_value":
             self.value_mixing = nn.Parameter(torch.empty(shape))
-            xavier_uniform_per_head_(self.value_mixing)
+            _one_landmark_each_(self.value_mixing)
 
     @property
     def max_length(self) -> int:
@@ -139,6 +140,15 @@ class Linformer(Attention):
     def extra_repr(self) -> str:
         sizes = f"num_landmarks={self.num_landmarks}, max_length={self.longest}, sharing={self.sharing}"
         return f"{super().extra_repr()}, {sizes}"
+
+
+def _one_landmark_each_(mixing: Tensor) -> None:
+    """mixing (..., m, n): key j counts for landmark j mod m alone."""
+    num_landmarks, longest = mixing.shape[-2:]
+    positions = torch.arange(longest, device=mixing.device)
+    with torch.no_grad():
+        mixing.zero_()
+        mixing[..., positions % num_landmarks, positions] = 1.0
 
 
 def _nothing_padded(keys: Tensor) -> Tensor:
