@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attnfocus.attention import fits, masks, paths
+from attnfocus.attention import fits, hypotheses, masks, paths
 from attnfocus.attention.heads import BaseAttention
 from attnfocus.attention.memory import History, Memory, Places
 from attnfocus.attention.normalizers import NormalizerFactory, Softmax
@@ -165,6 +165,7 @@ class Attention(BaseAttention):
     ) -> tuple[Tensor, Tensor | None, History | None]:
         if history is None:
             return super().advance(query, memory, None, need_weights)
+        memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
         keys, values, mask = self._attended(memory, None)
         context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
         return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from attnfocus.attention import masks
+from attnfocus.attention import hypotheses, masks
 from attnfocus.attention.growing import GrowingMemory
 from attnfocus.attention.memory import History, Memory
 from attnfocus.attention.paths.work import Call, PathChoice
@@ -220,9 +220,14 @@ class BaseAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None, History | None]:
         """`attend` for decoders: the queries (..., Q, Dq) are steps that follow on those which made the history.
 
+        There may be k rows of queries for each of the memory, side by side, as the hypotheses of a beam are:
+        (N k, Q, Dq) for N rows. Nothing of the memory is copied, unless there is a history.
+
         Returns context and weights as `attend` does, and the history after the last query.
         """
-        return *self.attend(query, memory, None, need_weights), history
+        count = hypotheses.per_row(query, memory)
+        context, weights = self.attend(hypotheses.as_queries(query, count), memory, None, need_weights)
+        return *hypotheses.as_rows(context, weights, count), history
 
     def forward(
         self,

@@ -54,8 +54,8 @@ def beam_search(
 class _Move(NamedTuple):
     """What the model goes on with, by the rows of the step before."""
 
-    state: Tensor
-    memory: Tensor | None  # None: as it is
+    state: Tensor  # a row for each hypothesis
+    memory: Tensor | None  # a row for each sentence; None: as it is
     tokens: Tensor
 
 
@@ -146,7 +146,6 @@ class _Search:
 
     def _go_on(self, live: _Candidates, seen: Tensor | None) -> _Move | None:
         num_rows, width = self.scores.shape
-        size = self.options.beam_size
         num_going = int(self.going.sum())
         if num_going == 0:
             return None
@@ -162,10 +161,5 @@ class _Search:
             before = self.written[kept.unsqueeze(1), live.parents]
             self.written = torch.cat((before, live.tokens.unsqueeze(-1)), dim=-1)
         self.scores = live.scores
-        memory = None
-        if drops or width < size:  # all hypotheses of a sentence have the same memory
-            memory = (kept * width).repeat_interleave(size)
-            if width == size:
-                memory = memory + torch.arange(size, device=kept.device).repeat(len(kept))
         state = (kept.unsqueeze(1) * width + live.parents).flatten()
-        return _Move(state, memory, live.tokens.flatten())
+        return _Move(state, kept if drops else None, live.tokens.flatten())

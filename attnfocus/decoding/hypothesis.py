@@ -33,9 +33,11 @@ class Hypothesis:
 
 
 class StepModel(Protocol):
-    """A model that writes one token at a time. Memory and state are trees of tensors with N as their first axis.
+    """A model that writes one token at a time. Memory and state are trees of tensors with their rows as first axis.
 
-    A row that is finished may be stepped on for a while, with any tokens, before it is dropped.
+    A state has N rows. A memory has as many, or in a beam search one for each sentence, whose k hypotheses are k rows
+    of the state, side by side. A row that is finished may be stepped on for a while, with any tokens, before it is
+    dropped.
     """
 
     def encode(self, source: Tensor, lengths: Tensor) -> Any: ...

@@ -36,6 +36,7 @@ class MarkovModel:
 
     def step(self, tokens, state, memory, need_weights=False):
         count, signature, before = state
+        memory = self.select(memory, torch.arange(len(memory[0])).repeat_interleave(len(tokens) // len(memory[0])))
         assert signature.tolist() == (memory[0] * 100 + count).tolist()  # state and memory of the same sentence
         self.batch_sizes.append(len(tokens))
         logits = self.table[memory[0], tokens, count.clamp(max=7)] + self.before[before]

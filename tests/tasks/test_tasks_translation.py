@@ -112,6 +112,7 @@ class Parrot(torch.nn.Module):
         return torch.zeros_like(memory)
 
     def step(self, tokens, state, memory, need_weights=False):
+        memory = memory.repeat_interleave(len(tokens) // len(memory))
         following = [self.outputs[n][t] for n, t in zip(memory.tolist(), state.tolist(), strict=True)]
         logits = 50.0 * F.one_hot(torch.tensor(following), self.vocab_size)
         weights = torch.full((len(tokens), 1, 5), 0.2) if need_weights else None
