@@ -14,7 +14,7 @@ class Attnfocus(Toolkit):
     TRANSFORMER = (
         *("model=transformer_seq2seq", "model.embed_dim=256", "model.num_encoder_layers=3"),
         *("model.num_decoder_layers=3", "model.num_heads=4", "model.feedforward_dim=1024", "model.norm=pre"),
-        *("model.dropout=0.1", "optimizer.beta2=0.98"),
+        *("attention=multi_head", "attention.dropout=0.1", "model.dropout=0.1", "optimizer.beta2=0.98"),
     )
 
     def train(self, job: Job) -> Command:
