@@ -25,14 +25,19 @@ from attnfocus.tasks.base import Prediction
 _Named = TypeVar("_Named", Prediction, Sample)
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where its parameters are; one without any computes on the CPU."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
 @contextmanager
 def in_eval_mode(model: nn.Module) -> Iterator[torch.device]:
     """Gives the model's device. Each part gets its own mode back, also after an error."""
     modes = [(module, module.training) for module in model.modules()]
-    parameter = next(model.parameters(), None)
     model.eval()
     try:
-        yield torch.device("cpu") if parameter is None else parameter.device
+        yield device_of(model)
     finally:
         for module, mode in modes:
             module.training = mode

@@ -6,7 +6,7 @@ Shapes: B sentences, S source tokens, T target tokens without BOS, V target voca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -33,6 +33,7 @@ from attnfocus.tasks.gather import (
     Inputs,
     answer_all,
     at_least_float32,
+    device_of,
     evaluating,
     in_order,
     is_special,
@@ -43,6 +44,7 @@ from attnfocus.tasks.inspected import Inspected, output_maps
 from attnfocus.tasks.noise import seen_in_training
 from attnfocus.tasks.r_drop import r_drop_loss
 from attnfocus.tasks.regularizing import Look
+from attnfocus.tasks.side_by_side import grouped, side_by_side
 from attnfocus.tasks.tally import Tally
 from attnfocus.tasks.text_metrics import text_metrics
 
@@ -91,20 +93,21 @@ class TranslationTask(Task):
         """
         options = decoding or DecodingOptions()
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
-        predictions: list[Prediction] = []
         num_targets, aligned = 0, AlignmentErrors(self.codec)
+        predictions: list[Prediction] = []
         with evaluating(model) as device:
-            for batch in (batch.to(device) for batch in batches):
-                output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
-                sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
-                for look in _looks(output.weights, batch):
-                    special = specials[sides(look.name)[1]]
-                    focus.add(look.name, look.weights, look.num_keys, look.num_queries, special)
-                aligned.add(batch.rows, output.weights)
-                num_targets += batch.num_targets
-                predictions += self._answers(model, batch, options)
-                first.offer(batch)
+            for group in grouped((batch.to(device) for batch in batches), device):
+                for batch in group:
+                    output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
+                    sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
+                    specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
+                    for look in _looks(output.weights, batch):
+                        special = specials[sides(look.name)[1]]
+                        focus.add(look.name, look.weights, look.num_keys, look.num_queries, special)
+                    aligned.add(batch.rows, output.weights)
+                    num_targets += batch.num_targets
+                    first.offer(batch)
+                predictions += self._answers_of_all(model, group, options)
             samples = [
                 self._answers(model, batch, options, need_weights=True, numbers=[number])[0] for batch, number in first
             ]
@@ -152,9 +155,10 @@ class TranslationTask(Task):
         need_weights: bool = False,
     ) -> Iterator[Prediction]:
         options = decoding or DecodingOptions()
-        for batch in batches:
-            with evaluating(model) as device:
-                answers = self._answers(model, batch.to(device), options, need_weights=need_weights)
+        device = device_of(model)
+        for group in grouped((batch.to(device) for batch in batches), device):
+            with evaluating(model):
+                answers = self._answers_of_all(model, group, options, need_weights=need_weights)
             yield from answers
 
     def inspect(
@@ -175,6 +179,18 @@ class TranslationTask(Task):
                     maps = output_maps(model, self.codec, Inputs.of(batch, [number]), outputs.get(answer.id, []))
                     found.append(Inspected(answer, maps))
             yield from found
+
+    def _answers_of_all(
+        self,
+        model: nn.Module,
+        batches: Sequence[Batch],
+        options: DecodingOptions,
+        *,
+        need_weights: bool = False,
+    ) -> list[Prediction]:
+        answer = partial(self._answers, model, options=options, need_weights=need_weights)
+        found = side_by_side(answer, batches, device_of(model), in_turn=options.sampling)
+        return [prediction for answers in found for prediction in answers]
 
     def _answers(
         self,
