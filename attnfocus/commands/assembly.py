@@ -148,6 +148,12 @@ def _assemble(
     monitor = config.trainer.monitor
     if monitor is not None and monitor not in task_class.directions:
         problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
+    if config.model.get("tied_embeddings") == "all" and not data_options.tokenizer.shared:
+        problems.append(
+            "model.tied_embeddings: all puts source and target tokens in one table, and with "
+            "dataset.tokenizer.shared=false a number means another token on each side. "
+            "Set dataset.tokenizer.shared=true, or model.tied_embeddings=decoder."
+        )
     problems += _decoding_problems(config.decoding, data_options)
     if problems:
         raise ConfigError(problems)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention, History, Memory
-from attnfocus.attention.heads import linear
+from attnfocus.attention.projections import linear
 from attnfocus.models.recurrent import LayerState, RecurrentCells, RecurrentLayers, RecurrentOptions, RecurrentState
 from attnfocus.models.stepwise import StepwiseLinear
 

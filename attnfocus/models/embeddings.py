@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention.heads import linear
 from attnfocus.attention.positions.sinusoids import angles
+from attnfocus.attention.projections import linear
 from attnfocus.errors import DataError
 from attnfocus.special import PAD
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.heads import linear
+from attnfocus.attention.projections import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.lengths import length_mask, with_a_position

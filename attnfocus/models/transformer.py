@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.heads import linear
+from attnfocus.attention.projections import linear
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.length_groups import by_length_groups

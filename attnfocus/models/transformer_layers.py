@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.heads import linear
+from attnfocus.attention.projections import linear
 from attnfocus.models.pooling import require_encoder_attention
 
 NormPlace = Literal["pre", "post"]

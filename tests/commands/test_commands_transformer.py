@@ -89,3 +89,12 @@ def test_dates_are_learnt(attnfocus: Command, tmp_path: Path) -> None:
     done = attnfocus("train", "model=transformer_seq2seq", "trainer.max_epochs=1", timeout=900)
     assert done.returncode == 0, done.stderr
     assert summary_of(only_run(tmp_path))["test"]["exact_match"] >= 0.6
+
+
+@pytest.mark.parametrize("model", ["seq2seq", "transformer_seq2seq"])
+def test_one_table_for_two_vocabularies_is_refused_also_where_their_sizes_are_equal(model: str) -> None:
+    given = (f"model={model}", "dataset=multi30k", "model.tied_embeddings=all")
+    message = refused(*given)
+    assert "model.tied_embeddings: all puts source and target tokens in one table" in message
+    assert "Set dataset.tokenizer.shared=true, or model.tied_embeddings=decoder." in message
+    check_train(CommandLine("train", ()).compose([*given, "dataset.tokenizer.shared=true"], resolve=True))

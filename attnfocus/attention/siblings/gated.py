@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.attention import Attention
-from attnfocus.attention.heads import linear
+from attnfocus.attention.projections import linear
 
 
 class GatedAttention(Attention):
