@@ -14,6 +14,7 @@ from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
 from attnfocus.focus import attends, js_distance
 from attnfocus.report.summary import replace_file
 from attnfocus.tasks import Evaluation, Task
+from attnfocus.tasks.gather import device_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class FocusDrift(Listener):
         """The evaluation with the drift since the one before among its metrics, where there is one to compare."""
         if not self._examples:
             return evaluation
-        batch = collate(self._examples).to(next(model.parameters()).device)
+        batch = collate(self._examples).to(device_of(model))
         self._now = few_enough(task.maps(model, batch))
         value = None if self._before is None else drift(self._before, self._now)
         metrics = evaluation.metrics if value is None else {**evaluation.metrics, "focus/drift": value}

@@ -49,11 +49,14 @@ def split_train(splits: Splits, options: SplitOptions, seed: int = 0) -> Splits:
             "Use dataset.split.folds=null."
         )
     rows = splits.get("train", [])
+    if not rows:
+        return splits
     inputs = list(dict.fromkeys(row.input for row in rows))
     fold = None if options.folds is None else _fold(len(inputs), options.folds, seed)
     sizes = _sizes(len(inputs), splits, options, fold)
-    if not sizes or not rows:
+    if not sizes:
         return splits
+    _require_enough(len(inputs), sizes, options)
     if fold is None:
         drawn = random.Random(options.seed).sample(inputs, sum(sizes.values()))
     else:
@@ -71,28 +74,37 @@ def split_train(splits: Splits, options: SplitOptions, seed: int = 0) -> Splits:
 
 
 def _fold(num_inputs: int, folds: int, seed: int) -> range:
-    """The places of the inputs to test on, among all of them in a fixed order."""
+    """The places of the inputs to test on, among all of them in a fixed order.
+
+    Raises:
+        DataError: there are none, as train has fewer inputs than folds.
+    """
     number = seed % folds
-    return range(num_inputs * number // folds, num_inputs * (number + 1) // folds)
+    fold = range(num_inputs * number // folds, num_inputs * (number + 1) // folds)
+    if not fold:
+        raise DataError(
+            f"dataset.split.folds={folds}: train has {num_inputs} different inputs.\nUse fewer folds, or more data."
+        )
+    return fold
 
 
 def _sizes(num_inputs: int, splits: Splits, options: SplitOptions, fold: range | None) -> dict[str, int]:
     """Number of inputs to draw for each split that is missing and wanted, test first."""
-    asked = {split: size for split, size in (("test", options.test), ("valid", options.valid)) if split not in splits}
-    sizes = {
-        split: max(1, round(size * num_inputs)) if size < 1 else int(size) for split, size in asked.items() if size
+    wanted = {"test": options.test if fold is None else len(fold), "valid": options.valid}
+    return {
+        split: max(1, round(size * num_inputs)) if size < 1 else int(size)
+        for split, size in wanted.items()
+        if size and split not in splits
     }
-    if fold is not None:
-        sizes = {"test": len(fold), **{split: size for split, size in sizes.items() if split != "test"}}
-    if fold is not None and num_inputs and not len(fold):
-        raise DataError(
-            f"dataset.split.folds={options.folds}: train has {num_inputs} different inputs.\n"
-            "Use fewer folds, or more data."
-        )
-    if not num_inputs or sum(sizes.values()) < num_inputs:
-        return sizes
-    given = [f"dataset.split.{split}={asked[split]:g}" for split in sizes if split != "test" or fold is None]
-    given += [] if fold is None else [f"dataset.split.folds={options.folds}"]
+
+
+def _require_enough(num_inputs: int, sizes: dict[str, int], options: SplitOptions) -> None:
+    """Refuses sizes that leave nothing to train on."""
+    if sum(sizes.values()) < num_inputs:
+        return
+    given = [f"dataset.split.{split}={getattr(options, split):g}" for split in sizes]
+    if options.folds is not None:
+        given = [*given[1:], f"dataset.split.folds={options.folds}"]
     raise DataError(
         f"{' and '.join(given)}: train has {num_inputs} different inputs, and {sum(sizes.values())} of them would be "
         f"taken for {' and '.join(sizes)}, which leaves none.\n"

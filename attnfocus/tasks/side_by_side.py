@@ -51,10 +51,6 @@ def side_by_side(
         return [one(item) for item in items]
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
-            results = [pool.submit(one, item) for item in items]
-            try:
-                return [result.result() for result in results]
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            return list(pool.map(one, items))  # after an error it starts none of those that wait
     finally:
         torch.set_num_threads(threads)  # what a thread sets is also the number of threads that are yet to begin

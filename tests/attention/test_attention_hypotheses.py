@@ -22,7 +22,7 @@ def test_hypotheses_get_from_a_shared_memory_what_each_gets_from_its_own(preset,
     keys, mask = random(B, K, D, seed=1), (torch.arange(K) < torch.tensor([[7], [4], [1]])).unsqueeze(1)
     shared = attention.prepare(keys, mask=mask)
     own = attention.prepare(keys.repeat_interleave(COPIES, 0), mask=mask.repeat_interleave(COPIES, 0))
-    history, expected_history = (attention.start(memory) for memory in (own, own))
+    history = expected_history = attention.start(own)
     for number in range(STEPS):
         query = random(B * COPIES, 1, D, seed=2 + number)
         context, weights, history = attention.advance(query, shared, history, need_weights)
