@@ -1,14 +1,12 @@
 """Runs a verb under Hydra: its overrides, sweeps, launchers and completion, with our own errors."""
 
 import argparse
-import ctypes
 import os
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import escape, glob
-from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.cli.jobs import run_sweep_job
+from attnfocus.cli.process import import_quickly, keep_memory, wait_briefly
 from attnfocus.cli.search import refuse_alone, search_to_run, trial_listeners
 from attnfocus.cli.sweeper import SearchSweeper
 from attnfocus.cli.sweeps import check_sweep, key_of, new_sweep_dir, resumed_sweep, run_sweep, sweep_overrides
@@ -40,7 +39,6 @@ PATH_KEY = re.compile(
 )
 BARE_KEYS = {"compare": "runs"}  # the list that arguments without a key belong to
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
 
 
@@ -134,8 +132,8 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
 
     task = job if outcome is not None else _SWEEP_JOBS[verb]
     before = sys.argv
-    _wait_briefly()
-    _keep_memory()
+    wait_briefly()
+    keep_memory()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed
     sys.argv = [before[0], *arguments]
     try:
@@ -146,32 +144,6 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
         sys.argv = before
     if outcome is not None and outcome.error is not None:
         raise outcome.error
-
-
-def _wait_briefly() -> None:
-    """How long torch's threads wait for one another before they sleep; read when torch loads.
-
-    As they do by themselves, for milliseconds, they stand still when another process wants a core, and a step takes up
-    to ten times as long; asleep at once, as with OMP_WAIT_POLICY=PASSIVE, two threads train a third slower than they
-    can. A few microseconds lose little either way.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
-
-def _keep_memory() -> None:
-    """Lets glibc keep what is freed, for the next step, which needs as much again.
-
-    By itself it gives blocks of some MiB back to the system and asks for them anew, page by page and filled with zeros,
-    some 12,000 pages in a step of a small Transformer: 5 % of the time of training, 10 % of a beam search. The most
-    memory that a run holds is the same. Other systems, and thresholds set in the environment, stay as they are.
-    """
-    chosen = "MALLOC_TRIM_THRESHOLD_" in os.environ or "trim_threshold" in os.environ.get("GLIBC_TUNABLES", "")
-    set_option = None if sys.platform != "linux" else getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is None or chosen:
-        return
-    set_option(M_MMAP_THRESHOLD, 2**25)  # bytes; the most that every version takes
-    set_option(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
@@ -190,7 +162,7 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: 
     if verb in ("bench", "train"):  # which compose attentions themselves, or start more processes like this one
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
-    command = import_module(f"attnfocus.commands.{verb}")
+    command = import_quickly(f"attnfocus.commands.{verb}")
     code: int = command.run(values, overrides, *([listeners] if listeners else []))
     return code
 
