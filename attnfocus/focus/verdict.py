@@ -30,8 +30,8 @@ def verdict(metrics: Mapping[str, float]) -> str:
     else:
         head = "Weights tell a part"
     taken = (
-        f"without what they point to an output loses {of['comprehensiveness']:.2f} of its probability (random "
-        f"positions {of['comprehensiveness_random']:.2f}, gradients {of['comprehensiveness_gradient']:.2f})"
+        f"without what they point to an output loses {of['comprehensiveness']:z.2f} of its probability (random "
+        f"positions {of['comprehensiveness_random']:z.2f}, gradients {of['comprehensiveness_gradient']:z.2f})"
     )
     if change is None:
         return f"{head}: {taken}. Whether the output depends on them could not be tested: they cannot be replaced."

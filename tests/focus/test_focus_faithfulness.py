@@ -156,6 +156,7 @@ def test_the_gain_over_chance_by_hand():
         ({"comprehensiveness": 0.25, "sufficiency": 0.4, "permuted_change": 0.01}, "Weights say little"),
         ({"comprehensiveness": 0.25, "sufficiency": 0.4}, "Weights tell a part"),
         ({"adversarial_distance": 0.5}, "They are not the only ones: weights 0.50 of at most 0.69 away"),
+        ({"comprehensiveness": -0.001}, "an output loses 0.00 of its probability"),
         ({"adversarial_distance": 0.05}, "No very different weights were found"),
     ],
 )
