@@ -23,10 +23,10 @@ class Fairseq(Toolkit):
         "--attention-dropout 0.1 --activation-dropout 0.1 --lr 0.0005 --adam-betas (0.9,0.98)"
     )
 
-    def prepare(self, job: Job, few: Path) -> list[Command]:
+    def prepare(self, job: Job, many: Path, few: Path) -> list[Command]:
         data = job.corpus.folder
         flags = f"--source-lang de --target-lang en --trainpref {data}/train --validpref {data}/val "
-        flags += f"--testpref {data}/test,{few.with_suffix('')} --thresholdsrc 2 --thresholdtgt 2"
+        flags += f"--testpref {many.with_suffix('')},{few.with_suffix('')} --thresholdsrc 2 --thresholdtgt 2"
         return [Command([job.program("fairseq-preprocess"), *flags.split(), "--destdir", job.folder / "bin"])]
 
     def train(self, job: Job) -> Command:

@@ -13,7 +13,7 @@ from toolkit import Job, Toolkit
 class OpenNMT(Toolkit):
     name = "onmt"
 
-    def prepare(self, job: Job, few: Path) -> list[Command]:
+    def prepare(self, job: Job, many: Path, few: Path) -> list[Command]:
         return [Command([job.program("onmt_build_vocab"), "-config", self._config(job), "-n_sample", "-1"])]
 
     def train(self, job: Job) -> Command:

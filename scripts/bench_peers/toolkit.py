@@ -46,11 +46,11 @@ class Job:
 
 
 class Toolkit(ABC):
-    """The commands of one toolkit. `few` is a file of one batch of test: see `Decoding`."""
+    """The commands of one toolkit. `many` and `few` are the files that it decodes: see `Decoding`."""
 
     name: ClassVar[str]
 
-    def prepare(self, job: Job, few: Path) -> list[Command]:
+    def prepare(self, job: Job, many: Path, few: Path) -> list[Command]:
         """What must be run once before training."""
         return []
 

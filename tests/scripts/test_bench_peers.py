@@ -144,3 +144,31 @@ def test_our_own_command_is_accepted(tmp_path):
     line.check()
     trainer = check_train(line.compose(chosen, resolve=True)).config.trainer
     assert (trainer.max_steps, trainer.batch_size, trainer.evaluate_every_steps) == (906, 64, 906)
+
+
+def test_copies_of_test_are_decoded_and_one_is_scored(tmp_path, monkeypatch):
+    import measure
+    from child import Command
+    from toolkit import Job, Toolkit
+
+    class Echo(Toolkit):
+        name = "echo"
+
+        def train(self, job):
+            raise NotImplementedError
+
+        def decode(self, job, beam, source, output):
+            code = (
+                "import sys, time; text = open(sys.argv[1]).read(); time.sleep(0.02 * len(text)); print(text, end='')"
+            )
+            return Command([sys.executable, "-c", code, source.with_suffix(".en")], stdout=output)
+
+    monkeypatch.setattr(measure, "NUM_FEW", 1)
+    (tmp_path / "data").mkdir()
+    job = Job(corpus_of(tmp_path / "data"), "rnn", Path(sys.executable), tmp_path / "work", 1, 1)
+    bench = measure.Bench(Echo(), job, warm=0, threads=1)
+    assert bench.many.with_suffix(".en").read_text() == "a dog runs\na\n" * measure.NUM_COPIES
+    decoded = bench.decode()["beam5"]
+    assert decoded["output_words"] == 2  # (3 + 1) / 2
+    assert (tmp_path / "work" / "beam5").read_text() == "a dog runs\na\n"
+    assert 0 < decoded["sentences_per_second"] < 8 / (0.02 * (4 * 13 - 11))
