@@ -8,12 +8,13 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # Floor -> the rooms that it may import. A room may always import itself.
-BOTTOM = {"errors", "limits", "events", "special", "redaction", "visible"}
+BOTTOM = {"errors", "limits", "events", "special", "redaction", "visible", "collector"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
     "special": set(),
     "visible": set(),
+    "collector": set(),
     "redaction": {"errors"},
     "events": set(),
     "attention": BOTTOM,

@@ -7,6 +7,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from attnfocus.collector import without_collector
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -44,10 +46,7 @@ def import_quickly(name: str) -> ModuleType:
     """
     if "torch" in sys.modules or not gc.isenabled():
         return import_module(name)
-    gc.disable()
-    try:
+    with without_collector():
         module = import_module(name)
         gc.freeze()
-    finally:
-        gc.enable()
     return module
