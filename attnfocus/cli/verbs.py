@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.cli.jobs import run_sweep_job
-from attnfocus.cli.process import import_quickly, keep_memory, wait_briefly
+from attnfocus.cli.process import import_quickly, prepare_process
 from attnfocus.cli.search import refuse_alone, search_to_run, trial_listeners
 from attnfocus.cli.sweeper import SearchSweeper
 from attnfocus.cli.sweeps import check_sweep, key_of, new_sweep_dir, resumed_sweep, run_sweep, sweep_overrides
@@ -132,8 +132,6 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
 
     task = job if outcome is not None else _SWEEP_JOBS[verb]
     before = sys.argv
-    wait_briefly()
-    keep_memory()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed
     sys.argv = [before[0], *arguments]
     try:
@@ -162,6 +160,7 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: 
     if verb in ("bench", "train"):  # which compose attentions themselves, or start more processes like this one
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
+    prepare_process()
     command = import_quickly(f"attnfocus.commands.{verb}")
     code: int = command.run(values, overrides, *([listeners] if listeners else []))
     return code

@@ -113,11 +113,11 @@ class _StepwiseCell:
 
     def __call__(self, inputs: Tensor, state: LayerState, added: Tensor) -> LayerState:
         """inputs (N, D), and `added` (N, gates) or (gates,) to the gates -> the state after the step."""
-        of_input = self.of_input(inputs) + added
-        of_hidden = self.of_hidden(state.hidden) + self.hidden_bias
+        of_input = self.of_input(inputs, added)
         if state.cell is None:
+            of_hidden = self.of_hidden(state.hidden) + self.hidden_bias
             return LayerState(_gru(of_input, of_hidden, state.hidden), None)
-        return _lstm(of_input + of_hidden, state.cell)
+        return _lstm(self.of_hidden(state.hidden, of_input) + self.hidden_bias, state.cell)
 
 
 def _lstm(gates: Tensor, cell: Tensor) -> LayerState:

@@ -20,7 +20,7 @@ def product_dtype(tensor: Tensor) -> torch.dtype:
 
 
 class StepwiseLinear:
-    """y_t = W x_t, for steps whose inputs follow from earlier outputs; made anew for each pass over a sequence.
+    """y_t = W x_t + a_t, for steps whose inputs follow from earlier outputs; made anew for each pass over a sequence.
 
     Autograd alone would make and add up a gradient of W (O, I) at every step: T thin products of (O, N) and (N, I), and
     T sums over a large matrix. Here the steps note what they saw, and one product of (O, T N) and (T N, I) follows when
@@ -35,12 +35,14 @@ class StepwiseLinear:
         self._records = torch.is_grad_enabled() and weight.requires_grad and not torch.compiler.is_compiling()
         self._end: Tensor | None = _AllSteps.apply(weight, self._tape) if self._records else None
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """(N, I) -> (N, O)."""
+    def __call__(self, inputs: Tensor, added: Tensor | None = None) -> Tensor:
+        """(N, I) and, to be added, (N, O) or (O,) -> (N, O)."""
         if not self._records:
-            return F.linear(inputs, self.weight)
-        outputs: Tensor = _OneStep.apply(inputs.to(self.weight.dtype), self._end, self._tape)
-        return outputs
+            outputs = F.linear(inputs, self.weight)
+            return outputs if added is None else outputs + added
+        inputs = inputs.to(self.weight.dtype)
+        followed: Tensor = _OneStep.apply(inputs, added, self._end, self._tape)
+        return followed
 
 
 class _Tape:
@@ -54,17 +56,20 @@ class _Tape:
 
 class _OneStep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, end: Tensor, tape: _Tape) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, added: Tensor | None, end: Tensor, tape: _Tape) -> Tensor:
         ctx.tape, ctx.number = tape, len(tape.inputs)
+        ctx.added_shape = None if added is None else added.shape
         tape.inputs.append(inputs.detach())  # with its graph it would hold this very step, and neither would be freed
-        return inputs @ tape.weight.t()
+        weight = tape.weight.t()
+        return inputs @ weight if added is None else torch.addmm(added, inputs, weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
         ctx.tape.gradients[ctx.number] = gradient
         of_inputs = gradient @ ctx.tape.weight if ctx.needs_input_grad[0] else None
-        return of_inputs, gradient.new_zeros(()), None
+        of_added = gradient.sum_to_size(ctx.added_shape) if ctx.needs_input_grad[1] else None
+        return of_inputs, of_added, gradient.new_zeros(()), None
 
 
 class _AllSteps(torch.autograd.Function):

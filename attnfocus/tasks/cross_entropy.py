@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from attnfocus.models.outputs import untracked_scores
+from attnfocus.models.outputs import padded_scores
 from attnfocus.models.stepwise import product_dtype
 
 # Scores that one part may have: smaller ones make the products of matrices slower, larger ones only take memory.
@@ -63,8 +63,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             added = None if bias is None else bias.to(dtype)
             losses, gradients = [], _Gradients(rows, weight, bias) if needs_gradients else None
             for part in _parts(len(rows), len(table), rows.device):
-                scores = untracked_scores(rows[part], table, added)
-                log_probs = scores.to(torch.promote_types(dtype, torch.float32)).log_softmax(dim=-1)
+                scores = padded_scores(rows[part], table, added)
+                log_probs = scores.to(torch.promote_types(dtype, torch.float32)).log_softmax(dim=-1)[:, : len(table)]
                 target = expected[part].unsqueeze(1)
                 loss = (smoothing - 1) * log_probs.gather(1, target).sum()
                 losses.append(loss - smoothing * log_probs.mean(dim=1).sum() if smoothing else loss)

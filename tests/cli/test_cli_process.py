@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from attnfocus.cli.process import CoreTimes, choose_waiting
+
 # Each round frees 96 MiB together, which glibc gives back by itself: 24,000 pages to be asked for again.
 ROUNDS = """
 import json, os, resource
@@ -34,11 +36,25 @@ del cycle
 print(json.dumps([during, set_aside, gc.isenabled(), gc.get_freeze_count() - set_aside, gc.collect()]))
 """
 
+# Looks at the cores, waits, and decides, while OTHERS processes work.
+WAITING = """
+import json, os, subprocess, sys, time
+from attnfocus.cli.process import CoreTimes, choose_waiting
+others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(OTHERS)]
+before = CoreTimes.now()
+time.sleep(1)
+choose_waiting(before)
+for other in others:
+    other.kill()
+    other.wait()
+print(json.dumps(os.environ.get("GOMP_SPINCOUNT")))
+"""
+
 
 def printed_by(script, **env):
-    done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, **env}, capture_output=True, text=True, check=True
-    )
+    """What a process of its own prints; a variable of None is not set in it."""
+    env = {name: value for name, value in {**os.environ, **env}.items() if value is not None}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
@@ -56,6 +72,41 @@ def test_freed_memory_is_used_again():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone")
 def test_a_threshold_of_ones_own_is_kept():
     assert min(pages_asked_for(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")) > 20_000
+
+
+def waiting(others, **env):
+    return printed_by(WAITING.replace("OTHERS", others), **{"GOMP_SPINCOUNT": None, "OMP_WAIT_POLICY": None, **env})
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")
+def test_threads_wait_briefly_where_others_want_the_cores():
+    assert waiting("2", OMP_NUM_THREADS=None) == "2000"
+    assert waiting("2", GOMP_SPINCOUNT="70") == "70"
+    assert waiting("2", OMP_WAIT_POLICY="ACTIVE") is None
+    assert waiting("2", OMP_NUM_THREADS="100000") == "2000"
+
+
+@pytest.mark.parametrize(
+    ("threads", "others", "has_cores"),
+    [(4, 0.0, True), (4, 0.4, True), (4, 1.0, False), (2, 1.9, True), (2, 2.9, False), (1, 3.0, True)],
+)
+def test_a_core_for_each_thread(monkeypatch, threads, others, has_cores):
+    """Four cores; a second in which other processes had `others` of them, and this one half a core."""
+    before = CoreTimes(clock=10.0, busy=100.0, own=1.0)
+    later = CoreTimes(clock=11.0, busy=100.5 + others, own=1.5)
+    monkeypatch.setattr(CoreTimes, "now", classmethod(lambda cls: later))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(os, "environ", environment := {"OMP_NUM_THREADS": str(threads)})
+    choose_waiting(before)
+    assert environment.get("GOMP_SPINCOUNT") == (None if has_cores else "2000")
+
+
+@pytest.mark.parametrize("before", [None, CoreTimes(clock=1.0, busy=1.0, own=1.0)])
+def test_without_a_look_long_enough_threads_wait_briefly(monkeypatch, before):
+    monkeypatch.setattr(CoreTimes, "now", classmethod(lambda cls: before))
+    monkeypatch.setattr(os, "environ", environment := {})
+    choose_waiting(before)
+    assert environment == {"GOMP_SPINCOUNT": "2000"}
 
 
 def test_torch_is_loaded_without_a_search_for_garbage():

@@ -35,6 +35,19 @@ def test_gradients_equal_those_of_a_plain_layer(used, start_has_gradient):
         torch.testing.assert_close(left, right)
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (4,)])
+def test_what_is_added_gets_its_gradient(shape):
+    weight, start, added = numbers(4, 4, seed=1), numbers(5, 4), numbers(*shape, seed=2)
+    layer, wanted = StepwiseLinear(weight), [weight, start, added]
+    loss = walk(lambda state: layer(state, added), start, (0, 1, 2))
+    plain = walk(lambda state: F.linear(state, weight) + added, start, (0, 1, 2))
+    torch.testing.assert_close(loss, plain)
+    for left, right in zip(torch.autograd.grad(loss, wanted), torch.autograd.grad(plain, wanted), strict=True):
+        torch.testing.assert_close(left, right)
+    with torch.no_grad():
+        torch.testing.assert_close(StepwiseLinear(weight)(start, added), F.linear(start, weight) + added)
+
+
 def test_a_second_backward_pass_gives_the_same():
     weight, start = numbers(4, 4, seed=1), numbers(5, 4)
     loss = walk(StepwiseLinear(weight), start, (0, 1, 2))

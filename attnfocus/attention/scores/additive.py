@@ -88,11 +88,12 @@ class TanhProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(query: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
-        exact, doubled = _exact(query), _doubled(query, keys)
+        exact = _exact(query)
+        doubled, keys = 2 * query.to(exact), keys.to(exact)
         scores = query.new_empty(query.shape[0], query.shape[1], keys.shape[1], dtype=exact)
         factors = 2 * vector.to(exact).transpose(1, 2)  # (N, h, 1)
         for items, queries in _blocks(query, keys):
-            hidden = _sigmoids(doubled, items, queries)  # (n, q K, h)
+            hidden = _sigmoids(doubled[items, queries], keys[items])  # (n, q K, h)
             scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
         return scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact)).to(query.dtype)
 
@@ -105,19 +106,23 @@ class TanhProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """With s = vector . tanh(a) and p = sigmoid(2 a), ds/da = vector * 4 p (1 - p)."""
         query, keys, vector = ctx.saved_tensors
-        exact, doubled = _exact(query), _doubled(query, keys)
-        gradient = gradient.to(exact)
-        of_query, of_keys, of_vector = (torch.zeros_like(tensor, dtype=exact) for tensor in (query, keys, vector))
+        dtype, exact = query.dtype, _exact(query)
+        doubled, keys, gradient = 2 * query.to(exact), keys.to(exact), gradient.to(exact)
+        of_query, of_keys = torch.empty_like(doubled), torch.empty_like(keys)
+        of_vector = torch.zeros_like(vector, dtype=exact)
         for items, queries in _blocks(query, keys):
-            hidden = _sigmoids(doubled, items, queries)
+            hidden = _sigmoids(doubled[items, queries], keys[items])
             block = gradient[items, queries]  # (n, q, K)
             of_vector[items] += torch.bmm(block.flatten(1).unsqueeze(1), hidden)
             slope = hidden.addcmul_(hidden, hidden, value=-1).view(*block.shape, -1).mul_(block.unsqueeze(-1))
-            of_query[items, queries] = slope.sum(dim=2)
-            of_keys[items] += slope.sum(dim=1)  # slope: (n, q, K, h)
+            torch.sum(slope, dim=2, out=of_query[items, queries])  # slope: (n, q, K, h)
+            if queries.start == 0:
+                torch.sum(slope, dim=1, out=of_keys[items])
+            else:
+                of_keys[items] += slope.sum(dim=1)
         of_vector = 2 * of_vector - gradient.sum(dim=(1, 2)).view(-1, 1, 1)
-        factors, dtype = 4 * vector.to(exact), query.dtype
-        return (of_query * factors).to(dtype), (of_keys * factors).to(dtype), of_vector.to(dtype)
+        factors = 4 * vector.to(exact)
+        return of_query.mul_(factors).to(dtype), of_keys.mul_(factors).to(dtype), of_vector.to(dtype)
 
 
 def _exact(query: Tensor) -> torch.dtype:
@@ -125,23 +130,17 @@ def _exact(query: Tensor) -> torch.dtype:
     return torch.promote_types(query.dtype, torch.float32)
 
 
-def _doubled(query: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    exact = _exact(query)
-    return 2 * query.to(exact), 2 * keys.to(exact)
-
-
-def _sigmoids(doubled: tuple[Tensor, Tensor], items: slice, queries: slice) -> Tensor:
-    """Of all sums of a block's queries (n, q, h) and keys (n, K, h): (n, q K, h)."""
-    query, keys = doubled
-    return (query[items, queries].unsqueeze(2) + keys[items].unsqueeze(1)).sigmoid_().flatten(1, 2)
+def _sigmoids(doubled_query: Tensor, keys: Tensor) -> Tensor:
+    """sigmoid(2 q + 2 k) of all pairs of queries (n, q, h) and keys (n, K, h): (n, q K, h)."""
+    return torch.add(doubled_query.unsqueeze(2), keys.unsqueeze(1), alpha=2).sigmoid_().flatten(1, 2)
 
 
 def _blocks(query: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Slices of N and Q whose hidden units are about a block; always at least one item and one query."""
+    """Slices of N and Q whose hidden units are about a block; every item has one, be there no query."""
     (count, num_queries, hidden_size), num_keys = query.shape, keys.shape[1]
     block = CPU_BLOCK if query.device.type == "cpu" else OTHER_BLOCK
     queries = max(1, min(num_queries, block // max(1, num_keys * hidden_size)))
     items = max(1, block // max(1, queries * num_keys * hidden_size))
     for first in range(0, count, items):
-        for start in range(0, num_queries, queries):
+        for start in range(0, max(1, num_queries), queries):
             yield slice(first, first + items), slice(start, start + queries)
