@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from attnfocus.data.torchtext_words import TorchtextName, make_splitter
-from attnfocus.data.vocabulary import SUBWORD_KINDS, TokenizerKind, Vocabulary, learn, make_engine
+from attnfocus.data.vocabulary import CHUNK, SUBWORD_KINDS, TokenizerKind, Vocabulary, learn, make_engine
 from attnfocus.data.words import join_words
 from attnfocus.errors import CheckpointError, ConfigError, DataError
 from attnfocus.limits import PositiveInt, Range
@@ -28,9 +28,6 @@ FORMAT_VERSION = 1
 MAX_FILE_BYTES = 256 * 2**20
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
-# Python alone.
-_CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +120,7 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts at once, on all cores, and every chunk that comes again only once."""
-        chunked = [_CHUNK.findall(self._prepare(text)) for text in texts]
+        chunked = [CHUNK.findall(self._prepare(text)) for text in texts]
         chunks = list(dict.fromkeys(chunk for of_text in chunked for chunk in of_text))
         encodings = self._engine.encode_batch_fast(chunks, add_special_tokens=False)
         ids = {chunk: encoding.ids for chunk, encoding in zip(chunks, encodings, strict=True)}

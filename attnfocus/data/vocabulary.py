@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import tokenizers
@@ -15,6 +17,10 @@ from attnfocus.special import SPECIAL_TOKENS, UNK
 
 TokenizerKind = Literal["word", "whitespace", "character", "bpe", "unigram", "torchtext"]
 SUBWORD_KINDS = ("bpe", "unigram")
+
+# Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
+# Python alone.
+CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}_]&&[^{_CJK}]]+"
@@ -73,10 +79,20 @@ def learn(kind: TokenizerKind, texts: list[str], vocab_size: int, min_frequency:
         if kind == "bpe":
             return _learn_bpe(texts, alphabet, vocab_size, min_frequency)
         return _learn_unigram(texts, alphabet, vocab_size)
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=list(SPECIAL_TOKENS), show_progress=False
-    )
-    return Vocabulary(_by_id(_trained(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK]), trainer, texts)))
+    counts = _token_counts(kind, texts)
+    frequent = sorted((-count, token) for token, count in counts.items() if count >= min_frequency)
+    tokens = [token for _, token in frequent if token not in SPECIAL_TOKENS]
+    return Vocabulary([*SPECIAL_TOKENS, *tokens][:vocab_size])
+
+
+def _token_counts(kind: TokenizerKind, texts: list[str]) -> Counter[str]:
+    """How often each token is seen. What comes again is split only once, which the library's trainer does not do."""
+    split = _splitting(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK])).pre_tokenizer.pre_tokenize_str
+    counts: Counter[str] = Counter()
+    for chunk, count in Counter(chain.from_iterable(map(CHUNK.findall, texts))).items():
+        for token, _ in split(chunk):
+            counts[token] += count
+    return counts
 
 
 def _alphabet(texts: list[str], size: int, min_frequency: int) -> list[str]:
