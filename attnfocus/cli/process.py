@@ -30,7 +30,7 @@ class CoreTimes:
         try:
             rows = [line.split() for line in Path("/proc/stat").read_text(encoding="ascii").splitlines()]
             names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-        except (OSError, AttributeError):
+        except (OSError, AttributeError, ValueError):
             return None
         ticks = sum(sum(map(int, row[1:4])) for row in rows if row[0] in names)  # user, nice, system
         return cls(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -107,7 +108,7 @@ def watch(command: Command, env: Mapping[str, str], log: Path, *, stop_at_first:
                 wall, machine = time.perf_counter() - began, _cpu_of_machine() - machine_before
                 moments.append(Moment(update, wall, _cpu_of(process.pid), machine))
             if stop_at_first and moments and not is_over:
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)  # Popen's own would wait for it, and with it go its CPU seconds
             time.sleep(POLL_SECONDS)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from child import Command
@@ -24,6 +25,7 @@ class Fairseq(Toolkit):
     )
 
     def prepare(self, job: Job, many: Path, few: Path) -> list[Command]:
+        shutil.rmtree(job.folder / "bin", ignore_errors=True)  # of the round before: it writes over nothing
         data = job.corpus.folder
         flags = f"--source-lang de --target-lang en --trainpref {data}/train --validpref {data}/val "
         flags += f"--testpref {many.with_suffix('')},{few.with_suffix('')} --thresholdsrc 2 --thresholdtgt 2"

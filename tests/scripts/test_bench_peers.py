@@ -1,6 +1,7 @@
 """The arithmetic and the watching of scripts/bench_peers; the peers themselves are not installed here."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -63,13 +64,29 @@ def test_failed_command_names_its_log(tmp_path):
         watch(Command([sys.executable, "-c", "1 / 0"]), environment(1, Path(sys.executable)), tmp_path / "log")
 
 
-def test_process_ends_at_its_first_update_when_only_the_start_counts(tmp_path):
+def test_process_ends_at_its_first_update_when_only_the_start_counts(tmp_path, monkeypatch):
     from child import Command, environment, watch
 
+    def poll(self):
+        raise AssertionError("the process is gone, and with it its CPU time")
+
+    monkeypatch.setattr(subprocess.Popen, "poll", poll)
     command = Command([sys.executable, "-c", "import time; print('update 1', flush=True); time.sleep(60)"], r"e (\d)")
     watched = watch(command, environment(1, Path(sys.executable)), tmp_path / "log", stop_at_first=True)
     assert len(watched.moments) == 1
     assert watched.wall < 30
+
+
+def test_fairseq_prepares_anew_in_each_round(tmp_path):
+    from fairseq_cli import Fairseq
+    from toolkit import Job
+
+    written = tmp_path / "work" / "bin" / "dict.de.txt"
+    written.parent.mkdir(parents=True)
+    written.write_text("ein 3")
+    job = Job(corpus_of(tmp_path), "rnn", tmp_path / "bin" / "python", tmp_path / "work", 100, 10)
+    Fairseq().prepare(job, tmp_path / "many.de", tmp_path / "few.de")
+    assert not written.exists()
 
 
 def test_operations_of_a_word_counted_by_hand(tmp_path):
