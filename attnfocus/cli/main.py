@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from attnfocus import __version__
 from attnfocus.cli.help import VERBS, overview, verb_help
-from attnfocus.cli.process import prepare_process
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.redaction import hide
@@ -89,6 +88,7 @@ def _dispatch(given: list[str]) -> int:
         return 0
     if first == "doctor":
         rest = ["format=json" if argument == "--json" else argument for argument in rest]
+    from attnfocus.cli.process import prepare_process
     from attnfocus.cli.verbs import run_verb
 
     prepare_process()

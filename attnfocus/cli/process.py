@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -40,11 +41,15 @@ class CoreTimes:
         return (later.busy - self.busy - later.own + self.own) / (later.clock - self.clock)
 
 
-_FIRST_LOOK = CoreTimes.now()  # `main` imports this module before Hydra, which takes a few tenths of a second
+_FIRST_LOOK = CoreTimes.now()  # a command imports this module before Hydra, which takes a few tenths of a second
 
 
+@cache
 def prepare_process() -> None:
-    """To be called before torch is loaded: in the process of a command, and where a launcher runs a job in another."""
+    """To be called before torch is loaded: in the process of a command, and where a launcher runs a job in another.
+
+    Later calls in a process do nothing.
+    """
     choose_waiting(_FIRST_LOOK)
     keep_memory()
 

@@ -64,6 +64,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             losses, gradients = [], _Gradients(rows, weight, bias) if needs_gradients else None
             for part in _parts(len(rows), len(table), rows.device):
                 scores = padded_scores(rows[part], table, added)
+                scores[:, len(table) :] = -torch.inf
                 log_probs = scores.to(torch.promote_types(dtype, torch.float32)).log_softmax(dim=-1)[:, : len(table)]
                 target = expected[part].unsqueeze(1)
                 loss = (smoothing - 1) * log_probs.gather(1, target).sum()
