@@ -9,18 +9,19 @@ The attention classes are in `attnfocus.attention`, the measures of focus in `at
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from attnfocus.commands.run import Run as Run
-    from attnfocus.commands.run import load as load
+from attnfocus.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from attnfocus.runs.run import Run as Run
+    from attnfocus.runs.run import load as load
+
 __all__ = ["Run", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # Late, so that the command line answers `--help` without torch.
     if name in ("Run", "load"):
-        from attnfocus.commands import run
+        from attnfocus.runs import run
 
         return getattr(run, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

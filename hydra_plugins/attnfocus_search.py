@@ -1,6 +1,6 @@
-"""Hydra makes sweepers that are classes of this package alone; all of this one is in `attnfocus.cli.sweeper`."""
+"""Hydra makes sweepers that are classes of this package alone; all of this one is in `attnfocus.cli.sweeps.sweeper`."""
 
-from attnfocus.cli.sweeper import SearchSweeper
+from attnfocus.cli.sweeps.sweeper import SearchSweeper
 
 
 class OptunaSweeper(SearchSweeper):

@@ -15,7 +15,7 @@ class AttnfocusSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Launches every combination of the overrides whose folder holds no finished run."""
-        from attnfocus.cli.jobs import announce_launch, launching, plan_jobs
+        from attnfocus.cli.sweeps.jobs import announce_launch, launching, plan_jobs
 
         assert self.config is not None
         assert self.hydra_context is not None

@@ -22,9 +22,10 @@ from unittest.mock import patch
 from torch import nn
 
 from attnfocus.cli import main as attnfocus
-from attnfocus.commands import answering, train
+from attnfocus.commands.train import command as train
+from attnfocus.runs import evaluation
 from attnfocus.tasks import Evaluation
-from attnfocus.tasks.focused import FocusTable
+from attnfocus.tasks.measures.focus import FocusTable
 
 MEASURING = (
     "translation.FocusMeans",
@@ -65,7 +66,7 @@ class Clock:
     """In the place of `validate`: evaluates by turns with and without measures, and notes CPU seconds."""
 
     def __init__(self, pairs: int) -> None:
-        self.usual = answering.validate
+        self.usual = evaluation.validate
         self.pairs = pairs
         self.measured: list[float] = []
         self.bare: list[float] = []

@@ -15,11 +15,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from attnfocus.commands.assembly import check_train
-from attnfocus.commands.run import prepare_data
 from attnfocus.config.overrides import CommandLine
-from attnfocus.data import Encoded, Prepared, TextLabelCodec
+from attnfocus.data.codec import Encoded, TextLabelCodec
+from attnfocus.data.preparation import Prepared
 from attnfocus.errors import DataError, UserError
+from attnfocus.runs.assembly import check_train
+from attnfocus.runs.run import prepare_data
 
 
 def load(dataset: str, seed: int, overrides: Sequence[str] = ()) -> Prepared:

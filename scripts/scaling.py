@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 
-from attnfocus.commands.assembly import check_train
-from attnfocus.commands.batching import Epochs
-from attnfocus.commands.run import plan_of, prepare_data
 from attnfocus.config.overrides import CommandLine
+from attnfocus.data.epochs import Epochs
+from attnfocus.runs.assembly import check_train
+from attnfocus.runs.run import plan_of, prepare_data
 from attnfocus.training import seed_everything
-from attnfocus.training.distributed import DistributedOptions
-from attnfocus.training.joining import joined
+from attnfocus.training.distributed.join import joined
+from attnfocus.training.distributed.processes import DistributedOptions
 from attnfocus.training.step import Stepper
 
 

@@ -49,15 +49,15 @@ RUNS = {
     },
 }
 HEAVY = (  # what a run imports
-    "attnfocus.commands.train",
+    "attnfocus.commands.train.command",
     "torch._dynamo",
     "torchmetrics",
     "sacrebleu",
     "matplotlib.figure",
     "hydra.main",
     "matplotlib.backends.backend_agg",
-    "attnfocus.report.event_file",
-    "attnfocus.report.figures",
+    "attnfocus.tracking.event_file",
+    "attnfocus.display.figures",
 )
 MAX_MISSES = 3  # runs that ended before an operation came up
 

@@ -17,7 +17,7 @@ EVENTS = "events.out.tfevents."
 def differences(expected: Path, run: Path) -> list[str]:
     """What differs, a line each: files, weights, optimizer, state, metrics, TensorBoard, summary, configuration."""
     from attnfocus.errors import CheckpointError  # here: torch must not be loaded before soak.py has set its threads
-    from attnfocus.training.checkpoint import open_checkpoint
+    from attnfocus.training.checkpoints.checkpoint import open_checkpoint
 
     there, here = _files(expected), _files(run)
     found = [f"{name}: missing" for name in sorted(set(there) - set(here))]

@@ -25,9 +25,9 @@ CASE_SECONDS = 120.0
 # What a command imports sooner or later. Nothing of it is run before the fork: torch's threads would not survive it.
 LOADED = (
     *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "inspect", "sweep", "bench", "doctor")),
-    "attnfocus.cli.verbs",
-    "attnfocus.report.event_file",
-    "attnfocus.commands.search",
+    "attnfocus.cli.command",
+    "attnfocus.tracking.event_file",
+    "attnfocus.commands.sweep.search.study_run",
     "alembic",
     "babel.dates",
     "optuna",

@@ -8,8 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from attnfocus.attention import BaseAttention
-from attnfocus.commands.trial import without_numbers
 from attnfocus.config.targets import make_factory
+from attnfocus.runs.trial import without_numbers
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PRESETS = sorted(path.stem for path in (CONFIGS / "attention").glob("*.yaml"))

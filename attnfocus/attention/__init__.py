@@ -6,10 +6,9 @@
 Each factor is a class of its own and every combination has one interface; see `Attention`.
 """
 
-from attnfocus.attention.attention import Attention
-from attnfocus.attention.growing import GrowingMemory
-from attnfocus.attention.heads import BaseAttention
-from attnfocus.attention.memory import History, Memory, Places
+from attnfocus.attention.algebra import Attention
+from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Places
 from attnfocus.attention.normalizers import (
     Entmax,
     Entmax15,
@@ -46,7 +45,7 @@ from attnfocus.attention.positions import (
     T5Position,
     TransformerXLPosition,
 )
-from attnfocus.attention.replacing import replaced_weights
+from attnfocus.attention.replacement import replaced_weights
 from attnfocus.attention.scores import (
     AdditiveScore,
     CosineScore,

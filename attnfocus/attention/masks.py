@@ -68,3 +68,18 @@ def surely_all(flags: Tensor) -> bool:
         return bool(flags.all())
     except RuntimeError:  # under `torch.vmap`, and for tensors without numbers, nobody can look
         return False
+
+
+def leading_dims(*tensors: Tensor) -> tuple[int, ...]:
+    """The dims before the last two that the tensors have together; those that differ are 1.
+
+    `torch.broadcast_shapes` says the same, and takes as long as a small attention. What does not fit together is left
+    for the tensors' own operations to refuse.
+    """
+    shapes = [tensor.shape[:-2] for tensor in tensors]
+    dims = [1] * max(map(len, shapes))
+    for shape in shapes:
+        for place, size in enumerate(reversed(shape), 1):
+            if size != 1:
+                dims[-place] = size
+    return tuple(dims)

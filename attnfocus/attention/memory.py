@@ -3,6 +3,7 @@
 Shapes: ... leading dims, G key heads, H heads, K keys.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -44,3 +45,100 @@ class Places(NamedTuple):
     def offsets(self) -> Tensor:
         """How far each key stands behind (< 0) or ahead of (> 0) each query: (..., Q, K)."""
         return self.keys.unsqueeze(-2) - self.queries.unsqueeze(-1)
+
+
+MIN_ROOM = 16  # positions that are made room for at least, so that most are added without a copy
+
+
+@dataclass
+class _Buffer:
+    """Tensors with room behind the positions that are used. Positions come first: those used are then one block."""
+
+    keys: Tensor  # (room, N, G, dk)
+    values: Tensor  # (room, N, G, dv)
+    used: int
+
+    @classmethod
+    def like(cls, keys: Tensor, values: Tensor, room: int, num_rows: int) -> "_Buffer":
+        """Empty, for keys and values (any length, any rows, G, size) of these kinds."""
+        of_keys, of_values = (each.new_empty(room, num_rows, *each.shape[2:]) for each in (keys, values))
+        return cls(of_keys, of_values, used=0)
+
+
+class GrowingMemory:
+    """Prepared keys and values of the positions so far; `BaseAttention.extend` adds the next.
+
+    Adding a position costs O(N G (dk + dv)), whatever stands before it, but for a copy whenever the room is used up,
+    which is half as much again as there was. What was there before is never changed: memories that grew from the same
+    one go separate ways.
+    """
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._buffer: _Buffer | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """All positions so far, of which there must be one, for `BaseAttention.attend`."""
+        assert self._buffer is not None, "nothing was added yet"
+        keys, values = self._buffer.keys[: self.length], self._buffer.values[: self.length]
+        return Memory(keys.permute(1, 2, 0, 3), values.permute(1, 2, 0, 3), None)
+
+    def append(self, new: Memory) -> "GrowingMemory":
+        """The memory with n positions more: keys (N, G, n, dk), values (N, G, n, dv), no mask."""
+        keys, values = (each.permute(2, 0, 1, 3) for each in (new.keys, new.values))  # (n, N, G, size)
+        end = self.length + len(keys)
+        has_graph = torch.is_grad_enabled() and (keys.requires_grad or values.requires_grad or self._has_graph())
+        buffer = self._buffer
+        if buffer is None or has_graph:  # nothing to copy; or no buffer to write into, which would break earlier graphs
+            return self._of(self._joined(keys, values), end)
+        if buffer.used != self.length or len(buffer.keys) < end:
+            buffer = self._copied(_Buffer.like(keys, values, _room(end), keys.shape[1]), None)
+        buffer.keys[self.length : end] = keys
+        buffer.values[self.length : end] = values
+        buffer.used = end
+        return self._of(buffer, end)
+
+    def rows(self, index: Tensor) -> "GrowingMemory":
+        """The rows `index` (M,); one may be taken more than once."""
+        if self._buffer is None:
+            return self
+        if self._has_graph():
+            keys, values = self._buffer.keys[: self.length], self._buffer.values[: self.length]
+            return self._of(
+                _Buffer(keys.index_select(1, index), values.index_select(1, index), self.length), self.length
+            )
+        room = _Buffer.like(self._buffer.keys, self._buffer.values, _room(self.length + 1), len(index))
+        return self._of(self._copied(room, index), self.length)
+
+    def _copied(self, room: _Buffer, index: Tensor | None) -> _Buffer:
+        """`room` with the positions so far written into it, of the rows `index` or of all."""
+        if self._buffer is not None:
+            for old, new in ((self._buffer.keys, room.keys), (self._buffer.values, room.values)):
+                used, space = old[: self.length], new[: self.length]
+                if index is None:
+                    space.copy_(used)
+                else:
+                    torch.index_select(used, 1, index, out=space)
+        room.used = self.length
+        return room
+
+    def _joined(self, keys: Tensor, values: Tensor) -> _Buffer:
+        if self._buffer is not None:
+            keys = torch.cat((self._buffer.keys[: self.length], keys))
+            values = torch.cat((self._buffer.values[: self.length], values))
+        return _Buffer(keys, values, used=len(keys))
+
+    def _has_graph(self) -> bool:
+        return self._buffer is not None and (self._buffer.keys.requires_grad or self._buffer.values.requires_grad)
+
+    @staticmethod
+    def _of(buffer: _Buffer, length: int) -> "GrowingMemory":
+        grown = GrowingMemory()
+        grown._buffer, grown.length = buffer, length
+        return grown
+
+
+def _room(length: int) -> int:
+    """For `length` positions and some more."""
+    return length + max(MIN_ROOM, length // 2)

@@ -5,8 +5,8 @@ import shutil
 import textwrap
 from pathlib import Path
 
-from attnfocus import __version__
 from attnfocus.config.folder import config_folders, description, groups, shipped_folder
+from attnfocus.version import __version__
 
 VERBS = {
     "train": "train a model, test its best checkpoint, write a run directory",

@@ -5,11 +5,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from attnfocus import __version__
 from attnfocus.cli.help import VERBS, overview, verb_help
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.redaction import hide
+from attnfocus.version import __version__
 from attnfocus.visible import visible
 
 CONFIG_DIR_FLAGS = ("--config-dir", "-cd")
@@ -75,7 +75,7 @@ def _dispatch(given: list[str]) -> int:
         print(f"attnfocus {__version__}")
         return 0
     if first in COMPLETION_FLAGS:
-        from attnfocus.cli.verbs import complete
+        from attnfocus.cli.command import complete
 
         return complete(rest)
     if first not in VERBS:
@@ -88,8 +88,8 @@ def _dispatch(given: list[str]) -> int:
         return 0
     if first == "doctor":
         rest = ["format=json" if argument == "--json" else argument for argument in rest]
+    from attnfocus.cli.command import run_verb
     from attnfocus.cli.process import prepare_process
-    from attnfocus.cli.verbs import run_verb
 
     prepare_process()
     return run_verb(first, rest if config_dir is None else ["--config-dir", config_dir, *rest])

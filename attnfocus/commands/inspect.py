@@ -8,16 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attnfocus.commands.inspect_examples import check_methods
 from attnfocus.commands.predict import open_input
-from attnfocus.commands.run import load, require_run
-from attnfocus.commands.schema import InspectConfig
 from attnfocus.config.read import check
+from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
-from attnfocus.report.console import open_console, say
-from attnfocus.report.inspection import Inspection
-from attnfocus.report.inspection_terminal import print_inspection
-from attnfocus.report.summary import strict_json
+from attnfocus.files import strict_json
+from attnfocus.inspection.examples import check_methods
+from attnfocus.inspection.inspection import Inspection
+from attnfocus.inspection.terminal import print_inspection
+from attnfocus.runs.run import load, require_run
+from attnfocus.runs.schema import InspectConfig
 
 FOLDER = "inspect"
 

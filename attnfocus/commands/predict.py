@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from attnfocus.commands.run import load, require_run
-from attnfocus.commands.schema import PredictConfig
 from attnfocus.config.read import check
-from attnfocus.data.lines import MAX_LINE_CHARACTERS
+from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS
 from attnfocus.errors import ConfigError
+from attnfocus.runs.run import load, require_run
+from attnfocus.runs.schema import PredictConfig
 from attnfocus.tasks import Prediction
 
 

@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.config.nearest import did_you_mean
-from attnfocus.config.signature import parameters_of
-from attnfocus.config.targets import find_target, is_component
+from attnfocus.config.targets import find_target, is_component, parameters_of
 from attnfocus.errors import ConfigError
 from attnfocus.limits import Choice, Range
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from attnfocus.config.bounds import check_folder
+from attnfocus.config.yaml_files import check_folder
 from attnfocus.errors import ConfigError
 
 

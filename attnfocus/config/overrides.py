@@ -16,13 +16,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from attnfocus.config.bounds import check_interpolations, read_yaml
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import choices_text, did_you_mean
-from attnfocus.config.override_values import num_values, values_of
-from attnfocus.config.places import yaml_problem
-from attnfocus.config.readable import unreadable
+from attnfocus.config.override_text import num_values, unreadable, values_of
 from attnfocus.config.unknown_keys import node_problem, unknown_key
+from attnfocus.config.yaml_files import check_interpolations, read_yaml, yaml_problem
 from attnfocus.errors import ConfigError
 
 MAX_COMPOSED = 64  # combinations of swept groups whose keys are looked at; beyond that each job answers for itself

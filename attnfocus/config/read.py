@@ -10,9 +10,9 @@ from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from attnfocus.config.bounds import check_interpolations, read_yaml
 from attnfocus.config.check import Checker
 from attnfocus.config.overrides import reword
+from attnfocus.config.yaml_files import check_interpolations, read_yaml
 from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.redaction import note_environment, note_values, note_variable
 

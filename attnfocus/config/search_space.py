@@ -8,7 +8,7 @@ from typing import Any, Literal
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 
-from attnfocus.config.override_values import num_values
+from attnfocus.config.override_text import num_values
 from attnfocus.errors import ConfigError
 
 LOG = "log"

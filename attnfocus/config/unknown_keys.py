@@ -6,7 +6,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from attnfocus.config.nearest import choices_text, nearest
-from attnfocus.config.override_values import values_of
+from attnfocus.config.override_text import values_of
 
 
 def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any], verb: str) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from attnfocus.data.rows import Row
-from attnfocus.data.words import count_words
+from attnfocus.data.tokens.words import count_words
 from attnfocus.limits import NonNegativeInt, PositiveInt, Range
 
 Splits = dict[str, list[Row]]

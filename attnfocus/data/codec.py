@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import Row
-from attnfocus.data.tokenizer import Tokenizer, read_json
-from attnfocus.data.words import count_words
+from attnfocus.data.tokens.tokenizer import Tokenizer, read_json
+from attnfocus.data.tokens.words import count_words
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.special import BOS, EOS
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from attnfocus.data.rows import Links, Row
-from attnfocus.data.tokenizer import Tokenizer
+from attnfocus.data.tokens.tokenizer import Tokenizer
 
 
 class TokenLinks(NamedTuple):

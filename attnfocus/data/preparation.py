@@ -13,7 +13,7 @@ from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits
 from attnfocus.data.codec import Codec, Encoded, TextLabelCodec, TextPairCodec, VectorLabelCodec
 from attnfocus.data.rows import SPLITS, Row, Source
 from attnfocus.data.split import SplitOptions, split_train
-from attnfocus.data.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import DataError
 
 MAX_LABELS_LISTED = 10

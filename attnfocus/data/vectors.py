@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attnfocus.data.lines import SURROGATE, text_lines
-from attnfocus.data.tokenizer import SPACE_MARK, Tokenizer
-from attnfocus.data.vocabulary import SUBWORD_KINDS
+from attnfocus.data.reading.lines import SURROGATE, text_lines
+from attnfocus.data.tokens.tokenizer import SPACE_MARK, Tokenizer
+from attnfocus.data.tokens.vocabulary import SUBWORD_KINDS
 from attnfocus.errors import DataError
 from attnfocus.special import SPECIAL_TOKENS
 

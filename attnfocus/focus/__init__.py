@@ -8,6 +8,7 @@ from attnfocus.focus.alignment import (
     mutual_links,
     threshold_links,
 )
+from attnfocus.focus.disagreement import head_disagreement, js_distance
 from attnfocus.focus.measures import (
     attends,
     effective_positions,
@@ -21,8 +22,8 @@ from attnfocus.focus.measures import (
     sum_over_queries,
     top_k_mass,
 )
-from attnfocus.focus.measures_compared import head_disagreement, js_distance
-from attnfocus.focus.measures_places import (
+from attnfocus.focus.plausibility import token_f1
+from attnfocus.focus.position_measures import (
     coverage,
     coverage_deviation,
     diagonality,
@@ -34,9 +35,7 @@ from attnfocus.focus.measures_places import (
     relative_distance,
     special_mass,
 )
-from attnfocus.focus.plausibility import token_f1
-from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
-from attnfocus.focus.regularizers_options import (
+from attnfocus.focus.regularizer_options import (
     CoverageOptions,
     DiversityOptions,
     EntropyOptions,
@@ -44,7 +43,8 @@ from attnfocus.focus.regularizers_options import (
     Regularization,
     SpanOptions,
 )
-from attnfocus.focus.regularizers_sigma import SigmaReparametrization, sigma_reparametrize
+from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
+from attnfocus.focus.sigma_reparametrization import SigmaReparametrization, sigma_reparametrize
 
 __all__ = [
     "AlignmentCounts",

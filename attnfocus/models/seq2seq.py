@@ -25,7 +25,7 @@ from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.recurrent import CellKind, RecurrentOptions
-from attnfocus.models.tree import select_rows
+from attnfocus.models.stepwise import select_rows
 
 Tree = TypeVar("Tree")
 

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from attnfocus.attention import GrowingMemory
+
 
 def product_dtype(tensor: Tensor) -> torch.dtype:
     """What a matrix product with this tensor is computed in, autocast considered."""
@@ -88,3 +90,17 @@ class _AllSteps(torch.autograd.Function):
         outputs = torch.cat([tape.gradients[number] for number in numbers])  # (T N, O)
         tape.gradients.clear()
         return outputs.t() @ torch.cat([tape.inputs[number] for number in numbers]), None
+
+
+def select_rows(tree: Any, index: Tensor) -> Any:
+    """The rows `index` of every tensor (its first axis) and memory in a tree of (named) tuples; None stays None."""
+    if tree is None:
+        return None
+    if isinstance(tree, Tensor):
+        return tree.index_select(0, index)
+    if isinstance(tree, GrowingMemory):
+        return tree.rows(index)
+    if isinstance(tree, tuple):
+        rows = [select_rows(branch, index) for branch in tree]
+        return type(tree)(*rows) if hasattr(tree, "_fields") else tuple(rows)
+    raise TypeError(f"rows can be taken of tensors and tuples of them, not of {type(tree).__name__}")

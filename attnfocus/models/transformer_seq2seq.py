@@ -25,6 +25,7 @@ from attnfocus.models.embeddings import (
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.pooling import shortest_limit
+from attnfocus.models.stepwise import select_rows
 from attnfocus.models.transformer_layers import (
     Activation,
     DecoderLayerState,
@@ -33,7 +34,6 @@ from attnfocus.models.transformer_layers import (
     TransformerDecoderLayer,
     TransformerLayer,
 )
-from attnfocus.models.tree import select_rows
 
 Tree = TypeVar("Tree")
 Weights = dict[str, Tensor | None]

@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from attnfocus.events import Heads, Sample
-from attnfocus.focus.regularizers_options import Regularization
+from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
-from attnfocus.tasks.focused import FocusTable
-from attnfocus.tasks.regularizing import Regularizers
+from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
+from attnfocus.tasks.regularizers import Regularizers
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from attnfocus.data.batches import Batch
     from attnfocus.data.codec import Codec
     from attnfocus.decoding import DecodingOptions
-    from attnfocus.tasks.inspected import Inspected
 
 Direction = Literal["max", "min"]
 Loss = Literal["cross_entropy", "mse"]
@@ -47,57 +43,6 @@ class StepOutput:
         return sum(self.penalties.values(), self.loss_sum)
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One of several outputs. `rank_score` is what they are sorted by: the score with the penalties of decoding."""
-
-    text: str
-    score: float
-    rank_score: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model answers for one example.
-
-    `score` is the natural log of the probability that the model gives to `text`, or of the label.
-    `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
-    with the tokens that label its axes, only when weights were asked for.
-    `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
-    `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
-    """
-
-    id: str
-    text: str
-    score: float
-    source: str = ""
-    target: str = ""
-    skipped: str | None = None
-    key_tokens: tuple[str, ...] = ()
-    query_tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    weights: Mapping[str, np.ndarray] | None = None
-    n_best: tuple[Candidate, ...] = ()
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were.
-
-    `focus` says how focused each attention and head is; means over them are among the metrics.
-    """
-
-    metrics: dict[str, float]
-    predictions: list[Prediction]
-    samples: tuple[Sample, ...] = ()
-    extras: dict[str, object] = field(default_factory=dict)
-    focus: FocusTable = field(default_factory=lambda: FocusTable(()))
-
-    @property
-    def heads(self) -> Heads:
-        """Measures of focus: attention -> measure -> a value for each head."""
-        return self.focus.heads()
-
-
 class Task(ABC):
     """Between a model and its numbers. Holds no weights and no state: one object serves a whole run.
 
@@ -106,8 +51,8 @@ class Task(ABC):
         loss: what `step` sums.
         label_smoothing: share of the target probability that is spread evenly over all classes in training
             (Szegedy et al. 2016, sec. 7, arXiv:1512.00567). Evaluations measure without it.
-        word_dropout: probability with which an input token is UNK in training, see `tasks.noise`.
-        r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.r_drop`; 0: one pass, and no such term.
+        word_dropout: probability with which an input token is UNK in training, see `tasks.perturbation`.
+        r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.perturbation`; 0: one pass, and no such term.
         regularization: what training asks of the attention weights; None: nothing.
 
     Raises:

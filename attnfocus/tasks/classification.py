@@ -15,10 +15,11 @@ from torch.nn import functional as F
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
 from attnfocus.errors import DataError
-from attnfocus.tasks import plausible
-from attnfocus.tasks.base import Direction, Evaluation, Loss, Prediction, StepOutput, Task
-from attnfocus.tasks.focused import FocusMeans, real_weights
-from attnfocus.tasks.gather import (
+from attnfocus.models.base import num_prepended
+from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
+from attnfocus.tasks.base import Direction, Loss, StepOutput, Task
+from attnfocus.tasks.evaluation import (
+    LOWEST_PROBABILITY,
     ExactSums,
     FirstExamples,
     Inputs,
@@ -30,11 +31,11 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.inspected import Inspected, attention_map
-from attnfocus.tasks.noise import seen_in_training
-from attnfocus.tasks.r_drop import r_drop_loss
-from attnfocus.tasks.reading import num_prepended
-from attnfocus.tasks.regularizing import Look
+from attnfocus.tasks.maps import attention_map
+from attnfocus.tasks.measures import plausibility as plausible
+from attnfocus.tasks.measures.focus import FocusMeans, real_weights
+from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.regularizers import Look
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ LabelCodec = TextLabelCodec | VectorLabelCodec
 
 # Weights of self-attention need (rows, H, L, L): rows * L * L is kept below this, whatever the batch.
 _MAX_PAIRS = 2**22
-LOWEST_PROBABILITY = 1e-12
 
 
 class ClassificationTask(Task):
@@ -120,7 +120,7 @@ class ClassificationTask(Task):
 
         loss: mean over the examples. accuracy: share of right answers.
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
-        plausibility/...: see `tasks.plausible`; where rows have rationales and the model a weight for each token.
+        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model a weight for each token.
         focus/...: of all attentions.
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
         """

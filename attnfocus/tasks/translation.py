@@ -19,15 +19,15 @@ from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
+from attnfocus.decoding.side_by_side import grouped, side_by_side
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.models.outputs import Side, sides
 from attnfocus.special import PAD, UNK
-from attnfocus.tasks.aligned import ALIGNMENT_ERROR_RATE, AlignmentErrors
-from attnfocus.tasks.base import Candidate, Direction, Evaluation, Prediction, StepOutput, Task
+from attnfocus.tasks.answers import Candidate, Evaluation, Inspected, Prediction
+from attnfocus.tasks.base import Direction, StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
-from attnfocus.tasks.focused import FocusMeans, real_weights
-from attnfocus.tasks.gather import (
+from attnfocus.tasks.evaluation import (
     ExactSums,
     FirstExamples,
     Inputs,
@@ -40,13 +40,13 @@ from attnfocus.tasks.gather import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.inspected import Inspected, output_maps
-from attnfocus.tasks.noise import seen_in_training
-from attnfocus.tasks.r_drop import r_drop_loss
-from attnfocus.tasks.regularizing import Look
-from attnfocus.tasks.side_by_side import grouped, side_by_side
+from attnfocus.tasks.maps import output_maps
+from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
+from attnfocus.tasks.measures.focus import FocusMeans, real_weights
+from attnfocus.tasks.measures.text import text_metrics
+from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.regularizers import Look
 from attnfocus.tasks.tally import Tally
-from attnfocus.tasks.text_metrics import text_metrics
 
 
 class TranslationTask(Task):
@@ -127,7 +127,7 @@ class TranslationTask(Task):
         bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
             into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
         exact_match: share of outputs that equal the reference, blanks at the ends apart.
-        alignment_error_rate: see `tasks.aligned`; where rows know their alignment.
+        alignment_error_rate: see `tasks.measures.alignment`; where rows know their alignment.
         focus/...: of the weights under the reference.
         """
         predictions, samples = in_order(tally["predictions"]), in_order(tally["samples"])[:num_samples]

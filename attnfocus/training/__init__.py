@@ -1,11 +1,12 @@
 """The training loop, its optimizers and schedules, and checkpoints that a run can go on from, bit for bit."""
 
-from attnfocus.training.checkpoint import Checkpoint, open_checkpoint
+from attnfocus.training.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from attnfocus.training.checkpoints.store import CheckpointStore
 from attnfocus.training.device import Precision, resolve_device
-from attnfocus.training.interface import TrainBatch, TrainingResult, monitored
 from attnfocus.training.loop import fit
 from attnfocus.training.optimizers import adagrad, adam, adamw, rmsprop, sgd
 from attnfocus.training.options import TrainerOptions
+from attnfocus.training.protocols import TrainBatch, TrainingResult, monitored
 from attnfocus.training.schedulers import (
     ConstantSchedule,
     CosineSchedule,
@@ -14,7 +15,6 @@ from attnfocus.training.schedulers import (
     Schedule,
 )
 from attnfocus.training.seeding import seed_everything, seed_step
-from attnfocus.training.store import CheckpointStore
 
 __all__ = [
     "Checkpoint",

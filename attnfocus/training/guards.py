@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attnfocus.errors import RunError
-from attnfocus.training.interface import TrainBatch
+from attnfocus.training.protocols import TrainBatch
 from attnfocus.training.step import Gradients
 
 logger = logging.getLogger(__name__)

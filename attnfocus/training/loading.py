@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from attnfocus.errors import RunError, UserError
 from attnfocus.training.guards import first_of
-from attnfocus.training.interface import TrainBatch
+from attnfocus.training.protocols import TrainBatch
 
 Epochs = Callable[[int], Sequence[TrainBatch]]  # the micro-batches of an epoch (from 0)
 Place = tuple[int, int]  # epoch, and position of a micro-batch in it

@@ -18,20 +18,20 @@ from attnfocus.errors import CheckpointError, DataError, RunError
 from attnfocus.events import Best, Evaluated, Listener, RolledBack, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
-from attnfocus.training.average import Average
-from attnfocus.training.distributed import PeerLeftError, Processes
-from attnfocus.training.interface import EvaluationLike, TrainBatch, TrainingResult, monitored
-from attnfocus.training.keeping import Keeper
+from attnfocus.training.checkpoints.average import Average
+from attnfocus.training.checkpoints.keeper import Keeper
+from attnfocus.training.checkpoints.store import CheckpointStore
+from attnfocus.training.distributed.processes import PeerLeftError, Processes
 from attnfocus.training.loading import Epochs, Stream
 from attnfocus.training.memory import fitting_gradients
 from attnfocus.training.options import TrainerOptions
+from attnfocus.training.progress import Teller
+from attnfocus.training.protocols import EvaluationLike, TrainBatch, TrainingResult, monitored
 from attnfocus.training.schedulers import Schedule
 from attnfocus.training.signals import Interrupted, SignalGuard
 from attnfocus.training.state import RunState
 from attnfocus.training.step import Gradients, Stepper
 from attnfocus.training.stopping import evaluation_due, limit_reached, patience_ended
-from attnfocus.training.store import CheckpointStore
-from attnfocus.training.telling import Teller
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import torch
 
 from attnfocus.errors import RunError
 from attnfocus.training.guards import shown_ids
-from attnfocus.training.interface import TrainBatch
+from attnfocus.training.protocols import TrainBatch
 from attnfocus.training.state import RunState
 from attnfocus.training.step import Gradients, Stepper
 

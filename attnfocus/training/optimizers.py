@@ -12,7 +12,7 @@ from torch import nn, optim
 from torch.optim import Optimizer
 
 from attnfocus.limits import NonNegativeFloat, PositiveFloat, Probability
-from attnfocus.training.sharing import is_part
+from attnfocus.training.distributed.shard import is_part
 from attnfocus.training.uncompiled import uncompiled
 
 Adagrad, Adam, AdamW = uncompiled(optim.Adagrad), uncompiled(optim.Adam), uncompiled(optim.AdamW)

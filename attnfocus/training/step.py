@@ -14,11 +14,11 @@ from torch.optim import Optimizer
 from attnfocus.errors import RunError
 from attnfocus.tasks.base import Task
 from attnfocus.training.device import Precision
-from attnfocus.training.distributed import Processes
-from attnfocus.training.interface import TrainBatch
+from attnfocus.training.distributed.processes import Processes
+from attnfocus.training.distributed.shard import whole
 from attnfocus.training.options import TrainerOptions
+from attnfocus.training.protocols import TrainBatch
 from attnfocus.training.seeding import seed_step
-from attnfocus.training.sharing import whole
 
 
 class Gradients(NamedTuple):

@@ -23,10 +23,10 @@ from attention_presets import (
 from tests_support import TINY_DATES, assert_polite
 
 from attnfocus.attention import AdditiveScore, Attention, Pattern
-from attnfocus.commands.assembly import check_train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier, TransformerSeq2Seq
+from attnfocus.runs.assembly import check_train
 
 ROOT = CONFIGS.parent
 PAGE = ROOT / "docs" / "attention.md"

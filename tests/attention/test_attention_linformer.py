@@ -18,7 +18,7 @@ from attnfocus.attention import (
     ScaledDotScore,
 )
 from attnfocus.attention.contract import check_promises
-from attnfocus.models.tree import select_rows
+from attnfocus.models.stepwise import select_rows
 
 B, Q, K, D, M, N = 2, 3, 7, 8, 4, 10
 SHARING = ["none", "headwise", "key_value"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from attnfocus.commands.compare import compared
-from attnfocus.commands.compared import find_runs, read_runs
-from attnfocus.report.comparison import Section
+from attnfocus.commands.compare.command import compared
+from attnfocus.commands.compare.runs import find_runs, read_runs
+from attnfocus.commands.compare.table import Section
 
 CHOICES = {"model": "pooling_classifier", "attention": "dot", "dataset": "identity"}
 

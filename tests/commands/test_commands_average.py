@@ -7,8 +7,8 @@ import torch
 from tests_support import TINY_DATES
 
 import attnfocus
-from attnfocus.commands.evaluate import run as evaluate
-from attnfocus.commands.train import run as train
+from attnfocus.commands.evaluate.command import run as evaluate
+from attnfocus.commands.train.command import run as train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import CheckpointError
 

@@ -15,10 +15,10 @@ from sacrebleu.significance import PairedTest
 from tests_support import TINY_DATES, Command, commands_run_in, summary_of
 
 from attnfocus.cli import main
-from attnfocus.commands.answers import ANSWERS_FILE, load_answers, save_answers
-from attnfocus.commands.compared import find_runs, read_runs
-from attnfocus.commands.paired import bootstrap_p, mcnemar_p, mean_interval, p_values
+from attnfocus.commands.compare.runs import find_runs, read_runs
+from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean_interval, p_values
 from attnfocus.errors import ConfigError
+from attnfocus.runs.predictions_file import ANSWERS_FILE, load_answers, save_answers
 from attnfocus.tasks import Prediction
 
 SMALL_DATES = (*TINY_DATES, "dataset.num_test=10", "dataset.num_valid=4", "decoding.max_length=6")
@@ -293,7 +293,7 @@ def test_a_full_disk_costs_the_answers_alone(
         raise OSError(28, "No space left on device")
 
     (tmp_path / ANSWERS_FILE).write_text("of other weights")
-    monkeypatch.setattr("attnfocus.commands.answers.replace_file", full)
+    monkeypatch.setattr("attnfocus.runs.predictions_file.replace_file", full)
     save_answers(tmp_path, [Prediction("0", "a", 0.0, target="a")])
     assert "No space left" in caplog.text
     assert not (tmp_path / ANSWERS_FILE).exists()

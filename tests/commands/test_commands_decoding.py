@@ -10,14 +10,15 @@ import yaml
 from tests_support import TINY_DATES, only_run
 
 import attnfocus as package
-from attnfocus.commands import predict, train
-from attnfocus.commands.assembly import check_train
-from attnfocus.commands.run import BATCHES_READ_AHEAD
-from attnfocus.commands.schema import DecodingOverride
+from attnfocus.commands import predict
+from attnfocus.commands.train import command as train
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError
+from attnfocus.runs.assembly import check_train
+from attnfocus.runs.run import BATCHES_READ_AHEAD
+from attnfocus.runs.schema import DecodingOverride
 
 LINES = ["May 3, 1999", "", "12 June 2004"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tests_support import Command, assert_polite
 
-from attnfocus.commands import doctor, findings
-from attnfocus.commands.findings import DEVELOPMENT, PACKAGES, folder_finding, usable_cores
+from attnfocus.commands.doctor import checks as findings
+from attnfocus.commands.doctor import command as doctor
+from attnfocus.commands.doctor.checks import DEVELOPMENT, PACKAGES, folder_finding, usable_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = {"python", "packages", "device", "threads", "memory", "paths.outputs", "paths.data", "self-test"}

@@ -11,10 +11,10 @@ from tests_support import TINY_DATES, commands_run_in, summary_of
 
 import attnfocus as package
 from attnfocus.cli import main
-from attnfocus.commands.faithfulness import FAITHFULNESS_FILE, load_faithfulness, save_faithfulness
+from attnfocus.commands.compare.table import as_markdown, shown_metrics
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.report.comparison import as_markdown, shown_metrics
-from attnfocus.tasks import METHODS, Faithfulness
+from attnfocus.explanation import METHODS, Faithfulness
+from attnfocus.runs.faithfulness_file import FAITHFULNESS_FILE, load_faithfulness, save_faithfulness
 
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=2", "dataset.size=4", "dataset.length=4")
 MEASURED = {
@@ -129,6 +129,6 @@ def test_a_full_disk_costs_the_file_alone(
     def full(path: Path, content: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("attnfocus.commands.faithfulness.write_json_atomically", full)
+    monkeypatch.setattr("attnfocus.runs.faithfulness_file.write_json_atomically", full)
     save_faithfulness(tmp_path, Faithfulness("x", MEASURED), 3)
     assert "No space left on device" in caplog.text

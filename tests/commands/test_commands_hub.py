@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 import attnfocus
-from attnfocus.commands.train import run as train
+from attnfocus.commands.train.command import run as train
 from attnfocus.config.overrides import CommandLine
 
 

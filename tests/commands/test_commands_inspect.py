@@ -12,12 +12,12 @@ from command_server import Running, Server
 from tests_support import TINY_DATES, Command, assert_polite, only_run
 
 import attnfocus as package
-from attnfocus.commands import inspect_examples
-from attnfocus.commands.inspect_examples import Choice, chosen_maps, is_part
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.tasks.inspected import attention_map
+from attnfocus.inspection import examples as inspect_examples
+from attnfocus.inspection.examples import Choice, chosen_maps, is_part
+from attnfocus.tasks.maps import attention_map
 
-FIXTURE = Path(__file__).parent / "fixtures" / "run-format-1"
+FIXTURE = Path(__file__).parents[1] / "runs" / "fixtures" / "run-format-1"
 TRANSLATOR = [each for each in TINY_DATES if "hidden_size" not in each]
 
 

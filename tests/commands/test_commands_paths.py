@@ -14,13 +14,13 @@ from tests_support import TINY_DATES, Command, assert_polite, only_run, summary_
 from torch import nn
 
 from attnfocus.attention import AdditiveScore, Attention, BaseAttention, CoverageScore, PathChoice, ScaledDotScore
-from attnfocus.commands.assembly import check_train
-from attnfocus.commands.attention_paths import TakenPaths, path_lines
-from attnfocus.commands.resume import CHANGEABLE
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 from attnfocus.events import FirstStepDone
 from attnfocus.models import Seq2Seq, TransformerClassifier
+from attnfocus.runs.assembly import check_train
+from attnfocus.runs.resume import CHANGEABLE
+from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 
 CPU = torch.device("cpu")
 

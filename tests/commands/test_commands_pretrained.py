@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import attnfocus
-from attnfocus.commands.train import run as train
+from attnfocus.commands.train.command import run as train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.models import Seq2Seq

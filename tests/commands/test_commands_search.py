@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests_support import Command, summary_of
 
-from attnfocus.cli.search import search_to_run
+from attnfocus.cli.sweeps.search import search_to_run
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 

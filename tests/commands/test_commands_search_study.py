@@ -16,20 +16,20 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from attnfocus.cli.sweeper import SearchSweeper, consecutive
-from attnfocus.commands import search_study
-from attnfocus.commands.job_folders import owned
-from attnfocus.commands.search import finish_search, result_of, running_search
-from attnfocus.commands.search_methods import pruner_of, sampler_of
-from attnfocus.commands.search_options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
-from attnfocus.commands.search_pruning import Pruning
-from attnfocus.commands.search_storage import study_folder
-from attnfocus.commands.search_study import MAX_STARTS, Search, folder_of
+from attnfocus.cli.sweeps.sweeper import SearchSweeper, consecutive
+from attnfocus.commands.sweep.folders import owned
+from attnfocus.commands.sweep.search import study as search_study
+from attnfocus.commands.sweep.search.figure import draw_search
+from attnfocus.commands.sweep.search.options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
+from attnfocus.commands.sweep.search.pruning import Pruning
+from attnfocus.commands.sweep.search.samplers import pruner_of, sampler_of
+from attnfocus.commands.sweep.search.storage import study_folder
+from attnfocus.commands.sweep.search.study import MAX_STARTS, Search, folder_of
+from attnfocus.commands.sweep.search.study_run import finish_search, result_of, running_search
+from attnfocus.commands.sweep.search.table import SearchResult, Trial
 from attnfocus.config.search_space import split_overrides
 from attnfocus.errors import ConfigError, RunError
 from attnfocus.events import Evaluated
-from attnfocus.report.search import SearchResult, Trial
-from attnfocus.report.search_figure import draw_search
 
 SPACE = ["optimizer.lr=tag(log,interval(1e-4,1e-1))", "model.dropout=range(0,0.5,0.1)", "attention=additive,dot"]
 LOSS = Objective("loss", "min")

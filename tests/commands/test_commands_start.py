@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START = """
 import sys
 import torch
-from attnfocus.commands.assembly import check_train
-from attnfocus.commands.train import seed_everything
+from attnfocus.runs.assembly import check_train
+from attnfocus.commands.train.command import seed_everything
 from attnfocus.config.overrides import CommandLine
 
 setup = check_train(CommandLine("train", []).compose([], resolve=True))
@@ -30,5 +30,5 @@ def test_no_heavy_library_is_loaded_before_the_first_update() -> None:
     done = subprocess.run([sys.executable, "-c", START], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     heavy = {"torch._dynamo", "torch._inductor", "sympy", "matplotlib", "sacrebleu", "torchmetrics", "scipy", "pandas"}
-    assert "attnfocus.training.uncompiled" in done.stdout.split()
+    assert "attnfocus.training.optimizers" in done.stdout.split()
     assert not heavy & set(done.stdout.split())

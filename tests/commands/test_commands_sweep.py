@@ -17,11 +17,11 @@ import pytest
 import yaml
 from tests_support import Command, assert_polite, summary_of
 
-from attnfocus.cli import jobs as sweep_jobs
-from attnfocus.cli.sweeps import resumed_sweep
-from attnfocus.cli.verbs import MAX_NAME, job_folder
-from attnfocus.commands.job_folders import PROCESS_FILE, is_running, job_order, note_job, overrides_of, owned
-from attnfocus.commands.sweep import finish_sweep, prepare_sweep, run_recorded, update_results
+from attnfocus.cli.command import MAX_NAME, job_folder
+from attnfocus.cli.sweeps import jobs as sweep_jobs
+from attnfocus.cli.sweeps.command_line import resumed_sweep
+from attnfocus.commands.sweep.folders import PROCESS_FILE, is_running, job_order, note_job, overrides_of, owned
+from attnfocus.commands.sweep.sweep import finish_sweep, prepare_sweep, run_recorded, update_results
 from attnfocus.errors import ConfigError, RunError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -289,7 +289,7 @@ def test_results_that_cannot_be_written_are_told_and_the_table_is_shown(
 
 
 def test_a_job_is_not_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attnfocus.commands.job_folders.START_SECONDS", 0.05)
+    monkeypatch.setattr("attnfocus.commands.sweep.folders.START_SECONDS", 0.05)
     folder = tmp_path / "0"
     folder.mkdir()
     with owned(folder):  # as another process would

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests_support import TINY_DATES, Command, only_run, summary_of
 
-from attnfocus.commands.assembly import check_train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
+from attnfocus.runs.assembly import check_train
 
 TINY = (
     "model=transformer_seq2seq",

@@ -72,13 +72,13 @@ def test_null_is_allowed_only_where_the_annotation_says_so() -> None:
         "os.getcwd",
         "builtins.eval",
         "torch.load",
-        "attnfocus.commands.rundir.subprocess.run",  # begins well, resolves elsewhere
+        "attnfocus.runs.folder.subprocess.run",  # begins well, resolves elsewhere
         "attnfocus.cli.main.os.getcwd",
         "attnfocusx.models.Seq2Seq",
         "attnfocus.__main__.main",
         "attnfocus.models.__init__.Seq2Seq",
-        "attnfocus.report.summary.replace_file",  # ours, but writes files
-        "attnfocus.data.download.fetch",
+        "attnfocus.files.replace_file",  # ours, but writes files
+        "attnfocus.data.reading.download.fetch",
         "attnfocus.data.load_codec",
         "attnfocus.training.fit",
         "attnfocus",

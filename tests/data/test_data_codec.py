@@ -13,7 +13,7 @@ from attnfocus.data.codec import (
     load_codec,
 )
 from attnfocus.data.rows import Row
-from attnfocus.data.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.special import BOS, EOS
 

@@ -9,8 +9,8 @@ from babel.dates import format_date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnfocus.data.dates import LOCALES, SKELETONS, Dates, formats_of, write_row
 from attnfocus.data.rows import Source
+from attnfocus.data.sources.dates import LOCALES, SKELETONS, Dates, formats_of, write_row
 from attnfocus.errors import DataError
 
 ALL_LOCALES = [locale for locales in LOCALES.values() for locale in locales]

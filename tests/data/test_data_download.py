@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from attnfocus.data.download import PublishedFile, fetch, find_by_hand, find_published, locate
+from attnfocus.data.reading.download import PublishedFile, fetch, find_by_hand, find_published, locate
 from attnfocus.errors import DataError
 
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes: several chunks

@@ -10,7 +10,7 @@ import pytest
 from attnfocus.data import EraserMovies
 from attnfocus.data.gold import token_rationale
 from attnfocus.data.rows import Source
-from attnfocus.data.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import DataError
 
 SmallData = Callable[[dict[str, str | bytes]], Path]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from attnfocus.data import lines as lines_module
-from attnfocus.data.files import LabelledText, ParallelText
-from attnfocus.data.lines import ARCHIVE_MARKS, BadRows, read_lines
-from attnfocus.data.tables import Table, table_format
+from attnfocus.data.reading import lines as lines_module
+from attnfocus.data.reading.lines import ARCHIVE_MARKS, BadRows, read_lines
+from attnfocus.data.reading.tables import Table, table_format
+from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.errors import ConfigError, DataError
 
 

@@ -7,7 +7,7 @@ import pytest
 from attnfocus.data.clean import CleanOptions, clean_row
 from attnfocus.data.gold import token_links, token_rationale, tokens_at
 from attnfocus.data.rows import Row
-from attnfocus.data.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 
 # d a s - h a u s   /   h o u s e - t h a t, with "das" to "that" and "haus" to "house", the initials being sure
 ROW = Row(

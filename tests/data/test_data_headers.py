@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from attnfocus.data.files import LabelledText, ParallelText
-from attnfocus.data.headers import look_like_names
+from attnfocus.data.reading.headers import look_like_names
+from attnfocus.data.sources.files import LabelledText, ParallelText
 
 
 def notes(folder: Path, *, kind: type = LabelledText, ending: str = "tsv", options: dict | None = None, **files: str):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from attnfocus.data.identity import Identity
 from attnfocus.data.rows import Source
+from attnfocus.data.sources.identity import Identity
 
 
 def test_each_class_is_its_unit_vector_at_its_position():

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from attnfocus.data.languages import DEFAULT, KNOWN, MAX_LANGUAGES_OF_A_NAME, Languages, names_of, split_of
 from attnfocus.data.rows import Source
+from attnfocus.data.sources.languages import DEFAULT, KNOWN, MAX_LANGUAGES_OF_A_NAME, Languages, names_of, split_of
 from attnfocus.errors import DataError
 
 

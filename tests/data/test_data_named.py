@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import attnfocus.data as data
-from attnfocus.data.named_labelled import plain_text
 from attnfocus.data.rows import Source
+from attnfocus.data.sources.named_labelled import plain_text
 from attnfocus.errors import DataError
 
 SmallData = Callable[[dict[str, str | bytes]], Path]

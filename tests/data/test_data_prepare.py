@@ -14,12 +14,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import attnfocus.data as data
-from attnfocus.config.signature import parameters_of
+from attnfocus.config.targets import parameters_of
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.preparation import DatasetOptions, prepare
 from attnfocus.data.rows import RawData, Row
 from attnfocus.data.split import SplitOptions
-from attnfocus.data.tokenizer import TokenizerOptions
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.special import BOS, EOS, UNK
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnfocus.data.tokenizer import UNKNOWN_TEXT, Tokenizer, TokenizerOptions
-from attnfocus.data.words import count_words, join_words
+from attnfocus.data.tokens.tokenizer import UNKNOWN_TEXT, Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.words import count_words, join_words
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.special import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 
@@ -153,7 +153,7 @@ def test_nothing_to_learn_from_is_a_data_error(kind, texts):
 
 TRAIN_AGAIN = """
 import json, sys
-from attnfocus.data.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 texts = json.load(sys.stdin)
 for kind in ("word", "character", "bpe", "unigram"):
     for size in (150, 400):

@@ -30,7 +30,7 @@ def _around(owner: Any, name: str, change: Callable[[Change], Change]) -> None:
 
 def disk_full() -> None:
     """During the saves of these numbers no file can grow over 20,000 bytes: the write itself fails."""
-    from attnfocus.training.store import CheckpointStore
+    from attnfocus.training.checkpoints.store import CheckpointStore
 
     numbers, count = _at(), 0
 
@@ -54,8 +54,8 @@ def disk_full() -> None:
 
 def disk_full_from_the_last_save_on() -> None:
     """From the save of this number on no file can grow over 20,000 bytes, and summary.json not at all."""
-    from attnfocus.report import summary
-    from attnfocus.training.store import CheckpointStore
+    from attnfocus import files
+    from attnfocus.training.checkpoints.store import CheckpointStore
 
     (number,), count = _at(), 0
 
@@ -68,7 +68,7 @@ def disk_full_from_the_last_save_on() -> None:
             count += 1
             if count == number:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-                summary.replace_file = full
+                files.replace_file = full
             return save(*args, **options)
 
         return limited
@@ -80,7 +80,7 @@ def disk_full_for_loggers() -> None:
     """metrics.jsonl and the event file lie on a device that is always full."""
     import io
 
-    from attnfocus.report import event_file, metrics_file
+    from attnfocus.tracking import event_file, metrics_file
 
     class Full(io.FileIO):
         def __init__(self, path: Any, mode: str) -> None:
@@ -200,7 +200,7 @@ def _in_worker(act: Callable[[], Any]) -> None:
     """`act` in a loader worker, when it makes the batch of this number of an epoch."""
     from torch.utils.data import get_worker_info
 
-    from attnfocus.commands.batching import Batches
+    from attnfocus.data.epochs import Batches
 
     (number,) = _at()
 
@@ -237,7 +237,7 @@ def other_data() -> None:
     """The rows of this process have other fingerprints."""
     from dataclasses import replace
 
-    from attnfocus.commands import run
+    from attnfocus.runs import run
 
     _around(run, "prepare", lambda read: lambda *given, **more: replace(read(*given, **more), fingerprints={}))
 
@@ -247,14 +247,14 @@ def other_data() -> None:
 
 def same_second() -> None:
     """The wall clock, as far as folders are named by it, stands still."""
-    from attnfocus.commands import rundir
+    from attnfocus.runs import folder
 
     class Stopped(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> "Stopped":
             return cls(2026, 1, 2, 3, 4, 5)
 
-    rundir.datetime = Stopped  # type: ignore[misc]
+    folder.datetime = Stopped  # type: ignore[misc]
 
 
 def clock_set_back() -> None:
@@ -271,7 +271,7 @@ def clock_set_back() -> None:
 
 def publisher_elsewhere() -> None:
     """Published files are at FAULT_URL, and are asked for once."""
-    from attnfocus.data import download
+    from attnfocus.data.reading import download
 
     url = os.environ["FAULT_URL"]
 
@@ -287,6 +287,6 @@ def publisher_elsewhere() -> None:
 
 def other_order_of_data() -> None:
     """Epochs come in another order than the seed says."""
-    from attnfocus.commands.batching import Epochs
+    from attnfocus.data.epochs import Epochs
 
     _around(Epochs, "__call__", lambda make: lambda self, epoch: make(self, epoch + 1))

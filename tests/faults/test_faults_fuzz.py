@@ -54,7 +54,7 @@ def _quick_and_without_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise AssertionError("accepted")
 
     monkeypatch.setattr(CommandLine, "compose", compose)
-    monkeypatch.setattr("attnfocus.commands.train.prepare_data", accepted)
+    monkeypatch.setattr("attnfocus.commands.train.command.prepare_data", accepted)
     before = dict(os.environ)
     yield
     os.environ.clear()

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from attnfocus.commands.rundir import CONFIG_FILE, save_config
 from attnfocus.config.read import load_yaml
 from attnfocus.events import Best, Evaluated, Progress, TrainingStarted
-from attnfocus.report.metrics_file import MetricsFile
-from attnfocus.report.tensorboard import TensorBoard
+from attnfocus.runs.folder import CONFIG_FILE, save_config
+from attnfocus.tracking.metrics_file import MetricsFile
+from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import CheckpointStore
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -152,8 +152,8 @@ def test_our_own_command_is_accepted(tmp_path):
     from ours import Attnfocus
     from toolkit import Job
 
-    from attnfocus.commands.assembly import check_train
     from attnfocus.config.overrides import CommandLine
+    from attnfocus.runs.assembly import check_train
 
     job = Job(corpus_of(tmp_path), "rnn", Path(sys.executable), tmp_path, 906, 10)
     chosen = [str(word) for word in Attnfocus().train(job).words[4:]]

@@ -9,10 +9,10 @@ from omegaconf import OmegaConf
 from tests_support import TINY_DATES, Command, only_run, summary_of
 
 from attnfocus import redaction
-from attnfocus.commands.resume import resumed_values
-from attnfocus.commands.rundir import saved_config
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError
+from attnfocus.runs.folder import saved_config
+from attnfocus.runs.resume import resumed_values
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ GROUPS = {
     ),
     "a file written by our own code": (
         "dataset/evil.yaml",
-        {"_target_": "attnfocus.report.summary.write_json_atomically", "path": MARK, "content": {}},
+        {"_target_": "attnfocus.files.write_json_atomically", "path": MARK, "content": {}},
     ),
     "our own command": ("dataset/evil.yaml", {"_target_": "attnfocus.__main__.main"}),
     "a callback of Hydra": (
@@ -96,7 +96,7 @@ def test_a_hostile_choice_of_a_sweep_builds_nothing(attnfocus: Command, tmp_path
     "arguments",
     [
         ["optimizer._target_=os.system"],
-        ["model._target_=attnfocus.data.download.fetch"],
+        ["model._target_=attnfocus.data.reading.download.fetch"],
         ["+hydra.callbacks.x._target_=os.system"],
         ["hydra.launcher._target_=os.system"],
         ["hydra.searchpath=[file:///tmp]"],
@@ -116,7 +116,7 @@ def test_a_hostile_command_line_builds_nothing(
 def test_a_hostile_run_directory_builds_nothing(key: str, command: Callable[..., int], copy: Path) -> None:
     path = copy / "config.yaml"
     values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    values[key]["_target_"] = "attnfocus.report.summary.replace_file"
+    values[key]["_target_"] = "attnfocus.files.replace_file"
     values["trust"] = ["attnfocus"]  # a run directory cannot trust itself
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     before = sorted(copy.rglob("*"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests_support import Command, assert_polite
 
-from attnfocus.config.bounds import MAX_BYTES, check_interpolations, read_yaml
+from attnfocus.config.yaml_files import MAX_BYTES, check_interpolations, read_yaml
 from attnfocus.errors import ConfigError
 
 SECONDS = 1.0

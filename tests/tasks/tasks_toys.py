@@ -15,7 +15,7 @@ from attnfocus.config.targets import make_factory
 from attnfocus.data.batches import Batch, collate
 from attnfocus.data.codec import TextLabelCodec, TextPairCodec, VectorLabelCodec
 from attnfocus.data.rows import Row
-from attnfocus.data.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PAIRS = (

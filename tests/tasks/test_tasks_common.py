@@ -22,7 +22,7 @@ from attnfocus.data.batches import collate
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.tasks import TASKS, ClassificationTask, TranslationTask
-from attnfocus.tasks.gather import ExactSums, evaluating, id_order
+from attnfocus.tasks.evaluation import ExactSums, evaluating, id_order
 
 PRESETS = ("additive", "multi_head")
 

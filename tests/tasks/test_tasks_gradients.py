@@ -4,9 +4,9 @@ import pytest
 from presets_support import PRESETS
 from tasks_toys import LABELLED, PAIRS, batches, label_codec, pair_codec, rows
 
-from attnfocus.commands.assembly import check_train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
+from attnfocus.runs.assembly import check_train
 
 MODELS = ("seq2seq", "transformer_seq2seq", "transformer", "rnn_classifier", "pooling_classifier")
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from tasks_toys import CLASSIFIERS, LABELLED, PAIRS, batches, classifier, label_codec, pair_codec, rows, seq2seq
 
-from attnfocus.commands.assembly import check_train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
+from attnfocus.runs.assembly import check_train
 from attnfocus.special import PAD
 from attnfocus.tasks import ClassificationTask, Evaluation, TranslationTask
 from attnfocus.training import CheckpointStore, ConstantSchedule, TrainerOptions, adam, fit, seed_everything

@@ -11,7 +11,7 @@ from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.special import EOS, PAD
 from attnfocus.tasks import TranslationTask
-from attnfocus.tasks.text_metrics import _bleu_tokenizer
+from attnfocus.tasks.measures.text import _bleu_tokenizer
 from attnfocus.tasks.translation import _perplexity
 
 

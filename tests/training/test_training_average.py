@@ -9,7 +9,7 @@ from training_toys import Toy, ToyEvaluation, ToyModel, same_tensors
 from attnfocus.errors import CheckpointError
 from attnfocus.events import Progress
 from attnfocus.training import TrainerOptions, adam
-from attnfocus.training.average import mean_weights
+from attnfocus.training.checkpoints.average import mean_weights
 
 OPTIONS = TrainerOptions(max_steps=12, log_every_steps=1, save_every_steps=5, evaluate_every_steps=4, ema_decay=0.8)
 

@@ -14,8 +14,8 @@ from training_toys import ToyModel, same_tensors
 
 from attnfocus.errors import CheckpointError
 from attnfocus.training import CheckpointStore, adam
-from attnfocus.training.checkpoint import FILES, MANIFEST, _seal
-from attnfocus.training.tensors import model_tensors
+from attnfocus.training.checkpoints.checkpoint import FILES, MANIFEST, _seal
+from attnfocus.training.checkpoints.tensors import model_tensors
 
 
 @pytest.fixture

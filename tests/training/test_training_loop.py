@@ -222,7 +222,7 @@ def test_logged_progress_comes_every_n_steps_with_the_mean_over_all_targets(tmp_
 def test_progress_for_the_screen_comes_twice_a_second_and_leaves_logged_means_alone(tmp_path, monkeypatch):
     plain = Toy(tmp_path / "a", TrainerOptions(max_steps=12, log_every_steps=6))
     plain.run()
-    monkeypatch.setattr("attnfocus.training.telling.SCREEN_SECONDS", 0.0)
+    monkeypatch.setattr("attnfocus.training.progress.SCREEN_SECONDS", 0.0)
     lively = Toy(tmp_path / "b", TrainerOptions(max_steps=12, log_every_steps=6))
     lively.run()
     assert len(lively.recorder.of(Progress)) == 12

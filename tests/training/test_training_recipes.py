@@ -13,7 +13,7 @@ from torch import nn
 import attnfocus.training as training
 from attnfocus.errors import ConfigError
 from attnfocus.training import ConstantSchedule, CosineSchedule, InverseSqrtSchedule, PlateauSchedule, TrainerOptions
-from attnfocus.training.uncompiled import uncompiled
+from attnfocus.training.optimizers import uncompiled
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OPTIMIZERS = {"adam", "adamw", "sgd", "adagrad", "rmsprop"}

@@ -77,7 +77,7 @@ def assert_equal_runs(resumed, whole, from_step):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_resumed_run_equals_uninterrupted_run(tmp_path, recipe, monkeypatch):
-    monkeypatch.setattr("attnfocus.training.telling.SCREEN_SECONDS", 0.0)
+    monkeypatch.setattr("attnfocus.training.progress.SCREEN_SECONDS", 0.0)
     whole = toy(tmp_path / "whole", recipe)
     whole_result = whole.run()
     killed(toy(tmp_path / "cut", recipe), 12)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention import paths
-from attnfocus.attention.attention import Attention
+from attnfocus.attention.algebra import Attention
+from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.contract.trial import (
     B,
     outcome,
@@ -24,7 +25,6 @@ from attnfocus.attention.contract.trial import (
     sizes,
     takes,
 )
-from attnfocus.attention.heads import BaseAttention
 
 HALF = (torch.bfloat16, torch.float16)
 # What a result may be off by, as a part of its norm. Half precision keeps 8 and 11 binary digits.

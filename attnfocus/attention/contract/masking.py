@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.contract.trial import B, outcome, padding_mask, promise, random_inputs, require, sizes, takes
-from attnfocus.attention.heads import BaseAttention
 
 
 @promise("padding never changes a result: a padded batch equals its items one by one, outputs and gradients")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from attnfocus.attention.heads import BaseAttention
+from attnfocus.attention.base import BaseAttention
 
 Factory = Callable[..., BaseAttention]  # called with query_dim and key_dim, as a model calls it
 Check = Callable[[Factory], None]

@@ -15,8 +15,8 @@ from attnfocus.attention.paths.choose import choose, why_not
 from attnfocus.attention.paths.chunked import chunked
 from attnfocus.attention.paths.flex import flex
 from attnfocus.attention.paths.plain import mixed, plain
+from attnfocus.attention.paths.protocol import Call, PathChoice, PathName, Work
 from attnfocus.attention.paths.sdpa import sdpa
-from attnfocus.attention.paths.work import Call, PathChoice, PathName, Work
 
 KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {
     "plain": plain,

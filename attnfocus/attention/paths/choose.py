@@ -1,16 +1,13 @@
 """Which path runs: the first of those that can, in the order of their speed."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import torch
 
 from attnfocus.attention.normalizers import Softmax
-from attnfocus.attention.paths.work import Call, PathChoice, PathName
+from attnfocus.attention.paths.factors import Algebra
+from attnfocus.attention.paths.protocol import Call, PathChoice, PathName
 from attnfocus.attention.patterns import FullPattern
-
-if TYPE_CHECKING:
-    from attnfocus.attention.attention import Attention
 
 # Weights (all leading dims, heads, queries, keys) above which they are not held: 256 MiB in float32.
 MAX_WEIGHTS = 2**26
@@ -23,7 +20,7 @@ FLEX_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 FLEX_MIN_SIZE = 16  # numbers in a query or value of a head: the least that a GPU's matrix units multiply
 
 
-def choose(attention: "Attention", call: Call) -> PathChoice:
+def choose(attention: Algebra, call: Call) -> PathChoice:
     """The path for a call. It does not look at the data, so it can be told before the first batch.
 
     Raises:
@@ -54,7 +51,7 @@ def choose(attention: "Attention", call: Call) -> PathChoice:
     return PathChoice("plain", reason)
 
 
-def why_not(attention: "Attention", path: PathName, call: Call | None = None) -> str | None:
+def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str | None:
     """Why a path cannot compute this attention, or None.
 
     Args:
@@ -77,7 +74,7 @@ def why_not(attention: "Attention", path: PathName, call: Call | None = None) ->
     return _why_not_flex(attention, call) if path == "flex" else None
 
 
-def _why_not_flex(attention: "Attention", call: Call | None) -> str | None:
+def _why_not_flex(attention: Algebra, call: Call | None) -> str | None:
     if attention.position.bias_needs_query:
         return f"the bias of {type(attention.position).__name__} depends on the query, FlexAttention's on offsets alone"
     if attention.dropout_now > 0:
@@ -97,11 +94,11 @@ def _why_not_flex(attention: "Attention", call: Call | None) -> str | None:
     return None
 
 
-def _one_by_one(attention: "Attention") -> str:
+def _one_by_one(attention: Algebra) -> str:
     return f"{type(attention).__name__} takes its queries one by one, as each looks at the weights before it"
 
 
-def _is_dense(attention: "Attention", call: Call) -> bool:
+def _is_dense(attention: Algebra, call: Call) -> bool:
     """True where scaled_dot_product_attention would get a mask or bias with a number for each query and key."""
     if (call.num_queries or 0) * (call.num_keys or 0) < FLEX_FROM:
         return False
@@ -111,11 +108,11 @@ def _is_dense(attention: "Attention", call: Call) -> bool:
     return not fused and not isinstance(attention.pattern, FullPattern)
 
 
-def _dense_part(attention: "Attention") -> str:
+def _dense_part(attention: Algebra) -> str:
     return f"what {type(attention.position if attention.position.has_bias else attention.pattern).__name__} says"
 
 
-def _blocks(attention: "Attention", call: Call) -> tuple[int, int] | None:
+def _blocks(attention: Algebra, call: Call) -> tuple[int, int] | None:
     """How many blocks of keys a block of queries looks into, and how many there are; None: it does not go by blocks."""
     size = attention.pattern.block_size
     if size is None or call.num_queries is None or call.num_queries != call.num_keys:

@@ -4,8 +4,6 @@ Shapes: ... leading dims, H heads, Q queries, K keys, N blocks, b positions in a
 d, dv sizes. Masks are bool, True = may attend.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,18 +12,16 @@ from torch.utils.checkpoint import checkpoint
 from attnfocus.attention import masks
 from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.choose import why_not
+from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.plain import mixed
+from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.paths.sdpa import fused
-from attnfocus.attention.paths.work import Work
-
-if TYPE_CHECKING:
-    from attnfocus.attention.attention import Attention
 
 # Weights of one chunk: 16 MiB in float32.
 CHUNK = 2**22
 
 
-def chunked(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
+def chunked(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights."""
     size, num_keys = attention.pattern.block_size, work.keys.shape[-2]
     if size is not None and 0 < work.query.shape[-2] == num_keys:
@@ -35,7 +31,7 @@ def chunked(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor,
     return _in_turn(attention, work, dropout), None
 
 
-def _in_turn(attention: "Attention", work: Work, dropout: float) -> Tensor:
+def _in_turn(attention: Algebra, work: Work, dropout: float) -> Tensor:
     """Some queries after the others over all keys; the backward pass makes their weights again."""
     query, keys, values, mask = work
     places = Places.of(query.shape[-2], keys.shape[-2], query.device)
@@ -53,7 +49,7 @@ def _in_turn(attention: "Attention", work: Work, dropout: float) -> Tensor:
     return torch.cat(contexts, dim=-2)
 
 
-def _by_blocks(attention: "Attention", work: Work, table: Tensor, dropout: float) -> Tensor:
+def _by_blocks(attention: Algebra, work: Work, table: Tensor, dropout: float) -> Tensor:
     """Every block of queries over the blocks of keys in its row of the table (N, blocks), all at once.
 
     The global keys stand before the blocks, once, and the global queries look at all keys by themselves.
@@ -85,7 +81,7 @@ def _by_blocks(attention: "Attention", work: Work, table: Tensor, dropout: float
     return torch.cat((first, context[..., num_global:, :]), dim=-2)
 
 
-def _attended(attention: "Attention", work: Work, places: Places, dropout: float) -> Tensor:
+def _attended(attention: Algebra, work: Work, places: Places, dropout: float) -> Tensor:
     """Context (..., H, Q, dv), by the fused kernel where it can."""
     if why_not(attention, "sdpa") is None:
         return fused(attention, work, places, dropout)

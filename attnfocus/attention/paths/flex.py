@@ -7,24 +7,23 @@ attend.
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
+from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.plain import plain
-from attnfocus.attention.paths.work import Work, leading_dims
-
-if TYPE_CHECKING:
-    from attnfocus.attention.attention import Attention
+from attnfocus.attention.paths.protocol import Work
 
 # (batch, head, query, key), each a tensor without dims -> whether this query may attend to this key.
 Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def flex(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
+def flex(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights. Off a GPU it is not compiled, and no faster than the plain path.
 
     Blocks of keys that no query of a block may attend are left out, and no bias of the size (H, Q, K) is made. What
@@ -91,7 +90,7 @@ def _rule(allowed: Tensor | None, mask: Tensor | None) -> tuple[Rule | None, tup
     return rule, (batches, heads)
 
 
-def _bias(attention: "Attention", query: Tensor, places: Places) -> Callable[..., Tensor] | None:
+def _bias(attention: Algebra, query: Tensor, places: Places) -> Callable[..., Tensor] | None:
     """Adds the position's bias, from a table (H, K + Q - 1) over all offsets that occur."""
     if not attention.position.has_bias:
         return None

@@ -1,19 +1,15 @@
 """The plain path. Shapes: ... leading dims, H heads, Q queries, K keys, dv size of a value."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.memory import Places
-from attnfocus.attention.paths.work import Work
-
-if TYPE_CHECKING:
-    from attnfocus.attention.attention import Attention
+from attnfocus.attention.paths.factors import Algebra
+from attnfocus.attention.paths.protocol import Work
 
 
-def plain(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, Tensor]:
+def plain(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, Tensor]:
     """Context (..., H, Q, dv), and weights (..., H, Q, K) before dropout."""
     query, keys, values, mask = work
     places = Places.of(query.shape[-2], keys.shape[-2], query.device)

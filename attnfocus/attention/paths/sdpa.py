@@ -5,25 +5,23 @@ Shapes: ... leading dims, H heads, Q queries, K keys, d, dv sizes. Masks are boo
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from attnfocus.attention import masks
+from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
-from attnfocus.attention.paths.work import Work, leading_dims
+from attnfocus.attention.paths.factors import Algebra
+from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.patterns import FullPattern
-
-if TYPE_CHECKING:
-    from attnfocus.attention.attention import Attention
 
 # Kernels on CUDA have no place for more items in one call (pytorch issue 142228); blocks of many items can be more.
 MAX_BATCH = 2**16 - 1
 
 
-def sdpa(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, None]:
+def sdpa(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights."""
     num_queries, num_keys = work.query.shape[-2], work.keys.shape[-2]
     if not attention.position.has_bias:  # then what nobody asks for, the places, need not be made
@@ -38,7 +36,7 @@ def sdpa(attention: "Attention", work: Work, dropout: float) -> tuple[Tensor, No
     return fused(attention, work, Places.of(num_queries, num_keys, work.query.device), dropout), None
 
 
-def fused(attention: "Attention", work: Work, places: Places, dropout: float) -> Tensor:
+def fused(attention: Algebra, work: Work, places: Places, dropout: float) -> Tensor:
     """What `Attention.weigh` and the product with the values give, for queries and keys that stand anywhere."""
     bias = attention.position.bias(work.query, places.offsets) if attention.position.has_bias else None
     allowed = attention.pattern.allows(places)
@@ -46,7 +44,7 @@ def fused(attention: "Attention", work: Work, places: Places, dropout: float) ->
     return _masked(attention, work._replace(mask=mask), bias, dropout)
 
 
-def _masked(attention: "Attention", work: Work, bias: Tensor | None, dropout: float) -> Tensor:
+def _masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float) -> Tensor:
     """The kernel for a mask that says all, and a bias, broadcastable to (..., H, Q, K).
 
     What a kernel does with a row that has nothing to attend is its own affair (some give NaN), so such a row is let see
@@ -65,9 +63,7 @@ def _masked(attention: "Attention", work: Work, bias: Tensor | None, dropout: fl
     return context * has_any.to(context.dtype) if has_empty else context
 
 
-def _call(
-    attention: "Attention", work: Work, added: Tensor | None, dropout: float, *, is_causal: bool = False
-) -> Tensor:
+def _call(attention: Algebra, work: Work, added: Tensor | None, dropout: float, *, is_causal: bool = False) -> Tensor:
     """The kernel for any leading dims; `added` is a mask, or a bias with -inf inside."""
     query, scale = attention.score.prepare_query(work.query), attention.score.kernel_scale
     if added is not None and added.dtype != torch.bool:

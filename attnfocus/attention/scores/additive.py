@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from attnfocus.attention.paths.work import leading_dims
+from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import PositiveInt
 

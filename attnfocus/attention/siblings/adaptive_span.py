@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
-from attnfocus.attention.attention import Attention
+from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Places
 from attnfocus.limits import PositiveFloat, PositiveInt
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention import paths
-from attnfocus.attention.attention import Attention
+from attnfocus.attention.algebra import Attention
 from attnfocus.attention.normalizers.base import exact
 from attnfocus.limits import Probability
 

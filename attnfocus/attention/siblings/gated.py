@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from attnfocus.attention.attention import Attention
+from attnfocus.attention.algebra import Attention
 from attnfocus.attention.projections import linear
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attnfocus.attention import masks, paths
-from attnfocus.attention.heads import BaseAttention
+from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.memory import Places
 from attnfocus.attention.normalizers.base import exact
 from attnfocus.attention.patterns import CausalPattern, FullPattern, PatternFactory

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
-from attnfocus.attention.attention import Attention
+from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Memory
 from attnfocus.attention.patterns import FullPattern
 from attnfocus.attention.positions import NoPosition

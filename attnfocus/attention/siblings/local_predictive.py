@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
-from attnfocus.attention.attention import Attention
+from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import History, Places
 from attnfocus.attention.normalizers.base import exact
 from attnfocus.attention.patterns import FullPattern

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from attnfocus.attention import fits, masks, paths
-from attnfocus.attention.attention import Attention
+from attnfocus.attention import combinations, masks, paths
+from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Memory, Places
 from attnfocus.attention.patterns import FullPattern, Pattern
 from attnfocus.limits import PositiveInt
@@ -78,7 +78,7 @@ class TransformerXLAttention(Attention):
             )
         self.segment_length: int = segment_length
         self.pattern: SegmentPattern = SegmentPattern(length=segment_length)
-        fits.check(self)
+        combinations.check(self)
 
     @property
     def has_own_weights(self) -> bool:

@@ -1,0 +1,197 @@
+"""The frame that joins a score, a normalizer, a pattern and a position into one attention.
+
+Shapes: ... leading dims (the batch), H heads, Q queries, K keys, Dq, Dk, Dv sizes of a query, key and value, d size of
+one head. Masks are bool, True = may attend.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnfocus.attention import combinations, hypotheses, masks, paths
+from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.memory import History, Memory, Places
+from attnfocus.attention.normalizers import NormalizerFactory, Softmax
+from attnfocus.attention.patterns import FullPattern, PatternFactory
+from attnfocus.attention.positions import NoPosition, PositionFactory
+from attnfocus.attention.scores import ScoreFactory
+
+
+class Attention(BaseAttention):
+    """context_i = sum_j weight_ij value_j,  weight_i = normalizer(score(query_i, key_j) + bias_ij, over allowed j)
+
+    One head works on the vectors as they are (Bahdanau et al. 2015, arXiv:1409.0473; Luong et al. 2015,
+    arXiv:1508.04025). With `projections`, H heads attend in parallel (Vaswani et al. 2017, sec. 3.2.2,
+    arXiv:1706.03762): head_h = attention(W_q query, W_k keys, W_v values) with Dq / H numbers per head, and
+    context = W_o [head_1; ...; head_H]. W_q, W_k and W_v have biases, W_o has none: the bias of W_v passes through
+    weights that sum to 1 and does the same work, and a row with nothing to attend stays exactly 0.
+
+    What holds for every combination: masked positions have weight and gradient exactly 0; a row with nothing to
+    attend gives 0, forward and backward; with the mask given to `prepare` or `forward`, NaN or infinity in padded
+    keys and values (positions which no query may attend) never reaches a result or a gradient.
+
+    Cost: that of the score, plus O(Q K Dv); less where the pattern goes by blocks. `chosen_path` tells which way a
+    call runs, and why.
+
+    Args:
+        score: makes the score: a class such as `AdditiveScore`, or a `functools.partial` of one.
+        normalizer: makes the normalizer.
+        pattern: makes the pattern.
+        position: makes the position.
+        path: how to compute: see `paths`. auto takes the fastest that can.
+        query_dim, key_dim, value_dim, and the rest: as in `BaseAttention`.
+
+    Raises:
+        ValueError: options that do not fit together, or sizes that the score cannot work with.
+    """
+
+    def __init__(
+        self,
+        *sizes: Any,
+        score: ScoreFactory,
+        normalizer: NormalizerFactory = Softmax,
+        pattern: PatternFactory = FullPattern,
+        position: PositionFactory = NoPosition,
+        path: paths.PathName = "auto",
+        **options: Any,
+    ) -> None:
+        super().__init__(*sizes, **options)
+        query_dim, key_dim, maps = self._sizes_of_maps()
+        self.score = score(query_dim=query_dim, key_dim=key_dim, num_heads=maps)
+        self.normalizer = normalizer(num_heads=maps)
+        self.pattern = pattern()
+        self.position = position(num_heads=maps, head_dim=query_dim)
+        self.wanted_path = path
+        combinations.check(self)
+
+    def _sizes_of_maps(self) -> tuple[int, int, int]:
+        """Sizes of a query and a key, and the number of the maps that score, normalizer and position make."""
+        return self.query_head_dim, self.key_head_dim, self.num_heads
+
+    @property
+    def same_sequence_only(self) -> bool:
+        return self.pattern.same_sequence_only or self.position.same_sequence_only
+
+    @property
+    def sees_everything(self) -> bool:
+        return not self.pattern.same_sequence_only
+
+    @property
+    def max_length(self) -> int | None:
+        return self.position.max_length
+
+    @property
+    def uses_history(self) -> bool:
+        return self.history_factor is not None
+
+    @property
+    def history_factor(self) -> str | None:
+        """Name of the score or normalizer that follows a decoder's steps, if one does."""
+        if self.score.uses_history:
+            return type(self.score).__name__
+        return type(self.normalizer).__name__ if self.normalizer.uses_history else None
+
+    @property
+    def weights_are_distributions(self) -> bool:
+        return self.normalizer.sums_to_one
+
+    @property
+    def weights_can_be_replaced(self) -> bool:
+        return type(self).mix is Attention.mix  # else its maps are not what it returns as weights
+
+    @property
+    def has_own_weights(self) -> bool:
+        """True where a subclass weighs in a way that no fused kernel knows."""
+        return type(self).weigh is not Attention.weigh
+
+    def chosen_path(self, call: paths.Call | None = None) -> paths.PathChoice:
+        """Which way a call runs, and why."""
+        return paths.choose(self, paths.Call() if call is None else call)
+
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        keys = self.position.place_keys(keys, first_position)
+        if self.score.keys_differ_by_head:
+            keys = self._for_each_head(keys)
+        return self.score.prepare_keys(keys), values
+
+    def mix(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        query = self.position.place_queries(query, keys.shape[-2] - query.shape[-2])
+        weights: Tensor | None
+        if self.uses_history:
+            context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
+            return context, weights if need_weights else None
+        work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask)
+        return self.run_path(work, need_weights)
+
+    def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
+        needs_them = need_weights or self.replacement is not None
+        choice = self.noted(self.chosen_path(paths.Call.of(work, needs_them)))
+        context, weights = paths.KERNELS[choice.name](self, work, self.dropout_now)
+        return context, weights if need_weights else None
+
+    def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
+        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part.
+
+        Args:
+            query: (..., H, Q, d), out of `Position.place_queries`.
+            keys: (..., H, K, any size), out of `prepare_heads`.
+            mask: broadcastable to (..., H, Q, K), without what the pattern forbids.
+            places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
+        """
+        scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
+        return self.normalizer(scores, mask)
+
+    def masked_scores(
+        self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
+    ) -> tuple[Tensor, Tensor | None]:
+        """Scores (..., H, Q, K) with what the position adds, and the mask with what the pattern forbids."""
+        bias = self.position.bias(query, places.offsets) if self.position.has_bias else None
+        scores = scores if bias is None else scores + bias
+        allowed = self.pattern.allows(places)
+        mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
+        return scores, self.pattern.narrow(scores, mask)
+
+    def start(self, memory: Memory) -> History | None:
+        return self._first(memory.keys, memory.values) if self.uses_history else None
+
+    def advance(
+        self, query: Tensor, memory: Memory, history: History | None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, History | None]:
+        if history is None:
+            return super().advance(query, memory, None, need_weights)
+        memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
+        keys, values, mask = self._attended(memory, None)
+        context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
+        return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
+
+    def _first(self, keys: Tensor, values: Tensor) -> History:
+        dtype = torch.promote_types(values.dtype, torch.float32)  # sums over many steps would lose small weights
+        zeros = values.new_zeros(*keys.shape[:-3], self.num_heads, 1, keys.shape[-2], dtype=dtype)
+        return History(self.normalizer.first_weights(zeros), zeros)
+
+    def _step_by_step(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, history: History
+    ) -> tuple[Tensor, Tensor, History]:
+        keys, values = self._for_each_head(keys), self._for_each_head(values)
+        contexts, maps = [], []
+        for index, step in enumerate(query.split(1, dim=-2)):  # (..., H, 1, d)
+            of_step = mask if mask is None or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
+            weights = self.used(self.step_weights(step, keys, of_step, history))
+            contexts.append(paths.mixed(weights, values, self.dropout_now))
+            history = history.after(weights)
+            maps.append(weights)
+        return torch.cat(contexts, dim=-2), torch.cat(maps, dim=-2), history
+
+    def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
+        """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
+        scores = self.score.step(query, keys, history)
+        return self.normalizer.step(scores, mask, history)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

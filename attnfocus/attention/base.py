@@ -1,0 +1,299 @@
+"""What every attention has in common: heads, projections, masks, and the work that depends on the keys alone.
+
+Shapes: ... leading dims (the batch), H heads, G key heads, Q queries, K keys, Dq, Dk, Dv sizes of a query, key and
+value, d size of one head. Masks are bool, True = may attend.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from attnfocus.attention import hypotheses, masks
+from attnfocus.attention.memory import GrowingMemory, History, Memory
+from attnfocus.attention.paths.protocol import Call, PathChoice
+from attnfocus.attention.projections import linear
+from attnfocus.limits import PositiveInt, Probability
+
+Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
+
+
+class BaseAttention(nn.Module):
+    """Heads and projections around `mix`, which a subclass gives; see `Attention` for the algebra.
+
+    Args:
+        query_dim: Dq.
+        key_dim: Dk.
+        value_dim: Dv. None: the values are the keys.
+        num_heads: H. None: `suggested_heads`.
+        num_key_heads: G, heads of keys and values, each shared by H / G query heads: 1 is multi-query (Shazeer 2019,
+            arXiv:1911.02150), more is grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245). None: H.
+        projections: whether queries, keys and values are projected. None: if the model suggests it, or H > 1.
+        dropout: rate at which weights are dropped in training.
+        suggested_heads: what the model takes for H if `num_heads` is None. Given by the model, not by a config.
+        suggested_projections: what the model takes for `projections`. Given by the model, not by a config.
+        output_dim: size of the context with projections. None: Dq. Given by the model, not by a config.
+
+    Attributes:
+        output_dim: size of the context: as above with projections, Dv without.
+        num_heads: H.
+        replacement: what is put in the place of the weights; None, save in `replaced_weights`.
+        trained_path: how the last call in training computed; None before it, or where there is no choice.
+
+    Raises:
+        ValueError: options that do not fit together.
+    """
+
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        num_heads: PositiveInt | None = None,
+        num_key_heads: PositiveInt | None = None,
+        projections: bool | None = None,
+        dropout: Probability = 0.0,
+        suggested_heads: int = 1,
+        suggested_projections: bool = False,
+        output_dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.trained_path: PathChoice | None = None
+        self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
+        self.num_heads = suggested_heads if num_heads is None else num_heads
+        self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
+        if self.num_heads % self.num_key_heads:
+            raise ValueError(_does_not_divide("num_key_heads", self.num_key_heads, "num_heads", self.num_heads))
+        self.has_projections = suggested_projections or self.num_heads > 1 if projections is None else projections
+        self.dropout = dropout
+        value_dim = key_dim if value_dim is None else value_dim
+        if not self.has_projections:
+            _require_one_plain_head(self.num_heads, value_dim, output_dim)
+            self.output_dim, self.query_head_dim, self.key_head_dim = value_dim, query_dim, key_dim
+            return
+        if query_dim % self.num_heads:
+            raise ValueError(_does_not_divide("num_heads", self.num_heads, "the query size", query_dim))
+        self.output_dim = query_dim if output_dim is None else output_dim
+        self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
+        memory_dim = self.num_key_heads * self.key_head_dim
+        self.query_projection = linear(query_dim, query_dim)
+        self.key_projection = linear(key_dim, memory_dim)
+        self.value_projection = linear(value_dim, memory_dim)
+        self.output_projection = linear(query_dim, self.output_dim, bias=False)
+
+    # What a subclass says of itself.
+
+    @property
+    def same_sequence_only(self) -> bool:
+        """True where queries and keys must be one sequence (self-attention)."""
+        return False
+
+    @property
+    def sees_everything(self) -> bool:
+        """True where every query may look at every key."""
+        return True
+
+    @property
+    def uses_history(self) -> bool:
+        """True where a query depends on where the one before it looked: for decoders, never for encoders."""
+        return False
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest sequence of keys that it can take; None: any."""
+        return None
+
+    @property
+    def decoders_only(self) -> bool:
+        """True where the queries must be the steps of a decoder."""
+        return self.uses_history
+
+    @property
+    def weights_are_distributions(self) -> bool:
+        """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
+        return True
+
+    @property
+    def weights_can_be_replaced(self) -> bool:
+        """True where the context is made of the weights, head by head, so that others could stand in their place."""
+        return False
+
+    def used(self, weights: Tensor) -> Tensor:
+        """The weights (..., H, Q, K) that the context is made of: those given, save in `replaced_weights`."""
+        return weights if self.replacement is None else self.replacement(weights)
+
+    def chosen_path(self, call: Call | None = None) -> PathChoice:
+        """Which way a call runs, and why."""
+        return PathChoice("plain", f"{type(self).__name__} knows one way to compute")
+
+    @property
+    def dropout_now(self) -> float:
+        """The rate at which weights are dropped as things are: 0 in evaluation."""
+        return self.dropout if self.training else 0.0
+
+    def noted(self, choice: PathChoice) -> PathChoice:
+        """The choice for a call that now runs, kept in `trained_path` for whoever wants to tell it."""
+        if self.training:
+            self.trained_path = choice
+        return choice
+
+    def prepare_heads(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """What can be done to projected keys and values (..., G, K, d) once per sentence.
+
+        mask and first_position are those of `prepare`, the mask with the axis of the heads; padded keys and values are
+        not cleared any more.
+        """
+        return keys, values
+
+    def mix(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """query (..., H, Q, d), keys and values out of `prepare_heads`, mask broadcastable to (..., H, Q, K).
+
+        Returns the context (..., H, Q, dv), and weights (..., H, Q, K) before dropout if they are asked for.
+        """
+        raise NotImplementedError
+
+    def finish_heads(self, context: Tensor, query: Tensor) -> Tensor:
+        """What happens to the heads' context (..., H, Q, dv) before they are merged. query (..., Q, Dq): as it came."""
+        return context
+
+    # What a model calls.
+
+    def prepare(
+        self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None, first_position: int = 0
+    ) -> Memory:
+        """The part of the work that depends on the keys alone, to be done once per sentence.
+
+        Args:
+            keys: (..., K, Dk).
+            values: (..., K, Dv). None: the keys.
+            mask: as in `attend`; for padding (batch, 1, K). Given here it holds for every `attend` with this memory,
+                and padded keys and values may hold anything, NaN included, without a trace in any gradient.
+            first_position: where the first of these keys stands in its sequence.
+        """
+        if mask is not None:
+            masks.check(mask)
+            keys = masks.cleared(keys, mask)
+            values = None if values is None else masks.cleared(values, mask)
+        values = keys if values is None else values
+        if self.has_projections:
+            keys, values = self.key_projection(keys), self.value_projection(values)
+        of_heads = None if mask is None else masks.with_head_axis(mask)
+        keys, values = _split(keys, self.num_key_heads), _split(values, self.num_key_heads)
+        return Memory(*self.prepare_heads(keys, values, of_heads, first_position), mask)
+
+    def extend(self, so_far: GrowingMemory, keys: Tensor) -> GrowingMemory:
+        """The memory of a sequence with its next positions: keys (N, n, Dk). Nothing of it is computed again.
+
+        A causal attention gives the queries (N, n, Dq) of these positions the same, over the new memory, as those of
+        the whole sequence get at once.
+        """
+        return so_far.append(self.prepare(keys, first_position=so_far.length))
+
+    def attend(
+        self, query: Tensor, memory: Memory, mask: Tensor | None = None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attends to what `prepare` made.
+
+        Args:
+            query: (..., Q, Dq).
+            memory: out of `prepare`.
+            mask: bool, broadcastable to (..., Q, K). It narrows the mask of the memory, if there is one.
+            need_weights: also return the weights; takes the plain path.
+
+        Returns:
+            context (..., Q, output_dim), and weights (..., H, Q, K) before dropout, or None if not asked for.
+        """
+        keys, values, mask = self._attended(memory, mask)
+        context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
+        return self._merge_heads(self.finish_heads(context, query)), weights
+
+    def start(self, memory: Memory) -> History | None:
+        """The history before the first step of a decoder; None for an attention that needs none."""
+        return None
+
+    def advance(
+        self, query: Tensor, memory: Memory, history: History | None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, History | None]:
+        """`attend` for decoders: the queries (..., Q, Dq) are steps that follow on those which made the history.
+
+        There may be k rows of queries for each of the memory, side by side, as the hypotheses of a beam are:
+        (N k, Q, Dq) for N rows. Nothing of the memory is copied, unless there is a history.
+
+        Returns context and weights as `attend` does, and the history after the last query.
+        """
+        count = hypotheses.per_row(query, memory)
+        context, weights = self.attend(hypotheses.as_queries(query, count), memory, None, need_weights)
+        return *hypotheses.as_rows(context, weights, count), history
+
+    def forward(
+        self,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor | None = None,
+        mask: Tensor | None = None,
+        need_weights: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """`prepare` and `attend` in one: query (..., Q, Dq), keys (..., K, Dk), values (..., K, Dv) or None.
+
+        mask is bool and broadcastable to (..., Q, K). Returns as `attend` does.
+        """
+        return self.attend(query, self.prepare(keys, values, mask), None, need_weights)
+
+    # Between the two.
+
+    def _attended(self, memory: Memory, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Keys, values, and both masks in one with the axis of the heads."""
+        keys, values, known = memory
+        if mask is not None:
+            masks.check(mask)
+            mask = masks.with_head_axis(mask)
+            if known is None:
+                keys, values = masks.cleared(keys, mask), masks.cleared(values, mask)
+        return keys, values, mask if known is None else masks.both(masks.with_head_axis(known), mask)
+
+    def _query_heads(self, query: Tensor) -> Tensor:
+        return _split(self.query_projection(query) if self.has_projections else query, self.num_heads)
+
+    def _merge_heads(self, context: Tensor) -> Tensor:
+        """(..., H, Q, d) -> (..., Q, output_dim)."""
+        merged = context.squeeze(-3) if self.num_heads == 1 else context.transpose(-2, -3).flatten(-2)
+        return self.output_projection(merged) if self.has_projections else merged
+
+    def _for_each_head(self, keys_or_values: Tensor) -> Tensor:
+        """(..., G, K, d) -> (..., H, K, d): query heads that follow each other share one key head."""
+        if keys_or_values.shape[-3] == self.num_heads:
+            return keys_or_values
+        return keys_or_values.repeat_interleave(self.num_heads // keys_or_values.shape[-3], dim=-3)
+
+    def extra_repr(self) -> str:
+        shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"
+        return f"num_heads={self.num_heads}{shared}, dropout={self.dropout}"
+
+
+def _split(vectors: Tensor, heads: int) -> Tensor:
+    """(..., N, heads d) -> (..., heads, N, d)."""
+    if heads == 1:
+        return vectors.unsqueeze(-3)
+    return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
+
+
+def _does_not_divide(name: str, given: int, whole_name: str, whole: int) -> str:
+    works = ", ".join(str(number) for number in range(1, whole + 1) if whole % number == 0)
+    return f"{name} {given} does not divide {whole_name} {whole}; these do: {works}."
+
+
+def _require_one_plain_head(num_heads: int, value_dim: int, output_dim: int | None) -> None:
+    if num_heads != 1:
+        raise ValueError(
+            f"projections=false leaves no way to split vectors into num_heads {num_heads}: "
+            "use num_heads=1, or projections=true."
+        )
+    if output_dim not in (None, value_dim):
+        raise ValueError(
+            f"projections=false returns contexts of the values' size {value_dim}, not {output_dim}: "
+            "use projections=true."
+        )

@@ -1,0 +1,1 @@
+"""`train -m`: the command line of sweeps and searches, and their jobs under Hydra's launchers."""

@@ -1,0 +1,1 @@
+"""`attnfocus bench`: what attentions cost over the length."""

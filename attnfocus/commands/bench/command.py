@@ -1,0 +1,190 @@
+"""`attnfocus bench 'attentions=[local,linear]' 'lengths=[256,512,1024]'`: what attentions cost, and how that grows."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from attnfocus.attention import BaseAttention, Call
+from attnfocus.commands.bench.measure import Baseline, Candidate, Inputs, interleaved, medians, peak_bytes
+from attnfocus.commands.bench.table import Cost, draw_costs, growth, peaks_of, print_costs, times_of, write_costs_csv
+from attnfocus.config.check import Checker
+from attnfocus.config.presets import compose_choice
+from attnfocus.config.read import check, save_yaml
+from attnfocus.config.targets import make_factory
+from attnfocus.display.console import open_console, say
+from attnfocus.display.figures import to_png
+from attnfocus.errors import ConfigError
+from attnfocus.redaction import redact
+from attnfocus.runs.folder import BENCH_FILE, environment, new_run_dir, write_summary
+from attnfocus.runs.schema import BenchConfig
+from attnfocus.runs.trial import without_numbers
+from attnfocus.training import resolve_device, seed_everything
+
+BASELINE = "baseline"
+GIB = 2**30
+FACTS = ("batch_size", "embed_dim", "num_heads", "with_mask", "dtype", "repeats")
+
+Build = Callable[[], nn.Module]
+
+
+def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
+    """Measures, writes results.csv, summary.json and bench.png, prints a table.
+
+    Returns:
+        The exit code.
+    """
+    config = check(values, BenchConfig)
+    device = resolve_device(config.device)
+    builders = candidates(config, device)
+    folder = new_run_dir(config.run_dir, config.paths.outputs, "bench", inner="")
+    save_yaml(folder / BENCH_FILE, redact({key: value for key, value in values.items() if key != "trust"}))
+    facts = {**{name: getattr(config, name) for name in FACTS}, "device": _device_name(device)}
+    console = open_console()
+    say(console, ", ".join(f"{name} {value}" for name, value in facts.items()), style="dim")
+    costs: list[Cost] = []
+    for length in sorted(set(config.lengths)):
+        say(console, f"length {length}", style="dim")
+        costs += measure(builders, length, config, device, costs)
+        _write(folder, costs, facts)  # after each length: what is there survives a Ctrl-C
+    print_costs(open_console(sys.stdout), costs)
+    say(console, f"\nresults  {folder}", wrap=False)
+    return 0
+
+
+def candidates(config: BenchConfig, device: torch.device) -> dict[str, Build]:
+    """What makes each attention, in the order given, tried on the meta device.
+
+    Raises:
+        ConfigError: every problem at once.
+    """
+    attentions = listed(config.attentions)
+    problems = [
+        f"{key}: must not be empty."
+        for key, given in (("attentions", attentions), ("lengths", config.lengths))
+        if not given
+    ]
+    if config.embed_dim % config.num_heads:
+        problems.append(f"num_heads: {config.num_heads} does not divide embed_dim={config.embed_dim}.")
+    builders: dict[str, Build] = {}
+    if config.baseline:
+        builders[BASELINE] = partial(Baseline, config.embed_dim, config.num_heads)
+    for text in attentions:
+        try:
+            builders[text] = _builder(text, config)
+            with without_numbers():
+                module = builders[text]()
+            if isinstance(module, BaseAttention):
+                module.chosen_path(Call(device=device.type))
+        except ConfigError as error:
+            problems += error.problems
+        except ValueError as error:
+            problems.append(f"attentions: {text}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return builders
+
+
+def listed(attentions: Sequence[str] | str) -> list[str]:
+    """The items of a list, or of the text of one: `[dot, local attention.pattern.window=4]`."""
+    items = attentions.strip().strip("[]").split(",") if isinstance(attentions, str) else attentions
+    return [" ".join(item.strip(" \"'").split()) for item in items if item.strip()]
+
+
+def _builder(text: str, config: BenchConfig) -> Build:
+    node = compose_choice("attentions", "attention", text, config.config_dir)
+    if "max_length" not in text:
+        node = lengthened(node, max(config.lengths, default=0))
+    checker = Checker(config.trust)
+    checked = checker.component("attention", node)
+    if checked is None or checker.problems:
+        raise ConfigError([f"attentions: {text}: {problem}" for problem in checker.problems])
+    dim = config.embed_dim
+    return partial(
+        make_factory(checked, config.trust),
+        query_dim=dim,
+        key_dim=dim,
+        value_dim=dim,
+        output_dim=dim,
+        suggested_heads=config.num_heads,
+        suggested_projections=True,
+    )
+
+
+def lengthened(node: Mapping[str, Any], longest: int) -> dict[str, Any]:
+    """The attention's options, those of its factors too, with room for the longest input where length is limited."""
+    changed = {key: lengthened(each, longest) if isinstance(each, Mapping) else each for key, each in node.items()}
+    limit = changed.get("max_length")
+    return {**changed, "max_length": max(limit, longest)} if isinstance(limit, int) else changed
+
+
+def measure(
+    builders: Mapping[str, Build], length: int, config: BenchConfig, device: torch.device, before: Sequence[Cost]
+) -> list[Cost]:
+    """One length. An attention that was too slow, too large or refused at a shorter one is left out."""
+    seed_everything(config.seed)
+    dtype = getattr(torch, config.dtype)
+    inputs = Inputs.of(config.batch_size, length, config.embed_dim, device, dtype, config.with_mask)
+    found: dict[str, Cost] = {}
+    modules: dict[str, nn.Module] = {}
+    peaks: dict[str, int | None] = {}
+    for name, build in builders.items():
+        problem = _why_left_out(name, length, config, before)
+        if problem is None:
+            modules[name] = build().to(device, dtype)
+            try:
+                peaks[name] = peak_bytes(modules[name], inputs)
+            except (ValueError, torch.OutOfMemoryError) as error:
+                problem = str(error).splitlines()[0]
+                del modules[name]
+        if problem is not None:
+            found[name] = Cost(name, length, problem=problem)
+    timed = [Candidate(name, module) for name, module in modules.items()]
+    if timed:
+        interleaved(timed, inputs, config.repeats)
+    for candidate in timed:
+        path = _path_of(candidate.module, inputs, config)
+        found[candidate.name] = Cost(candidate.name, length, path, *medians(candidate), peaks[candidate.name])
+    return [found[name] for name in builders]
+
+
+def _why_left_out(name: str, length: int, config: BenchConfig, before: Sequence[Cost]) -> str | None:
+    last = next((cost for cost in reversed(before) if cost.attention == name), None)
+    if last is None:
+        return None
+    if last.problem is not None:
+        return last.problem
+    if last.seconds is not None and last.seconds > config.max_seconds:
+        return f"took {last.seconds:.1f} s at {last.length}, more than max_seconds={config.max_seconds:g}."
+    expected = (last.peak_bytes or 0) * (length / last.length) ** 2 / GIB
+    if expected > config.max_gib:
+        return f"may take {expected:.1f} GiB, more than max_gib={config.max_gib:g}."
+    return None
+
+
+def _path_of(module: nn.Module, inputs: Inputs, config: BenchConfig) -> str:
+    if not isinstance(module, BaseAttention):
+        return "sdpa"
+    batch_size, length, _ = inputs.vectors.shape
+    rows = batch_size * module.num_heads
+    device, dtype = inputs.vectors.device.type, inputs.vectors.dtype
+    return module.chosen_path(Call(False, length, length, rows, device, dtype, config.with_mask)).name
+
+
+def _write(folder: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> None:
+    write_costs_csv(folder / "results.csv", costs, facts)
+    names = dict.fromkeys(cost.attention for cost in costs)
+    exponents = {
+        name: {"seconds": growth(times_of(costs, name)), "bytes": growth(peaks_of(costs, name))} for name in names
+    }
+    write_summary(folder, {**environment(str(facts["device"])), "facts": facts, "grows_as_length_to_the": exponents})
+    title = "  ".join(f"{name} {value}" for name, value in facts.items())
+    (folder / "bench.png").write_bytes(to_png(draw_costs(costs, title))[0])
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -1,0 +1,1 @@
+"""`attnfocus compare`: runs side by side."""

@@ -1,0 +1,86 @@
+"""How far a configuration is from the baseline, seed by seed, and whether its test answers say so."""
+
+from collections.abc import Mapping, Sequence
+
+from attnfocus.commands.compare.configurations import Configuration
+from attnfocus.commands.compare.runs import ComparedRun
+from attnfocus.commands.compare.significance import RIGHT_METRICS, are_right, mean_interval, p_values
+from attnfocus.commands.compare.table import Difference
+from attnfocus.runs.folder import FINGERPRINTS_FILE
+from attnfocus.runs.predictions_file import ANSWERS_FILE, Answer, load_answers
+
+TESTED = {"translation": ("bleu", "chrf", "exact_match"), "classification": ("accuracy",)}
+TOLERANCE = 1e-6  # a metric of a summary has seven digits
+
+
+class UntestedError(Exception):
+    """Why two runs cannot be tested against each other."""
+
+
+def differences_of(name: str, baseline: Configuration, other: Configuration, num_resamples: int) -> list[Difference]:
+    """One difference for each metric that can be tested, seed by seed; a remark where something cannot be."""
+    seeds = [seed for seed in baseline.by_seed if seed in other.by_seed]
+    pairs = {seed: (baseline.by_seed[seed], other.by_seed[seed]) for seed in seeds}
+    task = baseline.runs[0].task
+    apart = [str(seed) for seed, (left, right) in pairs.items() if not _same_test_rows(left, right)]
+    if not pairs or apart:
+        why = "no seed in common with the baseline"
+        if apart:
+            why = f"other test examples (seed {', '.join(apart)}: data/{FINGERPRINTS_FILE} differ or are missing)"
+        return [Difference(name, metric, remark=f"not compared: {why}") for metric in TESTED[task]]
+    found: dict[str, dict[int, float]] = {metric: {} for metric in TESTED[task]}
+    remarks: dict[str, None] = {}
+    for seed, pair in pairs.items():
+        try:
+            tested = p_values(task, *paired_answers(*pair), num_resamples)
+        except UntestedError as error:
+            remarks[f"no p for seed {seed}: {error}"] = None
+            continue
+        for metric, p in tested.items():
+            found[metric][seed] = p
+    differences = []
+    for metric, p_of_seeds in found.items():
+        by_seed = _differences(f"test/{metric}", pairs)
+        interval = mean_interval(list(by_seed.values()))
+        differences.append(Difference(name, metric, by_seed, interval, p_of_seeds, "; ".join(remarks)))
+    return differences
+
+
+def _differences(key: str, pairs: Mapping[int, tuple[ComparedRun, ComparedRun]]) -> dict[int, float]:
+    """Seed -> the metric of the second run less that of the first, where both have it."""
+    return {
+        seed: other.metrics[key] - baseline.metrics[key]
+        for seed, (baseline, other) in pairs.items()
+        if key in baseline.metrics and key in other.metrics
+    }
+
+
+def _same_test_rows(left: ComparedRun, right: ComparedRun) -> bool:
+    return left.digests.get("test") is not None and left.digests.get("test") == right.digests.get("test")
+
+
+def paired_answers(left: ComparedRun, right: ComparedRun) -> tuple[Sequence[Answer], Sequence[Answer]]:
+    """The answers of two runs to the same examples.
+
+    Raises:
+        UntestedError: those of one are not there, damaged or not of its summary; or the examples differ.
+    """
+    ours, theirs = _answers(left), _answers(right)
+    if [(answer.id, answer.target) for answer in ours] != [(answer.id, answer.target) for answer in theirs]:
+        raise UntestedError(f"{ANSWERS_FILE} of {left.path} and {right.path} are of other examples")
+    return ours, theirs
+
+
+def _answers(run: ComparedRun) -> Sequence[Answer]:
+    way_out = f"attnfocus evaluate run={run.path} writes it"
+    try:
+        answers = load_answers(run.path)
+    except FileNotFoundError as error:
+        raise UntestedError(f"{run.path} has no {ANSWERS_FILE}; {way_out}") from error
+    except (OSError, ValueError) as error:
+        raise UntestedError(f"{run.path / ANSWERS_FILE} cannot be read; {way_out}") from error
+    right = are_right(answers, run.task)
+    said = run.metrics.get(f"test/{RIGHT_METRICS[run.task]}")
+    if not right or said is None or abs(sum(right) / len(right) - said) > TOLERANCE:
+        raise UntestedError(f"{run.path / ANSWERS_FILE} is not what the summary tells of; {way_out}")
+    return answers

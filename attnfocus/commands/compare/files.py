@@ -1,0 +1,67 @@
+"""Configurations side by side, for programs: CSV, and plain values for JSON."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from attnfocus.commands.compare.table import Section
+from attnfocus.files import csv_text
+
+
+def results_csv(sections: Sequence[Section]) -> str:
+    """A row for each configuration: labels, runs, seeds, mean and standard deviation of every metric, directories."""
+    every = [row for section in sections for row in section.rows]
+    keys = list(dict.fromkeys(key for row in every for key in row.labels))
+    metrics = list(dict.fromkeys(name for row in every for name in row.values))
+    columns = [column for name in metrics for column in (name, f"{name} sd")]
+    lines: list[Sequence[object]] = [["task", "dataset", *keys, "runs", "seeds", *columns, "run_dirs"]]
+    for section in sections:
+        for row in section.rows:
+            spreads = [row.spread(name) for name in metrics]
+            numbers = [value for each in spreads for value in ((each.mean, each.deviation) if each else (None, None))]
+            labels = [row.labels.get(key) for key in keys]
+            seeds, folders = " ".join(map(str, row.seeds)), ";".join(map(str, row.run_dirs))
+            lines.append([section.task, section.dataset, *labels, len(row.seeds), seeds, *numbers, folders])
+    return csv_text(lines)
+
+
+def differences_csv(sections: Sequence[Section]) -> str:
+    """A row for each configuration, metric and seed: the difference, its p; and over the seeds mean and interval."""
+    head = ["task", "dataset", "baseline", "configuration", "metric", "seed", "difference", "p"]
+    lines: list[Sequence[object]] = [[*head, "mean", "low", "high", "remark"]]
+    for section in sections:
+        start = [section.task, section.dataset, section.rows[0].name]
+        for each in section.differences:
+            over_seeds = [mean(each.by_seed.values()) if each.by_seed else None, *(each.interval or (None, None))]
+            for seed, value in each.by_seed.items() or [(None, None)]:
+                own = [seed, value, None if seed is None else each.p_values.get(seed)]
+                lines.append([*start, each.name, each.metric, *own, *over_seeds, each.remark])
+    return csv_text(lines)
+
+
+def as_facts(sections: Sequence[Section], left_out: Mapping[Path, str]) -> dict[str, Any]:
+    """Everything, for programs: the values of each run, the differences of each seed."""
+    return {
+        "sections": [
+            {
+                "task": section.task,
+                "dataset": section.dataset,
+                "configurations": [
+                    {
+                        "name": row.name,
+                        "labels": row.labels,
+                        "seeds": row.seeds,
+                        "run_dirs": row.run_dirs,
+                        "values": row.values,
+                        "mean": {name: spread.mean for name in row.values if (spread := row.spread(name))},
+                        "sd": {name: spread.deviation for name in row.values if (spread := row.spread(name))},
+                    }
+                    for row in section.rows
+                ],
+                "differences": [vars(difference) for difference in section.differences],
+            }
+            for section in sections
+        ],
+        "left_out": {str(path): reason for path, reason in left_out.items()},
+    }

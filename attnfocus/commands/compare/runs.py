@@ -1,0 +1,238 @@
+"""The runs that `compare` is given: found below folders and patterns, read from their own files."""
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attnfocus.commands.sweep.folders import JOB_FILE, job_order
+from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.read import load_yaml
+from attnfocus.errors import ConfigError, UserError
+from attnfocus.runs.faithfulness_file import load_faithfulness
+from attnfocus.runs.folder import (
+    BENCH_FILE,
+    COMPARE_FILE,
+    CONFIG_FILE,
+    DATA_FOLDER,
+    FINGERPRINTS_FILE,
+    SUMMARY_FILE,
+)
+from attnfocus.runs.resume import flat
+from attnfocus.tasks import TASKS
+from attnfocus.tracking.metrics_file import logged_metrics
+
+MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
+RESULT_FILES = (BENCH_FILE, COMPARE_FILE)
+MAX_PROBLEMS = 4  # that one message tells
+COSTS = ("seconds", "parameters", "words_per_second")
+
+# What cannot change what a run learns or answers: two runs that differ in nothing else are of one configuration.
+WITHOUT_EFFECT: tuple[str, ...] = ("seed", "device", "max_jobs", "paths", "choices", "run_dir", "resume", "trust")
+WITHOUT_EFFECT += ("experiment", "focus.num_samples", "trainer.log_every_steps", "trainer.keep_checkpoints")
+WITHOUT_EFFECT += ("trainer.save_every_steps", "trainer.num_workers", "trainer.worker_timeout_seconds")
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A finished run.
+
+    Attributes:
+        options: its flattened configuration (`optimizer.lr`) as JSON texts, without what has no effect.
+        metrics: `test/<metric>`, `valid/<metric>` of the best checkpoint, `faithfulness/<measure>` where it was
+            measured, and what it cost.
+        digests: split -> fingerprint of its rows.
+        made_by: device and versions, which make times and last digits differ.
+    """
+
+    path: Path
+    seed: int
+    task: str
+    choices: Mapping[str, str]
+    options: Mapping[str, str]
+    metrics: Mapping[str, float]
+    monitor: str | None
+    digests: Mapping[str, str]
+    made_by: Mapping[str, str]
+
+
+class UnfinishedError(Exception):
+    """Why a run directory is left out."""
+
+
+def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
+    """The run directories that folders and patterns name, each once, in the order given; those below a folder sorted.
+
+    Args:
+        places: a run directory, a folder with runs below it (a sweep, a day, `outputs`), or a pattern of such.
+        key: the option that named them, for the message.
+
+    Raises:
+        ConfigError: every place where there is none.
+    """
+    found: dict[Path, None] = {}
+    problems: list[str] = []
+    for place in places:
+        path = Path(os.path.expanduser(place))  # which leaves a user that there is not as it is
+        named = [str(path)] if os.path.exists(path) else sorted(glob.glob(str(path), recursive=True))
+        paths = [Path(name) for name in named]
+        runs = [run.resolve() for folder in paths for run in _runs_at(folder)]
+        if not runs and not any(_holds_results(folder) for folder in paths):
+            problems.append(f"{key}: {_why_none(path, paths)}")
+        found |= dict.fromkeys(runs)
+    if not found and not problems:
+        problems.append(f"{key}: there are results of bench or compare there, but no runs.")
+    if problems:
+        raise ConfigError(_shortened(problems))
+    return list(found)
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether bench or compare wrote there: what a shell makes of `outputs/*/*` names such folders among the runs."""
+    return any(any(folder.glob(f"{level}{name}")) for name in RESULT_FILES for level in ("", "*/", "*/*/"))
+
+
+def _runs_at(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Run directories, and folders of jobs that failed before they became one."""
+    if not folder.is_dir():
+        return
+    if (folder / CONFIG_FILE).is_file() or (folder / JOB_FILE).is_file():
+        yield folder
+    elif depth < MAX_DEPTH:
+        try:
+            inner = sorted(folder.iterdir(), key=job_order)
+        except OSError:  # not ours to read
+            return
+        for path in inner:
+            if not path.name.startswith(".") and not path.is_symlink():
+                yield from _runs_at(path, depth + 1)
+
+
+def _why_none(path: Path, paths: Sequence[Path]) -> str:
+    if not paths and any(character in str(path) for character in "*?["):
+        return f"{path}: nothing has such a name."
+    if not paths:
+        near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        return f"{path.absolute()}: no such folder.{did_you_mean(path.name, near)}"
+    if all(each.is_file() for each in paths):
+        return f"{path}: is a file. Name the run directory."
+    return f"{path}: holds no run (no {CONFIG_FILE} in it, nor up to {MAX_DEPTH} folders below)."
+
+
+def _shortened(problems: Sequence[str]) -> list[str]:
+    if len(problems) <= MAX_PROBLEMS:
+        return list(problems)
+    return [*problems[: MAX_PROBLEMS - 1], f"... and {len(problems) - MAX_PROBLEMS + 1} more of this kind."]
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], dict[Path, str]]:
+    """The finished runs, and why each other is left out: unfinished, damaged, or the same once more.
+
+    Raises:
+        ConfigError: none is finished.
+    """
+    runs: dict[tuple[object, ...], ComparedRun] = {}
+    left_out: dict[Path, str] = {}
+    for path in paths:
+        try:
+            run = _read_run(path)
+        except UnfinishedError as error:
+            left_out[path] = str(error)
+            continue
+        same = runs.setdefault((run.seed, *run.options.items()), run)
+        if same is not run:
+            rows = "" if same.digests == run.digests else ", on other data"
+            left_out[path] = f"same configuration and seed {run.seed} as {same.path}{rows}"
+    if not runs:
+        raise ConfigError(_shortened([f"runs: {path}: {reason}" for path, reason in left_out.items()]))
+    return list(runs.values()), left_out
+
+
+def _read_run(path: Path) -> ComparedRun:
+    summary = _summary(path)
+    try:
+        config = load_yaml(path / CONFIG_FILE)
+        choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
+        task, seed = TASKS[config["dataset"]["task"]].name, int(config["seed"])
+    except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnfinishedError(f"{CONFIG_FILE} is not that of a run ({type(error).__name__})") from error
+    best = summary.get("best") or {}
+    return ComparedRun(
+        path=path,
+        seed=seed,
+        task=task,
+        choices=choices,
+        options=_options(config),
+        metrics=_metrics(path, summary),
+        monitor=best.get("metric"),
+        digests=_digests(path),
+        made_by=_made_by(summary),
+    )
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    file = path / SUMMARY_FILE
+    if not file.is_file():
+        raise UnfinishedError(f"no {SUMMARY_FILE}: it ended before training began, or is about to begin")
+    try:
+        summary = json.loads(file.read_bytes())
+        status = summary["status"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UnfinishedError(f"{SUMMARY_FILE} is damaged ({type(error).__name__})") from error
+    if status == "completed":
+        return dict(summary)
+    reasons = {
+        "running": "still running, or killed",
+        "interrupted": f"interrupted; attnfocus train resume={path} goes on",
+        "failed": f"failed: {(str(summary.get('error') or '').splitlines() or ['unknown error'])[0]}",
+    }
+    raise UnfinishedError(reasons.get(str(status), f"status {status}"))
+
+
+def _options(config: Mapping[str, Any]) -> dict[str, str]:
+    """Every option as `section.key` -> its value as JSON, without those that have no effect."""
+    without = tuple(f"{name}." for name in WITHOUT_EFFECT)
+    leaves = {key: value for key, value in sorted(flat(config).items()) if not f"{key}.".startswith(without)}
+    return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in leaves.items()}
+
+
+def _metrics(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:
+    best = summary.get("best") or {}
+    valid = dict(_numbers(logged_metrics(path / "metrics.jsonl", best.get("step", -1), "valid") or {}))
+    if best:
+        valid |= _numbers({best.get("metric"): best.get("value")})
+    test = _numbers(summary.get("test") or {})
+    return {
+        **{f"test/{name}": value for name, value in test.items()},
+        **{f"valid/{name}": value for name, value in valid.items()},
+        **load_faithfulness(path, best.get("step")),
+        **_numbers({name: summary.get(name) for name in COSTS}),
+    }
+
+
+def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
+    pairs = ((str(name), value) for name, value in values.items())
+    return {name: value for name, value in pairs if isinstance(value, int | float) and not isinstance(value, bool)}
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Empty where the file is not there or is damaged: then nothing says what the run was tested on."""
+    try:
+        saved = json.loads((path / DATA_FOLDER / FINGERPRINTS_FILE).read_bytes())
+        return {str(split): str(mark) for split, mark in saved.items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _made_by(summary: Mapping[str, Any]) -> dict[str, str]:
+    versions, git = summary.get("versions") or {}, summary.get("git") or {}
+    facts = {
+        "device": summary.get("device"),
+        "attnfocus": versions.get("attnfocus"),
+        "torch": versions.get("torch"),
+        "commit": git.get("commit"),
+    }
+    return {name: str(value) for name, value in facts.items() if value is not None}

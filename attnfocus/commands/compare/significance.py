@@ -1,0 +1,76 @@
+"""Two runs on the same test examples, and the difference of two configurations over their seeds."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from attnfocus.runs.predictions_file import Answer
+from attnfocus.tasks.measures.text import text_scorers
+
+CONFIDENCE = 0.95
+RIGHT_METRICS = {"translation": "exact_match", "classification": "accuracy"}  # the share of answers that are right
+
+
+def are_right(answers: Sequence[Answer], task: str) -> list[bool]:
+    """Which answers equal their target; of texts, blanks at the ends apart."""
+    if task == "translation":
+        return [answer.prediction.strip() == answer.target.strip() for answer in answers]
+    return [answer.prediction == answer.target for answer in answers]
+
+
+def p_values(task: str, baseline: Sequence[Answer], other: Sequence[Answer], num_resamples: int) -> dict[str, float]:
+    """Metric -> two-sided p of the hypothesis that both runs are equally good on such examples.
+
+    McNemar's exact test for the share of right answers; the paired bootstrap for BLEU and chrF.
+
+    Args:
+        baseline, other: answers to the same examples in the same order.
+        num_resamples: of the bootstrap.
+    """
+    found: dict[str, float] = {}
+    if task == "translation":
+        outputs, others = ([answer.prediction for answer in answers] for answers in (baseline, other))
+        found = bootstrap_p(outputs, others, [answer.target for answer in baseline], num_resamples)
+    found[RIGHT_METRICS[task]] = mcnemar_p(are_right(baseline, task), are_right(other, task))
+    return found
+
+
+def mcnemar_p(baseline: Sequence[bool], other: Sequence[bool]) -> float:
+    """McNemar (1947), exact: of the examples that one alone has right, is either's share other than 1/2?"""
+    from scipy.stats import binomtest
+
+    pairs = list(zip(baseline, other, strict=True))
+    lost, won = pairs.count((True, False)), pairs.count((False, True))
+    return float(binomtest(won, lost + won, 0.5).pvalue) if lost + won else 1.0
+
+
+def bootstrap_p(
+    baseline: Sequence[str], other: Sequence[str], references: Sequence[str], num_resamples: int
+) -> dict[str, float]:
+    """sacrebleu's paired bootstrap test (Koehn 2004, W04-3250) of BLEU and chrF, with its fixed seed."""
+    from sacrebleu.significance import PairedTest
+
+    scorers = text_scorers(references)
+    systems: list[tuple[str, Sequence[str]]] = [("baseline", baseline), ("other", other)]
+    _, scores = PairedTest(systems, scorers, [list(references)], test_type="bs", n_samples=num_resamples)()
+    results: list[Any] = [scores[name] for name in scores if name != "System"]  # in the order of the scorers
+    # sacrebleu calls no difference at all significant: nothing exceeds it, so its p is the smallest there is.
+    return {
+        metric: 1.0 if ours.score == theirs.score else float(theirs.p_value)
+        for metric, (ours, theirs) in zip(scorers, results, strict=True)
+    }
+
+
+def mean_interval(differences: Sequence[float]) -> tuple[float, float] | None:
+    """95 % confidence interval of the mean, by Student's t over the seeds; None where they show no spread.
+
+    Each seed gives one difference, so no test set is counted twice (Dror et al. 2018, P18-1128, on paired t;
+    Reimers & Gurevych 2017, arXiv:1707.09861, on why seeds).
+    """
+    from scipy.stats import t
+
+    if len(set(differences)) < 2:
+        return None
+    count, center = len(differences), mean(differences)
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * stdev(differences) / count**0.5
+    return center - reach, center + reach

@@ -1,0 +1,1 @@
+"""`attnfocus doctor`: is this machine ready?"""

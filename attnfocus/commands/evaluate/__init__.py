@@ -1,0 +1,1 @@
+"""`attnfocus evaluate`: the metrics of a run, again."""

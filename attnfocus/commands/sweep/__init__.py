@@ -1,0 +1,1 @@
+"""Many runs: the folder of a sweep, its jobs and its table."""

@@ -1,0 +1,116 @@
+"""The folders of a sweep's jobs: what is written in each, and which process is at it."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from attnfocus.files import replace_file
+from attnfocus.redaction import hide_override
+from attnfocus.runs.folder import SUMMARY_FILE
+
+JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
+LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
+PROCESS_FILE = ".process"  # host and number of the process that runs the job
+START_SECONDS = 2.0  # how long a job waits for its lock, which whoever looks whether it runs holds for a moment
+STOP_SECONDS = 60.0  # how long jobs that were told to stop may take to save
+
+
+def job_order(folder: Path) -> tuple[int, str]:
+    """To sort folders by: jobs of a sweep, called 0_..., 1_..., ..., 10_..., by their number, after all others."""
+    number = folder.name.split("_")[0]
+    return (int(number) if number.isdecimal() else -1, folder.name)
+
+
+def job_folders(sweep_dir: Path) -> list[Path]:
+    """The folders of a sweep's jobs, by their numbers."""
+    return sorted((path.parent for path in sweep_dir.glob(f"*/{JOB_FILE}")), key=job_order)
+
+
+def to_note(overrides: Sequence[str]) -> list[str]:
+    """What is written down of overrides: no secrets, and no `trust`, which every command line gives anew, or not."""
+    return [hide_override(text) for text in overrides if text.partition("=")[0] != "trust"]
+
+
+def note_job(folder: Path, overrides: Sequence[str]) -> None:
+    """Writes down the overrides of a job, which `to_note` gives."""
+    path = folder / JOB_FILE
+    if not path.exists():
+        replace_file(path, json.dumps(overrides, ensure_ascii=False).encode(), contested=True)
+
+
+def overrides_of(folder: Path) -> list[str]:
+    """What `note_job` wrote."""
+    texts: list[str] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+    return texts
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """summary.json; empty where there is none that can be read, as in the folder of a job that is not done."""
+    try:
+        summary = json.loads((folder / SUMMARY_FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return summary if isinstance(summary, dict) else {}
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the folder holds the finished run of its job."""
+    return summary_of(folder).get("status") == "completed"
+
+
+def interrupted_by(folder: Path) -> str | None:
+    """Name of the signal that stopped the job's run (`SIGTERM`), as its summary tells."""
+    reason = str(summary_of(folder).get("reason", ""))
+    return reason.rpartition(" ")[2] if reason.startswith("interrupted by ") else None
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Holds a job for this process; a kill lets it go.
+
+    Raises:
+        Timeout: another process holds it.
+    """
+    with FileLock(folder / LOCK_FILE, timeout=START_SECONDS):
+        path = folder / PROCESS_FILE
+        replace_file(path, f"{socket.gethostname()} {os.getpid()}".encode())
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process is at the job."""
+    if not (folder / PROCESS_FILE).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK_FILE, timeout=0):
+            return False  # it was killed
+    except Timeout:
+        return True
+
+
+def stop_jobs(sweep_dir: Path) -> None:
+    """Asks the jobs that run on this machine to save and to stop."""
+    for folder in job_folders(sweep_dir):
+        if is_running(folder):
+            with suppress(OSError, ValueError):  # it has ended meanwhile
+                host, number = (folder / PROCESS_FILE).read_text(encoding="utf-8").split()
+                if host == socket.gethostname() and int(number) != os.getpid():
+                    os.kill(int(number), signal.SIGTERM)
+
+
+def wait_for_jobs(sweep_dir: Path) -> None:
+    """Waits until those have stopped."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline and any(map(is_running, job_folders(sweep_dir))):
+        time.sleep(0.1)

@@ -1,0 +1,1 @@
+"""A search for hyperparameters: a sweep whose jobs a study of Optuna chooses."""

@@ -1,0 +1,116 @@
+"""What a search has found, on a screen and as plain values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from attnfocus.display.console import writable
+from attnfocus.display.tables import new_table, print_table
+from attnfocus.display.text import metric_name, number, short_key
+
+MAX_SHOWN = 5  # trials of the table
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial. `values` are empty unless it completed; `reports` are what its pruner has seen, by step."""
+
+    number: int
+    status: Literal["completed", "pruned", "failed", "running"]
+    params: Mapping[str, Any]
+    values: tuple[float, ...] = ()
+    reports: Mapping[int, float] | None = None
+    run_dir: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search. `best` are the numbers of the best trial, or of those of the Pareto front; `importances` has a mapping
+    for each objective: key -> share, together 1; empty where too few trials completed.
+    """
+
+    objectives: tuple[str, ...]
+    directions: tuple[Literal["max", "min"], ...]
+    trials: tuple[Trial, ...]
+    best: tuple[int, ...]
+    importances: tuple[Mapping[str, float], ...]
+
+    def count(self, status: str) -> int:
+        return sum(trial.status == status for trial in self.trials)
+
+    @property
+    def counts(self) -> str:
+        """`20 trials: 14 completed, 6 pruned`."""
+        statuses = ("completed", "pruned", "failed", "running")
+        parts = [f"{count} {status}" for status in statuses if (count := self.count(status))]
+        return f"{len(self.trials)} trials: {', '.join(parts) or 'none'}"
+
+    @property
+    def ranked(self) -> list[Trial]:
+        """The completed trials: the best ones first, then by the first objective."""
+        sign = -1 if self.directions[0] == "max" else 1
+        completed = [trial for trial in self.trials if trial.values]
+        return sorted(completed, key=lambda trial: (trial.number not in self.best, sign * trial.values[0]))
+
+
+def best_so_far(values: Sequence[float], direction: str) -> list[float]:
+    """The best of the values up to each of them."""
+    better = max if direction == "max" else min
+    best: list[float] = []
+    for value in values:
+        best.append(value if not best else better(best[-1], value))
+    return best
+
+
+def print_search(console: Console, result: SearchResult) -> None:
+    """A table of the best trials."""
+    keys = list(dict.fromkeys(key for trial in result.trials for key in trial.params))
+    table = new_table(console)
+    table.add_column("trial", justify="right")
+    for name in result.objectives:
+        table.add_column(metric_name(name), justify="right")
+    for key in keys:
+        table.add_column(short_key(key, keys), justify="right")
+    shown = max(MAX_SHOWN, len(result.best) if len(result.objectives) > 1 else 1)
+    for trial in result.ranked[:shown]:
+        cells = [
+            str(trial.number),
+            *map(number, trial.values),
+            *(short_value(trial.params.get(key, "")) for key in keys),
+        ]
+        style = "green" if trial.number in result.best else ""
+        table.add_row(*(Text(writable(console, cell)) for cell in cells), style=style)
+    print_table(console, table)
+
+
+def short_value(value: Any) -> str:
+    """A proposed value as people read it; the run's configuration has every digit."""
+    is_number = isinstance(value, float) and math.isfinite(value)
+    return f"{value:.4g}" if is_number else str(value)
+
+
+def importance_lines(result: SearchResult) -> list[str]:
+    """`importance for loss: lr 0.61, dropout 0.39`, for each objective."""
+    lines = []
+    for name, shares in zip(result.objectives, result.importances, strict=False):
+        keys = list(shares)
+        ranked = sorted(shares.items(), key=lambda pair: -pair[1])
+        parts = ", ".join(f"{short_key(key, keys)} {share:.2f}" for key, share in ranked)
+        lines.append(f"importance for {metric_name(name)}: {parts}")
+    return lines
+
+
+def search_facts(result: SearchResult) -> dict[str, Any]:
+    """Everything, for programs."""
+    return {
+        "objectives": result.objectives,
+        "directions": result.directions,
+        "best": result.best,
+        "importances": dict(zip(result.objectives, result.importances, strict=False)),
+        "trials": [vars(trial) for trial in result.trials],
+    }

@@ -1,0 +1,275 @@
+"""Sweeps: each job is written down and ends in its folder; the end is a table and a results.csv over all of them."""
+
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from attnfocus.commands.sweep.folders import (
+    LOCK_FILE,
+    is_done,
+    is_running,
+    job_folders,
+    job_order,
+    note_job,
+    overrides_of,
+    owned,
+    summary_of,
+    to_note,
+)
+from attnfocus.commands.sweep.line_prefix import Prefixed
+from attnfocus.commands.sweep.table import (
+    JobResult,
+    Status,
+    job_line,
+    print_failures,
+    print_results,
+    print_unfinished,
+    write_results_csv,
+)
+from attnfocus.commands.train.run_report import relative_to_here
+from attnfocus.config.read import load_yaml, yaml_text
+from attnfocus.display.console import open_console, say
+from attnfocus.errors import ConfigError, UserError
+from attnfocus.files import replace_file
+from attnfocus.redaction import hide, hide_override, redact
+from attnfocus.runs.folder import write_summary
+from attnfocus.tasks import TASKS
+
+HYDRA_FILE = "multirun.yaml"  # Hydra's whole configuration, with the command line that a sweep goes on with
+TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's
+RESULTS_FILE = "results.csv"
+MISSING: tuple[Status, ...] = ("failed", "interrupted", "running", "waiting")  # what `sweep.resume` goes on with
+
+
+def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Writes down a sweep and all its jobs, before the first starts.
+
+    Args:
+        sweep_dir: its folder, which may hold the same sweep already.
+        composed: Hydra's whole configuration.
+        jobs: name of the job's folder -> its overrides.
+
+    Returns:
+        The names of the jobs that are not done.
+
+    Raises:
+        ConfigError: the folder holds jobs of other overrides.
+    """
+    noted = {name: to_note(overrides) for name, overrides in jobs.items()}
+    found = {folder.name: overrides_of(folder) for folder in job_folders(sweep_dir)}
+    others = [name for name, overrides in found.items() if noted.get(name) != overrides]
+    if others:
+        raise ConfigError(
+            f"sweep.resume: {sweep_dir} holds jobs that these overrides do not make, such as {others[0]}. "
+            "Has a choice or a version changed since? Begin another sweep."
+        )
+    if not (sweep_dir / HYDRA_FILE).exists():
+        write_composed(sweep_dir, composed)
+    for name, overrides in noted.items():
+        (sweep_dir / name).mkdir(exist_ok=True)
+        note_job(sweep_dir / name, overrides)
+    missing = [name for name in jobs if not is_done(sweep_dir / name)]
+    if found:
+        say(open_console(), f"{len(jobs)} jobs: {len(jobs) - len(missing)} done, {len(missing)} to run", style="bold")
+    update_results(sweep_dir)
+    return missing
+
+
+def write_composed(sweep_dir: Path, composed: Mapping[str, Any]) -> None:
+    """Writes down what a sweep is, without its secrets: Hydra's whole configuration."""
+    replace_file(sweep_dir / HYDRA_FILE, yaml_text(_redacted(composed)).encode())
+
+
+def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> int:
+    """Runs one job of a sweep. A failure is recorded in its summary and does not stop the others.
+
+    A job that is done, or that another process is at, is left alone.
+
+    Returns:
+        The job's exit code.
+
+    Raises:
+        KeyboardInterrupt: the job was stopped by Ctrl-C or a signal, and the sweep stops with it; its argument is the
+            exit code.
+    """
+    overrides = to_note(overrides)
+    _redact_hydra_file(folder.parent / HYDRA_FILE)
+    note_job(folder, overrides)
+    console, name = open_console(), f"job {job_order(folder)[0]}"
+    try:
+        with owned(folder):
+            if is_done(folder):
+                return 0
+            say(console, f"\n{name}: {' '.join(overrides)}", style="bold")
+            code = _recorded(folder, job)
+    except Timeout:
+        say(console, f"{name}: another process is at it; left alone", style="yellow")
+        return 0
+    update_results(folder.parent)
+    say(console, f"{name}: {job_line(_result(folder, {}))}", style="bold")
+    if code in (130, 143):
+        raise KeyboardInterrupt(code)
+    return code
+
+
+def _recorded(folder: Path, job: Callable[[], int]) -> int:
+    (folder / TRACEBACK_FILE).unlink(missing_ok=True)  # of an earlier attempt
+    try:
+        return job()
+    except UserError as error:
+        message, code = str(error), error.exit_code
+    except Exception as error:
+        message, code = f"{type(error).__name__}: {error}", 1
+        (folder / TRACEBACK_FILE).write_text(hide(traceback.format_exc()), encoding="utf-8")
+    write_summary(folder, {"status": "failed", "exit_code": code, "error": message})
+    say(open_console(), f"attnfocus: {hide(message)}", style="red")
+    return code
+
+
+def named_lines(folder: Path, job: Callable[[], int]) -> Callable[[], int]:
+    """A job that runs beside others: each line that it shows says which job it is of."""
+    prefix = f"job {job_order(folder)[0]}: "
+
+    def run() -> int:
+        with redirect_stderr(Prefixed(sys.stderr, prefix)), redirect_stdout(Prefixed(sys.stdout, prefix)):
+            return job()
+
+    return run
+
+
+def _redact_hydra_file(path: Path) -> None:
+    """Hydra's own sweepers write it with the secrets of the command line."""
+    if path.exists():
+        values = load_yaml(path)
+        redacted = _redacted(values)
+        if redacted != values:
+            replace_file(path, yaml_text(redacted).encode(), contested=True)  # jobs may run side by side
+
+
+def _redacted(composed: Mapping[str, Any]) -> dict[str, Any]:
+    values = redact(composed)
+    given = values["hydra"]["overrides"]
+    for name in ("task", "hydra"):
+        given[name] = [hide_override(text) for text in given.get(name, ())]
+    return values
+
+
+def update_results(sweep_dir: Path) -> None:
+    """Writes results.csv anew, from whichever process a job has ended in. A disk that is full ends no sweep."""
+    try:
+        with FileLock(sweep_dir / LOCK_FILE):
+            write_results_csv(sweep_dir / RESULTS_FILE, read_jobs(sweep_dir))
+    except OSError as error:
+        path = sweep_dir / RESULTS_FILE
+        say(open_console(), f"warning: {path} could not be written ({error.strerror or error})", style="yellow")
+
+
+def finish_sweep(sweep_dir: Path) -> int:
+    """Reads the jobs' summaries, prints their table and writes results.csv beside them.
+
+    Returns:
+        0, or 1 if any job failed or has not ended.
+    """
+    update_results(sweep_dir)
+    jobs = read_jobs(sweep_dir)
+    console = open_console(sys.stdout)
+    say(console, "")
+    print_results(console, jobs, _direction(jobs))
+    print_failures(console, jobs)
+    is_whole = not any(job.status in MISSING for job in jobs)
+    if not is_whole:
+        print_unfinished(console, jobs, resume_command(sweep_dir))
+    say(console, f"\nresults  {sweep_dir / RESULTS_FILE}", wrap=False)
+    if sum(job.status == "done" for job in jobs) > 1:
+        hint = "   # mean and spread over the seeds" if "seed" in jobs[0].overrides else ""
+        say(console, f"next     attnfocus compare {shlex.quote(str(relative_to_here(sweep_dir)))}{hint}", wrap=False)
+    return 0 if is_whole else 1
+
+
+def announce_logs(sweep_dir: Path) -> None:
+    """Says where the lines of jobs go that do not share this screen, and the results meanwhile."""
+    console = open_console()
+    say(console, f"output of the jobs  {sweep_dir / '.submitit'}", wrap=False)
+    say(console, f"results so far      {sweep_dir / RESULTS_FILE}", wrap=False)
+
+
+def print_stopped(sweep_dir: Path) -> None:
+    """Says how far a sweep has come that was stopped, and how it goes on."""
+    update_results(sweep_dir)
+    console = open_console()
+    print_unfinished(console, read_jobs(sweep_dir), resume_command(sweep_dir))
+
+
+def has_begun_jobs(sweep_dir: Path) -> bool:
+    """Whether any job has been started."""
+    return any(job.status != "waiting" for job in read_jobs(sweep_dir))
+
+
+def resume_command(sweep_dir: Path) -> str:
+    return f"attnfocus train -m {shlex.quote(f'sweep.resume={relative_to_here(sweep_dir)}')}"
+
+
+def read_jobs(sweep_dir: Path) -> list[JobResult]:
+    """All jobs of a sweep by their numbers, as far as they have come."""
+    folders = job_folders(sweep_dir)
+    overrides = [_overrides(folder) for folder in folders]
+    varying = _varying(overrides)
+    return [
+        _result(folder, {name: own.get(name, "") for name in varying})
+        for folder, own in zip(folders, overrides, strict=True)
+    ]
+
+
+def _status(folder: Path, summary: Mapping[str, Any]) -> tuple[Status, str | None]:
+    """How far a job has come, and the error of a failed one."""
+    told = summary.get("status")
+    if told == "completed":
+        return "done", None
+    if told == "pruned":
+        return "pruned", None
+    if is_running(folder):
+        return "running", None
+    if told == "interrupted":
+        return "interrupted", None
+    if told == "failed":
+        return "failed", summary.get("error") or "unknown error"
+    if told is None and not (folder / LOCK_FILE).exists():
+        return "waiting", None
+    return "failed", "killed" if told else "the job was killed before it wrote a summary"
+
+
+def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
+    summary = summary_of(folder)
+    best = summary.get("best") or {}
+    status, error = _status(folder, summary)
+    return JobResult(
+        number=job_order(folder)[0],
+        overrides=overrides,
+        status=status,
+        run_dir=folder,
+        seconds=summary.get("seconds"),
+        monitor=best.get("metric"),
+        value=best.get("value"),
+        test={name: value for name, value in summary.get("test", {}).items() if isinstance(value, float)},
+        error=error,
+    )
+
+
+def _direction(jobs: Sequence[JobResult]) -> Any:
+    monitor = next((job.monitor for job in jobs if job.monitor), "")
+    return next((task.directions[monitor] for task in TASKS.values() if monitor in task.directions), "max")
+
+
+def _overrides(folder: Path) -> dict[str, str]:
+    return {key: value for key, _, value in (text.partition("=") for text in overrides_of(folder))}
+
+
+def _varying(overrides: Sequence[Mapping[str, str]]) -> list[str]:
+    names = list(dict.fromkeys(name for row in overrides for name in row))
+    return [name for name in names if len({row.get(name) for row in overrides}) > 1]

@@ -1,0 +1,1 @@
+"""`attnfocus train`: the recipe, and what only training needs."""

@@ -1,0 +1,168 @@
+"""`attnfocus train`: data, model, loop, test. The whole recipe reads on one screen."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from attnfocus.commands.train.launch import launch
+from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
+from attnfocus.commands.train.run_report import RunReport
+from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
+from attnfocus.data.codec import load_codec
+from attnfocus.data.epochs import Epochs
+from attnfocus.data.preparation import Prepared
+from attnfocus.data.vectors import WordVectors
+from attnfocus.errors import ConfigError
+from attnfocus.events import Listener
+from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.evaluation import test_of, validate, whole_model
+from attnfocus.runs.folder import (
+    DATA_FOLDER,
+    check_fingerprints,
+    new_run_dir,
+    save_config,
+    save_fingerprints,
+)
+from attnfocus.runs.resume import AUTO, resumed_values, run_to_resume
+from attnfocus.runs.run import CHECKPOINTS, plan_of, prepare_data
+from attnfocus.tasks import Evaluation
+from attnfocus.tasks.regularizers import require_alignments
+from attnfocus.tracking.focus_drift import FocusDrift
+from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
+from attnfocus.training.distributed.join import joined, was_launched
+from attnfocus.training.distributed.processes import Processes
+
+
+def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Listener] = ()) -> int:
+    """Trains from scratch, or goes on with `resume`; in several processes if they are asked for.
+
+    Args:
+        listeners: hear the run besides those that write and show it; in one process alone.
+
+    Returns:
+        The exit code.
+    """
+    if not was_launched() and not values["distributed"]["strategy"]:
+        return run_here(values, overrides, Processes(), listeners)
+    if was_launched():
+        require_own_device(values["device"])
+    setup = check_train(values, values.get("trust", ()))
+    if listeners:
+        raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
+    if not was_launched():
+        return launch(setup.config.distributed, setup.device, values, overrides)
+    check_processes(setup)
+    with joined(setup.config.distributed, setup.device) as processes:
+        return run_here(values, overrides, processes)
+
+
+def run_here(
+    values: dict[str, Any], overrides: Sequence[str], processes: Processes, listeners: Sequence[Listener] = ()
+) -> int:
+    """This process's part of the run. The first decides where it is written."""
+    resume_dir, values = _to_resume(values, overrides, processes)
+    setup = check_train(values, values.get("trust", ()))
+    if was_launched():
+        check_processes(setup)  # of a run that goes on, too
+    seed_everything(setup.config.seed)
+    if resume_dir is None:
+        check_vectors(setup)
+    codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
+    prepared = prepare_data(setup, codec)
+    require_same_data(prepared, processes)
+    require_alignments(setup.config.focus, (example.row for example in prepared.splits["train"]))
+    # A run that was killed before its first checkpoint starts anew, with the vectors.
+    is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
+    vectors = vectors_of(setup, prepared.codec) if is_new else {}
+
+    def begin() -> str:
+        if resume_dir is None:
+            folder = new_run_dir(setup.config.run_dir, setup.config.paths.outputs, setup.name)
+            prepared.codec.save(folder / DATA_FOLDER)
+            save_fingerprints(folder, prepared)
+        else:
+            folder = resume_dir
+            check_fingerprints(folder, prepared)
+        save_config(folder, values)
+        processes.note(RUN, str(folder))
+        return str(folder)
+
+    run_dir = Path(processes.shared(begin))
+    return train(setup, prepared, run_dir, vectors, processes, listeners, is_resumed=resume_dir is not None)
+
+
+def _to_resume(
+    values: dict[str, Any], overrides: Sequence[str], processes: Processes
+) -> tuple[Path | None, dict[str, Any]]:
+    """The run to go on with, if any, and the configuration to train with."""
+    restarted = processes.shared(lambda: str(run_of_job(processes) or ""))
+    if restarted:  # all processes were started anew, with the command of the first time
+        return Path(restarted), resumed_values(Path(restarted), {**values, "resume": AUTO}, overrides)
+    found = processes.shared(lambda: str(run_to_resume(values) or ""))
+    return (Path(found), resumed_values(Path(found), values, overrides)) if found else (None, values)
+
+
+def train(
+    setup: Setup,
+    prepared: Prepared,
+    run_dir: Path,
+    vectors: Mapping[str, WordVectors],
+    processes: Processes,
+    listeners: Sequence[Listener] = (),
+    *,
+    is_resumed: bool,
+) -> int:
+    """Trains in `run_dir`, tests the best checkpoint, writes the summary.
+
+    Returns:
+        The exit code: 0, or that of the signal that stopped the run.
+    """
+    config, trainer = setup.config, setup.config.trainer
+    task = setup.task(prepared.codec)
+    model = setup.model(**prepared.codec.dims())
+    if not processes.holds_part:  # else it may be too large for a device
+        model = model.to(setup.device)
+    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
+    newest = store.newest() if is_resumed else None
+    if newest is None:  # else the vectors are in the checkpoint
+        prepared.report.extend(fill_tables(setup, model, vectors))
+    freeze_tables(setup, model)
+    processes.divide(model)
+    epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), processes.rank, processes.size)
+    _, direction = monitored(trainer, task)
+    append_from_step = (newest.step if newest else 0) if is_resumed else None
+    drift = FocusDrift(run_dir, prepared, config.focus.num_samples)
+
+    def evaluate(trained: nn.Module) -> Evaluation:
+        answering = whole_model(setup, prepared, trained, processes)
+        found = validate(setup, task, answering, prepared, processes)
+        return drift.added(found, task, answering) if processes.is_first else found
+
+    told = RunReport(run_dir, setup, prepared, model, append_from_step) if processes.is_first else nullcontext()
+    with told as report:
+        result = fit(
+            model,
+            task,
+            optimizer=setup.optimizer(model.parameters()),
+            scheduler=setup.scheduler(trainer.total_steps(len(epochs(0))), direction),
+            batches=epochs,
+            evaluate=evaluate,
+            options=trainer,
+            store=store,
+            device=setup.device,
+            seed=config.seed,
+            listeners=[] if report is None else [drift, *report.listeners, *listeners],
+            resume=is_resumed,
+            processes=processes,
+        )
+        test = None
+        if result.status == "completed" and "test" in prepared.splits:
+            answering = whole_model(setup, prepared, model, processes)
+            store.load("best" if result.best else "last").load_model(answering)
+            test = test_of(setup, task, answering, prepared, processes)
+        if report is not None:
+            report.finish(result, test)
+    return result.exit_code

@@ -1,0 +1,213 @@
+"""Everything that a training run writes and shows besides its checkpoints."""
+
+import logging
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+
+from attnfocus.attention import PathChoice
+from attnfocus.data.preparation import Prepared
+from attnfocus.display.result import Result
+from attnfocus.errors import UserError
+from attnfocus.events import Evaluated, Listener
+from attnfocus.runs.assembly import Setup
+from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
+from attnfocus.runs.predictions_file import save_answers
+from attnfocus.runs.resume import flat
+from attnfocus.tasks import Evaluation
+from attnfocus.tracking.attention_paths import TakenPaths, path_lines
+from attnfocus.tracking.collapse_warning import FocusWatch
+from attnfocus.tracking.guard import Guarded
+from attnfocus.tracking.log import LogEvents, RunLog
+from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
+from attnfocus.tracking.screen import Terminal
+from attnfocus.tracking.tensorboard import TensorBoard
+from attnfocus.training import TrainerOptions, TrainingResult
+
+METRICS_FILE = "metrics.jsonl"
+
+logger = logging.getLogger(__name__)
+
+
+class RunReport:
+    """The listeners of one run, its summary, and its last words. A context: closes everything, notes a failure.
+
+    Args:
+        run_dir: where everything is written.
+        setup: the run's configuration.
+        prepared: its data, for the report lines.
+        model: for its size, and for how its attentions compute.
+        append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        setup: Setup,
+        prepared: Prepared,
+        model: nn.Module,
+        append_from_step: int | None = None,
+    ) -> None:
+        self.run_dir = run_dir
+        self.setup = setup
+        self.resumed_from = append_from_step
+        self.facts: dict[str, Any] = {
+            "status": "running",
+            **environment(str(setup.device)),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "choices": setup.config.choices,
+        }
+        self.notes: tuple[str, ...] = getattr(model, "notes", ())
+        self.paths = TakenPaths(model, setup.device, self._tell_paths)
+        self._note_paths()
+        options = flat_options(setup)
+        files: list[Listener] = [
+            MetricsFile(run_dir / METRICS_FILE, append_from_step),
+            TensorBoard(run_dir, options, append_from_step),
+        ]
+        self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
+        self.log = RunLog(run_dir / "train.log", self.terminal.announce)
+        self.listeners: list[Listener] = [
+            *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
+            Guarded(self.terminal, lambda line: None),
+        ]
+        self.evaluations = _LastEvaluation()
+        self.listeners += [self.evaluations, FocusWatch(), self.paths]
+
+    def __enter__(self) -> "RunReport":
+        self.write_summary(self.facts)
+        for line in self.notes:
+            logger.info(line)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            self.write_summary({**self.facts, "status": status, "error": message})
+        for listener in self.listeners:
+            listener.close()
+        self.log.close()
+
+    def _note_paths(self) -> None:
+        """What the summary says of the paths: how each would compute at any size, until a step has been made."""
+        found = self.paths.choices().items()
+        self.facts["attention_paths"] = {place: {"path": each.name, "reason": each.reason} for place, each in found}
+
+    def _tell_paths(self, choices: Mapping[str, PathChoice]) -> None:
+        for line in path_lines(choices):
+            logger.info(line)
+            self.terminal.announce(line, style="dim")
+        self._note_paths()
+        self.write_summary(self.facts)
+
+    def write_summary(self, facts: Mapping[str, Any]) -> None:
+        """Writes summary.json. A full disk is told, and neither ends the run nor hides why it ended."""
+        try:
+            write_summary(self.run_dir, facts)
+        except OSError as error:
+            logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
+
+    def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
+        """Writes the test answers and the summary, then shows the result and what can be done with it."""
+        facts = {
+            **self.facts,
+            "status": result.status,
+            "reason": result.reason,
+            "steps": result.step,
+            "epochs": result.epoch,
+            "seconds": round(result.seconds, 1),
+            "words_per_second": round(result.words_per_second, 1),
+            "best": None if result.best is None else vars(result.best),
+        }
+        if test is not None:
+            save_answers(self.run_dir, test.predictions)
+            facts["test"] = {**test.metrics, **test.extras, "focus_heads": test.heads}
+            step = result.best.step if result.best else result.step
+            told: dict[str, Any] = {"samples": test.samples, "heads": test.heads}
+            event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, **told)
+            for listener in self.listeners:
+                listener.on_evaluation(event)
+        self.write_summary(facts)
+        valid_metrics = self.evaluations.best
+        if valid_metrics is None and result.best is not None:  # the best is of the part before a resume
+            valid_metrics = logged_metrics(self.run_dir / METRICS_FILE, result.best.step, "valid")
+        greedy = self.setup.data_options.task == "translation" and not self.setup.config.decoding.is_greedy
+        valid = "valid (greedy)" if greedy else "valid"
+        metrics = {} if valid_metrics is None else {valid: valid_metrics}
+        if test is not None:
+            metrics["test"] = test.metrics
+        was_finished = result.step == self.resumed_from and result.status == "completed"
+        remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result), remark))
+
+
+class _LastEvaluation(Listener):
+    """Keeps the metrics of the best validation, for the result that is shown at the end."""
+
+    def __init__(self) -> None:
+        self.best: Mapping[str, float] | None = None
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        if event.is_best and event.split == "valid":
+            self.best = event.metrics
+
+
+def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
+    """What is trained, on what, where."""
+    names = setup.config.choices
+    title = " ".join(f"{group}={names[group]}" for group in ("model", "attention", "dataset") if group in names)
+    device = f"{num_parameters:,} parameters, {setup.config.trainer.precision} on {setup.device}"
+    return [title, device, *prepared.report, f"run {run_dir}"]
+
+
+def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
+    """Three commands to try next."""
+    here = relative_to_here(run_dir)
+    shown = shlex.quote(f"run={here}")
+    if result.status != "completed":
+        return [f"attnfocus train {shlex.quote(f'resume={here}')}"]
+    logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
+    return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
+
+
+def finished_remark(run_dir: Path, reason: str, trainer: TrainerOptions) -> str:
+    """What is said when a run was resumed that had nothing left to do, with the limit that would let it go on."""
+    limits = ("max_steps", "max_epochs", "max_minutes")
+    limit = next((name for name in limits if reason.startswith(name)), "patience")
+    resume = shlex.quote(f"resume={relative_to_here(run_dir)}")
+    return (
+        f"This run was finished already ({reason}): nothing was trained. To go on, give a larger limit:\n"
+        f"  attnfocus train {resume} trainer.{limit}={2 * getattr(trainer, limit)}"
+    )
+
+
+def relative_to_here(path: Path) -> Path:
+    """The path as it is typed from the current folder, if it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:
+    """What runs are compared by: the choices, and every option as `section.key`."""
+    config = setup.config
+    sections: dict[str, Any] = {
+        "model": config.model,
+        "attention": config.attention,
+        "optimizer": config.optimizer,
+        "scheduler": config.scheduler,
+        "trainer": vars(config.trainer),
+        "focus": {
+            **{name: vars(term) for name, term in config.focus.terms.items()},
+            **({"sigma_reparametrization": True} if config.focus.sigma_reparametrization else {}),
+        },
+        "seed": config.seed,
+    }
+    options = {key: value for key, value in flat(sections).items() if key.split(".")[-1] != "_target_"}
+    return {**config.choices, **options}

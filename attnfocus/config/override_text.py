@@ -1,0 +1,58 @@
+"""What an override may look like before anything parses it, so that no length or depth of nonsense costs time."""
+
+import math
+import re
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+
+from attnfocus.visible import visible
+
+MAX_CHARACTERS = 4000
+MAX_DEPTH = 20  # brackets inside of one another
+MAX_SHOWN = 120  # characters of an override that are said again
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")  # a tab is blank space
+
+
+def unreadable(text: str) -> str | None:
+    """Why an override cannot be read, as a problem to tell; None when it may be."""
+    start = shown(text)
+    if len(text) > MAX_CHARACTERS:
+        return f"{start}: has {len(text)} characters; at most {MAX_CHARACTERS} can be given. Use a file (--config-dir)."
+    if _CONTROL.search(text):
+        return f"{start}: holds control characters. Write key=value without them."
+    if _depth(text) > MAX_DEPTH:
+        return f"{start}: holds more than {MAX_DEPTH} brackets inside of one another. Use a file (--config-dir)."
+    return None
+
+
+def shown(text: str) -> str:
+    """The text as it may be said again: nothing that steers a terminal, and not all of what is very long."""
+    return visible(text) if len(text) <= MAX_SHOWN else visible(text[: MAX_SHOWN - 3]) + "..."
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def values_of(override: Override) -> list[str]:
+    """Its value, or the values that a sweep goes over or a list holds, as texts."""
+    if override.is_sweep_override() and override.is_discrete_sweep():
+        return [str(value) for value in override.sweep_string_iterator()]
+    value = override.value()
+    return ["null"] if value is None else [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def num_values(override: Override) -> int:
+    """How many values a sweep goes over; 1 for what is no sweep."""
+    if not override.is_sweep_override():
+        return 1
+    if override.is_range_sweep():
+        sweep: Any = override.value()
+        return max(0, math.ceil((float(sweep.stop) - float(sweep.start)) / float(sweep.step)))
+    return len(values_of(override)) if override.is_discrete_sweep() else 1

@@ -1,0 +1,219 @@
+"""Hugging Face `datasets` as sets: of the hub, of a folder that `save_to_disk` wrote, of local files. Extra `hub`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attnfocus.data.reading.lines import BadRows, OnBadRow
+from attnfocus.data.reading.tables import LINE_BREAKS
+from attnfocus.data.rows import RawData, Row
+from attnfocus.errors import ConfigError, DataError, UserError
+from attnfocus.limits import PositiveInt
+
+_BUILDERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
+_SAVED_MARKS = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
+_NO_LABEL = -1  # how sets of the hub mark a test row whose label is kept secret
+
+
+class _HubSet:
+    """What both kinds of sets share.
+
+    Args:
+        path: name on the hub (`owner/set`), a local folder, or a file (.csv, .tsv, .json, .jsonl, .parquet, .arrow;
+            compressed too).
+        name: of the configuration of a set that has several.
+        revision: branch, tag or commit of a set of the hub; None: its main branch.
+        train_split, valid_split, test_split: names of its splits; None: drawn from train (`dataset.split`).
+        streaming: read the first rows without loading the whole set; needs `max_rows`.
+        max_rows: the first rows of each split alone; None: all.
+        on_bad_row: `fail` names the rows that cannot be used; `skip` leaves them out.
+    """
+
+    task: ClassVar[str]
+    _columns: Mapping[str, str]  # configuration key -> column, of input and target
+
+    def __init__(
+        self,
+        *,
+        path: str | None = None,
+        name: str | None = None,
+        revision: str | None = None,
+        train_split: str = "train",
+        valid_split: str | None = None,
+        test_split: str | None = None,
+        streaming: bool = False,
+        max_rows: PositiveInt | None = None,
+        on_bad_row: OnBadRow = "fail",
+    ) -> None:
+        if path is None:
+            raise ConfigError("dataset.path is not given. Give a name on the hub (owner/set), a folder or a file.")
+        if streaming and max_rows is None:
+            raise ConfigError("dataset.streaming=true needs dataset.max_rows: how many rows to read of each split.")
+        self.path, self.name, self.revision = path, name, revision
+        self._splits: dict[str, Any] = {"train": train_split, "valid": valid_split, "test": test_split}
+        self._streaming, self._max_rows = streaming, max_rows
+        self._on_bad_row: OnBadRow = on_bad_row
+
+    def read(self, data_dir: Path, seed: int) -> RawData:
+        """The splits that are named. What the library downloads goes to its own cache (`$HF_HOME`).
+
+        Raises:
+            ConfigError: the extra `hub` is not installed.
+            DataError: the set, a split or a column is not there, or rows cannot be used.
+        """
+        with self._named_errors():
+            return self._read()
+
+    def _read(self) -> RawData:
+        found = self._load()
+        given = {split: name for split, name in self._splits.items() if name is not None}
+        for split, name in given.items():
+            if name not in found:
+                raise DataError(
+                    f"dataset.{split}_split={name}: {self.path} has the splits {', '.join(found)}. Give one of them"
+                    f"{'.' if split == 'train' else ', or null to draw rows from train.'}"
+                )
+        bad = BadRows(self._on_bad_row)
+        splits = {split: list(self._rows(split, found[name], bad)) for split, name in given.items()}
+        unused = [name for name in found if name not in given.values()]
+        notes = [f"{self.path}: its splits {', '.join(unused)} are not used"] if unused else []
+        return RawData(splits, [*bad.finish(), *notes])
+
+    def _load(self) -> Mapping[str, Any]:
+        """All splits of the set, by name."""
+        try:
+            import datasets
+        except ImportError:
+            raise ConfigError("dataset: sets of the hub need an extra: pip install 'attnfocus[hub]'.") from None
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
+        local = Path(self.path).expanduser()
+        if any((local / mark).is_file() for mark in _SAVED_MARKS):
+            found = datasets.load_from_disk(str(local))
+            return found if isinstance(found, Mapping) else {self._splits["train"]: found}
+        if local.is_file():
+            found = datasets.load_dataset(
+                _builder(local),
+                data_files={self._splits["train"]: str(local)},
+                streaming=self._streaming,
+                **({"sep": "\t"} if ".tsv" in local.suffixes else {}),
+            )
+        else:
+            where = str(local) if local.is_dir() else self.path
+            found = datasets.load_dataset(where, self.name, revision=self.revision, streaming=self._streaming)
+        loaded: Mapping[str, Any] = found
+        return loaded
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """What the library raises while it loads, or later while it streams, as an error of ours."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # the library lets through whatever network, files and parsers raise
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise DataError(
+                f"dataset.path={self.path}: cannot be read: {reason[0][:300]}\n"
+                "Give a name on the hub (owner/set), with dataset.name if it has several, or a folder or file that is "
+                "there."
+            ) from error
+
+    def _rows(self, split: str, table: Any, bad: BadRows) -> Iterator[Row]:
+        columns = [_column(key, path, table) for key, path in self._columns.items()]
+        table = table.select_columns(sorted({column.split(".")[0] for column in columns}))
+        place = Path(f"{self.path}:{self._splits[split]}")
+        labels = getattr((table.features or {}).get(columns[1]), "names", None)
+        for number, record in enumerate(islice(iter(table), self._max_rows), 1):
+            try:
+                source = _text(record, columns[0])
+                target = (
+                    _label(record, columns[1], labels) if self.task == "classification" else _text(record, columns[1])
+                )
+            except ValueError as error:
+                bad.add(place, number, 1, str(error))
+                continue
+            yield Row(f"{split}:{number}", source, target)
+
+
+class HubText(_HubSet):
+    """Texts with a label each.
+
+    Args:
+        text_column, label_column: names; a dotted path reaches inside a column. Numbers of a `ClassLabel` become names.
+    """
+
+    task: ClassVar[str] = "classification"
+
+    def __init__(self, *, text_column: str = "text", label_column: str = "label", **options: Any) -> None:
+        super().__init__(**options)
+        self._columns = {"dataset.text_column": text_column, "dataset.label_column": label_column}
+
+
+class HubPairs(_HubSet):
+    """Pairs of texts.
+
+    Args:
+        source_column, target_column: names; a dotted path reaches inside a column: `translation.de`.
+    """
+
+    task: ClassVar[str] = "translation"
+
+    def __init__(
+        self, *, source_column: str = "translation.de", target_column: str = "translation.en", **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._columns = {"dataset.source_column": source_column, "dataset.target_column": target_column}
+
+
+def _builder(path: Path) -> str:
+    """How the library calls a file's format."""
+    found = next((_BUILDERS[suffix] for suffix in reversed(path.suffixes) if suffix in _BUILDERS), None)
+    if found is None:
+        raise DataError(f"dataset.path={path}: unknown kind of file. Give one that ends in {', '.join(_BUILDERS)}.")
+    return found
+
+
+def _column(key: str, path: str, table: Any) -> str:
+    """The dotted path of a column, checked against the columns that there are."""
+    known = table.column_names or list(next(iter(table), {}))  # a streamed set may know them by its rows alone
+    if path.split(".")[0] not in known:
+        raise DataError(
+            f"{key}={path}: the columns are {', '.join(known)}. Give one of them, or a dotted path inside one "
+            "(translation.de)."
+        )
+    return path
+
+
+def _value(record: Mapping[str, Any], path: str) -> Any:
+    found: Any = record
+    for part in path.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            inside = f", which has {', '.join(map(str, found))[:200]}" if isinstance(found, Mapping) else ""
+            raise ValueError(f"no {part!r} of {path} here{inside}")
+        found = found[part]
+    return found
+
+
+def _text(record: Mapping[str, Any], path: str) -> str:
+    found = _value(record, path)
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise ValueError(f"column {path} must be a text, got {str(found)[:60]} ({type(found).__name__})")
+    text = LINE_BREAKS.sub(" ", str(found))
+    if not text.strip():
+        raise ValueError(f"column {path} is empty")
+    return text
+
+
+def _label(record: Mapping[str, Any], path: str, names: list[str] | None) -> str:
+    found = _value(record, path)
+    if found == _NO_LABEL and names is not None:
+        raise ValueError(f"column {path} is -1: these rows have no labels. Leave their split out (null)")
+    if names is not None and isinstance(found, int):
+        return names[found]
+    return str(found).lower() if isinstance(found, bool) else _text(record, path).strip()

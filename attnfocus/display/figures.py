@@ -1,0 +1,203 @@
+"""Heat maps of attention weights, drawn without pyplot and without any global state.
+
+Shapes: H heads, Q queries, K keys.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attnfocus.display import fonts
+from attnfocus.display.text import num_cells, shorten
+
+# fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
+from matplotlib import colormaps  # isort: skip
+from matplotlib.axes import Axes  # isort: skip
+from matplotlib.colors import Colormap  # isort: skip
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # isort: skip
+from matplotlib.figure import Figure  # isort: skip
+
+DPI = 100
+COLORS = colormaps["viridis"].with_extremes(bad="#bbbbbb")  # even steps, safe for colour-blind readers, fine in gray
+SIGNED_COLORS = colormaps["PuOr"].with_extremes(bad="#bbbbbb")  # white is 0, purple above, orange below, as on the page
+MAX_POSITIONS = 400  # of an axis; what comes after is cut, and the title says so
+MAX_HEADS = 16
+MAX_LABEL_CELLS = 14
+_FONT_POINTS = 8.0
+
+# All lengths below are in inches.
+_CHARACTER = 0.62 * _FONT_POINTS / 72
+_LINE = 1.5 * _FONT_POINTS / 72
+_LABEL_STEP = 0.145  # two labels nearer than this would touch
+_POSITION = 0.2  # a row or column of the map, where there is room
+_MAP_WIDTH, _MAP_HEIGHT = 9.6, 7.2  # room for all panels together
+_GAP = 0.15
+_SCALE = 0.75  # room for the color scale
+
+
+class _AxisLabels:
+    """The tick labels of one axis: where they are, what they say and how much room they take."""
+
+    def __init__(self, tokens: Sequence[str], num_positions: int, step: float, families: Sequence[str]) -> None:
+        self.ticks = list(range(0, num_positions, math.ceil(_LABEL_STEP / step)))
+        self.texts = [
+            fonts.label(tokens[tick], families, MAX_LABEL_CELLS, tick) if tick < len(tokens) else f"[{tick}]"
+            for tick in self.ticks
+        ]
+        cells = max((num_cells(text) for text in self.texts), default=0)
+        self.are_characters = cells <= 2  # they need not be turned
+        self.length = cells * _CHARACTER + 0.08
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Panels in `down` rows of `across`, with the size of a position of the map."""
+
+    across: int
+    down: int
+    step_x: float
+    step_y: float
+
+    @classmethod
+    def best(cls, num_panels: int, num_rows: int, num_columns: int) -> "_Grid":
+        """The grid with the largest positions; among equals the one with fewest holes, then the widest."""
+        grids = []
+        for across in range(1, num_panels + 1):
+            down = math.ceil(num_panels / across)
+            step_x = min(_POSITION, (_MAP_WIDTH - _GAP * (across - 1)) / across / max(num_columns, 1))
+            step_y = min(_POSITION, (_MAP_HEIGHT - 2 * _GAP * (down - 1)) / down / max(num_rows, 1))
+            if step_x > 0 and step_y > 0:
+                grids.append(cls(across, down, step_x, step_y))
+        return max(grids, key=lambda grid: (round(grid.step_x * grid.step_y, 5), -grid.across * grid.down, grid.across))
+
+
+def heat_map(
+    weights: np.ndarray,
+    query_tokens: Sequence[str],
+    key_tokens: Sequence[str],
+    title: str | None = None,
+    heads: Sequence[int] | None = None,
+) -> Figure:
+    """One panel per head: keys from left to right, queries from top to bottom, all heads on one color scale.
+
+    The scale goes from 0 to the largest weight, or as far to both sides of 0 where there are weights below 0. With a
+    single query (pooling) the heads are the rows of one panel. NaN is drawn gray. Where labels would touch, every
+    second (third, ...) is shown.
+
+    Args:
+        weights: (H, Q, K).
+        query_tokens, key_tokens: labels; missing ones are replaced by their index, those past Q or K are ignored.
+        heads: numbers of the heads, from 0 where left out.
+    """
+    weights = np.asarray(weights, dtype=np.float32)
+    if weights.ndim != 3 or 0 in weights.shape:
+        raise ValueError(f"weights must be (heads, queries, keys), none of them 0, got the shape {weights.shape}.")
+    notes = [title] if title else []
+    for axis, name, limit in ((0, "heads", MAX_HEADS), (1, "queries", MAX_POSITIONS), (2, "keys", MAX_POSITIONS)):
+        if weights.shape[axis] > limit:
+            notes.append(f"first {limit} of {weights.shape[axis]:,} {name}")
+            weights = weights.take(range(limit), axis=axis)
+    num_heads, num_queries, num_keys = weights.shape
+    numbers = range(num_heads) if heads is None else heads
+    names = [f"head {head}" for head in numbers[:num_heads]] if num_heads > 1 else [""]
+    if num_queries == 1:
+        query_tokens = [name or (query_tokens[0] if query_tokens else "[0]") for name in names]
+        weights, names = weights.transpose(1, 0, 2), [""]  # (1, H, K)
+    grid = _Grid.best(*weights.shape)
+    families = fonts.families_for([*query_tokens[:MAX_POSITIONS], *key_tokens[:MAX_POSITIONS], *notes])
+    rows = _AxisLabels(query_tokens, weights.shape[1], grid.step_y, families)
+    columns = _AxisLabels(key_tokens, num_keys, grid.step_x, families)
+    heading = shorten(fonts.written("   ".join(notes), families), 110)
+    return _draw(weights, grid, (rows, columns), (heading, names), families)
+
+
+def to_png(figure: Figure) -> tuple[bytes, int, int]:
+    """The figure as (PNG bytes, width, height); sizes in pixels."""
+    canvas = FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    canvas.print_png(buffer, pil_kwargs={"compress_level": 3}, metadata={"Software": None})
+    width, height = canvas.get_width_height()
+    return buffer.getvalue(), width, height
+
+
+def _draw(
+    panels: np.ndarray,  # (panels, rows, columns)
+    grid: _Grid,
+    labels: tuple[_AxisLabels, _AxisLabels],
+    titles: tuple[str, Sequence[str]],
+    families: Sequence[str],
+) -> Figure:
+    """Places everything by hand: measuring the text (a layout engine) would take most of the time."""
+    rows, columns = labels
+    heading, heads = titles
+    num_panels, num_rows, num_columns = panels.shape
+    panel_width, panel_height = max(num_columns * grid.step_x, 0.3), max(num_rows * grid.step_y, 0.2)
+    head = 0.24 if any(heads) else 0.0
+    left, top = rows.length + 0.06, (0.32 if heading else 0.1) + head
+    bottom = 0.1 + (_LINE if columns.are_characters else columns.length)
+    width = left + grid.across * panel_width + (grid.across - 1) * _GAP + _SCALE
+    width = max(width, num_cells(heading) * _CHARACTER * 1.15 + 0.2)
+    height = max(top + grid.down * panel_height + (grid.down - 1) * (_GAP + head) + bottom, 0.9)
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    text: dict[str, Any] = {"fontfamily": list(families), "fontsize": _FONT_POINTS, "color": "#333333"}
+    text |= {"parse_math": False, "usetex": False}  # a token may be `$`
+    finite = panels[np.isfinite(panels)]
+    largest = float(np.abs(finite).max(initial=0.0)) or 1.0
+    lowest = -largest if finite.min(initial=0.0) < 0 else 0.0
+    shares = np.ma.masked_invalid((panels - lowest) / (largest - lowest))
+    colors = _colors(lowest)(shares, bytes=True)  # (panels, rows, columns, 4)
+    for panel in range(num_panels):
+        row, column = divmod(panel, grid.across)
+        x = left + column * (panel_width + _GAP)
+        y = height - top - panel_height - row * (panel_height + _GAP + head)
+        axes = figure.add_axes((x / width, y / height, panel_width / width, panel_height / height))
+        axes.imshow(colors[panel], aspect="auto", interpolation="nearest")
+        is_lowest = panel + grid.across >= num_panels
+        _label(axes, rows if column == 0 else None, columns if is_lowest else None, text)
+        if heads[panel]:
+            axes.set_title(heads[panel], pad=3, **text)
+    scale_x = left + grid.across * panel_width + (grid.across - 1) * _GAP + 0.12
+    scale_height = min(max(panel_height, 0.45), 1.6)
+    scale_y = max(height - top - scale_height, 0.12)
+    box = (scale_x / width, scale_y / height, 0.1 / width, scale_height / height)
+    _draw_scale(figure, box, (lowest, largest), text)
+    if heading:
+        figure.text(0.08 / width, 1 - 0.1 / height, heading, va="top", **text)
+    return figure
+
+
+def _label(axes: Axes, rows: _AxisLabels | None, columns: _AxisLabels | None, text: dict[str, Any]) -> None:
+    axes.tick_params(length=0, pad=2)
+    axes.set_yticks(rows.ticks if rows else [])
+    if rows:
+        axes.set_yticklabels(rows.texts, **text)
+    axes.set_xticks(columns.ticks if columns else [])
+    if columns and columns.are_characters:
+        axes.tick_params(axis="x", pad=10)
+        axes.set_xticklabels(columns.texts, va="baseline", **text)
+    elif columns:
+        axes.set_xticklabels(columns.texts, rotation=90, **text)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _colors(lowest: float) -> Colormap:
+    return SIGNED_COLORS if lowest < 0 else COLORS
+
+
+def _draw_scale(
+    figure: Figure, box: tuple[float, float, float, float], ends: tuple[float, float], text: dict[str, Any]
+) -> None:
+    axes = figure.add_axes(box)
+    axes.imshow(_colors(ends[0])(np.linspace(0, 1, 64), bytes=True)[:, None], aspect="auto", origin="lower")
+    axes.yaxis.tick_right()
+    axes.tick_params(length=0, pad=3)
+    axes.set_xticks([])
+    axes.set_yticks([0, 63])
+    axes.set_yticklabels([f"{end:.2g}" for end in ends], **text)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,293 @@
+"""What an output of a model rests on: one number for each output and input position, by any of several methods.
+
+Shapes: B examples, K input positions, T outputs of an example (tokens written, or one class).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attnfocus.data.batches import collate
+from attnfocus.data.codec import Encoded
+from attnfocus.decoding import DecodingOptions, decode_best
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.explanation.probe import Baseline, ClassificationProbe, Probe, TranslationProbe, explaining
+from attnfocus.explanation.reading import default_reading, flowing, read, rolled_out
+from attnfocus.focus.attributions import (
+    gradient_input,
+    gradients,
+    integrated_gradients,
+    leave_one_out,
+    rows_at_once,
+)
+from attnfocus.limits import PositiveInt
+from attnfocus.models.base import named_attentions, num_prepended
+from attnfocus.tasks.base import Task
+from attnfocus.tasks.classification import ClassificationTask
+from attnfocus.tasks.translation import TranslationTask, within_reach
+
+Method = Literal[
+    "attention",
+    "attention_rollout",
+    "attention_flow",
+    "attention_gradient",
+    "gradient_input",
+    "integrated_gradients",
+    "leave_one_out",
+]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much each input position adds to each output of one example.
+
+    Attributes:
+        method: one of `METHODS`.
+        key_tokens: the K input positions.
+        query_tokens: the T tokens written, or the label alone.
+        scores: float32 (T, K); signed where the method is.
+        error: completeness: by which share the scores miss the change that they should add up to, at worst over the
+            outputs; None where the method promises no sum.
+    """
+
+    method: str
+    key_tokens: tuple[str, ...]
+    query_tokens: tuple[str, ...]
+    scores: np.ndarray
+    error: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionOptions:
+    """What can be chosen of the methods.
+
+    Args:
+        target: what is explained: an output text, or a label; None: the model's own answer.
+        layer: attention methods: the attention's name; None: the one that is nearest to the output and aligns best.
+        head: attention methods: which head; None: the mean of all.
+        baseline: the input that says nothing, with which gradients and leave_one_out compare: zero vectors, the vector
+            of unknown tokens, or the mean of all tokens' vectors.
+        num_steps: integrated_gradients: points of the integral (> 0).
+        leave_out: leave_one_out: put the baseline in the position's place (mask), or cut it out (remove), which moves
+            what follows.
+    """
+
+    target: str | None = None
+    layer: str | None = None
+    head: int | None = None
+    baseline: Baseline = "zero"
+    num_steps: PositiveInt = 32
+    leave_out: Literal["mask", "remove"] = "mask"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("baseline", get_args(Baseline)), ("leave_out", ("mask", "remove"))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name}: must be {', '.join(allowed)}, got {getattr(self, name)}.")
+        if self.num_steps < 1:
+            raise ConfigError(f"num_steps: must be > 0, got {self.num_steps}.")
+
+
+def attribute(
+    task: Task,
+    model: nn.Module,
+    examples: Sequence[Encoded],
+    method: str = "gradient_input",
+    options: AttributionOptions | None = None,
+    decoding: DecodingOptions | None = None,
+) -> list[Attribution]:
+    """Attributions of some examples, computed together.
+
+    Args:
+        decoding: how the outputs that are explained are found, where none is given.
+
+    Raises:
+        ConfigError: a method, option or label that there is not.
+        DataError: an input that the model cannot read, or an output without a token.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"method: must be one of {', '.join(METHODS)}, got {method}.")
+    options = options or AttributionOptions()
+    with explaining(model) as device:
+        probe = probe_of(task, model, examples, device, options.target, decoding)
+        scores, errors = _METHODS[method](probe, options)
+        return list(_attributions(task, probe, examples, method, scores, errors))
+
+
+def probe_of(
+    task: Task,
+    model: nn.Module,
+    examples: Sequence[Encoded],
+    device: torch.device,
+    target: str | None = None,
+    decoding: DecodingOptions | None = None,
+    *,
+    skip_empty: bool = False,
+) -> Probe:
+    """The model on these examples; to be called in `explaining`. See `attribute`.
+
+    Args:
+        skip_empty: leave out examples whose output has no token, instead of raising; if all are, that is raised.
+    """
+    _require_readable(model, examples)
+    batch = collate(examples).to(device)
+    inputs, lengths = batch.inputs, batch.input_lengths
+    if isinstance(task, TranslationTask):
+        if target is None:
+            with torch.no_grad():
+                chosen = within_reach(decoding or DecodingOptions(), model)
+                found: Any = decode_best(model, inputs, lengths, chosen)  # type: ignore[arg-type]
+            outputs = [hypotheses[0].ids for hypotheses in found]
+        else:
+            outputs = [task.codec.target_tokenizer.encode(target)] * len(examples)
+        written = [number for number, output in enumerate(outputs) if output]
+        if skip_empty and 0 < len(written) < len(outputs):
+            outputs = [outputs[number] for number in written]
+            inputs, lengths = inputs[written], lengths[written]
+        if not all(outputs):
+            empty = [example.id for example, output in zip(examples, outputs, strict=True) if not output]
+            raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")
+        return TranslationProbe(model, inputs, lengths, outputs)
+    assert isinstance(task, ClassificationTask)
+    classes = None
+    if target is not None:
+        labels = task.codec.labels
+        if target not in labels:
+            raise ConfigError(f"target: must be one of the labels {', '.join(labels[:20])}, got {target}.")
+        classes = torch.full((len(examples),), labels.index(target), device=device)
+    return ClassificationProbe(model, inputs, lengths, classes, are_probabilities=task.loss == "mse")
+
+
+def _require_readable(model: nn.Module, examples: Sequence[Encoded]) -> None:
+    longest: int | None = getattr(model, "max_input_length", None)
+    for example in examples:
+        size = len(example.inputs)
+        if size == 0:
+            raise DataError(f"input {example.id} is empty: there is nothing to attribute to.")
+        if longest is not None and size > longest:
+            raise DataError(f"input {example.id} has {size} positions, the model reads at most {longest}.")
+
+
+Found = tuple[Tensor, Tensor | None]  # scores (N, K), completeness errors (N,)
+
+
+def _attention(probe: Probe, options: AttributionOptions) -> Found:
+    with torch.no_grad():
+        weights = read(probe.weights(), probe.model, probe.mask, options.layer, options.head)
+    return probe.of_outputs(weights), None
+
+
+def _attention_rollout(probe: Probe, options: AttributionOptions) -> Found:
+    with torch.no_grad():
+        return probe.of_outputs(rolled_out(probe.weights(), probe.model, probe.mask)), None
+
+
+def _attention_flow(probe: Probe, options: AttributionOptions) -> Found:
+    with torch.no_grad():
+        return probe.of_outputs(flowing(probe.weights(), probe.model, probe.mask)), None
+
+
+def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
+    """w_tj d score_t / d w_tj, summed over heads, and in a self-attention over queries   (Serrano & Smith 2019, sec. 4,
+    arXiv:1906.03731)"""
+    with torch.no_grad():
+        weights = probe.weights()
+        read(weights, probe.model, probe.mask, options.layer, options.head)  # refuses what is not there
+    name = options.layer or default_reading(weights)
+    attention = named_attentions(probe.model)[name]
+    if not attention.weights_can_be_replaced:
+        raise ConfigError(
+            f"method: attention_gradient needs an attention whose output is made of its weights, and "
+            f"{type(attention).__name__} is none. Use gradient_input or attention."
+        )
+    examples = probe.examples
+
+    def score(given: Tensor, rows: Tensor) -> Tensor:
+        scores = probe.scores_given({name: given}, examples[rows])
+        return scores.gather(1, probe.steps[rows].unsqueeze(1)).squeeze(1)
+
+    found = []
+    for rows in torch.arange(len(examples), device=examples.device).split(rows_at_once(probe.mask.shape[1])):
+        given = weights[name][examples[rows]]  # (M, H, Q, K)
+        parts = given * gradients(score, given, rows)[1]
+        parts = parts.sum(dim=1) if options.head is None else parts[:, options.head]  # (M, Q, K)
+        if name.startswith("layers."):
+            found.append(parts.sum(dim=1)[:, num_prepended(probe.model) :])
+        else:
+            found.append(parts[torch.arange(len(rows), device=rows.device), probe.steps[rows]])
+    return torch.cat(found), None
+
+
+def _integrated_gradients(probe: Probe, options: AttributionOptions) -> Found:
+    vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
+    of_rows = vectors[probe.examples], baseline[probe.examples]
+    return integrated_gradients(probe.score, *of_rows, options.num_steps)
+
+
+def _leave_one_out(probe: Probe, options: AttributionOptions) -> Found:
+    vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
+
+    def masked(kept: Tensor, examples: Tensor) -> Tensor:
+        mixed = torch.where(kept.unsqueeze(-1), vectors[examples], baseline[examples])
+        return probe.scores_of_vectors(mixed, examples)
+
+    with torch.no_grad():
+        scores = probe.scores_without if options.leave_out == "remove" else masked
+        return probe.of_outputs(leave_one_out(scores, probe.mask)), None
+
+
+def _gradient_input(probe: Probe, options: AttributionOptions) -> Found:
+    vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
+    return gradient_input(probe.score, vectors[probe.examples], baseline[probe.examples]), None
+
+
+_METHODS: Mapping[str, Callable[[Probe, AttributionOptions], Found]] = {
+    "attention": _attention,
+    "attention_rollout": _attention_rollout,
+    "attention_flow": _attention_flow,
+    "attention_gradient": _attention_gradient,
+    "gradient_input": _gradient_input,
+    "integrated_gradients": _integrated_gradients,
+    "leave_one_out": _leave_one_out,
+}
+
+
+def _attributions(
+    task: Task, probe: Probe, examples: Sequence[Encoded], method: str, scores: Tensor, errors: Tensor | None
+) -> list[Attribution]:
+    made = []
+    for number, example in enumerate(examples):
+        rows = probe.examples == number
+        size = len(example.inputs)
+        made.append(
+            Attribution(
+                method,
+                tuple(_codec(task).input_tokens(example.inputs)),
+                output_tokens(task, probe, number),
+                scores[rows, :size].float().cpu().numpy(),
+                None if errors is None else float(errors[rows].max()),
+            )
+        )
+    return made
+
+
+def output_tokens(task: Task, probe: Probe, number: int) -> tuple[str, ...]:
+    """What names the outputs of example `number`."""
+    if isinstance(probe, TranslationProbe):
+        assert isinstance(task, TranslationTask)
+        ids = probe.outputs[number, : int((probe.examples == number).sum())]
+        return tuple(task.codec.target_tokens(ids.tolist()))
+    assert isinstance(task, ClassificationTask)
+    assert isinstance(probe, ClassificationProbe)
+    return (task.codec.labels[int(probe.classes[number])],)
+
+
+def _codec(task: Task) -> Any:
+    assert isinstance(task, TranslationTask | ClassificationTask)
+    return task.codec

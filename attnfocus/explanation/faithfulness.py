@@ -1,0 +1,231 @@
+"""How far a run's attention weights can be read as an explanation: the tests of `focus.erasure` on a sample.
+
+Shapes: B examples, T outputs of an example, N outputs that are tested, M rows of one call, H heads, Q queries,
+K input positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.attention import BaseAttention
+from attnfocus.data.codec import Encoded
+from attnfocus.errors import DataError
+from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.probe import Probe, explaining
+from attnfocus.explanation.reading import read, readable
+from attnfocus.focus import erasure as checks
+from attnfocus.focus.attributions import gradient_input, leave_one_out
+from attnfocus.focus.verdict import gain_over_chance, verdict
+from attnfocus.models.base import named_attentions, num_prepended
+from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.base import Task
+
+MAX_OUTPUTS = 256  # of all examples together, for what costs some passes each
+MAX_CELLS = 2**20  # positions read for leave-one-out: K inputs of K - 1 positions for each example
+MAX_POSITIONS, MAX_SCORES = 2**13, 2**22  # read and answered at once by the search for other weights: 60 passes
+MAX_PAIRS = 2**22  # examples times squared length, where weights are those of self-attention
+NUM_DRAWS = 4  # of permuted and random weights
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """What was measured on a sample of a split, and what it comes to.
+
+    Attributes:
+        verdict: one or two sentences in plain words, with the numbers that they rest on.
+        metrics: `faithfulness/<measure>` -> number; docs/focus.md tells them. What could not be measured is not there.
+        left_out: what could not be measured, or on fewer examples, and why.
+        attentions: those whose weights were tested.
+        split, num_examples, num_outputs, seed: of what it was measured.
+    """
+
+    verdict: str
+    metrics: dict[str, float]
+    left_out: tuple[str, ...] = ()
+    attentions: tuple[str, ...] = ()
+    split: str = "test"
+    num_examples: int = 0
+    num_outputs: int = 0
+    seed: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        return dict(vars(self))
+
+
+def measure_faithfulness(
+    task: Task, model: nn.Module, examples: Sequence[Encoded], *, num_examples: int, seed: int, split: str
+) -> Faithfulness:
+    """The tests on `num_examples` examples drawn by the seed, for the outputs that the model itself gives (greedily).
+
+    Raises:
+        DataError: the model can read none of them, or says nothing to any.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    longest: int | None = getattr(model, "max_input_length", None)
+    legible = [each for each in examples if 0 < len(each.inputs) <= (longest or len(each.inputs))]
+    drawn = torch.randperm(len(legible), generator=generator)[:num_examples].tolist()
+    if not drawn:
+        raise DataError(f"faithfulness: the model can read no example of {split}.")
+    with explaining(model) as device:
+        chosen = [legible[number] for number in drawn]
+        few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen))]
+        probe = probe_of(task, model, few, device, skip_empty=True)
+        sample = _Sample(probe, generator)
+        if len(few) < len(chosen):
+            sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
+        metrics = sample.of_inputs()
+        metrics["faithfulness/gain_over_chance"] = gain_over_chance(metrics)
+        metrics |= sample.of_weights()
+    left_out = tuple(f"{name}: {reason}" for name, reason in sample.left_out.items())
+    return Faithfulness(
+        verdict(metrics), metrics, left_out, tuple(sample.names), split, len(probe.inputs), len(probe.examples), seed
+    )
+
+
+def _as_many_as_fit(model: nn.Module, longest: int) -> int:
+    if not any("layers." in name for name in named_attentions(model)):
+        return MAX_PAIRS
+    return max(1, MAX_PAIRS // longest**2)
+
+
+class _Sample:
+    """The examples of a probe, with the weights by which their outputs look at the input."""
+
+    def __init__(self, probe: Probe, generator: torch.Generator) -> None:
+        self.probe, self.generator = probe, generator
+        self.left_out: dict[str, str] = {}
+        with torch.no_grad():
+            weights = probe.weights()
+            self.read = read(weights, probe.model, probe.mask, None, None)
+        self.names = ["pooling"] if "pooling" in weights else readable(weights)
+        attentions = named_attentions(probe.model)
+        self.attentions = {name: attentions[name] for name in self.names}
+        self.weights = {name: weights[name] * self._real_queries(name, weights[name].shape[2]) for name in self.names}
+        self.allowed = {name: self._allowed(name, attentions[name]) for name in self.names}
+
+    def _real_queries(self, name: str, num_queries: int) -> Tensor:
+        """(B or 1, 1, Q, 1): True at queries that are not padding."""
+        probe = self.probe
+        if name == "pooling":
+            return torch.ones(1, 1, num_queries, 1, dtype=torch.bool, device=probe.lengths.device)
+        return length_mask(self._sizes(name, probe.num_outputs), num_queries)[:, None, :, None]
+
+    def _sizes(self, name: str, otherwise: Tensor) -> Tensor:
+        """How many positions of a classifier's layer are real (B,); of other attentions what is given."""
+        is_layer = name.startswith("layers.")
+        return self.probe.lengths + num_prepended(self.probe.model) if is_layer else otherwise
+
+    def _allowed(self, name: str, attention: BaseAttention) -> Tensor:
+        """Keys that weights may be moved to, broadcastable to (B, H, Q, K): real ones that the pattern lets be seen."""
+        weights = self.weights[name]
+        real = length_mask(self._sizes(name, self.probe.lengths), weights.shape[3])[:, None, None, :]
+        return real.expand_as(weights) if attention.sees_everything else real & (weights != 0)
+
+    def of_inputs(self) -> dict[str, float]:
+        """What taking inputs away tells of the weights, beside gradients and chance."""
+        probe = self.probe
+        rows = torch.randperm(len(probe.examples), generator=self.generator)[:MAX_OUTPUTS].sort().values
+        rows = rows.to(probe.examples.device)
+        examples, mask = probe.examples[rows], probe.mask[probe.examples[rows]]
+
+        def probabilities(kept: Tensor, of: Tensor) -> Tensor:
+            scores = probe.scores_without(kept, examples[of])
+            return probe.probabilities(scores.gather(1, probe.steps[rows[of]].unsqueeze(1)).squeeze(1))
+
+        vectors = probe.vectors()[examples]
+        zeros = torch.zeros_like(vectors)
+        importance = {
+            "": self.read[examples, probe.steps[rows]].abs(),
+            "_gradient": gradient_input(lambda x, of: probe.score(x, rows[of]), vectors, zeros).abs(),
+            "_random": torch.rand(mask.shape, generator=self.generator).to(mask.device),
+        }
+        metrics = {}
+        with torch.no_grad():
+            for name, each in importance.items():
+                found = checks.erasure(probabilities, each, mask, self.generator)
+                metrics[f"comprehensiveness{name}"] = _mean(found.comprehensiveness)
+                metrics[f"sufficiency{name}"] = _mean(found.sufficiency)
+        own = importance[""]
+        metrics["agreement_gradient"] = _mean(checks.rank_agreement(own, importance["_gradient"], mask))
+        metrics["agreement_leave_one_out"] = self._agreement_with_leaving_out()
+        metrics["agreement_random"] = _mean(checks.rank_agreement(own, importance["_random"], mask))
+        return {f"faithfulness/{name}": value for name, value in metrics.items() if value == value}
+
+    def _agreement_with_leaving_out(self) -> float:
+        probe = self.probe
+        cells = (probe.lengths**2).cumsum(dim=0)
+        count = max(1, int((cells <= MAX_CELLS).sum()))
+        if count < len(cells):
+            self.left_out["agreement_leave_one_out"] = f"measured on {count} examples alone, as inputs are long"
+        with torch.no_grad():
+            found = leave_one_out(probe.scores_without, probe.mask[:count])  # (count, T, K)
+        chosen = probe.examples < count
+        examples, steps = probe.examples[chosen], probe.steps[chosen]
+        left_out = found[examples, steps].abs()
+        return _mean(checks.rank_agreement(self.read[examples, steps], left_out, probe.mask[examples]))
+
+    def of_weights(self) -> dict[str, float]:
+        """What other weights in the place of the model's own change."""
+        for name, attention in self.attentions.items():
+            if not attention.weights_can_be_replaced:
+                reason = f"{type(attention).__name__} ({name}) makes its output of no weights that could be replaced"
+                self.left_out["permuted, uniform and adversarial weights"] = reason
+                return {}
+        probe, generator = self.probe, self.generator
+        everything = torch.arange(len(probe.inputs), device=probe.inputs.device)
+
+        def log_probabilities(weights: checks.Weights) -> Tensor:
+            return probe.log_probabilities(weights, everything)
+
+        others = {
+            "permuted": lambda name: checks.permuted(self.weights[name], self.allowed[name], generator),
+            "uniform": lambda name: checks.uniform(self.weights[name], self.allowed[name]),
+            "random": lambda name: checks.random_weights(self.weights[name], self.allowed[name], generator),
+        }
+        metrics, distances = {}, []
+        with torch.no_grad():
+            own = log_probabilities({})
+            for kind, make in others.items():
+                changes, flips = [], []
+                for _ in range(1 if kind == "uniform" else NUM_DRAWS):
+                    given = {name: make(name) for name in self.names}
+                    found = log_probabilities(given)
+                    changes.append(probe.of_outputs(checks.change_of_output(own, found)))
+                    flips.append(probe.of_outputs(own.argmax(dim=-1) != found.argmax(dim=-1)).float())
+                    if kind == "random":
+                        apart = checks.distances(self.weights, given, own.shape[1])
+                        distances.append(probe.of_outputs(apart))
+                metrics[f"{kind}_change"] = _mean(torch.cat(changes))
+                metrics[f"{kind}_flips"] = _mean(torch.cat(flips))
+        metrics["adversarial_distance"] = self._adversarial_distance(own[0].numel())
+        metrics["random_distance"] = _mean(torch.cat(distances))
+        return {f"faithfulness/{name}": value for name, value in metrics.items()}
+
+    def _adversarial_distance(self, num_scores: int) -> float:
+        """Over as many examples as fit; `num_scores` are the T C of each."""
+        probe = self.probe
+        fits = max(1, min(MAX_POSITIONS // probe.inputs.shape[1], MAX_SCORES // num_scores))
+        count = min(len(probe.inputs), fits)
+        if count < len(probe.inputs):
+            self.left_out["adversarial_distance"] = f"measured on {count} examples alone, as they are large"
+        few = torch.arange(count, device=probe.inputs.device)
+        found = checks.adversarial(
+            lambda weights: probe.log_probabilities(weights, few),
+            {name: each[:count] for name, each in self.weights.items()},
+            {name: each[:count] for name, each in self.allowed.items()},
+            self.generator,
+        )
+        chosen = probe.examples < count
+        return _mean(found.distance[probe.examples[chosen], probe.steps[chosen]])
+
+
+def _mean(values: Tensor) -> float:
+    """Of what is a number; NaN if nothing is."""
+    return float(values.double().nanmean())

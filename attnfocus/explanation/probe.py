@@ -1,0 +1,275 @@
+"""A model as plain functions of its inputs, for whoever wants to know what an output rests on.
+
+Shapes: B examples, K input positions, D numbers of a position's vector, T outputs of an example (tokens written, or one
+class), N real outputs of all examples, M rows of one call, H heads, C classes or target vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.attention import replaced_weights
+from attnfocus.errors import ConfigError
+from attnfocus.models.base import named_attentions
+from attnfocus.models.lengths import length_mask
+from attnfocus.special import BOS, PAD, SPECIAL_TOKENS, UNK
+from attnfocus.tasks.evaluation import LOWEST_PROBABILITY, at_least_float32, in_eval_mode
+
+Baseline = Literal["zero", "unknown", "mean"]
+
+
+@contextmanager
+def explaining(model: nn.Module) -> Iterator[torch.device]:
+    """Eval mode, and no parameter asks for a gradient, so that inputs alone do; both are put back afterwards.
+
+    cuDNN's recurrent layers have no backward pass in eval mode: torch's own run in their place.
+    """
+    needs = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    with in_eval_mode(model) as device, torch.backends.cudnn.flags(enabled=False):
+        try:
+            for parameter, _ in needs:
+                parameter.requires_grad_(False)
+            yield device
+        finally:
+            for parameter, need in needs:
+                parameter.requires_grad_(need)
+
+
+class Probe(ABC):
+    """B examples of a model, and the outputs of each that are to be explained.
+
+    Args:
+        model: in `explaining`.
+        inputs: token ids (B, K), or vectors (B, K, D).
+        lengths: (B,), all > 0.
+
+    Attributes:
+        mask: (B, K), True at real positions.
+        examples, steps: (N,) which example each of the N outputs belongs to, and which of its outputs it is.
+    """
+
+    examples: Tensor
+    steps: Tensor
+
+    def __init__(self, model: Any, inputs: Tensor, lengths: Tensor) -> None:
+        self.model: Any = model
+        self.inputs, self.lengths = inputs, lengths
+        self.mask = length_mask(lengths, inputs.shape[1])
+        self._table: nn.Embedding | None = self.model.token_tables().get("source")
+
+    @abstractmethod
+    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
+        """What the model answers to inputs (M, k) or (M, k, D) in the place of those of the examples (M,)."""
+
+    @abstractmethod
+    def _scores(self, output: Any, examples: Tensor) -> Tensor:
+        """Of the outputs to be explained: (M, T)."""
+
+    @abstractmethod
+    def _log_probabilities(self, output: Any) -> Tensor:
+        """Of everything that could have been the output: (M, T, C)."""
+
+    @property
+    def num_outputs(self) -> Tensor:
+        """Of each example: (B,)."""
+        return self.examples.bincount(minlength=len(self.inputs))
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Those that scores, which are log-odds, stand for."""
+        return scores.sigmoid()
+
+    def vectors(self) -> Tensor:
+        """What the model makes of each position first: (B, K, D), 0 at padding. Vectors are themselves."""
+        vectors = self.inputs if self._table is None else self._table(self.inputs)
+        return vectors.masked_fill(~self.mask.unsqueeze(-1), 0)
+
+    def baseline(self, kind: Baseline) -> Tensor:
+        """The vectors (B, K, D) of an input that says nothing, 0 at padding.
+
+        Args:
+            kind: zero: padding's vector; unknown: that of unknown tokens; mean: the mean of all tokens' vectors.
+
+        Raises:
+            ConfigError: there are no tokens, and the kind needs them.
+        """
+        vectors = self.vectors()
+        if kind == "zero":
+            return torch.zeros_like(vectors)
+        if self._table is None:
+            raise ConfigError(f"baseline: {kind} is for tokens, and the inputs of this run are vectors. Use zero.")
+        ids = [UNK] if kind == "unknown" else range(len(SPECIAL_TOKENS), self._table.num_embeddings)
+        one = self._table(torch.tensor(ids, device=vectors.device)).mean(dim=0)  # as read: a table may scale its rows
+        return one.expand_as(vectors).masked_fill(~self.mask.unsqueeze(-1), 0)
+
+    def score(self, vectors: Tensor, rows: Tensor) -> Tensor:
+        """A `focus.attributions.Score`: of outputs `rows` (M,) with the inputs' vectors (M, K, D) -> (M,)."""
+        of_examples = self.scores_of_vectors(vectors, self.examples[rows])
+        return of_examples.gather(1, self.steps[rows].unsqueeze(1)).squeeze(1)
+
+    def scores_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
+        """The scores (M, T) of the outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
+        lengths = self.lengths[examples]
+        if self._table is None:
+            return self._scores(self._run(vectors, lengths, examples, False), examples)
+        with _embedded_as(self._table, vectors):
+            # With weights the rows are computed together, and the table is asked once.
+            output = self._run(self.inputs[examples], lengths, examples, True)
+        return self._scores(output, examples)
+
+    def scores_without(self, kept: Tensor, examples: Tensor) -> Tensor:
+        """The scores (M, T) of the outputs of examples (M,) when positions outside `kept` (M, K) are cut out."""
+        inputs, lengths = cut_to(self.inputs[examples], kept & self.mask[examples])
+        return self._scores(self._run(inputs, lengths, examples, False), examples)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every attention's weights (B, H, Q, K)."""
+        everything = torch.arange(len(self.inputs), device=self.inputs.device)
+        output = self._run(self.inputs, self.lengths, everything, True)
+        weights: dict[str, Tensor] = output.weights
+        return weights
+
+    def scores_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
+        """The scores (M, T) of the outputs of examples (M,) when attentions use these weights (M, H, Q, K)."""
+        with self._using(weights):
+            return self._scores(self._run(self.inputs[examples], self.lengths[examples], examples, True), examples)
+
+    def log_probabilities(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
+        """Of everything that could have been the outputs (M, T, C), as `scores_given`; {}: the model as it is."""
+        with self._using(weights):
+            return self._log_probabilities(self._run(self.inputs[examples], self.lengths[examples], examples, True))
+
+    @contextmanager
+    def _using(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
+        attentions = named_attentions(self.model)
+        with ExitStack() as stack:
+            for name, given in weights.items():
+                stack.enter_context(replaced_weights(attentions[name], _InTurn(given)))
+            yield
+
+    def of_outputs(self, each: Tensor) -> Tensor:
+        """What belongs to the outputs: (B, T, ...) -> (N, ...)."""
+        return each[self.examples, self.steps]
+
+
+class TranslationProbe(Probe):
+    """Log-odds of written tokens, each given the ones before.
+
+    Args:
+        outputs: the tokens of each example without BOS, at least one each.
+    """
+
+    def __init__(self, model: Any, inputs: Tensor, lengths: Tensor, outputs: Sequence[Sequence[int]]) -> None:
+        super().__init__(model, inputs, lengths)
+        sizes = torch.tensor([len(tokens) for tokens in outputs], device=inputs.device)
+        self.outputs = torch.full((len(outputs), int(sizes.max())), PAD, device=inputs.device)
+        for row, tokens in zip(self.outputs, outputs, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens, device=inputs.device)
+        self.examples, self.steps = length_mask(sizes, self.outputs.shape[1]).nonzero(as_tuple=True)
+        self._read = torch.cat((torch.full_like(self.outputs[:, :1], BOS), self.outputs[:, :-1]), dim=1)
+
+    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
+        return self.model(inputs, lengths, self._read[examples], need_weights)
+
+    def _scores(self, output: Any, examples: Tensor) -> Tensor:
+        return log_odds(at_least_float32(output.logits), self.outputs[examples])
+
+    def _log_probabilities(self, output: Any) -> Tensor:
+        return at_least_float32(output.logits).log_softmax(dim=-1)
+
+
+class ClassificationProbe(Probe):
+    """Log-odds of a class: for two classes the difference of their logits.
+
+    Args:
+        classes: (B,); None: those that the model answers.
+        are_probabilities: the logits estimate the probabilities themselves (loss mse), and are the scores.
+    """
+
+    def __init__(
+        self, model: nn.Module, inputs: Tensor, lengths: Tensor, classes: Tensor | None, are_probabilities: bool = False
+    ) -> None:
+        super().__init__(model, inputs, lengths)
+        self.examples = torch.arange(len(inputs), device=inputs.device)
+        self.steps = torch.zeros_like(self.examples)
+        self._are_probabilities = are_probabilities
+        if classes is None:
+            with torch.no_grad():
+                classes = self._run(inputs, lengths, self.examples, False).logits.argmax(dim=-1)
+        self.classes = classes
+
+    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
+        return self.model(inputs, lengths, need_weights=need_weights)
+
+    def _scores(self, output: Any, examples: Tensor) -> Tensor:
+        logits, chosen = at_least_float32(output.logits), self.classes[examples]
+        if self._are_probabilities:
+            return logits.gather(1, chosen.unsqueeze(1))
+        return log_odds(logits, chosen).unsqueeze(1)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        return scores.clamp(0, 1) if self._are_probabilities else scores.sigmoid()
+
+    def _log_probabilities(self, output: Any) -> Tensor:
+        logits = at_least_float32(output.logits).unsqueeze(1)
+        return logits.clamp(LOWEST_PROBABILITY, 1.0).log() if self._are_probabilities else logits.log_softmax(dim=-1)
+
+
+def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:
+    """log(p / (1 - p)) of the chosen classes (...) under softmax(logits (..., C)).
+
+    Its gradient is that of log p divided by 1 - p: it ranks inputs alike, and does not vanish where the model is sure.
+    """
+    index = chosen.unsqueeze(-1)
+    others = logits.scatter(-1, index, -torch.inf).logsumexp(dim=-1)
+    return logits.gather(-1, index).squeeze(-1) - others
+
+
+class _InTurn:
+    """Weights (M, H, Q, K), given for all queries at once or for a few after the others."""
+
+    def __init__(self, weights: Tensor) -> None:
+        self._weights = weights
+        self._given = 0
+
+    def __call__(self, own: Tensor) -> Tensor:
+        first, self._given = self._given, self._given + own.shape[-2]
+        return self._weights[..., first : self._given, :]
+
+
+@contextmanager
+def _embedded_as(table: nn.Embedding, vectors: Tensor) -> Iterator[None]:
+    """The next call of the table gives these vectors. It may be the target's too, which is asked later."""
+    asked: list[Tensor] = []
+
+    def replace(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        asked.append(output)
+        if len(asked) > 1:
+            return output
+        assert output.shape == vectors.shape
+        return vectors
+
+    handle = table.register_forward_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def cut_to(inputs: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs (M, K) or (M, K, D) without the positions outside `kept` (M, K), those behind moving up, and lengths (M,).
+
+    As wide as the longest of them.
+    """
+    lengths = kept.sum(dim=1)
+    width = int(lengths.max()) if len(lengths) else 0
+    order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :width]
+    index = order if inputs.dim() == 2 else order.unsqueeze(-1).expand(-1, -1, inputs.shape[-1])
+    moved = inputs.gather(1, index)
+    beyond = ~length_mask(lengths, width)
+    return moved.masked_fill(beyond if inputs.dim() == 2 else beyond.unsqueeze(-1), PAD), lengths

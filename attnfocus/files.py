@@ -1,0 +1,64 @@
+"""Files that are whole or not there, JSON that is strict, tables for other programs."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def strict_json(value: Any) -> Any:
+    """The value in types that JSON has: NaN and infinity become None, paths text, numpy and torch numbers plain."""
+    if isinstance(value, Mapping):
+        return {str(key): strict_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict_json(inner) for inner in value]
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, str | int | float) and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def replace_file(path: Path, content: bytes, *, contested: bool = False) -> None:
+    """Writes a file so that, whatever happens, the path holds either the old content or the new, whole.
+
+    Args:
+        path: the file.
+        content: all of it.
+        contested: other processes may write it at the same time.
+    """
+    writer = f".{os.getpid()}" if contested else ""  # else one name: what a kill leaves, the next write takes
+    temporary = path.with_name(f".{path.name}{writer}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json_atomically(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Writes strict, indented JSON; the file is never half written.
+
+    Raises:
+        OSError: the file cannot be written; the old one is intact.
+        TypeError: a value that JSON does not have.
+    """
+    text = json.dumps(strict_json(content), indent=2, ensure_ascii=False, allow_nan=False)
+    replace_file(Path(path), (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV, the header being the first; None is an empty field."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()

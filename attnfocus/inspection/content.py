@@ -1,0 +1,113 @@
+"""What an inspection has found, before anything is drawn: the run, its examples, their maps, and what they are called.
+
+Shapes: H heads, Q queries, K keys.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from attnfocus.display.text import number
+from attnfocus.tasks import FocusMap, Inspected
+from attnfocus.tasks.measures.focus import focus_table, kind_of
+
+Kind = Literal["text", "vectors"]  # what the positions of an input are
+
+MAX_VALUES = 24_000_000  # weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million
+_DECIMALS = 5
+
+
+@dataclass(frozen=True, repr=False)
+class Content:
+    """Some examples of a run, and where it looked.
+
+    Attributes:
+        facts: what the run is: `run`, `model`, `attention`, `dataset`, `checkpoint`, `step`.
+        kind: whether the positions of an input are tokens of a text or vectors.
+        examples: in the order asked for.
+        verdict: how far the weights can be read as an explanation; None when that was not tested.
+        faithfulness: the numbers behind it.
+    """
+
+    facts: Mapping[str, str | int]
+    kind: Kind
+    examples: tuple[Inspected, ...]
+    verdict: str | None = None
+    faithfulness: Mapping[str, float] = field(default_factory=dict)
+
+    def as_facts(self) -> dict[str, Any]:
+        """Everything, in types that JSON has."""
+        return {
+            **self.facts,
+            "kind": self.kind,
+            "verdict": self.verdict,
+            "faithfulness": dict(self.faithfulness),
+            "examples": [
+                _example_facts(example, place in self.left_out) for place, example in enumerate(self.examples)
+            ],
+        }
+
+    @cached_property
+    def left_out(self) -> frozenset[int]:
+        """The examples whose maps are in no page and no JSON: together with those before they would be too large."""
+        total, found = 0, set()
+        for place, example in enumerate(self.examples):
+            total += sum(each.weights.size for each in example.maps)
+            if total > MAX_VALUES:
+                found.add(place)
+        return frozenset(found)
+
+
+def best_map(maps: Sequence[FocusMap]) -> FocusMap:
+    """Of several attentions the one to look at first.
+
+    The cross-attention of the last layer but one (Garg et al. 2019, sec. 4.1, arXiv:1909.02074); else the pooling,
+    which comes last, or the last layer.
+    """
+    crossing = [each for each in maps if kind_of(each.name) == "cross"]
+    return crossing[-2] if len(crossing) > 1 else [*maps, *crossing][-1]
+
+
+def title_of(each: FocusMap) -> str:
+    """`attention, cross`, or `gradient input`."""
+    method = each.method.replace("_", " ")
+    return f"{method}, {each.name}" if each.name else method
+
+
+def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
+    """The measures of each head, means over its queries; none for a head that looked nowhere."""
+    found = {row.head: row.measures for row in focus_table({each.name: each.weights}).rows}
+    return [found.get(head, {}) for head in range(len(each.heads))]
+
+
+def likelihood(score: float) -> str:
+    """A log probability as people read it: as a probability, unless that is tiny; empty where there is none."""
+    if not math.isfinite(score):
+        return ""
+    likely = math.exp(min(score, 0.0))
+    return f"probability {number(likely)}" if likely >= 0.001 else f"log probability {number(score)}"
+
+
+def _example_facts(example: Inspected, is_left_out: bool) -> dict[str, Any]:
+    answer = example.prediction
+    facts: dict[str, Any] = {"id": answer.id, "source": answer.source, "target": answer.target}
+    if answer.skipped is not None:
+        return {**facts, "skipped": answer.skipped}
+    facts |= {"prediction": answer.text, "score": answer.score}
+    if is_left_out:
+        return {**facts, "left_out": "too many weights for one file: choose a layer or head, or fewer examples"}
+    return {**facts, "maps": [_map_facts(each) for each in example.maps]}
+
+
+def _map_facts(each: FocusMap) -> dict[str, Any]:
+    return {
+        "method": each.method,
+        "attention": each.name,
+        "heads": list(each.heads),
+        "queries": list(each.query_tokens),
+        "keys": list(each.key_tokens),
+        "weights": each.weights.astype(float).round(_DECIMALS).tolist(),
+        "focus": focus_rows(each) if each.method == "attention" else [],
+    }

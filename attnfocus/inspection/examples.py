@@ -1,0 +1,136 @@
+"""The examples that an inspection shows: answered, with the maps that were asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from attnfocus.config.nearest import did_you_mean
+from attnfocus.data.batches import collate
+from attnfocus.data.codec import Encoded
+from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.explanation import METHODS, attribute
+from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
+
+DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
+MAX_TOKENS = 2048  # of an input: a map of self-attention has the square of it in weights, for each head
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is shown of every example.
+
+    Attributes:
+        layer: part of an attention's name, see `is_part`; None: all.
+        head: number of a head; None: all.
+        methods: `attention` and names of attributions.
+    """
+
+    layer: str | int | None = None
+    head: int | None = None
+    methods: tuple[str, ...] = DEFAULT_METHODS
+
+
+def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The methods, each once.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    names = DEFAULT_METHODS if given is None else (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if name not in METHODS:
+            raise ConfigError(
+                f"method: {name} is none.{did_you_mean(name, METHODS)} "
+                f"There are: {', '.join(METHODS)}; several as [a,b]."
+            )
+    if not names:
+        raise ConfigError(f"method: name at least one of {', '.join(METHODS)}.")
+    return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What answers: a task with its model, and how it decodes."""
+
+    task: Task
+    model: nn.Module
+    decoding: DecodingOptions
+
+
+def inspect_examples(trained: Trained, examples: Sequence[Encoded], choice: Choice) -> tuple[Inspected, ...]:
+    """Answers the examples one by one, so that no other one's length costs memory.
+
+    Raises:
+        ConfigError: no attention or head is meant by `choice`.
+        DataError: none of the examples can be answered, or there is none.
+    """
+    if not examples:
+        raise DataError("there is no input to show.")
+    found = tuple(_inspected(trained, example, choice) for example in examples)
+    if all(each.prediction.skipped is not None for each in found):
+        raise DataError(f"input {found[0].prediction.id}: {found[0].prediction.skipped}. There is nothing to show.")
+    return found
+
+
+def _inspected(trained: Trained, example: Encoded, choice: Choice) -> Inspected:
+    size = len(example.inputs)
+    if size > MAX_TOKENS:
+        row, reason = example.row, f"input of {size} tokens; at most {MAX_TOKENS} can be shown"
+        text = row.input if isinstance(row.input, str) else ""
+        return Inspected(Prediction(example.id, "", float("nan"), text, row.target, skipped=reason))
+    batch = collate([example])
+    answer = next(iter(trained.task.inspect(trained.model, [batch], decoding=trained.decoding)))
+    if answer.prediction.skipped is not None or not (answer.maps or answer.prediction.text):
+        return answer  # an output without a token has no maps
+    if answer.maps and "attention" not in choice.methods:
+        chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
+    maps = [each for method in choice.methods for each in _maps_of(trained, example, answer, method, choice)]
+    return replace(answer, maps=tuple(maps))
+
+
+def _maps_of(
+    trained: Trained, example: Encoded, answer: Inspected, method: str, choice: Choice
+) -> tuple[FocusMap, ...]:
+    if method == "attention":
+        if not answer.maps:
+            raise DataError("method: the attention of this run gives no weights. Use method=gradient_input.")
+        return chosen_maps(answer.maps, choice)
+    found = attribute(trained.task, trained.model, [example], method, decoding=trained.decoding)[0]
+    return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
+
+
+def chosen_maps(maps: Sequence[FocusMap], choice: Choice) -> tuple[FocusMap, ...]:
+    """The maps of the attentions and heads that are meant.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    named = [each for each in maps if choice.layer is None or is_part(str(choice.layer), each.name)]
+    if not named:
+        names = [each.name for each in maps]
+        parts = dict.fromkeys(part for name in names for part in name.split("."))
+        hint = did_you_mean(str(choice.layer), [*names, *parts])
+        raise ConfigError(
+            f"layer: {choice.layer} is no attention of this run.{hint} There are: {', '.join(names)}; "
+            "a part of a name means all that have it."
+        )
+    if choice.head is None:
+        return tuple(named)
+    found = tuple(_one_head(each, choice.head) for each in named if 0 <= choice.head < len(each.heads))
+    if not found:
+        most = max(len(each.heads) for each in named)
+        raise ConfigError(f"head: must be {'0' if most == 1 else f'0 to {most - 1}'} in this run, got {choice.head}.")
+    return found
+
+
+def is_part(asked: str, name: str) -> bool:
+    """Whether the dotted name has the asked parts, one after another: `1`, `layers.1` of `decoder.layers.1.cross`."""
+    wanted, parts = asked.split("."), name.split(".")
+    return any(parts[start : start + len(wanted)] == wanted for start in range(len(parts)))
+
+
+def _one_head(each: FocusMap, head: int) -> FocusMap:
+    return replace(each, weights=each.weights[head : head + 1], heads=(each.heads[head],))

@@ -1,0 +1,1 @@
+"""Run directories: their files, their configuration, and a trained run as an object."""

@@ -1,0 +1,287 @@
+"""A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from attnfocus.data.batches import BatchPlan, collate, example_lengths
+from attnfocus.data.clean import clean_text
+from attnfocus.data.codec import Codec, VectorLabelCodec, load_codec
+from attnfocus.data.epochs import Batches
+from attnfocus.data.preparation import Prepared, prepare
+from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import ConfigError, DataError
+from attnfocus.events import Sample
+from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
+from attnfocus.inspection.content import Kind
+from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
+from attnfocus.inspection.inspection import Inspection
+from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
+from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints, require_whole, saved_config
+from attnfocus.runs.schema import DecodingOverride
+from attnfocus.tasks import Candidate, Evaluation, Prediction, Task
+from attnfocus.tasks.tally import add_up, pack, unpack
+from attnfocus.training import CheckpointStore, resolve_device
+from attnfocus.training.checkpoints.average import mean_weights
+from attnfocus.training.checkpoints.tensors import load_model_tensors
+from attnfocus.training.distributed.processes import Processes
+
+CHECKPOINTS = "checkpoints"
+TALLIED = (Prediction, Candidate, Sample)  # what tallies hold besides numbers
+BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
+
+
+class Run:
+    """A trained model with everything around it. Made by `attnfocus.load`.
+
+    Attributes:
+        path: the run directory.
+        setup: its configuration, checked.
+        model: on the device asked for, in eval mode.
+        codec: turns text into ids and back.
+        task: computes metrics and predictions.
+    """
+
+    def __init__(
+        self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
+    ) -> None:
+        self.path = path
+        self.setup = setup
+        self.model = model
+        self.codec = codec
+        self.step = step
+        self.checkpoint = checkpoint
+        self.task: Task = setup.task(codec)
+
+    def evaluate(self, split: str = "test") -> Evaluation:
+        """Metrics of one split, with the decoding of the run: for test those of the summary, to the digit.
+
+        What was logged of valid during training was decoded greedily, whatever the run's beam.
+
+        Raises:
+            ConfigError: the run's configuration lacks a secret that reading the data may need.
+            DataError: the data are not there, or the set has no such split.
+            CheckpointError: the data are not those that the run was trained on.
+        """
+        prepared = self._prepared(split)
+        return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
+
+    def _prepared(self, split: str) -> Prepared:
+        require_whole(self.path, {"dataset": saved_config("run", self.path)["dataset"]})
+        prepared = prepare_data(self.setup, self.codec, wanted=[split])
+        check_fingerprints(self.path, prepared)
+        if split not in prepared.splits:
+            raise DataError(f"split: this set has no {split}.")
+        return prepared
+
+    def predict(
+        self, lines: Iterable[str], *, need_weights: bool = False, batch_size: int = 64
+    ) -> Iterator[Prediction]:
+        """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
+
+        Args:
+            lines: inputs without line ends. Without weights some batches of them are read ahead, so that lines of
+                like length can be run together; one at a time with a `batch_size` of 1.
+            need_weights: also give the attention weights, which take much memory: nothing is read ahead.
+            batch_size: lines that are run together; does not change the answers.
+        """
+        numbered = enumerate(lines, 1)
+        window = batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)
+        while chunk := list(islice(numbered, window)):
+            clean = self.setup.data_options.clean
+            encoded = [self.codec.encode_input(clean_text(text, clean), str(number)) for number, text in chunk]
+            plan = BatchPlan(example_lengths(encoded), batch_size, "sentences", seed=0).fixed()
+            batches = (collate([encoded[place] for place in places]).to(self.setup.device) for places in plan)
+            decoding = self.setup.config.decoding
+            found = self.task.predict(self.model, batches, decoding=decoding, need_weights=need_weights)
+            places = [place for group in plan for place in group]
+            by_place = dict(zip(places, found, strict=True))
+            yield from (by_place[place] for place in range(len(chunk)))
+
+    def inspect(
+        self,
+        texts: str | Sequence[str] | None = None,
+        *,
+        split: str | None = None,
+        num_examples: int = 4,
+        layer: str | int | None = None,
+        head: int | None = None,
+        method: str | Sequence[str] | None = None,
+    ) -> Inspection:
+        """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
+
+        Args:
+            texts: one input or several; None: the first `num_examples` of `split` (test where None).
+            layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
+            head: number of one head to show; None: all.
+            method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
+
+        Raises:
+            ConfigError: a layer, head or method that there is not; texts and a split; no number of examples.
+            DataError: no input can be answered, or there is none; or as `evaluate`.
+        """
+        choice = Choice(layer, head, check_methods(method))
+        if texts is None:
+            split = split or "test"
+            if num_examples < 1:
+                raise ConfigError(f"num_examples: must be > 0, got {num_examples}.")
+            examples = self._prepared(split).splits[split][:num_examples]
+        else:
+            if split is not None:
+                raise ConfigError("texts and split: choose one of them.")
+            clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
+            examples = [self.codec.encode_input(clean_text(text, clean), str(n)) for n, text in enumerate(given, 1)]
+        trained = Trained(self.task, self.model, self.setup.config.decoding)
+        found = inspect_examples(trained, examples, choice)
+        choices = self.setup.config.choices
+        facts: dict[str, str | int] = {
+            "run": str(self.path),
+            **{name: str(choices.get(name, "?")) for name in ("model", "attention", "dataset")},
+            "checkpoint": self.checkpoint,
+            "step": self.step,
+        }
+        kind: Kind = "vectors" if isinstance(self.codec, VectorLabelCodec) else "text"
+        if self.checkpoint != "best":
+            return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
+        tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
+        return Inspection(facts, kind, found, *tested)
+
+    def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
+        """What the answer to a text rests on: a number for each output token (or the label) and input position.
+
+        Args:
+            text: the input, as `predict` takes it.
+            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes.
+            options: of `attnfocus.explanation.AttributionOptions`: `target` explains another answer than the model's
+                own, `layer` and `head` choose what attention methods read.
+
+        Raises:
+            ConfigError: a method, option or label that there is not.
+            DataError: an input that the model cannot read, or an answer without a token.
+        """
+        unknown = sorted(set(options) - {option.name for option in fields(AttributionOptions)})
+        if unknown:
+            known = ", ".join(option.name for option in fields(AttributionOptions))
+            raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
+        chosen = AttributionOptions(**options)
+        return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
+
+    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+        """How far the attention weights can be read as an explanation of the model's own answers.
+
+        Args:
+            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+
+        Raises:
+            As `evaluate`, and DataError where the model can read none of the examples.
+        """
+        examples = self._prepared(split).splits[split]
+        return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
+
+
+def require_run(values: Mapping[str, Any]) -> None:
+    """Refuses a verb's configuration that names no run directory, before anything else of it is looked at.
+
+    Raises:
+        ConfigError: `run` is missing.
+    """
+    if not values.get("run"):
+        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
+
+
+def load(
+    run: str | Path,
+    *,
+    checkpoint: str = "best",
+    device: str = "auto",
+    decoding: DecodingOverride | None = None,
+    data: str | None = None,
+    trust: Sequence[str] = (),
+) -> Run:
+    """Loads a run from its directory.
+
+    Args:
+        run: the run directory.
+        checkpoint: `best`, `last`, `average` (the mean of the newest `trainer.keep_checkpoints`), or a step's folder
+            such as `step-00001200`.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        decoding: what to change of the run's decoding.
+        data: folder of the named data sets; None takes the run's.
+        trust: packages, besides our own, whose classes the run's configuration may name.
+
+    Raises:
+        ConfigError: `run` is no run directory, or the device is not there.
+        CheckpointError: nothing whole has been saved, or less than two checkpoints to average.
+    """
+    path = Path(run).expanduser().resolve()
+    values = saved_config("run", path)
+    values["device"] = device
+    if resolve_device(device).type != "cuda" and values["attention"].get("path") == "flex":
+        values["attention"] = {**values["attention"], "path": "auto"}  # trained on a GPU, loaded where there is none
+    if data is not None:
+        values["paths"] = {**values.get("paths", {}), "data": data}
+    if decoding is not None:
+        changes = {name: value for name, value in vars(decoding).items() if value is not None}
+        values["decoding"] = {**values.get("decoding", {}), **changes}
+    setup = check_train(values, trust)
+    codec = load_codec(path / DATA_FOLDER)
+    model = setup.model(**codec.dims()).to(setup.device)
+    store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)
+    if checkpoint == "average":
+        checkpoints = store.newest_few()
+        load_model_tensors(model, mean_weights(checkpoints))
+        step = checkpoints[0].step
+    else:
+        saved = store.load(checkpoint)
+        saved.load_model(model)
+        step = saved.step
+    model.eval()
+    return Run(path, setup, model, codec, step, checkpoint)
+
+
+def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:
+    """The run's data, read and encoded anew."""
+    options = {} if wanted is None else {"wanted": wanted}
+    return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, codec=codec, **options)
+
+
+def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
+    trainer = setup.config.trainer
+    lengths = example_lengths(prepared.splits[split])
+    return BatchPlan(lengths, trainer.batch_size, trainer.batch_unit, setup.config.seed)
+
+
+def evaluate_split(
+    setup: Setup,
+    task: Task,
+    model: nn.Module,
+    prepared: Prepared,
+    split: str,
+    decoding: DecodingOptions,
+    num_samples: int = 0,
+    processes: Processes | None = None,
+) -> Evaluation:
+    """Metrics of one split, and its first examples as samples.
+
+    Of several processes each answers every so manieth batch; the first puts together what is one evaluation to the
+    bit, of which the others learn the metrics.
+    """
+    processes = processes or Processes()
+    groups = plan_of(setup, prepared, split).fixed()[processes.rank :: processes.size]
+    on_device = (batch.to(setup.device) for batch in Batches(prepared.splits[split], groups))
+    tally = task.tally(model, on_device, decoding, num_samples)
+    if processes.size == 1:
+        return task.conclude(tally, num_samples)
+    evaluation = Evaluation({}, [])
+    parts = processes.gathered(lambda: pack(tally, TALLIED))
+    if parts is not None:
+        evaluation = task.conclude(add_up([unpack(part, TALLIED) for part in parts]), num_samples)
+    metrics = json.loads(processes.shared(lambda: json.dumps(evaluation.metrics)))
+    return replace(evaluation, metrics=metrics)

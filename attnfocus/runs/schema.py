@@ -1,0 +1,193 @@
+"""The closed part of the configuration: which sections there are, and the types of the keys that no class owns."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from attnfocus.config.check import Component
+from attnfocus.decoding import DecodingOptions
+from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
+from attnfocus.focus import Regularization
+from attnfocus.inspection.inspection import InspectFile
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from attnfocus.training.distributed.processes import DistributedOptions
+from attnfocus.training.options import TrainerOptions
+
+
+@dataclass(kw_only=True)
+class Paths:
+    data: str | None = None
+    outputs: str = "outputs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocusOptions(Regularization):
+    num_samples: NonNegativeInt = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingOptions:
+    """`model.embedding`: pretrained vectors. The command reads the files and fills the tables; no model sees them."""
+
+    vectors: str | None = None
+    target_vectors: str | None = None
+    frozen: bool = False
+    rescale: bool = False
+
+    @property
+    def files(self) -> dict[str, tuple[str, str]]:
+        """Side (source, target) -> key and file, of those that are given."""
+        given = {"source": ("vectors", self.vectors), "target": ("target_vectors", self.target_vectors)}
+        return {side: (f"model.embedding.{name}", file) for side, (name, file) in given.items() if file}
+
+    def __post_init__(self) -> None:
+        for name in ("frozen", "rescale"):
+            if getattr(self, name) and not self.files:
+                raise ValueError(f"{name}=true is for pretrained vectors. Give vectors=FILE, or {name}=false.")
+
+
+@dataclass(kw_only=True)
+class SweepOptions:
+    resume: str | None = None
+
+
+@dataclass(kw_only=True)
+class TrainConfig:
+    """configs/train.yaml and its groups. `dataset` mixes a source's own options with closed ones: see assembly."""
+
+    model: Component
+    attention: Component
+    optimizer: Component
+    scheduler: Component
+    dataset: Any
+    trainer: TrainerOptions
+    decoding: DecodingOptions
+    focus: FocusOptions
+    distributed: DistributedOptions = field(default_factory=DistributedOptions)
+    paths: Paths = field(default_factory=Paths)
+    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
+    device: str = "auto"
+    run_dir: str | None = None
+    resume: str | None = None
+    max_jobs: PositiveInt
+    sweep: SweepOptions = field(default_factory=SweepOptions)
+    trust: list[str] = field(default_factory=list)
+    choices: Any = field(default_factory=dict)  # group -> name of its choice; noted by the command line, for names
+    config_dir: str | None = None  # the user's own groups; noted by the command line
+
+
+@dataclass(kw_only=True)
+class DecodingOverride:
+    """What evaluate and predict may change of a run's decoding; None keeps it."""
+
+    beam_size: PositiveInt | None = None
+    num_best: PositiveInt | None = None
+    length_penalty: NonNegativeFloat | None = None
+    length_penalty_form: LengthPenalty | None = None
+    coverage_penalty: NonNegativeFloat | None = None
+    min_length_ratio: NonNegativeFloat | None = None
+    max_length_ratio: NonNegativeFloat | None = None
+    max_length_constant: NonNegativeInt | None = None
+    max_length: PositiveInt | None = None
+    no_repeat_ngram_size: NonNegativeInt | None = None
+    replace_unknown: bool | None = None
+    sampling: bool | None = None
+    temperature: PositiveFloat | None = None
+    top_k: NonNegativeInt | None = None
+    top_p: Nucleus | None = None
+    seed: Seed | None = None
+
+
+@dataclass(kw_only=True)
+class DataPath:
+    data: str | None = None
+
+
+@dataclass(kw_only=True)
+class EvaluateConfig:
+    """configs/evaluate.yaml."""
+
+    run: str
+    split: Literal["train", "valid", "test"] = "test"
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    format: Literal["table", "json"] = "table"
+    faithfulness: bool = False
+    faithfulness_examples: PositiveInt = 64
+    paths: DataPath = field(default_factory=DataPath)
+    decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class PredictConfig:
+    """configs/predict.yaml."""
+
+    run: str
+    input: str = "-"
+    format: Literal["text", "jsonl"] = "text"
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    batch_size: PositiveInt = 64
+    decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class InspectConfig:
+    """configs/inspect.yaml."""
+
+    run: str
+    text: str | None = None
+    input: str | None = None
+    split: Literal["train", "valid", "test"] | None = None
+    num_examples: PositiveInt = 4
+    layer: str | int | None = None
+    head: NonNegativeInt | None = None
+    method: list[str] | str | None = None
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    format: Literal["text", "json"] = "text"
+    files: list[InspectFile]
+    output: str | None = None
+    paths: DataPath = field(default_factory=DataPath)
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class OutputPath:
+    outputs: str = "outputs"
+
+
+@dataclass(kw_only=True)
+class BenchConfig:
+    """configs/bench.yaml."""
+
+    attentions: list[str] | str  # text where Hydra cannot read a list, as with a blank or an = inside
+    baseline: bool = True
+    lengths: list[PositiveInt]
+    batch_size: PositiveInt = 1
+    embed_dim: PositiveInt = 128
+    num_heads: PositiveInt = 4
+    with_mask: bool = False
+    device: str = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    repeats: PositiveInt = 5
+    max_seconds: PositiveFloat = 10.0
+    max_gib: PositiveFloat = 4.0
+    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
+    run_dir: str | None = None
+    paths: OutputPath = field(default_factory=OutputPath)
+    config_dir: str | None = None  # the user's own groups; noted by the command line
+    trust: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class CompareConfig:
+    """configs/compare.yaml."""
+
+    runs: list[str]
+    baseline: str | None = None
+    num_resamples: PositiveInt = 1000
+    format: Literal["table", "csv", "json", "markdown"] = "table"
+    run_dir: str | None = None
+    paths: OutputPath = field(default_factory=OutputPath)

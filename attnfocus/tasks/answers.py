@@ -1,0 +1,95 @@
+"""What a task says of examples: predictions, evaluations, and where the model looked.
+
+Shapes: H heads, Q queries, K keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from attnfocus.events import Heads, Sample
+from attnfocus.tasks.measures.focus import FocusTable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of several outputs. `rank_score` is what they are sorted by: the score with the penalties of decoding."""
+
+    text: str
+    score: float
+    rank_score: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model answers for one example.
+
+    `score` is the natural log of the probability that the model gives to `text`, or of the label.
+    `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
+    with the tokens that label its axes, only when weights were asked for.
+    `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
+    `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
+    """
+
+    id: str
+    text: str
+    score: float
+    source: str = ""
+    target: str = ""
+    skipped: str | None = None
+    key_tokens: tuple[str, ...] = ()
+    query_tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weights: Mapping[str, np.ndarray] | None = None
+    n_best: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were.
+
+    `focus` says how focused each attention and head is; means over them are among the metrics.
+    """
+
+    metrics: dict[str, float]
+    predictions: list[Prediction]
+    samples: tuple[Sample, ...] = ()
+    extras: dict[str, object] = field(default_factory=dict)
+    focus: FocusTable = field(default_factory=lambda: FocusTable(()))
+
+    @property
+    def heads(self) -> Heads:
+        """Measures of focus: attention -> measure -> a value for each head."""
+        return self.focus.heads()
+
+
+@dataclass(frozen=True)
+class FocusMap:
+    """How much each key counts for each query, by one method.
+
+    Attributes:
+        method: `attention`, or the name of an attribution.
+        name: the attention's name (`cross`, `layers.0`); empty for a method that is about the whole model.
+        weights: (H, Q, K) float32; below 0 where a method, or an attention, can subtract.
+        query_tokens, key_tokens: Q and K labels of the axes.
+        heads: H numbers, those of the model's own heads.
+    """
+
+    method: str
+    name: str
+    weights: np.ndarray
+    query_tokens: tuple[str, ...]
+    key_tokens: tuple[str, ...]
+    heads: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A prediction, and the maps that belong to it; none for an input that was skipped."""
+
+    prediction: Prediction
+    maps: tuple[FocusMap, ...] = ()

@@ -1,0 +1,185 @@
+"""What every evaluation needs: eval mode for a while, sums that no order of the batches can change, the first examples.
+
+Shapes: B examples, L input positions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from attnfocus.data.batches import Batch
+from attnfocus.data.rows import Row
+from attnfocus.events import Sample
+from attnfocus.special import SPECIAL_TOKENS
+from attnfocus.tasks.answers import Prediction
+
+LOWEST_PROBABILITY = 1e-12  # that a logarithm is taken of, where a model estimates probabilities themselves
+
+_Named = TypeVar("_Named", Prediction, Sample)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where its parameters are; one without any computes on the CPU."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[torch.device]:
+    """Gives the model's device. Each part gets its own mode back, also after an error."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield device_of(model)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """`in_eval_mode` without gradients."""
+    with in_eval_mode(model) as device, torch.inference_mode():
+        yield device
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision to float32; wider types as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def id_order(identifier: str) -> tuple[tuple[int, str], ...]:
+    """Sort key under which `test-9` comes before `test-10`, as in a file; different ids never compare equal."""
+    parts = re.split(r"([0-9]+)", identifier)  # text and number by turns, text first
+    return tuple((int(part) if index % 2 else 0, part) for index, part in enumerate(parts))
+
+
+def is_special(ids: Tensor) -> Tensor:
+    """Which positions hold a special token (PAD, UNK, BOS, EOS): ids (B, L) -> bool (B, L)."""
+    return ids < len(SPECIAL_TOKENS)
+
+
+class ExactSums:
+    """Sums of one number per example, exactly rounded (`math.fsum`), so that the order of adding cannot matter.
+
+    The numbers stay on the device: nothing waits for it until `total`. Cost: 4 bytes per example and name.
+    """
+
+    def __init__(self, parts: dict[str, list[Tensor]] | None = None) -> None:
+        self.parts = {} if parts is None else parts
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Numbers of some examples (B,)."""
+        self.parts.setdefault(name, []).append(at_least_float32(values))
+
+    def total(self, name: str) -> float:
+        return math.fsum(torch.cat(self.parts[name]).tolist())
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The part of a batch that a model answers, without its targets; the longest input sets the width."""
+
+    ids: tuple[str, ...]
+    rows: tuple[Row, ...]
+    inputs: Tensor  # (B, L) or (B, L, D)
+    lengths: Tensor  # (B,)
+
+    @classmethod
+    def of(cls, batch: Batch, numbers: Sequence[int]) -> Inputs:
+        """The examples `numbers` of a batch; at least one."""
+        index = torch.tensor(numbers, device=batch.inputs.device)
+        lengths = batch.input_lengths[index]
+        return cls(
+            ids=tuple(batch.ids[number] for number in numbers),
+            rows=tuple(batch.rows[number] for number in numbers),
+            inputs=batch.inputs[index, : int(lengths.max())],
+            lengths=lengths,
+        )
+
+
+def answer_all(
+    model: nn.Module,
+    batch: Batch,
+    answer: Callable[[Inputs], Iterable[Prediction]],
+    numbers: Sequence[int] | None = None,
+) -> list[Prediction]:
+    """Answers for the examples `numbers` of a batch (None: all), in their order; what has none is marked as skipped."""
+    numbers = range(len(batch)) if numbers is None else numbers
+    reasons = _why_not(model, batch)
+    answers = {number: _skipped(batch, number, reasons[number]) for number in numbers if number in reasons}
+    rest = [number for number in numbers if number not in reasons]
+    if rest:
+        answers |= zip(rest, answer(Inputs.of(batch, rest)), strict=True)
+    return [answers[number] for number in numbers]
+
+
+def _why_not(model: nn.Module, batch: Batch) -> dict[int, str]:
+    """Of the examples that the model cannot answer: number in the batch -> why, in plain words."""
+    longest: int | None = getattr(model, "max_input_length", None)
+    reasons = {}
+    for number, length in enumerate(batch.input_lengths.tolist()):
+        if length == 0:
+            reasons[number] = "empty input"
+        elif longest is not None and length > longest:
+            reasons[number] = f"input of {length} positions, the model reads at most {longest}"
+    return reasons
+
+
+def _skipped(batch: Batch, number: int, reason: str) -> Prediction:
+    row = batch.rows[number]
+    return Prediction(batch.ids[number], "", math.nan, source_text(row), row.target, skipped=reason)
+
+
+class FirstExamples:
+    """The `num_kept` examples that come first in the order of ids, whatever batches bring them."""
+
+    def __init__(self, num_kept: int) -> None:
+        self._num_kept = num_kept
+        self._kept: list[tuple[Batch, int]] = []
+
+    def offer(self, batch: Batch) -> None:
+        if self._num_kept == 0:
+            return
+        candidates = [*self._kept, *((batch, number) for number in range(len(batch)))]
+        self._kept = sorted(candidates, key=_order_of)[: self._num_kept]
+
+    def __iter__(self) -> Iterator[tuple[Batch, int]]:
+        """Batch, and the example's number in it."""
+        return iter(self._kept)
+
+
+def _order_of(entry: tuple[Batch, int]) -> tuple[tuple[int, str], ...]:
+    batch, number = entry
+    return id_order(batch.ids[number])
+
+
+def in_order(found: list[_Named]) -> list[_Named]:
+    """Sorted by id."""
+    return sorted(found, key=lambda each: id_order(each.id))
+
+
+def source_text(row: Row) -> str:
+    """The input as text; vectors as JSON."""
+    return row.input if isinstance(row.input, str) else json.dumps(row.input)
+
+
+def sample_of(prediction: Prediction) -> Sample:
+    return Sample(
+        id=prediction.id,
+        source=prediction.source,
+        target=prediction.target,
+        prediction=prediction.text,
+        key_tokens=prediction.key_tokens,
+        query_tokens=prediction.query_tokens,
+        weights=prediction.weights or {},
+    )

@@ -1,0 +1,1 @@
+"""What an evaluation measures of outputs and weights besides the loss."""

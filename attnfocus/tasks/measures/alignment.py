@@ -1,0 +1,64 @@
+"""Cross-attention against known alignments.
+
+Shapes: B sentences, H heads, T target tokens with EOS, S source tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.gold import TokenLinks, token_links
+from attnfocus.data.rows import Row
+from attnfocus.focus.alignment import AlignmentCounts, alignment_counts, argmax_links
+from attnfocus.tasks.measures.focus import kind_of
+
+ALIGNMENT_ERROR_RATE = "alignment_error_rate"
+
+
+def aligning_attention(names: Sequence[str]) -> str | None:
+    """Which cross-attention is read as an alignment: that of the last layer but one, which translates best in
+    Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1); the only one where there is one.
+    """
+    cross = [name for name in names if kind_of(name) == "cross"]
+    return cross[max(len(cross) - 2, 0)] if cross else None
+
+
+class AlignmentErrors:
+    """The alignment error rate of teacher-forced weights, over the rows whose alignment is known.
+
+    A target token is linked with the source token that has most of the weight, mean over heads, when the model
+    *predicts* it: of the query that holds the token before. EOS is left out, and so are target tokens without any known
+    link (the dashes of dates): what they should look at is not known.
+    """
+
+    def __init__(self, codec: TextPairCodec, counts: AlignmentCounts | None = None) -> None:
+        self._codec = codec
+        self.counts = counts or AlignmentCounts()
+
+    def add(self, rows: Sequence[Row], weights: Mapping[str, Tensor]) -> None:
+        """The rows of a batch and its weights (B, H, T, S): row t of a map belongs to the t-th token predicted."""
+        name = aligning_attention(list(weights))
+        if name is None or not any(row.alignment for row in rows):
+            return
+        links = argmax_links(weights[name].mean(dim=1)).cpu()  # (B, T, S)
+        for number, row in enumerate(rows):
+            gold = token_links(row, self._codec.source_tokenizer, self._codec.target_tokenizer)
+            if gold is not None:
+                self.counts += _counts(links[number], gold)
+
+    def metrics(self) -> dict[str, float]:
+        """Empty where no alignment was known."""
+        return {ALIGNMENT_ERROR_RATE: self.counts.error_rate} if self.counts.sure + self.counts.links else {}
+
+
+def _counts(links: Tensor, gold: TokenLinks) -> AlignmentCounts:
+    """Counts of one sentence: links (T, S)."""
+    sure, possible = torch.zeros_like(links), torch.zeros_like(links)
+    for known, pairs in ((sure, gold.sure), (possible, gold.possible)):
+        places = torch.tensor(sorted(pairs), dtype=torch.int64).reshape(-1, 2)
+        known[places[:, 0], places[:, 1]] = True
+    return alignment_counts(links & possible.any(dim=-1, keepdim=True), sure, possible)

@@ -1,0 +1,150 @@
+"""How focused a model's attentions are, by attention and head: over a whole split, or for one example.
+
+Shapes: B examples, H heads, Q queries, K keys.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attnfocus.events import Heads
+from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, Kind, focus_sums
+
+
+def kind_of(name: str) -> Kind:
+    """What an attention is for, by its name: `cross`, `layers.0`, `decoder.layers.0.cross`, `pooling`, ..."""
+    if name == "cross" or name.endswith(".cross"):
+        return "cross"
+    return "self" if name.startswith(("layers.", "encoder.")) or name.endswith(".self") else "pooling"
+
+
+@dataclass(frozen=True)
+class FocusRow:
+    """Measures of one head of an attention; `head=None`: of all its heads together."""
+
+    attention: str
+    head: int | None
+    measures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class FocusTable:
+    """A row for each attention, and after it one for each of its heads. docs/focus.md says what the measures are."""
+
+    rows: tuple[FocusRow, ...]
+
+    def metrics(self) -> dict[str, float]:
+        """`focus/<measure>`: the mean over the attentions that have it. Empty if no query looked anywhere."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for row in self.rows:
+            if row.head is None:
+                for name, value in row.measures.items():
+                    found[name].append(value)
+        hidden = ("peak_coverage", "last_mass")  # say that something is wrong, and little besides
+        shown = {name: values for name, values in found.items() if name not in hidden}
+        return {f"focus/{name}": math.fsum(values) / len(values) for name, values in shown.items()}
+
+    def heads(self) -> Heads:
+        """Attention -> measure -> a value for each head."""
+        found: dict[str, dict[str, tuple[float, ...]]] = {}
+        for row in self.rows:
+            measures = found.setdefault(row.attention, {})
+            if row.head is not None:
+                for name, value in row.measures.items():
+                    measures[name] = (*measures.get(name, ()), value)
+        return found
+
+
+class FocusMeans:
+    """Means of the focus measures: over all real queries (see `focus_sums`) or maps, for each head, and over the heads.
+
+    A position counts as one that may be attended when the input is long enough to have it; what an attention's own
+    pattern forbids is not subtracted. Numbers stay on the device until `table`.
+    """
+
+    def __init__(self, parts: dict[str, dict[str, list[Tensor]]] | None = None) -> None:
+        self.parts = {} if parts is None else parts  # attention -> sum -> parts (B, H) or (B, 1)
+
+    def add(
+        self,
+        name: str,
+        weights: Tensor,
+        num_keys: Tensor,
+        num_queries: Tensor | None,
+        special: Tensor | None = None,
+    ) -> None:
+        """Weights (B, H, Q, K) of one attention.
+
+        Args:
+            num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
+            special: bool (B, K), True at special tokens.
+        """
+        if weights.shape[2] == 0 or weights.shape[3] == 0:
+            return
+        sums = focus_sums(weights, num_keys, num_queries, kind_of(name), special)
+        kept = self.parts.setdefault(name, {})
+        for measure, value in sums.items():
+            kept.setdefault(measure, []).append(value if value.is_floating_point() else value.float())
+
+    def table(self) -> FocusTable:
+        """The means so far; attentions of which no query looked anywhere are left out."""
+        rows: list[FocusRow] = []
+        for attention, kept in self.parts.items():
+            sums = {measure: _column_sums(parts) for measure, parts in kept.items()}
+            together = _means({measure: [math.fsum(columns)] for measure, columns in sums.items()}, 0)
+            if not together:
+                continue
+            rows.append(FocusRow(attention, None, together))
+            of_heads = {measure: columns for measure, columns in sums.items() if measure != "head_disagreement"}
+            rows += [FocusRow(attention, head, _means(of_heads, head)) for head in range(len(sums["queries"]))]
+        return FocusTable(tuple(rows))
+
+    def metrics(self) -> dict[str, float]:
+        """`focus/<measure>`; nothing if no query looked anywhere."""
+        return self.table().metrics()
+
+
+def focus_table(weights: Mapping[str, Tensor | np.ndarray]) -> FocusTable:
+    """The table of one example, such as `Prediction.weights`: (H, Q, K) of real positions alone, by attention."""
+    means = FocusMeans()
+    for name, each in weights.items():
+        batch = torch.as_tensor(each).unsqueeze(0)
+        means.add(name, batch, torch.tensor([batch.shape[3]], device=batch.device), None)
+    return means.table()
+
+
+def real_weights(weights: Tensor, num_keys: Tensor, num_queries: Tensor | None) -> Tensor:
+    """Weights (B, H, Q, K) on the CPU, 0 wherever the query or the key is padding; numbers as in `FocusMeans.add`."""
+    real = length_mask(num_keys, weights.shape[3])[:, None, None]
+    if num_queries is not None:
+        real = real & length_mask(num_queries, weights.shape[2])[:, None, :, None]
+    return weights.masked_fill(~real, 0.0).float().cpu()
+
+
+def _means(sums: Mapping[str, list[float]], head: int) -> dict[str, float]:
+    """Sums divided by their counts; what has no count is left out."""
+
+    def count(name: str) -> float:
+        columns = sums.get(name, [0.0])
+        return columns[head if len(columns) > 1 else 0]
+
+    means = {}
+    for measure, columns in sums.items():
+        divisor = count(DIVISORS.get(measure, "queries"))
+        unseen = measure == "special_mass" and not count("special")
+        if measure not in COUNTS and divisor and not unseen:
+            means[measure] = columns[head] / divisor
+    return means
+
+
+def _column_sums(parts: list[Tensor]) -> list[float]:
+    """Exactly rounded sums of the columns of (B, H) tensors, so that no order of the batches can change them."""
+    return [math.fsum(column) for column in torch.cat(parts).T.tolist()]

@@ -1,0 +1,123 @@
+"""metrics.jsonl: every logged event as a line of strict JSON."""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attnfocus.events import Evaluated, Heads, Listener, Progress, RolledBack, TrainingStarted
+from attnfocus.files import replace_file, strict_json
+
+HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers
+
+
+class MetricsFile(Listener):
+    """Writes `{"step", "epoch", "split", "seconds", <metric>: value, ...}` per event, each line whole and at once.
+
+    An evaluation's line ends with `"focus/heads": {<attention>: {<measure>: [value of head 0, ...]}}`.
+
+    A killed run leaves at most one torn line, at the end, which resuming drops.
+
+    Args:
+        path: the file. It must not exist yet, unless `append_from_step` is given.
+        append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it is
+            dropped first, and so is what it wrote of the test split, which is evaluated at the end of a run: the
+            resumed file then holds the same lines as that of an uninterrupted run. An evaluation of that very step
+            goes too if the checkpoint does not know it: it comes again.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], append_from_step: int | None = None) -> None:
+        self.path = Path(path)
+        self._append_from_step = append_from_step
+        self._is_evaluated = True
+        self._file: io.FileIO | None = None
+        self._closed = False
+
+    def on_start(self, event: TrainingStarted) -> None:
+        self._is_evaluated = event.is_evaluated
+        self._open()
+
+    def on_progress(self, event: Progress) -> None:
+        if event.is_logged:
+            self._write(event, "train", event.metrics)
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        heads = {HEADS: logged_heads(event.heads)} if event.heads else {}
+        self._write(event, event.split, {**event.metrics, **heads})
+
+    def on_rollback(self, event: RolledBack) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._append_from_step, self._is_evaluated = event.step, event.is_evaluated
+
+    def close(self) -> None:
+        self._closed = True
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> io.FileIO:
+        if self._file is None:
+            if self._closed:
+                raise ValueError(f"{self.path} is closed")
+            if self._append_from_step is not None and self.path.exists():
+                _drop_after(self.path, self._append_from_step, self._is_evaluated)
+            mode = "x" if self._append_from_step is None else "a"
+            self._file = io.FileIO(self.path, mode)
+        return self._file
+
+    def _write(self, event: Progress | Evaluated, split: str, metrics: Mapping[str, Any]) -> None:
+        line = {"step": event.step, "epoch": event.epoch, "split": split, "seconds": round(event.seconds, 3)}
+        line |= strict_json(metrics)
+        data = (json.dumps(line, allow_nan=False) + "\n").encode()
+        file = self._open()
+        while data:  # a raw file may take a part
+            data = data[file.write(data) or 0 :]
+
+
+def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None:
+    """The metrics of a split that were logged at a step, those that are finite numbers; None: no such line."""
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        event = _event(line)
+        if (event.get("step"), event.get("split")) == (step, split):
+            names = [name for name in event if name not in ("step", "epoch", "split", "seconds", HEADS)]
+            return {name: event[name] for name in names if event[name] is not None}
+    return None
+
+
+def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
+    """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
+    kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_kept(line, step, is_evaluated)]
+    replace_file(path, b"".join(kept))
+
+
+def _is_kept(line: bytes, step: int, is_evaluated: bool) -> bool:
+    event = _event(line)
+    if not event or not line.endswith(b"\n") or event["split"] == "test":
+        return False
+    last = step if is_evaluated or event["split"] == "train" else step - 1
+    return int(event["step"]) <= last
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    """The event of a line; empty for one that was torn by a kill or a full disk."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) and isinstance(event.get("step"), int) and "split" in event else {}
+
+
+LOGGED = ("effective_positions", "distance", "diagonality", "first_mass")
+DIGITS = 4  # of each number: curves need no more
+
+
+def logged_heads(heads: Heads) -> dict[str, dict[str, list[float]]]:
+    """Attention -> measure -> a value for each head, of the measures that an attention has, rounded."""
+    return {
+        attention: {name: [round(value, DIGITS) for value in measures[name]] for name in LOGGED if name in measures}
+        for attention, measures in heads.items()
+    }

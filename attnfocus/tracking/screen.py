@@ -1,0 +1,199 @@
+"""The screen during training: a calm live display on a terminal, plain lines anywhere else."""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from attnfocus.display.console import break_words, is_plain, open_console, say, writable
+from attnfocus.display.result import Result, print_result
+from attnfocus.display.text import duration, focus_phrase, metric_name, number
+from attnfocus.events import Best, Evaluated, Listener, TrainingEnded, TrainingStarted
+from attnfocus.events import Progress as ProgressEvent
+from attnfocus.tracking.screen_evaluations import EvaluationTable, evaluation_line
+
+_REFRESH_SECONDS = 0.1
+_LABEL, _FIGURE = "dim", ""
+
+
+class Terminal(Listener):
+    """Shows a run.
+
+    On a terminal: the header, evaluations as they come, and below them a bar with the newest figures, redrawn at most
+    ten times a second and never from a thread. Elsewhere (see `open_console`): a line at most every
+    `seconds_between_lines` of training, and one per evaluation.
+
+    Args:
+        header: what is trained, in a few lines; the first is the title.
+        console: standard error when left out.
+    """
+
+    def __init__(
+        self, header: Sequence[str] = (), *, console: Console | None = None, seconds_between_lines: float = 10.0
+    ) -> None:
+        self.console = console or open_console()
+        self._header = tuple(header)
+        self._seconds_between_lines = seconds_between_lines
+        self._is_plain = is_plain(self.console)
+        self._limits: TrainingStarted | None = None
+        self._progress: ProgressEvent | None = None
+        self._best: Best | None = None
+        self._focus: str | None = None
+        self._table = EvaluationTable(self.console)
+        self._bar = _bar(self.console)
+        self._live: Live | None = None
+        self._drawn_at = self._line_at = float("-inf")
+
+    def on_start(self, event: TrainingStarted) -> None:
+        self._limits = event
+        for index, line in enumerate(self._header):
+            say(
+                self.console, line, style="bold" if index == 0 else "yellow" if line.startswith("warning: ") else _LABEL
+            )
+        if event.resumed_from is not None:
+            say(self.console, f"resumed from step {event.resumed_from:,}")
+        if not self._is_plain:
+            say(self.console, "")
+            self._live = Live(
+                get_renderable=self._display,
+                console=self.console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=sys.stdout.isatty(),
+                redirect_stderr=sys.stderr.isatty(),
+            )
+            self._live.start(refresh=True)
+
+    def on_progress(self, event: ProgressEvent) -> None:
+        self._progress = event
+        if self._live is not None:
+            self._bar.update(self._bar.task_ids[0], completed=event.fraction_done, left=_time_left(event))
+            self._refresh()
+        elif self._is_plain and event.seconds - self._line_at >= self._seconds_between_lines:
+            self._line_at = event.seconds
+            say(self.console, self._progress_line(event))
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        self._best = event.best or self._best
+        if event.split == "valid" or self._focus is None:
+            self._focus = focus_phrase(event.metrics) or self._focus
+        if self._is_plain:
+            line = evaluation_line(event, self._best)
+            for row in break_words(line, self.console.width, between="  "):
+                say(self.console, row)
+        else:
+            self._table.add(event, self._best)
+            self._refresh(now=True)
+
+    def on_end(self, event: TrainingEnded) -> None:
+        self._best = event.best or self._best
+        self._stop()
+        say(self.console, f"training ended after step {event.step:,}, {duration(event.seconds)}: {event.reason}")
+
+    def close(self) -> None:
+        self._stop()
+
+    def announce(self, lines: str | Sequence[str], style: str = "yellow") -> None:
+        """Prints lines (a warning, the path of a checkpoint) above the display. Can be called at any time."""
+        with suppress(OSError):  # a full disk behind the screen is no reason to end a run
+            say(self.console, lines if isinstance(lines, str) else "\n".join(lines), style=style)
+
+    def summary(self, result: Result) -> None:
+        """Ends the display and prints the result of the run."""
+        with suppress(OSError):
+            self._stop()
+            print_result(self.console, result)
+
+    def _stop(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _refresh(self, now: bool = False) -> None:
+        clock = time.monotonic()
+        if self._live is not None and (now or clock - self._drawn_at >= _REFRESH_SECONDS):
+            self._drawn_at = clock
+            self._live.refresh()
+
+    def _display(self) -> Group:
+        width = self.console.width
+        lines = [
+            _fit(line, width, self.console) for line in (self._position(), self._figures(), self._quality()) if line
+        ]
+        return Group(Text(""), self._bar, *lines)
+
+    def _position(self) -> list[tuple[str, str]]:
+        """Where the run is, most important first, as (label, figure)."""
+        if self._progress is None or self._limits is None:
+            return [("", "starting")]
+        epochs = f" of {self._limits.max_epochs:,}" if self._limits.max_epochs else ""
+        steps = f" of {self._limits.max_steps:,}" if self._limits.max_steps else ""
+        return [
+            ("step", f"{self._progress.step:,}{steps}"),
+            ("epoch", f"{self._progress.epoch:,}{epochs}"),
+            ("elapsed", duration(self._progress.seconds)),
+        ]
+
+    def _figures(self) -> list[tuple[str, str]]:
+        if self._progress is None:
+            return []
+        return [
+            ("loss", number(self._progress.loss)),
+            ("lr", f"{self._progress.lr:.2g}"),
+            ("gradient", number(self._progress.grad_norm)),
+            ("words/s", f"{self._progress.words_per_second:,.0f}"),
+        ]
+
+    def _quality(self) -> list[tuple[str, str]]:
+        best, parts = self._best, []
+        if best is not None:
+            parts.append((f"best {metric_name(best.metric)}", f"{number(best.value)} at step {best.step:,}"))
+        if self._focus is not None:
+            parts.append(("focus", self._focus))
+        return parts
+
+    def _progress_line(self, event: ProgressEvent) -> str:
+        parts = [
+            f"step {event.step:,}",
+            f"loss {number(event.loss)}",
+            f"{event.fraction_done:.0%}",
+            _time_left(event),
+            f"epoch {event.epoch:,}",
+            f"{event.words_per_second:,.0f} words/s",
+            f"lr {event.lr:.2g}",
+            f"gradient {number(event.grad_norm)}",
+        ]
+        return break_words("  ".join(part for part in parts if part), self.console.width, between="  ")[0]
+
+
+def _bar(console: Console) -> Progress:
+    bar = Progress(
+        BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", pulse_style="cyan"),
+        TextColumn("{task.percentage:>3.0f}%", style="default"),
+        TextColumn("{task.fields[left]}", style="dim"),
+        console=console,
+        auto_refresh=False,
+        expand=True,
+    )
+    bar.add_task("", total=1.0, left="")
+    return bar
+
+
+def _time_left(event: ProgressEvent) -> str:
+    return f"{duration(event.eta_seconds)} left" if event.eta_seconds is not None else ""
+
+
+def _fit(parts: list[tuple[str, str]], width: int, console: Console) -> Text:
+    """The parts in one line, as many as fit."""
+    line = Text(no_wrap=True, overflow="crop")
+    for name, figure in parts:
+        part = Text.assemble((name, _LABEL), " " if name else "", (writable(console, figure), _FIGURE))
+        if line and line.cell_len + 3 + part.cell_len > width - 1:
+            break
+        line = Text.assemble(line, "   " if line else "", part, no_wrap=True, overflow="crop")
+    return line

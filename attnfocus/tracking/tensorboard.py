@@ -1,0 +1,176 @@
+"""The run in TensorBoard: scalars, attention maps, predictions, and options to compare runs by."""
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from attnfocus.events import Evaluated, Listener, Progress, RolledBack, Sample, TrainingEnded, TrainingStarted
+from attnfocus.redaction import hide, redact
+from attnfocus.tracking.metrics_file import logged_heads
+from attnfocus.visible import visible
+
+if TYPE_CHECKING:
+    from attnfocus.tracking.event_file import EventFile
+
+OptionValue = str | int | float | bool
+
+NEW_TAGS = ("_hparams_/", "test/", "focus/test/", "attention/test/", "samples/test")  # written anew by a resumed run
+EVALUATION_TAGS = ("valid/", "focus/valid/", "attention/valid/", "samples/valid", "best/")
+
+
+class TensorBoard(Listener):
+    """Writes one event file into the run directory; no other file and no sub-directory.
+
+    | tag | what |
+    |---|---|
+    | `train/loss`, `train/lr`, `train/grad_norm`, `train/words_per_second` | each logged step |
+    | `train/penalty`, `train/penalty/<regularizer>` | what regularizers add; `train/loss` is without it |
+    | `<split>/<metric>` | each evaluation: `valid/bleu`, `test/loss` |
+    | `focus/<split>/<measure>` | how focused the attention is: `focus/valid/effective_positions` |
+    | `focus/<split>/<attention>/head<h>/<measure>` | the same of each head: `focus/valid/layers.0/head2/distance` |
+    | `best/<metric>` | the monitored metric, each time that it is better than before |
+    | `attention/<split>/<attention>/<sample>` | images |
+    | `samples/<split>` | a table of predictions |
+
+    The HParams page compares runs by their options and by any of these scalars. No list of either is written: from
+    a list TensorBoard would take that of one run for all, without one it joins what the runs have.
+
+    Args:
+        run_dir: the run directory.
+        options: what the HParams page shows, by dotted key; secrets are redacted. Given here, they are there from
+            the start, also of a run that fails; otherwise those of the TrainingEnded event are written. (TensorBoard
+            reads the first that a file has, so they cannot be written twice.)
+        append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it, and
+            of the test split, is dropped from the file, and the file is continued. An evaluation of that very step
+            goes too if the checkpoint does not know it: it comes again.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        options: Mapping[str, OptionValue | None] | None = None,
+        append_from_step: int | None = None,
+    ) -> None:
+        self.run_dir = Path(run_dir)
+        self._options: Mapping[str, OptionValue | None] = dict(options or {})
+        self._append_from_step = append_from_step
+        self._is_evaluated = True
+        self._file: EventFile | None = None
+        self._session: Literal["none", "started", "ended"] = "none"
+
+    def on_start(self, event: TrainingStarted) -> None:
+        self._is_evaluated = event.is_evaluated
+        self._open()
+
+    def on_progress(self, event: Progress) -> None:
+        if event.is_logged:
+            file = self._open()
+            for name, value in event.metrics.items():
+                file.scalar(f"train/{name}", value, event.step)
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        file = self._open()
+        for name, value in event.metrics.items():
+            measure = name.removeprefix("focus/")
+            tag = f"{event.split}/{name}" if measure == name else f"focus/{event.split}/{measure}"
+            file.scalar(_tag(tag), value, event.step)
+        for attention, measures in logged_heads(event.heads).items():
+            for measure, values in measures.items():
+                for head, value in enumerate(values):
+                    file.scalar(_tag(f"focus/{event.split}/{attention}/head{head}/{measure}"), value, event.step)
+        if event.is_best and event.best is not None:
+            file.scalar(_tag(f"best/{event.best.metric}"), event.best.value, event.best.step)
+        for sample in event.samples:
+            self._draw(sample, event)
+        if event.samples:
+            file.text(_tag(f"samples/{event.split}"), samples_table(event.samples), event.step)
+
+    def on_rollback(self, event: RolledBack) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._append_from_step, self._is_evaluated, self._session = event.step, event.is_evaluated, "none"
+
+    def on_end(self, event: TrainingEnded) -> None:
+        file = self._open()
+        self._options = self._options or dict(event.options)
+        self._start_session(file)
+        self._end_session(file, succeeded=True)
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            self._end_session(file, succeeded=False)
+        finally:
+            file.close()
+
+    def _open(self) -> "EventFile":
+        if self._file is None:
+            from attnfocus.tracking.event_file import EventFile
+
+            last_step = () if self._is_evaluated else EVALUATION_TAGS
+            self._file = EventFile(self.run_dir, self._append_from_step, NEW_TAGS, last_step)
+            self._start_session(self._file)
+        return self._file
+
+    def _draw(self, sample: Sample, event: Evaluated) -> None:
+        from attnfocus.display.figures import heat_map, to_png
+
+        for name, weights in sample.weights.items():
+            if weights.size == 0:
+                continue  # an empty prediction looked nowhere
+            title = f"{name}   sample {sample.id}   step {event.step:,}"
+            figure = heat_map(weights, sample.query_tokens.get(name, ()), sample.key_tokens, title)
+            png, width, height = to_png(figure)
+            self._open().image(_tag(f"attention/{event.split}/{name}/{sample.id}"), png, (width, height), event.step)
+
+    def _start_session(self, file: "EventFile") -> None:
+        if not self._options or self._session != "none":
+            return
+        from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+
+        info = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
+        for key, value in redact(self._options).items():
+            if isinstance(value, bool):
+                info.hparams[key].bool_value = value
+            elif isinstance(value, int | float) and math.isfinite(value):
+                info.hparams[key].number_value = value
+            else:
+                info.hparams[key].string_value = "none" if value is None else visible(str(value))
+        self._session = "started"
+        file.hparams(metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info))
+
+    def _end_session(self, file: "EventFile", succeeded: bool) -> None:
+        if self._session != "started":
+            return
+        from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+        self._session = "ended"
+        status = api_pb2.STATUS_SUCCESS if succeeded else api_pb2.STATUS_FAILURE
+        info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+        file.hparams(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=info))
+
+
+def samples_table(samples: tuple[Sample, ...]) -> str:
+    """A markdown table of what was given, wanted and predicted."""
+    lines = ["| id | source | target | prediction |", "|---|---|---|---|"]
+    lines += [
+        f"| {_cell(sample.id)} | {_cell(sample.source)} | {_cell(sample.target)} | {_cell(sample.prediction)} |"
+        for sample in samples
+    ]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """The text so that nothing in it is taken for markup."""
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|.-])", r"\\\1", visible(hide(text)))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "∅"
+
+
+def _tag(name: str) -> str:
+    return re.sub(r"[^\w./-]", "_", name)

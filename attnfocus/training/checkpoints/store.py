@@ -1,0 +1,238 @@
+"""The checkpoints of a run on disk: saved so that a kill at any moment leaves a whole one, pointed to, pruned.
+
+See `checkpoint` for what is in one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import nn
+from torch.optim import Optimizer
+
+from attnfocus.errors import CheckpointError
+from attnfocus.training.checkpoints.checkpoint import (
+    AVERAGE,
+    FOLDER,
+    MANIFEST,
+    MODEL,
+    OPTIMIZER,
+    OPTIMIZER_REST,
+    REPLACED,
+    STATE,
+    Checkpoint,
+    DamagedError,
+    fingerprint,
+    manifest_of,
+    open_checkpoint,
+    step_of,
+)
+from attnfocus.training.checkpoints.tensors import model_tensors, optimizer_tensors
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointStore:
+    """The checkpoints of one run.
+
+    Args:
+        folder: made at the first save. Reading never writes.
+        keep: how many of the newest stay; the best stays besides.
+    """
+
+    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        optimizer: Optimizer,
+        state: Mapping[str, Any],
+        *,
+        is_best: bool = False,
+        averaged: nn.Module | None = None,
+    ) -> Path:
+        """Saves, verifies, points `last` (and `best`) to it, then drops old ones.
+
+        Raises:
+            OSError: the disk is full or not writable; the folder is as it was, `last` names the one before.
+        """
+        tensors, rest = optimizer_tensors(optimizer, model)
+        contents = {
+            MODEL: safetensors.torch.save(model_tensors(model)),
+            OPTIMIZER: safetensors.torch.save(tensors),
+            OPTIMIZER_REST: json.dumps(rest).encode(),
+            STATE: json.dumps(state).encode(),
+        }
+        if averaged is not None:
+            contents[AVERAGE] = safetensors.torch.save(model_tensors(averaged))
+        contents[MANIFEST] = manifest_of({name: fingerprint(content) for name, content in contents.items()})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        path = self.folder / f"step-{step:08d}"
+        staged = self.folder / f".tmp-{path.name}-{os.getpid()}"
+        try:
+            staged.mkdir()
+            for name, content in contents.items():
+                _write(staged / name, content)
+            _flush_folder(staged)
+            open_checkpoint(staged).verify()
+            replaced = path.with_name(path.name + REPLACED)
+            if path.exists():
+                path.rename(replaced)
+            staged.rename(path)
+        except CheckpointError as error:  # written, but not what comes back
+            raise OSError(str(error)) from None
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        _flush_folder(self.folder)
+        self._point("last", path)
+        if is_best:
+            self._point("best", path)
+        self._prune(step)
+        return path
+
+    def finish_save(self, newest: Checkpoint, best_step: int | None) -> Path:
+        """Does the rest of a save that was killed when its checkpoint was whole already: `last`, `best`, remains.
+
+        Returns:
+            Where the checkpoint is now.
+        """
+        path = self.folder / f"step-{newest.step:08d}"
+        if newest.path != path and path.exists():
+            return newest.path  # it was to be replaced, by one that is damaged now: the next save decides
+        self._sweep()
+        best = None if best_step is None else self.folder / f"step-{best_step:08d}"
+        for name, target in (("last", path), ("best", best)):
+            if target is not None and target.is_dir() and self._pointed(name) != target:
+                self._point(name, target)
+        return path
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; None when nothing was ever saved. A warning names those passed over.
+
+        Raises:
+            CheckpointError: there are checkpoints, but none is whole, or the newest has a newer format.
+        """
+        skipped: list[str] = []
+        for path in self._folders():
+            try:
+                checkpoint = open_checkpoint(path)
+                checkpoint.verify()
+            except DamagedError as error:
+                skipped.append(str(error))
+                continue
+            if skipped:
+                logger.warning("damaged checkpoints were passed over: %s; using %s", "; ".join(skipped), path)
+            return checkpoint
+        if skipped:
+            raise CheckpointError(
+                f"{self.folder}: no checkpoint is whole:\n  " + "\n  ".join(skipped[:2]) + "\nThe run must start anew."
+            )
+        return None
+
+    def load(self, which: str) -> Checkpoint:
+        """`best`, `last`, or a folder's name such as `step-00001200`.
+
+        Raises:
+            CheckpointError: it is not there, or damaged; names those that are there.
+        """
+        if which in ("best", "last"):
+            path = self._pointed(which)
+            if path is None:
+                raise CheckpointError(f"{self.folder / which}: names no checkpoint. {self._choices()}")
+        else:
+            path = self.folder / which
+            if not FOLDER.fullmatch(which) or not path.is_dir():
+                raise CheckpointError(f"{path}: there is no such checkpoint. {self._choices()}")
+        try:
+            checkpoint = open_checkpoint(path)
+            checkpoint.verify()
+        except DamagedError as error:
+            raise CheckpointError(f"{error}\n{self._choices()}") from None
+        return checkpoint
+
+    def newest_few(self) -> list[Checkpoint]:
+        """The newest `keep` checkpoints, newest first, to be averaged.
+
+        Raises:
+            CheckpointError: there are fewer than two, or one is damaged.
+        """
+        names = [path.name for path in self._folders() if not path.name.endswith(REPLACED)][: self.keep]
+        if len(names) < 2:
+            raise CheckpointError(
+                f"{self.folder}: an average needs two checkpoints or more. {self._choices()} This run keeps the newest "
+                f"{self.keep}.\nTrain with trainer.keep_checkpoints=5, and evaluate or save more often "
+                "(trainer.save_every_steps); or use checkpoint=best."
+            )
+        return [self.load(name) for name in names]
+
+    def _choices(self) -> str:
+        names = [path.name for path in self._folders()]
+        return f"There are: {', '.join(names)}." if names else "Nothing has been saved there."
+
+    def _folders(self) -> list[Path]:
+        """Newest first; a replaced one after the one that was to take its place."""
+        found = [path for path in self.folder.glob("step-*") if FOLDER.fullmatch(path.name) and path.is_dir()]
+        return sorted(found, key=lambda path: (-step_of(path), path.name))
+
+    def _pointed(self, name: str) -> Path | None:
+        try:
+            target = (self.folder / name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return self.folder / target if FOLDER.fullmatch(target) else None
+
+    def _point(self, name: str, path: Path) -> None:
+        staged = self.folder / f".tmp-{name}-{os.getpid()}"
+        _write(staged, f"{path.name}\n".encode())
+        staged.replace(self.folder / name)
+        _flush_folder(self.folder)
+
+    def _prune(self, step: int) -> None:
+        """Keeps the newest up to `step` and the best. Later steps are of a branch that a resume has left: they go."""
+        best = self._pointed("best")
+        current = [path for path in self._folders() if step_of(path) <= step and not path.name.endswith(REPLACED)]
+        for path in self._folders():
+            if path != best and path not in current[: self.keep]:
+                doomed = self.folder / f".tmp-{path.name}-{os.getpid()}"
+                path.rename(doomed)  # a half-deleted folder must not look like a checkpoint
+                shutil.rmtree(doomed, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Repairs and removes what a killed save left."""
+        for path in self._folders():
+            if path.name.endswith(REPLACED):
+                original = path.with_name(path.name.removesuffix(REPLACED))
+                path.rename(self.folder / f".tmp-{path.name}" if original.exists() else original)
+        for path in self.folder.glob(".tmp-*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    """Makes a rename durable. Windows cannot, and does not need it."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

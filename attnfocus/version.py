@@ -1,0 +1,3 @@
+"""The version, which checkpoints and summaries name."""
+
+__version__ = "0.1.0"

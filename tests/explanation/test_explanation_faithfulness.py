@@ -1,0 +1,165 @@
+"""Faithfulness of models whose weights are known to matter, or not to; the same for the same seed."""
+
+import json
+
+import pytest
+import torch
+from tasks_toys import LABELLED, PAIRS, classifier, label_codec, pair_codec, rows, seq2seq, transformer, vector_codec
+
+from attnfocus.errors import DataError
+from attnfocus.explanation import measure_faithfulness
+from attnfocus.special import EOS
+from attnfocus.tasks import ClassificationTask, TranslationTask
+
+OF_INPUTS = {"comprehensiveness", "sufficiency"}
+OF_WEIGHTS = {f"{kind}_{measure}" for kind in ("permuted", "uniform", "random") for measure in ("change", "flips")}
+OF_WEIGHTS |= {"adversarial_distance", "random_distance"}
+
+
+def telling(scale=8.0):
+    """A classifier that looks at the one word which decides, among others that it gives no value."""
+    codec = label_codec()
+    model = classifier("PoolingClassifier", codec, "dot")
+    ids = {word: codec.encode_input(word, "").inputs[0] for word in ("good", "bad", "so", "film", "a")}
+    with torch.no_grad():
+        table = model.embedding.embed.weight
+        table.zero_()
+        model.pooling.query.zero_()
+        model.pooling.query[0, 0] = scale
+        for word, label in (("bad", 0), ("so", 1), ("good", 2)):
+            for place in (0, 1 + label):
+                table[ids[word], place] = 1 / model.embedding.embed.scale  # so that the model reads 1
+        model.output.weight.zero_()
+        model.output.bias.zero_()
+        for label in range(3):
+            model.output.weight[label, 1 + label] = 5.0
+    texts = [("film a a good a film", "yes"), ("bad film a a film a", "no"), ("a film so film a a", "maybe")] * 4
+    return ClassificationTask(codec), model, codec.encode_rows(rows(texts))
+
+
+def measure(parts, num_examples=12, seed=0):
+    task, model, examples = parts
+    return measure_faithfulness(task, model, examples, num_examples=num_examples, seed=seed, split="test")
+
+
+def without_prefix(found):
+    return {name.removeprefix("faithfulness/"): value for name, value in found.metrics.items()}
+
+
+def test_weights_that_decide_are_found_to():
+    found = measure(telling())
+    of = without_prefix(found)
+    assert found.verdict.startswith("Weights point to what matters")
+    assert of["comprehensiveness"] == pytest.approx(0.65, abs=0.03)  # from nearly 1 to 1 in 3, whatever the bin
+    assert of["sufficiency"] == pytest.approx(0.0, abs=0.03)
+    assert of["comprehensiveness_random"] < 0.3
+    assert of["permuted_change"] > 0.5
+    assert of["adversarial_distance"] < 0.2 < of["random_distance"]
+    assert of["agreement_gradient"] > 0.5
+    assert found.attentions == ("pooling",)
+    assert (found.num_examples, found.num_outputs) == (12, 12)
+
+
+def test_weights_that_point_anywhere_are_found_to():
+    task, model, examples = telling(scale=-8.0)  # away from the word that decides
+    with torch.no_grad():
+        model.output.weight.zero_()
+        model.output.bias.copy_(torch.tensor([3.0, 0.0, 0.0]))  # and the answer is always the same
+    found = measure((task, model, examples))
+    assert found.verdict.startswith("Weights say little")
+    assert without_prefix(found)["permuted_change"] == 0
+    assert without_prefix(found)["adversarial_distance"] > 0.3
+
+
+def test_the_same_seed_gives_the_same_and_nothing_is_left_changed():
+    parts = telling()
+    before = {name: each.clone() for name, each in parts[1].state_dict().items()}
+    first, second, other = measure(parts), measure(parts), measure(parts, seed=1)
+    assert first == second
+    assert first.metrics != other.metrics
+    assert all(torch.equal(each, before[name]) for name, each in parts[1].state_dict().items())
+    assert json.loads(json.dumps(first.facts())) == {
+        **first.facts(),
+        "left_out": [],
+        "attentions": ["pooling"],
+    }
+
+
+def models():
+    codec = pair_codec()
+    writer = transformer(codec, "multi_head")
+    with torch.no_grad():
+        writer.output.bias[EOS] = -1.0  # else it writes nothing
+    for name, model in (
+        ("seq2seq", seq2seq(codec, "additive")),
+        ("input_feeding", seq2seq(codec, "coverage", input_feeding=True)),
+        ("transformer_seq2seq", writer),
+    ):
+        yield name, (TranslationTask(codec), model, codec.encode_rows(rows(PAIRS)))
+    labels = label_codec()
+    for name, preset, options in (
+        ("TransformerClassifier", "multi_head", {"pooling": "cls", "num_layers": 2}),
+        ("TransformerClassifier", "local", {"num_layers": 1}),
+        ("RNNClassifier", "entmax15", {}),
+    ):
+        model = classifier(name, labels, preset, **options)
+        yield f"{name}_{preset}", (ClassificationTask(labels), model, labels.encode_rows(rows(LABELLED)))
+    vectors = vector_codec()
+    examples = vectors.encode_rows(rows([([[1.0, 0.0], [0.5, 0.5], [0.0, -1.0]], "yes"), ([[0.0, 2.0]], "no")]))
+    yield "vectors", (ClassificationTask(vectors, loss="mse"), classifier("PoolingClassifier", vectors), examples)
+
+
+@pytest.mark.parametrize(("name", "parts"), models(), ids=lambda each: each if isinstance(each, str) else "")
+def test_every_model_can_be_tested(name, parts):
+    found = measure(parts, num_examples=5)
+    of = without_prefix(found)
+    assert of.keys() >= OF_INPUTS | OF_WEIGHTS
+    assert all(value == value for value in of.values())
+    assert all(-1e-5 <= of[measure] <= 1 + 1e-5 for measure in OF_WEIGHTS)
+    assert not found.left_out
+
+
+@pytest.mark.parametrize("preset", ["linear", "linformer"])
+def test_weights_that_cannot_be_replaced_are_named(preset):
+    codec = label_codec()
+    model = classifier("RNNClassifier", codec, preset)
+    found = measure((ClassificationTask(codec), model, codec.encode_rows(rows(LABELLED))))
+    assert without_prefix(found).keys() >= OF_INPUTS
+    assert not without_prefix(found).keys() & OF_WEIGHTS
+    assert "(pooling) makes its output of no weights that could be replaced" in found.left_out[0]
+    assert "could not be tested" in found.verdict
+
+
+def test_padding_changes_no_change_of_output():
+    """Examples beside longer ones: uniform weights are drawn by no chance, so that they must do the same."""
+    task, model, examples = telling()
+    longer = task.codec.encode_input("film " * 9 + "bad", "long")
+    alone = without_prefix(measure((task, model, examples[:1])))
+    beside = [without_prefix(measure((task, model, [each]))) for each in (examples[0], longer)]
+    both = without_prefix(measure((task, model, [examples[0], longer])))
+    assert beside[0] == alone
+    mean = sum(each["uniform_change"] for each in beside) / 2
+    assert both["uniform_change"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_long_inputs_are_measured_on_fewer_examples_and_told(monkeypatch):
+    _, parts = next(each for each in models() if each[0] == "TransformerClassifier_multi_head")
+    longest = max(len(example.inputs) for example in parts[2])
+    monkeypatch.setattr("attnfocus.explanation.faithfulness.MAX_PAIRS", 2 * longest**2)
+    found = measure(parts, num_examples=5)
+    assert found.num_examples == 2
+    assert found.left_out == ("all measures: measured on 2 examples alone, as inputs are long",)
+    monkeypatch.setattr("attnfocus.explanation.faithfulness.MAX_POSITIONS", 1)
+    monkeypatch.setattr("attnfocus.explanation.faithfulness.MAX_CELLS", 1)
+    task, model, examples = telling()
+    found = measure((task, model, examples), num_examples=3)
+    assert found.num_examples == 3
+    assert {each.split(":")[0] for each in found.left_out} == {"agreement_leave_one_out", "adversarial_distance"}
+
+
+def test_examples_that_say_nothing_are_left_out():
+    task, model, _ = telling()
+    with pytest.raises(DataError, match="faithfulness: the model can read no example of test"):
+        measure((task, model, [task.codec.encode_input("", "empty")]))
+    found = measure((task, model, [task.codec.encode_input(text, text) for text in ("", "good film")]))
+    assert found.num_examples == 1

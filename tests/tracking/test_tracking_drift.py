@@ -1,0 +1,112 @@
+"""`focus/drift`: how far maps move between evaluations; a resumed run measures what an uninterrupted one does."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from tests_support import TINY_DATES
+
+from attnfocus.events import Evaluated, RolledBack, TrainingStarted
+from attnfocus.tracking.focus_drift import MAX_NUMBERS, FocusDrift, drift, few_enough
+
+EYE = torch.eye(3)[None, None]
+
+
+def test_drift_by_hand():
+    """From one key to another: 1. Of two attentions one moves wholly, one not at all: 1/2."""
+    moved = EYE.roll(1, dims=-1)
+    assert drift({"cross": EYE}, {"cross": EYE}) == pytest.approx(0, abs=1e-6)
+    assert drift({"cross": EYE}, {"cross": moved}) == pytest.approx(1)
+    assert drift({"cross": EYE, "self": EYE}, {"cross": moved, "self": EYE}) == pytest.approx(0.5)
+
+
+def test_padding_does_not_count():
+    padded = torch.nn.functional.pad(EYE, (0, 2, 0, 2))
+    assert drift({"cross": padded}, {"cross": padded.roll(1, dims=-1)}) == pytest.approx(1)
+
+
+def test_maps_of_other_examples_are_not_compared():
+    assert drift({"cross": EYE}, {"cross": EYE[..., :2]}) is None
+    assert drift({"cross": EYE}, {"other": EYE}) is None
+    assert drift({"cross": 0 * EYE}, {"cross": EYE}) is None
+
+
+def test_large_maps_are_of_fewer_examples():
+    assert few_enough({"a": torch.zeros(4, 1, 512, 512)})["a"].shape[0] == 4
+    assert few_enough({"a": torch.zeros(4, 2, 512, 512), "b": torch.zeros(4, 2, 512, 512)})["a"].shape[0] == 1
+    assert few_enough({"a": torch.zeros(1, 1, 2, MAX_NUMBERS)}) == {}
+
+
+class Toy:
+    """A run directory with evaluations at steps, whose maps look at key `step` of 9."""
+
+    def __init__(self, folder: Path) -> None:
+        self.drift = FocusDrift(folder, type("Prepared", (), {"splits": {"valid": []}})(), 1)
+
+    def evaluate(self, step: int) -> float | None:
+        now = {"cross": torch.nn.functional.one_hot(torch.tensor([[[step]]]), 9).float()}
+        self.drift._now = now
+        value = None if self.drift._before is None else drift(self.drift._before, now)
+        self.drift.on_evaluation(Evaluated(step, 1, "valid", 1.0, {}))
+        return value
+
+    def kept(self) -> list[int]:
+        return [int(path.stem[-8:]) for path in self.drift._files()]
+
+
+def started(step: int | None, is_evaluated: bool = True) -> TrainingStarted:
+    return TrainingStarted(Path(), None, None, 1, step, is_evaluated)
+
+
+def test_a_resumed_run_compares_with_the_evaluation_before_its_checkpoint(tmp_path):
+    first = Toy(tmp_path)
+    first.drift.on_start(started(None))
+    assert first.evaluate(1) is None
+    assert [first.evaluate(step) for step in (2, 3, 4)] == pytest.approx([1.0] * 3)
+    assert first.kept() == [2, 3, 4]
+    again = Toy(tmp_path)
+    again.drift.on_start(started(3))
+    assert again.kept() == [2, 3]
+    assert again.evaluate(3) == pytest.approx(0, abs=1e-6)
+    unevaluated = Toy(tmp_path)
+    unevaluated.drift.on_start(started(3, is_evaluated=False))
+    assert unevaluated.kept() == [2]
+    assert unevaluated.evaluate(2) == pytest.approx(0, abs=1e-6)
+    unevaluated.evaluate(3)
+    unevaluated.drift.on_rollback(RolledBack(2))
+    assert unevaluated.kept() == [2]
+
+
+def test_a_damaged_file_or_a_full_disk_ends_no_run(tmp_path, caplog):
+    run = Toy(tmp_path)
+    run.evaluate(1)
+    next((tmp_path / "focus").iterdir()).write_bytes(b"damaged")
+    again = Toy(tmp_path)
+    again.drift.on_start(started(1))
+    assert again.evaluate(2) is None
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "focus").write_text("in the way")
+    blocked = Toy(tmp_path / "other")
+    with caplog.at_level(logging.WARNING):
+        assert [blocked.evaluate(1), blocked.evaluate(2)] == [None, pytest.approx(1.0)]
+    assert len(caplog.records) == 1
+
+
+def test_resuming_changes_no_drift(attnfocus, tmp_path):
+    command = ["train", "model=seq2seq", *TINY_DATES, "trainer.evaluate_every_steps=2", "trainer.max_epochs=null"]
+
+    def drifts(run):
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return {line["step"]: line.get("focus/drift") for line in lines if line["split"] == "valid"}
+
+    assert attnfocus(*command, "trainer.max_steps=8", "run_dir=whole").returncode == 0
+    assert attnfocus(*command, "trainer.max_steps=4", "run_dir=part").returncode == 0
+    done = attnfocus("train", "resume=part", "trainer.max_steps=8")
+    assert done.returncode == 0, done.stderr
+    found = drifts(tmp_path / "whole")
+    assert list(found) == [2, 4, 6, 8]
+    assert found[2] is None
+    assert all(0 < found[step] < 1 for step in (4, 6, 8))
+    assert drifts(tmp_path / "part") == found

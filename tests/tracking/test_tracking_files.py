@@ -1,0 +1,320 @@
+import io
+import json
+import logging
+import math
+import os
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from attnfocus.commands.sweep.table import JobResult, write_results_csv
+from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
+from attnfocus.files import write_json_atomically
+from attnfocus.redaction import is_secret, redact
+from attnfocus.tracking.guard import Guarded
+from attnfocus.tracking.log import LogEvents, RunLog
+from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
+from attnfocus.training import guards
+
+START = TrainingStarted(Path("run"), 10, None, 10)
+needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+def progress(step: int, is_logged: bool = True) -> Progress:
+    return Progress(step, 1, step / 10, step * 1.5, None, 1 / step, 1e-3, math.inf, 100.0, is_logged)
+
+
+def evaluated(step: int, split: str = "valid") -> Evaluated:
+    return Evaluated(step, 1, split, step * 1.5, {"bleu": float(step), "loss": math.nan})
+
+
+def play(file: MetricsFile, first: int, last: int) -> None:
+    file.on_start(START)
+    for step in range(first, last + 1):
+        file.on_progress(progress(step, is_logged=step % 2 == 0))
+        if step % 3 == 0:
+            file.on_evaluation(evaluated(step))
+    if last == 10:
+        file.on_evaluation(evaluated(6, "test"))
+    file.close()
+
+
+def strict_lines(path: Path) -> list[dict]:
+    def refuse(text: str) -> None:
+        raise ValueError(text)
+
+    return [json.loads(line, parse_constant=refuse) for line in path.read_text().splitlines()]
+
+
+def test_each_logged_event_is_a_line_of_strict_json(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    play(MetricsFile(path), 1, 3)
+    assert strict_lines(path) == [
+        {"step": 2, "epoch": 1, "split": "train", "seconds": 3.0}
+        | {"loss": 0.5, "lr": 0.001, "grad_norm": None, "words_per_second": 100.0},
+        {"step": 3, "epoch": 1, "split": "valid", "seconds": 4.5, "bleu": 3.0, "loss": None},
+    ]
+
+
+def test_lines_reach_the_file_at_once(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    file = MetricsFile(path)
+    file.on_evaluation(evaluated(1))
+    assert len(strict_lines(path)) == 1  # before it is closed
+    file.close()
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"step": 9, "epo', b"\x00\xff\n", b"[1]\n"])
+def test_a_resumed_file_equals_an_uninterrupted_one(tmp_path, torn):
+    whole, resumed = tmp_path / "whole.jsonl", tmp_path / "resumed.jsonl"
+    play(MetricsFile(whole), 1, 10)
+    play(MetricsFile(resumed), 1, 8)
+    with open(resumed, "ab") as file:
+        file.write(torn)
+    play(MetricsFile(resumed, append_from_step=4), 5, 10)
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_metrics_are_found_again_by_step_and_split(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    file = MetricsFile(path)
+    for step, split in ((1, "train"), (1, "valid"), (2, "valid")):
+        file.on_evaluation(Evaluated(step, 1, split, 1.0, {"loss": float(step), "bleu": math.nan}))
+    file.close()
+    path.write_bytes(b'torn\n[1]\n{"step": 2}\n' + path.read_bytes())
+    assert logged_metrics(path, 2, "valid") == {"loss": 2.0}
+    assert logged_metrics(path, 2, "test") is None
+    assert logged_metrics(tmp_path / "none.jsonl", 2, "valid") is None
+
+
+def test_without_resuming_an_old_file_is_never_touched(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("precious\n")
+    with pytest.raises(FileExistsError):
+        MetricsFile(path).on_start(START)
+    assert path.read_text() == "precious\n"
+
+
+def test_resuming_without_an_old_file_starts_one(tmp_path):
+    play(MetricsFile(tmp_path / "metrics.jsonl", append_from_step=4), 5, 6)
+    assert [line["step"] for line in strict_lines(tmp_path / "metrics.jsonl")] == [6, 6]
+
+
+def test_numpy_numbers_are_written_as_numbers(tmp_path):
+    file = MetricsFile(tmp_path / "metrics.jsonl")
+    file.on_evaluation(Evaluated(1, 1, "valid", 1.0, {"a": np.float32(0.5), "b": np.int64(2)}))
+    file.close()
+    (line,) = strict_lines(tmp_path / "metrics.jsonl")
+    assert (line["a"], line["b"]) == (0.5, 2)
+
+
+@needs_full_disk
+def test_a_full_disk_stops_the_file_with_one_warning_and_the_run_goes_on(tmp_path):
+    said: list[str] = []
+    file = MetricsFile(tmp_path / "metrics.jsonl")
+    file._file = io.FileIO("/dev/full", "w")
+    guarded = Guarded(file, said.append)
+    for step in range(1, 5):
+        guarded.on_progress(progress(step))
+    guarded.on_end(TrainingEnded(4, 1, 1.0, "max_steps reached", None))
+    guarded.close()
+    assert said == ["MetricsFile stopped: No space left on device. The run goes on without it."]
+
+
+class Broken(Listener):
+    def __init__(self, error: Exception) -> None:
+        self.error, self.calls = error, 0
+
+    def on_start(self, event: TrainingStarted) -> None:
+        self.calls += 1
+        raise self.error
+
+    on_progress = on_evaluation = on_checkpoint = on_end = on_start  # type: ignore[assignment]
+
+    def close(self) -> None:
+        raise self.error
+
+
+def hear_all(listener: Listener) -> None:
+    listener.on_start(START)
+    listener.on_progress(progress(1))
+    listener.on_evaluation(evaluated(1))
+    listener.on_checkpoint(CheckpointSaved(1, Path("x"), False))
+    listener.on_end(TrainingEnded(1, 1, 1.0, "max_steps reached", None))
+    listener.close()
+
+
+def test_a_listener_that_cannot_write_is_left_alone_after_one_warning():
+    said: list[str] = []
+    broken = Broken(OSError(5, "Input/output error", "/run/metrics.jsonl"))
+    hear_all(Guarded(broken, said.append))
+    assert broken.calls == 1
+    assert said == ["Broken stopped: Input/output error (/run/metrics.jsonl). The run goes on without it."]
+
+
+def test_a_warning_that_cannot_be_shown_does_not_end_the_run():
+    def closed_pipe(line: str) -> None:
+        raise BrokenPipeError
+
+    hear_all(Guarded(Broken(OSError("full")), closed_pipe))
+
+
+def test_faults_of_the_program_are_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        Guarded(Broken(ZeroDivisionError()), print).on_start(START)
+
+
+def test_a_listener_that_works_hears_everything():
+    heard: list[str] = []
+
+    class All(Listener):
+        def __getattribute__(self, name: str) -> object:
+            if name.startswith("on_") or name == "close":
+                return lambda *event: heard.append(name)
+            return super().__getattribute__(name)
+
+    hear_all(Guarded(All(), print))
+    assert heard == ["on_start", "on_progress", "on_evaluation", "on_checkpoint", "on_end", "close"]
+
+
+def test_the_log_has_the_turning_points_and_the_screen_the_warnings(tmp_path):
+    screen: list[str] = []
+    with RunLog(tmp_path / "train.log", screen.append):
+        hear_all(LogEvents())
+        logging.getLogger("attnfocus.data").warning("3 rows\x1b[31m skipped \udc80")
+        logging.getLogger("attnfocus.data").debug("too much")
+    logging.getLogger("attnfocus.data").info("after the end")
+    lines = (tmp_path / "train.log").read_text(encoding="utf-8").splitlines()
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        "training started in run",
+        "step 1 valid: bleu=1.000 loss=nan",
+        "step 1: checkpoint x",
+        "training ended at step 1 after 1 s: max_steps reached",
+        "3 rows\\x1b[31m skipped \\udc80",
+    ]
+    assert len(screen) == 1
+    assert screen[0].startswith("warning: 3 rows")
+
+
+def test_the_screen_shows_the_brief_form_of_a_warning_and_the_log_the_whole(tmp_path):
+    screen: list[str] = []
+    batch = SimpleNamespace(ids=[f"train-{number}" for number in range(64)])
+    with RunLog(tmp_path / "train.log", screen.append):
+        guards.warn_of([batch], "step 7: a spike")
+    assert screen == ["warning: step 7: a spike; batch: train-0, train-1, train-2 and 61 more"]
+    written = (tmp_path / "train.log").read_text()
+    assert "step 7: a spike; batch: train-0, train-1, train-2, train-3, " in written
+    assert "train-7 and 56 more" in written
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_of_libraries_go_to_the_log_only(tmp_path):
+    screen: list[str] = []
+    before = warnings.showwarning
+    with RunLog(tmp_path / "train.log", screen.append):
+        warnings.warn("a library's warning", stacklevel=1)
+    assert "a library's warning" in (tmp_path / "train.log").read_text()
+    assert not screen
+    assert warnings.showwarning is before
+
+
+@needs_full_disk
+def test_a_log_on_a_full_disk_is_given_up_with_one_warning(capsys):
+    screen: list[str] = []
+    with RunLog("/dev/full", screen.append):
+        for _ in range(3):
+            logging.getLogger("attnfocus").info("a line")
+    assert screen == ["warning: /dev/full stopped: No space left on device. The run goes on without it."]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_that_cannot_be_opened_is_given_up_with_one_warning(tmp_path):
+    screen: list[str] = []
+    with RunLog(tmp_path / "no such folder" / "train.log", screen.append):
+        for _ in range(3):
+            logging.getLogger("attnfocus").info("a line")
+    assert len(screen) == 1
+
+
+def test_json_is_strict_and_replaces_the_old_file_whole(tmp_path):
+    path = tmp_path / "summary.json"
+    write_json_atomically(path, {"best": math.nan, "dir": Path("a b"), "n": np.int64(3), "名": ["é\udc80", (1, 2.5)]})
+    assert json.loads(path.read_bytes()) == {"best": None, "dir": "a b", "n": 3, "名": ["é\udc80", [1, 2.5]]}
+    with pytest.raises(TypeError):
+        write_json_atomically(path, {"bad": object()})
+    assert json.loads(path.read_bytes())["n"] == 3
+    assert os.listdir(tmp_path) == ["summary.json"]
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "summary.json"
+    write_json_atomically(path, {"n": 1})
+
+    def fail(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_json_atomically(path, {"n": 2})
+    assert json.loads(path.read_bytes()) == {"n": 1}
+    assert os.listdir(tmp_path) == ["summary.json"]
+
+
+SECRET = ["token", "hf_token", "HF_TOKEN", "apiKey", "api_key", "db.password", "accessToken", "client-secret", "passwd"]
+SECRET += ["wandb_api_key", "AWS_SECRET_ACCESS_KEY", "credentials", "Authorization", "private_key", "apikey"]
+PLAIN = ["tokenizer", "tokenizer.kind", "max_tokens", "batch_unit", "unk_token", "pad_token", "key_dim", "num_heads"]
+PLAIN += [
+    "monkey",
+    "author",
+    "tokens",
+    "keep_checkpoints",
+    "per_token",
+    "token_dropout",
+    "head_dim",
+    "key",
+    "secretary",
+]
+
+
+@pytest.mark.parametrize(("keys", "expected"), [(SECRET, True), (PLAIN, False)])
+def test_keys_that_look_like_secrets_are_known(keys, expected):
+    assert {key: is_secret(key) for key in keys} == dict.fromkeys(keys, expected)
+
+
+def test_redaction_hides_secrets_at_any_depth_and_nothing_else():
+    config = {
+        "dataset": {"hf_token": "hf_abc", "tokenizer": {"kind": "word", "unk_token": "<unk>"}, "pin_password": 1234},
+        "credentials": {"user": "me", "parts": ["x", {"y": "z"}]},
+        "urls": ["https://me:pw@host/x", "https://host/a@b"],
+        "api_key": None,
+        "lr": 0.1,
+    }
+    before = json.dumps(config)
+    assert redact(config) == {
+        "dataset": {
+            "hf_token": "<redacted>",
+            "tokenizer": {"kind": "word", "unk_token": "<unk>"},
+            "pin_password": "<redacted>",
+        },
+        "credentials": {"user": "<redacted>", "parts": ["<redacted>", {"y": "<redacted>"}]},
+        "urls": ["https://<redacted>@host/x", "https://host/a@b"],
+        "api_key": None,
+        "lr": 0.1,
+    }
+    assert json.dumps(config) == before
+
+
+def test_results_csv_has_every_column_that_any_job_has(tmp_path):
+    jobs = [
+        JobResult(0, {"lr": "0.1"}, "done", Path("a"), 12.5, "bleu", 30.0, {"bleu": 29.0}),
+        JobResult(11, {"lr": "1", "model": "x,y"}, "failed", Path("b"), error="line 1\nline 2", value=math.nan),
+    ]
+    write_results_csv(tmp_path / "results.csv", jobs)
+    assert (tmp_path / "results.csv").read_text().splitlines() == [
+        "number,lr,model,status,monitor,value,test/bleu,seconds,run_dir,error",
+        "0,0.1,,done,bleu,30.0,29.0,12.5,a,",
+        '11,1,"x,y",failed,,,,,b,line 1\\nline 2',
+    ]
