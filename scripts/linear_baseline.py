@@ -16,11 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from attnfocus.config.overrides import CommandLine
-from attnfocus.data.codec import Encoded, TextLabelCodec
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import DataError, UserError
 from attnfocus.runs.assembly import check_train
-from attnfocus.runs.run import prepare_data
+from attnfocus.runs.evaluation import prepare_data
 
 
 def load(dataset: str, seed: int, overrides: Sequence[str] = ()) -> Prepared:

@@ -24,9 +24,9 @@ from typing import Any
 import torch
 
 from attnfocus.config.overrides import CommandLine
-from attnfocus.data.epochs import Epochs
+from attnfocus.data.epochs import Epochs, Share
 from attnfocus.runs.assembly import check_train
-from attnfocus.runs.run import plan_of, prepare_data
+from attnfocus.runs.evaluation import plan_of, prepare_data
 from attnfocus.training import seed_everything
 from attnfocus.training.distributed.join import joined
 from attnfocus.training.distributed.processes import DistributedOptions
@@ -82,7 +82,7 @@ def work(given: argparse.Namespace) -> None:
         optimizer = setup.optimizer(model.parameters())
         task = setup.task(prepared.codec)
         stepper = Stepper(model, task, optimizer, setup.config.trainer, setup.device, processes)
-        epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), processes.rank, size)
+        epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), Share(processes.rank, size))
         batches = (batch for epoch in count() for batch in epochs(epoch))
         window(stepper, batches, 2 * given.steps, is_reduced=True)  # warm
         found: dict[bool, list[tuple[float, int]]] = {True: [], False: []}

@@ -32,7 +32,7 @@ class Checker:
         hints = get_type_hints(schema, include_extras=True)
         names = [field.name for field in dataclasses.fields(schema)]
         before = len(self.problems)
-        self._unknown(key, value, [*names, *extra], schema.__name__)
+        self.unknown(key, value, [*names, *extra], schema.__name__)
         checked = {name: self.value(_join(key, name), value[name], hints[name]) for name in names if name in value}
         if len(self.problems) > before:
             return None
@@ -53,7 +53,7 @@ class Checker:
             return None
         parameters = parameters_of(target)
         options = {name: value for name, value in node.items() if name != "_target_" and name not in extra}
-        self._unknown(key, options, list(parameters), target.__name__)
+        self.unknown(key, options, list(parameters), target.__name__)
         checked: dict[str, Any] = {"_target_": node["_target_"]}
         for name, value in options.items():
             if name in parameters:
@@ -89,7 +89,8 @@ class Checker:
             return None
         return self._plain(key, value, annotation)
 
-    def _unknown(self, key: str, value: Mapping[str, Any], known: Sequence[str], of: str) -> None:
+    def unknown(self, key: str, value: Mapping[str, Any], known: Sequence[str], of: str) -> None:
+        """Notes the names in `value` that are no options of what is called `of`."""
         for name in value:
             if name not in known:
                 self.problems.append(f"{_join(key, name)}: unknown option of {of}.{did_you_mean(str(name), known)}")

@@ -10,7 +10,12 @@ from typing import Any
 _NAMES = {
     "batches": ("Batch", "BatchPlan", "collate"),
     "clean": ("CleanOptions", "clean_text"),
-    "codec": ("Encoded", "TextLabelCodec", "TextPairCodec", "VectorLabelCodec", "load_codec"),
+    "codecs.base": ("Codec", "Encoded", "LabelCodec"),
+    "codecs.files": ("load_codec",),
+    "codecs.text": ("TextCodec",),
+    "codecs.text_label": ("TextLabelCodec",),
+    "codecs.text_pair": ("TextPairCodec",),
+    "codecs.vector_label": ("VectorLabelCodec",),
     "preparation": ("DatasetOptions", "Prepared", "prepare"),
     "reading.download": ("default_data_dir",),
     "rows": ("RawData", "Row", "Source"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from attnfocus.data.codec import Encoded
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.rows import Row
 from attnfocus.special import PAD
 
@@ -33,7 +34,7 @@ class Batch:
         targets: token ids (B, T) int64 with BOS and EOS, or classes (B,) int64.
         target_lengths: (B,) int64, BOS and EOS counted; None for classes.
         num_words: words of all sources and targets, for throughput.
-        num_targets: what the loss is a sum over: target tokens after BOS, or examples.
+        target_counts: of each example how many targets the loss sums over: tokens after BOS, or 1.
         is_real: False for a stand-in, whose loss counts nothing.
     """
 
@@ -44,8 +45,13 @@ class Batch:
     targets: Tensor
     target_lengths: Tensor | None
     num_words: int
-    num_targets: int
+    target_counts: tuple[int, ...]
     is_real: bool = True
+
+    @cached_property
+    def num_targets(self) -> int:
+        """What the loss is a sum over."""
+        return sum(self.target_counts)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,11 +75,10 @@ class Batch:
     def _rows(self, rows: slice) -> Batch:
         """Some of the examples. Their words are counted as their share of the examples."""
         lengths, targets, target_lengths = self.input_lengths[rows], self.targets[rows], None
-        num_rows = num_targets = len(lengths)
+        num_rows = len(lengths)
         if self.target_lengths is not None:
             target_lengths = self.target_lengths[rows]
             targets = targets[:, : int(target_lengths.max())]
-            num_targets = int(target_lengths.sum()) - num_rows
         return Batch(
             ids=self.ids[rows],
             rows=self.rows[rows],
@@ -82,7 +87,7 @@ class Batch:
             targets=targets,
             target_lengths=target_lengths,
             num_words=self.num_words * num_rows // len(self),
-            num_targets=num_targets,
+            target_counts=self.target_counts[rows],
             is_real=self.is_real,
         )
 
@@ -99,10 +104,8 @@ def collate(examples: Sequence[Encoded]) -> Batch:
     target_lengths = None
     if isinstance(examples[0].targets, int | np.integer):
         targets = torch.tensor([int(example.targets) for example in examples], dtype=torch.int64)
-        num_targets = len(examples)
     else:
         targets, target_lengths = _pad([np.asarray(example.targets) for example in examples])
-        num_targets = int(target_lengths.sum()) - len(examples)
     return Batch(
         ids=tuple(example.id for example in examples),
         rows=tuple(example.row for example in examples),
@@ -111,14 +114,14 @@ def collate(examples: Sequence[Encoded]) -> Batch:
         targets=targets,
         target_lengths=target_lengths,
         num_words=sum(example.num_words for example in examples),
-        num_targets=num_targets,
+        target_counts=tuple(example.num_targets for example in examples),
     )
 
 
 def _pad(sequences: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
     """Sequences (L_i, ...) as one tensor (B, L, ...), and their lengths (B,)."""
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-    is_ids = sequences[0].ndim == 1
+    is_ids = np.issubdtype(sequences[0].dtype, np.integer)
     shape = (len(sequences), int(lengths.max()), *sequences[0].shape[1:])
     padded = np.full(shape, PAD if is_ids else 0, dtype=np.int64 if is_ids else np.float32)
     for row, sequence in zip(padded, sequences, strict=True):
@@ -152,7 +155,7 @@ class BatchPlan:
         self._lengths = array[:, np.newaxis] if array.ndim == 1 else array
         self._batch_size = batch_size
         self._batch_unit = batch_unit
-        self._seed = seed
+        self.seed = seed
 
     @property
     def num_examples(self) -> int:
@@ -160,7 +163,7 @@ class BatchPlan:
 
     def epoch(self, number: int) -> list[list[int]]:
         """The batches of epoch `number` (from 0) as lists of example numbers."""
-        random = np.random.default_rng([self._seed, number])
+        random = np.random.default_rng([self.seed, number])
         order = random.permutation(self.num_examples)
         size = self._window_size()
         windows = [order[start : start + size] for start in range(0, len(order), size)]

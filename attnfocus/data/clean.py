@@ -8,15 +8,30 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from attnfocus.data.rows import Row
-from attnfocus.data.tokens.words import count_words
 from attnfocus.limits import NonNegativeInt, PositiveInt, Range
 
 Splits = dict[str, list[Row]]
+
+
+class RowRules(Protocol):
+    """What cleaning asks of a codec's class; see `data.codecs.base.Codec`."""
+
+    @classmethod
+    def clean(cls, row: Row, options: CleanOptions) -> Row: ...
+
+    @classmethod
+    def has_content(cls, row: Row) -> bool: ...
+
+    @classmethod
+    def input_key(cls, row: Row) -> Hashable: ...
+
+    @classmethod
+    def sizes(cls, row: Row) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +98,11 @@ def clean_text(text: str, options: CleanOptions) -> str:
     return text.strip() if options.strip else text
 
 
-def clean_row(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
-    """A row with its texts cleaned. Known alignments and rationales are lost when a text changes its length."""
-    cleaned = row.input if isinstance(row.input, tuple) else clean_text(row.input, options)
+def clean_texts(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
+    """A row of texts, cleaned. Known alignments and rationales are lost when a text changes its length."""
+    if not isinstance(row.input, str):
+        return row
+    cleaned = clean_text(row.input, options)
     target = clean_text(row.target, options) if target_is_text else row.target
     if cleaned == row.input and target == row.target:
         return row
@@ -94,33 +111,34 @@ def clean_row(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
     return replace(known, input=cleaned, target=target)
 
 
-def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, *, target_is_text: bool) -> Splits:
-    """Every split with its texts cleaned and rows without any text dropped; train without repeated rows."""
+def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, rules: type[RowRules]) -> Splits:
+    """Every split with its rows cleaned and empty ones dropped; train without repeated rows."""
     result: Splits = {}
     for split, rows in splits.items():
         report.read[split] = len(rows)
-        cleaned = [clean_row(row, options, target_is_text=target_is_text) for row in rows]
-        result[split] = report.keep(split, cleaned, "empty dropped", _has_text)
+        cleaned = [rules.clean(row, options) for row in rows]
+        result[split] = report.keep(split, cleaned, "empty dropped", rules.has_content)
     if options.deduplicate and "train" in result:
-        result["train"] = drop_repeated(result["train"], report)
+        result["train"] = drop_repeated(result["train"], report, rules)
     return result
 
 
-def drop_repeated(rows: list[Row], report: CleanReport) -> list[Row]:
+def drop_repeated(rows: list[Row], report: CleanReport, rules: type[RowRules]) -> list[Row]:
     """Train with the first of the rows whose input and target are both the same."""
-    first = {(row.input, row.target): row for row in reversed(rows)}
-    return report.keep("train", rows, "repeated dropped", lambda row: first[row.input, row.target] is row)
+    first = {(rules.input_key(row), row.target): row for row in reversed(rows)}
+    return report.keep("train", rows, "repeated dropped", lambda row: first[rules.input_key(row), row.target] is row)
 
 
 def limit_train(
-    splits: Splits, options: CleanOptions, report: CleanReport, *, seed: int, target_is_text: bool
+    splits: Splits, options: CleanOptions, report: CleanReport, rules: type[RowRules], *, seed: int
 ) -> Splits:
     """The splits, train without what is in the other splits, too short, too long, or more than `max_train_rows`."""
     rows = splits.get("train", [])
     if options.deduplicate:
-        held_out = {row.input for split, others in splits.items() if split != "train" for row in others}
-        rows = report.keep("train", rows, "also in valid or test dropped", lambda row: row.input not in held_out)
-    sizes = {row.id: _words(row, target_is_text) for row in rows} if _limits_length(options) else {}
+        held_out = {rules.input_key(row) for split, others in splits.items() if split != "train" for row in others}
+        reason = "also in valid or test dropped"
+        rows = report.keep("train", rows, reason, lambda row: rules.input_key(row) not in held_out)
+    sizes = {row.id: rules.sizes(row) for row in rows} if _limits_length(options) else {}
     if options.min_words > 1:
         rows = report.keep("train", rows, "too short dropped", lambda row: min(sizes[row.id]) >= options.min_words)
     if options.max_words is not None:
@@ -137,14 +155,5 @@ def limit_train(
     return {**splits, "train": rows} if "train" in splits else splits
 
 
-def _has_text(row: Row) -> bool:
-    return bool(row.input.strip() if isinstance(row.input, str) else row.input) and bool(row.target.strip())
-
-
 def _limits_length(options: CleanOptions) -> bool:
     return options.min_words > 1 or options.max_words is not None or options.max_words_ratio is not None
-
-
-def _words(row: Row, target_is_text: bool) -> tuple[int, ...]:
-    size = count_words(row.input) if isinstance(row.input, str) else len(row.input)
-    return (size, count_words(row.target)) if target_is_text else (size,)

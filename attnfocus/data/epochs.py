@@ -1,45 +1,61 @@
-"""Encoded examples -> batches that are made when they are asked for."""
+"""Examples -> batches that are made when they are asked for."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import overload
 
 from attnfocus.data.batches import Batch, BatchPlan, collate
-from attnfocus.data.codec import Encoded
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.examples import Examples
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of how many processes wants its share of each batch: every `size`-th of its examples.
+
+    They are sorted by length, so that all shares have nearly the same number of tokens.
+    """
+
+    rank: int = 0
+    size: int = 1
 
 
 class Epochs:
-    """The batches of any epoch, by a plan, which is asked once per epoch; can be sent to other processes.
+    """The batches of any epoch, by a plan, which is asked once per epoch; can be sent to other processes."""
 
-    Args:
-        rank, size: which of how many processes wants its share of each batch: every `size`-th of its examples, which
-            are sorted by length, so that all shares have nearly the same number of tokens.
-    """
-
-    def __init__(self, examples: Sequence[Encoded], plan: BatchPlan, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, examples: Examples, plan: BatchPlan, share: Share | None = None) -> None:
         self.examples = examples
         self.plan = plan
-        self.rank, self.size = rank, size
+        self.share = share or Share()
         self._last: tuple[int, Batches] | None = None
 
     def __call__(self, epoch: int) -> "Batches":
         if self._last is None or self._last[0] != epoch:
-            self._last = epoch, Batches(self.examples, self.plan.epoch(epoch), self.rank, self.size)
+            groups = self.plan.epoch(epoch)
+            self._last = epoch, Batches(self.examples, groups, self.share, drawn=(self.plan.seed, epoch))
         return self._last[1]
 
 
 class Batches(Sequence[Batch]):
-    """The batches that `groups` of example numbers make, or a process's share of each (see `Epochs`).
+    """The batches that `groups` of example numbers make, or a process's share of each.
 
     Where a group has too few examples for all, some get a stand-in: all processes must take part in every step.
+
+    Args:
+        drawn: seed and epoch, of which augmentation is a function; None, as in evaluation: nothing is augmented.
     """
 
     def __init__(
-        self, examples: Sequence[Encoded], groups: Sequence[Sequence[int]], rank: int = 0, size: int = 1
+        self,
+        examples: Examples,
+        groups: Sequence[Sequence[int]],
+        share: Share | None = None,
+        drawn: tuple[int, int] | None = None,
     ) -> None:
         self.examples = examples
         self.groups = groups
-        self.rank, self.size = rank, size
+        self._share = share or Share()
+        self._drawn = drawn
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -50,12 +66,15 @@ class Batches(Sequence[Batch]):
     def __getitem__(self, index: slice) -> "Batches": ...
     def __getitem__(self, index: int | slice) -> "Batch | Batches":
         if isinstance(index, slice):
-            return Batches(self.examples, self.groups[index], self.rank, self.size)
-        share = self.groups[index][self.rank :: self.size]
-        if not share:
-            return replace(collate([self.examples[self.groups[index][0]]]), is_real=False)
-        return collate([self.examples[number] for number in share])
+            return Batches(self.examples, self.groups[index], self._share, self._drawn)
+        numbers = self.groups[index][self._share.rank :: self._share.size]
+        if not numbers:
+            return replace(collate([self._example(self.groups[index][0])]), is_real=False)
+        return collate([self._example(number) for number in numbers])
 
     def ids_of(self, index: int) -> list[str]:
         """The examples of one batch, by name."""
-        return [self.examples[number].id for number in self.groups[index]]
+        return [self.examples.rows[number].id for number in self.groups[index]]
+
+    def _example(self, number: int) -> Encoded:
+        return self.examples[number] if self._drawn is None else self.examples.drawn(number, *self._drawn)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Links = tuple[tuple[int, int], ...]
 SPLITS: Final = ("train", "valid", "test")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """One example.
 
     Args:
         id: unique in its split; names the example in predictions and messages.
-        input: a text, or a sequence of vectors of one size.
-        target: the output text (translation) or the label (classification).
+        input: a text, or an array: vectors (L, D), an image (rows, columns), a signal (samples,), of any number type.
+            Nested lists and tuples of numbers become one.
+        target: the output text (translation), the label (classification), or what else a task reads from a text.
         alignment: known links, as pairs (character of the target, character of the input), both counted from 0 in
             code points; empty where none is known. They are possible ones in the sense of Och and Ney 2003.
         sure: those of the links that are beyond doubt; None: all of them.
@@ -26,11 +31,34 @@ class Row:
     """
 
     id: str
-    input: str | tuple[tuple[float, ...], ...]
+    input: str | NDArray[Any]
     target: str
     alignment: Links = ()
     sure: Links | None = None
     rationale: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.input, str) and not hasattr(self.input, "dtype"):
+            import numpy as np  # late: naming a data set costs nothing
+
+            object.__setattr__(self, "input", np.asarray(self.input))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Row):
+            return NotImplemented
+        rest = [each.name for each in fields(self) if each.name != "input"]
+        same = all(getattr(self, name) == getattr(other, name) for name in rest)
+        return same and row_key(self) == row_key(other)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.target))
+
+
+def row_key(row: Row) -> Hashable:
+    """Equal exactly for rows with the same input."""
+    if isinstance(row.input, str):
+        return row.input
+    return row.input.shape, row.input.dtype.str, row.input.tobytes()
 
 
 @dataclass
@@ -51,7 +79,7 @@ class Source(Protocol):
 
     @property
     def task(self) -> str:
-        """`translation` or `classification`."""
+        """Name of the task that the rows are for: `translation`, `classification`, or one of your own."""
         ...
 
     def read(self, data_dir: Path, seed: int) -> RawData: ...

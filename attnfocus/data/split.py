@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Annotated
 
 from attnfocus.data.clean import Splits
-from attnfocus.data.rows import Row
+from attnfocus.data.rows import Row, row_key
 from attnfocus.errors import DataError
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, Range
 
@@ -34,11 +35,14 @@ class SplitOptions:
                 raise ValueError(f"{name}={size}: above 1 it is a number of inputs, which must be whole")
 
 
-def split_train(splits: Splits, options: SplitOptions, seed: int = 0) -> Splits:
+def split_train(
+    splits: Splits, options: SplitOptions, seed: int = 0, key: Callable[[Row], Hashable] = row_key
+) -> Splits:
     """All three splits, those that are missing drawn from train. The order of rows is kept.
 
     Args:
         seed: of the run, which says the part to test on where there are folds.
+        key: equal exactly for rows with the same input.
 
     Raises:
         DataError: train has too few different inputs; or there are folds, and the set brings a test split.
@@ -51,7 +55,8 @@ def split_train(splits: Splits, options: SplitOptions, seed: int = 0) -> Splits:
     rows = splits.get("train", [])
     if not rows:
         return splits
-    inputs = list(dict.fromkeys(row.input for row in rows))
+    keys = [key(row) for row in rows]
+    inputs = list(dict.fromkeys(keys))
     fold = None if options.folds is None else _fold(len(inputs), options.folds, seed)
     sizes = _sizes(len(inputs), splits, options, fold)
     if not sizes:
@@ -67,8 +72,8 @@ def split_train(splits: Splits, options: SplitOptions, seed: int = 0) -> Splits:
         split_of.update(dict.fromkeys(drawn[:size], split))
         drawn = drawn[size:]
     result: dict[str, list[Row]] = {"train": [], **{split: [] for split in sizes}}
-    for row in rows:
-        result[split_of.get(row.input, "train")].append(row)
+    for row, of_row in zip(rows, keys, strict=True):
+        result[split_of.get(of_row, "train")].append(row)
     merged = {**splits, **result}
     return {split: merged[split] for split in ("train", "valid", "test") if split in merged}
 

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attnfocus.data.batches import collate
-from attnfocus.data.codec import Encoded
-from attnfocus.decoding import DecodingOptions, decode_best
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.explanation.probe import Baseline, ClassificationProbe, Probe, TranslationProbe, explaining
 from attnfocus.explanation.reading import default_reading, flowing, read, rolled_out
 from attnfocus.focus.attributions import (
     gradient_input,
@@ -29,8 +27,7 @@ from attnfocus.focus.attributions import (
 from attnfocus.limits import PositiveInt
 from attnfocus.models.base import named_attentions, num_prepended
 from attnfocus.tasks.base import Task
-from attnfocus.tasks.classification import ClassificationTask
-from attnfocus.tasks.translation import TranslationTask, within_reach
+from attnfocus.tasks.probe import Baseline, Probe, explaining
 
 Method = Literal[
     "attention",
@@ -136,32 +133,7 @@ def probe_of(
         skip_empty: leave out examples whose output has no token, instead of raising; if all are, that is raised.
     """
     _require_readable(model, examples)
-    batch = collate(examples).to(device)
-    inputs, lengths = batch.inputs, batch.input_lengths
-    if isinstance(task, TranslationTask):
-        if target is None:
-            with torch.no_grad():
-                chosen = within_reach(decoding or DecodingOptions(), model)
-                found: Any = decode_best(model, inputs, lengths, chosen)  # type: ignore[arg-type]
-            outputs = [hypotheses[0].ids for hypotheses in found]
-        else:
-            outputs = [task.codec.target_tokenizer.encode(target)] * len(examples)
-        written = [number for number, output in enumerate(outputs) if output]
-        if skip_empty and 0 < len(written) < len(outputs):
-            outputs = [outputs[number] for number in written]
-            inputs, lengths = inputs[written], lengths[written]
-        if not all(outputs):
-            empty = [example.id for example, output in zip(examples, outputs, strict=True) if not output]
-            raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")
-        return TranslationProbe(model, inputs, lengths, outputs)
-    assert isinstance(task, ClassificationTask)
-    classes = None
-    if target is not None:
-        labels = task.codec.labels
-        if target not in labels:
-            raise ConfigError(f"target: must be one of the labels {', '.join(labels[:20])}, got {target}.")
-        classes = torch.full((len(examples),), labels.index(target), device=device)
-    return ClassificationProbe(model, inputs, lengths, classes, are_probabilities=task.loss == "mse")
+    return task.probe(model, examples, device, target, decoding, skip_empty=skip_empty)
 
 
 def _require_readable(model: nn.Module, examples: Sequence[Encoded]) -> None:
@@ -268,26 +240,10 @@ def _attributions(
         made.append(
             Attribution(
                 method,
-                tuple(_codec(task).input_tokens(example.inputs)),
-                output_tokens(task, probe, number),
+                tuple(task.codec.input_tokens(example.inputs)),
+                probe.output_tokens(number),
                 scores[rows, :size].float().cpu().numpy(),
                 None if errors is None else float(errors[rows].max()),
             )
         )
     return made
-
-
-def output_tokens(task: Task, probe: Probe, number: int) -> tuple[str, ...]:
-    """What names the outputs of example `number`."""
-    if isinstance(probe, TranslationProbe):
-        assert isinstance(task, TranslationTask)
-        ids = probe.outputs[number, : int((probe.examples == number).sum())]
-        return tuple(task.codec.target_tokens(ids.tolist()))
-    assert isinstance(task, ClassificationTask)
-    assert isinstance(probe, ClassificationProbe)
-    return (task.codec.labels[int(probe.classes[number])],)
-
-
-def _codec(task: Task) -> Any:
-    assert isinstance(task, TranslationTask | ClassificationTask)
-    return task.codec

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
-from attnfocus.data.codec import Encoded
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.errors import DataError
 from attnfocus.explanation.attribution import probe_of
-from attnfocus.explanation.probe import Probe, explaining
 from attnfocus.explanation.reading import read, readable
 from attnfocus.focus import erasure as checks
 from attnfocus.focus.attributions import gradient_input, leave_one_out
@@ -25,6 +24,7 @@ from attnfocus.focus.verdict import gain_over_chance, verdict
 from attnfocus.models.base import named_attentions, num_prepended
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.base import Task
+from attnfocus.tasks.probe import Probe, explaining
 
 MAX_OUTPUTS = 256  # of all examples together, for what costs some passes each
 MAX_CELLS = 2**20  # positions read for leave-one-out: K inputs of K - 1 positions for each example

@@ -8,7 +8,7 @@ from torch import nn
 
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.data.batches import collate
-from attnfocus.data.codec import Encoded
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, attribute

@@ -1,7 +1,7 @@
 """From the configuration to objects: the one place where data, model, attention and task meet."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,17 @@ from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.read import load_yaml
 from attnfocus.config.targets import find_target, make_factory
-from attnfocus.data.preparation import DatasetOptions
+from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
-from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.focus import sigma_reparametrize
+from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.schema import EmbeddingOptions, TrainConfig
 from attnfocus.runs.trial import without_numbers
-from attnfocus.tasks import TASKS, Task
+from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
-from attnfocus.tasks.translation import no_words_to_replace
 from attnfocus.training import resolve_device
-
-# Any small sizes: enough to find out whether a model can be built from its options.
-_TRIAL_SIZES: Mapping[str, Mapping[str, int | None]] = {
-    "translation": {"source_vocab_size": 8, "target_vocab_size": 8},
-    "classification": {"vocab_size": 8, "input_dim": None, "num_classes": 2},
-}
 
 
 @dataclass(frozen=True)
@@ -41,6 +34,7 @@ class Setup:
     config: TrainConfig
     data_options: DatasetOptions
     source: Source
+    codecs: CodecChoice
     model: Callable[..., nn.Module]
     optimizer: Callable[..., torch.optim.Optimizer]
     scheduler: Callable[..., Any]
@@ -59,7 +53,7 @@ class Setup:
 
     def trial_model(self) -> nn.Module:
         """The model in small sizes without numbers: what can be asked before there are data."""
-        return _without_numbers(self.model, self.data_options.task)
+        return _without_numbers(self.model, self.task_class)
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
@@ -84,30 +78,20 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup
         ConfigError: every problem at once.
     """
     checker = Checker(trusted)
-    open_dataset = dict(values["dataset"])
-    closed_names = [field.name for field in fields(DatasetOptions)]
-    source_node = checker.component("dataset", open_dataset, extra=closed_names)
-    closed = {name: open_dataset[name] for name in closed_names if name in open_dataset}
-    data_options = checker.dataclass("dataset", closed, DatasetOptions)
+    dataset = check_dataset(values["dataset"], checker)
     open_model = dict(values["model"])
     embedding = checker.value("model.embedding", open_model.pop("embedding", {}), EmbeddingOptions)
     rest = {**values, "dataset": None, "model": open_model}
     config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
-    if config is None or data_options is None or source_node is None or checker.problems:
+    if config is None or dataset is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, data_options, source_node, embedding, checker)
+    return _assemble(config, dataset, embedding, checker)
 
 
-def _assemble(
-    config: TrainConfig,
-    data_options: Any,
-    source_node: Mapping[str, Any],
-    embedding: EmbeddingOptions,
-    checker: Checker,
-) -> Setup:
+def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: EmbeddingOptions, checker: Checker) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
-    trusted = checker.trusted
+    trusted, task_class, data_options = checker.trusted, dataset.task_class, dataset.options
 
     def attempt(key: str, build: Callable[[], Any]) -> Any:
         try:
@@ -124,21 +108,24 @@ def _assemble(
     model: Callable[..., nn.Module] = partial(make_factory({**config.model}, trusted), attention=attention)
     optimizer = make_factory(config.optimizer, trusted)
     scheduler = make_factory(config.scheduler, trusted)
-    source = attempt("dataset", make_factory(source_node, trusted))
+    source = attempt("dataset", make_factory(dataset.source, trusted))
     device = attempt("device", lambda: resolve_device(config.device))
-    task_class = TASKS[data_options.task]
+    if source is not None and source.task != task_class.name:
+        problems.append(
+            f"dataset.task={data_options.task}: this set is for {source.task}. Set dataset.task={source.task}."
+        )
     model_class: Any = find_target("model._target_", config.model["_target_"], trusted)
     serves = getattr(model_class, "tasks", ())
-    if data_options.task not in serves:
-        problems.append(_cannot_serve(config.choices, serves, data_options.task))
+    if task_class.name not in serves:
+        problems.append(_cannot_serve(config.choices, serves, task_class.name))
     else:
-        trial = attempt("model", lambda: _without_numbers(model, data_options.task))
+        trial = attempt("model", lambda: _without_numbers(model, task_class))
         if trial is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
             if device is not None:
                 attempt("attention", lambda: _require_paths(trial, device))
-            kind = data_options.tokenizer.kind
-            problems += regularizer_problems(config.focus, data_options.task, kind, trial)
+            named = task_class.name, data_options.tokenizer.kind
+            problems += regularizer_problems(config.focus, *named, trial, writes=task_class.writes)
             if config.focus.sigma_reparametrization:
                 attempt("focus.sigma_reparametrization", lambda: sigma_reparametrize(trial))
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
@@ -156,22 +143,14 @@ def _assemble(
             "dataset.tokenizer.shared=false a number means another token on each side. "
             "Set dataset.tokenizer.shared=true, or model.tied_embeddings=decoder."
         )
-    problems += _decoding_problems(config.decoding, data_options)
+    problems += task_class.option_problems(data_options, config.decoding)
     if problems:
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:
         model = partial(_reparametrized, model)
-    return Setup(config, data_options, source, model, optimizer, scheduler, task_class, device, embedding)
-
-
-def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) -> list[str]:
-    """What of the decoding does not fit the data."""
-    if data_options.task == "translation":
-        problem = no_words_to_replace(data_options.tokenizer.kind) if decoding.replace_unknown else None
-        return [] if problem is None else [problem]
-    if decoding.num_best > 1:
-        return [f"decoding.num_best: {data_options.task} has one answer per input, got {decoding.num_best}. Use 1."]
-    return []
+    return Setup(
+        config, data_options, source, dataset.codecs, model, optimizer, scheduler, task_class, device, embedding
+    )
 
 
 def _require_paths(model: nn.Module, device: torch.device) -> None:
@@ -191,10 +170,10 @@ def _drops(*nodes: Mapping[str, Any]) -> bool:
     return not rates or any(rates)
 
 
-def _without_numbers(model: Callable[..., nn.Module], task: str) -> nn.Module:
+def _without_numbers(model: Callable[..., nn.Module], task_class: type[Task]) -> nn.Module:
     """The model in small sizes on the meta device."""
     with without_numbers():
-        return model(**_TRIAL_SIZES[task])
+        return model(**task_class.trial_sizes)
 
 
 def _reparametrized(model: Callable[..., nn.Module], **sizes: Any) -> nn.Module:

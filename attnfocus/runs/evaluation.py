@@ -1,14 +1,66 @@
-"""The evaluations of a training run: which model answers, on which split, with which decoding."""
+"""The data of a run, and its evaluations: which model answers, on which split, with which decoding."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
 
-from attnfocus.data.preparation import Prepared
+from attnfocus.data.batches import BatchPlan
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.epochs import Batches
+from attnfocus.data.preparation import Prepared, prepare
 from attnfocus.decoding import DecodingOptions
+from attnfocus.events import Sample
 from attnfocus.runs.assembly import Setup
-from attnfocus.runs.run import evaluate_split
-from attnfocus.tasks import Evaluation, Task
+from attnfocus.tasks import Candidate, Evaluation, Prediction, Task
+from attnfocus.tasks.tally import add_up, pack, unpack
 from attnfocus.training.checkpoints.tensors import load_model_tensors, model_tensors
 from attnfocus.training.distributed.processes import Processes
+
+TALLIED = (Prediction, Candidate, Sample)  # what tallies hold besides numbers
+
+
+def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:
+    """The run's data, read and encoded anew."""
+    options = {} if wanted is None else {"wanted": wanted}
+    known = setup.codecs if codec is None else codec
+    return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, known, **options)
+
+
+def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
+    trainer = setup.config.trainer
+    lengths = prepared.splits[split].lengths
+    return BatchPlan(lengths, trainer.batch_size, trainer.batch_unit, setup.config.seed)
+
+
+def evaluate_split(
+    setup: Setup,
+    task: Task,
+    model: nn.Module,
+    prepared: Prepared,
+    split: str,
+    decoding: DecodingOptions,
+    num_samples: int = 0,
+    processes: Processes | None = None,
+) -> Evaluation:
+    """Metrics of one split, and its first examples as samples.
+
+    Of several processes each answers every so manieth batch; the first puts together what is one evaluation to the
+    bit, of which the others learn the metrics.
+    """
+    processes = processes or Processes()
+    groups = plan_of(setup, prepared, split).fixed()[processes.rank :: processes.size]
+    on_device = (batch.to(setup.device) for batch in Batches(prepared.splits[split], groups))
+    tally = task.tally(model, on_device, decoding, num_samples)
+    if processes.size == 1:
+        return task.conclude(tally, num_samples)
+    evaluation = Evaluation({}, [])
+    parts = processes.gathered(lambda: pack(tally, TALLIED))
+    if parts is not None:
+        evaluation = task.conclude(add_up([unpack(part, TALLIED) for part in parts]), num_samples)
+    metrics = json.loads(processes.shared(lambda: json.dumps(evaluation.metrics)))
+    return replace(evaluation, metrics=metrics)
 
 
 def whole_model(setup: Setup, prepared: Prepared, trained: nn.Module, processes: Processes) -> nn.Module:

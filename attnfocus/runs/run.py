@@ -1,8 +1,7 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,30 +9,24 @@ from typing import Any
 from torch import nn
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
-from attnfocus.data.clean import clean_text
-from attnfocus.data.codec import Codec, VectorLabelCodec, load_codec
-from attnfocus.data.epochs import Batches
-from attnfocus.data.preparation import Prepared, prepare
-from attnfocus.decoding import DecodingOptions
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.codecs.files import load_codec
+from attnfocus.data.preparation import Prepared
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.events import Sample
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
-from attnfocus.inspection.content import Kind
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints, require_whole, saved_config
 from attnfocus.runs.schema import DecodingOverride
-from attnfocus.tasks import Candidate, Evaluation, Prediction, Task
-from attnfocus.tasks.tally import add_up, pack, unpack
+from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
 from attnfocus.training.checkpoints.tensors import load_model_tensors
-from attnfocus.training.distributed.processes import Processes
 
 CHECKPOINTS = "checkpoints"
-TALLIED = (Prediction, Candidate, Sample)  # what tallies hold besides numbers
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
@@ -95,7 +88,7 @@ class Run:
         window = batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)
         while chunk := list(islice(numbered, window)):
             clean = self.setup.data_options.clean
-            encoded = [self.codec.encode_input(clean_text(text, clean), str(number)) for number, text in chunk]
+            encoded = [self.codec.encode_input(text, str(number), clean) for number, text in chunk]
             plan = BatchPlan(example_lengths(encoded), batch_size, "sentences", seed=0).fixed()
             batches = (collate([encoded[place] for place in places]).to(self.setup.device) for places in plan)
             decoding = self.setup.config.decoding
@@ -136,7 +129,7 @@ class Run:
             if split is not None:
                 raise ConfigError("texts and split: choose one of them.")
             clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
-            examples = [self.codec.encode_input(clean_text(text, clean), str(n)) for n, text in enumerate(given, 1)]
+            examples = [self.codec.encode_input(text, str(n), clean) for n, text in enumerate(given, 1)]
         trained = Trained(self.task, self.model, self.setup.config.decoding)
         found = inspect_examples(trained, examples, choice)
         choices = self.setup.config.choices
@@ -146,7 +139,7 @@ class Run:
             "checkpoint": self.checkpoint,
             "step": self.step,
         }
-        kind: Kind = "vectors" if isinstance(self.codec, VectorLabelCodec) else "text"
+        kind = self.codec.input_kind
         if self.checkpoint != "best":
             return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
@@ -169,7 +162,7 @@ class Run:
         if unknown:
             known = ", ".join(option.name for option in fields(AttributionOptions))
             raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
-        example = self.codec.encode_input(clean_text(text, self.setup.data_options.clean), "text")
+        example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
         chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
@@ -231,7 +224,7 @@ def load(
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
         values["decoding"] = {**values.get("decoding", {}), **changes}
     setup = check_train(values, trust)
-    codec = load_codec(path / DATA_FOLDER)
+    codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
     model = setup.model(**codec.dims()).to(setup.device)
     store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)
     if checkpoint == "average":
@@ -244,44 +237,3 @@ def load(
         step = saved.step
     model.eval()
     return Run(path, setup, model, codec, step, checkpoint)
-
-
-def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:
-    """The run's data, read and encoded anew."""
-    options = {} if wanted is None else {"wanted": wanted}
-    return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, codec=codec, **options)
-
-
-def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
-    trainer = setup.config.trainer
-    lengths = example_lengths(prepared.splits[split])
-    return BatchPlan(lengths, trainer.batch_size, trainer.batch_unit, setup.config.seed)
-
-
-def evaluate_split(
-    setup: Setup,
-    task: Task,
-    model: nn.Module,
-    prepared: Prepared,
-    split: str,
-    decoding: DecodingOptions,
-    num_samples: int = 0,
-    processes: Processes | None = None,
-) -> Evaluation:
-    """Metrics of one split, and its first examples as samples.
-
-    Of several processes each answers every so manieth batch; the first puts together what is one evaluation to the
-    bit, of which the others learn the metrics.
-    """
-    processes = processes or Processes()
-    groups = plan_of(setup, prepared, split).fixed()[processes.rank :: processes.size]
-    on_device = (batch.to(setup.device) for batch in Batches(prepared.splits[split], groups))
-    tally = task.tally(model, on_device, decoding, num_samples)
-    if processes.size == 1:
-        return task.conclude(tally, num_samples)
-    evaluation = Evaluation({}, [])
-    parts = processes.gathered(lambda: pack(tally, TALLIED))
-    if parts is not None:
-        evaluation = task.conclude(add_up([unpack(part, TALLIED) for part in parts]), num_samples)
-    metrics = json.loads(processes.shared(lambda: json.dumps(evaluation.metrics)))
-    return replace(evaluation, metrics=metrics)

@@ -191,3 +191,4 @@ class CompareConfig:
     format: Literal["table", "csv", "json", "markdown"] = "table"
     run_dir: str | None = None
     paths: OutputPath = field(default_factory=OutputPath)
+    trust: list[str] = field(default_factory=list)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
+from attnfocus.errors import ConfigError
 from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
@@ -17,8 +19,10 @@ from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
     from attnfocus.data.batches import Batch
-    from attnfocus.data.codec import Codec
+    from attnfocus.data.codecs.base import Codec, Encoded
+    from attnfocus.data.preparation import DatasetOptions
     from attnfocus.decoding import DecodingOptions
+    from attnfocus.tasks.probe import Probe
 
 Direction = Literal["max", "min"]
 Loss = Literal["cross_entropy", "mse"]
@@ -46,6 +50,19 @@ class StepOutput:
 class Task(ABC):
     """Between a model and its numbers. Holds no weights and no state: one object serves a whole run.
 
+    A task of your own derives from it, and all that belongs to a task is said here: no other room asks which it is.
+
+    Attributes:
+        name: what a source and a model call it.
+        codecs: the kinds of rows that it takes; the first that fits a data set's rows reads them.
+        trial_sizes: any small sizes, by the names of a model's parameters: to find out whether one can be built.
+        losses: what `trainer.loss` may be.
+        directions: the metrics that can be monitored, and which way is better.
+        default_monitor: the metric that decides which checkpoint is the best.
+        tested: the metrics whose differences `compare` tests.
+        right_metric: the one of those that is the share of right answers (see `is_right`); None: none is.
+        writes: whether answers are written token by token, by a decoder: then the options of decoding count.
+
     Args:
         codec: turns ids into text. Evaluations and predictions need it, `step` does not.
         loss: what `step` sums.
@@ -60,9 +77,14 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    codecs: ClassVar[tuple[type[Codec], ...]]
+    trial_sizes: ClassVar[Mapping[str, int | None]]
     losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy",)
-    directions: ClassVar[Mapping[str, Direction]]  # the metrics that can be monitored, and which way is better
+    directions: ClassVar[Mapping[str, Direction]]
     default_monitor: ClassVar[str]
+    tested: ClassVar[tuple[str, ...]] = ()
+    right_metric: ClassVar[str | None] = None
+    writes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -84,6 +106,29 @@ class Task(ABC):
         self.word_dropout = word_dropout
         self.r_drop = r_drop
         self.regularizers = Regularizers(regularization or Regularization(), codec)
+
+    @property
+    def codec(self) -> Codec:
+        """What turns ids into text."""
+        assert self._codec is not None
+        return self._codec
+
+    @classmethod
+    def is_right(cls, prediction: str, target: str) -> bool:
+        """Whether an answer counts as right."""
+        return prediction == target
+
+    @classmethod
+    def text_scorers(cls, references: Sequence[str]) -> dict[str, Any]:
+        """sacrebleu's metrics by the names of ours, for the paired bootstrap of `compare`; empty if none is tested."""
+        return {}
+
+    @classmethod
+    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
+        """What of a data set's and the decoding's options makes no sense for this task: `key: problem. The way out.`"""
+        if decoding.num_best > 1 and not cls.writes:
+            return [f"decoding.num_best: {cls.name} has one answer per input, got {decoding.num_best}. Use 1."]
+        return []
 
     @property
     def num_passes(self) -> int:
@@ -128,6 +173,28 @@ class Task(ABC):
     @abstractmethod
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
         """The metrics of a split, of the tallies of its parts added up (`tasks.tally`)."""
+
+    def probe(
+        self,
+        model: nn.Module,
+        examples: Sequence[Encoded],
+        device: torch.device,
+        target: str | None = None,
+        decoding: DecodingOptions | None = None,
+        *,
+        skip_empty: bool = False,
+    ) -> Probe:
+        """The model as plain functions of these examples, for whoever explains its answers; in `probe.explaining`.
+
+        Args:
+            target: the answer to explain; None: the model's own.
+            skip_empty: leave out examples without an output, instead of raising; if all are, that is raised.
+
+        Raises:
+            ConfigError: a target that there is not, or a task whose answers cannot be explained.
+            DataError: an output without a token.
+        """
+        raise ConfigError(f"method: answers of {self.name} cannot be explained. method=attention shows the weights.")
 
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.

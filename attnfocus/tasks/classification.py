@@ -5,19 +5,22 @@ Shapes: B examples, L input positions, C classes, H heads, Q queries, K keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.data.batches import Batch
-from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
-from attnfocus.errors import DataError
+from attnfocus.data.batches import Batch, collate
+from attnfocus.data.codecs.base import Codec, LabelCodec
+from attnfocus.data.codecs.text_label import TextLabelCodec
+from attnfocus.data.codecs.vector_label import VectorLabelCodec
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.models.base import num_prepended
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import Direction, Loss, StepOutput, Task
+from attnfocus.tasks.class_probe import ClassificationProbe
 from attnfocus.tasks.evaluation import (
     LOWEST_PROBABILITY,
     ExactSums,
@@ -39,9 +42,11 @@ from attnfocus.tasks.regularizers import Look
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
+    from attnfocus.data.codecs.base import Encoded
+    from attnfocus.data.preparation import DatasetOptions
     from attnfocus.decoding import DecodingOptions
+    from attnfocus.tasks.probe import Probe
 
-LabelCodec = TextLabelCodec | VectorLabelCodec
 
 # Weights of self-attention need (rows, H, L, L): rows * L * L is kept below this, whatever the batch.
 _MAX_PAIRS = 2**22
@@ -55,6 +60,8 @@ class ClassificationTask(Task):
     """
 
     name: ClassVar[str] = "classification"
+    codecs: ClassVar[tuple[type[Codec], ...]] = (TextLabelCodec, VectorLabelCodec)
+    trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8, "input_dim": None, "num_classes": 2}
     losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy", "mse")
     directions: ClassVar[Mapping[str, Direction]] = {
         "loss": "min",
@@ -65,11 +72,24 @@ class ClassificationTask(Task):
         **plausible.DIRECTIONS,
     }
     default_monitor: ClassVar[str] = "accuracy"
+    tested: ClassVar[tuple[str, ...]] = ("accuracy",)
+    right_metric: ClassVar[str | None] = "accuracy"
 
     @property
     def codec(self) -> LabelCodec:
         assert isinstance(self._codec, LabelCodec)
         return self._codec
+
+    @classmethod
+    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
+        problems = super().option_problems(dataset, decoding)
+        if dataset.clean.max_words_ratio is not None:
+            problems.append(
+                "dataset: clean.max_words_ratio compares the two sides of text pairs; a label has no length"
+            )
+        if dataset.tokenizer.shared:
+            problems.append("dataset: tokenizer.shared is for text pairs; texts with labels have one vocabulary anyway")
+        return problems
 
     def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
@@ -120,7 +140,8 @@ class ClassificationTask(Task):
 
         loss: mean over the examples. accuracy: share of right answers.
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
-        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model a weight for each token.
+        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model a weight
+            for each token.
         focus/...: of all attentions.
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
         """
@@ -137,6 +158,24 @@ class ClassificationTask(Task):
         metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
         extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
         return Evaluation(metrics, predictions, tuple(samples), extras, table)
+
+    def probe(
+        self,
+        model: nn.Module,
+        examples: Sequence[Encoded],
+        device: torch.device,
+        target: str | None = None,
+        decoding: DecodingOptions | None = None,
+        *,
+        skip_empty: bool = False,
+    ) -> Probe:
+        batch, labels, classes = collate(examples).to(device), self.codec.labels, None
+        if target is not None:
+            if target not in labels:
+                raise ConfigError(f"target: must be one of the labels {', '.join(labels[:20])}, got {target}.")
+            classes = torch.full((len(examples),), labels.index(target), device=device)
+        inputs = (batch.inputs, batch.input_lengths)
+        return ClassificationProbe(model, *inputs, classes, labels, are_probabilities=self.loss == "mse")
 
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):

@@ -170,7 +170,7 @@ def in_order(found: list[_Named]) -> list[_Named]:
 
 def source_text(row: Row) -> str:
     """The input as text; vectors as JSON."""
-    return row.input if isinstance(row.input, str) else json.dumps(row.input)
+    return row.input if isinstance(row.input, str) else json.dumps(row.input.tolist())
 
 
 def sample_of(prediction: Prediction) -> Sample:

@@ -18,7 +18,7 @@ from attnfocus.tasks.evaluation import Inputs
 if TYPE_CHECKING:
     import numpy as np
 
-    from attnfocus.data.codec import TextPairCodec
+    from attnfocus.data.codecs.text_pair import TextPairCodec
 
 
 def attention_map(

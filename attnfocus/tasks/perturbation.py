@@ -31,7 +31,7 @@ def twice(batch: Batch) -> Batch:
         targets=torch.cat((batch.targets, batch.targets)),
         target_lengths=None if lengths is None else torch.cat((lengths, lengths)),
         num_words=2 * batch.num_words,
-        num_targets=2 * batch.num_targets,
+        target_counts=batch.target_counts * 2,
     )
 
 

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention import AdaptiveSpanAttention, BaseAttention
 from attnfocus.data.batches import Batch
-from attnfocus.data.codec import TextPairCodec
-from attnfocus.data.gold import token_links
+from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.focus.measures import normalized_entropy
@@ -67,7 +66,7 @@ class Regularizers:
         codec: for the gold alignment alone.
     """
 
-    def __init__(self, options: Regularization, codec: object = None) -> None:
+    def __init__(self, options: Regularization, codec: Codec | None = None) -> None:
         self.terms = options.terms
         self._codec = codec
 
@@ -90,8 +89,7 @@ class Regularizers:
         """
         if not self.terms:
             return {}
-        lengths = batch.target_lengths
-        targets = torch.ones_like(batch.input_lengths) if lengths is None else lengths - 1
+        targets = torch.tensor(batch.target_counts, device=batch.inputs.device)
         found = {}
         for name, term in self.terms.items():
             weight = term.weight_at(step) / num_passes
@@ -119,7 +117,7 @@ class Regularizers:
             weights = look.weights[:, term.head : term.head + 1]
         if term.target == "diagonal":
             return off_diagonal(weights, look.pairs, look.queries, term.width)
-        assert isinstance(self._codec, TextPairCodec)
+        assert self._codec is not None
         links = link_mask(self._codec, batch.rows, weights.shape[2], weights.shape[3])
         return missed_alignment(weights, links.unsqueeze(1).to(weights.device), look.pairs)
 
@@ -186,11 +184,11 @@ def _why_not(name: str, term: OfWeights, wanted: str, places: Mapping[str, _Plac
     return None
 
 
-def link_mask(codec: TextPairCodec, rows: Sequence[Row], num_queries: int, num_keys: int) -> Tensor:
+def link_mask(codec: Codec, rows: Sequence[Row], num_queries: int, num_keys: int) -> Tensor:
     """Which tokens of the input each token of the target should look at: bool (B, Q, K) on the CPU.
 
     Those that the row's sure links name; for a token without sure ones, those of its possible links (see
-    `data.gold.token_links`). EOS, and a row whose alignment is not known, have none.
+    `Codec.links`). EOS, and a row whose alignment is not known, have none.
     """
     mask = torch.zeros(len(rows), num_queries, num_keys, dtype=torch.bool)
     places = [(number, *link) for number, row in enumerate(rows) for link in _wanted_links(codec, row)]
@@ -199,28 +197,31 @@ def link_mask(codec: TextPairCodec, rows: Sequence[Row], num_queries: int, num_k
     return mask
 
 
-def _wanted_links(codec: TextPairCodec, row: Row) -> list[tuple[int, int]]:
+def _wanted_links(codec: Codec, row: Row) -> list[tuple[int, int]]:
     """Pairs (target token, input token)."""
-    links = token_links(row, codec.source_tokenizer, codec.target_tokenizer)
+    links = codec.links(row)
     if links is None:
         return []
     is_sure = {target for target, _ in links.sure}
     return [*links.sure, *((target, source) for target, source in links.possible if target not in is_sure)]
 
 
-def regularizer_problems(options: Regularization, task: str, tokenizer: str, model: nn.Module) -> list[str]:
+def regularizer_problems(
+    options: Regularization, task: str, tokenizer: str, model: nn.Module, *, writes: bool
+) -> list[str]:
     """Why terms that are on cannot apply, as far as that can be told before there are data.
 
     Args:
         task: its name.
         tokenizer: kind of the tokenizer.
         model: may be without numbers.
+        writes: whether the task's answers are written by a decoder.
     """
     attentions = [module for module in model.modules() if isinstance(module, BaseAttention)]
     most_heads = max((attention.num_heads for attention in attentions), default=0)
     problems: list[str] = []
     for name in ("coverage", "guided"):
-        if name in options.terms and task != "translation":
+        if name in options.terms and not writes:
             problems.append(
                 f"focus.{name}.weight: follows a decoder through its source, and {task} has no decoder. Use 0, or "
                 "focus=entropy, focus=diversity; or model=seq2seq with its data."

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.data.batches import Batch
-from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.batches import Batch, collate
+from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.decoding.side_by_side import grouped, side_by_side
@@ -43,16 +43,23 @@ from attnfocus.tasks.evaluation import (
 from attnfocus.tasks.maps import output_maps
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.measures.focus import FocusMeans, real_weights
-from attnfocus.tasks.measures.text import text_metrics
+from attnfocus.tasks.measures.text import text_metrics, text_scorers
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
 from attnfocus.tasks.regularizers import Look
 from attnfocus.tasks.tally import Tally
+from attnfocus.tasks.token_probe import translation_probe, within_reach
+
+if TYPE_CHECKING:
+    from attnfocus.data.preparation import DatasetOptions
+    from attnfocus.tasks.probe import Probe
 
 
 class TranslationTask(Task):
     """Cross entropy of each target token given those before it; BLEU, chrF and exact matches of what is decoded."""
 
     name: ClassVar[str] = "translation"
+    codecs: ClassVar[tuple[type[Codec], ...]] = (TextPairCodec,)
+    trial_sizes: ClassVar[Mapping[str, int | None]] = {"source_vocab_size": 8, "target_vocab_size": 8}
     directions: ClassVar[Mapping[str, Direction]] = {
         "loss": "min",
         "perplexity": "min",
@@ -62,11 +69,29 @@ class TranslationTask(Task):
         ALIGNMENT_ERROR_RATE: "min",
     }
     default_monitor: ClassVar[str] = "bleu"
+    tested: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "exact_match")
+    right_metric: ClassVar[str | None] = "exact_match"
+    writes: ClassVar[bool] = True
 
     @property
     def codec(self) -> TextPairCodec:
         assert isinstance(self._codec, TextPairCodec)
         return self._codec
+
+    @classmethod
+    def is_right(cls, prediction: str, target: str) -> bool:
+        """Blanks at the ends apart."""
+        return prediction.strip() == target.strip()
+
+    @classmethod
+    def text_scorers(cls, references: Sequence[str]) -> dict[str, Any]:
+        return text_scorers(references)
+
+    @classmethod
+    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
+        problems = super().option_problems(dataset, decoding)
+        problem = no_words_to_replace(dataset.tokenizer.kind) if decoding.replace_unknown else None
+        return problems if problem is None else [*problems, problem]
 
     def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
@@ -139,6 +164,20 @@ class TranslationTask(Task):
         table = FocusMeans(tally["focus"]).table()
         metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
         return Evaluation(metrics, predictions, tuple(samples), signatures, table)
+
+    def probe(
+        self,
+        model: nn.Module,
+        examples: Sequence[Encoded],
+        device: torch.device,
+        target: str | None = None,
+        decoding: DecodingOptions | None = None,
+        *,
+        skip_empty: bool = False,
+    ) -> Probe:
+        batch = collate(examples).to(device)
+        outputs = None if target is None else [self.codec.target_tokenizer.encode(target)] * len(examples)
+        return translation_probe(model, batch, self.codec.target_tokens, outputs, decoding, skip_empty=skip_empty)
 
     def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
@@ -259,12 +298,6 @@ def _looks(weights: Mapping[str, Tensor], batch: Batch) -> Iterator[Look]:
     for name, each in weights.items():
         of_queries, of_keys = sides(name)
         yield Look(name, each, num_positions[of_keys], num_positions[of_queries])
-
-
-def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
-    """The options without outputs that are longer than the model can write."""
-    longest: int | None = getattr(model, "max_output_length", None)
-    return options if longest is None else replace(options, max_length=min(options.max_length, longest))
 
 
 def no_words_to_replace(kind: str) -> str | None:

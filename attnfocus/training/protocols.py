@@ -72,7 +72,7 @@ class TrainingResult:
         return 0 if self.interrupted_by is None else signal_exit_code(self.interrupted_by)
 
 
-def monitored(options: TrainerOptions, task: Task) -> tuple[str, Direction]:
+def monitored(options: TrainerOptions, task: Task | type[Task]) -> tuple[str, Direction]:
     """The metric that decides which weights are best, and which way is better.
 
     Raises:

@@ -19,7 +19,7 @@ from attnfocus.commands.compare.runs import find_runs, read_runs
 from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean_interval, p_values
 from attnfocus.errors import ConfigError
 from attnfocus.runs.predictions_file import ANSWERS_FILE, load_answers, save_answers
-from attnfocus.tasks import Prediction
+from attnfocus.tasks import Prediction, TranslationTask
 
 SMALL_DATES = (*TINY_DATES, "dataset.num_test=10", "dataset.num_valid=4", "decoding.max_length=6")
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=1", "dataset.size=4", "dataset.length=4")
@@ -92,7 +92,7 @@ def test_p_of_texts_is_what_sacrebleu_says(trained: Path) -> None:
     )
     outputs = [[answer.prediction for answer in answers] for answers in (first, second)]
     references = [answer.target for answer in first]
-    ours = p_values("translation", first, second, num_resamples=200)
+    ours = p_values(TranslationTask, first, second, num_resamples=200)
     test = PairedTest(
         [("a", outputs[0]), ("b", outputs[1])],
         {"BLEU": BLEU(force=True), "chrF": CHRF()},
@@ -109,10 +109,13 @@ def test_p_of_texts_is_what_sacrebleu_says(trained: Path) -> None:
 def test_p_of_better_and_of_equal_texts() -> None:
     references = [f"word{n} of the line number {n} is here" for n in range(30)]
     worse = [text.replace("number", "no") if n % 2 else text for n, text in enumerate(references)]
-    found = bootstrap_p(worse, references, references, num_resamples=200)
+    found = bootstrap_p(text_scorers(references), worse, references, references, num_resamples=200)
     assert found["bleu"] < 0.05
     assert found["chrf"] < 0.05
-    assert bootstrap_p(worse, worse, references, num_resamples=20) == {"bleu": 1.0, "chrf": 1.0}
+    assert bootstrap_p(text_scorers(references), worse, worse, references, num_resamples=20) == {
+        "bleu": 1.0,
+        "chrf": 1.0,
+    }
 
 
 def test_mcnemar_by_hand() -> None:

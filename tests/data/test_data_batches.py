@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
-from attnfocus.data.codec import Encoded
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.rows import Row
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=120)

@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits, clean_text, limit_train
+from attnfocus.data.codecs.text_label import TextLabelCodec
+from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.data.rows import Row
 
 
@@ -12,10 +15,10 @@ def rows(*pairs: tuple[str, str]) -> list[Row]:
     return [Row(str(number), source, target) for number, (source, target) in enumerate(pairs)]
 
 
-def clean(splits: Splits, options: CleanOptions, *, target_is_text: bool = True) -> tuple[dict[str, list], list[str]]:
+def clean(splits: Splits, options: CleanOptions, *, rules: type = TextPairCodec) -> tuple[dict[str, list], list[str]]:
     report = CleanReport()
-    cleaned = clean_splits(splits, options, report, target_is_text=target_is_text)
-    cleaned = limit_train(cleaned, options, report, seed=0, target_is_text=target_is_text)
+    cleaned = clean_splits(splits, options, report, rules)
+    cleaned = limit_train(cleaned, options, report, rules, seed=0)
     lines = [report.line(split, len(kept)) for split, kept in cleaned.items()]
     return {split: [(row.input, row.target) for row in kept] for split, kept in cleaned.items()}, lines
 
@@ -27,7 +30,7 @@ def test_texts_are_stripped_lowercased_and_normalized() -> None:
 
 
 def test_labels_are_left_as_they_are() -> None:
-    kept, _ = clean({"train": rows(("A", "Label"))}, CleanOptions(lowercase=True), target_is_text=False)
+    kept, _ = clean({"train": rows(("A", "Label"))}, CleanOptions(lowercase=True), rules=TextLabelCodec)
     assert kept["train"] == [("a", "Label")]
 
 
@@ -73,7 +76,7 @@ def test_duplicates_stay_when_asked() -> None:
 
 
 def test_lengths_of_labels_do_not_count() -> None:
-    kept, _ = clean({"train": rows(("a b c", "label"))}, CleanOptions(min_words=2), target_is_text=False)
+    kept, _ = clean({"train": rows(("a b c", "label"))}, CleanOptions(min_words=2), rules=TextLabelCodec)
     assert len(kept["train"]) == 1
 
 
@@ -85,8 +88,8 @@ def test_a_chinese_character_counts_as_a_word() -> None:
 def test_vectors_are_limited_by_their_positions() -> None:
     short, long = ((1.0, 2.0),), ((1.0, 2.0),) * 5
     splits: Splits = {"train": [Row("0", short, "x"), Row("1", long, "x"), Row("2", (), "x"), Row("3", short, "x")]}
-    kept, lines = clean(splits, CleanOptions(max_words=3, lowercase=True), target_is_text=False)
-    assert kept["train"] == [(short, "x")]
+    kept, lines = clean(splits, CleanOptions(max_words=3, lowercase=True), rules=VectorLabelCodec)
+    assert [(source.tolist(), target) for source, target in kept["train"]] == [([[1.0, 2.0]], "x")]
     assert lines == ["train: 4 rows read, 1 empty dropped, 1 repeated dropped, 1 too long dropped, 1 kept"]
 
 
@@ -104,7 +107,7 @@ def test_max_train_rows_draws_the_same_rows_each_time_and_keeps_their_order() ->
 def test_alignments_survive_only_where_characters_keep_their_places() -> None:
     link = ((0, 0),)
     splits: Splits = {"train": [Row("0", "AB", "CD", link), Row("1", " AB", "EF", link)]}
-    cleaned = clean_splits(splits, CleanOptions(lowercase=True), CleanReport(), target_is_text=True)
+    cleaned = clean_splits(splits, CleanOptions(lowercase=True), CleanReport(), TextPairCodec)
     assert [row.alignment for row in cleaned["train"]] == [link, ()]
 
 
@@ -123,8 +126,8 @@ def test_every_row_is_kept_or_counted_and_train_never_holds_held_out_inputs(
 ) -> None:
     report = CleanReport()
     options = CleanOptions(min_words=min_words, max_train_rows=max_train_rows)
-    cleaned = clean_splits({"train": train, "test": test}, options, report, target_is_text=True)
-    kept = limit_train(cleaned, options, report, seed=1, target_is_text=True)
+    cleaned = clean_splits({"train": train, "test": test}, options, report, TextPairCodec)
+    kept = limit_train(cleaned, options, report, TextPairCodec, seed=1)
     for split, before in (("train", train), ("test", test)):
         assert len(kept[split]) + sum(report.drops.get(split, {}).values()) == len(before)
     pairs = [(row.input, row.target) for row in kept["train"]]

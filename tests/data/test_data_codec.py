@@ -4,19 +4,17 @@ import pickle
 import numpy as np
 import pytest
 
-from attnfocus.data.codec import (
-    CODEC_FILE,
-    NO_LABEL,
-    TextLabelCodec,
-    TextPairCodec,
-    VectorLabelCodec,
-    load_codec,
-)
+from attnfocus.data.codecs.base import CODEC_FILE, NO_LABEL
+from attnfocus.data.codecs.files import load_codec
+from attnfocus.data.codecs.text_label import TextLabelCodec
+from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.special import BOS, EOS
 
+CODECS = (TextPairCodec, TextLabelCodec, VectorLabelCodec)
 ROWS = [Row("a", "the cat", "die Katze"), Row("b", "a dog", "ein Hund"), Row("c", "", "")]
 
 
@@ -91,16 +89,16 @@ def test_unknown_label_names_row_nearest_and_allowed(labels, vectors):
     with pytest.raises(DataError, match=r"row r7: unknown label 'positiv'. Did you mean 'positive'\?\n.*negative, pos"):
         labels.encode(Row("r7", "good", "positiv"))
     with pytest.raises(DataError, match="unknown label"):
-        vectors.encode(Row("r7", ((1.0, 2.0),), "z"))
+        vectors.encode(Row("r7", np.array([[1.0, 2.0]]), "z"))
 
 
 def test_vectors_keep_their_values_and_shape(vectors):
-    encoded = vectors.encode(Row("v", ((1.0, 0.5), (0.0, -1.0), (2.0, 3.0)), "y"))
+    encoded = vectors.encode(Row("v", np.array([[1.0, 0.5], [0.0, -1.0], [2.0, 3.0]]), "y"))
     assert encoded.inputs.tolist() == [[1, 0.5], [0, -1], [2, 3]]
     assert encoded.inputs.dtype == np.float32
     assert encoded.targets == 1
     assert encoded.num_words == 3
-    assert vectors.encode(Row("v", (), "y")).inputs.shape == (0, 2)
+    assert vectors.encode(Row("v", np.zeros((0, 2)), "y")).inputs.shape == (0, 2)
     assert vectors.dims() == {"vocab_size": None, "input_dim": 2, "num_classes": 2}
     assert vectors.input_tokens(encoded.inputs) == ["0", "1", "2"]
 
@@ -116,7 +114,7 @@ def test_bad_vectors_are_data_errors(vectors, text):
 
 def test_input_of_the_wrong_kind_is_a_data_error(pairs, vectors):
     with pytest.raises(DataError, match="row q: a sequence of vectors"):
-        pairs.encode(Row("q", ((1.0,),), "a"))
+        pairs.encode(Row("q", np.ones((1, 1)), "a"))
     with pytest.raises(DataError, match="vectors of 2 numbers"):
         vectors.encode(Row("q", "text", "x"))
 
@@ -125,13 +123,13 @@ def test_loaded_codec_equals_the_saved_one(tmp_path, pairs, labels, vectors):
     cases = [
         (pairs, ROWS[0]),
         (labels, Row("a", "bad", "negative")),
-        (vectors, Row("a", ((1.0, 2.0),), "y")),
+        (vectors, Row("a", np.array([[1.0, 2.0]]), "y")),
     ]
     for codec, row in cases:
         directory = tmp_path / codec.kind
         directory.mkdir()
         codec.save(directory)
-        loaded = load_codec(directory)
+        loaded = load_codec(directory, CODECS)
         assert type(loaded) is type(codec)
         assert loaded.dims() == codec.dims()
         one, other = codec.encode(row), loaded.encode(row)
@@ -142,7 +140,7 @@ def test_loaded_codec_equals_the_saved_one(tmp_path, pairs, labels, vectors):
 def test_shared_vocabulary_stays_shared(tmp_path):
     both = tokenizer(["the cat die Katze"])
     TextPairCodec(both, both).save(tmp_path)
-    loaded = load_codec(tmp_path)
+    loaded = load_codec(tmp_path, CODECS)
     assert loaded.is_shared
     assert not (tmp_path / "target_tokenizer.json").exists()
 
@@ -168,19 +166,19 @@ def test_damaged_codec_is_a_checkpoint_error(tmp_path, vectors, change):
     path = tmp_path / CODEC_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(CheckpointError, match=r"codec\.json"):
-        load_codec(tmp_path)
+        load_codec(tmp_path, CODECS)
 
 
 def test_missing_or_hostile_codec_is_a_checkpoint_error(tmp_path, labels):
     with pytest.raises(CheckpointError, match=r"codec\.json"):
-        load_codec(tmp_path)
+        load_codec(tmp_path, CODECS)
     labels.save(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
-        load_codec(tmp_path)
+        load_codec(tmp_path, CODECS)
     (tmp_path / CODEC_FILE).write_bytes(pickle.dumps(print))
     with pytest.raises(CheckpointError, match=r"codec\.json"):
-        load_codec(tmp_path)
+        load_codec(tmp_path, CODECS)
 
 
 def test_repeated_labels_are_refused():

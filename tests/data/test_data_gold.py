@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from attnfocus.data.clean import CleanOptions, clean_row
+from attnfocus.data.clean import CleanOptions, clean_texts
 from attnfocus.data.gold import token_links, token_rationale, tokens_at
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
@@ -79,10 +79,10 @@ def test_rationales_mark_the_tokens_that_they_touch():
 
 def test_cleaning_that_moves_characters_forgets_what_was_known_of_them():
     row = Row("r", " fine", "yes", rationale=((1, 5),))
-    assert clean_row(row, CleanOptions(), target_is_text=False).rationale == ()
-    assert clean_row(row, CleanOptions(strip=False), target_is_text=False).rationale == ((1, 5),)
-    assert clean_row(replace(row, input="FINE"), CleanOptions(lowercase=True), target_is_text=False).rationale == (
+    assert clean_texts(row, CleanOptions(), target_is_text=False).rationale == ()
+    assert clean_texts(row, CleanOptions(strip=False), target_is_text=False).rationale == ((1, 5),)
+    assert clean_texts(replace(row, input="FINE"), CleanOptions(lowercase=True), target_is_text=False).rationale == (
         (1, 5),
     )
-    moved = clean_row(replace(ROW, input=" das haus"), CleanOptions(), target_is_text=True)
+    moved = clean_texts(replace(ROW, input=" das haus"), CleanOptions(), target_is_text=True)
     assert (moved.alignment, moved.sure) == ((), None)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
@@ -16,12 +17,16 @@ from omegaconf import OmegaConf
 import attnfocus.data as data
 from attnfocus.config.targets import parameters_of
 from attnfocus.data.clean import CleanOptions
-from attnfocus.data.preparation import DatasetOptions, prepare
-from attnfocus.data.rows import RawData, Row
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.preparation import CodecChoice, DatasetOptions, Prepared
+from attnfocus.data.preparation import prepare as prepare_with
+from attnfocus.data.rows import RawData, Row, Source
 from attnfocus.data.split import SplitOptions
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
+from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.special import BOS, EOS, UNK
+from attnfocus.tasks import TASKS, ClassificationTask, TranslationTask
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DATASETS = sorted(path.stem for path in (CONFIGS / "dataset").glob("*.yaml"))
@@ -38,6 +43,14 @@ class Fixed:
     def read(self, data_dir: Path, seed: int) -> RawData:
         rows = {s: [Row(f"{s}:{n}", *pair) for n, pair in enumerate(pairs)] for s, pairs in self._splits.items()}
         return RawData(rows, ["a note"])
+
+
+def prepare(
+    source: Source, options: DatasetOptions, *rest: object, codec: Codec | None = None, **more: object
+) -> Prepared:
+    """As a run prepares them: the codecs are those of the task."""
+    known = CodecChoice(TASKS[options.task].codecs) if codec is None else codec
+    return prepare_with(source, options, *rest, codec=known, **more)  # type: ignore[arg-type, misc]
 
 
 def words(task: str = "translation", **options: object) -> DatasetOptions:
@@ -87,12 +100,12 @@ def test_labels_come_from_train_in_a_fixed_order() -> None:
 
 
 def test_vectors_are_encoded_and_their_size_is_checked() -> None:
-    low, high = ((0.0, 1.0),), ((1.0, 0.0), (1.0, 1.0))
-    source = Fixed("classification", train=[(low, "a"), (high, "b")], test=[(((2.0, 2.0),), "a")])
+    low, high = np.array([[0.0, 1.0]]), np.array([[1.0, 0.0], [1.0, 1.0]])
+    source = Fixed("classification", train=[(low, "a"), (high, "b")], test=[(np.array([[2.0, 2.0]]), "a")])
     options = words("classification", split=SplitOptions(valid=0))
     prepared = prepare(source, options, NOWHERE, 0)
     assert prepared.codec.dims()["input_dim"] == 2
-    wrong = Fixed("classification", train=[(low, "a"), (((1.0,),), "b")])
+    wrong = Fixed("classification", train=[(low, "a"), (np.ones((1, 1)), "b")])
     with pytest.raises(DataError, match="train row train:1 is vectors of size 1, where the model reads vectors of 2"):
         prepare(wrong, words("classification", split=SplitOptions(valid=0, test=0)), NOWHERE, 0)
 
@@ -168,16 +181,21 @@ def test_a_single_label_is_nothing_to_learn() -> None:
         prepare(Fixed("classification", train=[("a", "yes"), ("b", "yes")]), options, NOWHERE, 0)
 
 
-def test_a_set_of_another_task_and_options_without_meaning_are_refused() -> None:
-    with pytest.raises(DataError, match=r"dataset.task=translation: this set is for classification"):
-        prepare(Fixed("classification", **LABELLED), words(), NOWHERE, 0)
-    codec = prepare(Fixed("classification", **LABELLED), words("classification"), NOWHERE, 0).codec
-    with pytest.raises(DataError, match="the model was trained for the other task"):
-        prepare(Fixed("translation", **PAIRS), words(), NOWHERE, 0, codec=codec)
-    with pytest.raises(ValueError, match="max_words_ratio"):
-        words("classification", clean=CleanOptions(max_words_ratio=2.0))
-    with pytest.raises(ValueError, match=r"tokenizer\.shared"):
-        DatasetOptions(task="classification", tokenizer=TokenizerOptions(shared=True))
+def test_options_that_mean_nothing_to_a_task_are_its_problems() -> None:
+    options = words(
+        "classification",
+        clean=CleanOptions(max_words_ratio=2.0),
+        split=SplitOptions(),
+    )
+    shared = DatasetOptions(task="classification", tokenizer=TokenizerOptions(shared=True))
+    for given, problem in ((options, "max_words_ratio"), (shared, "tokenizer.shared")):
+        assert [problem in line for line in ClassificationTask.option_problems(given, DecodingOptions())] == [True]
+        assert not TranslationTask.option_problems(given, DecodingOptions())
+
+
+def test_rows_that_no_codec_of_the_task_reads_are_refused() -> None:
+    with pytest.raises(DataError, match=r"row train:0 is an array of 2 dimensions, where text is needed"):
+        prepare(Fixed("translation", train=[(np.ones((1, 2)), "a")]), words(), NOWHERE, 0)
 
 
 def test_fingerprints_tell_data_apart() -> None:

@@ -11,9 +11,9 @@ from tasks_toys import vector_codec as make_vector_codec
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
-from attnfocus.explanation.probe import cut_to, explaining
 from attnfocus.models.base import named_attentions
 from attnfocus.tasks import ClassificationTask, TranslationTask
+from attnfocus.tasks.probe import cut_to, explaining
 
 VECTORS = (([[1.0, 0.0], [0.5, 0.5], [0.0, -1.0]], "yes"), ([[0.0, 2.0]], "no"))
 WRITERS = {

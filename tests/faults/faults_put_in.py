@@ -237,9 +237,9 @@ def other_data() -> None:
     """The rows of this process have other fingerprints."""
     from dataclasses import replace
 
-    from attnfocus.runs import run
+    from attnfocus.runs import evaluation
 
-    _around(run, "prepare", lambda read: lambda *given, **more: replace(read(*given, **more), fingerprints={}))
+    _around(evaluation, "prepare", lambda read: lambda *given, **more: replace(read(*given, **more), fingerprints={}))
 
 
 # The clock and the network

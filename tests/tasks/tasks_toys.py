@@ -13,7 +13,9 @@ from torch import nn
 from attnfocus import models
 from attnfocus.config.targets import make_factory
 from attnfocus.data.batches import Batch, collate
-from attnfocus.data.codec import TextLabelCodec, TextPairCodec, VectorLabelCodec
+from attnfocus.data.codecs.text_label import TextLabelCodec
+from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 

@@ -5,7 +5,7 @@ import torch
 from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq
 from torch.nn import functional as F
 
-from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.decoding import DecodingOptions, decode_best
 from attnfocus.errors import ConfigError

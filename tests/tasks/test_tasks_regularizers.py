@@ -18,7 +18,7 @@ from tasks_toys import (
 )
 
 from attnfocus.config.overrides import CommandLine
-from attnfocus.data.codec import TextPairCodec
+from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import ConfigError, DataError

@@ -35,7 +35,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     baseline = None if config.baseline is None else _only_run(config.baseline)
     if baseline is not None and baseline not in paths:
         paths.insert(0, baseline)
-    runs, left_out = read_runs(paths)
+    runs, left_out = read_runs(paths, config.trust)
     if baseline in left_out:
         raise ConfigError(f"baseline: {baseline} cannot be it: {left_out[baseline]}.")
     console = open_console()

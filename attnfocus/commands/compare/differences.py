@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from attnfocus.commands.compare.configurations import Configuration
 from attnfocus.commands.compare.runs import ComparedRun
-from attnfocus.commands.compare.significance import RIGHT_METRICS, are_right, mean_interval, p_values
+from attnfocus.commands.compare.significance import are_right, mean_interval, p_values
 from attnfocus.commands.compare.table import Difference
 from attnfocus.runs.folder import FINGERPRINTS_FILE
 from attnfocus.runs.predictions_file import ANSWERS_FILE, Answer, load_answers
 
-TESTED = {"translation": ("bleu", "chrf", "exact_match"), "classification": ("accuracy",)}
 TOLERANCE = 1e-6  # a metric of a summary has seven digits
 
 
@@ -21,14 +20,18 @@ def differences_of(name: str, baseline: Configuration, other: Configuration, num
     """One difference for each metric that can be tested, seed by seed; a remark where something cannot be."""
     seeds = [seed for seed in baseline.by_seed if seed in other.by_seed]
     pairs = {seed: (baseline.by_seed[seed], other.by_seed[seed]) for seed in seeds}
-    task = baseline.runs[0].task
+    task = baseline.runs[0].task_class
+    if task is None:
+        package = baseline.runs[0].task.split(".")[0]
+        why = f"not tested: the task is of a package of your own. Add trust=[{package}] to the command"
+        return [Difference(name, baseline.runs[0].task, remark=why)]
     apart = [str(seed) for seed, (left, right) in pairs.items() if not _same_test_rows(left, right)]
     if not pairs or apart:
         why = "no seed in common with the baseline"
         if apart:
             why = f"other test examples (seed {', '.join(apart)}: data/{FINGERPRINTS_FILE} differ or are missing)"
-        return [Difference(name, metric, remark=f"not compared: {why}") for metric in TESTED[task]]
-    found: dict[str, dict[int, float]] = {metric: {} for metric in TESTED[task]}
+        return [Difference(name, metric, remark=f"not compared: {why}") for metric in task.tested]
+    found: dict[str, dict[int, float]] = {metric: {} for metric in task.tested}
     remarks: dict[str, None] = {}
     for seed, pair in pairs.items():
         try:
@@ -79,8 +82,12 @@ def _answers(run: ComparedRun) -> Sequence[Answer]:
         raise UntestedError(f"{run.path} has no {ANSWERS_FILE}; {way_out}") from error
     except (OSError, ValueError) as error:
         raise UntestedError(f"{run.path / ANSWERS_FILE} cannot be read; {way_out}") from error
-    right = are_right(answers, run.task)
-    said = run.metrics.get(f"test/{RIGHT_METRICS[run.task]}")
+    task = run.task_class
+    assert task is not None
+    if task.right_metric is None:
+        return answers
+    right = are_right(answers, task)
+    said = run.metrics.get(f"test/{task.right_metric}")
     if not right or said is None or abs(sum(right) / len(right) - said) > TOLERANCE:
         raise UntestedError(f"{run.path / ANSWERS_FILE} is not what the summary tells of; {way_out}")
     return answers

@@ -12,6 +12,7 @@ from attnfocus.commands.sweep.folders import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.runs.dataset import task_class_of
 from attnfocus.runs.faithfulness_file import load_faithfulness
 from attnfocus.runs.folder import (
     BENCH_FILE,
@@ -22,7 +23,7 @@ from attnfocus.runs.folder import (
     SUMMARY_FILE,
 )
 from attnfocus.runs.resume import flat
-from attnfocus.tasks import TASKS
+from attnfocus.tasks import TASKS, Task
 from attnfocus.tracking.metrics_file import logged_metrics
 
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
@@ -41,6 +42,8 @@ class ComparedRun:
     """A finished run.
 
     Attributes:
+        task: its name, or the dotted name of a class of the user's own.
+        task_class: None where that class lies in no trusted package.
         options: its flattened configuration (`optimizer.lr`) as JSON texts, without what has no effect.
         metrics: `test/<metric>`, `valid/<metric>` of the best checkpoint, `faithfulness/<measure>` where it was
             measured, and what it cost.
@@ -51,6 +54,7 @@ class ComparedRun:
     path: Path
     seed: int
     task: str
+    task_class: type[Task] | None
     choices: Mapping[str, str]
     options: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -128,7 +132,7 @@ def _shortened(problems: Sequence[str]) -> list[str]:
     return [*problems[: MAX_PROBLEMS - 1], f"... and {len(problems) - MAX_PROBLEMS + 1} more of this kind."]
 
 
-def read_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], dict[Path, str]]:
+def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> tuple[list[ComparedRun], dict[Path, str]]:
     """The finished runs, and why each other is left out: unfinished, damaged, or the same once more.
 
     Raises:
@@ -138,7 +142,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], dict[Path, str]
     left_out: dict[Path, str] = {}
     for path in paths:
         try:
-            run = _read_run(path)
+            run = _read_run(path, trusted)
         except UnfinishedError as error:
             left_out[path] = str(error)
             continue
@@ -151,19 +155,20 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[ComparedRun], dict[Path, str]
     return list(runs.values()), left_out
 
 
-def _read_run(path: Path) -> ComparedRun:
+def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
     summary = _summary(path)
     try:
         config = load_yaml(path / CONFIG_FILE)
         choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
-        task, seed = TASKS[config["dataset"]["task"]].name, int(config["seed"])
+        task_class, seed = _task_class(str(config["dataset"]["task"]), trusted), int(config["seed"])
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnfinishedError(f"{CONFIG_FILE} is not that of a run ({type(error).__name__})") from error
     best = summary.get("best") or {}
     return ComparedRun(
         path=path,
         seed=seed,
-        task=task,
+        task=str(config["dataset"]["task"]) if task_class is None else task_class.name,
+        task_class=task_class,
         choices=choices,
         options=_options(config),
         metrics=_metrics(path, summary),
@@ -171,6 +176,16 @@ def _read_run(path: Path) -> ComparedRun:
         digests=_digests(path),
         made_by=_made_by(summary),
     )
+
+
+def _task_class(name: str, trusted: Sequence[str]) -> type[Task] | None:
+    """The run's task; None where it is a class that nobody has trusted for this command.
+
+    Raises:
+        ConfigError: there is no such task.
+    """
+    is_known = name in TASKS or "." not in name or name.split(".")[0] in trusted
+    return task_class_of("dataset.task", name, tuple(trusted)) if is_known else None
 
 
 def _summary(path: Path) -> dict[str, Any]:

@@ -1,38 +1,40 @@
 """Two runs on the same test examples, and the difference of two configurations over their seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
 from attnfocus.runs.predictions_file import Answer
-from attnfocus.tasks.measures.text import text_scorers
+from attnfocus.tasks import Task
 
 CONFIDENCE = 0.95
-RIGHT_METRICS = {"translation": "exact_match", "classification": "accuracy"}  # the share of answers that are right
 
 
-def are_right(answers: Sequence[Answer], task: str) -> list[bool]:
-    """Which answers equal their target; of texts, blanks at the ends apart."""
-    if task == "translation":
-        return [answer.prediction.strip() == answer.target.strip() for answer in answers]
-    return [answer.prediction == answer.target for answer in answers]
+def are_right(answers: Sequence[Answer], task: type[Task]) -> list[bool]:
+    """Which answers are right, by the task's own rule."""
+    return [task.is_right(answer.prediction, answer.target) for answer in answers]
 
 
-def p_values(task: str, baseline: Sequence[Answer], other: Sequence[Answer], num_resamples: int) -> dict[str, float]:
+def p_values(
+    task: type[Task], baseline: Sequence[Answer], other: Sequence[Answer], num_resamples: int
+) -> dict[str, float]:
     """Metric -> two-sided p of the hypothesis that both runs are equally good on such examples.
 
-    McNemar's exact test for the share of right answers; the paired bootstrap for BLEU and chrF.
+    McNemar's exact test for the share of right answers; the paired bootstrap for metrics of texts (BLEU, chrF).
 
     Args:
         baseline, other: answers to the same examples in the same order.
         num_resamples: of the bootstrap.
     """
-    found: dict[str, float] = {}
-    if task == "translation":
+    references = [answer.target for answer in baseline]
+    scorers = task.text_scorers(references)
+    p_of: dict[str, float] = {}
+    if scorers:
         outputs, others = ([answer.prediction for answer in answers] for answers in (baseline, other))
-        found = bootstrap_p(outputs, others, [answer.target for answer in baseline], num_resamples)
-    found[RIGHT_METRICS[task]] = mcnemar_p(are_right(baseline, task), are_right(other, task))
-    return found
+        p_of = bootstrap_p(scorers, outputs, others, references, num_resamples)
+    if task.right_metric is not None:
+        p_of[task.right_metric] = mcnemar_p(are_right(baseline, task), are_right(other, task))
+    return p_of
 
 
 def mcnemar_p(baseline: Sequence[bool], other: Sequence[bool]) -> float:
@@ -45,14 +47,17 @@ def mcnemar_p(baseline: Sequence[bool], other: Sequence[bool]) -> float:
 
 
 def bootstrap_p(
-    baseline: Sequence[str], other: Sequence[str], references: Sequence[str], num_resamples: int
+    scorers: Mapping[str, Any],
+    baseline: Sequence[str],
+    other: Sequence[str],
+    references: Sequence[str],
+    num_resamples: int,
 ) -> dict[str, float]:
-    """sacrebleu's paired bootstrap test (Koehn 2004, W04-3250) of BLEU and chrF, with its fixed seed."""
+    """sacrebleu's paired bootstrap test (Koehn 2004, W04-3250) of its metrics, with its fixed seed."""
     from sacrebleu.significance import PairedTest
 
-    scorers = text_scorers(references)
     systems: list[tuple[str, Sequence[str]]] = [("baseline", baseline), ("other", other)]
-    _, scores = PairedTest(systems, scorers, [list(references)], test_type="bs", n_samples=num_resamples)()
+    _, scores = PairedTest(systems, dict(scorers), [list(references)], test_type="bs", n_samples=num_resamples)()
     results: list[Any] = [scores[name] for name in scores if name != "System"]  # in the order of the scorers
     # sacrebleu calls no difference at all significant: nothing exceeds it, so its p is the smallest there is.
     return {

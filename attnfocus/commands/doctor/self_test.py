@@ -11,8 +11,7 @@ from attnfocus.config.overrides import CommandLine
 from attnfocus.config.presets import outside_of_hydra
 from attnfocus.data.epochs import Epochs
 from attnfocus.runs.assembly import check_train
-from attnfocus.runs.evaluation import validate
-from attnfocus.runs.run import plan_of, prepare_data
+from attnfocus.runs.evaluation import plan_of, prepare_data, validate
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
 
 NUM_STEPS = 3

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -256,14 +256,19 @@ def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
         seconds=summary.get("seconds"),
         monitor=best.get("metric"),
         value=best.get("value"),
+        direction=best.get("direction"),
         test={name: value for name, value in summary.get("test", {}).items() if isinstance(value, float)},
         error=error,
     )
 
 
-def _direction(jobs: Sequence[JobResult]) -> Any:
-    monitor = next((job.monitor for job in jobs if job.monitor), "")
-    return next((task.directions[monitor] for task in TASKS.values() if monitor in task.directions), "max")
+def _direction(jobs: Sequence[JobResult]) -> Literal["max", "min"]:
+    """Which way the monitored metric is better: as the runs say, or, where they are of an older version, our tasks."""
+    job = next((job for job in jobs if job.monitor), None)
+    if job is None or job.monitor is None:
+        return "max"
+    of_tasks = (task.directions.get(job.monitor) for task in TASKS.values())
+    return "min" if (job.direction or next(filter(None, of_tasks), "max")) == "min" else "max"
 
 
 def _overrides(folder: Path) -> dict[str, str]:

@@ -23,7 +23,9 @@ FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entro
 
 @dataclass(frozen=True)
 class JobResult:
-    """One job. `overrides` are those that vary in the sweep; `monitor` is the metric that `value` is the best of."""
+    """One job. `overrides` are those that vary in the sweep; `monitor` is the metric that `value` is the best of, and
+    `direction` (max, min) says which way it is better.
+    """
 
     number: int
     overrides: Mapping[str, str]
@@ -32,6 +34,7 @@ class JobResult:
     seconds: float | None = None
     monitor: str | None = None
     value: float | None = None
+    direction: str | None = None
     test: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
 

@@ -11,14 +11,14 @@ from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
 from attnfocus.commands.train.run_report import RunReport
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
-from attnfocus.data.codec import load_codec
-from attnfocus.data.epochs import Epochs
+from attnfocus.data.codecs.files import load_codec
+from attnfocus.data.epochs import Epochs, Share
 from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
 from attnfocus.runs.assembly import Setup, check_train
-from attnfocus.runs.evaluation import test_of, validate, whole_model
+from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, whole_model
 from attnfocus.runs.folder import (
     DATA_FOLDER,
     check_fingerprints,
@@ -27,7 +27,7 @@ from attnfocus.runs.folder import (
     save_fingerprints,
 )
 from attnfocus.runs.resume import AUTO, resumed_values, run_to_resume
-from attnfocus.runs.run import CHECKPOINTS, plan_of, prepare_data
+from attnfocus.runs.run import CHECKPOINTS
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
@@ -70,10 +70,10 @@ def run_here(
     seed_everything(setup.config.seed)
     if resume_dir is None:
         check_vectors(setup)
-    codec = load_codec(resume_dir / DATA_FOLDER) if resume_dir is not None else None
+    codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir is not None else None
     prepared = prepare_data(setup, codec)
     require_same_data(prepared, processes)
-    require_alignments(setup.config.focus, (example.row for example in prepared.splits["train"]))
+    require_alignments(setup.config.focus, prepared.splits["train"].rows)
     # A run that was killed before its first checkpoint starts anew, with the vectors.
     is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
     vectors = vectors_of(setup, prepared.codec) if is_new else {}
@@ -131,7 +131,7 @@ def train(
         prepared.report.extend(fill_tables(setup, model, vectors))
     freeze_tables(setup, model)
     processes.divide(model)
-    epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), processes.rank, processes.size)
+    epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), Share(processes.rank, processes.size))
     _, direction = monitored(trainer, task)
     append_from_step = (newest.step if newest else 0) if is_resumed else None
     drift = FocusDrift(run_dir, prepared, config.focus.num_samples)

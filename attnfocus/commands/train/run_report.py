@@ -26,7 +26,7 @@ from attnfocus.tracking.log import LogEvents, RunLog
 from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
 from attnfocus.tracking.screen import Terminal
 from attnfocus.tracking.tensorboard import TensorBoard
-from attnfocus.training import TrainerOptions, TrainingResult
+from attnfocus.training import TrainerOptions, TrainingResult, monitored
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -116,6 +116,7 @@ class RunReport:
 
     def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
         """Writes the test answers and the summary, then shows the result and what can be done with it."""
+        _, direction = monitored(self.setup.config.trainer, self.setup.task_class)
         facts = {
             **self.facts,
             "status": result.status,
@@ -124,7 +125,7 @@ class RunReport:
             "epochs": result.epoch,
             "seconds": round(result.seconds, 1),
             "words_per_second": round(result.words_per_second, 1),
-            "best": None if result.best is None else vars(result.best),
+            "best": None if result.best is None else {**vars(result.best), "direction": direction},
         }
         if test is not None:
             save_answers(self.run_dir, test.predictions)
@@ -138,7 +139,7 @@ class RunReport:
         valid_metrics = self.evaluations.best
         if valid_metrics is None and result.best is not None:  # the best is of the part before a resume
             valid_metrics = logged_metrics(self.run_dir / METRICS_FILE, result.best.step, "valid")
-        greedy = self.setup.data_options.task == "translation" and not self.setup.config.decoding.is_greedy
+        greedy = self.setup.task_class.writes and not self.setup.config.decoding.is_greedy
         valid = "valid (greedy)" if greedy else "valid"
         metrics = {} if valid_metrics is None else {valid: valid_metrics}
         if test is not None:

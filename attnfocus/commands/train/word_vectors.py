@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from attnfocus.data.codec import Codec, TextLabelCodec, TextPairCodec
+from attnfocus.data.codecs.base import Codec
 from attnfocus.data.tokens.tokenizer import Tokenizer
 from attnfocus.data.vectors import WordVectors, find_vectors, read_vectors, vector_size
 from attnfocus.errors import ConfigError
@@ -84,8 +84,7 @@ def _tables(setup: Setup, model: Any) -> dict[str, TokenEmbedding]:
 
 
 def _tokenizer(codec: Codec, side: str, key: str) -> Tokenizer:
-    if isinstance(codec, TextPairCodec):
-        return codec.source_tokenizer if side == "source" else codec.target_tokenizer
-    if isinstance(codec, TextLabelCodec):
-        return codec.tokenizer
-    raise ConfigError(f"{key}: the rows of this dataset are vectors, not tokens. Leave it null.")
+    tokenizer = codec.tokenizers().get(side)
+    if tokenizer is None:
+        raise ConfigError(f"{key}: the rows of this dataset are vectors, not tokens. Leave it null.")
+    return tokenizer

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from attnfocus.data.rows import SPLITS, RawData, Row
 from attnfocus.limits import PositiveInt
@@ -31,7 +34,8 @@ class Identity:
         note = f"identity: train, valid and test are the same {self.size} rows"
         return RawData({split: list(rows) for split in SPLITS}, [note])
 
-    def _sequence(self, c: int) -> tuple[tuple[float, ...], ...]:
-        zeros = (0.0,) * self.size
-        unit = tuple(float(i == c) for i in range(self.size))
-        return tuple(unit if position == c % self.length else zeros for position in range(self.length))
+    def _sequence(self, c: int) -> NDArray[Any]:
+        """(length, size)"""
+        vectors = np.zeros((self.length, self.size))
+        vectors[c % self.length, c] = 1.0
+        return vectors

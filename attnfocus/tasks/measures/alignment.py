@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from attnfocus.data.codec import TextPairCodec
-from attnfocus.data.gold import TokenLinks, token_links
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row
 from attnfocus.focus.alignment import AlignmentCounts, alignment_counts, argmax_links
 from attnfocus.tasks.measures.focus import kind_of
@@ -35,7 +35,7 @@ class AlignmentErrors:
     link (the dashes of dates): what they should look at is not known.
     """
 
-    def __init__(self, codec: TextPairCodec, counts: AlignmentCounts | None = None) -> None:
+    def __init__(self, codec: Codec, counts: AlignmentCounts | None = None) -> None:
         self._codec = codec
         self.counts = counts or AlignmentCounts()
 
@@ -46,7 +46,7 @@ class AlignmentErrors:
             return
         links = argmax_links(weights[name].mean(dim=1)).cpu()  # (B, T, S)
         for number, row in enumerate(rows):
-            gold = token_links(row, self._codec.source_tokenizer, self._codec.target_tokenizer)
+            gold = self._codec.links(row)
             if gold is not None:
                 self.counts += _counts(links[number], gold)
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from attnfocus.data.codec import TextLabelCodec
-from attnfocus.data.gold import token_rationale
+from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
 from attnfocus.focus import shares, token_f1
 from attnfocus.tasks.measures.focus import kind_of
@@ -42,20 +41,20 @@ class Plausibility:
     share, mean over the examples, of the input's length.
     """
 
-    def __init__(self, codec: object, examples: list[tuple[Tensor, Tensor]] | None = None) -> None:
-        self._codec = codec if isinstance(codec, TextLabelCodec) else None
+    def __init__(self, codec: Codec, examples: list[tuple[Tensor, Tensor]] | None = None) -> None:
+        self._codec = codec
         self.examples = [] if examples is None else examples  # weights (L,), bool (L,)
 
     def add(self, rows: Sequence[Row], lengths: Tensor, weights: Mapping[str, Tensor], num_prepended: int) -> None:
         """Rows with their inputs' lengths (B,) and the model's weights (B, H, Q, K)."""
-        if self._codec is None or not any(row.rationale for row in rows):
+        if not any(row.rationale for row in rows):
             return
         of_tokens = token_weights(weights, num_prepended)
         if of_tokens is None:
             return
         scores = shares(of_tokens).cpu()
         for row, length, each in zip(rows, lengths.tolist(), scores, strict=True):
-            rationale = token_rationale(row, self._codec.tokenizer)
+            rationale = self._codec.rationale(row)
             if rationale is not None and any(rationale):
                 self.examples.append((each[:length], torch.tensor(rationale)))
 

@@ -7,7 +7,7 @@ class), N real outputs of all examples, M rows of one call, H heads, C classes o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
@@ -18,8 +18,8 @@ from attnfocus.attention import replaced_weights
 from attnfocus.errors import ConfigError
 from attnfocus.models.base import named_attentions
 from attnfocus.models.lengths import length_mask
-from attnfocus.special import BOS, PAD, SPECIAL_TOKENS, UNK
-from attnfocus.tasks.evaluation import LOWEST_PROBABILITY, at_least_float32, in_eval_mode
+from attnfocus.special import PAD, SPECIAL_TOKENS, UNK
+from attnfocus.tasks.evaluation import in_eval_mode
 
 Baseline = Literal["zero", "unknown", "mean"]
 
@@ -74,6 +74,10 @@ class Probe(ABC):
     @abstractmethod
     def _log_probabilities(self, output: Any) -> Tensor:
         """Of everything that could have been the output: (M, T, C)."""
+
+    @abstractmethod
+    def output_tokens(self, number: int) -> tuple[str, ...]:
+        """What names the outputs of example `number`."""
 
     @property
     def num_outputs(self) -> Tensor:
@@ -155,69 +159,6 @@ class Probe(ABC):
     def of_outputs(self, each: Tensor) -> Tensor:
         """What belongs to the outputs: (B, T, ...) -> (N, ...)."""
         return each[self.examples, self.steps]
-
-
-class TranslationProbe(Probe):
-    """Log-odds of written tokens, each given the ones before.
-
-    Args:
-        outputs: the tokens of each example without BOS, at least one each.
-    """
-
-    def __init__(self, model: Any, inputs: Tensor, lengths: Tensor, outputs: Sequence[Sequence[int]]) -> None:
-        super().__init__(model, inputs, lengths)
-        sizes = torch.tensor([len(tokens) for tokens in outputs], device=inputs.device)
-        self.outputs = torch.full((len(outputs), int(sizes.max())), PAD, device=inputs.device)
-        for row, tokens in zip(self.outputs, outputs, strict=True):
-            row[: len(tokens)] = torch.tensor(tokens, device=inputs.device)
-        self.examples, self.steps = length_mask(sizes, self.outputs.shape[1]).nonzero(as_tuple=True)
-        self._read = torch.cat((torch.full_like(self.outputs[:, :1], BOS), self.outputs[:, :-1]), dim=1)
-
-    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
-        return self.model(inputs, lengths, self._read[examples], need_weights)
-
-    def _scores(self, output: Any, examples: Tensor) -> Tensor:
-        return log_odds(at_least_float32(output.logits), self.outputs[examples])
-
-    def _log_probabilities(self, output: Any) -> Tensor:
-        return at_least_float32(output.logits).log_softmax(dim=-1)
-
-
-class ClassificationProbe(Probe):
-    """Log-odds of a class: for two classes the difference of their logits.
-
-    Args:
-        classes: (B,); None: those that the model answers.
-        are_probabilities: the logits estimate the probabilities themselves (loss mse), and are the scores.
-    """
-
-    def __init__(
-        self, model: nn.Module, inputs: Tensor, lengths: Tensor, classes: Tensor | None, are_probabilities: bool = False
-    ) -> None:
-        super().__init__(model, inputs, lengths)
-        self.examples = torch.arange(len(inputs), device=inputs.device)
-        self.steps = torch.zeros_like(self.examples)
-        self._are_probabilities = are_probabilities
-        if classes is None:
-            with torch.no_grad():
-                classes = self._run(inputs, lengths, self.examples, False).logits.argmax(dim=-1)
-        self.classes = classes
-
-    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
-        return self.model(inputs, lengths, need_weights=need_weights)
-
-    def _scores(self, output: Any, examples: Tensor) -> Tensor:
-        logits, chosen = at_least_float32(output.logits), self.classes[examples]
-        if self._are_probabilities:
-            return logits.gather(1, chosen.unsqueeze(1))
-        return log_odds(logits, chosen).unsqueeze(1)
-
-    def probabilities(self, scores: Tensor) -> Tensor:
-        return scores.clamp(0, 1) if self._are_probabilities else scores.sigmoid()
-
-    def _log_probabilities(self, output: Any) -> Tensor:
-        logits = at_least_float32(output.logits).unsqueeze(1)
-        return logits.clamp(LOWEST_PROBABILITY, 1.0).log() if self._are_probabilities else logits.log_softmax(dim=-1)
 
 
 def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:

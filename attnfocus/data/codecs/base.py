@@ -1,0 +1,272 @@
+"""What turns rows into numbers and back: the contract of a codec. It is saved with the run, to be usable alone."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnfocus.data.clean import CleanOptions
+from attnfocus.data.gold import TokenLinks
+from attnfocus.data.rows import Row, row_key
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.errors import DataError
+
+FORMAT_VERSION = 1
+CODEC_FILE = "codec.json"
+NO_LABEL = -1  # the target of an input that is only to be predicted: no class, so that a loss on it fails
+MAX_LABELS_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """One example in numbers.
+
+    Args:
+        inputs: token ids (L,) int64, without BOS and EOS, or vectors (L, D) float32. L may be 0.
+        targets: ids (T,) int64, such as tokens from BOS to EOS, or the number of the class.
+        num_words: words of source and target, for throughput; of vectors, the positions.
+        row: where it came from.
+        target_count: how many targets the loss sums over; None: 1 for a class, T - 1 for ids, which begin with BOS.
+    """
+
+    id: str
+    inputs: NDArray[Any]
+    targets: NDArray[np.int64] | int
+    num_words: int
+    row: Row
+    target_count: int | None = None
+
+    @property
+    def num_targets(self) -> int:
+        if self.target_count is not None:
+            return self.target_count
+        return 1 if isinstance(self.targets, int | np.integer) else len(self.targets) - 1
+
+
+class Codec(ABC):
+    """The modality of a data set: what its rows are, and how they become numbers. A class of your own derives from it.
+
+    Class methods look at rows before anything is learned; `learn` makes the codec from the training rows; the other
+    methods use what was learned.
+
+    Attributes:
+        kind: its name in codec.json.
+        input_kind: what the positions of an input are, for pages and figures: tokens of a text, or vectors.
+        is_lazy: True: rows are encoded when a batch is made, in the worker processes too, and `encode` may draw from
+            its generator (augmentation). False: all rows are encoded once, before training.
+    """
+
+    kind: ClassVar[str]
+    input_kind: ClassVar[Literal["text", "vectors"]] = "text"
+    is_lazy: ClassVar[bool] = False
+
+    # Rows as they are
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, row: Row) -> bool:
+        """Whether the row's input is of this modality."""
+
+    @classmethod
+    def clean(cls, row: Row, options: CleanOptions) -> Row:
+        """The row as it is used. An input that is no text stays as it is."""
+        return row
+
+    @classmethod
+    def has_content(cls, row: Row) -> bool:
+        """Whether anything is there to learn from; rows without are left out of every split."""
+        return len(row.input) > 0 and bool(row.target.strip())
+
+    @classmethod
+    def input_key(cls, row: Row) -> Hashable:
+        """Equal exactly for rows with the same input: such rows never sit in two splits."""
+        return row_key(row)
+
+    @classmethod
+    def sizes(cls, row: Row) -> tuple[int, ...]:
+        """What limits of length count, of the input and, where it has a length, of the target: words or positions."""
+        return (len(row.input),)
+
+    @classmethod
+    def fingerprint(cls, row: Row) -> bytes:
+        """Bytes that differ where rows differ in what is learned from."""
+        if isinstance(row.input, str):
+            return repr((row.id, row.input, row.target)).encode("utf-8", "surrogatepass")
+        head = repr((row.id, row.input.shape, row.input.dtype.str, row.target))
+        return head.encode("utf-8", "surrogatepass") + row.input.tobytes()
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> Codec:
+        """The codec that the training rows ask for. At least one row.
+
+        Further keyword parameters are options that a data set's YAML gives beside the codec's `_target_`.
+
+        Raises:
+            DataError: there is nothing to learn from these rows.
+        """
+
+    # What was learned
+
+    @abstractmethod
+    def dims(self) -> dict[str, int | None]:
+        """The sizes that a model's constructor needs, by the names of its parameters."""
+
+    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
+        """Many rows at once, without augmentation.
+
+        Raises:
+            DataError: a row that does not fit: an unknown label, vectors of the wrong size.
+        """
+        return [self.encode(row) for row in rows]
+
+    def encode(self, row: Row, generator: np.random.Generator | None = None) -> Encoded:
+        """One row. With a generator, which is a function of (seed, epoch, row), it may be augmented.
+
+        A codec gives `encode`, or `encode_rows` where many at once are faster.
+        """
+        return self.encode_rows([row])[0]
+
+    def lengths(self, row: Row) -> tuple[int, int]:
+        """Positions of the input, and of the target (0 for a class), of a lazy codec without encoding the row."""
+        raise NotImplementedError(f"{type(self).__name__} is lazy, so it has to tell lengths")
+
+    @abstractmethod
+    def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
+        """One input of `predict` or `inspect`, without a target; a text is cleaned as those of the data set were.
+
+        Raises:
+            DataError: the text stands for no input of this kind.
+        """
+
+    @abstractmethod
+    def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
+        """One label per position of the input, for display: tokens, `row,column` of a patch, seconds of a frame."""
+
+    def input_problem(self, row: Row) -> str | None:
+        """Why the model cannot read the row's input, to follow `dataset: train row 7 is`; None if it can."""
+        return None if self.fits(row) else "of another kind than what the model reads"
+
+    def check(self, split: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
+        """Makes sure that the model can read these rows. `notes` of the source may say why not.
+
+        Raises:
+            DataError: the first row that it cannot read, or the labels that it does not know.
+        """
+        for row in rows:
+            problem = self.input_problem(row)
+            if problem is not None:
+                raise DataError(f"dataset: {split} row {row.id} is {problem}.")
+
+    def tokenizers(self) -> Mapping[str, Tokenizer]:
+        """Of each side (source, target) with a vocabulary of tokens."""
+        return {}
+
+    def links(self, row: Row) -> TokenLinks | None:
+        """The row's known alignment between positions of target and input; None: none is known."""
+        return None
+
+    def rationale(self, row: Row) -> tuple[bool, ...] | None:
+        """For each position of the input whether people name it as evidence; None: that is not known."""
+        return None
+
+    # Files
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write what `load_codec` reads into a folder that exists."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path, content: dict[str, Any]) -> Codec:
+        """The codec from what `save` wrote; `content` is its main file. Called by `load_codec`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the content is damaged.
+        """
+
+    def write(self, directory: Path, **content: Any) -> None:
+        """The main file, with what `load` needs."""
+        content = {"format_version": FORMAT_VERSION, "kind": self.kind, **content}
+        (directory / CODEC_FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+class LabelCodec(Codec):
+    """What codecs with a class as their target have in common. `labels` in the order of the classes."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self._classes = {label: number for number, label in enumerate(self.labels)}
+        if len(self._classes) != len(self.labels) or not self.labels:
+            raise ValueError("labels must be different from one another, and at least one")
+
+    @classmethod
+    def labels_of(cls, rows: Sequence[Row]) -> tuple[str, ...]:
+        """The labels of training rows, in order.
+
+        Raises:
+            DataError: there is only one.
+        """
+        labels = ordered({row.target for row in rows})
+        if len(labels) < 2:
+            raise DataError(
+                f"dataset: all {len(rows)} training rows have the label {labels[0]!r}: there is nothing to learn.\n"
+                "Give rows of at least two labels, or the right dataset.label_column."
+            )
+        return labels
+
+    def class_of(self, row: Row) -> int:
+        """The number of the row's class.
+
+        Raises:
+            DataError: the label is unknown; names the nearest.
+        """
+        number = self._classes.get(row.target)
+        if number is None:
+            near = difflib.get_close_matches(row.target, self.labels, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            shown = ", ".join(self.labels[:10]) + (", ..." if len(self.labels) > 10 else "")
+            raise DataError(f"row {row.id}: unknown label {row.target!r}.{hint}\nThe labels of train are: {shown}.")
+        return number
+
+    def check(self, split: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
+        super().check(split, rows, notes)
+        unknown = ordered({row.target for row in rows} - set(self.labels))
+        if unknown:
+            raise DataError(
+                f"dataset: {split} has labels that the model does not know: {_listed(unknown)}.\n"
+                f"It knows {_listed(self.labels)}.\n"
+                + "\n".join(["Use the data that it was trained on, or remove these rows.", *notes])
+            )
+
+
+def ordered(labels: Collection[str]) -> tuple[str, ...]:
+    """Numbers by size, names by alphabet."""
+    if all(label.isdecimal() for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))
+
+
+def saved_labels(content: dict[str, Any]) -> list[str]:
+    """The labels in a codec's main file.
+
+    Raises:
+        ValueError: they are no list of texts.
+    """
+    labels = content["labels"]
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError("labels are not a list of texts")
+    return labels
+
+
+def _listed(labels: Collection[str]) -> str:
+    shown = ", ".join(list(labels)[:MAX_LABELS_LISTED])
+    return shown if len(labels) <= MAX_LABELS_LISTED else f"{shown}, ... ({len(labels)})"

@@ -1,0 +1,57 @@
+"""What codecs of texts have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnfocus.data.clean import CleanOptions, clean_texts
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.rows import Row
+from attnfocus.data.tokens.words import count_words
+from attnfocus.errors import DataError
+
+
+class TextCodec(Codec):
+    """Rows whose input is a text. `target_is_text`: the target is one too, and is cleaned and measured like it."""
+
+    input_kind: ClassVar[Literal["text", "vectors"]] = "text"
+    target_is_text: ClassVar[bool] = False
+
+    @classmethod
+    def fits(cls, row: Row) -> bool:
+        return isinstance(row.input, str)
+
+    @classmethod
+    def clean(cls, row: Row, options: CleanOptions) -> Row:
+        return clean_texts(row, options, target_is_text=cls.target_is_text)
+
+    @classmethod
+    def has_content(cls, row: Row) -> bool:
+        return bool(text_of(row).strip() and row.target.strip())
+
+    @classmethod
+    def sizes(cls, row: Row) -> tuple[int, ...]:
+        size = count_words(text_of(row))
+        return (size, count_words(row.target)) if cls.target_is_text else (size,)
+
+    def input_problem(self, row: Row) -> str | None:
+        return None if self.fits(row) else "a sequence of vectors, where the model reads text"
+
+
+def text_of(row: Row) -> str:
+    """The row's input.
+
+    Raises:
+        DataError: it is no text.
+    """
+    if not isinstance(row.input, str):
+        raise DataError(f"row {row.id}: a sequence of vectors, where a text is needed.")
+    return row.input
+
+
+def as_ids(ids: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(ids, dtype=np.int64)

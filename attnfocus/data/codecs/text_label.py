@@ -1,0 +1,64 @@
+"""A text and its class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attnfocus.data.clean import CleanOptions, clean_text
+from attnfocus.data.codecs.base import NO_LABEL, Encoded, LabelCodec, saved_labels
+from attnfocus.data.codecs.text import TextCodec, as_ids, text_of
+from attnfocus.data.gold import token_rationale
+from attnfocus.data.rows import Row
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.words import count_words
+
+
+class TextLabelCodec(LabelCodec, TextCodec):
+    """A text and its class. `labels` in the order of the classes."""
+
+    kind = "text_label"
+
+    def __init__(self, tokenizer: Tokenizer, labels: Sequence[str]) -> None:
+        super().__init__(labels)
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextLabelCodec:
+        labels = cls.labels_of(rows)
+        return cls(Tokenizer.train([text_of(row) for row in rows], tokenizer), labels)
+
+    def dims(self) -> dict[str, int | None]:
+        return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": len(self.labels)}
+
+    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
+        return self._encode(rows, [self.class_of(row) for row in rows])
+
+    def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
+        return self._encode([Row(id, text if clean is None else clean_text(text, clean), "")], [NO_LABEL])[0]
+
+    def _encode(self, rows: Sequence[Row], classes: Sequence[int]) -> list[Encoded]:
+        texts = [text_of(row) for row in rows]
+        encoded = self.tokenizer.encode_batch(texts)
+        return [
+            Encoded(row.id, as_ids(ids), number, count_words(text), row)
+            for row, text, ids, number in zip(rows, texts, encoded, classes, strict=True)
+        ]
+
+    def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
+        return self.tokenizer.tokens(int(i) for i in inputs)
+
+    def tokenizers(self) -> Mapping[str, Tokenizer]:
+        return {"source": self.tokenizer}
+
+    def rationale(self, row: Row) -> tuple[bool, ...] | None:
+        return token_rationale(row, self.tokenizer)
+
+    def save(self, directory: Path) -> None:
+        self.tokenizer.save(directory / "tokenizer.json")
+        self.write(directory, labels=self.labels)
+
+    @classmethod
+    def load(cls, directory: Path, content: dict[str, Any]) -> TextLabelCodec:
+        return cls(Tokenizer.load(directory / "tokenizer.json"), saved_labels(content))

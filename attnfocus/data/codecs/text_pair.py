@@ -1,0 +1,93 @@
+"""A text and its translation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attnfocus.data.clean import CleanOptions, clean_text
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.text import TextCodec, as_ids, text_of
+from attnfocus.data.gold import TokenLinks, token_links
+from attnfocus.data.rows import Row
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.words import count_words
+from attnfocus.special import BOS, EOS
+
+
+class TextPairCodec(TextCodec):
+    """A text and its translation. Give the same tokenizer twice for one shared vocabulary."""
+
+    kind = "text_pair"
+    target_is_text: ClassVar[bool] = True
+
+    def __init__(self, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer) -> None:
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer
+
+    @classmethod
+    def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
+        sources, targets = [text_of(row) for row in rows], [row.target for row in rows]
+        if tokenizer.shared:
+            shared = Tokenizer.train(sources + targets, tokenizer)
+            return cls(shared, shared)
+        return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether source and target have one vocabulary."""
+        return self.source_tokenizer is self.target_tokenizer
+
+    def dims(self) -> dict[str, int | None]:
+        return {
+            "source_vocab_size": self.source_tokenizer.vocab_size,
+            "target_vocab_size": self.target_tokenizer.vocab_size,
+        }
+
+    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
+        texts = [text_of(row) for row in rows]
+        sources = self.source_tokenizer.encode_batch(texts)
+        targets = self.target_tokenizer.encode_batch([row.target for row in rows])
+        return [
+            Encoded(
+                row.id, as_ids(source), as_ids([BOS, *target, EOS]), count_words(text) + count_words(row.target), row
+            )
+            for row, text, source, target in zip(rows, texts, sources, targets, strict=True)
+        ]
+
+    def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
+        return self.encode(Row(id, text if clean is None else clean_text(text, clean), ""))
+
+    def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
+        return self.source_tokens(inputs)
+
+    def source_tokens(self, ids: Iterable[Any]) -> list[str]:
+        return self.source_tokenizer.tokens(int(i) for i in ids)
+
+    def target_tokens(self, ids: Iterable[Any]) -> list[str]:
+        return self.target_tokenizer.tokens(int(i) for i in ids)
+
+    def decode_target(self, ids: Iterable[Any], unknown: Sequence[str] | None = None) -> str:
+        """The text of target ids; PAD, BOS and EOS give nothing. `unknown`: as in `Tokenizer.decode`."""
+        return self.target_tokenizer.decode((int(i) for i in ids), unknown)
+
+    def tokenizers(self) -> Mapping[str, Tokenizer]:
+        return {"source": self.source_tokenizer, "target": self.target_tokenizer}
+
+    def links(self, row: Row) -> TokenLinks | None:
+        return token_links(row, self.source_tokenizer, self.target_tokenizer)
+
+    def save(self, directory: Path) -> None:
+        self.source_tokenizer.save(directory / "source_tokenizer.json")
+        if not self.is_shared:
+            self.target_tokenizer.save(directory / "target_tokenizer.json")
+        self.write(directory, shared=self.is_shared)
+
+    @classmethod
+    def load(cls, directory: Path, content: dict[str, Any]) -> TextPairCodec:
+        source = Tokenizer.load(directory / "source_tokenizer.json")
+        shared = content["shared"]
+        if type(shared) is not bool:
+            raise ValueError("shared is neither true nor false")
+        return cls(source, source if shared else Tokenizer.load(directory / "target_tokenizer.json"))

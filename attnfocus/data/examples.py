@@ -1,0 +1,56 @@
+"""The examples of a split: rows that are encoded once, or each time that they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnfocus.data.batches import example_lengths
+from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.rows import Row
+
+
+class Examples(Sequence[Encoded]):
+    """Rows with their codec. Texts are encoded here, once; what a lazy codec reads (images, sound) when it is taken.
+
+    Raises:
+        DataError: a row that does not fit the codec, where all are encoded here.
+    """
+
+    def __init__(self, rows: Sequence[Row], codec: Codec) -> None:
+        self.rows = rows
+        self._codec = codec
+        self._encoded = None if codec.is_lazy else codec.encode_rows(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Encoded: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Encoded]: ...
+    def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
+        if self._encoded is not None:
+            return self._encoded[index]
+        if isinstance(index, slice):
+            return self._codec.encode_rows(self.rows[index])
+        return self._codec.encode(self.rows[index])
+
+    def __iter__(self) -> Iterator[Encoded]:
+        return iter(self._encoded) if self._encoded is not None else (self[number] for number in range(len(self)))
+
+    def drawn(self, number: int, seed: int, epoch: int) -> Encoded:
+        """Example `number` as training sees it in an epoch: where it is augmented, a function of (seed, epoch, row)."""
+        if self._encoded is not None:
+            return self._encoded[number]
+        return self._codec.encode(self.rows[number], np.random.default_rng([seed, epoch, number]))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N, 2): positions of each input, and of its target (0 where it is a class); nothing is encoded for it."""
+        if self._encoded is not None:
+            return example_lengths(self._encoded)
+        return np.array([self._codec.lengths(row) for row in self.rows], dtype=np.int64).reshape(-1, 2)

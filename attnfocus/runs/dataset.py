@@ -1,0 +1,88 @@
+"""The `dataset` section, checked: its source, its task, and what reads its rows."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from attnfocus.config.check import Checker
+from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.targets import find_target, parameters_of
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.preparation import CodecChoice, DatasetOptions
+from attnfocus.errors import ConfigError
+from attnfocus.tasks import TASKS, Task
+
+
+@dataclass(frozen=True)
+class CheckedDataset:
+    """A section whose keys and values are sound.
+
+    Attributes:
+        source: the node of the source, for `make_factory`.
+    """
+
+    options: DatasetOptions
+    source: Mapping[str, Any]
+    task_class: type[Task]
+    codecs: CodecChoice
+
+
+def check_dataset(section: Mapping[str, Any], checker: Checker) -> CheckedDataset | None:
+    """What the section says; None after noting in the checker why it cannot be used."""
+    names = [field.name for field in fields(DatasetOptions)]
+    source = checker.component("dataset", section, extra=names)
+    closed = {name: section[name] for name in names if name in section and name != "codec"}
+    options = checker.dataclass("dataset", closed, DatasetOptions)
+    if options is None or source is None:
+        return None
+    try:
+        task_class = task_class_of("dataset.task", options.task, checker.trusted)
+        codecs = _codecs(section.get("codec"), task_class, checker)
+    except ConfigError as error:
+        checker.problems.extend(error.problems)
+        return None
+    return CheckedDataset(options, source, task_class, codecs)
+
+
+def task_class_of(key: str, name: str, trusted: tuple[str, ...] = ()) -> type[Task]:
+    """The task that a name means: one of ours, or a class of a package that the user trusts.
+
+    Raises:
+        ConfigError: there is no such task, or it lies in no trusted package.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    if "." not in name:
+        raise ConfigError(
+            f"{key}: must be one of {', '.join(TASKS)}, or the dotted name of a class of your own, got {name!r}."
+            f"{did_you_mean(name, TASKS)}"
+        )
+    task_class: Any = find_target(key, name, trusted)
+    if not (inspect.isclass(task_class) and issubclass(task_class, Task)):
+        raise ConfigError(f"{key}: {name} is no task. Derive it from attnfocus.tasks.Task.")
+    return task_class
+
+
+def _codecs(node: object, task_class: type[Task], checker: Checker) -> CodecChoice:
+    """The codecs of the task, or the one of the user's own with its options, which are keywords of its `learn`."""
+    if node is None:
+        return CodecChoice(task_class.codecs)
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise ConfigError("dataset.codec: needs the _target_ of a class that derives from attnfocus.data.Codec.")
+    codec: Any = find_target("dataset.codec._target_", node["_target_"], checker.trusted)
+    if not (inspect.isclass(codec) and issubclass(codec, Codec)):
+        raise ConfigError(f"dataset.codec._target_: {node['_target_']} does not derive from attnfocus.data.Codec.")
+    given = {name: value for name, value in node.items() if name != "_target_"}
+    own = {
+        name: parameter
+        for name, parameter in parameters_of(codec.learn).items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    checker.unknown("dataset.codec", given, list(own), codec.__name__)
+    options = {
+        name: checker.value(f"dataset.codec.{name}", value, own[name].annotation)
+        for name, value in given.items()
+        if name in own
+    }
+    return CodecChoice([codec], options)

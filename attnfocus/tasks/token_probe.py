@@ -1,0 +1,91 @@
+"""Written tokens as plain functions of the input.
+
+Shapes: B examples, K input positions, D numbers of a position's vector, M rows of one call, T tokens written,
+C target vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attnfocus.data.batches import Batch
+from attnfocus.decoding import DecodingOptions, decode_best
+from attnfocus.errors import DataError
+from attnfocus.models.lengths import length_mask
+from attnfocus.special import BOS, PAD
+from attnfocus.tasks.evaluation import at_least_float32
+from attnfocus.tasks.probe import Probe, log_odds
+
+
+class TranslationProbe(Probe):
+    """Log-odds of written tokens, each given the ones before.
+
+    Args:
+        outputs: the tokens of each example without BOS, at least one each.
+        names: token ids -> what they are shown as.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        inputs: Tensor,
+        lengths: Tensor,
+        outputs: Sequence[Sequence[int]],
+        names: Callable[[Sequence[int]], Sequence[str]],
+    ) -> None:
+        super().__init__(model, inputs, lengths)
+        self._names = names
+        sizes = torch.tensor([len(tokens) for tokens in outputs], device=inputs.device)
+        self.outputs = torch.full((len(outputs), int(sizes.max())), PAD, device=inputs.device)
+        for row, tokens in zip(self.outputs, outputs, strict=True):
+            row[: len(tokens)] = torch.tensor(tokens, device=inputs.device)
+        self.examples, self.steps = length_mask(sizes, self.outputs.shape[1]).nonzero(as_tuple=True)
+        self._read = torch.cat((torch.full_like(self.outputs[:, :1], BOS), self.outputs[:, :-1]), dim=1)
+
+    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
+        return self.model(inputs, lengths, self._read[examples], need_weights)
+
+    def _scores(self, output: Any, examples: Tensor) -> Tensor:
+        return log_odds(at_least_float32(output.logits), self.outputs[examples])
+
+    def _log_probabilities(self, output: Any) -> Tensor:
+        return at_least_float32(output.logits).log_softmax(dim=-1)
+
+    def output_tokens(self, number: int) -> tuple[str, ...]:
+        return tuple(self._names(self.outputs[number, : int((self.examples == number).sum())].tolist()))
+
+
+def translation_probe(
+    model: Any,
+    batch: Batch,
+    names: Callable[[Sequence[int]], Sequence[str]],
+    outputs: Sequence[Sequence[int]] | None,
+    decoding: DecodingOptions | None,
+    *,
+    skip_empty: bool,
+) -> TranslationProbe:
+    """The probe of a batch, whose outputs are given or else decoded; see `Task.probe`."""
+    inputs, lengths = batch.inputs, batch.input_lengths
+    if outputs is None:
+        with torch.no_grad():
+            hypotheses = decode_best(model, inputs, lengths, within_reach(decoding or DecodingOptions(), model))
+        outputs = [best.ids for best, *_ in hypotheses]
+    written = [number for number, output in enumerate(outputs) if output]
+    if skip_empty and 0 < len(written) < len(outputs):
+        outputs = [outputs[number] for number in written]
+        inputs, lengths = inputs[written], lengths[written]
+    if not all(outputs):
+        empty = [name for name, output in zip(batch.ids, outputs, strict=True) if not output]
+        raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")
+    return TranslationProbe(model, inputs, lengths, outputs, names)
+
+
+def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
+    """The options without outputs that are longer than the model can write."""
+    longest: int | None = getattr(model, "max_output_length", None)
+    return options if longest is None else replace(options, max_length=min(options.max_length, longest))
