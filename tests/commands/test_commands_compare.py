@@ -20,6 +20,7 @@ from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean
 from attnfocus.errors import ConfigError
 from attnfocus.runs.predictions_file import ANSWERS_FILE, load_answers, save_answers
 from attnfocus.tasks import Prediction, TranslationTask
+from attnfocus.tasks.measures.text import text_scorers
 
 SMALL_DATES = (*TINY_DATES, "dataset.num_test=10", "dataset.num_valid=4", "decoding.max_length=6")
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=1", "dataset.size=4", "dataset.length=4")
