@@ -1,4 +1,4 @@
-"""Files that are whole or not there, JSON that is strict, tables for other programs."""
+"""Folders of one's own, files that are whole or not there, JSON that is strict, tables for other programs."""
 
 import csv
 import io
@@ -8,6 +8,26 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+
+def make_fresh_folder(parent: Path, name: str) -> Path:
+    """Makes the folder `name` in `parent`, or `name-1`, `name-2`, ... where others have taken it. Its absolute path.
+
+    It is made at once, so that two commands of the same second get two folders.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while True:
+        folder = parent / (f"{name}-{number}" if number else name)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder.resolve()
 
 
 def strict_json(value: Any) -> Any:

@@ -12,10 +12,12 @@ from torch import Tensor
 from attnfocus.attention import combinations, hypotheses, masks, paths
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.memory import History, Memory, Places
-from attnfocus.attention.normalizers import NormalizerFactory, Softmax
-from attnfocus.attention.patterns import FullPattern, PatternFactory
-from attnfocus.attention.positions import NoPosition, PositionFactory
-from attnfocus.attention.scores import ScoreFactory
+from attnfocus.attention.normalizers.base import NormalizerFactory
+from attnfocus.attention.normalizers.softmax import Softmax
+from attnfocus.attention.patterns.base import PatternFactory
+from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.positions.base import NoPosition, PositionFactory
+from attnfocus.attention.scores.base import ScoreFactory
 
 
 class Attention(BaseAttention):

@@ -2,8 +2,8 @@
 
 from attnfocus.attention import paths
 from attnfocus.attention.paths.factors import Algebra
-from attnfocus.attention.patterns import FullPattern
-from attnfocus.attention.positions import NoPosition
+from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.positions.base import NoPosition
 
 
 def check(attention: Algebra) -> None:

@@ -88,8 +88,9 @@ def _dispatch(given: list[str]) -> int:
         return 0
     if first == "doctor":
         rest = ["format=json" if argument == "--json" else argument for argument in rest]
-    from attnfocus.cli.command import run_verb
-    from attnfocus.cli.process import prepare_process
+    from attnfocus.cli.process import prepare_process  # before Hydra: see there
+
+    from attnfocus.cli.command import run_verb  # isort: skip
 
     prepare_process()
     return run_verb(first, rest if config_dir is None else ["--config-dir", config_dir, *rest])

@@ -4,44 +4,16 @@ import ctypes
 import gc
 import os
 import sys
-import time
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from attnfocus.collector import without_collector
+from attnfocus.threads import choose_waiting, look_at_cores
 
-MIN_LOOK = 0.05  # seconds: the system counts in hundredths
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
-
-@dataclass(frozen=True)
-class CoreTimes:
-    """A look at the cores that this process may use, in seconds since the machine or the process started."""
-
-    clock: float
-    busy: float  # of all processes, these cores together
-    own: float
-
-    @classmethod
-    def now(cls) -> "CoreTimes | None":
-        """None where the system does not say (any but Linux)."""
-        try:
-            rows = [line.split() for line in Path("/proc/stat").read_text(encoding="ascii").splitlines()]
-            names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
-        except (OSError, AttributeError, ValueError):
-            return None
-        ticks = sum(sum(map(int, row[1:4])) for row in rows if row[0] in names)  # user, nice, system
-        return cls(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time())
-
-    def others(self, later: "CoreTimes") -> float:
-        """How many cores other processes had in between, on average."""
-        return (later.busy - self.busy - later.own + self.own) / (later.clock - self.clock)
-
-
-_FIRST_LOOK = CoreTimes.now()  # a command imports this module before Hydra, which takes a few tenths of a second
+_FIRST_LOOK = look_at_cores()  # a command imports this module before Hydra, which takes a few tenths of a second
 
 
 @cache
@@ -50,33 +22,8 @@ def prepare_process() -> None:
 
     Later calls in a process do nothing.
     """
-    choose_waiting(_FIRST_LOOK)
+    choose_waiting(_FIRST_LOOK, look_at_cores())
     keep_memory()
-
-
-def choose_waiting(before: CoreTimes | None) -> None:
-    """How long torch's threads wait for one another before they sleep; read when torch is loaded.
-
-    By themselves they wait for milliseconds, and then two threads train up to a third faster where a step has many
-    small parts. But they stand still where another process wants their core, and a step can take ten times as long:
-    then they sleep after microseconds. (At once, as with OMP_WAIT_POLICY=PASSIVE, a third of the speed would be lost.)
-
-    Args:
-        before: the cores some time ago. Their use since then tells whether there is one for each thread.
-    """
-    if "OMP_WAIT_POLICY" in os.environ or (before is not None and _has_cores(before)):
-        return
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
-
-def _has_cores(before: CoreTimes) -> bool:
-    now = CoreTimes.now()
-    if now is None or now.clock - before.clock < MIN_LOOK:
-        return False
-    cores = len(os.sched_getaffinity(0))
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(given) if given.isdecimal() else cores
-    return threads + before.others(now) < cores + 0.5
 
 
 def keep_memory() -> None:

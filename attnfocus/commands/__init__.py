@@ -1,1 +1,1 @@
-"""One verb = one file = one recipe that fits a screen."""
+"""The verbs: a room for each, with its recipe in `command.py` and what only it needs; one file where that is all."""

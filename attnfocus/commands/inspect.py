@@ -12,7 +12,7 @@ from attnfocus.commands.predict import open_input
 from attnfocus.config.read import check
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
-from attnfocus.files import strict_json
+from attnfocus.files import make_fresh_folder, strict_json
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.inspection.terminal import print_inspection
@@ -80,8 +80,10 @@ def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
 
 def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:
     key = "run" if config.output is None else "output"
-    folder = _fresh(run_dir / FOLDER) if config.output is None else Path(config.output).expanduser().resolve()
+    folder = run_dir / FOLDER if config.output is None else Path(config.output).expanduser().resolve()
     try:
+        if config.output is None:
+            folder = make_fresh_folder(folder, datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
         written = found.save(folder, config.files)
     except OSError as error:
         raise ConfigError(
@@ -94,10 +96,3 @@ def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:
         say(console, f"{path.suffix[1:]:<5} {path}", wrap=False)
     if len(written) > len(pages):
         say(console, f"png   {len(written) - len(pages)} in {folder}", wrap=False)
-
-
-def _fresh(parent: Path) -> Path:
-    """A folder that is not there yet, named by the time."""
-    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    places = (parent / (name + (f"-{number}" if number else "")) for number in range(1000))
-    return next((place for place in places if not place.exists()), parent / name)

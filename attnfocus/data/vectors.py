@@ -24,6 +24,10 @@ from attnfocus.special import SPECIAL_TOKENS
 
 _NUMERIC = "0123456789.+-eE "
 _NUMBER = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
+_NO_TEXT = {
+    ".bin": "a binary model. Give the text file of the same vectors (.vec).",
+    ".pt": "a pickle of torchtext. Give the text file beside it, which has the same name without .pt.",
+}
 MAX_NUMBER = 1e6  # of a vector; published ones stay below 100
 MAX_TOKENS_LISTED = 5
 
@@ -51,14 +55,15 @@ def find_vectors(given: str, key: str) -> Path:
     """The absolute path of the file that a configuration key names.
 
     Raises:
-        DataError: there is no such file, or it is fastText's binary format.
+        DataError: there is no such file, or it is not a text: fastText's binary format, or what lies beside the texts
+            in the folder where torchtext keeps vectors.
     """
     path = Path(given).expanduser().absolute()
     if not path.is_file():
         problem = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise DataError(f"{key}={given}: {path} {problem}. Give a text file of vectors (.txt, .vec, plain or .gz).")
-    if path.suffix == ".bin":
-        raise DataError(f"{key}={given}: is a binary model. Give the text file of the same vectors (.vec).")
+    if path.suffix in _NO_TEXT:
+        raise DataError(f"{key}={given}: is {_NO_TEXT[path.suffix]}")
     return path
 
 

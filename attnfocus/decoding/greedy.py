@@ -6,7 +6,7 @@ from torch import Tensor
 from attnfocus.decoding.candidates import highest
 from attnfocus.decoding.hypothesis import Hypothesis, StepModel
 from attnfocus.decoding.options import DecodingOptions
-from attnfocus.decoding.writing import write
+from attnfocus.decoding.token_loop import write
 
 
 @torch.no_grad()

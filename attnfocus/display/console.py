@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from attnfocus.display.text import num_cells
 from attnfocus.visible import visible
 
 MIN_WIDTH = 60  # below this many columns a live display only wraps and flickers
@@ -102,16 +102,20 @@ def say(console: Console, text: str, style: str = "", wrap: bool = True) -> None
             console.print(Text(row, style=style), soft_wrap=True)
 
 
-def break_words(line: str, width: int, between: str = " ", indent: str = "  ") -> list[str]:
-    """The line in rows of at most `width` columns, those after the first indented; longer words stay whole."""
-    if num_cells(line) <= width:
+def break_words(line: str, width: int, between: str = " ") -> list[str]:
+    """The line in rows of at most `width` columns, those after the first indented.
+
+    What stands between two `between` stays whole, also where it is longer than a row: a path that is broken cannot be
+    copied.
+    """
+    if cell_len(line) <= width:
         return [line]
     start = line[: len(line) - len(line.lstrip(" "))]
     rows = [""]
     for word in line.strip(" ").split(between):
-        row = rows[-1] + between + word if rows[-1] else (start if len(rows) == 1 else start + indent) + word
-        if rows[-1] and num_cells(row) > width:
-            rows.append(start + indent + word)
+        row = rows[-1] + between + word if rows[-1] else (start if len(rows) == 1 else start + "  ") + word
+        if rows[-1] and cell_len(row) > width:
+            rows.append(start + "  " + word)
         else:
             rows[-1] = row
     return rows

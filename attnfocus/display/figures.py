@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.cells import cell_len
 
 from attnfocus.display import fonts
-from attnfocus.display.text import num_cells, shorten
+from attnfocus.display.text import shorten
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
 from matplotlib import colormaps  # isort: skip
@@ -48,7 +49,7 @@ class _AxisLabels:
             fonts.label(tokens[tick], families, MAX_LABEL_CELLS, tick) if tick < len(tokens) else f"[{tick}]"
             for tick in self.ticks
         ]
-        cells = max((num_cells(text) for text in self.texts), default=0)
+        cells = max((cell_len(text) for text in self.texts), default=0)
         self.are_characters = cells <= 2  # they need not be turned
         self.length = cells * _CHARACTER + 0.08
 
@@ -140,7 +141,7 @@ def _draw(
     left, top = rows.length + 0.06, (0.32 if heading else 0.1) + head
     bottom = 0.1 + (_LINE if columns.are_characters else columns.length)
     width = left + grid.across * panel_width + (grid.across - 1) * _GAP + _SCALE
-    width = max(width, num_cells(heading) * _CHARACTER * 1.15 + 0.2)
+    width = max(width, cell_len(heading) * _CHARACTER * 1.15 + 0.2)
     height = max(top + grid.down * panel_height + (grid.down - 1) * (_GAP + head) + bottom, 0.9)
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     text: dict[str, Any] = {"fontfamily": list(families), "fontsize": _FONT_POINTS, "color": "#333333"}

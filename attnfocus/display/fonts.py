@@ -5,7 +5,9 @@ import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from attnfocus.display.text import num_cells, shorten
+from rich.cells import cell_len
+
+from attnfocus.display.text import shorten
 from attnfocus.visible import escape, visible
 
 # Looking for fonts makes matplotlib log about its cache and about what it did not find: no matter for a user.
@@ -71,6 +73,6 @@ def label(token: str, families: Sequence[str], max_cells: int, index: int) -> st
     shown = "␣" * start + written(inner, families) + "␣" * (len(token) - start - len(inner))
     if unicodedata.combining(shown[0]):
         shown = "◌" + shown
-    if len(shown) > len(token) + 1 and num_cells(shown) > max_cells:
+    if len(shown) > len(token) + 1 and cell_len(shown) > max_cells:
         return f"[{index}]"
     return shorten(shown, max_cells)

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from attnfocus.display.console import say
-from attnfocus.display.text import focus_phrase, metric_name, num_cells, number
+from attnfocus.display.tables import aligned
+from attnfocus.display.text import focus_phrase, metric_name, number
 from attnfocus.events import Best
 
 
@@ -30,7 +32,7 @@ def print_result(console: Console, result: Result) -> None:
     """Prints the metrics side by side by split, then directory and commands, unwrapped."""
     say(console, "")
     tables = [metric_lines(result.metrics)]
-    if max(map(num_cells, tables[0])) > console.width:
+    if max(map(cell_len, tables[0])) > console.width:
         tables = [metric_lines({split: values}) for split, values in result.metrics.items()]
     for lines in tables if result.metrics else []:
         for index, line in enumerate(lines):
@@ -58,9 +60,4 @@ def metric_lines(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     focus = [focus_phrase(values, unit="") or "" for values in metrics.values()]
     if any(focus):
         rows.append(["focus (positions)", *focus])
-    widths = [max(num_cells(row[column]) for row in rows) for column in range(len(rows[0]))]
-    first, *others = widths
-    return [
-        row[0].ljust(first) + "".join(f"  {text.rjust(width)}" for text, width in zip(row[1:], others, strict=True))
-        for row in rows
-    ]
+    return aligned(rows)

@@ -1,10 +1,26 @@
 """A table on a screen: lines of plain text in a pipe, a few short lines per row where the screen is too narrow."""
 
+from collections.abc import Sequence
+
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
 from attnfocus.display.console import break_words, is_plain, say
+
+
+def aligned(rows: Sequence[Sequence[str]], num_left: int = 1) -> list[str]:
+    """Rows as lines without blanks at their ends: the first `num_left` columns to the left, the others to the right."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            set_cell_size(text, width) if place < num_left else " " * (width - cell_len(text)) + text
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip(" "))
+    return lines
 
 
 def new_table(console: Console) -> Table:

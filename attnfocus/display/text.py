@@ -1,30 +1,16 @@
-"""What is shown: how wide a text is, and numbers in a form that people read."""
+"""What is shown: texts that fit, and numbers in a form that people read."""
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from attnfocus.visible import visible
 
 
-def num_cells(text: str) -> int:
-    """Columns of a terminal that the text fills: 2 for a wide (Chinese, ...) character, 0 for a combining one."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
-
-
 def shorten(text: str, max_cells: int) -> str:
-    """The text, or its beginning and `…`, in at most `max_cells` columns."""
-    if num_cells(text) <= max_cells:
-        return text
-    kept, used = [], 0
-    for char in text:
-        used += num_cells(char)
-        if used > max_cells - 1:
-            break
-        kept.append(char)
-    return "".join(kept) + "…"
+    """The text, or its beginning and `…`, in at most `max_cells` columns of a terminal."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= max_cells else set_cell_size(text, max_cells - 1).rstrip(" ") + "…"
 
 
 def number(value: float) -> str:

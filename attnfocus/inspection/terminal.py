@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
 from attnfocus.display.console import break_words, is_plain, say, writable
-from attnfocus.display.text import focus_phrase, num_cells, number, shorten
+from attnfocus.display.text import focus_phrase, number, shorten
 from attnfocus.inspection.content import Content, best_map, likelihood, title_of
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.tasks.measures.focus import focus_table
@@ -92,11 +93,11 @@ def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:
     line, used = Text("   "), 3
     for piece, weight in zip(pieces(each.key_tokens), weights, strict=True):
         shown = writable(console, piece)
-        if used + num_cells(shown) > console.width - 1 and used > 3:
+        if used + cell_len(shown) > console.width - 1 and used > 3:
             line.append("\n   ")
             shown, used = shown.lstrip(" "), 3
         _append(line, shown, float(weight), largest)
-        used += num_cells(shown)
+        used += cell_len(shown)
     line.append(f"\n   largest {number(largest)}", style="dim")
     return line
 
@@ -104,13 +105,13 @@ def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:
 def _sequence(console: Console, each: FocusMap, weights: np.ndarray) -> list[Text]:
     """A line for each query: the whole input shaded by its weights where that fits, else the keys it reads most."""
     labels = [shorten(_label(writable(console, token)), _MAX_LABEL) for token in each.query_tokens]
-    room = max(map(num_cells, labels))
+    room = max(map(cell_len, labels))
     parts = [writable(console, piece) for piece in pieces(each.key_tokens)]
-    fits = room + 6 + sum(map(num_cells, parts)) < console.width
+    fits = room + 6 + sum(map(cell_len, parts)) < console.width
     names = _distinct(each.key_tokens)
     lines = []
     for label, row in zip(labels, weights, strict=True):
-        line = Text("   " + label + " " * (room - num_cells(label) + 2))
+        line = Text("   " + set_cell_size(label, room + 2))
         if fits and not is_plain(console):
             largest = float(np.abs(row).max(initial=0.0))
             for piece, weight in zip(parts, row, strict=True):
@@ -118,7 +119,7 @@ def _sequence(console: Console, each: FocusMap, weights: np.ndarray) -> list[Tex
         else:
             most = np.argsort(-np.abs(row), kind="stable")[:NUM_READ]
             read = [writable(console, f"{names[key]} {row[key]:.2f}") for key in most]
-            while len(read) > 1 and line.cell_len + num_cells("  ".join(read)) > console.width:
+            while len(read) > 1 and line.cell_len + cell_len("  ".join(read)) > console.width:
                 read.pop()
             line.append("  ".join(read))
         lines.append(line)

@@ -14,8 +14,9 @@ from attnfocus.config.folder import shipped_folder
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import CheckpointError, ConfigError
-from attnfocus.files import replace_file, write_json_atomically
+from attnfocus.files import make_fresh_folder, replace_file, write_json_atomically
 from attnfocus.redaction import redact, redacted_keys, restore
+from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
 CONFIG_FILE = "config.yaml"
@@ -55,26 +56,33 @@ def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FO
     Raises:
         ConfigError: the folder holds a run already, or cannot be written.
     """
-    key, folder = ("run_dir", Path(given)) if given else ("paths.outputs", _fresh_path(Path(outputs), name))
-    folder = folder.expanduser().resolve()
+    if not given:
+        return _fresh_run_dir(Path(outputs).expanduser().resolve(), name, inner)
+    folder = Path(given).expanduser().resolve()
     if (folder / CONFIG_FILE).exists():
         raise ConfigError(f"run_dir: {folder} already holds a run. To go on with it: resume={folder}.")
     for name in (BENCH_FILE, COMPARE_FILE):
         if (folder / name).exists():
             raise ConfigError(f"run_dir: {folder} already holds results ({name}). Name another folder.")
     try:
-        (folder / inner).mkdir(parents=True, exist_ok=given is not None)
+        (folder / inner).mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-test"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"{key}: cannot write to {folder}: {error.strerror or error}.") from error
+        raise ConfigError(f"run_dir: cannot write to {folder}: {error.strerror or error}.") from error
     return folder
 
 
-def _fresh_path(outputs: Path, name: str) -> Path:
+def _fresh_run_dir(outputs: Path, name: str, inner: str) -> Path:
     now = datetime.now()
-    return outputs / now.strftime("%Y-%m-%d") / f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}"
+    parent = outputs / now.strftime("%Y-%m-%d")
+    try:
+        folder = make_fresh_folder(parent, f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}")
+        (folder / inner).mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"paths.outputs: cannot write to {parent}: {error.strerror or error}.") from error
+    return folder
 
 
 def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
@@ -142,7 +150,9 @@ def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Versions, device and git state, for the summary."""
+    """Versions, device, threads and git state, for the summary."""
+    import torch
+
     return {
         "versions": {
             "attnfocus": __version__,
@@ -152,6 +162,7 @@ def environment(device: str) -> dict[str, Any]:
             "tokenizers": version("tokenizers"),
         },
         "device": device,
+        "threads": {"torch": torch.get_num_threads(), "waiting": waiting()},
         "git": _git(),
     }
 

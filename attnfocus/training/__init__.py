@@ -14,7 +14,7 @@ from attnfocus.training.schedulers import (
     PlateauSchedule,
     Schedule,
 )
-from attnfocus.training.seeding import seed_everything, seed_step
+from attnfocus.training.seeds import seed_everything, seed_step
 
 __all__ = [
     "Checkpoint",

@@ -18,11 +18,11 @@ from attnfocus.errors import CheckpointError, DataError, RunError
 from attnfocus.events import Best, Evaluated, Listener, RolledBack, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
+from attnfocus.training.batch_stream import Epochs, Stream
 from attnfocus.training.checkpoints.average import Average
 from attnfocus.training.checkpoints.keeper import Keeper
 from attnfocus.training.checkpoints.store import CheckpointStore
 from attnfocus.training.distributed.processes import PeerLeftError, Processes
-from attnfocus.training.loading import Epochs, Stream
 from attnfocus.training.memory import fitting_gradients
 from attnfocus.training.options import TrainerOptions
 from attnfocus.training.progress import Teller
@@ -31,7 +31,7 @@ from attnfocus.training.schedulers import Schedule
 from attnfocus.training.signals import Interrupted, SignalGuard
 from attnfocus.training.state import RunState
 from attnfocus.training.step import Gradients, Stepper
-from attnfocus.training.stopping import evaluation_due, limit_reached, patience_ended
+from attnfocus.training.stop_rules import evaluation_due, limit_reached, patience_ended
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from attnfocus.events import FirstStepDone, Listener, Progress
 from attnfocus.training.options import TrainerOptions
 from attnfocus.training.state import RunState, Window
 from attnfocus.training.step import Gradients
-from attnfocus.training.stopping import fraction_done
+from attnfocus.training.stop_rules import fraction_done
 
 SCREEN_SECONDS = 0.5  # between progress events for the eye alone
 

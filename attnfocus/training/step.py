@@ -18,7 +18,7 @@ from attnfocus.training.distributed.processes import Processes
 from attnfocus.training.distributed.shard import whole
 from attnfocus.training.options import TrainerOptions
 from attnfocus.training.protocols import TrainBatch
-from attnfocus.training.seeding import seed_step
+from attnfocus.training.seeds import seed_step
 
 
 class Gradients(NamedTuple):

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from attnfocus.cli.process import CoreTimes, choose_waiting
+from attnfocus import threads
+from attnfocus.threads import choose_waiting, waiting
 
 # Each round frees 96 MiB together, which glibc gives back by itself: 24,000 pages to be asked for again.
 ROUNDS = """
@@ -36,18 +37,26 @@ del cycle
 print(json.dumps([during, set_aside, gc.isenabled(), gc.get_freeze_count() - set_aside, gc.collect()]))
 """
 
-# Looks at the cores, waits, and decides, while OTHERS processes work.
+# Looks at the cores, and again a second later, while OTHERS processes work.
 WAITING = """
 import json, os, subprocess, sys, time
-from attnfocus.cli.process import CoreTimes, choose_waiting
+from attnfocus.threads import choose_waiting, look_at_cores
 others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(OTHERS)]
-before = CoreTimes.now()
+before = look_at_cores()
 time.sleep(1)
-choose_waiting(before)
+choose_waiting(before, look_at_cores())
 for other in others:
     other.kill()
     other.wait()
 print(json.dumps(os.environ.get("GOMP_SPINCOUNT")))
+"""
+
+# A command that ends with a mistake.
+MISTAKEN = """
+import json, sys
+from attnfocus.cli.main import main
+main(["train", "sead=1"])
+print(json.dumps(list(sys.modules)))
 """
 
 
@@ -74,39 +83,53 @@ def test_a_threshold_of_ones_own_is_kept():
     assert min(pages_asked_for(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")) > 20_000
 
 
-def waiting(others, **env):
+def waiting_beside(others, **env):
     return printed_by(WAITING.replace("OTHERS", others), **{"GOMP_SPINCOUNT": None, "OMP_WAIT_POLICY": None, **env})
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")
 def test_threads_wait_briefly_where_others_want_the_cores():
-    assert waiting("2", OMP_NUM_THREADS=None) == "2000"
-    assert waiting("2", GOMP_SPINCOUNT="70") == "70"
-    assert waiting("2", OMP_WAIT_POLICY="ACTIVE") is None
-    assert waiting("2", OMP_NUM_THREADS="100000") == "2000"
+    assert waiting_beside("2", OMP_NUM_THREADS=None) == "2000"
+    assert waiting_beside("2", GOMP_SPINCOUNT="70") == "70"
+    assert waiting_beside("2", OMP_WAIT_POLICY="active") is None
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    return monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("threads", "others", "has_cores"),
-    [(4, 0.0, True), (4, 0.4, True), (4, 1.0, False), (2, 1.9, True), (2, 2.9, False), (1, 3.0, True)],
+    ("num_threads", "others", "expected"),
+    [
+        *(("4", 0.0, "active"), ("4", 0.4, "active"), ("4", 1.0, "GOMP_SPINCOUNT=2000")),
+        *(("2", 1.9, "active"), ("2", 2.9, "GOMP_SPINCOUNT=2000"), ("1", 3.0, "active"), ("x", 0.0, "active")),
+    ],
 )
-def test_a_core_for_each_thread(monkeypatch, threads, others, has_cores):
-    """Four cores; a second in which other processes had `others` of them, and this one half a core."""
-    before = CoreTimes(clock=10.0, busy=100.0, own=1.0)
-    later = CoreTimes(clock=11.0, busy=100.5 + others, own=1.5)
-    monkeypatch.setattr(CoreTimes, "now", classmethod(lambda cls: later))
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(os, "environ", environment := {"OMP_NUM_THREADS": str(threads)})
-    choose_waiting(before)
-    assert environment.get("GOMP_SPINCOUNT") == (None if has_cores else "2000")
+def test_threads_wait_actively_where_each_has_a_core_of_four(environment, num_threads, others, expected):
+    environment.setenv("OMP_NUM_THREADS", num_threads)
+    choose_waiting((10.0, 100.0), (12.0, 100.0 + 2 * others))
+    assert waiting() == expected
 
 
-@pytest.mark.parametrize("before", [None, CoreTimes(clock=1.0, busy=1.0, own=1.0)])
-def test_without_a_look_long_enough_threads_wait_briefly(monkeypatch, before):
-    monkeypatch.setattr(CoreTimes, "now", classmethod(lambda cls: before))
-    monkeypatch.setattr(os, "environ", environment := {})
-    choose_waiting(before)
-    assert environment == {"GOMP_SPINCOUNT": "2000"}
+@pytest.mark.parametrize("looks", [(None, (1.0, 1.0)), ((1.0, 1.0), None), ((1.0, 1.0), (1.04, 1.0))])
+def test_without_a_look_long_enough_threads_wait_briefly(environment, looks):
+    choose_waiting(*looks)
+    assert waiting() == "GOMP_SPINCOUNT=2000"
+
+
+def test_who_sets_a_variable_has_chosen(environment):
+    environment.setenv("OMP_WAIT_POLICY", "passive")
+    choose_waiting(None, None)
+    assert waiting() == "OMP_WAIT_POLICY=passive"
+
+
+def test_a_command_looks_at_the_cores_before_it_loads_hydra():
+    modules = printed_by(MISTAKEN)
+    assert modules.index("attnfocus.cli.process") < modules.index("hydra")
 
 
 def test_torch_is_loaded_without_a_search_for_garbage():

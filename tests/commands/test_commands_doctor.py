@@ -3,6 +3,8 @@
 import importlib.metadata
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,11 @@ from tests_support import Command, assert_polite
 
 from attnfocus.commands.doctor import checks as findings
 from attnfocus.commands.doctor import command as doctor
-from attnfocus.commands.doctor.checks import DEVELOPMENT, PACKAGES, folder_finding, usable_cores
+from attnfocus.commands.doctor.checks import folder_finding, short_run_finding, usable_cores, versions
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = {"python", "packages", "device", "threads", "memory", "paths.outputs", "paths.data", "self-test"}
-EXTRAS = {"git", "compiler", "cjk-font", "parallel", "dev"}
+CHECKS = {"python", "packages", "device", "threads", "paths.outputs", "paths.data", "self-test"}
+EXTRAS = {"extra hub", "extra launch", "extra search", "extra torchtext"}
 
 
 def test_a_healthy_machine_is_ready_and_nothing_is_left_behind(attnfocus: Command, tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_what_breaks_a_check_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise ImportError("libcudart.so.12: cannot open shared object file\nmore")
 
     monkeypatch.setattr(doctor, "device_finding", broken)
-    monkeypatch.setattr(doctor, "_self_test", broken)
+    monkeypatch.setattr(doctor, "short_run_finding", broken)
     found = {
         each.name: each for each in doctor.examine(doctor.DoctorConfig(paths=doctor.DoctorPaths(data=str(tmp_path))))
     }
@@ -71,10 +73,22 @@ def test_what_breaks_a_check_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_a_missing_package_gives_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "PACKAGES", ("torch", "no-such-package"))
+    needed = ["torch>=2.4", "no-such-package[x]>=1", "no-such-extra; extra == 'hub'"]
+    monkeypatch.setattr(findings, "requires", lambda name: needed)
     found = findings.package_finding()
     assert found.status == "failed"
     assert found.advice.endswith("-m pip install no-such-package")
+    extras = {each.name: each for each in findings.extras_findings()}
+    assert extras["extra hub"].status == "missing"
+    assert extras["extra hub"].advice == "pip install 'attnfocus[hub]'"
+
+
+def test_a_run_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(findings, "SHORT_RUN", ("model=seq2seq", "dataset.num_trains=64"))
+    found = short_run_finding("cpu", tmp_path / "outputs")
+    assert found.status == "failed"
+    assert "the run ended with 2: " in found.detail
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_only_a_warning_for_data(tmp_path: Path) -> None:
@@ -98,5 +112,17 @@ def test_the_packages_are_those_of_the_project() -> None:
     def names(lines: list[str]) -> set[str]:
         return {re.split(r"[<>=~!\[ ]", line)[0] for line in lines}
 
-    assert set(PACKAGES) == names(project["dependencies"])
-    assert set(DEVELOPMENT) <= names(project["optional-dependencies"]["dev"])
+    assert set(versions()) == names(project["dependencies"])
+    assert set(versions("launch")) == names(project["optional-dependencies"]["launch"])
+
+
+def test_facts_that_need_no_torch_are_found_without_it() -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from attnfocus.commands.doctor import checks, command\n"
+        "config = command.DoctorConfig()\n"
+        "checks.python_finding(), checks.package_finding(), checks.extras_findings()\n"
+        "checks.folder_finding('paths.data', command._data_folder(config), 'warning')\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

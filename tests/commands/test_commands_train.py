@@ -64,6 +64,8 @@ def test_the_summary_says_what_happened(finished: tuple[Path, Any]) -> None:
         summary["test"]
     )
     assert {"attnfocus", "torch", "python"} <= set(summary["versions"])
+    assert summary["threads"]["torch"] == 1
+    assert f"waiting: {summary['threads']['waiting']}" in (finished[0] / "train.log").read_text(encoding="utf-8")
 
 
 def test_a_pipe_gets_plain_lines(finished: tuple[Path, Any]) -> None:

@@ -1,14 +1,18 @@
-"""The tokenizers of torchtext: as its own function splits, saved with a run, and clear about what is missing."""
+"""Tokenizers and vectors of torchtext: as its own classes split and read them, and clear about what is missing."""
 
 import json
+import re
 import ssl
 import sys
+from pathlib import Path
 
 import pytest
 from torchtext.data.utils import get_tokenizer
+from torchtext.vocab import Vectors
 
-from attnfocus.data import Tokenizer, TokenizerOptions
-from attnfocus.errors import CheckpointError, ConfigError
+import attnfocus
+from attnfocus.data import Tokenizer, TokenizerOptions, find_vectors, read_vectors
+from attnfocus.errors import CheckpointError, ConfigError, DataError
 
 TEXTS = ["You can't install it (yet)!", "Now, install it: with pip; 你好 .", 'it IS\x1fhere <br /> "quoted"']
 OPTIONS = TokenizerOptions(kind="torchtext", torchtext="basic_english")
@@ -30,6 +34,31 @@ def test_tokens_are_those_of_torchtext_and_come_back_from_the_file(tmp_path):
     assert loaded.encode("") == loaded.encode(" \x1f ") == []
     with pytest.raises(ValueError, match="do not tell which characters"):
         loaded.character_spans("it")
+
+
+def test_vectors_that_torchtext_has_kept_are_read_to_the_bit(tmp_path, monkeypatch):
+    cache = tmp_path / ".vector_cache"
+    cache.mkdir()
+    file = cache / "glove.tiny.3d.txt"
+    file.write_text("the 0.1 -2.5e-1 3\ninstall 1 0.123456 -0.7\n你好 0.5 0.25 0.3\n", encoding="utf-8")
+    checked = ssl._create_default_https_context
+    monkeypatch.setattr(ssl, "_create_default_https_context", checked)  # torchtext turns the check off: put back
+    theirs = Vectors(file.name, cache=str(cache))
+    assert ssl._create_default_https_context is not checked  # why it reads no vectors for us
+    tokenizer = Tokenizer.train(TEXTS, OPTIONS)
+    ours = read_vectors(find_vectors(str(file), "model.embedding.vectors"), tokenizer)
+    names = [tokenizer.vocabulary[number] for number in ours.ids]
+    assert sorted(names) == ["install", "你好"]
+    for name, vector in zip(names, ours.values, strict=True):
+        assert vector.tolist() == theirs[name].tolist()
+    with pytest.raises(DataError, match="is a pickle of torchtext. Give the text file beside it"):
+        find_vectors(f"{file}.pt", "model.embedding.vectors")
+
+
+def test_one_file_alone_knows_torchtext():
+    package = Path(attnfocus.__file__).parent
+    knowing = [path for path in package.rglob("*.py") if re.search(r"(from|import) torchtext", path.read_text("utf-8"))]
+    assert knowing == [package / "data" / "tokens" / "torchtext_words.py"]
 
 
 def test_connections_are_still_checked():

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 from inspection_toys import FACTS, HOSTILE, example, focus_map, hostile, large, sequence
+from rich.cells import cell_len
 from rich.console import Console
 
 from attnfocus.display.console import plain_console
-from attnfocus.display.text import num_cells
 from attnfocus.inspection import content as module
 from attnfocus.inspection.content import best_map, focus_rows, likelihood
 from attnfocus.inspection.inspection import Inspection
@@ -238,7 +238,7 @@ def test_a_classifier_prints_each_token_with_its_number() -> None:
 def test_plain_lines_break_between_tokens_where_a_narrow_screen_ends() -> None:
     made = focus_map(("pooling",), [f"word{number}" for number in range(30)], name="pooling")
     lines = printed(Inspection(FACTS, "text", (example(made),)), width=40).splitlines()
-    assert max(map(num_cells, lines)) <= 40
+    assert max(map(cell_len, lines)) <= 40
     assert all(re.fullmatch(r"(word\d+ \d\.\d\d *)+", line.strip()) for line in lines if "word" in line)
 
 
@@ -247,7 +247,7 @@ def test_lines_fit_eighty_columns_also_with_wide_characters(source: str) -> None
     sequences = example(focus_map("05-03", source), source="short")
     pooled = example(focus_map(("pooling",), source, name="pooling"), source="short")
     lines = drawn(Inspection(FACTS, "text", (sequences, pooled))).export_text(styles=False).splitlines()
-    assert max(num_cells(line) for line in lines) <= 80
+    assert max(cell_len(line) for line in lines) <= 80
 
 
 @pytest.mark.parametrize("width", [50, 80])
@@ -255,7 +255,7 @@ def test_lines_of_long_words_fit_too(width: int) -> None:
     keys = [f"extraordinarily{number}" for number in range(9)]
     lines = drawn(Inspection(FACTS, "text", (example(focus_map(["unbelievably"] * 2, keys), source="short"),)), width)
     found = lines.export_text(styles=False).splitlines()
-    assert max(num_cells(line) for line in found) <= width
+    assert max(cell_len(line) for line in found) <= width
     assert any("extraordinari" in line for line in found)
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tests_support import TINY_DATES, Command, only_run, summary_of
 
 import attnfocus as package
+from attnfocus.cli import main
 from attnfocus.errors import ConfigError
 
 
@@ -48,3 +50,12 @@ def test_the_python_of_the_readme_runs(attnfocus: Command, tmp_path: Path, monke
     page = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0].replace("RUN_DIR", str(only_run(tmp_path)))
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_torch_is_told_that_a_run_must_be_deterministic(here: Path) -> None:
+    options = [*TINY_DATES, "dataset.languages=[en]", "trainer.max_steps=1", "trainer.deterministic=true"]
+    try:
+        assert main(["train", "model=seq2seq", *options]) == 0
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -12,7 +12,7 @@ import pytest
 
 from attnfocus.commands.sweep.table import JobResult, write_results_csv
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
-from attnfocus.files import write_json_atomically
+from attnfocus.files import make_fresh_folder, write_json_atomically
 from attnfocus.redaction import is_secret, redact
 from attnfocus.tracking.guard import Guarded
 from attnfocus.tracking.log import LogEvents, RunLog
@@ -237,6 +237,14 @@ def test_a_log_that_cannot_be_opened_is_given_up_with_one_warning(tmp_path):
         for _ in range(3):
             logging.getLogger("attnfocus").info("a line")
     assert len(screen) == 1
+
+
+def test_a_fresh_folder_is_never_one_that_others_have_taken(tmp_path):
+    (tmp_path / "a-1").touch()
+    made = [make_fresh_folder(tmp_path / "new" / "..", "a") for _ in range(3)]
+    assert made == [tmp_path / name for name in ("a", "a-2", "a-3")]
+    with pytest.raises(OSError, match="a-1"):
+        make_fresh_folder(tmp_path / "a-1", "b")
 
 
 def test_json_is_strict_and_replaces_the_old_file_whole(tmp_path):

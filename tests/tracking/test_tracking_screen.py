@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from attnfocus.commands.sweep.table import JobResult, print_failures, print_results
 from attnfocus.display.console import break_words, is_plain, open_console, plain_console
 from attnfocus.display.result import Result, print_result
-from attnfocus.display.text import duration, num_cells, number, shorten
+from attnfocus.display.tables import aligned
+from attnfocus.display.text import duration, number, shorten
 from attnfocus.events import Best, Evaluated, Progress, TrainingEnded, TrainingStarted
 from attnfocus.tracking.screen import Terminal
 from attnfocus.visible import visible
@@ -109,7 +111,7 @@ def test_a_terminal_gets_a_display_that_never_wraps(width):
     assert "\x1b[31m" not in text.split(HEADER[0])[1].split("\n")[1]  # what came with the header's text is escaped
     assert "\\x1b[2J" in text
     rows = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
-    assert all(num_cells(row) <= width or "attnfocus" in row for row in rows)
+    assert all(cell_len(row) <= width or "attnfocus" in row for row in rows)
     assert any("exact match" in row and "focus" in row for row in rows)
     assert sum("best" in row and "0.8800" in row and "at step" not in row for row in rows) == 1
 
@@ -280,9 +282,19 @@ def test_what_steers_a_terminal_is_made_visible():
 
 
 def test_wide_characters_count_twice():
-    assert num_cells("a年e\u0301") == 4
     assert shorten("年年年", 4) == "年…"
     assert shorten("年年", 4) == "年年"
+    assert shorten("e\u0301" * 4, 4) == "e\u0301" * 4
+    assert aligned([["", "bleu"], ["年", "1.00"], ["focus", ""]]) == ["       bleu", "年     1.00", "focus"]
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # joined from three
+
+
+@pytest.mark.skipif(cell_len(FAMILY) != 2, reason="this version of rich counts the parts of a joined emoji")
+def test_a_joined_emoji_is_one_wide_character():
+    assert shorten(FAMILY * 3, 5) == FAMILY * 2 + "…"
+    assert aligned([[FAMILY, "1"], ["ab", "2"]]) == [f"{FAMILY}  1", "ab  2"]
 
 
 def test_long_words_stay_whole_when_a_line_is_broken():

@@ -10,7 +10,7 @@ from training_toys import Toy, ToyModel, cut, examples, same_state, same_tensors
 
 from attnfocus.errors import RunError
 from attnfocus.training import TrainerOptions, adam
-from attnfocus.training.loading import Stream
+from attnfocus.training.batch_stream import Stream
 
 OPTIONS = TrainerOptions(max_steps=20, accumulate_steps=2, log_every_steps=3, save_every_steps=5)
 

@@ -13,19 +13,19 @@ Shapes: B items, H heads, Q queries, K keys, D sizes. Masks are bool, True = may
 
 from collections.abc import Sequence
 
-from attnfocus.attention.contract.computing import (
+from attnfocus.attention.contract.masks import (
+    check_garbage,
+    check_masked_positions,
+    check_nothing_to_attend,
+    check_padding,
+)
+from attnfocus.attention.contract.results import (
     check_gradients,
     check_leading_dimensions,
     check_paths,
     check_pieces,
     check_precision,
     check_weights,
-)
-from attnfocus.attention.contract.masking import (
-    check_garbage,
-    check_masked_positions,
-    check_nothing_to_attend,
-    check_padding,
 )
 from attnfocus.attention.contract.trial import Check, Factory
 

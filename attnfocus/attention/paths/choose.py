@@ -4,10 +4,10 @@ from importlib.util import find_spec
 
 import torch
 
-from attnfocus.attention.normalizers import Softmax
+from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName
-from attnfocus.attention.patterns import FullPattern
+from attnfocus.attention.patterns.dense import FullPattern
 
 # Weights (all leading dims, heads, queries, keys) above which they are not held: 256 MiB in float32.
 MAX_WEIGHTS = 2**26

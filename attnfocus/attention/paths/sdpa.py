@@ -15,7 +15,7 @@ from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Work
-from attnfocus.attention.patterns import FullPattern
+from attnfocus.attention.patterns.dense import FullPattern
 
 # Kernels on CUDA have no place for more items in one call (pytorch issue 142228); blocks of many items can be more.
 MAX_BATCH = 2**16 - 1

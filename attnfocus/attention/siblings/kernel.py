@@ -15,7 +15,8 @@ from attnfocus.attention import masks, paths
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.memory import Places
 from attnfocus.attention.normalizers.base import exact
-from attnfocus.attention.patterns import CausalPattern, FullPattern, PatternFactory
+from attnfocus.attention.patterns.base import PatternFactory
+from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
 
 # Positions in one chunk of causal attention: within a chunk all pairs are computed, before it sums are enough.
 CHUNK = 64

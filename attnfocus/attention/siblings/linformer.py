@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Memory
-from attnfocus.attention.patterns import FullPattern
-from attnfocus.attention.positions import NoPosition
+from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.positions.base import NoPosition
 from attnfocus.errors import DataError
 from attnfocus.limits import PositiveInt
 

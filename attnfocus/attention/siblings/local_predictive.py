@@ -13,7 +13,7 @@ from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import History, Places
 from attnfocus.attention.normalizers.base import exact
-from attnfocus.attention.patterns import FullPattern
+from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import PositiveInt
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from attnfocus.attention import combinations, masks, paths
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Memory, Places
-from attnfocus.attention.patterns import FullPattern, Pattern
+from attnfocus.attention.patterns.base import Pattern
+from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.limits import PositiveInt
 
 

@@ -13,6 +13,7 @@ from attnfocus.config.override_text import unreadable
 from attnfocus.config.overrides import CommandLine, quoted
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
+from attnfocus.files import make_fresh_folder
 from attnfocus.redaction import REDACTED, hide_override, is_secret
 
 RESUME = "sweep.resume"
@@ -199,21 +200,13 @@ def run_sweep(folder: Path, launch: Callable[[], None], *, is_new: bool) -> int:
 
 
 def new_sweep_dir(outputs: Path) -> Path:
-    """outputs/sweeps/<date>/<time>, made here so that two sweeps of the same second get two folders."""
+    """outputs/sweeps/<date>/<time>, made here."""
     now = datetime.now()
     parent = outputs.expanduser() / "sweeps" / now.strftime("%Y-%m-%d")
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for number in range(1000):
-            folder = parent / (now.strftime("%H-%M-%S") + (f"-{number}" if number else ""))
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder.resolve()
+        return make_fresh_folder(parent, now.strftime("%H-%M-%S"))
     except OSError as error:
         raise ConfigError(f"paths.outputs: cannot write to {parent.resolve()}: {error.strerror}.") from error
-    raise ConfigError(f"paths.outputs: no free folder in {parent.resolve()}.")
 
 
 def key_of(override: str) -> str:

@@ -10,7 +10,8 @@ from rich.console import Console
 from attnfocus.display import fonts
 from attnfocus.display.console import say
 from attnfocus.display.figures import DPI
-from attnfocus.display.text import num_cells, number
+from attnfocus.display.tables import aligned
+from attnfocus.display.text import number
 from attnfocus.files import csv_text, replace_file
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
@@ -83,7 +84,7 @@ def print_costs(console: Console, costs: Sequence[Cost]) -> None:
         rows = _rows(costs, unit, values_of)
         if len(rows) > 1:
             say(console, f"\n{title}", style="bold")
-            for index, line in enumerate(_aligned(rows)):
+            for index, line in enumerate(aligned(rows, num_left=2)):
                 say(console, line, style="dim" if index == 0 else "", wrap=False)
     missing = [cost for cost in costs if cost.problem is not None]
     if missing:
@@ -104,17 +105,6 @@ def _rows(costs: Sequence[Cost], unit: float, values_of: object) -> list[list[st
         cells = [number(values[length] / unit) if length in values else "-" for length in lengths]
         rows.append([attention, ", ".join(paths), *cells, "" if exponent is None else f"length^{exponent:.2f}"])
     return rows
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(num_cells(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            text.ljust(width) if column < 2 else text.rjust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def draw_costs(costs: Sequence[Cost], title: str) -> Figure:

@@ -2,33 +2,33 @@
 
 import os
 import platform
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
+from attnfocus.config.overrides import quoted
+from attnfocus.threads import waiting
+
 Status = Literal["ok", "warning", "failed", "missing"]  # missing: an extra, without which everything else works
 
-PACKAGES: tuple[str, ...] = (
-    "torch",
-    "hydra-core",
-    "omegaconf",
-    "rich",
-    "tensorboard",
-    "tokenizers",
-    "safetensors",
-    "sacrebleu",
-)
-PACKAGES += ("torchmetrics", "babel", "pooch", "matplotlib", "numpy", "scipy", "filelock", "requests", "pyyaml")
-DEVELOPMENT = ("pytest", "pytest-xdist", "hypothesis", "ruff", "mypy")
-MIN_PYTHON = (3, 11)
 GIB = 2**30
 LITTLE_DISK, NO_DISK = 1 * GIB, GIB // 10
-LITTLE_MEMORY = 1 * GIB
+SLOW_SECONDS = 60.0
+NUM_STEPS = 3
+SHORT_RUN = (
+    *("model=seq2seq", "attention=additive", "model.embed_dim=16", "model.hidden_size=16"),
+    *("dataset=dates", "dataset.languages=[en]"),
+    *("dataset.num_train=64", "dataset.num_valid=8", "dataset.num_test=8"),
+    *("trainer.batch_size=16", f"trainer.max_steps={NUM_STEPS}", "trainer.max_epochs=null"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,56 @@ class Finding:
 
 def python_finding() -> Finding:
     facts = {"version": platform.python_version(), "executable": sys.executable, "platform": platform.platform()}
-    is_new = sys.version_info >= MIN_PYTHON
-    advice = "" if is_new else f"Use Python {'.'.join(map(str, MIN_PYTHON))} or newer."
-    detail = f"{facts['version']} at {facts['executable']}, {facts['platform']}"
-    return Finding("python", "ok" if is_new else "failed", detail, advice, facts)
+    return Finding("python", "ok", f"{facts['version']} at {facts['executable']}, {facts['platform']}", facts=facts)
+
+
+def versions(extra: str = "") -> dict[str, str | None]:
+    """The packages that ours needs, or that one of its extras needs, as they are installed; None where one is not.
+
+    Raises:
+        PackageNotFoundError: ours is not installed itself.
+    """
+    needed: dict[str, str | None] = {}
+    for line in requires("attnfocus") or ():
+        requirement, _, marker = line.partition(";")
+        named = re.search(r"extra == ['\"](.+?)['\"]", marker)
+        if (named[1] if named else "") != extra:
+            continue
+        name = re.split(r"[^A-Za-z0-9._-]", requirement)[0]
+        try:
+            needed[name] = version(name)
+        except PackageNotFoundError:
+            needed[name] = None
+    return needed
 
 
 def package_finding() -> Finding:
-    found = {name: _version(name) for name in PACKAGES}
+    found = versions()
     missing = [name for name, number in found.items() if number is None]
     if missing:
         advice = f"{sys.executable} -m pip install {' '.join(missing)}"
         return Finding("packages", "failed", f"missing: {', '.join(missing)}", advice, {"versions": found})
-    detail = ", ".join(f"{name} {number}" for name, number in found.items())
-    return Finding("packages", "ok", detail, facts={"versions": found})
+    return Finding("packages", "ok", _listed(found), facts={"versions": found})
 
 
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+def extras_findings() -> list[Finding]:
+    """What some options use, and the rest can do without."""
+    findings = []
+    for extra in metadata("attnfocus").get_all("Provides-Extra") or ():
+        if extra == "dev":  # for those who work on the project
+            continue
+        found = versions(extra)
+        missing = [name for name, number in found.items() if number is None]
+        if missing:
+            advice = f"pip install 'attnfocus[{extra}]'"
+            findings.append(Finding(f"extra {extra}", "missing", f"not installed: {', '.join(missing)}", advice))
+        else:
+            findings.append(Finding(f"extra {extra}", "ok", _listed(found), facts={"versions": found}))
+    return findings
+
+
+def _listed(found: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in found.items())
 
 
 def device_finding(wanted: str) -> Finding:
@@ -73,37 +102,27 @@ def device_finding(wanted: str) -> Finding:
 
     from attnfocus.training import resolve_device
 
-    devices: list[dict[str, Any]] = [{"device": "cpu", "name": _cpu_name()}]
+    devices: list[dict[str, Any]] = [{"device": "cpu", "name": platform.machine()}]
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         memory = round(properties.total_memory / GIB, 1)
         devices.append({"device": f"cuda:{index}", "name": properties.name, "memory_gib": memory})
     if torch.backends.mps.is_available():
-        devices.append({"device": "mps", "name": platform.processor() or "Apple GPU"})
-    facts = {"devices": devices, "cuda": torch.version.cuda}
+        devices.append({"device": "mps", "name": "Apple GPU"})
     taken = str(resolve_device(wanted))
     listed = ", ".join(f"{device['device']} ({device['name']})" for device in devices)
-    return Finding("device", "ok", f"{listed}; device={wanted} takes {taken}", facts={**facts, "taken": taken})
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    facts = {"devices": devices, "cuda": torch.version.cuda, "taken": taken}
+    return Finding("device", "ok", f"{listed}; device={wanted} takes {taken}", facts=facts)
 
 
 def threads_finding() -> Finding:
     """Threads of torch beside the cores that this process may use."""
     import torch
 
-    cores = usable_cores()
-    threads = torch.get_num_threads()
+    cores, threads = usable_cores(), torch.get_num_threads()
     given = os.environ.get("OMP_NUM_THREADS")
-    facts = {"cores": cores, "torch": threads, "OMP_NUM_THREADS": given}
-    detail = f"{threads} of torch on {cores:g} cores" + (f" (OMP_NUM_THREADS={given})" if given else "")
+    facts = {"cores": cores, "torch": threads, "OMP_NUM_THREADS": given, "waiting": waiting()}
+    detail = f"{threads} of torch on {cores:g} cores, waiting: {waiting()}"
     if threads > max(1, cores):
         return Finding("threads", "warning", detail, f"Set OMP_NUM_THREADS={max(1, int(cores))}: more wait.", facts)
     return Finding("threads", "ok", detail, facts=facts)
@@ -112,41 +131,11 @@ def threads_finding() -> Finding:
 def usable_cores() -> float:
     """Cores that the process may run on, or the share of them that its container is given."""
     cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    quota, _, period = _line("/sys/fs/cgroup/cpu.max").partition(" ")
-    return min(cores, int(quota) / int(period)) if quota.isdecimal() and period.isdecimal() else cores
-
-
-def memory_finding() -> Finding:
-    total = _physical_memory()
-    limit = _line("/sys/fs/cgroup/memory.max")
-    if limit.isdecimal():
-        total = min(total, int(limit))
-    free = min(total, _available_memory() or total)
-    facts = {"total_gib": round(total / GIB, 1), "available_gib": round(free / GIB, 1)}
-    detail = f"{facts['available_gib']} of {facts['total_gib']} GiB available"
-    if free < LITTLE_MEMORY:
-        return Finding("memory", "warning", detail, "End other programs, or train with a smaller batch_size.", facts)
-    return Finding("memory", "ok", detail, facts=facts)
-
-
-def _physical_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _available_memory() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    found = [line.split() for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0][1]) * 1024 if found else None
-
-
-def _line(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):  # no Linux, or another version of its groups
+        return cores
+    return min(cores, int(quota) / int(period)) if quota.isdecimal() else cores
 
 
 def folder_finding(key: str, folder: Path, if_refused: Status) -> Finding:
@@ -155,8 +144,6 @@ def folder_finding(key: str, folder: Path, if_refused: Status) -> Finding:
     free = shutil.disk_usage(place).free
     facts = {"path": str(folder), "exists": folder.exists(), "free_gib": round(free / GIB, 1), "is_writable": False}
     try:
-        if not place.is_dir():
-            raise NotADirectoryError(20, "is a file")
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b"x")
             file.flush()
@@ -177,29 +164,28 @@ def existing_part(folder: Path) -> Path:
     return next((place for place in (folder, *folder.parents) if place.exists()), Path(folder.anchor))
 
 
-def extras_findings() -> list[Finding]:
-    """What some options use, and the rest can do without."""
-    absent = [name for name in DEVELOPMENT if _version(name) is None]
-    compiler = next((path for name in ("cc", "gcc", "clang", "cl") if (path := shutil.which(name))), None)
-    parallel = "hydra-joblib-launcher"
-    return [
-        _extra("git", shutil.which("git"), "the commit of a checkout in summary.json", "Install git."),
-        _extra("compiler", compiler, "trainer.compile=true", "Install a C++ compiler, such as g++."),
-        _extra("cjk-font", _cjk_font(), "Chinese and Japanese labels of maps", "On Debian: fonts-noto-cjk."),
-        _extra("parallel", _version(parallel), "sweeps with hydra/launcher=joblib", "pip install 'attnfocus[launch]'"),
-        _extra("dev", None if absent else ", ".join(DEVELOPMENT), "the project's own tests", "pip install -e '.[dev]'"),
-    ]
+def short_run_finding(device: str, outputs: Path) -> Finding:
+    """Trains a few steps beside the runs, and reads back what was saved, by its checksums.
 
+    In a process of its own: what kills that one is found out too.
+    """
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=existing_part(outputs), prefix=".attnfocus-doctor-") as folder:
+        options = [*SHORT_RUN, f"device={device}", f"run_dir={quoted(folder)}"]
+        command = [sys.executable, "-m", "attnfocus", "train", *options]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace"
+        )
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+            detail = f"the run ended with {done.returncode}: {lines[-1].removeprefix('attnfocus: ')}"
+            return Finding("self-test", "failed", detail)
+        from attnfocus.runs.run import load
 
-def _extra(name: str, found: str | None, use: str, advice: str) -> Finding:
-    if found is None:
-        return Finding(name, "missing", f"for {use}", advice)
-    return Finding(name, "ok", f"{found}, for {use}")
-
-
-def _cjk_font() -> str | None:
-    try:
-        from attnfocus.display.fonts import families_for
-    except ImportError:
-        return None  # matplotlib is missing, which the packages say
-    return next(iter(families_for("中年")[1:]), None)
+        steps = load(Path(folder), device=device).step
+    seconds = round(time.perf_counter() - began, 1)
+    facts = {"seconds": seconds, "device": device, "steps": steps}
+    detail = f"{steps} steps on device={device}, saved and read back, in {seconds} s"
+    if seconds > SLOW_SECONDS:
+        return Finding("self-test", "warning", detail, "That is slow: look at threads, disk and other programs.", facts)
+    return Finding("self-test", "ok", detail, facts=facts)

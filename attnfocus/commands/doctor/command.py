@@ -12,9 +12,9 @@ from attnfocus.commands.doctor.checks import (
     device_finding,
     extras_findings,
     folder_finding,
-    memory_finding,
     package_finding,
     python_finding,
+    short_run_finding,
     threads_finding,
 )
 from attnfocus.config.read import check
@@ -62,10 +62,9 @@ def examine(config: DoctorConfig) -> list[Finding]:
         ("packages", package_finding),
         ("device", lambda: device_finding(config.device)),
         ("threads", threads_finding),
-        ("memory", memory_finding),
         ("paths.outputs", lambda: folder_finding("paths.outputs", outputs, "failed")),
         ("paths.data", lambda: folder_finding("paths.data", _data_folder(config), "warning")),
-        ("self-test", lambda: _self_test(config.device, outputs)),
+        ("self-test", lambda: short_run_finding(config.device, outputs)),
     ]
     return [*(_attempted(name, make) for name, make in checks), *extras_findings()]
 
@@ -84,12 +83,6 @@ def _data_folder(config: DoctorConfig) -> Path:
     from attnfocus.data.reading.download import default_data_dir
 
     return Path(config.paths.data).expanduser().absolute() if config.paths.data else default_data_dir()
-
-
-def _self_test(device: str, outputs: Path) -> Finding:
-    from attnfocus.commands.doctor.self_test import self_test
-
-    return self_test(device, outputs)
 
 
 def _without_name(finding: Finding) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from attnfocus.display.console import say
 from attnfocus.display.result import metric_lines
-from attnfocus.display.text import metric_name, num_cells, number, shorten
+from attnfocus.display.tables import aligned
+from attnfocus.display.text import metric_name, number, shorten
 from attnfocus.explanation import Faithfulness
 
 MAX_CLASSES = 20  # of a confusion matrix that a screen can hold
@@ -37,24 +38,16 @@ def confusion_lines(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> l
     names = [shorten(label, MAX_LABEL) for label in labels]
     rows = [["true \\ answer", *names]]
     rows += [[name, *(str(count) for count in counts)] for name, counts in zip(names, matrix, strict=True)]
-    widths = [max(num_cells(row[column]) for row in rows) for column in range(len(names) + 1)]
-    return [
-        "  ".join(
-            (text + " " * (width - num_cells(text))) if column == 0 else (" " * (width - num_cells(text)) + text)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return aligned(rows)
 
 
 def print_faithfulness(console: Console, tested: Faithfulness) -> None:
     """Prints the verdict, the metrics one by one, and what could not be measured."""
     say(console, "")
     say(console, tested.verdict, style="bold")
-    names = {name: metric_name(name.removeprefix("faithfulness/")) for name in tested.metrics}
-    width = max(map(num_cells, names.values()))
-    for name, value in tested.metrics.items():
-        say(console, f"{names[name].ljust(width)}  {number(value):>8}", wrap=False)
+    rows = [[metric_name(name.removeprefix("faithfulness/")), number(value)] for name, value in tested.metrics.items()]
+    for line in aligned(rows):
+        say(console, line, wrap=False)
     of_what = f"{tested.num_outputs} outputs of {tested.num_examples} examples of {tested.split}"
     say(console, f"of {', '.join(tested.attentions)}, on {of_what}, seed {tested.seed}", style="dim", wrap=False)
     for remark in tested.left_out:

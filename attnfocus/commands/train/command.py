@@ -67,7 +67,7 @@ def run_here(
     setup = check_train(values, values.get("trust", ()))
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
-    seed_everything(setup.config.seed)
+    seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
     if resume_dir is None:
         check_vectors(setup)
     codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir is not None else None

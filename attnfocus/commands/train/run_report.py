@@ -80,6 +80,7 @@ class RunReport:
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
+        logger.info("threads: %(torch)d, waiting: %(waiting)s", self.facts["threads"])
         for line in self.notes:
             logger.info(line)
         return self

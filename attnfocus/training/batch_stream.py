@@ -31,10 +31,6 @@ class NamesItems(Protocol):
     def ids_of(self, index: int) -> Sequence[str]: ...
 
 
-class LoaderDiedError(RuntimeError):
-    """A worker was killed or hangs."""
-
-
 @dataclass(frozen=True)
 class _Failure:
     """What a worker sends in place of a batch that it could not make."""
