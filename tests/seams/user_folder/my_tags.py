@@ -1,13 +1,13 @@
 """Everything of one's own: a source, a codec over arrays, a third task with its metric, a model, a tracker.
 
-The task: which positions of a sequence of vectors belong to an entity? They are planted: the first number of a vector is
-large at an entity and at the position after it.
+The task: which positions of a sequence of vectors belong to an entity? They are planted: the first number of a vector
+is large at an entity and at the position after it.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -142,8 +142,8 @@ class TaggingTask(Task):
 
     name = "tagging"
     codecs = (TagCodec,)
-    trial_sizes = {"input_dim": 3, "num_tags": 2}
-    directions = {"loss": "min", "accuracy": "max", "entity_f1": "max"}
+    trial_sizes: ClassVar = {"input_dim": 3, "num_tags": 2}
+    directions: ClassVar = {"loss": "min", "accuracy": "max", "entity_f1": "max"}
     default_monitor = "entity_f1"
     tested = ("whole_right",)
     right_metric = "whole_right"
@@ -231,7 +231,7 @@ class TaggingTask(Task):
 class EntityShare(Metric):
     """The share of positions that are tagged as an entity."""
 
-    directions = {"entity_share": "max"}
+    directions: ClassVar = {"entity_share": "max"}
 
     def __call__(self, answers: Sequence[Answer]) -> float:
         tags = [tag for answer in answers for tag in answer.text.split()]
