@@ -84,7 +84,7 @@ class TrainConfig:
     trust: Annotated[list[str], Mark.RESUMABLE, Mark.OF_COMMAND] = field(default_factory=list)
     # group -> name of its choice; noted by the command line, for names
     choices: Annotated[Any, Mark.NO_EFFECT] = field(default_factory=dict)
-    config_dir: Annotated[FilePath | None, Mark.OF_COMMAND] = None  # the user's own groups; noted by the command line
+    config_dir: Annotated[str | None, Mark.OF_COMMAND] = None  # the user's own groups; noted by the command line
     experiment: Annotated[Any, Mark.NO_EFFECT] = None  # what a recipe without `@package _global_` holds
 
 
@@ -190,7 +190,7 @@ class BenchConfig:
     seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
     run_dir: FilePath | None = None
     paths: OutputPath = field(default_factory=OutputPath)
-    config_dir: FilePath | None = None  # the user's own groups; noted by the command line
+    config_dir: str | None = None  # the user's own groups; noted by the command line
     trust: list[str] = field(default_factory=list)
 
 
