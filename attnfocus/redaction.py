@@ -1,7 +1,8 @@
 """What must not be written: a secret is noted when it becomes known, and hidden wherever the process writes text.
 
-Secrets are values below keys that look like one (`hf_token`), values that a configuration takes from the environment
-(`${oc.env:NAME}`, apart from keys that hold paths and the like), and variables of the environment whose names look so.
+Secrets are values below keys that look like one (`hf_token`), values that an option of a component takes from the
+environment (`${oc.env:NAME}`; the other keys of a configuration hold paths, numbers, or one of a few words), and
+variables of the environment whose names look so.
 """
 
 import itertools
@@ -23,9 +24,6 @@ _TOKEN_PREFIXES = {"pad", "unk", "bos", "eos", "cls", "sep", "mask", "special", 
 _TOKEN_PREFIXES |= {"first", "last", "per", "num", "max", "min", "separator", "unknown", "padding", "begin"}
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
-# Sections whose values are paths, numbers, or one of a few words: what they take from the environment is no secret.
-_OPEN_SECTIONS = {"paths", "trainer", "decoding", "focus", "seed", "device", "run_dir", "resume", "run", "input"}
-_OPEN_SECTIONS |= {"max_jobs", "choices", "hydra", "split", "checkpoint", "format", "batch_size", "lengths"}
 _OPEN_VARIABLES = re.compile(r"HOME|USER|LOGNAME|PWD|HOSTNAME|TMPDIR|LANG|(SLURM|ATTNFOCUS|OMP|CUDA)_\w+")
 _REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)\}")
 
@@ -47,12 +45,20 @@ def note_environment() -> None:
             _known.setdefault(value, name)
 
 
-def note_variable(key: str, name: str) -> None:
-    """Notes what a configuration's `key` has taken from the variable `name`, unless it can be no secret."""
+def note_variable(name: str) -> None:
+    """Notes what a configuration has taken from the variable `name` as a secret, unless it can be none."""
     value = os.environ.get(name)
-    if not value or key.split(".")[0] in _OPEN_SECTIONS or _OPEN_VARIABLES.fullmatch(name) or os.path.exists(value):
-        return
-    _known[value] = name
+    if value and not _OPEN_VARIABLES.fullmatch(name) and not os.path.exists(value):
+        _known[value] = name
+
+
+def note_variables_in(values: Any, names: Iterable[str]) -> None:
+    """Notes those of the variables whose values, long enough to be secrets, stand in one of `values`."""
+    leaves = _leaves(values)
+    for name in names:
+        value = os.environ.get(name, "")
+        if len(value) >= MIN_LENGTH and any(value in leaf for leaf in leaves):
+            note_variable(name)
 
 
 def note_values(values: Mapping[str, Any]) -> None:
@@ -151,7 +157,7 @@ def _restored(key: str, value: Any, missing: list[str]) -> Any:
         if name not in os.environ:
             missing.append(f"{key}: the environment variable {name} is not set; this run was trained with it.")
             return ""
-        note_variable(key, name)
+        note_variable(name)
         return os.environ[name]
 
     return _REFERENCE.sub(variable, value)

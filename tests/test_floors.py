@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # From the lowest floor to the highest. A room may import itself and the floors below it, not what stands beside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "limits", "special", "visible", "collector", "events", "files", "threads", "version"),
+    ("errors", "limits", "marks", "special", "visible", "collector", "events", "files", "threads", "version"),
     ("redaction",),
     ("attention", "data", "config", "display"),
     ("models",),

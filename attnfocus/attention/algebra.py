@@ -4,7 +4,7 @@ Shapes: ... leading dims (the batch), H heads, Q queries, K keys, Dq, Dk, Dv siz
 one head. Masks are bool, True = may attend.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.positions.base import NoPosition, PositionFactory
 from attnfocus.attention.scores.base import ScoreFactory
+from attnfocus.marks import Mark
 
 
 class Attention(BaseAttention):
@@ -55,7 +56,7 @@ class Attention(BaseAttention):
         normalizer: NormalizerFactory = Softmax,
         pattern: PatternFactory = FullPattern,
         position: PositionFactory = NoPosition,
-        path: paths.PathName = "auto",
+        path: Annotated[paths.PathName, Mark.RESUMABLE] = "auto",  # all paths give the same numbers
         **options: Any,
     ) -> None:
         super().__init__(*sizes, **options)

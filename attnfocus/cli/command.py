@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from attnfocus.cli.path_keys import is_path_key
 from attnfocus.cli.process import import_quickly, prepare_process
 from attnfocus.cli.sweeps.command_line import (
     check_sweep,
@@ -42,9 +43,6 @@ from attnfocus.redaction import hide, note_overrides
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
 SHELLS = ("bash", "fish", "zsh")
 COMPLETION_ACTIONS = ("install", "uninstall", "query")
-PATH_KEY = re.compile(
-    r"run|run_dir|baseline|(sweep\.)?resume|input|paths\.\w+|dataset\.(train|valid|test)(_target)?|model\.embedding\.\w*vectors"
-)
 BARE_KEYS = {"compare": "runs"}  # the list that arguments without a key belong to
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
@@ -270,7 +268,7 @@ def _paths_for(word: str, verb: str) -> list[str] | None:
     if verb in BARE_KEYS and not OVERRIDE.fullmatch(word):
         return [f"{path}/" for path in _going_on(os.path.expanduser(word)) if path.is_dir()] or None
     key, sign, begun = word.partition("=")
-    if not sign or not PATH_KEY.fullmatch(key) or begun.startswith((".", "/")):
+    if not sign or not is_path_key(key, verb) or begun.startswith((".", "/")):
         return None
     return [f"{key}={path}{'/' if path.is_dir() else ''}" for path in _going_on(begun)]
 

@@ -15,7 +15,8 @@ from attnfocus.config.targets import find_target, is_component, parameters_of
 from attnfocus.errors import ConfigError
 from attnfocus.limits import Choice, Range
 
-Component = Annotated[dict[str, Any], "component"]  # a node with a `_target_`; stays a mapping
+_COMPONENT = "component"
+Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; stays a mapping
 
 _PLAIN_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
@@ -66,9 +67,6 @@ class Checker:
             return self.component(key, value)
         if annotation is Any:
             return value
-        if annotation is Component:
-            self.problems.append(f"{key}: needs a _target_, got {_show(value)}.")
-            return None
         origin = get_origin(annotation)
         if origin is Annotated:
             return self._annotated(key, value, annotation)
@@ -97,6 +95,9 @@ class Checker:
 
     def _annotated(self, key: str, value: Any, annotation: Any) -> Any:
         base, *marks = get_args(annotation)
+        if _COMPONENT in marks:
+            self.problems.append(f"{key}: needs a _target_, got {_show(value)}.")
+            return None
         for mark in marks:
             if isinstance(mark, Choice):
                 example = f"{mark.group}@{key}={_show(value).strip(chr(39))}"

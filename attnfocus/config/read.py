@@ -12,9 +12,10 @@ from omegaconf.resolvers import oc
 
 from attnfocus.config.check import Checker
 from attnfocus.config.overrides import reword
+from attnfocus.config.targets import is_component
 from attnfocus.config.yaml_files import check_interpolations, read_yaml
 from attnfocus.errors import CheckpointError, ConfigError
-from attnfocus.redaction import note_environment, note_values, note_variable
+from attnfocus.redaction import note_environment, note_values, note_variable, note_variables_in
 
 Schema = TypeVar("Schema")
 
@@ -27,7 +28,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     """
     try:
         check_interpolations(_plain(config))
-        with _noting_variables():
+        with _noting_variables() as taken:
             container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(reword(error)) from error
@@ -37,7 +38,17 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     values = {str(key): value for key, value in container.items()}
     note_environment()
     note_values(values)
+    note_variables_in([node for value in values.values() for node in _components(value)], taken)
     return values
+
+
+def _components(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The outermost nodes with a `_target_`."""
+    if is_component(value):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _components(inner)
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -47,19 +58,36 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _noting_variables() -> Iterator[None]:
-    """What is taken from the environment meanwhile is noted as a secret, where it may be one."""
+def _noting_variables() -> Iterator[list[str]]:
+    """Notes what components take from the environment meanwhile as secrets; lists the variables taken elsewhere.
+
+    A component may be anybody's code, and only there an option can be a secret. It may also take it from a key
+    elsewhere, which `note_variables_in` answers for.
+    """
+    elsewhere: list[str] = []
 
     def variable(*arguments: Any, _node_: Node) -> str | None:
         value: str | None = oc.env(*arguments)
-        note_variable(_node_._get_full_key(None), arguments[0])
+        if _is_in_component(_node_):
+            note_variable(arguments[0])
+        else:
+            elsewhere.append(arguments[0])
         return value
 
     OmegaConf.register_new_resolver("oc.env", variable, replace=True)
     try:
-        yield
+        yield elsewhere
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+def _is_in_component(node: Node) -> bool:
+    around = node._get_parent()
+    while around is not None:
+        if isinstance(around, DictConfig) and "_target_" in around:
+            return True
+        around = around._get_parent()
+    return False
 
 
 def check(values: Mapping[str, Any], schema: type[Schema], trusted: Sequence[str] = ()) -> Schema:

@@ -82,7 +82,7 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup
     open_model = dict(values["model"])
     embedding = checker.value("model.embedding", open_model.pop("embedding", {}), EmbeddingOptions)
     rest = {**values, "dataset": None, "model": open_model}
-    config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
+    config = checker.dataclass("", rest, TrainConfig)
     if config is None or dataset is None or checker.problems:
         raise ConfigError(checker.problems)
     return _assemble(config, dataset, embedding, checker)

@@ -1,4 +1,4 @@
-"""The run directory: its unique name, its configuration, its summary (the contract that other tools rely on)."""
+"""The run directory: its unique name, its summary, what it remembers of its data (other tools rely on these)."""
 
 import json
 import platform
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.config.folder import shipped_folder
-from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import CheckpointError, ConfigError
-from attnfocus.files import make_fresh_folder, replace_file, write_json_atomically
-from attnfocus.redaction import redact, redacted_keys, restore
+from attnfocus.files import make_fresh_folder, write_json_atomically
+from attnfocus.redaction import redact
 from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
@@ -24,24 +23,7 @@ BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, w
 COMPARE_FILE = "compare.yaml"  # ... and of a comparison
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
-FILE_OPTIONS = (
-    "train",
-    "train_target",
-    "valid",
-    "valid_target",
-    "test",
-    "test_target",
-)  # of sources
-VECTOR_OPTIONS = ("vectors", "target_vectors")  # of model.embedding
 FINGERPRINTS_FILE = "fingerprints.json"
-LEFT_OUT = (
-    "resume",
-    "run_dir",
-    "sweep",
-    "trust",
-    "config_dir",
-    "distributed",
-)  # of config.yaml: what changes no result
 
 
 def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FOLDER) -> Path:
@@ -83,66 +65,6 @@ def _fresh_run_dir(outputs: Path, name: str, inner: str) -> Path:
     except OSError as error:
         raise ConfigError(f"paths.outputs: cannot write to {parent}: {error.strerror or error}.") from error
     return folder
-
-
-def save_config(run_dir: Path, values: Mapping[str, Any]) -> None:
-    """config.yaml: see `config_to_save`."""
-    replace_file(run_dir / CONFIG_FILE, yaml_text(config_to_save(values)).encode())  # a kill leaves the old one whole
-
-
-def config_to_save(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fully resolved, with secrets redacted and what belongs to one command alone left out."""
-    kept = {key: value for key, value in values.items() if key not in LEFT_OUT}
-    return redact(_with_absolute_paths(kept), with_references=True)
-
-
-def saved_config(key: str, run_dir: Path) -> dict[str, Any]:
-    """The configuration that `save_config` wrote. `key` is the option that named the folder, for the message.
-
-    Raises:
-        ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
-    """
-    if not (run_dir / CONFIG_FILE).is_file():
-        raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
-    return restore(load_yaml(run_dir / CONFIG_FILE))
-
-
-def require_whole(run_dir: Path, values: Mapping[str, Any]) -> None:
-    """Refuses to read data or to train with a value that was redacted when the run was saved.
-
-    Raises:
-        ConfigError: there is one; names the key.
-    """
-    problems = [
-        f"{key}: a secret, which is not saved with a run. Write ${{oc.env:NAME}} in its place in "
-        f"{run_dir / CONFIG_FILE}, and set NAME in the environment."
-        for key in redacted_keys(values)
-    ]
-    if problems:
-        raise ConfigError(problems)
-
-
-def _with_absolute_paths(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same run from whatever folder it is evaluated: its files and folders by their whole paths."""
-    dataset = {
-        name: _absolute(value) if _is_file_option(name, value) else value for name, value in values["dataset"].items()
-    }
-    paths = {name: _absolute(value) for name, value in values["paths"].items()}
-    model = dict(values["model"])
-    if isinstance(model.get("embedding"), Mapping):
-        files = {name: _absolute(model["embedding"].get(name)) for name in VECTOR_OPTIONS if name in model["embedding"]}
-        model["embedding"] = {**model["embedding"], **files}
-    return {**values, "dataset": dataset, "paths": paths, "model": model}
-
-
-def _is_file_option(name: str, value: Any) -> bool:
-    """Whether an option of a dataset names a file or folder here; `path` may also name a set of the hub."""
-    is_path = name in FILE_OPTIONS or (name == "path" and isinstance(value, str) and Path(value).expanduser().exists())
-    return is_path and isinstance(value, str)
-
-
-def _absolute(path: str | None) -> str | None:
-    return path and str(Path(path).expanduser().resolve())
 
 
 def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:

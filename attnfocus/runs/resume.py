@@ -1,40 +1,21 @@
 """The configuration of a run that goes on: what was saved, with the few changes that leave its past true."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from attnfocus.config.read import load_yaml
+from attnfocus.config.key_table import KeyTable, flat
 from attnfocus.errors import ConfigError
+from attnfocus.marks import Mark
 from attnfocus.redaction import redacted_keys
-from attnfocus.runs.folder import CONFIG_FILE, config_to_save, require_whole, saved_config
-
-# What may differ from the saved run: how long it trains and what it writes, not what it has learned from or how.
-CHANGEABLE = (
-    "trainer.max_steps",
-    "trainer.max_epochs",
-    "trainer.max_minutes",
-    "trainer.patience",
-    "trainer.evaluate_every_steps",
-    "trainer.save_every_steps",
-    "trainer.log_every_steps",
-    "trainer.keep_checkpoints",
-    "paths.",
-    "decoding.",
-    "focus.num_samples",
-    "device",
-    "distributed",
-    "distributed.",
-    "attention.path",
-    "trust",
-    "resume",
-)
-
+from attnfocus.runs.config import RunConfig
+from attnfocus.runs.folder import CONFIG_FILE
 
 AUTO = "auto"
 
 
-def run_to_resume(values: Mapping[str, Any]) -> Path | None:
+def run_to_resume(config: RunConfig) -> Path | None:
     """The run directory that `resume` names; None to start a new run.
 
     `resume=auto` is for jobs that a cluster starts again with the same command: the run in `run_dir` if there is one,
@@ -43,6 +24,7 @@ def run_to_resume(values: Mapping[str, Any]) -> Path | None:
     Raises:
         ConfigError: `run_dir` holds a run of another configuration.
     """
+    values = config.values
     wanted = values.get("resume")
     if wanted != AUTO:
         return Path(wanted).expanduser().resolve() if wanted else None
@@ -50,7 +32,7 @@ def run_to_resume(values: Mapping[str, Any]) -> Path | None:
         given = Path(values["run_dir"]).expanduser().resolve()
         if not (given / CONFIG_FILE).is_file():
             return None
-        differing = _differences(given, values)
+        differing = config.differences(given)
         if differing:
             raise ConfigError(
                 f"resume=auto: {given} holds another run; different are {', '.join(differing[:5])}. "
@@ -58,31 +40,12 @@ def run_to_resume(values: Mapping[str, Any]) -> Path | None:
             )
         return given
     outputs = Path(values["paths"]["outputs"]).expanduser().resolve()
-    found = [path.parent for path in outputs.glob(f"*/*/{CONFIG_FILE}")]
-    same = [path for path in found if not _differences(path, values)]
+    runs = [path.parent for path in outputs.glob(f"*/*/{CONFIG_FILE}")]
+    same = [path for path in runs if not config.differences(path)]
     return max(same, key=lambda path: (path / CONFIG_FILE).stat().st_mtime, default=None)
 
 
-def _differences(run_dir: Path, values: Mapping[str, Any]) -> list[str]:
-    """The keys in which a saved run differs, apart from those that a resumed run may change."""
-    ours, theirs = flat(config_to_save(values)), flat(load_yaml(run_dir / CONFIG_FILE))
-    keys = [key for key in {**theirs, **ours} if ours.get(key) != theirs.get(key)]
-    return sorted(key for key in keys if not _is_changeable(key))
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one mapping of dotted keys."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return found
-
-
-def _is_changeable(key: str) -> bool:
-    return any(key == name or (name.endswith(".") and key.startswith(name)) for name in CHANGEABLE)
-
-
-def resumed_values(run_dir: Path, given: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunConfig:
     """The saved configuration with the overrides of this command line that a resumed run may take.
 
     With `resume=auto` the command line is that of the run, and so says everything again.
@@ -90,25 +53,27 @@ def resumed_values(run_dir: Path, given: Mapping[str, Any], overrides: Sequence[
     Raises:
         ConfigError: `run_dir` is no run directory, or an override would change the model, the data or the past.
     """
-    values = saved_config("resume", run_dir)
-    keys = [text.lstrip("+").split("=", 1)[0] for text in overrides]
-    secrets: list[str] = []
-    if given.get("resume") == AUTO:
-        keys = [key for key in flat(given) if _is_changeable(key) and not key.startswith("paths.")]
-        secrets = redacted_keys(values)  # not saved, but given again
-    refused = [key for key in keys if not _is_changeable(key)]
-    if refused:
-        raise ConfigError(
-            [f"{key}: cannot change when resuming; a new run can. What can: {_changeable_text()}." for key in refused]
-        )
-    for key in [*keys, *secrets]:
-        _copy(key.split("."), given, values)
-    require_whole(run_dir, values)
-    return values
+    config = RunConfig.load("resume", run_dir, given.trusted)
+    if given.values.get("resume") == AUTO:
+        changed = [key for key in flat(given.values) if given.keys.has(key, Mark.RESUMABLE)]
+        secrets = redacted_keys(config.values)  # not saved, but given again
+        keys = [key for key in changed if not key.startswith("paths.")] + secrets
+    else:
+        keys = [text.lstrip("+").split("=", 1)[0] for text in overrides]
+        refused = [key for key in keys if not config.keys.has(key, Mark.RESUMABLE)]
+        if refused:
+            why = f"cannot change when resuming; a new run can. What can: {_resumable_text(config.keys)}."
+            raise ConfigError([f"{key}: {why}" for key in refused])
+    values = deepcopy(dict(config.values))
+    for key in keys:
+        _copy(key.split("."), given.values, values)
+    whole = config.changed(**values)
+    whole.require_whole(run_dir)
+    return whole
 
 
-def _changeable_text() -> str:
-    return ", ".join(name + "*" if name.endswith(".") else name for name in CHANGEABLE[:-1])
+def _resumable_text(keys: KeyTable) -> str:
+    return ", ".join(key for key in keys.with_mark(Mark.RESUMABLE) if key != "resume")
 
 
 def _copy(parts: Sequence[str], source: Any, target: Any) -> None:

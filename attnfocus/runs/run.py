@@ -16,10 +16,10 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
-from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
-from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints, require_whole, saved_config
+from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints
 from attnfocus.runs.schema import DecodingOverride
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
@@ -35,22 +35,24 @@ class Run:
 
     Attributes:
         path: the run directory.
-        setup: its configuration, checked.
+        config: its configuration.
+        setup: the same, checked and ready to build from.
         model: on the device asked for, in eval mode.
         codec: turns text into ids and back.
         task: computes metrics and predictions.
     """
 
     def __init__(
-        self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
+        self, path: Path, config: RunConfig, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
     ) -> None:
         self.path = path
-        self.setup = setup
+        self.config = config
+        self.setup = config.setup
         self.model = model
         self.codec = codec
         self.step = step
         self.checkpoint = checkpoint
-        self.task: Task = setup.task(codec)
+        self.task: Task = self.setup.task(codec)
 
     def evaluate(self, split: str = "test") -> Evaluation:
         """Metrics of one split, with the decoding of the run: for test those of the summary, to the digit.
@@ -66,7 +68,7 @@ class Run:
         return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
 
     def _prepared(self, split: str) -> Prepared:
-        require_whole(self.path, {"dataset": saved_config("run", self.path)["dataset"]})
+        self.config.require_whole(self.path, "dataset")
         prepared = prepare_data(self.setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
@@ -214,16 +216,16 @@ def load(
         CheckpointError: nothing whole has been saved, or less than two checkpoints to average.
     """
     path = Path(run).expanduser().resolve()
-    values = saved_config("run", path)
-    values["device"] = device
-    if resolve_device(device).type != "cuda" and values["attention"].get("path") == "flex":
-        values["attention"] = {**values["attention"], "path": "auto"}  # trained on a GPU, loaded where there is none
+    config = RunConfig.load("run", path, trust).changed(device=device)
+    attention = config.values["attention"]
+    if resolve_device(device).type != "cuda" and attention.get("path") == "flex":
+        config = config.changed(attention={**attention, "path": "auto"})  # trained on a GPU, loaded where there is none
     if data is not None:
-        values["paths"] = {**values.get("paths", {}), "data": data}
+        config = config.changed(paths={**config.values.get("paths", {}), "data": data})
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
-        values["decoding"] = {**values.get("decoding", {}), **changes}
-    setup = check_train(values, trust)
+        config = config.changed(decoding={**config.values.get("decoding", {}), **changes})
+    setup = config.setup
     codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
     model = setup.model(**codec.dims()).to(setup.device)
     store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)
@@ -236,4 +238,4 @@ def load(
         saved.load_model(model)
         step = saved.step
     model.eval()
-    return Run(path, setup, model, codec, step, checkpoint)
+    return Run(path, config, model, codec, step, checkpoint)

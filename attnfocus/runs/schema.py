@@ -4,32 +4,34 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from attnfocus.config.check import Component
+from attnfocus.data.preparation import DatasetOptions
 from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
 from attnfocus.inspection.inspection import InspectFile
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from attnfocus.marks import Beside, FilePath, Mark
 from attnfocus.training.distributed.processes import DistributedOptions
 from attnfocus.training.options import TrainerOptions
 
 
 @dataclass(kw_only=True)
 class Paths:
-    data: str | None = None
-    outputs: str = "outputs"
+    data: FilePath | None = None
+    outputs: FilePath = "outputs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FocusOptions(Regularization):
-    num_samples: NonNegativeInt = 4
+    num_samples: Annotated[NonNegativeInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingOptions:
     """`model.embedding`: pretrained vectors. The command reads the files and fills the tables; no model sees them."""
 
-    vectors: str | None = None
-    target_vectors: str | None = None
+    vectors: FilePath | None = None
+    target_vectors: FilePath | None = None
     frozen: bool = False
     rescale: bool = False
 
@@ -45,34 +47,45 @@ class EmbeddingOptions:
                 raise ValueError(f"{name}=true is for pretrained vectors. Give vectors=FILE, or {name}=false.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What every model has besides its class's own options."""
+
+    embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
+
+
 @dataclass(kw_only=True)
 class SweepOptions:
-    resume: str | None = None
+    resume: FilePath | None = None
 
 
 @dataclass(kw_only=True)
 class TrainConfig:
-    """configs/train.yaml and its groups. `dataset` mixes a source's own options with closed ones: see assembly."""
+    """configs/train.yaml and its groups. `dataset` and `model` mix a class's own options with closed ones."""
 
-    model: Component
+    model: Annotated[Component, Beside(ModelOptions)]
     attention: Component
     optimizer: Component
     scheduler: Component
-    dataset: Any
+    dataset: Annotated[Any, Beside(DatasetOptions)]
     trainer: TrainerOptions
-    decoding: DecodingOptions
+    decoding: Annotated[DecodingOptions, Mark.RESUMABLE]
     focus: FocusOptions
-    distributed: DistributedOptions = field(default_factory=DistributedOptions)
-    paths: Paths = field(default_factory=Paths)
-    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
-    device: str = "auto"
-    run_dir: str | None = None
-    resume: str | None = None
-    max_jobs: PositiveInt
-    sweep: SweepOptions = field(default_factory=SweepOptions)
-    trust: list[str] = field(default_factory=list)
-    choices: Any = field(default_factory=dict)  # group -> name of its choice; noted by the command line, for names
-    config_dir: str | None = None  # the user's own groups; noted by the command line
+    distributed: Annotated[DistributedOptions, Mark.RESUMABLE, Mark.OF_COMMAND] = field(
+        default_factory=DistributedOptions
+    )
+    paths: Annotated[Paths, Mark.RESUMABLE, Mark.NO_EFFECT] = field(default_factory=Paths)
+    seed: Annotated[int, Range(ge=0, le=2**63 - 1), Mark.NO_EFFECT] = 1
+    device: Annotated[str, Mark.RESUMABLE, Mark.NO_EFFECT] = "auto"
+    run_dir: Annotated[FilePath | None, Mark.OF_COMMAND] = None
+    resume: Annotated[FilePath | None, Mark.RESUMABLE, Mark.OF_COMMAND] = None
+    max_jobs: Annotated[PositiveInt, Mark.NO_EFFECT]
+    sweep: Annotated[SweepOptions, Mark.OF_COMMAND] = field(default_factory=SweepOptions)
+    trust: Annotated[list[str], Mark.RESUMABLE, Mark.OF_COMMAND] = field(default_factory=list)
+    # group -> name of its choice; noted by the command line, for names
+    choices: Annotated[Any, Mark.NO_EFFECT] = field(default_factory=dict)
+    config_dir: Annotated[str | None, Mark.OF_COMMAND] = None  # the user's own groups; noted by the command line
+    experiment: Annotated[Any, Mark.NO_EFFECT] = None  # what a recipe without `@package _global_` holds
 
 
 @dataclass(kw_only=True)
@@ -99,14 +112,14 @@ class DecodingOverride:
 
 @dataclass(kw_only=True)
 class DataPath:
-    data: str | None = None
+    data: FilePath | None = None
 
 
 @dataclass(kw_only=True)
 class EvaluateConfig:
     """configs/evaluate.yaml."""
 
-    run: str
+    run: FilePath
     split: Literal["train", "valid", "test"] = "test"
     checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
@@ -122,8 +135,8 @@ class EvaluateConfig:
 class PredictConfig:
     """configs/predict.yaml."""
 
-    run: str
-    input: str = "-"
+    run: FilePath
+    input: FilePath = "-"
     format: Literal["text", "jsonl"] = "text"
     checkpoint: Literal["best", "last", "average"] = "best"
     device: str = "auto"
@@ -136,9 +149,9 @@ class PredictConfig:
 class InspectConfig:
     """configs/inspect.yaml."""
 
-    run: str
+    run: FilePath
     text: str | None = None
-    input: str | None = None
+    input: FilePath | None = None
     split: Literal["train", "valid", "test"] | None = None
     num_examples: PositiveInt = 4
     layer: str | int | None = None
@@ -148,14 +161,14 @@ class InspectConfig:
     device: str = "auto"
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
-    output: str | None = None
+    output: FilePath | None = None
     paths: DataPath = field(default_factory=DataPath)
     trust: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
 class OutputPath:
-    outputs: str = "outputs"
+    outputs: FilePath = "outputs"
 
 
 @dataclass(kw_only=True)
@@ -175,7 +188,7 @@ class BenchConfig:
     max_seconds: PositiveFloat = 10.0
     max_gib: PositiveFloat = 4.0
     seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
-    run_dir: str | None = None
+    run_dir: FilePath | None = None
     paths: OutputPath = field(default_factory=OutputPath)
     config_dir: str | None = None  # the user's own groups; noted by the command line
     trust: list[str] = field(default_factory=list)
@@ -185,10 +198,10 @@ class BenchConfig:
 class CompareConfig:
     """configs/compare.yaml."""
 
-    runs: list[str]
-    baseline: str | None = None
+    runs: list[FilePath]
+    baseline: FilePath | None = None
     num_resamples: PositiveInt = 1000
     format: Literal["table", "csv", "json", "markdown"] = "table"
-    run_dir: str | None = None
+    run_dir: FilePath | None = None
     paths: OutputPath = field(default_factory=OutputPath)
     trust: list[str] = field(default_factory=list)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
+from attnfocus.marks import Mark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,26 +20,27 @@ class TrainerOptions:
     batch_size: PositiveInt = 64  # per micro-batch, counted in batch_unit
     batch_unit: Literal["sentences", "tokens"] = "sentences"
     accumulate_steps: PositiveInt = 1  # micro-batches per optimizer step
-    max_steps: PositiveInt | None = None
-    max_epochs: PositiveInt | None = 10
-    max_minutes: PositiveFloat | None = None
-    evaluate_every_steps: PositiveInt | None = None  # None: at the end of each epoch
-    log_every_steps: PositiveInt = 50
+    max_steps: Annotated[PositiveInt | None, Mark.RESUMABLE] = None
+    max_epochs: Annotated[PositiveInt | None, Mark.RESUMABLE] = 10
+    max_minutes: Annotated[PositiveFloat | None, Mark.RESUMABLE] = None
+    evaluate_every_steps: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # None: at the end of each epoch
+    log_every_steps: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 50
     clip_norm: PositiveFloat | None = 1.0
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     label_smoothing: Probability = 0.0
     word_dropout: Probability = 0.0
     r_drop: NonNegativeFloat = 0.0  # alpha of Liang et al. 2021, eq. 4
     monitor: str | None = None  # None: the task's own choice
-    patience: PositiveInt | None = None  # evaluations without a better one
-    keep_checkpoints: PositiveInt = 2
-    save_every_steps: PositiveInt | None = None  # besides the saves after each evaluation
+    patience: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # evaluations without a better one
+    keep_checkpoints: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 2
+    # besides the saves after each evaluation
+    save_every_steps: Annotated[PositiveInt | None, Mark.RESUMABLE, Mark.NO_EFFECT] = None
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     compile: bool = False
     deterministic: bool = False
     ema_decay: Annotated[float, Range(gt=0, lt=1)] | None = None
-    num_workers: NonNegativeInt = 0
-    worker_timeout_seconds: PositiveFloat = 120.0
+    num_workers: Annotated[NonNegativeInt, Mark.NO_EFFECT] = 0
+    worker_timeout_seconds: Annotated[PositiveFloat, Mark.NO_EFFECT] = 120.0
     on_non_finite: Literal["stop", "skip", "rollback"] = "stop"
     on_spike: Literal["ignore", "warn", "rollback"] = "warn"
     spike_score: PositiveFloat = 20.0  # robust z-score of the loss

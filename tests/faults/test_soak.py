@@ -12,7 +12,8 @@ from torch import nn
 
 from attnfocus.config.read import load_yaml
 from attnfocus.events import Best, Evaluated, Progress, TrainingStarted
-from attnfocus.runs.folder import CONFIG_FILE, save_config
+from attnfocus.runs.config import RunConfig
+from attnfocus.runs.folder import CONFIG_FILE
 from attnfocus.tracking.metrics_file import MetricsFile
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import CheckpointStore
@@ -84,7 +85,7 @@ def test_a_checkpoint_every_200_steps_costs_less_than_2_percent(tmp_path: Path) 
 
 def test_the_saved_configuration_is_whole_whenever_a_run_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"seed": 1, "dataset": {}, "model": {}, "paths": {}}
-    save_config(tmp_path, values)
+    RunConfig(values).save(tmp_path)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -93,7 +94,7 @@ def test_the_saved_configuration_is_whole_whenever_a_run_dies(tmp_path: Path, mo
         with monkeypatch.context() as patched:
             patched.setattr(os, operation, die)
             with pytest.raises(KeyboardInterrupt):
-                save_config(tmp_path, {**values, "seed": 2})
+                RunConfig({**values, "seed": 2}).save(tmp_path)
         assert load_yaml(tmp_path / CONFIG_FILE) == values
 
 

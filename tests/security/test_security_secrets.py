@@ -11,8 +11,8 @@ from tests_support import TINY_DATES, Command, only_run, summary_of
 from attnfocus import redaction
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError
-from attnfocus.runs.folder import saved_config
-from attnfocus.runs.resume import resumed_values
+from attnfocus.runs.config import RunConfig
+from attnfocus.runs.resume import resumed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,11 +81,11 @@ def test_no_file_of_a_run_holds_a_secret_and_the_run_goes_on(
 
     assert attnfocus("evaluate", f"run={run}", "trust=[leaky_optimizer]", **variables).returncode == 0
     with pytest.raises(ConfigError, match=r"optimizer.endpoint: the environment variable SERVICE_USER is not set"):
-        saved_config("run", run)
+        RunConfig.load("run", run)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=r"optimizer.api_key: a secret"):
-        resumed_values(run, {}, [])
+        resumed(run, RunConfig({}), [])
     again = attnfocus("train", *TINY_DATES, *given, "resume=auto", "trainer.max_steps=8", **variables)
     assert again.returncode == 0, again.stderr
     assert summary_of(run)["steps"] == 8
@@ -112,12 +112,16 @@ def test_a_password_in_an_address_is_hidden() -> None:
 def test_what_comes_from_the_environment_is_hidden_unless_it_can_be_no_secret(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name, value in {"WORD": "swordfish", "FOLDER": str(tmp_path), "COUNT": "64", "NICE": "bf16-mixed"}.items():
+    variables = {"WORD": "swordfish", "INDIRECT": "trout-17", "COUNT": "64", "NICE": "bf16-mixed"}
+    for name, value in {**variables, "FOLDER": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     config = OmegaConf.create(
         {
             "trainer": {"precision": "${oc.env:NICE}"},
+            "experiment": {"word": "${oc.env:INDIRECT}"},
             "dataset": {
+                "_target_": "mine.Words",
+                "indirect": "${experiment.word}",
                 "word": "${oc.env:WORD}",
                 "again": "the ${dataset.word}",
                 "train": "${oc.env:FOLDER}/x.tsv",
@@ -129,7 +133,10 @@ def test_what_comes_from_the_environment_is_hidden_unless_it_can_be_no_secret(
     values = resolve(config)
     saved = redaction.redact(values, with_references=True)
     assert saved["trainer"]["precision"] == "bf16-mixed"
+    assert saved["experiment"] == {"word": "${oc.env:INDIRECT}"}
     assert saved["dataset"] == {
+        "_target_": "mine.Words",
+        "indirect": "${oc.env:INDIRECT}",
         "word": "${oc.env:WORD}",
         "again": "the ${oc.env:WORD}",
         "train": f"{tmp_path}/x.tsv",

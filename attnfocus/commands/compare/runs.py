@@ -12,6 +12,7 @@ from attnfocus.commands.sweep.folders import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.runs.config import RunConfig
 from attnfocus.runs.dataset import task_class_of
 from attnfocus.runs.faithfulness_file import load_faithfulness
 from attnfocus.runs.folder import (
@@ -22,7 +23,6 @@ from attnfocus.runs.folder import (
     FINGERPRINTS_FILE,
     SUMMARY_FILE,
 )
-from attnfocus.runs.resume import flat
 from attnfocus.tasks import TASKS, Task
 from attnfocus.tracking.metrics_file import logged_metrics
 
@@ -30,11 +30,6 @@ MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TI
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE)
 MAX_PROBLEMS = 4  # that one message tells
 COSTS = ("seconds", "parameters", "words_per_second")
-
-# What cannot change what a run learns or answers: two runs that differ in nothing else are of one configuration.
-WITHOUT_EFFECT: tuple[str, ...] = ("seed", "device", "max_jobs", "paths", "choices", "run_dir", "resume", "trust")
-WITHOUT_EFFECT += ("experiment", "focus.num_samples", "trainer.log_every_steps", "trainer.keep_checkpoints")
-WITHOUT_EFFECT += ("trainer.save_every_steps", "trainer.num_workers", "trainer.worker_timeout_seconds")
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,8 @@ class ComparedRun:
     Attributes:
         task: its name, or the dotted name of a class of the user's own.
         task_class: None where that class lies in no trusted package.
-        options: its flattened configuration (`optimizer.lr`) as JSON texts, without what has no effect.
+        options: its flattened configuration (`optimizer.lr`) as JSON texts, without what has no effect. Two runs that
+            differ in no option are of one configuration.
         metrics: `test/<metric>`, `valid/<metric>` of the best checkpoint, `faithfulness/<measure>` where it was
             measured, and what it cost.
         digests: split -> fingerprint of its rows.
@@ -161,6 +157,7 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         config = load_yaml(path / CONFIG_FILE)
         choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
         task_class, seed = _task_class(str(config["dataset"]["task"]), trusted), int(config["seed"])
+        options = _options(RunConfig(config))
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnfinishedError(f"{CONFIG_FILE} is not that of a run ({type(error).__name__})") from error
     best = summary.get("best") or {}
@@ -170,7 +167,7 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         task=str(config["dataset"]["task"]) if task_class is None else task_class.name,
         task_class=task_class,
         choices=choices,
-        options=_options(config),
+        options=options,
         metrics=_metrics(path, summary),
         monitor=best.get("metric"),
         digests=_digests(path),
@@ -207,11 +204,9 @@ def _summary(path: Path) -> dict[str, Any]:
     raise UnfinishedError(reasons.get(str(status), f"status {status}"))
 
 
-def _options(config: Mapping[str, Any]) -> dict[str, str]:
+def _options(config: RunConfig) -> dict[str, str]:
     """Every option as `section.key` -> its value as JSON, without those that have no effect."""
-    without = tuple(f"{name}." for name in WITHOUT_EFFECT)
-    leaves = {key: value for key, value in sorted(flat(config).items()) if not f"{key}.".startswith(without)}
-    return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in leaves.items()}
+    return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in config.compared().items()}
 
 
 def _metrics(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:

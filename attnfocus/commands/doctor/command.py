@@ -19,13 +19,14 @@ from attnfocus.commands.doctor.checks import (
 )
 from attnfocus.config.read import check
 from attnfocus.errors import UserError
+from attnfocus.marks import FilePath
 from attnfocus.version import __version__
 
 
 @dataclass(kw_only=True)
 class DoctorPaths:
-    data: str | None = None
-    outputs: str = "outputs"
+    data: FilePath | None = None
+    outputs: FilePath = "outputs"
 
 
 @dataclass(kw_only=True)

@@ -17,16 +17,16 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
-from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.assembly import Setup
+from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, whole_model
 from attnfocus.runs.folder import (
     DATA_FOLDER,
     check_fingerprints,
     new_run_dir,
-    save_config,
     save_fingerprints,
 )
-from attnfocus.runs.resume import AUTO, resumed_values, run_to_resume
+from attnfocus.runs.resume import AUTO, resumed, run_to_resume
 from attnfocus.runs.run import CHECKPOINTS
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
@@ -45,26 +45,27 @@ def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Li
     Returns:
         The exit code.
     """
+    config = RunConfig(values, values.get("trust", ()))
     if not was_launched() and not values["distributed"]["strategy"]:
-        return run_here(values, overrides, Processes(), listeners)
+        return run_here(config, overrides, Processes(), listeners)
     if was_launched():
         require_own_device(values["device"])
-    setup = check_train(values, values.get("trust", ()))
+    setup = config.setup
     if listeners:
         raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
     if not was_launched():
-        return launch(setup.config.distributed, setup.device, values, overrides)
+        return launch(config, overrides)
     check_processes(setup)
     with joined(setup.config.distributed, setup.device) as processes:
-        return run_here(values, overrides, processes)
+        return run_here(config, overrides, processes)
 
 
 def run_here(
-    values: dict[str, Any], overrides: Sequence[str], processes: Processes, listeners: Sequence[Listener] = ()
+    config: RunConfig, overrides: Sequence[str], processes: Processes, listeners: Sequence[Listener] = ()
 ) -> int:
     """This process's part of the run. The first decides where it is written."""
-    resume_dir, values = _to_resume(values, overrides, processes)
-    setup = check_train(values, values.get("trust", ()))
+    resume_dir, config = _to_resume(config, overrides, processes)
+    setup = config.setup
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
     seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
@@ -86,7 +87,7 @@ def run_here(
         else:
             folder = resume_dir
             check_fingerprints(folder, prepared)
-        save_config(folder, values)
+        config.save(folder)
         processes.note(RUN, str(folder))
         return str(folder)
 
@@ -94,15 +95,13 @@ def run_here(
     return train(setup, prepared, run_dir, vectors, processes, listeners, is_resumed=resume_dir is not None)
 
 
-def _to_resume(
-    values: dict[str, Any], overrides: Sequence[str], processes: Processes
-) -> tuple[Path | None, dict[str, Any]]:
+def _to_resume(config: RunConfig, overrides: Sequence[str], processes: Processes) -> tuple[Path | None, RunConfig]:
     """The run to go on with, if any, and the configuration to train with."""
     restarted = processes.shared(lambda: str(run_of_job(processes) or ""))
     if restarted:  # all processes were started anew, with the command of the first time
-        return Path(restarted), resumed_values(Path(restarted), {**values, "resume": AUTO}, overrides)
-    found = processes.shared(lambda: str(run_to_resume(values) or ""))
-    return (Path(found), resumed_values(Path(found), values, overrides)) if found else (None, values)
+        return Path(restarted), resumed(Path(restarted), config.changed(resume=AUTO), overrides)
+    named = processes.shared(lambda: str(run_to_resume(config) or ""))
+    return (Path(named), resumed(Path(named), config, overrides)) if named else (None, config)
 
 
 def train(

@@ -14,6 +14,7 @@ import torch
 
 from attnfocus.config.overrides import quoted
 from attnfocus.errors import ConfigError, RunError, signal_exit_code
+from attnfocus.runs.config import RunConfig
 from attnfocus.training.distributed.join import OUR_AGENT
 from attnfocus.training.distributed.processes import DistributedOptions, PeerLeftError
 
@@ -22,9 +23,7 @@ SHUTDOWN_SECONDS = 300  # for a step, an evaluation and a save, after a signal
 SIGNALS = [name for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
-def launch(
-    options: DistributedOptions, device: torch.device, values: Mapping[str, Any], overrides: Sequence[str]
-) -> int:
+def launch(config: RunConfig, overrides: Sequence[str]) -> int:
     """Starts the processes of a run, waits for them, and says what ended them if they did not say it themselves.
 
     Returns:
@@ -38,8 +37,9 @@ def launch(
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    count = _num_processes(options, device)
-    config = LaunchConfig(
+    options = config.setup.config.distributed
+    count = _num_processes(options, config.setup.device)
+    plan = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=count,
@@ -53,7 +53,7 @@ def launch(
     )
     with _around_agent(count):
         try:
-            elastic_launch(config, sys.executable)(*_arguments(values, overrides))
+            elastic_launch(plan, sys.executable)(*_arguments(config.values, overrides))
         except SignalException as error:
             return signal_exit_code(error.sigval)
         except ChildFailedError as error:

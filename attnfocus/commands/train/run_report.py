@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from attnfocus.attention import PathChoice
+from attnfocus.config.key_table import flat
 from attnfocus.data.preparation import Prepared
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
@@ -17,7 +18,6 @@ from attnfocus.events import Evaluated, Listener
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
-from attnfocus.runs.resume import flat
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch

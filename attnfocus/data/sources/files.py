@@ -11,6 +11,7 @@ from attnfocus.data.reading.lines import BadRows, OnBadRow, find_file, read_line
 from attnfocus.data.reading.tables import Column, Record, Table, table_format
 from attnfocus.data.rows import RawData, Row
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.marks import FilePath
 
 Format = Literal["auto", "tsv", "csv", "jsonl"]
 MAX_LABELS_LISTED = 10
@@ -37,12 +38,12 @@ class ParallelText:
     def __init__(
         self,
         *,
-        train: str | None = None,
-        train_target: str | None = None,
-        valid: str | None = None,
-        valid_target: str | None = None,
-        test: str | None = None,
-        test_target: str | None = None,
+        train: FilePath | None = None,
+        train_target: FilePath | None = None,
+        valid: FilePath | None = None,
+        valid_target: FilePath | None = None,
+        test: FilePath | None = None,
+        test_target: FilePath | None = None,
         format: Format = "auto",
         source_column: int | str = 0,
         target_column: int | str = 1,
@@ -97,9 +98,9 @@ class LabelledText:
     def __init__(
         self,
         *,
-        train: str | None = None,
-        valid: str | None = None,
-        test: str | None = None,
+        train: FilePath | None = None,
+        valid: FilePath | None = None,
+        test: FilePath | None = None,
         format: Format = "auto",
         text_column: int | str = 0,
         label_column: int | str = 1,

@@ -14,6 +14,7 @@ from attnfocus.data.reading.tables import LINE_BREAKS
 from attnfocus.data.rows import RawData, Row
 from attnfocus.errors import ConfigError, DataError, UserError
 from attnfocus.limits import PositiveInt
+from attnfocus.marks import FilePathOrName
 
 _BUILDERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 _SAVED_MARKS = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
@@ -40,7 +41,7 @@ class _HubSet:
     def __init__(
         self,
         *,
-        path: str | None = None,
+        path: FilePathOrName | None = None,
         name: str | None = None,
         revision: str | None = None,
         train_split: str = "train",

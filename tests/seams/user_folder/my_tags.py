@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from attnfocus.marks import FilePath
 from attnfocus.metrics import Answer, Metric
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,6 +19,7 @@ from attnfocus.attention import BaseAttention, Role
 from attnfocus.data import Codec, Encoded, RawData, Row
 from attnfocus.events import Evaluated, Listener, TrainingStarted
 from attnfocus.limits import NonNegativeFloat, PositiveInt
+from attnfocus.marks import FilePath
 from attnfocus.models import Model
 from attnfocus.tasks import Evaluation, Inspected, Prediction, StepOutput, Task
 from attnfocus.tasks.evaluation import ExactSums, FirstExamples, Inputs, answer_all, evaluating, in_order, sample_of

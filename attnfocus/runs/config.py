@@ -1,0 +1,115 @@
+"""The configuration of a run as one object: composed or saved, checked, written, compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from attnfocus.config.key_table import KeyTable, flat
+from attnfocus.config.read import load_yaml, yaml_text
+from attnfocus.errors import ConfigError
+from attnfocus.files import replace_file
+from attnfocus.marks import Mark
+from attnfocus.redaction import redact, redacted_keys, restore
+from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.folder import CONFIG_FILE
+from attnfocus.runs.schema import TrainConfig
+
+
+@dataclass(frozen=True, eq=False)
+class RunConfig:
+    """Never changed in place: `changed` gives another.
+
+    Attributes:
+        values: every key, resolved, as plain containers.
+        trusted: packages, besides our own, whose classes the values may name.
+    """
+
+    values: Mapping[str, Any]
+    trusted: Sequence[str] = ()
+
+    @classmethod
+    def load(cls, key: str, run_dir: Path, trusted: Sequence[str] = ()) -> "RunConfig":
+        """The configuration that `save` wrote. `key` is the option that named the folder, for the message.
+
+        Raises:
+            ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
+        """
+        if not (run_dir / CONFIG_FILE).is_file():
+            raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
+        return cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
+
+    def changed(self, **sections: Any) -> "RunConfig":
+        """With other values of top-level keys."""
+        return RunConfig({**self.values, **sections}, self.trusted)
+
+    @cached_property
+    def setup(self) -> Setup:
+        """The configuration, checked and ready to build from; once, however often it is asked for.
+
+        Raises:
+            ConfigError: every problem at once.
+        """
+        return check_train(self.values, self.trusted)
+
+    @cached_property
+    def keys(self) -> KeyTable:
+        """What each key is."""
+        return KeyTable(TrainConfig, self.values, self.trusted)
+
+    def saved(self) -> dict[str, Any]:
+        """What config.yaml holds: secrets redacted, whole paths, and nothing that belongs to one command alone."""
+        kept = {key: value for key, value in self.values.items() if not self.keys.has(key, Mark.OF_COMMAND)}
+        return redact(self._with_whole_paths(kept), with_references=True)
+
+    def save(self, run_dir: Path) -> None:
+        """Writes config.yaml; a kill leaves the old one whole."""
+        replace_file(run_dir / CONFIG_FILE, yaml_text(self.saved()).encode())
+
+    def require_whole(self, run_dir: Path, section: str | None = None) -> None:
+        """Refuses to read data or to train with a value that was redacted when the run was saved.
+
+        Args:
+            section: the only one that is needed; None: all.
+
+        Raises:
+            ConfigError: there is such a value; names the key.
+        """
+        problems = [
+            f"{key}: a secret, which is not saved with a run. Write ${{oc.env:NAME}} in its place in "
+            f"{run_dir / CONFIG_FILE}, and set NAME in the environment."
+            for key in redacted_keys(self.values if section is None else {section: self.values[section]})
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+    def compared(self) -> dict[str, Any]:
+        """Dotted key -> value, of all that makes this another configuration for `compare`."""
+        leaves = self.keys.completed(flat(self.values))
+        without = (Mark.NO_EFFECT, Mark.OF_COMMAND)
+        return {key: value for key, value in sorted(leaves.items()) if not self.keys.has(key, *without)}
+
+    def differences(self, run_dir: Path) -> list[str]:
+        """The keys in which a saved run differs, apart from those that may change when a run goes on.
+
+        A key that the saved run does not have, because it is younger, counts as its default.
+        """
+        ours, theirs = (self.keys.completed(flat(each)) for each in (self.saved(), load_yaml(run_dir / CONFIG_FILE)))
+        keys = [key for key in {**theirs, **ours} if ours.get(key) != theirs.get(key)]
+        return sorted(key for key in keys if not self.keys.has(key, Mark.RESUMABLE))
+
+    def _with_whole_paths(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same run from whatever folder it is evaluated."""
+        return {name: self._with_whole_path(name, value) for name, value in values.items()}
+
+    def _with_whole_path(self, key: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._with_whole_path(f"{key}.{name}", inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._with_whole_path(f"{key}.{index}", inner) for index, inner in enumerate(value)]
+        if not value or not isinstance(value, str):
+            return value
+        path = Path(value).expanduser()
+        is_path = self.keys.has(key, Mark.FILE) or (self.keys.has(key, Mark.FILE_OR_NAME) and path.exists())
+        return str(path.resolve()) if is_path else value
