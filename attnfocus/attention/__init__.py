@@ -46,6 +46,7 @@ from attnfocus.attention.positions import (
     TransformerXLPosition,
 )
 from attnfocus.attention.replacement import replaced_weights
+from attnfocus.attention.role import Axis, Kind, Role, role_problem
 from attnfocus.attention.scores import (
     AdditiveScore,
     CosineScore,
@@ -73,6 +74,7 @@ __all__ = [
     "AdditiveScore",
     "AlibiPosition",
     "Attention",
+    "Axis",
     "BackwardPattern",
     "BaseAttention",
     "BigBirdPattern",
@@ -90,6 +92,7 @@ __all__ = [
     "GeneralScore",
     "GrowingMemory",
     "History",
+    "Kind",
     "LearnedPosition",
     "LinearAttention",
     "Linformer",
@@ -105,6 +108,7 @@ __all__ = [
     "Performer",
     "Places",
     "Position",
+    "Role",
     "RotaryPosition",
     "ScalableSoftmax",
     "ScaledDotScore",
@@ -124,4 +128,5 @@ __all__ = [
     "TransformerXLPosition",
     "looking_back",
     "replaced_weights",
+    "role_problem",
 ]

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from attnfocus.attention import replaced_weights
 from attnfocus.errors import ConfigError
-from attnfocus.models.base import named_attentions
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import BOS, PAD, SPECIAL_TOKENS, UNK
 from attnfocus.tasks.evaluation import LOWEST_PROBABILITY, at_least_float32, in_eval_mode
@@ -146,7 +145,7 @@ class Probe(ABC):
 
     @contextmanager
     def _using(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
-        attentions = named_attentions(self.model)
+        attentions = self.model.attentions()
         with ExitStack() as stack:
             for name, given in weights.items():
                 stack.enter_context(replaced_weights(attentions[name], _InTurn(given)))

@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.clean import clean_text
 from attnfocus.data.codec import Codec, VectorLabelCodec, load_codec
@@ -21,6 +19,7 @@ from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness,
 from attnfocus.inspection.content import Kind
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup, check_train
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints, require_whole, saved_config
@@ -49,7 +48,7 @@ class Run:
     """
 
     def __init__(
-        self, path: Path, setup: Setup, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
+        self, path: Path, setup: Setup, model: Model, codec: Codec, step: int, checkpoint: str = "best"
     ) -> None:
         self.path = path
         self.setup = setup
@@ -261,7 +260,7 @@ def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
 def evaluate_split(
     setup: Setup,
     task: Task,
-    model: nn.Module,
+    model: Model,
     prepared: Prepared,
     split: str,
     decoding: DecodingOptions,

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
+from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.regularizers import Regularizers
 from attnfocus.tasks.tally import Tally
@@ -91,7 +92,7 @@ class Task(ABC):
         return 2 if self.r_drop else 1
 
     @abstractmethod
-    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
+    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         """Training loss of a batch that lies on the model's device.
 
         `optimizer_step`, counted from 1, is what the schedules of the regularizers follow.
@@ -103,7 +104,7 @@ class Task(ABC):
 
     def evaluate(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Iterable[Batch],
         *,
         decoding: DecodingOptions | None = None,
@@ -121,7 +122,7 @@ class Task(ABC):
 
     @abstractmethod
     def tally(
-        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
     ) -> Tally:
         """The work of `evaluate`, up to where all of a split must be known: what several processes can share."""
 
@@ -129,7 +130,7 @@ class Task(ABC):
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
         """The metrics of a split, of the tallies of its parts added up (`tasks.tally`)."""
 
-    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.
 
         Empty where a task knows none.
@@ -139,7 +140,7 @@ class Task(ABC):
     @abstractmethod
     def predict(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Iterable[Batch],
         *,
         decoding: DecodingOptions | None = None,
@@ -149,6 +150,6 @@ class Task(ABC):
 
     @abstractmethod
     def inspect(
-        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+        self, model: Model, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
     ) -> Iterator[Inspected]:
         """Answers as `predict` gives them, with the weights of every attention of the model."""

@@ -12,7 +12,6 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
 from attnfocus.explanation.probe import cut_to, explaining
-from attnfocus.models.base import named_attentions
 from attnfocus.tasks import ClassificationTask, TranslationTask
 
 VECTORS = (([[1.0, 0.0], [0.5, 0.5], [0.0, -1.0]], "yes"), ([[0.0, 2.0]], "no"))
@@ -168,7 +167,7 @@ def test_replaced_attentions_are_named_as_their_weights_are(name):
     with explaining(model) as device:
         probe = probe_of(task, model, examples, device, target="x y z" if name in WRITERS else None)
         weights = probe.weights()
-        assert set(weights) <= set(named_attentions(model))
+        assert set(weights) <= set(model.attentions())
         everything = torch.arange(len(examples))
         own = probe.log_probabilities({}, everything)
         torch.testing.assert_close(probe.log_probabilities(weights, everything), own)

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -10,6 +11,7 @@ from attnfocus.commands.doctor.checks import Finding, existing_part
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.presets import outside_of_hydra
 from attnfocus.data.epochs import Epochs
+from attnfocus.models.base import Model
 from attnfocus.runs.assembly import check_train
 from attnfocus.runs.evaluation import validate
 from attnfocus.runs.run import plan_of, prepare_data
@@ -52,7 +54,7 @@ def self_test(device: str, outputs: Path) -> Finding:
             optimizer=setup.optimizer(model.parameters()),
             scheduler=setup.scheduler(NUM_STEPS, monitored(trainer, task)[1]),
             batches=epochs,
-            evaluate=lambda trained: validate(setup, task, trained, prepared),
+            evaluate=lambda trained: validate(setup, task, cast(Model, trained), prepared),
             options=trainer,
             store=store,
             device=setup.device,
