@@ -46,7 +46,7 @@ from attnfocus.attention.positions import (
     TransformerXLPosition,
 )
 from attnfocus.attention.replacement import replaced_weights
-from attnfocus.attention.role import Axis, Kind, Role, role_problem
+from attnfocus.attention.role import Role
 from attnfocus.attention.scores import (
     AdditiveScore,
     CosineScore,
@@ -74,7 +74,6 @@ __all__ = [
     "AdditiveScore",
     "AlibiPosition",
     "Attention",
-    "Axis",
     "BackwardPattern",
     "BaseAttention",
     "BigBirdPattern",
@@ -92,7 +91,6 @@ __all__ = [
     "GeneralScore",
     "GrowingMemory",
     "History",
-    "Kind",
     "LearnedPosition",
     "LinearAttention",
     "Linformer",
@@ -128,5 +126,4 @@ __all__ = [
     "TransformerXLPosition",
     "looking_back",
     "replaced_weights",
-    "role_problem",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attnfocus.attention import Axis
+from attnfocus.attention.role import Axis
 from attnfocus.data.codec import Encoded
 from attnfocus.errors import DataError
 from attnfocus.explanation.attribution import probe_of

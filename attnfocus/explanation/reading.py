@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from attnfocus.attention import Axis
+from attnfocus.attention.role import Axis
 from attnfocus.errors import ConfigError
 from attnfocus.focus.rollout import decoder_rollout, flow, rollout
 from attnfocus.models.base import Model, Place

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
-from attnfocus.attention import Axis, BaseAttention, Kind, Role, role_problem
+from attnfocus.attention import BaseAttention
+from attnfocus.attention.role import Axis, Kind, Role, role_problem
 from attnfocus.models.embeddings import TokenEmbedding
 from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
 from attnfocus.models.stepwise import select_rows

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from attnfocus.attention import Kind
+from attnfocus.attention.role import Kind
 from attnfocus.events import Heads, Sample
 from attnfocus.models.base import Place
 from attnfocus.tasks.measures.focus import FocusTable

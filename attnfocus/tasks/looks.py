@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attnfocus.attention import Axis
+from attnfocus.attention.role import Axis
 from attnfocus.models.base import Model, Place
 from attnfocus.models.lengths import length_mask
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention import AdaptiveSpanAttention, BaseAttention, Kind
+from attnfocus.attention import AdaptiveSpanAttention, BaseAttention
+from attnfocus.attention.role import Kind
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextPairCodec
 from attnfocus.data.gold import token_links

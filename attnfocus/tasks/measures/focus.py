@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attnfocus.attention import Kind
+from attnfocus.attention.role import Kind
 from attnfocus.events import Heads
 from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums
 

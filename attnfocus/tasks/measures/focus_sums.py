@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attnfocus import focus
-from attnfocus.attention import Kind
+from attnfocus.attention.role import Kind
 from attnfocus.models.lengths import length_mask
 
 MOST_QUERIES = 64  # measured of each map of self-attention: such maps grow with the square of the length
