@@ -96,9 +96,10 @@ class ClassificationTask(Task):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
-                    special = _special(model, inputs.inputs)
+                    specials = {"input": _special(model, inputs.inputs)}
                     looks = looks_of(model, output.weights, {"input": inputs.lengths})
                     for look in looks:
+                        special = specials.get(look.place.keys)
                         focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(output.logits.argmax(dim=-1))
@@ -163,7 +164,11 @@ class ClassificationTask(Task):
         for answer in self.predict(model, batches, need_weights=True):
             weights = answer.weights or {}
             places, queries = model.places_of(weights), answer.query_tokens
-            maps = [attention_map(places[name], weights[name], queries[name], answer.key_tokens) for name in weights]
+            maps = []
+            for name, each in weights.items():
+                of_input = places[name].keys == "input"
+                keys = answer.key_tokens if of_input else numbered(name, each.shape[2])
+                maps.append(attention_map(places[name], each, queries[name], keys))
             yield Inspected(answer, tuple(maps), is_one_answer=True)
 
     def _answers(
@@ -205,10 +210,11 @@ class ClassificationTask(Task):
             keys = prepended + tuple(self.codec.input_tokens(inputs.inputs[number, :length].tolist()))
             maps, queries = {}, {}
             for name, each in on_cpu.items():
-                of_input = places[name].queries == "input"
-                num_queries = len(keys) if of_input else each.shape[2]
-                maps[name] = each[number, :, :num_queries, : len(keys)].copy()
-                queries[name] = keys if of_input else numbered(name, num_queries)
+                of_queries, of_keys = places[name].queries, places[name].keys
+                num_queries = len(keys) if of_queries == "input" else each.shape[2]
+                num_keys = len(keys) if of_keys == "input" else each.shape[3]
+                maps[name] = each[number, :, :num_queries, :num_keys].copy()
+                queries[name] = keys if of_queries == "input" else numbered(name, num_queries)
             shown.append({"key_tokens": keys, "query_tokens": queries, "weights": maps, "kinds": kinds})
         return shown
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attnfocus.attention.role import Axis
+from attnfocus.attention.role import Axis, Kind
 from attnfocus.models.base import Model, Place
 from attnfocus.models.lengths import length_mask
 
@@ -95,6 +95,6 @@ def num_positions(model: Model, axis: Axis, lengths: Mapping[Axis, Tensor]) -> T
     return lengths[axis] + model.num_prepended if axis == "input" else lengths[axis]
 
 
-def by_kind(places: Iterable[Place], kind: str) -> list[Place]:
+def by_kind(places: Iterable[Place], kind: Kind) -> list[Place]:
     """Those of one kind, in their order."""
     return [place for place in places if place.kind == kind]

@@ -163,6 +163,38 @@ def test_odd_names_are_regularized_as_usual_ones(pair: tuple[Any, Classifier, Cl
     assert terms[0] == terms[1] > 0
 
 
+class Latents(Classifier):
+    """Three learned queries look at the input, and then at each other."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(num_classes))
+
+    def places(self) -> list[Place]:
+        return [Place("reader", "pooling", "learned", "input"), Place("mixer", "self", "learned", "learned")]
+
+    def forward(self, inputs: torch.Tensor, lengths: torch.Tensor, need_weights: bool = False) -> ClassifierOutput:
+        count, width = inputs.shape
+        reader = (length_mask(lengths, width) / lengths.unsqueeze(1).clamp_min(1))[:, None, None].expand(-1, 1, 3, -1)
+        weights = {"reader": reader, "mixer": torch.eye(3).expand(count, 1, -1, -1)}
+        return ClassifierOutput(self.logits.expand(count, -1), weights if need_weights else {})
+
+
+def test_positions_of_no_example_are_all_real_and_numbered() -> None:
+    codec = label_codec()
+    task, model = ClassificationTask(codec), Latents(codec.dims()["num_classes"])
+    found = task.evaluate(model, batches(codec, known_rows(), 4))
+    assert found.heads["mixer"]["positions"] == (3.0,)
+    assert "special_mass" not in found.heads["mixer"]
+    trained = Trained(task, model, DecodingOptions())
+    (shown,) = inspect_examples(trained, codec.encode_rows(known_rows())[:1], Choice(methods=("attention",)))
+    reader, mixer = shown.maps
+    assert reader.key_tokens == shown.prediction.key_tokens
+    assert reader.query_tokens == ("reader 0", "reader 1", "reader 2")
+    assert mixer.query_tokens == mixer.key_tokens == ("mixer 0", "mixer 1", "mixer 2")
+    assert mixer.weights.shape == (1, 3, 3)
+
+
 def test_our_models_say_what_their_attentions_are_for() -> None:
     codec = pair_codec()
     assert list(seq2seq(codec).places()) == [Place("cross", "cross", "output", "input")]
