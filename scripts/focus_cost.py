@@ -23,6 +23,7 @@ from torch import nn
 
 from attnfocus.cli import main as attnfocus
 from attnfocus.commands.train import command as train
+from attnfocus.models import Model
 from attnfocus.runs import evaluation
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.measures.focus import FocusTable
@@ -73,7 +74,7 @@ class Clock:
         self.epochs: list[float] = []
         self.left_at: float | None = None
 
-    def __call__(self, setup: Any, task: Any, model: nn.Module, prepared: Any) -> Evaluation:
+    def __call__(self, setup: Any, task: Any, model: Model, prepared: Any) -> Evaluation:
         if self.left_at is not None:
             self.epochs.append(time.process_time() - self.left_at)
         evaluation = self.usual(setup, task, model, prepared)  # the first loads what evaluations need

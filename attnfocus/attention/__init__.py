@@ -28,6 +28,7 @@ from attnfocus.attention.positions.bias import AlibiPosition, T5Position
 from attnfocus.attention.positions.relative import ShawPosition, TransformerXLPosition
 from attnfocus.attention.positions.rotary import RotaryPosition
 from attnfocus.attention.replacement import replaced_weights
+from attnfocus.attention.role import Role
 from attnfocus.attention.scores.additive import AdditiveScore
 from attnfocus.attention.scores.base import Score
 from attnfocus.attention.scores.history import CoverageScore, LocationScore
@@ -79,6 +80,7 @@ __all__ = [
     "Performer",
     "Places",
     "Position",
+    "Role",
     "RotaryPosition",
     "ScalableSoftmax",
     "ScaledDotScore",

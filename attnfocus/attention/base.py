@@ -12,6 +12,7 @@ from attnfocus.attention import hypotheses, masks
 from attnfocus.attention.memory import GrowingMemory, History, Memory
 from attnfocus.attention.paths.protocol import Call, PathChoice
 from attnfocus.attention.projections import linear
+from attnfocus.attention.role import Role
 from attnfocus.limits import PositiveInt, Probability
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
@@ -36,6 +37,7 @@ class BaseAttention(nn.Module):
     Attributes:
         output_dim: size of the context: as above with projections, Dv without.
         num_heads: H.
+        role: what it is for in a model, whose part that owns it says so; None: nobody has said.
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
@@ -58,6 +60,7 @@ class BaseAttention(nn.Module):
         output_dim: int | None = None,
     ) -> None:
         super().__init__()
+        self.role: Role | None = None
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
         self.num_heads = suggested_heads if num_heads is None else num_heads

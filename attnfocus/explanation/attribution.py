@@ -11,12 +11,12 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.explanation.reading import default_reading, flowing, read, rolled_out
+from attnfocus.explanation.reading import flowing, place_to_read, read, rolled_out
 from attnfocus.focus.attributions import (
     gradient_input,
     gradients,
@@ -25,7 +25,7 @@ from attnfocus.focus.attributions import (
     rows_at_once,
 )
 from attnfocus.limits import PositiveInt
-from attnfocus.models.base import named_attentions, num_prepended
+from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.probe import Baseline, Probe, explaining
 
@@ -93,7 +93,7 @@ class AttributionOptions:
 
 def attribute(
     task: Task,
-    model: nn.Module,
+    model: Model,
     examples: Sequence[Encoded],
     method: str = "gradient_input",
     options: AttributionOptions | None = None,
@@ -119,7 +119,7 @@ def attribute(
 
 def probe_of(
     task: Task,
-    model: nn.Module,
+    model: Model,
     examples: Sequence[Encoded],
     device: torch.device,
     target: str | None = None,
@@ -136,8 +136,8 @@ def probe_of(
     return task.probe(model, examples, device, target, decoding, skip_empty=skip_empty)
 
 
-def _require_readable(model: nn.Module, examples: Sequence[Encoded]) -> None:
-    longest: int | None = getattr(model, "max_input_length", None)
+def _require_readable(model: Model, examples: Sequence[Encoded]) -> None:
+    longest = model.max_input_length
     for example in examples:
         size = len(example.inputs)
         if size == 0:
@@ -171,12 +171,13 @@ def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
     with torch.no_grad():
         weights = probe.weights()
         read(weights, probe.model, probe.mask, options.layer, options.head)  # refuses what is not there
-    name = options.layer or default_reading(weights)
-    attention = named_attentions(probe.model)[name]
-    if not attention.weights_can_be_replaced:
+    place = place_to_read(weights, probe.model, options.layer)
+    name, attention = place.name, probe.model.attentions().get(place.name)
+    if attention is None or not attention.weights_can_be_replaced:
+        what = place.name if attention is None else type(attention).__name__
         raise ConfigError(
             f"method: attention_gradient needs an attention whose output is made of its weights, and "
-            f"{type(attention).__name__} is none. Use gradient_input or attention."
+            f"{what} is none. Use gradient_input or attention."
         )
     examples = probe.examples
 
@@ -189,8 +190,8 @@ def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
         given = weights[name][examples[rows]]  # (M, H, Q, K)
         parts = given * gradients(score, given, rows)[1]
         parts = parts.sum(dim=1) if options.head is None else parts[:, options.head]  # (M, Q, K)
-        if name.startswith("layers."):
-            found.append(parts.sum(dim=1)[:, num_prepended(probe.model) :])
+        if place.kind == "self":
+            found.append(parts.sum(dim=1)[:, probe.model.num_prepended :])
         else:
             found.append(parts[torch.arange(len(rows), device=rows.device), probe.steps[rows]])
     return torch.cat(found), None

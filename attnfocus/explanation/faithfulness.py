@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from attnfocus.attention import BaseAttention
+from attnfocus.attention.role import Axis
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.errors import DataError
 from attnfocus.explanation.attribution import probe_of
@@ -21,9 +21,10 @@ from attnfocus.explanation.reading import read, readable
 from attnfocus.focus import erasure as checks
 from attnfocus.focus.attributions import gradient_input, leave_one_out
 from attnfocus.focus.verdict import gain_over_chance, verdict
-from attnfocus.models.base import named_attentions, num_prepended
+from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.base import Task
+from attnfocus.tasks.looks import Look, by_kind, looks_of
 from attnfocus.tasks.probe import Probe, explaining
 
 MAX_OUTPUTS = 256  # of all examples together, for what costs some passes each
@@ -60,7 +61,7 @@ class Faithfulness:
 
 
 def measure_faithfulness(
-    task: Task, model: nn.Module, examples: Sequence[Encoded], *, num_examples: int, seed: int, split: str
+    task: Task, model: Model, examples: Sequence[Encoded], *, num_examples: int, seed: int, split: str
 ) -> Faithfulness:
     """The tests on `num_examples` examples drawn by the seed, for the outputs that the model itself gives (greedily).
 
@@ -68,7 +69,7 @@ def measure_faithfulness(
         DataError: the model can read none of them, or says nothing to any.
     """
     generator = torch.Generator().manual_seed(seed)
-    longest: int | None = getattr(model, "max_input_length", None)
+    longest = model.max_input_length
     legible = [each for each in examples if 0 < len(each.inputs) <= (longest or len(each.inputs))]
     drawn = torch.randperm(len(legible), generator=generator)[:num_examples].tolist()
     if not drawn:
@@ -89,8 +90,8 @@ def measure_faithfulness(
     )
 
 
-def _as_many_as_fit(model: nn.Module, longest: int) -> int:
-    if not any("layers." in name for name in named_attentions(model)):
+def _as_many_as_fit(model: Model, longest: int) -> int:
+    if not by_kind(model.places(), "self"):
         return MAX_PAIRS
     return max(1, MAX_PAIRS // longest**2)
 
@@ -104,29 +105,21 @@ class _Sample:
         with torch.no_grad():
             weights = probe.weights()
             self.read = read(weights, probe.model, probe.mask, None, None)
-        self.names = ["pooling"] if "pooling" in weights else readable(weights)
-        attentions = named_attentions(probe.model)
-        self.attentions = {name: attentions[name] for name in self.names}
-        self.weights = {name: weights[name] * self._real_queries(name, weights[name].shape[2]) for name in self.names}
-        self.allowed = {name: self._allowed(name, attentions[name]) for name in self.names}
+        lengths: dict[Axis, Tensor] = {"input": probe.lengths, "output": probe.num_outputs}
+        looks = {look.name: look for look in looks_of(probe.model, weights, lengths)}
+        places = readable(look.place for look in looks.values())
+        self.names = [place.name for place in by_kind(places, "pooling") or places]
+        attentions = probe.model.attentions()
+        self.attentions = {name: attentions.get(name) for name in self.names}
+        self.weights = {name: weights[name] * looks[name].queries.unsqueeze(-1) for name in self.names}
+        self.allowed = {name: self._allowed(looks[name]) for name in self.names}
 
-    def _real_queries(self, name: str, num_queries: int) -> Tensor:
-        """(B or 1, 1, Q, 1): True at queries that are not padding."""
-        probe = self.probe
-        if name == "pooling":
-            return torch.ones(1, 1, num_queries, 1, dtype=torch.bool, device=probe.lengths.device)
-        return length_mask(self._sizes(name, probe.num_outputs), num_queries)[:, None, :, None]
-
-    def _sizes(self, name: str, otherwise: Tensor) -> Tensor:
-        """How many positions of a classifier's layer are real (B,); of other attentions what is given."""
-        is_layer = name.startswith("layers.")
-        return self.probe.lengths + num_prepended(self.probe.model) if is_layer else otherwise
-
-    def _allowed(self, name: str, attention: BaseAttention) -> Tensor:
+    def _allowed(self, look: Look) -> Tensor:
         """Keys that weights may be moved to, broadcastable to (B, H, Q, K): real ones that the pattern lets be seen."""
-        weights = self.weights[name]
-        real = length_mask(self._sizes(name, self.probe.lengths), weights.shape[3])[:, None, None, :]
-        return real.expand_as(weights) if attention.sees_everything else real & (weights != 0)
+        weights, attention = self.weights[look.name], self.attentions[look.name]
+        real = length_mask(look.num_keys, weights.shape[3])[:, None, None, :]
+        sees_everything = attention is not None and attention.sees_everything
+        return real.expand_as(weights) if sees_everything else real & (weights != 0)
 
     def of_inputs(self) -> dict[str, float]:
         """What taking inputs away tells of the weights, beside gradients and chance."""
@@ -174,8 +167,9 @@ class _Sample:
     def of_weights(self) -> dict[str, float]:
         """What other weights in the place of the model's own change."""
         for name, attention in self.attentions.items():
-            if not attention.weights_can_be_replaced:
-                reason = f"{type(attention).__name__} ({name}) makes its output of no weights that could be replaced"
+            if attention is None or not attention.weights_can_be_replaced:
+                kind = "an attention of the model's own" if attention is None else type(attention).__name__
+                reason = f"{kind} ({name}) makes its output of no weights that could be replaced"
                 self.left_out["permuted, uniform and adversarial weights"] = reason
                 return {}
         probe, generator = self.probe, self.generator

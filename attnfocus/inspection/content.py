@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from attnfocus.display.text import number
 from attnfocus.tasks import FocusMap, Inspected
-from attnfocus.tasks.measures.focus import focus_table, kind_of
+from attnfocus.tasks.measures.focus import FocusTable, focus_table
 
 Kind = Literal["text", "vectors"]  # what the positions of an input are
 
@@ -66,7 +66,7 @@ def best_map(maps: Sequence[FocusMap]) -> FocusMap:
     The cross-attention of the last layer but one (Garg et al. 2019, sec. 4.1, arXiv:1909.02074); else the pooling,
     which comes last, or the last layer.
     """
-    crossing = [each for each in maps if kind_of(each.name) == "cross"]
+    crossing = [each for each in maps if each.kind == "cross"]
     return crossing[-2] if len(crossing) > 1 else [*maps, *crossing][-1]
 
 
@@ -76,9 +76,14 @@ def title_of(each: FocusMap) -> str:
     return f"{method}, {each.name}" if each.name else method
 
 
+def focus_of(each: FocusMap) -> FocusTable:
+    """How focused the map is, by head."""
+    return focus_table({each.name: each.weights}, {} if each.kind is None else {each.name: each.kind})
+
+
 def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
     """The measures of each head, means over its queries; none for a head that looked nowhere."""
-    found = {row.head: row.measures for row in focus_table({each.name: each.weights}).rows}
+    found = {row.head: row.measures for row in focus_of(each).rows}
     return [found.get(head, {}) for head in range(len(each.heads))]
 
 

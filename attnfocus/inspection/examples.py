@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import nn
 
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.data.batches import collate
@@ -12,6 +11,7 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, attribute
+from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
 
 DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
@@ -56,7 +56,7 @@ class Trained:
     """What answers: a task with its model, and how it decodes."""
 
     task: Task
-    model: nn.Module
+    model: Model
     decoding: DecodingOptions
 
 

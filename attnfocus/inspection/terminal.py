@@ -13,9 +13,8 @@ from rich.text import Text
 
 from attnfocus.display.console import break_words, is_plain, say, writable
 from attnfocus.display.text import focus_phrase, number, shorten
-from attnfocus.inspection.content import Content, best_map, likelihood, title_of
+from attnfocus.inspection.content import Content, best_map, focus_of, likelihood, title_of
 from attnfocus.tasks import FocusMap, Inspected
-from attnfocus.tasks.measures.focus import focus_table
 
 NUM_READ = 3  # keys that are named for each query
 SPACE_MARK = "▁"  # how tokens show a blank
@@ -40,8 +39,8 @@ def print_inspection(console: Console, inspection: Content) -> None:
         methods = list(dict.fromkeys(each.method for each in example.maps))
         for method in methods:
             maps = [each for each in example.maps if each.method == method]
-            if method == methods[0] or not _is_sequence(best_map(maps)):
-                _print_map(console, maps)
+            if method == methods[0] or not _is_sequence(example, best_map(maps)):
+                _print_map(console, example, maps)
             else:
                 say(console, f"   {title_of(maps[0])}: method={method} prints it", style="dim")
     if inspection.verdict is not None:
@@ -63,24 +62,25 @@ def _print_answer(console: Console, place: int, example: Inspected) -> None:
         say(console, "   the output is empty: there is nothing to show", style="yellow")
 
 
-def _print_map(console: Console, maps: Sequence[FocusMap]) -> None:
+def _print_map(console: Console, example: Inspected, maps: Sequence[FocusMap]) -> None:
     each = best_map(maps)
     title = title_of(each) + ("" if len(each.heads) == 1 else f", mean of {len(each.heads)} heads")
     if each.method == "attention":
-        phrase = focus_phrase(focus_table({each.name: each.weights}).metrics())
+        phrase = focus_phrase(focus_of(each).metrics())
         title += f": {phrase}" if phrase else ""
     if len(maps) > 1:
         title += f"  (one of {len(maps)}; layer=NAME shows another)"
     say(console, f"   {title}", style="dim")
     weights = each.weights.mean(axis=0)  # (Q, K)
-    lines = _sequence(console, each, weights) if _is_sequence(each) else [_single(console, each, weights.mean(axis=0))]
+    is_sequence = _is_sequence(example, each)
+    lines = _sequence(console, each, weights) if is_sequence else [_single(console, each, weights.mean(axis=0))]
     for line in lines:
         console.print(line, soft_wrap=True)
 
 
-def _is_sequence(each: FocusMap) -> bool:
-    """Whether the queries are tokens written: a layer of a classifier is shown by the mean over its queries."""
-    return len(each.query_tokens) > 1 and not each.name.startswith("layers.")
+def _is_sequence(example: Inspected, each: FocusMap) -> bool:
+    """Whether each query has a line: a layer of a classifier is shown by the mean over its queries."""
+    return len(each.query_tokens) > 1 and not (example.is_one_answer and each.kind == "self")
 
 
 def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:

@@ -1,5 +1,6 @@
 """Models: what is read, attended to and answered. Each takes any attention of the algebra."""
 
+from attnfocus.models.base import Classifier, Model, Place, Translator
 from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
 from attnfocus.models.pooling_classifier import PoolingClassifier
 from attnfocus.models.rnn_classifier import RNNClassifier
@@ -8,11 +9,15 @@ from attnfocus.models.transformer import TransformerClassifier
 from attnfocus.models.transformer_seq2seq import TransformerSeq2Seq
 
 __all__ = [
+    "Classifier",
     "ClassifierOutput",
+    "Model",
+    "Place",
     "PoolingClassifier",
     "RNNClassifier",
     "Seq2Seq",
     "SequenceOutput",
     "TransformerClassifier",
     "TransformerSeq2Seq",
+    "Translator",
 ]

@@ -1,31 +1,176 @@
-"""The attentions of a model, by the names that their weights have in its output."""
+"""The contract of a model: what the rest of the house asks of one, and what holds where it says nothing.
 
-from typing import Any
+Shapes: B batch, L positions, S source tokens, T target tokens, N rows (sentences, or hypotheses of a beam),
+V target vocabulary, H heads, Q queries, K keys.
+"""
 
-from torch import nn
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.role import Axis, Kind, Role, role_problem
+from attnfocus.models.embeddings import TokenEmbedding
+from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
+from attnfocus.models.stepwise import select_rows
 
-_SUFFIXES = {"self_attention": "self", "cross_attention": "cross"}
+Tree = TypeVar("Tree")
 
 
-def named_attentions(model: nn.Module) -> dict[str, BaseAttention]:
-    """`pooling`, `layers.0`, `cross`, `encoder.layers.0`, `decoder.layers.0.self`, ... -> the attention.
+@dataclass(frozen=True)
+class Place:
+    """One attention of a model: what its weights (B, H, Q, K) are called, and what they mean.
 
-    The name is that of the module which holds the attention; one in a decoder tells self from cross; `cross` alone is
-    the attention of a recurrent decoder.
+    Attributes:
+        name: as in the `weights` of the model's output; users see it and choose by it.
+        kind: self: a sequence looks at itself; cross: one looks at another; pooling: learned queries look at one.
+        queries, keys: the sequence along each axis: `input` (what the model is given), `output` (what it writes), or
+            `learned` (no positions of any example: all are real).
+
+    Raises:
+        ValueError: a kind that contradicts the sequences.
     """
-    found = {}
-    for path, module in model.named_modules():
-        if isinstance(module, BaseAttention):
-            place, _, attribute = path.rpartition(".")
-            suffix = _SUFFIXES.get(attribute)
-            name = place if suffix is None else f"{place}.{suffix}"
-            found["cross" if name == "decoder" else name] = module
-    return found
+
+    name: str
+    kind: Kind
+    queries: Axis
+    keys: Axis
+
+    def __post_init__(self) -> None:
+        problem = role_problem(Role(self.kind, self.queries, self.keys))
+        if problem is not None:
+            raise ValueError(f"the place {self.name}: {problem}.")
 
 
-def num_prepended(model: Any) -> int:
-    """How many positions, such as that of `cls`, a classifier puts before its input."""
-    number: int = getattr(model, "num_prepended", 0)
-    return number
+class Model(nn.Module):
+    """What every model is. One of a new task derives from this class and has an output type of its own.
+
+    The constructor takes `attention`, which makes an attention when it is called with its sizes
+    (`attention(query_dim=D, key_dim=D, value_dim=D)`), the sizes of the data, and options with defaults; all by
+    keyword. The annotations of the options (`PositiveInt`, `Probability`, a `Literal`) are what the configuration is
+    checked by. It raises ValueError for options that do not go together, and allocates nothing but parameters: it is
+    also called on torch's meta device.
+
+    `forward` takes `need_weights`; its output has `weights`: the name of each attention -> (B, H, Q, K), empty unless
+    they are asked for. A weight of padding is 0, and no padding changes a result.
+
+    Attributes:
+        tasks: the tasks that it can serve, by name.
+        num_prepended: positions, such as that of `cls`, that stand before the input's own in weights and layers.
+        max_input_length, max_output_length: the most positions that it can read and write; None: any number.
+        notes: what the model changed in what it was given, as lines for the user.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ()
+    num_prepended: int = 0
+    max_input_length: int | None = None
+    max_output_length: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def attentions(self) -> dict[str, BaseAttention]:
+        """The attentions inside, by the names of their weights: here their paths in the model, where a part that is
+        called `attention` is named by its owner: `pooling`, `layers.0`, `decoder.layers.0.cross`, `blocks.0.mixer`.
+        """
+        modules = ((path, module) for path, module in self.named_modules() if isinstance(module, BaseAttention))
+        return {_name_of(path): module for path, module in modules}
+
+    def places(self) -> Sequence[Place]:
+        """The meaning of every name in `weights`: here what the attentions' roles say. A model may give its own.
+
+        Raises:
+            ValueError: an attention has no role.
+        """
+        places = []
+        for name, attention in self.attentions().items():
+            if attention.role is None:
+                raise ValueError(
+                    f"{type(self).__name__} does not say what its attention {name} is for. Where it is made, set its "
+                    f'role, as in attention.role = Role("self", "input", "input") of attnfocus.attention; or give '
+                    "the model a method places()."
+                )
+            places.append(Place(name, *attention.role))
+        return places
+
+    def places_of(self, names: Iterable[str]) -> dict[str, Place]:
+        """The places of these names, in their order.
+
+        Raises:
+            ValueError: no place explains a name.
+        """
+        names = list(names)
+        places = {place.name: place for place in self.places()} if names else {}
+        for name in names:
+            if name not in places:
+                raise ValueError(
+                    f"{type(self).__name__} gives weights called {name}, and none of its places is called so: "
+                    f"{', '.join(places) or 'it has none'}. Let the names of its weights and of places() agree."
+                )
+        return {name: places[name] for name in names}
+
+    def token_tables(self) -> Mapping[str, TokenEmbedding]:
+        """The tables that pretrained vectors can fill, by the side that they embed: `source` (the input), `target`."""
+        return {}
+
+
+class Classifier(Model):
+    """A class for each input. Sizes given: `num_classes`, and one of `vocab_size` (token ids) and `input_dim`."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+
+    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
+        """inputs: ids (B, L) or vectors (B, L, D); lengths (B,), 0 too."""
+        raise NotImplementedError
+
+
+class Translator(Model):
+    """Text to text. Sizes given: `source_vocab_size`, `target_vocab_size`.
+
+    `forward` trains it; `encode`, `start` and `step` write, one token of each row at a time. Memory and state are trees
+    of tensors with the rows as first axis.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("translation",)
+
+    def forward(
+        self, source: Tensor, source_lengths: Tensor, target_in: Tensor, need_weights: bool = False
+    ) -> SequenceOutput:
+        """Teacher-forced: source (B, S) of `source_lengths` (B,), target_in (B, T) from BOS on."""
+        raise NotImplementedError
+
+    def encode(self, source: Tensor, lengths: Tensor) -> Any:
+        """What depends on the source (B, S) alone."""
+        raise NotImplementedError
+
+    def start(self, memory: Any) -> Any:
+        """The decoder's state before BOS."""
+        raise NotImplementedError
+
+    def step(
+        self, tokens: Tensor, state: Any, memory: Any, need_weights: bool = False
+    ) -> tuple[Tensor, Any, Tensor | None]:
+        """Read one token of each row (N,): logits of the next one (N, V), the new state, and the weights (N, H, S) that
+        align best, or None."""
+        raise NotImplementedError
+
+    def select(self, tree: Tree, index: Tensor) -> Tree:
+        """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""
+        return select_rows(tree, index)
+
+
+class Layer(nn.Module):
+    """A part of a deep model whose weights lie in several processes until its turn comes (FSDP2).
+
+    Attributes:
+        called_apart: its parts that are called without the layer's own `forward`, and the methods of theirs.
+    """
+
+    called_apart: ClassVar[Mapping[str, Sequence[str]]] = {}
+
+
+def _name_of(path: str) -> str:
+    owner, _, attribute = path.rpartition(".")
+    if attribute == "attention":
+        return owner or attribute
+    return f"{owner}.{attribute}".removesuffix("_attention").removeprefix(".")

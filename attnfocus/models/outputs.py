@@ -3,7 +3,7 @@
 Shapes: B batch, N rows, T target tokens, V target vocabulary, R readout width, C classes, H heads, Q queries, K keys.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from attnfocus.models.stepwise import product_dtype
 
-Side = Literal["source", "target"]
 ALIGNED = 16  # numbers, 64 bytes in float32: a line of a CPU's cache
 
 
@@ -20,9 +19,9 @@ class SequenceOutput(NamedTuple):
 
     The scores of a large vocabulary are the largest tensor of a step, so they are made when asked for: a loss can go
     over them in parts.
-    `weights` maps an attention's name to (B, H, Q, K), Q and K positions of the sides that `sides` tells: `cross`, or
-    in a Transformer `encoder.layers.0`, `decoder.layers.0.self`, `decoder.layers.0.cross`, ... Empty unless weights
-    were asked for.
+    `weights` maps an attention's name to (B, H, Q, K), Q and K positions of the sequences that its place tells (see
+    `models.base`): `cross`, or in a Transformer `encoder.layers.0`, `decoder.layers.0.self`, `decoder.layers.0.cross`,
+    ... Empty unless weights were asked for.
     """
 
     readout: Tensor  # (B, T, R)
@@ -59,13 +58,6 @@ def padded_scores(readout: Tensor, weight: Tensor, bias: Tensor | None) -> Tenso
     else:
         torch.addmm(bias, readout, weight.t(), out=scores)
     return padded
-
-
-def sides(name: str) -> tuple[Side, Side]:
-    """Which sequences the queries and the keys of an attention of a `SequenceOutput` belong to, by its name."""
-    if name.startswith("encoder."):
-        return "source", "source"
-    return "target", "target" if name.endswith(".self") else "source"
 
 
 class ClassifierOutput(NamedTuple):

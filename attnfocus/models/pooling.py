@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention import BaseAttention
+from attnfocus.attention import BaseAttention, Role
 
 
 class AttentionPooling(nn.Module):
@@ -24,6 +24,7 @@ class AttentionPooling(nn.Module):
     def __init__(self, attention: Callable[..., BaseAttention], dim: int, suggested_heads: int = 1) -> None:
         super().__init__()
         self.attention = attention(query_dim=dim, key_dim=dim, value_dim=dim, suggested_heads=suggested_heads)
+        self.attention.role = Role("pooling", "learned", "input")
         require_encoder_attention(self.attention)
         if self.attention.same_sequence_only:
             raise ValueError(

@@ -4,21 +4,21 @@ Shapes: B batch, L positions, D width of an input vector, C classes.
 """
 
 from collections.abc import Callable
-from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
 from attnfocus.models.pooling import AttentionPooling, shortest_limit
 
 
-class PoolingClassifier(nn.Module):
+class PoolingClassifier(Classifier):
     """Linear (or a table of embeddings), attention pooling, linear: nothing mixes the positions but attention.
 
     All that a prediction knows of the order is in the weights, which makes them the whole explanation: the logits are
@@ -36,9 +36,6 @@ class PoolingClassifier(nn.Module):
     Raises:
         ValueError: options that do not go together.
     """
-
-    tasks: ClassVar[tuple[str, ...]] = ("classification",)
-    num_prepended: int = 0  # positions that stand before the input's own in the weights
 
     def __init__(
         self,

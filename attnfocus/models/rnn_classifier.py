@@ -4,14 +4,14 @@ Shapes: B batch, L positions, D width of an input vector, C classes.
 """
 
 from collections.abc import Callable
-from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, TokenEmbedding
 from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
@@ -20,7 +20,7 @@ from attnfocus.models.pooling import AttentionPooling
 from attnfocus.models.recurrent import CellKind, RecurrentOptions
 
 
-class RNNClassifier(nn.Module):
+class RNNClassifier(Classifier):
     """Recurrent encoder, then a learned query attends to its outputs (Yang et al. 2016, one level).
 
     Args:
@@ -35,9 +35,6 @@ class RNNClassifier(nn.Module):
     Raises:
         ValueError: options that do not go together.
     """
-
-    tasks: ClassVar[tuple[str, ...]] = ("classification",)
-    num_prepended: int = 0  # positions that stand before the input's own in the weights
 
     def __init__(
         self,

@@ -4,13 +4,14 @@ Shapes: B sentences, N rows (sentences, or hypotheses of a beam), S source token
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from attnfocus.attention import BaseAttention
+from attnfocus.attention import BaseAttention, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.base import Translator
 from attnfocus.models.decoder import (
     Activation,
     AttendThenRecur,
@@ -25,12 +26,9 @@ from attnfocus.models.encoder import RecurrentEncoder
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.recurrent import CellKind, RecurrentOptions
-from attnfocus.models.stepwise import select_rows
-
-Tree = TypeVar("Tree")
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(Translator):
     """Bidirectional recurrent encoder, attention, recurrent decoder (Bahdanau et al. 2015; Luong et al. 2015).
 
     Args:
@@ -50,9 +48,6 @@ class Seq2Seq(nn.Module):
     Raises:
         ValueError: options that do not go together.
     """
-
-    tasks: ClassVar[tuple[str, ...]] = ("translation",)
-    num_prepended: int = 0  # positions that stand before the input's own in the weights
 
     def __init__(
         self,
@@ -88,6 +83,7 @@ class Seq2Seq(nn.Module):
                 "this attention compares positions of one sequence, and a decoder attends to another, the source. "
                 "Use attention/pattern=full with attention/position=none, or model=transformer."
             )
+        attend.role = Role("cross", "output", "input")
         self.max_input_length = attend.max_length
         made = ReadoutOptions(hidden_size if tied_embeddings == "none" else embed_dim, readout)
         self.decoder: RecurThenAttend | AttendThenRecur
@@ -98,6 +94,10 @@ class Seq2Seq(nn.Module):
         tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, made.dim)
         self.target_embedding, self.source_embedding, self.output = tables
         self.dropout = dropout
+
+    def attentions(self) -> dict[str, BaseAttention]:
+        """The one that looks at the source: `cross`."""
+        return {"cross": self.decoder.attention}
 
     def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
@@ -131,10 +131,6 @@ class Seq2Seq(nn.Module):
         readout, state, weights = self._decode(tokens.unsqueeze(1), state, memory, need_weights)
         logits = untracked_scores(readout.squeeze(1), self.output.weight, self.output.bias)
         return logits, state, None if weights is None else weights.squeeze(2)
-
-    def select(self, tree: Tree, index: Tensor) -> Tree:
-        """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""
-        return select_rows(tree, index)
 
     def _decode(
         self, tokens: Tensor, state: DecoderState, memory: EncodedSource, need_weights: bool

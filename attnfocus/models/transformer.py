@@ -4,7 +4,7 @@ Shapes: B batch, L positions, D embed_dim, C classes.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.limits import PositiveInt, Probability
+from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.length_groups import by_length_groups
 from attnfocus.models.lengths import length_mask, with_a_position
@@ -22,7 +23,7 @@ from attnfocus.models.pooling import AttentionPooling, mean_pooling, shortest_li
 from attnfocus.models.transformer_layers import LayerOptions, NormPlace, TransformerLayer
 
 
-class TransformerClassifier(nn.Module):
+class TransformerClassifier(Classifier):
     """Transformer encoder (Vaswani et al. 2017, arXiv:1706.03762), pooled into one vector, then a linear layer.
 
     Args:
@@ -44,8 +45,6 @@ class TransformerClassifier(nn.Module):
     Raises:
         ValueError: options that do not go together.
     """
-
-    tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
     def __init__(
         self,

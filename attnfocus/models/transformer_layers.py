@@ -3,16 +3,17 @@
 Shapes: N rows (sequences), L positions, S source positions, T target positions, D embed_dim, H heads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory
+from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
+from attnfocus.models.base import Layer
 from attnfocus.models.pooling import require_encoder_attention
 
 NormPlace = Literal["pre", "post"]
@@ -38,14 +39,12 @@ class LayerOptions:
         return {**dims, "suggested_heads": self.num_heads, "suggested_projections": True}
 
 
-class ResidualLayer(nn.Module):
+class ResidualLayer(Layer):
     """What the layers have in common: sublayers f, each with a residual connection and layer normalization.
 
     post: x + f(x), then normalized (Vaswani et al. 2017, sec. 3.1); pre: x + f(normalized x), which trains without a
     warm-up (Xiong et al. 2020, arXiv:2002.04745). The last sublayer is the network W_2 activation(W_1 x + b_1) + b_2.
     """
-
-    called_apart: ClassVar[Mapping[str, Sequence[str]]] = {}  # parts, and methods of theirs that run without the layer
 
     def __init__(self, options: LayerOptions) -> None:
         super().__init__()
@@ -82,6 +81,7 @@ class TransformerLayer(ResidualLayer):
     def __init__(self, attention: Callable[..., BaseAttention], options: LayerOptions) -> None:
         super().__init__(options)
         self.attention = attention(**options.attention_sizes)
+        self.attention.role = Role("self", "input", "input")
         require_encoder_attention(self.attention)
         self.attention_norm = nn.LayerNorm(options.embed_dim)
         self._make_feedforward(options)
@@ -125,8 +125,10 @@ class TransformerDecoderLayer(ResidualLayer):
     ) -> None:
         super().__init__(options)
         self.self_attention = self_attention(**options.attention_sizes)
+        self.self_attention.role = Role("self", "output", "output")
         self.self_norm = nn.LayerNorm(options.embed_dim)
         self.cross_attention = cross_attention(**options.attention_sizes)
+        self.cross_attention.role = Role("cross", "output", "input")
         self.cross_norm = nn.LayerNorm(options.embed_dim)
         self._make_feedforward(options)
 

@@ -5,7 +5,7 @@ V target vocabulary, H heads.
 """
 
 from collections.abc import Collection
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from attnfocus.attention import BaseAttention, Memory
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import PositiveInt, Probability
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
+from attnfocus.models.base import Translator
 from attnfocus.models.embeddings import (
     PositionEmbedding,
     PositionKind,
@@ -25,7 +26,6 @@ from attnfocus.models.embeddings import (
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.pooling import shortest_limit
-from attnfocus.models.stepwise import select_rows
 from attnfocus.models.transformer_layers import (
     Activation,
     DecoderLayerState,
@@ -35,7 +35,6 @@ from attnfocus.models.transformer_layers import (
     TransformerLayer,
 )
 
-Tree = TypeVar("Tree")
 Weights = dict[str, Tensor | None]
 
 
@@ -121,7 +120,7 @@ class TransformerDecoder(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, TransformerDecoderLayer)]
 
 
-class TransformerSeq2Seq(nn.Module):
+class TransformerSeq2Seq(Translator):
     """Encoder-decoder Transformer (Vaswani et al. 2017, arXiv:1706.03762).
 
     One attention serves all three places, or each has its own. In the decoder's self-attention its pattern is cut at
@@ -154,9 +153,6 @@ class TransformerSeq2Seq(nn.Module):
     Raises:
         ValueError: options that do not go together, or an attention that cannot serve its place.
     """
-
-    tasks: ClassVar[tuple[str, ...]] = ("translation",)
-    num_prepended: int = 0  # positions that stand before the input's own in the weights
 
     def __init__(
         self,
@@ -239,10 +235,6 @@ class TransformerSeq2Seq(nn.Module):
         cross = weights[f"decoder.layers.{depth}.cross"]
         logits = untracked_scores(states.squeeze(1), self.output.weight, self.output.bias)
         return logits, state, None if cross is None else cross.squeeze(2)
-
-    def select(self, tree: Tree, index: Tensor) -> Tree:
-        """The rows `index` (M,) of a memory or a state; a row may be taken more than once."""
-        return select_rows(tree, index)
 
     def _shrink_projections(self) -> None:
         """Queries, keys and values start as if their projections were one Xavier matrix (3 D, D), as in torch.nn.

@@ -19,6 +19,7 @@ from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.focus import sigma_reparametrize
+from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.schema import EmbeddingOptions, TrainConfig
 from attnfocus.runs.trial import without_numbers
@@ -35,7 +36,7 @@ class Setup:
     data_options: DatasetOptions
     source: Source
     codecs: CodecChoice
-    model: Callable[..., nn.Module]
+    model: Callable[..., Model]
     optimizer: Callable[..., torch.optim.Optimizer]
     scheduler: Callable[..., Any]
     task_class: type[Task]
@@ -51,7 +52,7 @@ class Setup:
         """Model, attention and dataset as they were chosen: part of the run directory's name."""
         return "_".join(self.config.choices.get(group, "own") for group in ("model", "attention", "dataset"))
 
-    def trial_model(self) -> nn.Module:
+    def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""
         return _without_numbers(self.model, self.task_class)
 
@@ -105,7 +106,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
         return None
 
     attention = make_factory(config.attention, trusted)
-    model: Callable[..., nn.Module] = partial(make_factory({**config.model}, trusted), attention=attention)
+    model: Callable[..., Model] = partial(make_factory({**config.model}, trusted), attention=attention)
     optimizer = make_factory(config.optimizer, trusted)
     scheduler = make_factory(config.scheduler, trusted)
     source = attempt("dataset", make_factory(dataset.source, trusted))
@@ -114,13 +115,12 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
         problems.append(
             f"dataset.task={data_options.task}: this set is for {source.task}. Set dataset.task={source.task}."
         )
-    model_class: Any = find_target("model._target_", config.model["_target_"], trusted)
-    serves = getattr(model_class, "tasks", ())
-    if task_class.name not in serves:
-        problems.append(_cannot_serve(config.choices, serves, task_class.name))
-    else:
+    model_class = attempt("model", lambda: _model_class("model._target_", config.model["_target_"], trusted))
+    if model_class is not None and task_class.name not in model_class.tasks:
+        problems.append(_cannot_serve(config.choices, model_class.tasks, task_class.name))
+    elif model_class is not None:
         trial = attempt("model", lambda: _without_numbers(model, task_class))
-        if trial is not None:
+        if trial is not None and attempt("model", trial.places) is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
             if device is not None:
                 attempt("attention", lambda: _require_paths(trial, device))
@@ -153,6 +153,22 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
     )
 
 
+def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Model]:
+    """The class of a model, which keeps the contract of `attnfocus.models.base`.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    found = find_target(key, name, trusted)
+    if not isinstance(found, type) or not issubclass(found, Model):
+        raise ConfigError(
+            f"{key}: {name} is no model. Let its class derive from attnfocus.models.base.Classifier or "
+            "attnfocus.models.base.Translator, which say what a model must do; or from attnfocus.models.base.Model, "
+            "for a task of your own."
+        )
+    return found
+
+
 def _require_paths(model: nn.Module, device: torch.device) -> None:
     """Refuses a path that the device does not have.
 
@@ -170,13 +186,13 @@ def _drops(*nodes: Mapping[str, Any]) -> bool:
     return not rates or any(rates)
 
 
-def _without_numbers(model: Callable[..., nn.Module], task_class: type[Task]) -> nn.Module:
+def _without_numbers(model: Callable[..., Model], task_class: type[Task]) -> Model:
     """The model in small sizes on the meta device."""
     with without_numbers():
         return model(**task_class.trial_sizes)
 
 
-def _reparametrized(model: Callable[..., nn.Module], **sizes: Any) -> nn.Module:
+def _reparametrized(model: Callable[..., Model], **sizes: Any) -> Model:
     built = model(**sizes)
     sigma_reparametrize(built)
     return built
@@ -195,5 +211,5 @@ def _tasks_of_models() -> dict[str, Sequence[str]]:
     found: dict[str, Sequence[str]] = {}
     for name, path in groups([shipped_folder()])["model"].items():
         target = load_yaml(path)["model"]["_target_"]
-        found[name] = getattr(find_target("_target_", target), "tasks", ())
+        found[name] = _model_class("_target_", target).tasks
     return found

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from torch import nn
 
@@ -12,6 +13,7 @@ from attnfocus.data.epochs import Batches
 from attnfocus.data.preparation import Prepared, prepare
 from attnfocus.decoding import DecodingOptions
 from attnfocus.events import Sample
+from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup
 from attnfocus.tasks import Candidate, Evaluation, Prediction, Task
 from attnfocus.tasks.tally import add_up, pack, unpack
@@ -37,7 +39,7 @@ def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
 def evaluate_split(
     setup: Setup,
     task: Task,
-    model: nn.Module,
+    model: Model,
     prepared: Prepared,
     split: str,
     decoding: DecodingOptions,
@@ -63,17 +65,17 @@ def evaluate_split(
     return replace(evaluation, metrics=metrics)
 
 
-def whole_model(setup: Setup, prepared: Prepared, trained: nn.Module, processes: Processes) -> nn.Module:
+def whole_model(setup: Setup, prepared: Prepared, trained: nn.Module, processes: Processes) -> Model:
     """The model itself, or a whole copy where processes hold parts of it: decoding asks for more than whole passes."""
     if not processes.holds_part:
-        return trained
+        return cast(Model, trained)  # or what compiles or shares one, which has all of its attributes
     model = setup.model(**prepared.codec.dims())
     load_model_tensors(model, model_tensors(trained))
     return model.to(setup.device)
 
 
 def validate(
-    setup: Setup, task: Task, model: nn.Module, prepared: Prepared, processes: Processes | None = None
+    setup: Setup, task: Task, model: Model, prepared: Prepared, processes: Processes | None = None
 ) -> Evaluation:
     """Metrics during training: on valid, or on train when the set has no valid split. Decoding is greedy, for speed."""
     split = "valid" if "valid" in prepared.splits else "train"
@@ -81,7 +83,7 @@ def validate(
     return evaluate_split(setup, task, model, prepared, split, DecodingOptions(), num_samples, processes)
 
 
-def test_of(setup: Setup, task: Task, model: nn.Module, prepared: Prepared, processes: Processes) -> Evaluation:
+def test_of(setup: Setup, task: Task, model: Model, prepared: Prepared, processes: Processes) -> Evaluation:
     """Metrics of the test split, with the run's own decoding."""
     num_samples, decoding = setup.config.focus.num_samples, setup.config.decoding
     return evaluate_split(setup, task, model, prepared, "test", decoding, num_samples, processes)

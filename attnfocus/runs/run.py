@@ -6,8 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.files import load_codec
@@ -16,6 +14,7 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.models.base import Model
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
@@ -43,7 +42,7 @@ class Run:
     """
 
     def __init__(
-        self, path: Path, config: RunConfig, model: nn.Module, codec: Codec, step: int, checkpoint: str = "best"
+        self, path: Path, config: RunConfig, model: Model, codec: Codec, step: int, checkpoint: str = "best"
     ) -> None:
         self.path = path
         self.config = config

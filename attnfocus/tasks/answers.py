@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from attnfocus.attention.role import Kind
 from attnfocus.events import Heads, Sample
+from attnfocus.models.base import Place
 from attnfocus.tasks.measures.focus import FocusTable
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Prediction:
 
     `score` is the natural log of the probability that the model gives to `text`, or of the label.
     `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
-    with the tokens that label its axes, only when weights were asked for.
+    with the tokens that label its axes and what each attention is for (`kinds`), only when weights were asked for.
     `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
     `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
     """
@@ -46,6 +48,7 @@ class Prediction:
     query_tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weights: Mapping[str, np.ndarray] | None = None
     n_best: tuple[Candidate, ...] = ()
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class FocusMap:
         weights: (H, Q, K) float32; below 0 where a method, or an attention, can subtract.
         query_tokens, key_tokens: Q and K labels of the axes.
         heads: H numbers, those of the model's own heads.
+        place: which attention it is; None for a method that is about the whole model.
     """
 
     method: str
@@ -85,11 +89,21 @@ class FocusMap:
     query_tokens: tuple[str, ...]
     key_tokens: tuple[str, ...]
     heads: tuple[int, ...]
+    place: Place | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the attention is for."""
+        return None if self.place is None else self.place.kind
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """A prediction, and the maps that belong to it; none for an input that was skipped."""
+    """A prediction, and the maps that belong to it; none for an input that was skipped.
+
+    `is_one_answer`: the answer is one for the whole input, such as a label, and not a text or one for each position.
+    """
 
     prediction: Prediction
     maps: tuple[FocusMap, ...] = ()
+    is_one_answer: bool = False

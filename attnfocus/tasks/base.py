@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.errors import ConfigError
 from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
+from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.regularizers import Regularizers
 from attnfocus.tasks.tally import Tally
@@ -136,7 +137,7 @@ class Task(ABC):
         return 2 if self.r_drop else 1
 
     @abstractmethod
-    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
+    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         """Training loss of a batch that lies on the model's device.
 
         `optimizer_step`, counted from 1, is what the schedules of the regularizers follow.
@@ -148,7 +149,7 @@ class Task(ABC):
 
     def evaluate(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Iterable[Batch],
         *,
         decoding: DecodingOptions | None = None,
@@ -166,7 +167,7 @@ class Task(ABC):
 
     @abstractmethod
     def tally(
-        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
     ) -> Tally:
         """The work of `evaluate`, up to where all of a split must be known: what several processes can share."""
 
@@ -176,7 +177,7 @@ class Task(ABC):
 
     def probe(
         self,
-        model: nn.Module,
+        model: Model,
         examples: Sequence[Encoded],
         device: torch.device,
         target: str | None = None,
@@ -196,7 +197,7 @@ class Task(ABC):
         """
         raise ConfigError(f"method: answers of {self.name} cannot be explained. method=attention shows the weights.")
 
-    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.
 
         Empty where a task knows none.
@@ -206,7 +207,7 @@ class Task(ABC):
     @abstractmethod
     def predict(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Iterable[Batch],
         *,
         decoding: DecodingOptions | None = None,
@@ -216,6 +217,6 @@ class Task(ABC):
 
     @abstractmethod
     def inspect(
-        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+        self, model: Model, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
     ) -> Iterator[Inspected]:
         """Answers as `predict` gives them, with the weights of every attention of the model."""

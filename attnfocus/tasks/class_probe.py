@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from attnfocus.models.base import Model
 from attnfocus.tasks.evaluation import LOWEST_PROBABILITY, at_least_float32
 from attnfocus.tasks.probe import Probe, log_odds
 
@@ -26,7 +27,7 @@ class ClassificationProbe(Probe):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Model,
         inputs: Tensor,
         lengths: Tensor,
         classes: Tensor | None,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch, collate
@@ -17,7 +17,7 @@ from attnfocus.data.codecs.base import Codec, LabelCodec
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.models.base import num_prepended
+from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import Direction, Loss, StepOutput, Task
 from attnfocus.tasks.class_probe import ClassificationProbe
@@ -34,11 +34,11 @@ from attnfocus.tasks.evaluation import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.maps import attention_map
+from attnfocus.tasks.looks import looks_of
+from attnfocus.tasks.maps import attention_map, numbered
 from attnfocus.tasks.measures import plausibility as plausible
-from attnfocus.tasks.measures.focus import FocusMeans, real_weights
+from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
-from attnfocus.tasks.regularizers import Look
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
@@ -91,18 +91,18 @@ class ClassificationTask(Task):
             problems.append("dataset: tokenizer.shared is for text pairs; texts with labels have one vocabulary anyway")
         return problems
 
-    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
+    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
         logits, weights = model(seen.inputs, seen.input_lengths, **asked)
-        looks = [Look(name, each, *_sizes(model, name, seen.input_lengths)) for name, each in weights.items()]
+        looks = looks_of(model, weights, {"input": seen.input_lengths})
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         losses = self._losses(logits, seen.targets, self.label_smoothing)
         loss_sum = r_drop_loss(losses, logits, self.r_drop) if self.r_drop else losses.sum()
         return StepOutput(loss_sum, batch.num_targets, penalties)
 
     def tally(
-        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
     ) -> Tally:
         """See `Task.tally`. Asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer
         of self-attention, for which long inputs are run a few rows at a time.
@@ -116,10 +116,12 @@ class ClassificationTask(Task):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
-                    special = _special(model, inputs.inputs)
-                    for name, weights in output.weights.items():
-                        focus.add(name, weights, *_sizes(model, name, inputs.lengths), special)
-                    plausibility.add(inputs.rows, inputs.lengths, output.weights, num_prepended(model))
+                    specials = {"input": _special(model, inputs.inputs)}
+                    looks = looks_of(model, output.weights, {"input": inputs.lengths})
+                    for look in looks:
+                        special = specials.get(look.place.keys)
+                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                    plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(output.logits.argmax(dim=-1))
                     expected.append(targets)
                     predictions += self._predictions(inputs, output.logits)
@@ -161,7 +163,7 @@ class ClassificationTask(Task):
 
     def probe(
         self,
-        model: nn.Module,
+        model: Model,
         examples: Sequence[Encoded],
         device: torch.device,
         target: str | None = None,
@@ -177,14 +179,14 @@ class ClassificationTask(Task):
         inputs = (batch.inputs, batch.input_lengths)
         return ClassificationProbe(model, *inputs, classes, labels, are_probabilities=self.loss == "mse")
 
-    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
             weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
-        return {name: real_weights(each, *_sizes(model, name, batch.input_lengths)) for name, each in weights.items()}
+        return {look.name: look.real for look in looks_of(model, weights, {"input": batch.input_lengths})}
 
     def predict(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Iterable[Batch],
         *,
         decoding: DecodingOptions | None = None,
@@ -196,16 +198,20 @@ class ClassificationTask(Task):
             yield from answers
 
     def inspect(
-        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+        self, model: Model, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
     ) -> Iterator[Inspected]:
         for answer in self.predict(model, batches, need_weights=True):
             weights = answer.weights or {}
-            queries = answer.query_tokens
-            maps = (attention_map(name, each, queries[name], answer.key_tokens) for name, each in weights.items())
-            yield Inspected(answer, tuple(maps))
+            places, queries = model.places_of(weights), answer.query_tokens
+            maps = []
+            for name, each in weights.items():
+                of_input = places[name].keys == "input"
+                keys = answer.key_tokens if of_input else numbered(name, each.shape[2])
+                maps.append(attention_map(places[name], each, queries[name], keys))
+            yield Inspected(answer, tuple(maps), is_one_answer=True)
 
     def _answers(
-        self, model: nn.Module, batch: Batch, need_weights: bool, numbers: list[int] | None = None
+        self, model: Model, batch: Batch, need_weights: bool, numbers: list[int] | None = None
     ) -> list[Prediction]:
         def answer(inputs: Inputs) -> list[Prediction]:
             output = model(inputs.inputs, inputs.lengths, need_weights=need_weights)
@@ -232,19 +238,23 @@ class ClassificationTask(Task):
             for position, (identifier, row, number, score) in enumerate(answers)
         ]
 
-    def _shown(self, model: nn.Module, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    def _shown(self, model: Model, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
         """For each example its weights, cut to what is real, and the tokens that label their axes."""
-        prepended = ("<cls>",) * num_prepended(model)
+        prepended = ("<cls>",) * model.num_prepended
+        places = model.places_of(weights)
+        kinds = {name: place.kind for name, place in places.items()}
         on_cpu = {name: each.float().cpu().numpy() for name, each in weights.items()}
         shown = []
         for number, length in enumerate(inputs.lengths.tolist()):
             keys = prepended + tuple(self.codec.input_tokens(inputs.inputs[number, :length].tolist()))
             maps, queries = {}, {}
             for name, each in on_cpu.items():
-                num_queries = len(keys) if _is_self_attention(name) else each.shape[2]
-                maps[name] = each[number, :, :num_queries, : len(keys)].copy()
-                queries[name] = keys if _is_self_attention(name) else _learned_queries(name, num_queries)
-            shown.append({"key_tokens": keys, "query_tokens": queries, "weights": maps})
+                of_queries, of_keys = places[name].queries, places[name].keys
+                num_queries = len(keys) if of_queries == "input" else each.shape[2]
+                num_keys = len(keys) if of_keys == "input" else each.shape[3]
+                maps[name] = each[number, :, :num_queries, :num_keys].copy()
+                queries[name] = keys if of_queries == "input" else numbered(name, num_queries)
+            shown.append({"key_tokens": keys, "query_tokens": queries, "weights": maps, "kinds": kinds})
         return shown
 
     def _losses(self, logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -272,26 +282,12 @@ def _slices(batch: Batch) -> Iterator[list[int]]:
         yield list(range(start, min(start + size, len(batch))))
 
 
-def _is_self_attention(name: str) -> bool:
-    return name.startswith("layers.")  # others, such as `pooling`, have learned queries, all of them real
-
-
-def _learned_queries(name: str, number: int) -> tuple[str, ...]:
-    return (name,) if number == 1 else tuple(f"{name} {query}" for query in range(number))
-
-
-def _sizes(model: nn.Module, name: str, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-    """How many keys and how many queries of each example are real; None: all queries."""
-    sizes = lengths + num_prepended(model)
-    return sizes, sizes if _is_self_attention(name) else None
-
-
-def _special(model: nn.Module, inputs: Tensor) -> Tensor:
+def _special(model: Model, inputs: Tensor) -> Tensor:
     """Which keys of the weights are no tokens of the text: what the model puts in front, unknown words. bool (B, K)."""
     ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
     special = ids if inputs.is_floating_point() else is_special(inputs)
     special = F.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
-    return F.pad(special, (num_prepended(model), 0), value=True)
+    return F.pad(special, (model.num_prepended, 0), value=True)
 
 
 def _class_metrics(answers: Tensor, expected: Tensor, num_classes: int) -> tuple[dict[str, float], list[list[int]]]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from attnfocus.data.batches import Batch
 from attnfocus.data.rows import Row
 from attnfocus.events import Sample
+from attnfocus.models.base import Model
 from attnfocus.special import SPECIAL_TOKENS
 from attnfocus.tasks.answers import Prediction
 
@@ -108,7 +109,7 @@ class Inputs:
 
 
 def answer_all(
-    model: nn.Module,
+    model: Model,
     batch: Batch,
     answer: Callable[[Inputs], Iterable[Prediction]],
     numbers: Sequence[int] | None = None,
@@ -123,9 +124,9 @@ def answer_all(
     return [answers[number] for number in numbers]
 
 
-def _why_not(model: nn.Module, batch: Batch) -> dict[int, str]:
+def _why_not(model: Model, batch: Batch) -> dict[int, str]:
     """Of the examples that the model cannot answer: number in the batch -> why, in plain words."""
-    longest: int | None = getattr(model, "max_input_length", None)
+    longest = model.max_input_length
     reasons = {}
     for number, length in enumerate(batch.input_lengths.tolist()):
         if length == 0:

@@ -6,11 +6,11 @@ Shapes: H heads, Q queries, K keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from attnfocus.models.outputs import sides
+from attnfocus.models.base import Model, Place
 from attnfocus.special import BOS
 from attnfocus.tasks.answers import FocusMap
 from attnfocus.tasks.evaluation import Inputs
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def attention_map(
-    name: str,
+    place: Place,
     weights: np.ndarray,
     query_tokens: tuple[str, ...],
     key_tokens: tuple[str, ...],
 ) -> FocusMap:
     """The weights (H, Q, K) of one attention with all of its heads."""
-    return FocusMap("attention", name, weights, query_tokens, key_tokens, tuple(range(len(weights))))
+    return FocusMap("attention", place.name, weights, query_tokens, key_tokens, tuple(range(len(weights))), place)
 
 
-def output_maps(model: Any, codec: TextPairCodec, inputs: Inputs, output: Sequence[int]) -> tuple[FocusMap, ...]:
+def output_maps(model: Model, codec: TextPairCodec, inputs: Inputs, output: Sequence[int]) -> tuple[FocusMap, ...]:
     """The weights of each attention while one output is written; a query is named by the token that it writes.
 
     Args:
@@ -44,10 +44,16 @@ def output_maps(model: Any, codec: TextPairCodec, inputs: Inputs, output: Sequen
     target_in = torch.tensor([read], device=inputs.inputs.device)
     weights = model(inputs.inputs, inputs.lengths, target_in, need_weights=True).weights
     source = tuple(codec.source_tokens(inputs.inputs[0].tolist()))
-    queries = {"source": source, "target": tuple(codec.target_tokens(output))}
-    keys = {"source": source, "target": tuple(codec.target_tokens(read))}
+    queries = {"input": source, "output": tuple(codec.target_tokens(output))}
+    keys = {"input": source, "output": tuple(codec.target_tokens(read))}
     maps = []
-    for name, each in weights.items():
-        of_queries, of_keys = sides(name)
-        maps.append(attention_map(name, each[0].float().cpu().numpy(), queries[of_queries], keys[of_keys]))
+    for name, place in model.places_of(weights).items():
+        each = weights[name][0].float().cpu().numpy()  # (H, Q, K)
+        labels = queries.get(place.queries) or numbered(name, each.shape[1])
+        maps.append(attention_map(place, each, labels, keys.get(place.keys) or numbered(name, each.shape[2])))
     return tuple(maps)
+
+
+def numbered(name: str, number: int) -> tuple[str, ...]:
+    """What names positions of no example: the attention's name, with numbers if there are several."""
+    return (name,) if number == 1 else tuple(f"{name} {position}" for position in range(number))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention import replaced_weights
 from attnfocus.errors import ConfigError
-from attnfocus.models.base import named_attentions
+from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import PAD, SPECIAL_TOKENS, UNK
 from attnfocus.tasks.evaluation import in_eval_mode
@@ -25,7 +25,7 @@ Baseline = Literal["zero", "unknown", "mean"]
 
 
 @contextmanager
-def explaining(model: nn.Module) -> Iterator[torch.device]:
+def explaining(model: Model) -> Iterator[torch.device]:
     """Eval mode, and no parameter asks for a gradient, so that inputs alone do; both are put back afterwards.
 
     cuDNN's recurrent layers have no backward pass in eval mode: torch's own run in their place.
@@ -150,7 +150,7 @@ class Probe(ABC):
 
     @contextmanager
     def _using(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
-        attentions = named_attentions(self.model)
+        attentions = self.model.attentions()
         with ExitStack() as stack:
             for name, given in weights.items():
                 stack.enter_context(replaced_weights(attentions[name], _InTurn(given)))

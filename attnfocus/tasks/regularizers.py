@@ -8,13 +8,13 @@ targets it is the same number, and for a decoder the mean over all target tokens
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import AdaptiveSpanAttention, BaseAttention
+from attnfocus.attention.role import Kind
 from attnfocus.data.batches import Batch
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
@@ -22,40 +22,9 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.focus.measures import normalized_entropy
 from attnfocus.focus.regularizer_options import GuidedOptions, OfWeights, Regularization
 from attnfocus.focus.regularizers import head_overlap, missed_alignment, off_diagonal, repeated_attention
-from attnfocus.models.base import named_attentions
-from attnfocus.models.lengths import length_mask
-from attnfocus.tasks.measures.alignment import aligning_attention
-from attnfocus.tasks.measures.focus import kind_of
-from attnfocus.tasks.measures.focus_sums import Kind
-
-
-@dataclass(frozen=True)
-class Look:
-    """Where one attention looked, for a batch.
-
-    Attributes:
-        weights: (B, H, Q, K), before dropout.
-        num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
-    """
-
-    name: str
-    weights: Tensor
-    num_keys: Tensor
-    num_queries: Tensor | None
-
-    @property
-    def queries(self) -> Tensor:
-        """Real queries, (B, 1, Q)."""
-        num_queries = self.weights.shape[2]
-        if self.num_queries is None:
-            return torch.ones(len(self.weights), 1, num_queries, dtype=torch.bool, device=self.weights.device)
-        return length_mask(self.num_queries, num_queries).unsqueeze(1)
-
-    @property
-    def pairs(self) -> Tensor:
-        """Real keys of real queries, (B, 1, Q, K)."""
-        keys = length_mask(self.num_keys, self.weights.shape[3])
-        return keys[:, None, None] & self.queries.unsqueeze(-1)
+from attnfocus.models.base import Model
+from attnfocus.tasks.looks import Look
+from attnfocus.tasks.measures.alignment import aligning_place
 
 
 class Regularizers:
@@ -75,7 +44,7 @@ class Regularizers:
         return any(isinstance(term, OfWeights) and term.weight_at(step) for term in self.terms.values())
 
     def penalties(
-        self, step: int, model: nn.Module, batch: Batch, looks: Sequence[Look], num_passes: int = 1
+        self, step: int, model: Model, batch: Batch, looks: Sequence[Look], num_passes: int = 1
     ) -> dict[str, Tensor]:
         """Every term of the run, times its weight in this step and summed over the batch's targets: scalars.
 
@@ -136,47 +105,49 @@ def _mean_span(model: nn.Module) -> Tensor:
 
 def _chosen(name: str, term: OfWeights, looks: Sequence[Look]) -> list[Look]:
     """The attentions that a term looks at."""
-    places = {look.name: _Place(look.weights.shape[1], kind_of(look.name)) for look in looks}
+    suits = {look.name: _Suitable(look.place.kind, look.weights.shape[1]) for look in looks}
     if term.attentions is None:
-        suitable = [look for look in looks if _why_not(name, term, look.name, places) is None]
+        suitable = [look for look in looks if _why_not(name, term, look.name, suits) is None]
         if name == "guided":
-            aligning = aligning_attention([look.name for look in looks])
-            suitable = [look for look in suitable if look.name == aligning]
+            aligning = aligning_place(look.place for look in looks)
+            suitable = [look for look in suitable if look.place == aligning]
         if not suitable:
             raise ConfigError(f"focus.{name}.weight: no attention of this model gives weights that suit it. Use 0.")
         return suitable
-    problem = _problem_of_names(name, term, places)
+    problem = _problem_of_names(name, term, suits)
     if problem is not None:
         raise ConfigError(problem)
     by_name = {look.name: look for look in looks}
     return [by_name[wanted] for wanted in dict.fromkeys(term.attentions)]
 
 
-class _Place(NamedTuple):
-    """What decides whether a term can look at an attention."""
+class _Suitable(NamedTuple):
+    """What decides whether a term can look at an attention; `num_heads=None`: not known before there are weights."""
 
-    num_heads: int
     kind: Kind
+    num_heads: int | None
 
 
-def _problem_of_names(name: str, term: OfWeights, places: Mapping[str, _Place]) -> str | None:
+def _problem_of_names(name: str, term: OfWeights, suits: Mapping[str, _Suitable]) -> str | None:
     """Why a term cannot look at the attentions that it names, and what works."""
     if term.attentions is None:
         return None
-    reasons = [_why_not(name, term, wanted, places) for wanted in term.attentions] or ["must name one or more, got []"]
+    reasons = [_why_not(name, term, wanted, suits) for wanted in term.attentions] or ["must name one or more, got []"]
     reason = next(filter(None, reasons), None)
     if reason is None:
         return None
-    names = ", ".join(each for each in places if _why_not(name, term, each, places) is None)
+    names = ", ".join(each for each in suits if _why_not(name, term, each, suits) is None)
     return f"focus.{name}.attentions: {reason}. Use {f'some of {names}, or null' if names else 'null'}."
 
 
-def _why_not(name: str, term: OfWeights, wanted: str, places: Mapping[str, _Place]) -> str | None:
-    if wanted not in places:
+def _why_not(name: str, term: OfWeights, wanted: str, suits: Mapping[str, _Suitable]) -> str | None:
+    if wanted not in suits:
         return f"the model has no {wanted}"
-    num_heads, kind = places[wanted]
+    kind, num_heads = suits[wanted]
     if name in ("coverage", "guided") and kind != "cross":
         return f"{wanted} does not go from a decoder to its source"
+    if num_heads is None:
+        return None
     if name == "diversity" and num_heads < 2:
         return f"{wanted} has one head"
     if isinstance(term, GuidedOptions) and term.head is not None and term.head >= num_heads:
@@ -207,7 +178,7 @@ def _wanted_links(codec: Codec, row: Row) -> list[tuple[int, int]]:
 
 
 def regularizer_problems(
-    options: Regularization, task: str, tokenizer: str, model: nn.Module, *, writes: bool
+    options: Regularization, task: str, tokenizer: str, model: Model, *, writes: bool
 ) -> list[str]:
     """Why terms that are on cannot apply, as far as that can be told before there are data.
 
@@ -240,9 +211,10 @@ def regularizer_problems(
         )
     if "span" in options.terms and not any(isinstance(each, AdaptiveSpanAttention) for each in attentions):
         problems.append("focus.span.weight: no attention here has a span to learn. Use 0, or attention=adaptive_span.")
-    places = {name: _Place(each.num_heads, kind_of(name)) for name, each in named_attentions(model).items()}
+    heads = {name: attention.num_heads for name, attention in model.attentions().items()}
+    suits = {place.name: _Suitable(place.kind, heads.get(place.name)) for place in model.places()}
     for name, term in options.terms.items():
-        problem = _problem_of_names(name, term, places) if isinstance(term, OfWeights) else None
+        problem = _problem_of_names(name, term, suits) if isinstance(term, OfWeights) else None
         if problem is not None and not any(each.startswith(f"focus.{name}.") for each in problems):
             problems.append(problem)
     return problems

@@ -87,5 +87,5 @@ def translation_probe(
 
 def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
     """The options without outputs that are longer than the model can write."""
-    longest: int | None = getattr(model, "max_output_length", None)
+    longest: int | None = model.max_output_length
     return options if longest is None else replace(options, max_length=min(options.max_length, longest))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch, collate
@@ -22,7 +22,7 @@ from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.decoding.side_by_side import grouped, side_by_side
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.focus.alignment import AlignmentCounts
-from attnfocus.models.outputs import Side, sides
+from attnfocus.models.base import Model
 from attnfocus.special import PAD, UNK
 from attnfocus.tasks.answers import Candidate, Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import Direction, StepOutput, Task
@@ -40,12 +40,12 @@ from attnfocus.tasks.evaluation import (
     sample_of,
     source_text,
 )
+from attnfocus.tasks.looks import Look, looks_of
 from attnfocus.tasks.maps import output_maps
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
-from attnfocus.tasks.measures.focus import FocusMeans, real_weights
+from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.text import text_metrics, text_scorers
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
-from attnfocus.tasks.regularizers import Look
 from attnfocus.tasks.tally import Tally
 from attnfocus.tasks.token_probe import translation_probe, within_reach
 
@@ -93,11 +93,11 @@ class TranslationTask(Task):
         problem = no_words_to_replace(dataset.tokenizer.kind) if decoding.replace_unknown else None
         return problems if problem is None else [*problems, problem]
 
-    def step(self, model: nn.Module, batch: Batch, optimizer_step: int = 1) -> StepOutput:
+    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
         output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1], **asked)
-        looks = list(_looks(output.weights, seen))
+        looks = _looks(model, output.weights, seen)
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         expected = seen.targets[:, 1:].flatten()
         real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
@@ -111,7 +111,7 @@ class TranslationTask(Task):
         return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
 
     def tally(
-        self, model: nn.Module, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
     ) -> Tally:
         """See `Task.tally`. Asking for the weights costs memory (B, H, T, S) and leaves fused kernels out, but no
         second pass: they are those under the reference (teacher-forced), which the loss pass gives along.
@@ -125,11 +125,12 @@ class TranslationTask(Task):
                 for batch in group:
                     output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                     sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                    specials = {"source": is_special(batch.inputs), "target": is_special(batch.targets[:, :-1])}
-                    for look in _looks(output.weights, batch):
-                        special = specials[sides(look.name)[1]]
-                        focus.add(look.name, look.weights, look.num_keys, look.num_queries, special)
-                    aligned.add(batch.rows, output.weights)
+                    specials = {"input": is_special(batch.inputs), "output": is_special(batch.targets[:, :-1])}
+                    looks = _looks(model, output.weights, batch)
+                    for look in looks:
+                        special = specials.get(look.place.keys)
+                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                    aligned.add(batch.rows, looks)
                     num_targets += batch.num_targets
                     first.offer(batch)
                 predictions += self._answers_of_all(model, group, options)
@@ -167,7 +168,7 @@ class TranslationTask(Task):
 
     def probe(
         self,
-        model: nn.Module,
+        model: Model,
         examples: Sequence[Encoded],
         device: torch.device,
         target: str | None = None,
@@ -179,15 +180,14 @@ class TranslationTask(Task):
         outputs = None if target is None else [self.codec.target_tokenizer.encode(target)] * len(examples)
         return translation_probe(model, batch, self.codec.target_tokens, outputs, decoding, skip_empty=skip_empty)
 
-    def maps(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
             output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
-        looks = _looks(output.weights, batch)
-        return {look.name: real_weights(look.weights, look.num_keys, look.num_queries) for look in looks}
+        return {look.name: look.real for look in _looks(model, output.weights, batch)}
 
     def predict(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Iterable[Batch],
         *,
         decoding: DecodingOptions | None = None,
@@ -201,7 +201,7 @@ class TranslationTask(Task):
             yield from answers
 
     def inspect(
-        self, model: nn.Module, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+        self, model: Model, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
     ) -> Iterator[Inspected]:
         """See `Task.inspect`. The weights are those under the output itself: of an encoder-decoder Transformer those
         of every layer, which decoding does not gather. An empty output has none.
@@ -221,7 +221,7 @@ class TranslationTask(Task):
 
     def _answers_of_all(
         self,
-        model: nn.Module,
+        model: Model,
         batches: Sequence[Batch],
         options: DecodingOptions,
         *,
@@ -233,7 +233,7 @@ class TranslationTask(Task):
 
     def _answers(
         self,
-        model: nn.Module,
+        model: Model,
         batch: Batch,
         options: DecodingOptions,
         *,
@@ -267,6 +267,7 @@ class TranslationTask(Task):
                 shown["key_tokens"] = tuple(self.codec.source_tokens(ids))
                 shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(best.ids))}
                 shown["weights"] = {"cross": best.weights.float().numpy()}
+                shown["kinds"] = {"cross": "cross"}
             if options.num_best > 1:
                 every = zip(texts, hypotheses, strict=True)
                 shown["n_best"] = tuple(Candidate(text, each.score, each.rank_score) for text, each in every)
@@ -290,14 +291,11 @@ class TranslationTask(Task):
                 raise ConfigError(problem)
 
 
-def _looks(weights: Mapping[str, Tensor], batch: Batch) -> Iterator[Look]:
+def _looks(model: Model, weights: Mapping[str, Tensor], batch: Batch) -> list[Look]:
     """The weights (B, H, Q, K) of a teacher-forced pass, with how many of their queries and keys are real."""
     assert batch.target_lengths is not None
     # The target's queries and keys are those that predict a token.
-    num_positions: dict[Side, Tensor] = {"source": batch.input_lengths, "target": batch.target_lengths - 1}
-    for name, each in weights.items():
-        of_queries, of_keys = sides(name)
-        yield Look(name, each, num_positions[of_keys], num_positions[of_queries])
+    return looks_of(model, weights, {"input": batch.input_lengths, "output": batch.target_lengths - 1})
 
 
 def no_words_to_replace(kind: str) -> str | None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.data.batches import collate
 from attnfocus.data.preparation import Prepared
 from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
 from attnfocus.files import replace_file
 from attnfocus.focus import attends, js_distance
+from attnfocus.models.base import Model
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.evaluation import device_of
 
@@ -60,7 +61,7 @@ class FocusDrift(Listener):
         self._now: Maps | None = None
         self._has_failed = False
 
-    def added(self, evaluation: Evaluation, task: Task, model: nn.Module) -> Evaluation:
+    def added(self, evaluation: Evaluation, task: Task, model: Model) -> Evaluation:
         """The evaluation with the drift since the one before among its metrics, where there is one to compare."""
         if not self._examples:
             return evaluation

@@ -92,7 +92,7 @@ class Stepper:
             is_last = index + 1 == len(batches)
             with nullcontext() if is_last else self.processes.accumulating(self.model):
                 with _compiling(), self.precision.autocast():
-                    output = self.task.step(self.model, batch.to(self.device), step)
+                    output = self.task.step(cast(Any, self.model), batch.to(self.device), step)
                     total = output.total * (share * size)  # of which the processes take the mean
                 with _compiling():
                     self.precision.backward(total)

@@ -15,6 +15,7 @@ import attnfocus as package
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.inspection import examples as inspect_examples
 from attnfocus.inspection.examples import Choice, chosen_maps, is_part
+from attnfocus.models import Place
 from attnfocus.tasks.maps import attention_map
 
 FIXTURE = Path(__file__).parents[1] / "runs" / "fixtures" / "run-format-1"
@@ -196,7 +197,11 @@ def test_a_layer_is_any_part_of_a_name() -> None:
 
 def test_a_head_that_only_some_attentions_have_shows_those() -> None:
     many, one = (
-        attention_map(name, np.ones((n, 1, 1)), ("q",), ("k",)) for name, n in (("layers.0", 4), ("pooling", 1))
+        attention_map(place, np.ones((n, 1, 1)), ("q",), ("k",))
+        for place, n in (
+            (Place("layers.0", "self", "input", "input"), 4),
+            (Place("pooling", "pooling", "learned", "input"), 1),
+        )
     )
     assert [each.heads for each in chosen_maps([many, one], Choice(head=2))] == [(2,)]
     with pytest.raises(ConfigError, match="0 to 3"):

@@ -11,7 +11,6 @@ from tasks_toys import vector_codec as make_vector_codec
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
-from attnfocus.models.base import named_attentions
 from attnfocus.tasks import ClassificationTask, TranslationTask
 from attnfocus.tasks.probe import cut_to, explaining
 
@@ -168,7 +167,7 @@ def test_replaced_attentions_are_named_as_their_weights_are(name):
     with explaining(model) as device:
         probe = probe_of(task, model, examples, device, target="x y z" if name in WRITERS else None)
         weights = probe.weights()
-        assert set(weights) <= set(named_attentions(model))
+        assert set(weights) <= set(model.attentions())
         everything = torch.arange(len(examples))
         own = probe.log_probabilities({}, everything)
         torch.testing.assert_close(probe.log_probabilities(weights, everything), own)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.models import Place
 from attnfocus.tasks import FocusMap, Inspected, Prediction
 
 FACTS = {
@@ -14,6 +15,12 @@ FACTS = {
     "dataset": "dates",
     "checkpoint": "best",
     "step": 1200,
+}
+PLACES = {
+    "cross": Place("cross", "cross", "output", "input"),
+    "self": Place("self", "self", "output", "output"),
+    "pooling": Place("pooling", "pooling", "learned", "input"),
+    "0": Place("0", "self", "input", "input"),
 }
 HOSTILE = ("</script><script>window.hit=1</script>", '<img src=x onerror="window.hit=2">', "<!--", "'\"&%style%")
 
@@ -30,7 +37,15 @@ def focus_map(
 ) -> FocusMap:
     scores = np.random.default_rng(seed).normal(size=(heads, len(queries), len(keys)))
     weights = scores if signed else np.exp(3 * scores) / np.exp(3 * scores).sum(-1, keepdims=True)
-    return FocusMap(method, name, weights.astype(np.float32), tuple(queries), tuple(keys), tuple(range(heads)))
+    return FocusMap(
+        method,
+        name,
+        weights.astype(np.float32),
+        tuple(queries),
+        tuple(keys),
+        tuple(range(heads)),
+        PLACES.get(name.split(".")[-1]),
+    )
 
 
 def example(*maps: FocusMap, source: str = "3. Mai", text: str = "05-03", number: int = 1) -> Inspected:

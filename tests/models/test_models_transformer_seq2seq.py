@@ -15,7 +15,6 @@ from translator_presets import CASES, EVERYWHERE, PLACES, SIZES, SOMEWHERE, VARI
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
 from attnfocus.models import TransformerSeq2Seq
-from attnfocus.models.outputs import sides
 
 every_case = pytest.mark.parametrize(("name", "place", "variant"), CASES)
 
@@ -47,13 +46,14 @@ def test_padding_never_changes_the_result(name, place, variant, need_weights, ma
     together = gradients(
         model, sum(each[:size].square().sum() for each, size in zip(output.logits, written, strict=True))
     )
+    axes = {place.name: (place.queries, place.keys) for place in model.places()}
     alone = []
     for row, (length, size) in enumerate(zip(lengths.tolist(), written, strict=True)):
         one = slice(row, row + 1)
         each = model(source[one, :length], lengths[one], target[one, :size], need_weights)
         torch.testing.assert_close(output.logits[one, :size], each.logits)
         for where, weights in each.weights.items():
-            num_queries, num_keys = ({"source": length, "target": size}[side] for side in sides(where))
+            num_queries, num_keys = ({"input": length, "output": size}[axis] for axis in axes[where])
             torch.testing.assert_close(output.weights[where][one, :, :num_queries, :num_keys], weights)
             assert output.weights[where][row, :, :num_queries, num_keys:].eq(0).all()
         alone.append(each.logits.square().sum())

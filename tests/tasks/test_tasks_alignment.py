@@ -7,8 +7,17 @@ import torch
 from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq, transformer
 
 from attnfocus.focus.alignment import alignment_error_rate, argmax_links
+from attnfocus.models import Place
 from attnfocus.tasks import TranslationTask
-from attnfocus.tasks.measures.alignment import AlignmentErrors, aligning_attention
+from attnfocus.tasks.looks import Look
+from attnfocus.tasks.measures.alignment import AlignmentErrors, aligning_place
+
+CROSS = Place("cross", "cross", "output", "input")
+
+
+def look(weights):
+    """All of weights (B, H, T, S) is real."""
+    return Look(CROSS, weights, *(torch.full((len(weights),), weights.shape[axis]) for axis in (3, 2)))
 
 
 def aligned_rows():
@@ -21,11 +30,15 @@ def aligned_rows():
 
 
 def test_the_last_layer_but_one_is_read():
-    assert aligning_attention(["cross"]) == "cross"
-    names = [f"decoder.layers.{depth}.{part}" for depth in range(3) for part in ("self", "cross")]
-    assert aligning_attention(["encoder.layers.0", *names]) == "decoder.layers.1.cross"
-    assert aligning_attention(names[:2]) == "decoder.layers.0.cross"
-    assert aligning_attention(["encoder.layers.0"]) is None
+    encoder = Place("encoder.layers.0", "self", "input", "input")
+    decoder = []
+    for depth in range(3):
+        decoder.append(Place(f"decoder.layers.{depth}.self", "self", "output", "output"))
+        decoder.append(Place(f"decoder.layers.{depth}.cross", "cross", "output", "input"))
+    assert aligning_place([CROSS]) == CROSS
+    assert aligning_place([encoder, *decoder]) == decoder[3]
+    assert aligning_place(decoder[:2]) == decoder[1]
+    assert aligning_place([encoder]) is None
 
 
 def test_error_rate_by_hand():
@@ -33,16 +46,16 @@ def test_error_rate_by_hand():
     head = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.3, 0.6], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
     other = torch.tensor([[0.4, 0.6, 0.0], [0.2, 0.4, 0.4], [0.1, 0.1, 0.8], [1.0, 0.0, 0.0]])
     errors = AlignmentErrors(pair_codec())
-    errors.add(aligned_rows()[2:3], {"cross": torch.stack((head, other))[None]})
+    errors.add(aligned_rows()[2:3], [look(torch.stack((head, other))[None])])
     assert errors.metrics() == {"alignment_error_rate": pytest.approx(1 - (2 + 2) / (3 + 3))}
 
 
 def test_target_tokens_without_known_links_are_left_out():
     (row,) = aligned_rows()[2:3]
     errors = AlignmentErrors(pair_codec())
-    errors.add([replace(row, alignment=((0, 0),))], {"cross": torch.eye(4, 3).roll(1, dims=0)[None, None]})
+    errors.add([replace(row, alignment=((0, 0),))], [look(torch.eye(4, 3).roll(1, dims=0)[None, None])])
     assert errors.metrics() == {"alignment_error_rate": 1.0}  # `z` looked nowhere; nothing is known of the others
-    errors.add([replace(row, alignment=((0, 0),))], {"cross": torch.eye(4, 3)[None, None]})
+    errors.add([replace(row, alignment=((0, 0),))], [look(torch.eye(4, 3)[None, None])])
     assert errors.metrics() == {"alignment_error_rate": pytest.approx(1 - 2 / 3)}
 
 
@@ -56,7 +69,7 @@ def test_evaluations_tell_it_whatever_the_batches(make):
     assert rates[1:] == pytest.approx(rates[:2])
     (batch,) = batches(codec, known[:1], 1)
     weights = model.eval()(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True).weights
-    links = argmax_links(weights[aligning_attention(list(weights))].mean(dim=1))[0, :1]
+    links = argmax_links(weights[aligning_place(model.places()).name].mean(dim=1))[0, :1]
     gold = torch.ones(1, 1, dtype=torch.bool)
     alone = task.evaluate(model, batches(codec, known[:1], 1)).metrics["alignment_error_rate"]
     assert alone == alignment_error_rate(links, gold, gold)

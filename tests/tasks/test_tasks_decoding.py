@@ -9,16 +9,17 @@ from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.decoding import DecodingOptions, decode_best
 from attnfocus.errors import ConfigError
+from attnfocus.models import Translator
 from attnfocus.special import EOS, UNK
 from attnfocus.tasks import TranslationTask
 
 
-class Pointer(torch.nn.Module):
+class Pointer(Translator):
     """Writes the given tokens, each looked for at the given place by both of its heads together."""
 
     def __init__(self, tokens, places, vocab_size):
         super().__init__()
-        self.tokens, self.places, self.vocab_size = torch.tensor([*tokens, EOS]), [*places, 0], vocab_size
+        self.tokens, self.looked_at, self.vocab_size = torch.tensor([*tokens, EOS]), [*places, 0], vocab_size
 
     def encode(self, source, lengths):
         return source
@@ -27,11 +28,11 @@ class Pointer(torch.nn.Module):
         return torch.zeros(len(memory), dtype=torch.long)
 
     def step(self, tokens, state, memory, need_weights=False):
-        at = min(int(state[0]), len(self.places) - 1)
+        at = min(int(state[0]), len(self.looked_at) - 1)
         logits = 50.0 * F.one_hot(self.tokens[at].expand(len(tokens)), self.vocab_size)
         weights = torch.full((len(tokens), 2, memory.shape[1]), 0.1)
         weights[:, 0, 0] += 0.3  # what one head prefers is outweighed by the other
-        weights[:, 1, self.places[at]] += 0.5
+        weights[:, 1, self.looked_at[at]] += 0.5
         return logits, state + 1, weights if need_weights else None
 
     def select(self, tree, index):

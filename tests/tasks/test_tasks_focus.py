@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from attnfocus import focus
-from attnfocus.tasks.measures.focus import FocusMeans, focus_table, kind_of
+from attnfocus.tasks.measures.focus import FocusMeans, focus_table
 
+KINDS = {"cross": "cross", "layers.0": "self", "pooling": "pooling"}
 EYE = torch.eye(3)
 FIRST = torch.tensor([[1.0, 0, 0]] * 3)
 EQUAL = torch.full((3, 3), 1 / 3)
@@ -16,14 +17,24 @@ def measures(table, attention, head):
     return row.measures
 
 
-def test_names_tell_what_an_attention_is_for():
-    names = {"cross": "cross", "decoder.layers.1.cross": "cross", "decoder.layers.1.self": "self", "pooling": "pooling"}
-    names |= {"layers.0": "self", "encoder.layers.0": "self"}
-    assert {name: kind_of(name) for name in names} == names
+def test_of_an_attention_of_an_unknown_kind_only_what_all_have_is_measured():
+    maps = torch.stack((EYE, FIRST))
+    unknown = focus_table({"mixer": maps})
+    assert set(measures(unknown, "mixer", None)) == {
+        "effective_positions",
+        "positions",
+        "normalized_entropy",
+        "top_mass",
+        "first_mass",
+        "head_disagreement",
+    }
+    for kind in ("self", "cross", "pooling"):
+        known = measures(focus_table({"mixer": maps}, {"mixer": kind}), "mixer", None)
+        assert measures(unknown, "mixer", None).items() < known.items()
 
 
 def test_each_head_has_its_own_row():
-    table = focus_table({"cross": torch.stack((EYE, FIRST, EQUAL)), "layers.0": torch.stack((EYE, FIRST))})
+    table = focus_table({"cross": torch.stack((EYE, FIRST, EQUAL)), "layers.0": torch.stack((EYE, FIRST))}, KINDS)
     assert [(row.attention, row.head) for row in table.rows] == [
         *(("cross", head) for head in (None, 0, 1, 2)),
         *(("layers.0", head) for head in (None, 0, 1)),
@@ -57,7 +68,7 @@ def test_each_head_has_its_own_row():
 
 
 def test_metrics_are_means_over_the_attentions_that_have_a_measure():
-    table = focus_table({"cross": EQUAL[None], "layers.0": torch.stack((EYE, FIRST))})
+    table = focus_table({"cross": EQUAL[None], "layers.0": torch.stack((EYE, FIRST))}, KINDS)
     metrics = table.metrics()
     assert metrics["focus/effective_positions"] == pytest.approx((3 + 1) / 2)
     assert metrics["focus/distance"] == pytest.approx(0.5)  # heads of layers.0: 0 and 1
@@ -66,7 +77,7 @@ def test_metrics_are_means_over_the_attentions_that_have_a_measure():
 
 
 def test_heads_are_listed_by_attention_and_measure():
-    heads = focus_table({"cross": torch.stack((EYE, EQUAL))}).heads()
+    heads = focus_table({"cross": torch.stack((EYE, EQUAL))}, KINDS).heads()
     assert heads["cross"]["effective_positions"] == pytest.approx((1.0, 3.0))
     assert "head_disagreement" not in heads["cross"]
 
@@ -80,10 +91,10 @@ def test_a_padded_batch_measures_as_its_items_do(name):
     weights = torch.rand(4, 2, size, 4)  # also where nothing is
     special = torch.rand(4, 4) < 0.5
     whole, alone = FocusMeans(), FocusMeans()
-    whole.add(name, weights, num_keys, num_queries, special)
+    whole.add(name, KINDS[name], weights, num_keys, num_queries, special)
     for number, (rows, columns) in enumerate(zip(num_queries.tolist(), num_keys.tolist(), strict=True)):
         part = weights[number : number + 1, :, :rows, :columns]
-        alone.add(name, part, torch.tensor([columns]), None, special[number : number + 1, :columns])
+        alone.add(name, KINDS[name], part, torch.tensor([columns]), None, special[number : number + 1, :columns])
     for one, other in zip(whole.table().rows, alone.table().rows, strict=True):
         assert (one.attention, one.head) == (other.attention, other.head)
         assert dict(one.measures) == pytest.approx(dict(other.measures), rel=1e-5)
@@ -93,7 +104,7 @@ def test_what_is_at_special_tokens_and_at_the_ends_is_measured():
     means = FocusMeans()
     weights = torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.5, 9.0]]).view(2, 1, 1, 3)
     special = torch.tensor([[True, False, True], [False, True, True]])
-    means.add("pooling", weights, torch.tensor([3, 2]), None, special)
+    means.add("pooling", "pooling", weights, torch.tensor([3, 2]), None, special)
     found = measures(means.table(), "pooling", 0)
     assert found["special_mass"] == pytest.approx((0.8 + 0.5) / 2)
     assert found["first_mass"] == pytest.approx((0.1 + 0.5) / 2)
@@ -102,7 +113,7 @@ def test_what_is_at_special_tokens_and_at_the_ends_is_measured():
 
 def test_nothing_looked_at_gives_no_row():
     means = FocusMeans()
-    means.add("cross", torch.zeros(2, 1, 3, 3), torch.tensor([3, 2]), torch.tensor([3, 0]))
+    means.add("cross", "cross", torch.zeros(2, 1, 3, 3), torch.tensor([3, 2]), torch.tensor([3, 0]))
     assert means.table().rows == ()
     assert means.metrics() == {}
 
@@ -114,7 +125,7 @@ def test_sums_over_a_batch_equal_the_functions(name, rows, columns):
     weights = torch.rand(3, 2, rows, columns, dtype=torch.float64)
     num_keys, num_queries = torch.tensor([5, 3, 2]), torch.tensor([4, 3, 2]).clamp(max=rows)
     means = FocusMeans()
-    means.add(name, weights, num_keys, num_queries)
+    means.add(name, KINDS[name], weights, num_keys, num_queries)
     mask = (torch.arange(columns) < num_keys[:, None])[:, None, None]
     queries = (torch.arange(rows) < num_queries[:, None])[:, None].expand(3, 2, rows)
     sizes = {"num_queries": num_queries[:, None], "num_keys": num_keys[:, None]}
@@ -155,12 +166,12 @@ def test_of_long_self_attention_some_queries_stand_for_all_whatever_the_batch():
     scores = (near + torch.randn(4, 2, 200, 200)).masked_fill(~mask[:, None, None], -torch.inf)
     weights = scores.softmax(dim=-1)
     sampled, whole, alone = FocusMeans(), FocusMeans(), FocusMeans()
-    sampled.add("layers.0", weights, lengths, lengths)
+    sampled.add("layers.0", "self", weights, lengths, lengths)
     for row, length in enumerate(lengths.tolist()):
         own = weights[row : row + 1, :, :length, :length]
-        alone.add("layers.0", own, lengths[row : row + 1], None)
+        alone.add("layers.0", "self", own, lengths[row : row + 1], None)
         for query in range(length):  # a map of one query is never sampled
-            whole.add("layers.0", own[:, :, query : query + 1], lengths[row : row + 1], None)
+            whole.add("layers.0", "self", own[:, :, query : query + 1], lengths[row : row + 1], None)
     found, expected = (each.table().rows[0].measures for each in (sampled, whole))
     same = alone.table().rows[0].measures
     assert found["distance"] == pytest.approx(same["distance"], rel=1e-5)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from tasks_toys import LABELLED, batches, classifier, label_codec, rows
 
 from attnfocus.focus import token_f1
+from attnfocus.models import Place
 from attnfocus.tasks import ClassificationTask
+from attnfocus.tasks.looks import Look
 from attnfocus.tasks.measures.plausibility import Plausibility, token_weights
 
 
@@ -18,12 +20,19 @@ def with_rationales():
     return [replace(row, rationale=((0, len(str(row.input).split()[0])),)) for row in rows(LABELLED)]
 
 
+def look(kind, weights):
+    """All of weights (B, H, Q, K) is real."""
+    place = Place("any", kind, "input" if kind == "self" else "learned", "input")
+    return Look(place, weights, torch.full((len(weights),), weights.shape[3]), None)
+
+
 def test_the_weights_of_tokens_are_those_of_pooling_or_cls():
     pooling, layer = torch.rand(2, 3, 1, 5), torch.rand(2, 3, 5, 5)
-    torch.testing.assert_close(token_weights({"layers.0": layer, "pooling": pooling}, 0), pooling.mean(1)[:, 0])
-    found = token_weights({"layers.0": torch.rand(2, 3, 5, 5), "layers.1": layer}, 1)
+    looks = [look("self", layer), look("pooling", pooling)]
+    torch.testing.assert_close(token_weights(looks, 0), pooling.mean(1)[:, 0])
+    found = token_weights([look("self", torch.rand(2, 3, 5, 5)), look("self", layer)], 1)
     torch.testing.assert_close(found, layer[:, :, 0, 1:].mean(1))
-    assert token_weights({"layers.0": layer}, 0) is None  # a mean over positions: no weight is given to a token
+    assert token_weights([look("self", layer)], 0) is None  # a mean over positions: no weight is given to a token
 
 
 def test_figures_by_hand():
@@ -32,7 +41,9 @@ def test_figures_by_hand():
     row = rows([("good bad so film", "yes")])[0]
     row = replace(row, rationale=((0, 4), (12, 16)))
     plausibility = Plausibility(label_codec())
-    plausibility.add([row], torch.tensor([4]), {"pooling": torch.tensor([0.5, 0.1, 0.3, 0.1]).view(1, 1, 1, 4)}, 0)
+    plausibility.add(
+        [row], torch.tensor([4]), [look("pooling", torch.tensor([0.5, 0.1, 0.3, 0.1]).view(1, 1, 1, 4))], 0
+    )
     found = plausibility.metrics()
     assert found["plausibility/auprc"] == pytest.approx(0.75)
     assert found["plausibility/token_f1"] == pytest.approx(0.5)

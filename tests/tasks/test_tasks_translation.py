@@ -8,7 +8,7 @@ from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq, transformer
 from torch.nn import functional as F
 
 from attnfocus.decoding import DecodingOptions, decode
-from attnfocus.models.outputs import SequenceOutput
+from attnfocus.models import Place, SequenceOutput, Translator
 from attnfocus.special import EOS, PAD
 from attnfocus.tasks import TranslationTask
 from attnfocus.tasks.measures.text import _bleu_tokenizer
@@ -89,7 +89,7 @@ def test_evaluation_measures_without_label_smoothing():
     assert plain["perplexity"] == pytest.approx(math.exp(mean), rel=1e-5)
 
 
-class Parrot(torch.nn.Module):
+class Parrot(Translator):
     """Writes given outputs: its memory is the number of the sentence and it steps through the ids."""
 
     def __init__(self, codec, outputs):
@@ -97,6 +97,9 @@ class Parrot(torch.nn.Module):
         self.outputs = [[*codec.target_tokenizer.encode(text), EOS] for text in outputs]
         self.vocab_size = codec.dims()["target_vocab_size"]
         self.sources = {tuple(codec.source_tokenizer.encode(s)): n for n, (s, _) in enumerate(PAIRS)}
+
+    def places(self):
+        return [Place("cross", "cross", "output", "input")]
 
     def forward(self, source, lengths, target_in, need_weights=False):
         logits = torch.zeros(*target_in.shape, self.vocab_size)

@@ -14,6 +14,7 @@ from attnfocus.tasks.measures.focus import FocusMeans, focus_table
 from attnfocus.tracking.collapse_warning import FocusWatch
 from attnfocus.tracking.metrics_file import MetricsFile, logged_heads, logged_metrics
 
+KINDS = {"cross": "cross", "layers.0": "self", "pooling": "pooling"}
 EYE = torch.eye(6)
 FIRST = torch.zeros(6, 6).index_fill(1, torch.tensor([0]), 1.0)
 EQUAL = torch.full((6, 6), 1 / 6)
@@ -30,7 +31,7 @@ def warnings(caplog, weights, *, fraction_done=1.0, times=1):
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         for step in range(times):
-            watch.on_evaluation(evaluated(focus_table(weights).heads(), step))
+            watch.on_evaluation(evaluated(focus_table(weights, KINDS).heads(), step))
     return [record.getMessage() for record in caplog.records]
 
 
@@ -55,7 +56,7 @@ def test_a_pooling_that_always_looks_at_one_end_has_collapsed(caplog):
     assert "the last position" in warnings(caplog, {"pooling": EYE[None, 5:]})[0]
     means = FocusMeans()
     places = torch.stack((EYE[:1], EYE[3:4], EYE[5:])).unsqueeze(1)  # another word in each example
-    means.add("pooling", places, torch.tensor([6, 6, 6]), None)
+    means.add("pooling", "pooling", places, torch.tensor([6, 6, 6]), None)
     watch = FocusWatch()
     caplog.clear()
     watch.on_evaluation(evaluated(means.table().heads()))
@@ -72,14 +73,14 @@ def test_uniform_weights_are_told_once_half_of_the_run_is_over(caplog):
 
 
 def test_a_test_split_or_no_heads_are_not_judged(caplog):
-    FocusWatch().on_evaluation(evaluated(focus_table({"cross": FIRST[None]}).heads(), split="test"))
+    FocusWatch().on_evaluation(evaluated(focus_table({"cross": FIRST[None]}, KINDS).heads(), split="test"))
     FocusWatch().on_evaluation(evaluated({}))
     assert not caplog.records
 
 
 def test_each_head_is_one_short_list_in_metrics_jsonl(tmp_path: Path):
     file = MetricsFile(tmp_path / "metrics.jsonl")
-    heads = focus_table({"cross": torch.stack((EYE, EQUAL)), "layers.0": EYE[None]}).heads()
+    heads = focus_table({"cross": torch.stack((EYE, EQUAL)), "layers.0": EYE[None]}, KINDS).heads()
     file.on_evaluation(evaluated(heads))
     file.on_evaluation(evaluated({}, step=2))
     file.close()
@@ -93,7 +94,8 @@ def test_each_head_is_one_short_list_in_metrics_jsonl(tmp_path: Path):
 
 def test_a_hundred_heads_stay_a_line_that_can_be_read():
     torch.manual_seed(0)
-    heads = focus_table({f"layers.{depth}": torch.rand(12, 20, 20) for depth in range(12)}).heads()
+    names = [f"layers.{depth}" for depth in range(12)]
+    heads = focus_table({name: torch.rand(12, 20, 20) for name in names}, dict.fromkeys(names, "self")).heads()
     assert len(json.dumps(logged_heads(heads))) < 5000
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from torch import nn
-
 from attnfocus.attention import PathChoice
 from attnfocus.config.key_table import flat
 from attnfocus.data.preparation import Prepared
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener
+from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
@@ -49,7 +48,7 @@ class RunReport:
         run_dir: Path,
         setup: Setup,
         prepared: Prepared,
-        model: nn.Module,
+        model: Model,
         append_from_step: int | None = None,
     ) -> None:
         self.run_dir = run_dir
@@ -61,7 +60,7 @@ class RunReport:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
         }
-        self.notes: tuple[str, ...] = getattr(model, "notes", ())
+        self.notes = model.notes
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
         options = flat_options(setup)

@@ -1,15 +1,14 @@
 """Pretrained vectors: from the files that `model.embedding` names into the tables of a model."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import nn
 
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.tokens.tokenizer import Tokenizer
 from attnfocus.data.vectors import WordVectors, find_vectors, read_vectors, vector_size
 from attnfocus.errors import ConfigError
+from attnfocus.models.base import Model
 from attnfocus.models.embeddings import TokenEmbedding
 from attnfocus.runs.assembly import Setup
 
@@ -44,7 +43,7 @@ def vectors_of(setup: Setup, codec: Codec) -> dict[str, WordVectors]:
     }
 
 
-def fill_tables(setup: Setup, model: nn.Module, vectors: Mapping[str, WordVectors]) -> list[str]:
+def fill_tables(setup: Setup, model: Model, vectors: Mapping[str, WordVectors]) -> list[str]:
     """Puts vectors into the tables of a new model.
 
     Returns:
@@ -61,15 +60,15 @@ def fill_tables(setup: Setup, model: nn.Module, vectors: Mapping[str, WordVector
     return lines
 
 
-def freeze_tables(setup: Setup, model: nn.Module) -> None:
+def freeze_tables(setup: Setup, model: Model) -> None:
     """Takes the tables with pretrained vectors out of training, if the configuration says so."""
     if setup.embedding.frozen:
         for side in setup.embedding.files:
             _tables(setup, model)[side].weight.requires_grad_(False)
 
 
-def _tables(setup: Setup, model: Any) -> dict[str, TokenEmbedding]:
-    tables: dict[str, TokenEmbedding] = model.token_tables() if hasattr(model, "token_tables") else {}
+def _tables(setup: Setup, model: Model) -> Mapping[str, TokenEmbedding]:
+    tables = model.token_tables()
     for side, (key, _) in setup.embedding.files.items():
         if side not in tables:
             raise ConfigError(

@@ -104,6 +104,7 @@ def _map_data(each: FocusMap, tokens: dict[tuple[str, ...], int], is_fine: bool)
     return {
         "method": each.method,
         "name": each.name,
+        "of": None if each.place is None else [each.place.queries, each.place.keys],
         "heads": list(each.heads),
         "shape": list(each.weights.shape),
         "queries": tokens.setdefault(each.query_tokens, len(tokens)),

@@ -186,12 +186,13 @@
   function drawTokens() {
     runningText($("queries"), view.queries);
     runningText($("keys"), view.keys);
-    const isSelf = view.map.name.startsWith("layers.") || view.map.name.startsWith("encoder.");
+    const [ofQueries, ofKeys] = view.map.of ?? ["output", "input"];
+    const isSelf = ofQueries === "input" && ofKeys === "input";
     const several = view.queries.length > 1;
     for (const id of ["queries", "queries-title", "queries-hint"]) $(id).hidden = !several;
     $("queries-title").textContent = isSelf ? "Positions that look" : "Output";
     $("queries-hint").textContent = "Choose one to see what it reads; Escape for all.";
-    $("keys-title").textContent = view.map.name.endsWith(".self") ? "Output so far" : isSelf ? "Positions looked at" : "Input";
+    $("keys-title").textContent = ofKeys === "output" ? "Output so far" : isSelf ? "Positions looked at" : "Input";
     $("row-meaning").textContent = isSelf ? "positions that look" : "output";
     $("column-meaning").textContent = isSelf ? "positions looked at" : "what is read";
   }

@@ -5,7 +5,7 @@ Shapes: B sentences, H heads, T target tokens with EOS, S source tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,16 +14,17 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row
 from attnfocus.focus.alignment import AlignmentCounts, alignment_counts, argmax_links
-from attnfocus.tasks.measures.focus import kind_of
+from attnfocus.models.base import Place
+from attnfocus.tasks.looks import Look, by_kind
 
 ALIGNMENT_ERROR_RATE = "alignment_error_rate"
 
 
-def aligning_attention(names: Sequence[str]) -> str | None:
+def aligning_place(places: Iterable[Place]) -> Place | None:
     """Which cross-attention is read as an alignment: that of the last layer but one, which translates best in
     Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1); the only one where there is one.
     """
-    cross = [name for name in names if kind_of(name) == "cross"]
+    cross = by_kind(places, "cross")
     return cross[max(len(cross) - 2, 0)] if cross else None
 
 
@@ -39,12 +40,13 @@ class AlignmentErrors:
         self._codec = codec
         self.counts = counts or AlignmentCounts()
 
-    def add(self, rows: Sequence[Row], weights: Mapping[str, Tensor]) -> None:
-        """The rows of a batch and its weights (B, H, T, S): row t of a map belongs to the t-th token predicted."""
-        name = aligning_attention(list(weights))
-        if name is None or not any(row.alignment for row in rows):
+    def add(self, rows: Sequence[Row], looks: Sequence[Look]) -> None:
+        """The rows of a batch and where it looked: row t of a map belongs to the t-th token predicted."""
+        place = aligning_place(look.place for look in looks)
+        if place is None or not any(row.alignment for row in rows):
             return
-        links = argmax_links(weights[name].mean(dim=1)).cpu()  # (B, T, S)
+        (weights,) = (look.weights for look in looks if look.place == place)  # (B, H, T, S)
+        links = argmax_links(weights.mean(dim=1)).cpu()  # (B, T, S)
         for number, row in enumerate(rows):
             gold = self._codec.links(row)
             if gold is not None:

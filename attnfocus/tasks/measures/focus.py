@@ -14,16 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attnfocus.attention.role import Kind
 from attnfocus.events import Heads
-from attnfocus.models.lengths import length_mask
-from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, Kind, focus_sums
-
-
-def kind_of(name: str) -> Kind:
-    """What an attention is for, by its name: `cross`, `layers.0`, `decoder.layers.0.cross`, `pooling`, ..."""
-    if name == "cross" or name.endswith(".cross"):
-        return "cross"
-    return "self" if name.startswith(("layers.", "encoder.")) or name.endswith(".self") else "pooling"
+from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums
 
 
 @dataclass(frozen=True)
@@ -76,6 +69,7 @@ class FocusMeans:
     def add(
         self,
         name: str,
+        kind: Kind | None,
         weights: Tensor,
         num_keys: Tensor,
         num_queries: Tensor | None,
@@ -84,12 +78,13 @@ class FocusMeans:
         """Weights (B, H, Q, K) of one attention.
 
         Args:
+            kind: what it is for; None: nobody says, and only what every attention has is measured.
             num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
             special: bool (B, K), True at special tokens.
         """
         if weights.shape[2] == 0 or weights.shape[3] == 0:
             return
-        sums = focus_sums(weights, num_keys, num_queries, kind_of(name), special)
+        sums = focus_sums(weights, num_keys, num_queries, kind, special)
         kept = self.parts.setdefault(name, {})
         for measure, value in sums.items():
             kept.setdefault(measure, []).append(value if value.is_floating_point() else value.float())
@@ -112,21 +107,19 @@ class FocusMeans:
         return self.table().metrics()
 
 
-def focus_table(weights: Mapping[str, Tensor | np.ndarray]) -> FocusTable:
-    """The table of one example, such as `Prediction.weights`: (H, Q, K) of real positions alone, by attention."""
+def focus_table(weights: Mapping[str, Tensor | np.ndarray], kinds: Mapping[str, Kind] | None = None) -> FocusTable:
+    """The table of one example, such as `focus_table(prediction.weights, prediction.kinds)`.
+
+    Args:
+        weights: (H, Q, K) of real positions alone, by attention.
+        kinds: what each attention is for. Of one that is not named here only what every attention has is measured: no
+            distance, monotonicity, diagonality or coverage.
+    """
     means = FocusMeans()
     for name, each in weights.items():
         batch = torch.as_tensor(each).unsqueeze(0)
-        means.add(name, batch, torch.tensor([batch.shape[3]], device=batch.device), None)
+        means.add(name, (kinds or {}).get(name), batch, torch.tensor([batch.shape[3]], device=batch.device), None)
     return means.table()
-
-
-def real_weights(weights: Tensor, num_keys: Tensor, num_queries: Tensor | None) -> Tensor:
-    """Weights (B, H, Q, K) on the CPU, 0 wherever the query or the key is padding; numbers as in `FocusMeans.add`."""
-    real = length_mask(num_keys, weights.shape[3])[:, None, None]
-    if num_queries is not None:
-        real = real & length_mask(num_queries, weights.shape[2])[:, None, :, None]
-    return weights.masked_fill(~real, 0.0).float().cpu()
 
 
 def _means(sums: Mapping[str, list[float]], head: int) -> dict[str, float]:

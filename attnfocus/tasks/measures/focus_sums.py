@@ -6,15 +6,13 @@ Shapes: B examples, H heads, Q queries, K keys.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from attnfocus import focus
+from attnfocus.attention.role import Kind
 from attnfocus.models.lengths import length_mask
 
-Kind = Literal["self", "cross", "pooling"]
 MOST_QUERIES = 64  # measured of each map of self-attention: such maps grow with the square of the length
 
 # What a sum is divided by; the others by the number of queries.
@@ -33,7 +31,7 @@ def focus_sums(
     weights: Tensor,
     num_keys: Tensor,
     num_queries: Tensor | None,
-    kind: Kind,
+    kind: Kind | None,
     special: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """For each example and head the sums of the measures and the counts to divide them by, (B, H) or (B, 1).
@@ -43,7 +41,8 @@ def focus_sums(
 
     Args:
         weights: (B, H, Q, K), Q and K at least 1.
-        num_keys, num_queries, special: as in `tasks.focused.FocusMeans.add`.
+        kind: what the attention is for; None: nobody says, and what is measured of one kind alone is left out.
+        num_keys, num_queries, special: as in `FocusMeans.add`.
     """
     mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
     places = None
@@ -76,7 +75,7 @@ def focus_sums(
         }
         maps = looks.any(dim=-1)
         sums |= {measure: torch.where(maps, value, 0.0) for measure, value in of_maps.items()} | {"maps": maps}
-    if kind != "pooling":
+    if kind in ("self", "cross"):
         several = (sums["queries"] > 1) & (num_keys > 1).unsqueeze(1)
         peak = covered.amax(dim=-1) / sums["queries"].clamp_min(1)
         sums |= {"peak_coverage": torch.where(several, peak, 0.0), "several": several}

@@ -15,7 +15,7 @@ from torch import Tensor
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
 from attnfocus.focus import shares, token_f1
-from attnfocus.tasks.measures.focus import kind_of
+from attnfocus.tasks.looks import Look
 
 if TYPE_CHECKING:
     from attnfocus.tasks.base import Direction
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 DIRECTIONS: Mapping[str, Direction] = {"plausibility/auprc": "max", "plausibility/token_f1": "max"}
 
 
-def token_weights(weights: Mapping[str, Tensor], num_prepended: int) -> Tensor | None:
-    """How the answer weighs each token, (B, L): the mean over heads and queries of `pooling`; without one the mean over
-    heads of the last layer's row of cls; None where the model has neither.
+def token_weights(looks: Sequence[Look], num_prepended: int) -> Tensor | None:
+    """How the answer weighs each token, (B, L): the mean over heads and queries of the last pooling; without one the
+    mean over heads of the last layer's row of cls; None where the model has neither.
     """
+    weights = {look.place.kind: look.weights for look in looks}  # of each kind the last
     if "pooling" in weights:
         return weights["pooling"].mean(dim=(1, 2))[:, num_prepended:]
-    layers = [name for name in weights if kind_of(name) == "self"]
-    return weights[layers[-1]][:, :, 0, num_prepended:].mean(dim=1) if layers and num_prepended else None
+    return weights["self"][:, :, 0, num_prepended:].mean(dim=1) if "self" in weights and num_prepended else None
 
 
 class Plausibility:
@@ -45,11 +45,11 @@ class Plausibility:
         self._codec = codec
         self.examples = [] if examples is None else examples  # weights (L,), bool (L,)
 
-    def add(self, rows: Sequence[Row], lengths: Tensor, weights: Mapping[str, Tensor], num_prepended: int) -> None:
-        """Rows with their inputs' lengths (B,) and the model's weights (B, H, Q, K)."""
+    def add(self, rows: Sequence[Row], lengths: Tensor, looks: Sequence[Look], num_prepended: int) -> None:
+        """Rows with their inputs' lengths (B,), and where the model looked."""
         if not any(row.rationale for row in rows):
             return
-        of_tokens = token_weights(weights, num_prepended)
+        of_tokens = token_weights(looks, num_prepended)
         if of_tokens is None:
             return
         scores = shares(of_tokens).cpu()

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attnfocus.models.base import Layer
+
 
 def replicated(model: nn.Module, device: torch.device) -> nn.Module:
     """The model in DDP (Li et al. 2020, arXiv:2006.15704), with its own attributes to be seen through it."""
@@ -27,17 +29,16 @@ def shard(model: nn.Module, device: torch.device, num_processes: int) -> None:
     """Leaves of each weight one part here, in place: FSDP2 (Zhao et al. 2023, arXiv:2304.11277).
 
     Layers are put together one at a time, when their turn comes; all else while the model runs. A layer is a module
-    with `called_apart`, which names what is called besides its `forward`: its parts, and their methods.
+    of class `Layer`, whose `called_apart` names what is called besides its `forward`: its parts, and their methods.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(device.type, (num_processes,))
     for module in list(model.modules()):
-        apart = getattr(module, "called_apart", None)
-        if apart is None:
+        if not isinstance(module, Layer):
             continue
-        for name, methods in apart.items():
+        for name, methods in module.called_apart.items():
             fully_shard(getattr(module, name), mesh=mesh)
             for method in methods:
                 register_fsdp_forward_method(getattr(module, name), method)

@@ -1,0 +1,100 @@
+"""Where a model's attentions looked, for a batch: the weights with what they mean, and how much of them is real.
+
+Shapes: B examples, H heads, Q queries, K keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attnfocus.attention.role import Axis, Kind
+from attnfocus.models.base import Model, Place
+from attnfocus.models.lengths import length_mask
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where one attention looked, for a batch.
+
+    Attributes:
+        place: which one, and what its queries and keys are.
+        weights: (B, H, Q, K), before dropout.
+        num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
+    """
+
+    place: Place
+    weights: Tensor
+    num_keys: Tensor
+    num_queries: Tensor | None
+
+    @property
+    def name(self) -> str:
+        """As users know it."""
+        return self.place.name
+
+    @property
+    def queries(self) -> Tensor:
+        """Real queries, (B, 1, Q)."""
+        num_queries = self.weights.shape[2]
+        if self.num_queries is None:
+            return torch.ones(len(self.weights), 1, num_queries, dtype=torch.bool, device=self.weights.device)
+        return length_mask(self.num_queries, num_queries).unsqueeze(1)
+
+    @property
+    def pairs(self) -> Tensor:
+        """Real keys of real queries, (B, 1, Q, K)."""
+        keys = length_mask(self.num_keys, self.weights.shape[3])
+        return keys[:, None, None] & self.queries.unsqueeze(-1)
+
+    @property
+    def real(self) -> Tensor:
+        """The weights on the CPU, float32, 0 wherever the query or the key is padding."""
+        return self.weights.masked_fill(~self.pairs, 0.0).float().cpu()
+
+
+def looks_of(model: Model, weights: Mapping[str, Tensor], lengths: Mapping[Axis, Tensor]) -> list[Look]:
+    """The weights of a model's output with their places.
+
+    Args:
+        lengths: of each sequence that the model knows, (B,): of the input without what the model puts before it.
+
+    Raises:
+        ValueError: the model does not say what some weights mean, or no length of their sequence is known.
+    """
+    places = model.places_of(weights)
+    return [_look(model, place, weights[name], lengths) for name, place in places.items()]
+
+
+def _look(model: Model, place: Place, weights: Tensor, lengths: Mapping[Axis, Tensor]) -> Look:
+    of_queries, of_keys = (num_positions(model, axis, lengths) for axis in (place.queries, place.keys))
+    if of_keys is None:
+        of_keys = torch.full((len(weights),), weights.shape[3], device=weights.device)
+    return Look(place, weights, of_keys, of_queries)
+
+
+def num_positions(model: Model, axis: Axis, lengths: Mapping[Axis, Tensor]) -> Tensor | None:
+    """How many positions of an axis of weights are real, (B,); None: all are.
+
+    Args:
+        lengths: as in `looks_of`.
+
+    Raises:
+        ValueError: no length of the sequence is known.
+    """
+    if axis == "learned":
+        return None
+    if axis not in lengths:
+        raise ValueError(
+            f"{type(model).__name__} has an attention over positions of the {axis}, and its task knows the lengths "
+            f"of {' and '.join(lengths)} alone."
+        )
+    return lengths[axis] + model.num_prepended if axis == "input" else lengths[axis]
+
+
+def by_kind(places: Iterable[Place], kind: Kind) -> list[Place]:
+    """Those of one kind, in their order."""
+    return [place for place in places if place.kind == kind]
