@@ -19,7 +19,9 @@ from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
+from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.runs.schema import EmbeddingOptions, TrainConfig
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import TASKS, Task
@@ -47,6 +49,13 @@ class Setup:
     task_class: type[Task]
     device: torch.device
     embedding: EmbeddingOptions
+    metrics: Mapping[str, Metric]
+    trackers: Mapping[str, Callable[[], Any]]
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """The metrics that can be monitored, and which way each is better."""
+        return {**self.task_class.directions, **directions_of(self.metrics)}
 
     @property
     def data_dir(self) -> Path:
@@ -70,6 +79,7 @@ class Setup:
             word_dropout=trainer.word_dropout,
             r_drop=trainer.r_drop,
             regularization=self.config.focus,
+            metrics=self.metrics,
         )
 
 
@@ -147,9 +157,9 @@ def _assemble(
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
             "Set model.dropout or attention.dropout, or trainer.r_drop=0."
         )
-    monitor = config.trainer.monitor
-    if monitor is not None and monitor not in task_class.directions:
-        problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
+    built = {name: attempt(f"metric.{name}", make_factory(node, trusted)) for name, node in config.metric.items()}
+    metrics = {name: metric for name, metric in built.items() if metric is not None}
+    problems += _metric_problems(metrics, task_class, config.trainer.monitor)
     if config.model.get("tied_embeddings") == "all" and not data_options.tokenizer.shared:
         problems.append(
             "model.tied_embeddings: all puts source and target tokens in one table, and with "
@@ -161,7 +171,9 @@ def _assemble(
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:
         model = partial(_reparametrized, model)
-    return Setup(config, data_options, source, model, optimizer, scheduler, task_class, device, embedding)
+    trackers = {name: make_factory(node, trusted, f"tracker.{name}") for name, node in config.tracker.items()}
+    made = (source, model, optimizer, scheduler, task_class, device, embedding, metrics, trackers)
+    return Setup(config, data_options, *made)
 
 
 def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) -> list[str]:
@@ -172,6 +184,15 @@ def _decoding_problems(decoding: DecodingOptions, data_options: DatasetOptions) 
     if decoding.num_best > 1:
         return [f"decoding.num_best: {data_options.task} has one answer per input, got {decoding.num_best}. Use 1."]
     return []
+
+
+def _metric_problems(metrics: Mapping[str, Any], task_class: type[Task], monitor: str | None) -> list[str]:
+    """What is wrong with the metrics, or else with the one that is monitored."""
+    problems = metric_problems(metrics, task_class.name, task_class.directions)
+    if problems or monitor is None:
+        return problems
+    known = {**task_class.directions, **directions_of(metrics)}
+    return [] if monitor in known else [f"trainer.monitor: must be one of {', '.join(known)}, got {monitor}."]
 
 
 def _require_paths(model: nn.Module, device: torch.device) -> None:

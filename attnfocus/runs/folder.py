@@ -40,6 +40,7 @@ LEFT_OUT = (
     "trust",
     "config_dir",
     "distributed",
+    "tracker",
 )  # of config.yaml: what changes no result
 
 
@@ -91,12 +92,16 @@ def config_to_save(values: Mapping[str, Any]) -> dict[str, Any]:
 def saved_config(key: str, run_dir: Path) -> dict[str, Any]:
     """The configuration that `save_config` wrote. `key` is the option that named the folder, for the message.
 
+    Without trackers, if somebody has written some into it: what sends or writes is named on a command line.
+
     Raises:
         ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
     """
     if not (run_dir / CONFIG_FILE).is_file():
         raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
-    return restore(load_yaml(run_dir / CONFIG_FILE))
+    values = load_yaml(run_dir / CONFIG_FILE)
+    values.pop("tracker", None)
+    return restore(values)
 
 
 def require_whole(run_dir: Path, values: Mapping[str, Any]) -> None:

@@ -26,6 +26,8 @@ CHANGEABLE = (
     "distributed",
     "distributed.",
     "attention.path",
+    "tracker",
+    "tracker.",
     "trust",
     "resume",
 )

@@ -62,6 +62,8 @@ class TrainConfig:
     trainer: TrainerOptions
     decoding: DecodingOptions
     focus: FocusOptions
+    metric: dict[str, Component] = field(default_factory=dict)  # by the names that the user gives them
+    tracker: dict[str, Component] = field(default_factory=dict)  # the same
     distributed: DistributedOptions = field(default_factory=DistributedOptions)
     paths: Paths = field(default_factory=Paths)
     seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from attnfocus.data.batches import Batch
 from attnfocus.data.codec import TextLabelCodec, VectorLabelCodec
 from attnfocus.errors import DataError
+from attnfocus.events import Direction
 from attnfocus.models.base import num_prepended
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
-from attnfocus.tasks.base import Direction, Loss, StepOutput, Task
+from attnfocus.tasks.base import Loss, StepOutput, Task
 from attnfocus.tasks.evaluation import (
     LOWEST_PROBABILITY,
     ExactSums,
@@ -120,7 +121,7 @@ class ClassificationTask(Task):
 
         loss: mean over the examples. accuracy: share of right answers.
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
-        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model a weight for each token.
+        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model weighs each token.
         focus/...: of all attentions.
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
         """

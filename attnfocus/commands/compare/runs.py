@@ -32,7 +32,7 @@ COSTS = ("seconds", "parameters", "words_per_second")
 
 # What cannot change what a run learns or answers: two runs that differ in nothing else are of one configuration.
 WITHOUT_EFFECT: tuple[str, ...] = ("seed", "device", "max_jobs", "paths", "choices", "run_dir", "resume", "trust")
-WITHOUT_EFFECT += ("experiment", "focus.num_samples", "trainer.log_every_steps", "trainer.keep_checkpoints")
+WITHOUT_EFFECT += ("tracker", "experiment", "focus.num_samples", "trainer.log_every_steps", "trainer.keep_checkpoints")
 WITHOUT_EFFECT += ("trainer.save_every_steps", "trainer.num_workers", "trainer.worker_timeout_seconds")
 
 

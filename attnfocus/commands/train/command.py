@@ -10,6 +10,7 @@ from torch import nn
 from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
 from attnfocus.commands.train.run_report import RunReport
+from attnfocus.commands.train.trackers import trackers_of
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.data.codec import load_codec
 from attnfocus.data.epochs import Epochs
@@ -67,6 +68,7 @@ def run_here(
     setup = check_train(values, values.get("trust", ()))
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
+    trackers = trackers_of(setup, overrides) if processes.is_first else {}
     seed_everything(setup.config.seed)
     if resume_dir is None:
         check_vectors(setup)
@@ -91,7 +93,8 @@ def run_here(
         return str(folder)
 
     run_dir = Path(processes.shared(begin))
-    return train(setup, prepared, run_dir, vectors, processes, listeners, is_resumed=resume_dir is not None)
+    is_resumed = resume_dir is not None
+    return train(setup, prepared, run_dir, vectors, processes, trackers, listeners, is_resumed=is_resumed)
 
 
 def _to_resume(
@@ -111,6 +114,7 @@ def train(
     run_dir: Path,
     vectors: Mapping[str, WordVectors],
     processes: Processes,
+    trackers: Mapping[str, Listener],
     listeners: Sequence[Listener] = (),
     *,
     is_resumed: bool,
@@ -133,7 +137,7 @@ def train(
     processes.divide(model)
     epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), processes.rank, processes.size)
     _, direction = monitored(trainer, task)
-    append_from_step = (newest.step if newest else 0) if is_resumed else None
+    resumed_from = (newest.step if newest else 0) if is_resumed else None
     drift = FocusDrift(run_dir, prepared, config.focus.num_samples)
 
     def evaluate(trained: nn.Module) -> Evaluation:
@@ -141,8 +145,9 @@ def train(
         found = validate(setup, task, answering, prepared, processes)
         return drift.added(found, task, answering) if processes.is_first else found
 
-    told = RunReport(run_dir, setup, prepared, model, append_from_step) if processes.is_first else nullcontext()
-    with told as report:
+    others = [drift, *listeners]
+    made = RunReport(run_dir, setup, prepared, model, trackers, others) if processes.is_first else nullcontext()
+    with made as report:
         result = fit(
             model,
             task,
@@ -154,7 +159,8 @@ def train(
             store=store,
             device=setup.device,
             seed=config.seed,
-            listeners=[] if report is None else [drift, *report.listeners, *listeners],
+            listeners=[] if report is None else report.listeners,
+            facts=None if report is None else report.run_facts,
             resume=is_resumed,
             processes=processes,
         )
@@ -164,5 +170,5 @@ def train(
             store.load("best" if result.best else "last").load_model(answering)
             test = test_of(setup, task, answering, prepared, processes)
         if report is not None:
-            report.finish(result, test)
+            report.finish(result, test, resumed_from)
     return result.exit_code

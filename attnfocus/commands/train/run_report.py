@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +13,8 @@ from attnfocus.attention import PathChoice
 from attnfocus.data.preparation import Prepared
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
-from attnfocus.events import Evaluated, Listener
+from attnfocus.events import Evaluated, Listener, RunFacts
+from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
@@ -21,14 +22,12 @@ from attnfocus.runs.resume import flat
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
-from attnfocus.tracking.guard import Guarded
+from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
-from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
+from attnfocus.tracking.metrics_file import METRICS_FILE, MetricsFile, logged_metrics
 from attnfocus.tracking.screen import Terminal
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import TrainerOptions, TrainingResult
-
-METRICS_FILE = "metrics.jsonl"
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,8 @@ class RunReport:
         setup: the run's configuration.
         prepared: its data, for the report lines.
         model: for its size, and for how its attentions compute.
-        append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
+        trackers: those that the user has chosen, by name.
+        others: who hears the run besides: what only an evaluation can give, a search.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class RunReport:
         setup: Setup,
         prepared: Prepared,
         model: nn.Module,
-        append_from_step: int | None = None,
+        trackers: Mapping[str, Listener],
+        others: Sequence[Listener] = (),
     ) -> None:
         self.run_dir = run_dir
         self.setup = setup
-        self.resumed_from = append_from_step
         self.facts: dict[str, Any] = {
             "status": "running",
             **environment(str(setup.device)),
@@ -64,19 +64,30 @@ class RunReport:
         self.notes: tuple[str, ...] = getattr(model, "notes", ())
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
-        options = flat_options(setup)
-        files: list[Listener] = [
-            MetricsFile(run_dir / METRICS_FILE, append_from_step),
-            TensorBoard(run_dir, options, append_from_step),
-        ]
         self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
         self.log = RunLog(run_dir / "train.log", self.terminal.announce)
-        self.listeners: list[Listener] = [
-            *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
-            Guarded(self.terminal, lambda line: None),
-        ]
         self.evaluations = _LastEvaluation()
-        self.listeners += [self.evaluations, FocusWatch(), self.paths]
+        self.listeners = self._listeners(trackers, others)
+
+    def _listeners(self, trackers: Mapping[str, Listener], others: Sequence[Listener]) -> list[Listener]:
+        """All who hear the run, in the order in which they hear it. Those that write or send go on alone or stop."""
+        warn, is_strict = self.terminal.announce, own_are_strict()
+        files: list[Listener] = [MetricsFile(), TensorBoard(), LogEvents()]
+        return [
+            *others,
+            *(Guarded(listener, warn, is_strict=is_strict) for listener in files),
+            Guarded(self.terminal, lambda line: None, is_strict=is_strict),
+            self.evaluations,
+            FocusWatch(),
+            self.paths,
+            *(Guarded(tracker, logger.warning, name=f"tracker.{name}") for name, tracker in trackers.items()),
+        ]
+
+    @property
+    def run_facts(self) -> RunFacts:
+        """What the listeners may show of the run besides its figures."""
+        options = redact(flat_options(self.setup))
+        return RunFacts(self.setup.config.choices, options, self.setup.directions)
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
@@ -114,8 +125,11 @@ class RunReport:
         except OSError as error:
             logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
 
-    def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
-        """Writes the test answers and the summary, then shows the result and what can be done with it."""
+    def finish(self, result: TrainingResult, test: Evaluation | None, resumed_from: int | None = None) -> None:
+        """Writes the test answers and the summary, then shows the result and what can be done with it.
+
+        `resumed_from` is the step of the checkpoint that the run went on from; None for a new run.
+        """
         facts = {
             **self.facts,
             "status": result.status,
@@ -143,7 +157,7 @@ class RunReport:
         metrics = {} if valid_metrics is None else {valid: valid_metrics}
         if test is not None:
             metrics["test"] = test.metrics
-        was_finished = result.step == self.resumed_from and result.status == "completed"
+        was_finished = result.step == resumed_from and result.status == "completed"
         remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
         self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result), remark))
 

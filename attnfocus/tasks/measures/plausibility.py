@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,11 +14,9 @@ from torch import Tensor
 from attnfocus.data.codec import TextLabelCodec
 from attnfocus.data.gold import token_rationale
 from attnfocus.data.rows import Row
+from attnfocus.events import Direction
 from attnfocus.focus import shares, token_f1
 from attnfocus.tasks.measures.focus import kind_of
-
-if TYPE_CHECKING:
-    from attnfocus.tasks.base import Direction
 
 DIRECTIONS: Mapping[str, Direction] = {"plausibility/auprc": "max", "plausibility/token_f1": "max"}
 
