@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from attnfocus.events import (
     CheckpointSaved,
@@ -20,8 +19,6 @@ from attnfocus.events import (
 from attnfocus.redaction import hide
 
 logger = logging.getLogger(__name__)
-
-Event = TypeVar("Event")
 
 
 class Guarded(Listener):
@@ -44,25 +41,25 @@ class Guarded(Listener):
         self.stopped = False
 
     def on_start(self, event: TrainingStarted) -> None:
-        self._pass(self.listener.on_start, event)
+        self._pass(lambda: self.listener.on_start(event))
 
     def on_first_step(self, event: FirstStepDone) -> None:
-        self._pass(self.listener.on_first_step, event)
+        self._pass(lambda: self.listener.on_first_step(event))
 
     def on_progress(self, event: Progress) -> None:
-        self._pass(self.listener.on_progress, event)
+        self._pass(lambda: self.listener.on_progress(event))
 
     def on_evaluation(self, event: Evaluated) -> None:
-        self._pass(self.listener.on_evaluation, event)
+        self._pass(lambda: self.listener.on_evaluation(event))
 
     def on_checkpoint(self, event: CheckpointSaved) -> None:
-        self._pass(self.listener.on_checkpoint, event)
+        self._pass(lambda: self.listener.on_checkpoint(event))
 
     def on_rollback(self, event: RolledBack) -> None:
-        self._pass(self.listener.on_rollback, event)
+        self._pass(lambda: self.listener.on_rollback(event))
 
     def on_end(self, event: TrainingEnded) -> None:
-        self._pass(self.listener.on_end, event)
+        self._pass(lambda: self.listener.on_end(event))
 
     def stop_request(self) -> StopRequest | None:
         if self.stopped:
@@ -85,11 +82,11 @@ class Guarded(Listener):
         except Exception as error:
             self._tell(error)
 
-    def _pass(self, method: Callable[[Event], None], event: Event) -> None:
+    def _pass(self, call: Callable[[], None]) -> None:
         if self.stopped:
             return
         try:
-            method(event)
+            call()
         except Exception as error:
             self._stop(error)
 

@@ -258,12 +258,14 @@ def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
         value=best.get("value"),
         test={name: value for name, value in summary.get("test", {}).items() if isinstance(value, float)},
         error=error,
+        direction=(summary.get("directions") or {}).get(best.get("metric")),
     )
 
 
 def _direction(jobs: Sequence[JobResult]) -> Any:
     monitor = next((job.monitor for job in jobs if job.monitor), "")
-    return next((task.directions[monitor] for task in TASKS.values() if monitor in task.directions), "max")
+    own = next((job.direction for job in jobs if job.direction), None)
+    return own or next((task.directions[monitor] for task in TASKS.values() if monitor in task.directions), "max")
 
 
 def _overrides(folder: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener, RunFacts
+from attnfocus.metrics.base import directions_of
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
@@ -61,6 +62,8 @@ class RunReport:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
         }
+        if setup.metrics:  # whose directions nobody else knows who reads the figures later
+            self.facts["directions"] = directions_of(setup.metrics)
         self.notes: tuple[str, ...] = getattr(model, "notes", ())
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
@@ -159,7 +162,10 @@ class RunReport:
             metrics["test"] = test.metrics
         was_finished = result.step == resumed_from and result.status == "completed"
         remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
-        self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result), remark))
+        chosen = self.setup.config.tracker.items()
+        trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
+        commands = next_commands(self.run_dir, result, trackers)
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark))
 
 
 class _LastEvaluation(Listener):
@@ -181,12 +187,13 @@ def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int)
     return [title, device, *prepared.report, f"run {run_dir}"]
 
 
-def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
-    """Three commands to try next."""
+def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str] = ()) -> list[str]:
+    """Three commands to try next; of a run to go on with the one, with its trackers, which are not saved with it."""
     here = relative_to_here(run_dir)
     shown = shlex.quote(f"run={here}")
     if result.status != "completed":
-        return [f"attnfocus train {shlex.quote(f'resume={here}')}"]
+        again = [shlex.quote(f"tracker=[{','.join(trackers)}]")] if trackers else []
+        return [" ".join(["attnfocus train", shlex.quote(f"resume={here}"), *again])]
     logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
     return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
 
