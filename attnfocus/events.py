@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
 
 Heads = Mapping[str, Mapping[str, tuple[float, ...]]]  # attention -> measure -> a value for each head
+Direction = Literal["max", "min"]  # which way a metric is better
+OptionValue = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,19 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class RunFacts:
+    """What is known of a run before it begins, to be shown beside its figures. Secrets are hidden already.
+
+    `choices`: group -> choice (`model` -> `seq2seq`). `options`: `section.key` -> value (`optimizer.lr` -> 0.001).
+    `directions`: the metrics that can be monitored, and which way each is better.
+    """
+
+    choices: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainingStarted:
     """Before the first step. `resumed_from` is the step of the checkpoint, None in a fresh run.
 
@@ -52,6 +67,7 @@ class TrainingStarted:
     steps_per_epoch: int
     resumed_from: int | None = None
     is_evaluated: bool = True
+    facts: RunFacts = field(default_factory=RunFacts)
 
 
 @dataclass(frozen=True)
@@ -129,14 +145,16 @@ class RolledBack:
 
 @dataclass(frozen=True)
 class TrainingEnded:
-    """`reason` in plain words: `max_steps reached`, `no better bleu for 5 evaluations`, `interrupted`."""
+    """`reason` in plain words: `max_steps reached`, `no better bleu for 5 evaluations`, `interrupted`.
+
+    The test split is evaluated after it, where the run has one and was not stopped.
+    """
 
     step: int
     epoch: int
     seconds: float
     reason: str
     best: Best | None
-    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,9 +169,16 @@ class StopRequest:
 
 
 class Listener:
-    """Hears a run. Every method may be left out; `close` is called once, also after a failure.
+    """Hears a run; the base of trackers. Every method may be left out.
 
-    `stop_request` is asked after each step and its evaluation.
+    In this order: `on_start`; `on_first_step`; then by turns `on_progress`, `on_evaluation` (split `valid`),
+    `on_checkpoint` and, where a run goes back to a checkpoint, `on_rollback`; `on_end`, when training is over;
+    `on_evaluation` once more, of the split `test` and with the step of the best checkpoint, where the run has been
+    completed and has such a split; `close`, always, and always last. A run that failed has no `on_end`.
+
+    So what is compared by its final figures (a run of W&B, the options page of TensorBoard) is finished in `close`,
+    and was a success if `on_end` has been heard. `stop_request` is asked after each step and its evaluation.
+    Of several processes the first alone has listeners.
     """
 
     def on_start(self, event: TrainingStarted) -> None: ...

@@ -16,6 +16,8 @@ from hypothesis import settings
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.environ["ATTNFOCUS_STRICT_TRACKERS"] = "1"  # a fault of our own listeners ends the run, also in children
+
 # A busy machine makes single examples slow, which says nothing about the code.
 settings.register_profile("attnfocus", deadline=None)
 settings.load_profile("attnfocus")

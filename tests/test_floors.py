@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("redaction",),
     ("attention", "data", "config", "display"),
     ("models",),
-    ("decoding", "focus"),
+    ("decoding", "focus", "metrics"),
     ("tasks",),
     ("explanation", "tracking", "training"),
     ("inspection",),

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,9 @@ def made_small(command: str) -> str:
 def test_the_command_works(command: str, workplace: Path) -> None:
     if NAMED.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
         pytest.skip("a named data set: set ATTNFOCUS_DATA to the folder of the sets")
+    missing = [name for name in ("wandb", "mlflow") if name in command and find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs an extra: pip install 'attnfocus[{missing[0]}]'")
     run = only_run_before_others(workplace)
     done = shell(made_small(command.replace("RUN_DIR", shlex.quote(str(run)))), workplace)
     assert done.returncode == 0, done.stderr

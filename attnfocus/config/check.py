@@ -63,6 +63,8 @@ class Checker:
 
     def value(self, key: str, value: Any, annotation: Any) -> Any:
         """`value` as `annotation` says (1 -> 1.0, a mapping -> a dataclass), or None with a problem noted."""
+        if get_args(annotation) == (str, Component):
+            return self._named_components(key, value)
         if is_component(value):
             return self.component(key, value)
         if annotation is Any:
@@ -110,6 +112,16 @@ class Checker:
                 if isinstance(mark, Range) and not mark.accepts(converted):
                     self.problems.append(f"{key}: must be {mark}, got {value}.")
         return converted
+
+    def _named_components(self, key: str, value: Any) -> Any:
+        """Components by names that the user chooses."""
+        if not isinstance(value, Mapping):
+            self.problems.append(f"{key}: must be a section of options, got {_show(value)}.")
+            return None
+        if is_component(value):
+            self.problems.append(f"{key}: its nodes need names. Put _target_ and its options below one, such as mine.")
+            return None
+        return {str(name): self.value(_join(key, name), item, Component) for name, item in value.items()}
 
     def _union(self, key: str, value: Any, options: tuple[Any, ...]) -> Any:
         if value is None and type(None) in options:

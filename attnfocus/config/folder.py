@@ -1,9 +1,10 @@
 """The folders of YAML files: groups, their choices, and the one-line description at the head of each file."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-from attnfocus.config.yaml_files import check_folder
+from attnfocus.config.yaml_files import check_folder, read_yaml
 from attnfocus.errors import ConfigError
 
 
@@ -34,6 +35,15 @@ def groups(folders: Sequence[Path]) -> dict[str, dict[str, Path]]:
             if len(parts) > 1 and not any(part.startswith("_") for part in parts):
                 found.setdefault("/".join(parts[:-1]), {}).setdefault(parts[-1], path)
     return dict(sorted(found.items()))
+
+
+@cache
+def optional_groups() -> frozenset[str]:
+    """The groups of which train.yaml chooses nothing; they take several choices: `tracker=[wandb,mlflow]`."""
+    entries = read_yaml(shipped_folder() / "train.yaml")["defaults"]
+    return frozenset(
+        name for entry in entries if isinstance(entry, dict) for name, choice in entry.items() if not choice
+    )
 
 
 def description(path: Path) -> str:

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from attnfocus.config.folder import config_folders, groups
+from attnfocus.config.folder import config_folders, groups, optional_groups
 from attnfocus.config.nearest import choices_text, did_you_mean
 from attnfocus.config.override_text import num_values, unreadable, values_of
 from attnfocus.config.unknown_keys import node_problem, unknown_key
@@ -141,7 +141,13 @@ class CommandLine:
     def _check_choice(self, override: Override, choices: Mapping[str, Mapping[str, Path]]) -> bool:
         name = override.key_or_group
         known = choices[name]
-        bad = [value for value in values_of(override) if value not in known and value != "null"]
+        if not override.is_sweep_override() and isinstance(override.value(), list) and name not in optional_groups():
+            several = ",".join(values_of(override))
+            self.problems.append(
+                f"{override.input_line}: takes one choice; -m {name}={several} trains one after another."
+            )
+            return False
+        bad = [value for value in values_of(override) if value not in known]
         for value in bad:
             self.problems.append(
                 f"{name}={value}: no such choice.{did_you_mean(value, known)} There are: {choices_text(value, known)}."
@@ -151,7 +157,7 @@ class CommandLine:
     def _check_keys(
         self, of_keys: Sequence[Override], of_groups: Sequence[Override], choices: Mapping[str, Mapping[str, Path]]
     ) -> None:
-        options = [[f"{override.get_key_element()}={value}" for value in values_of(override)] for override in of_groups]
+        options = [_choices_to_compose(override) for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
             config = self.compose(self._taken(combination, choices))
             for override in of_keys:
@@ -193,6 +199,13 @@ class CommandLine:
         return taken
 
 
+def _choices_to_compose(override: Override) -> list[str]:
+    """The override, once for each choice that a sweep goes over; choices in a list are taken together."""
+    if not override.is_sweep_override():
+        return [f"{override.get_key_element()}={override.get_value_element_as_str()}"]
+    return [f"{override.get_key_element()}={value}" for value in values_of(override)]
+
+
 def _at(node: Any, group: str) -> Mapping[str, Any]:
     """The node of a group in a composed configuration; empty if there is none."""
     for part in group.split("/"):
@@ -210,11 +223,14 @@ def _has_part(path: Path, part: str) -> bool:
 def literal(text: str) -> str:
     """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted.
 
-    So is a `text`, which may look like anything: a list, a number, quotes of its own.
+    So is a `text`, which may look like anything: a list, a number, quotes of its own. `tracker=null` becomes
+    `tracker=[]`: Hydra knows no other way to choose nothing of a group.
     """
     key, sign, value = text.partition("=")
     if not sign or not key.isascii() or unreadable(text):
         return text
+    if value == "null" and key in optional_groups():
+        return f"{key}=[]"
     if key == "text":
         plain = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)  # no interpolation, but these letters
         return f"text={quoted(plain)}"

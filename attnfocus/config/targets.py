@@ -13,7 +13,15 @@ from typing import Any, get_type_hints
 
 from attnfocus.errors import ConfigError
 
-OWN_PACKAGES = ("attnfocus.attention", "attnfocus.data", "attnfocus.models", "attnfocus.training")
+OWN_PACKAGES = (
+    "attnfocus.attention",
+    "attnfocus.data",
+    "attnfocus.metrics",
+    "attnfocus.models",
+    "attnfocus.training",
+)
+# Reached from one section alone: these send or write something, and no saved configuration holds that section.
+OWN_PACKAGES_OF = {"tracker": ("attnfocus.tracking.services",)}
 OWN_FUNCTIONS = ("attnfocus.training.optimizers", "attnfocus.training.schedulers")  # elsewhere only classes are offered
 
 
@@ -32,7 +40,7 @@ def find_target(key: str, name: object, trusted: Sequence[str] = ()) -> Callable
     Raises:
         ConfigError: not a name, outside the allow-list, or not found.
     """
-    allowed = (*OWN_PACKAGES, *trusted)
+    allowed = (*OWN_PACKAGES, *OWN_PACKAGES_OF.get(key.split(".")[0], ()), *trusted)
     if not isinstance(name, str) or not name.isascii() or not all(part.isidentifier() for part in name.split(".")):
         raise ConfigError(f"{key}: must be a dotted name such as attnfocus.models.Seq2Seq, got {name!r}.")
     root = name.split(".")[0]
@@ -69,9 +77,13 @@ def _resolve(key: str, name: str) -> Any:
     raise ConfigError(f"{key}: there is no package {parts[0]}.")
 
 
-def make_factory(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Callable[..., Any]:
-    """A `functools.partial` of the node's `_target_` with its options; nodes inside it become factories too."""
-    target = find_target("_target_", node["_target_"], trusted)
+def make_factory(node: Mapping[str, Any], trusted: Sequence[str] = (), key: str = "") -> Callable[..., Any]:
+    """A `functools.partial` of the node's `_target_` with its options; nodes inside it become factories too.
+
+    Args:
+        key: where the node stands, for what only its section may name.
+    """
+    target = find_target(f"{key}._target_".lstrip("."), node["_target_"], trusted)
     options = {
         name: make_factory(value, trusted) if is_component(value) else value
         for name, value in node.items()

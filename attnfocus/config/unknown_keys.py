@@ -5,6 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
+from attnfocus.config.folder import optional_groups
 from attnfocus.config.nearest import choices_text, nearest
 from attnfocus.config.override_text import values_of
 
@@ -20,6 +21,10 @@ def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any],
         if isinstance(node, list) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
             continue
+        group = "/".join(parts[:depth])
+        if group in optional_groups() and isinstance(node, Mapping) and (not node or part in choices.get(group, ())):
+            names = ",".join([*node, part])
+            return f"{key}: {part} is not chosen. Add {group}={names if not node else f'[{names}]'}."
         siblings = list(node) if isinstance(node, Mapping) else []
         return _explain_unknown(key, parts[: depth + 1], [*siblings, *(() if depth else choices)], config, verb)
     return None

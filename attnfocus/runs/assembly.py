@@ -18,7 +18,9 @@ from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
+from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.schema import EmbeddingOptions, TrainConfig
@@ -42,6 +44,13 @@ class Setup:
     task_class: type[Task]
     device: torch.device
     embedding: EmbeddingOptions
+    metrics: Mapping[str, Metric]
+    trackers: Mapping[str, Callable[[], Any]]
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """The metrics that can be monitored, and which way each is better."""
+        return {**self.task_class.directions, **directions_of(self.metrics)}
 
     @property
     def data_dir(self) -> Path:
@@ -65,6 +74,7 @@ class Setup:
             word_dropout=trainer.word_dropout,
             r_drop=trainer.r_drop,
             regularization=self.config.focus,
+            metrics=self.metrics,
         )
 
 
@@ -134,9 +144,9 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
             "Set model.dropout or attention.dropout, or trainer.r_drop=0."
         )
-    monitor = config.trainer.monitor
-    if monitor is not None and monitor not in task_class.directions:
-        problems.append(f"trainer.monitor: must be one of {', '.join(task_class.directions)}, got {monitor}.")
+    built = {name: attempt(f"metric.{name}", make_factory(node, trusted)) for name, node in config.metric.items()}
+    metrics = {name: metric for name, metric in built.items() if metric is not None}
+    problems += _metric_problems(metrics, task_class, config.trainer.monitor)
     if config.model.get("tied_embeddings") == "all" and not data_options.tokenizer.shared:
         problems.append(
             "model.tied_embeddings: all puts source and target tokens in one table, and with "
@@ -148,9 +158,9 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:
         model = partial(_reparametrized, model)
-    return Setup(
-        config, data_options, source, dataset.codecs, model, optimizer, scheduler, task_class, device, embedding
-    )
+    trackers = {name: make_factory(node, trusted, f"tracker.{name}") for name, node in config.tracker.items()}
+    made = (source, dataset.codecs, model, optimizer, scheduler, task_class, device, embedding, metrics, trackers)
+    return Setup(config, data_options, *made)
 
 
 def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Model]:
@@ -167,6 +177,15 @@ def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Mo
             "for a task of your own."
         )
     return found
+
+
+def _metric_problems(metrics: Mapping[str, Any], task_class: type[Task], monitor: str | None) -> list[str]:
+    """What is wrong with the metrics, or else with the one that is monitored."""
+    problems = metric_problems(metrics, task_class.name, task_class.directions)
+    if problems or monitor is None:
+        return problems
+    known = {**task_class.directions, **directions_of(metrics)}
+    return [] if monitor in known else [f"trainer.monitor: must be one of {', '.join(known)}, got {monitor}."]
 
 
 def _require_paths(model: nn.Module, device: torch.device) -> None:

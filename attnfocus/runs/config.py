@@ -33,12 +33,17 @@ class RunConfig:
     def load(cls, key: str, run_dir: Path, trusted: Sequence[str] = ()) -> "RunConfig":
         """The configuration that `save` wrote. `key` is the option that named the folder, for the message.
 
+        What belongs to one command alone (trust, trackers, resume, ...) counts only where it is typed: if somebody has
+        written some of it into the file, it is left out.
+
         Raises:
             ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
         """
         if not (run_dir / CONFIG_FILE).is_file():
             raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
-        return cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
+        saved = cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
+        values = {key: value for key, value in saved.values.items() if not saved.keys.has(key, Mark.OF_COMMAND)}
+        return cls(values, trusted)
 
     def changed(self, **sections: Any) -> "RunConfig":
         """With other values of top-level keys."""

@@ -71,6 +71,10 @@ class TrainConfig:
     trainer: TrainerOptions
     decoding: Annotated[DecodingOptions, Mark.RESUMABLE]
     focus: FocusOptions
+    metric: dict[str, Component] = field(default_factory=dict)  # by the names that the user gives them
+    tracker: Annotated[dict[str, Component], Mark.RESUMABLE, Mark.NO_EFFECT, Mark.OF_COMMAND] = field(
+        default_factory=dict
+    )
     distributed: Annotated[DistributedOptions, Mark.RESUMABLE, Mark.OF_COMMAND] = field(
         default_factory=DistributedOptions
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from attnfocus.tasks.answers import Candidate, Evaluation, FocusMap, Inspected, Prediction
-from attnfocus.tasks.base import Direction, Loss, StepOutput, Task
+from attnfocus.tasks.base import Loss, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
 from attnfocus.tasks.translation import TranslationTask
 
@@ -15,7 +15,6 @@ __all__ = [
     "TASKS",
     "Candidate",
     "ClassificationTask",
-    "Direction",
     "Evaluation",
     "FocusMap",
     "Inspected",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from attnfocus.errors import ConfigError
+from attnfocus.events import Direction
 from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
+from attnfocus.metrics.base import Metric, directions_of, measured
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.regularizers import Regularizers
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
 
-Direction = Literal["max", "min"]
 Loss = Literal["cross_entropy", "mse"]
 
 
@@ -72,6 +73,7 @@ class Task(ABC):
         word_dropout: probability with which an input token is UNK in training, see `tasks.perturbation`.
         r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.perturbation`; 0: one pass, and no such term.
         regularization: what training asks of the attention weights; None: nothing.
+        metrics: further ones, by the name that the configuration gives them.
 
     Raises:
         ValueError: a loss that the task has not, or that R-Drop cannot be added to.
@@ -96,6 +98,7 @@ class Task(ABC):
         word_dropout: Probability = 0.0,
         r_drop: NonNegativeFloat = 0.0,
         regularization: Regularization | None = None,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         if loss not in self.losses:
             raise ValueError(f"must be {' or '.join(self.losses)} for {self.name}, got {loss}.")
@@ -107,6 +110,12 @@ class Task(ABC):
         self.word_dropout = word_dropout
         self.r_drop = r_drop
         self.regularizers = Regularizers(regularization or Regularization(), codec)
+        self.metrics = metrics or {}
+
+    @property
+    def all_directions(self) -> dict[str, Direction]:
+        """The task's own metrics and the further ones, and which way each is better."""
+        return {**self.directions, **directions_of(self.metrics)}
 
     @property
     def codec(self) -> Codec:
@@ -163,7 +172,18 @@ class Task(ABC):
         Raises:
             DataError: there is no example.
         """
-        return self.conclude(self.tally(model, batches, decoding, num_samples), num_samples)
+        return self.evaluation_of(self.tally(model, batches, decoding, num_samples), num_samples)
+
+    def evaluation_of(self, tally: Tally, num_samples: int = 0) -> Evaluation:
+        """What `conclude` gives, with the further metrics.
+
+        Raises:
+            ConfigError: one of these failed; names it.
+        """
+        evaluation = self.conclude(tally, num_samples)
+        if not self.metrics:
+            return evaluation
+        return replace(evaluation, metrics={**evaluation.metrics, **measured(self.metrics, evaluation.predictions)})
 
     @abstractmethod
     def tally(
@@ -173,7 +193,7 @@ class Task(ABC):
 
     @abstractmethod
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
-        """The metrics of a split, of the tallies of its parts added up (`tasks.tally`)."""
+        """The task's own metrics of a split, of the tallies of its parts added up (`tasks.tally`)."""
 
     def probe(
         self,

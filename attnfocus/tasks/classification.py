@@ -17,9 +17,10 @@ from attnfocus.data.codecs.base import Codec, LabelCodec
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.events import Direction
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
-from attnfocus.tasks.base import Direction, Loss, StepOutput, Task
+from attnfocus.tasks.base import Loss, StepOutput, Task
 from attnfocus.tasks.class_probe import ClassificationProbe
 from attnfocus.tasks.evaluation import (
     LOWEST_PROBABILITY,
@@ -142,8 +143,7 @@ class ClassificationTask(Task):
 
         loss: mean over the examples. accuracy: share of right answers.
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
-        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model a weight
-            for each token.
+        plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model weighs each token.
         focus/...: of all attentions.
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
         """

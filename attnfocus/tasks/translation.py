@@ -21,11 +21,12 @@ from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.decoding.side_by_side import grouped, side_by_side
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.events import Direction
 from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.models.base import Model
 from attnfocus.special import PAD, UNK
 from attnfocus.tasks.answers import Candidate, Evaluation, Inspected, Prediction
-from attnfocus.tasks.base import Direction, StepOutput, Task
+from attnfocus.tasks.base import StepOutput, Task
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.evaluation import (
     ExactSums,

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from attnfocus.events import Evaluated, Heads, Listener, Progress, RolledBack, TrainingStarted
 from attnfocus.files import replace_file, strict_json
 
+METRICS_FILE = "metrics.jsonl"
 HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers
 
 
@@ -20,23 +20,21 @@ class MetricsFile(Listener):
 
     A killed run leaves at most one torn line, at the end, which resuming drops.
 
-    Args:
-        path: the file. It must not exist yet, unless `append_from_step` is given.
-        append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it is
-            dropped first, and so is what it wrote of the test split, which is evaluated at the end of a run: the
-            resumed file then holds the same lines as that of an uninterrupted run. An evaluation of that very step
-            goes too if the checkpoint does not know it: it comes again.
+    A new run must not have the file yet. Of a run that is resumed, what it wrote after the step of the checkpoint is
+    dropped first, and so is what it wrote of the test split, which is evaluated at the end of a run: the resumed file
+    then holds the same lines as that of an uninterrupted run. An evaluation of that very step goes too if the
+    checkpoint does not know it: it comes again.
     """
 
-    def __init__(self, path: str | os.PathLike[str], append_from_step: int | None = None) -> None:
-        self.path = Path(path)
-        self._append_from_step = append_from_step
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._append_from_step: int | None = None
         self._is_evaluated = True
         self._file: io.FileIO | None = None
-        self._closed = False
 
     def on_start(self, event: TrainingStarted) -> None:
-        self._is_evaluated = event.is_evaluated
+        self._path = event.run_dir / METRICS_FILE
+        self._append_from_step, self._is_evaluated = event.resumed_from, event.is_evaluated
         self._open()
 
     def on_progress(self, event: Progress) -> None:
@@ -54,19 +52,19 @@ class MetricsFile(Listener):
         self._append_from_step, self._is_evaluated = event.step, event.is_evaluated
 
     def close(self) -> None:
-        self._closed = True
+        self._path = None
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _open(self) -> io.FileIO:
         if self._file is None:
-            if self._closed:
-                raise ValueError(f"{self.path} is closed")
-            if self._append_from_step is not None and self.path.exists():
-                _drop_after(self.path, self._append_from_step, self._is_evaluated)
+            if self._path is None:
+                raise ValueError(f"{METRICS_FILE} hears of a run between its start and its end")
+            if self._append_from_step is not None and self._path.exists():
+                _drop_after(self._path, self._append_from_step, self._is_evaluated)
             mode = "x" if self._append_from_step is None else "a"
-            self._file = io.FileIO(self.path, mode)
+            self._file = io.FileIO(self._path, mode)
         return self._file
 
     def _write(self, event: Progress | Evaluated, split: str, metrics: Mapping[str, Any]) -> None:

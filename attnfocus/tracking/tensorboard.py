@@ -3,19 +3,16 @@
 import math
 import re
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from attnfocus.events import Evaluated, Listener, Progress, RolledBack, Sample, TrainingEnded, TrainingStarted
-from attnfocus.redaction import hide, redact
+from attnfocus.redaction import hide
 from attnfocus.tracking.metrics_file import logged_heads
+from attnfocus.tracking.scalars import best_scalars, evaluation_scalars, progress_scalars
 from attnfocus.visible import visible
 
 if TYPE_CHECKING:
     from attnfocus.tracking.event_file import EventFile
-
-OptionValue = str | int | float | bool
 
 NEW_TAGS = ("_hparams_/", "test/", "focus/test/", "attention/test/", "samples/test")  # written anew by a resumed run
 EVALUATION_TAGS = ("valid/", "focus/valid/", "attention/valid/", "samples/valid", "best/")
@@ -38,51 +35,42 @@ class TensorBoard(Listener):
     The HParams page compares runs by their options and by any of these scalars. No list of either is written: from
     a list TensorBoard would take that of one run for all, without one it joins what the runs have.
 
-    Args:
-        run_dir: the run directory.
-        options: what the HParams page shows, by dotted key; secrets are redacted. Given here, they are there from
-            the start, also of a run that fails; otherwise those of the TrainingEnded event are written. (TensorBoard
-            reads the first that a file has, so they cannot be written twice.)
-        append_from_step: the step of the checkpoint that the run resumes from. What the old run wrote after it, and
-            of the test split, is dropped from the file, and the file is continued. An evaluation of that very step
-            goes too if the checkpoint does not know it: it comes again.
+    The options are there from the start, also of a run that fails, and the run ends on that page when this is closed,
+    after the test metrics.
+
+    Of a run that is resumed, what it wrote after the step of the checkpoint, and of the test split, is dropped from
+    the file, and the file is continued. An evaluation of that very step goes too if the checkpoint does not know it:
+    it comes again.
     """
 
-    def __init__(
-        self,
-        run_dir: str | Path,
-        options: Mapping[str, OptionValue | None] | None = None,
-        append_from_step: int | None = None,
-    ) -> None:
-        self.run_dir = Path(run_dir)
-        self._options: Mapping[str, OptionValue | None] = dict(options or {})
-        self._append_from_step = append_from_step
+    def __init__(self) -> None:
+        self._run: TrainingStarted | None = None
+        self._append_from_step: int | None = None
         self._is_evaluated = True
+        self._has_ended = False
         self._file: EventFile | None = None
         self._session: Literal["none", "started", "ended"] = "none"
 
     def on_start(self, event: TrainingStarted) -> None:
-        self._is_evaluated = event.is_evaluated
+        self._run, self._append_from_step, self._is_evaluated = event, event.resumed_from, event.is_evaluated
         self._open()
 
     def on_progress(self, event: Progress) -> None:
         if event.is_logged:
             file = self._open()
-            for name, value in event.metrics.items():
-                file.scalar(f"train/{name}", value, event.step)
+            for tag, value in progress_scalars(event).items():
+                file.scalar(tag, value, event.step)
 
     def on_evaluation(self, event: Evaluated) -> None:
         file = self._open()
-        for name, value in event.metrics.items():
-            measure = name.removeprefix("focus/")
-            tag = f"{event.split}/{name}" if measure == name else f"focus/{event.split}/{measure}"
+        for tag, value in evaluation_scalars(event).items():
             file.scalar(_tag(tag), value, event.step)
         for attention, measures in logged_heads(event.heads).items():
             for measure, values in measures.items():
                 for head, value in enumerate(values):
                     file.scalar(_tag(f"focus/{event.split}/{attention}/head{head}/{measure}"), value, event.step)
-        if event.is_best and event.best is not None:
-            file.scalar(_tag(f"best/{event.best.metric}"), event.best.value, event.best.step)
+        for tag, value in best_scalars(event).items():
+            file.scalar(_tag(tag), value, event.step)
         for sample in event.samples:
             self._draw(sample, event)
         if event.samples:
@@ -95,17 +83,14 @@ class TensorBoard(Listener):
         self._append_from_step, self._is_evaluated, self._session = event.step, event.is_evaluated, "none"
 
     def on_end(self, event: TrainingEnded) -> None:
-        file = self._open()
-        self._options = self._options or dict(event.options)
-        self._start_session(file)
-        self._end_session(file, succeeded=True)
+        self._has_ended = True
 
     def close(self) -> None:
-        file, self._file = self._file, None
+        file, self._file, self._run = self._file, None, None
         if file is None:
             return
         try:
-            self._end_session(file, succeeded=False)
+            self._end_session(file, succeeded=self._has_ended)
         finally:
             file.close()
 
@@ -113,9 +98,11 @@ class TensorBoard(Listener):
         if self._file is None:
             from attnfocus.tracking.event_file import EventFile
 
+            if self._run is None:
+                raise ValueError("an event file is written between the start of a run and its end")
             last_step = () if self._is_evaluated else EVALUATION_TAGS
-            self._file = EventFile(self.run_dir, self._append_from_step, NEW_TAGS, last_step)
-            self._start_session(self._file)
+            self._file = EventFile(self._run.run_dir, self._append_from_step, NEW_TAGS, last_step)
+            self._start_session(self._file, self._run)
         return self._file
 
     def _draw(self, sample: Sample, event: Evaluated) -> None:
@@ -129,13 +116,13 @@ class TensorBoard(Listener):
             png, width, height = to_png(figure)
             self._open().image(_tag(f"attention/{event.split}/{name}/{sample.id}"), png, (width, height), event.step)
 
-    def _start_session(self, file: "EventFile") -> None:
-        if not self._options or self._session != "none":
+    def _start_session(self, file: "EventFile", run: TrainingStarted) -> None:
+        if not run.facts.options or self._session != "none":
             return
         from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
         info = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
-        for key, value in redact(self._options).items():
+        for key, value in run.facts.options.items():
             if isinstance(value, bool):
                 info.hparams[key].bool_value = value
             elif isinstance(value, int | float) and math.isfinite(value):

@@ -15,7 +15,16 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError, DataError, RunError
-from attnfocus.events import Best, Evaluated, Listener, RolledBack, StopRequest, TrainingEnded, TrainingStarted
+from attnfocus.events import (
+    Best,
+    Evaluated,
+    Listener,
+    RolledBack,
+    RunFacts,
+    StopRequest,
+    TrainingEnded,
+    TrainingStarted,
+)
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.batch_stream import Epochs, Stream
@@ -51,6 +60,7 @@ def fit(
     device: torch.device,
     seed: int,
     listeners: Sequence[Listener] = (),
+    facts: RunFacts | None = None,
     resume: bool = False,
     processes: Processes | None = None,
 ) -> TrainingResult:
@@ -62,7 +72,8 @@ def fit(
             should remember the last epoch. Items are made when asked for. Sent to worker processes if there are any.
         evaluate: metrics of the validation split; leaves weights as they are.
         resume: goes on from the newest whole checkpoint of `store`; from the start when nothing was saved yet.
-        listeners: hear the run; closing them is left to the caller.
+        listeners: hear the run; the test metrics and closing them are left to the caller.
+        facts: what they may show of the run besides.
         processes: those of this run, if there are several; `batches` and `evaluate` give this one's share.
 
     Raises:
@@ -76,7 +87,7 @@ def fit(
     stepper = Stepper(model, task, optimizer, options, device, processes)
     keeper = Keeper(store, model, optimizer, scheduler, stepper.precision.scaler, average, listeners, processes)
     run = _Run(stepper, keeper, batches, evaluate, options, monitored(options, task), seed, listeners)
-    return run.run(resume)
+    return run.run(resume, facts or RunFacts())
 
 
 class _Run:
@@ -103,20 +114,20 @@ class _Run:
         self.stream: Stream | None = None
         self.opened_epoch: int | None = None
 
-    def run(self, resume: bool) -> TrainingResult:
+    def run(self, resume: bool, facts: RunFacts) -> TrainingResult:
         try:
             with self.guard:
-                return self.train(resume)
+                return self.train(resume, facts)
         except RuntimeError as error:  # a dying worker is reported wherever the main process happens to be
             raise (self.stream and self.stream.death(error)) or self.processes.explained(error) or error from None
         finally:
             if self.stream is not None:
                 self.stream.close()
 
-    def train(self, resume: bool) -> TrainingResult:
+    def train(self, resume: bool, facts: RunFacts) -> TrainingResult:
         resumed_from = self.restore() if resume else None
         self.open_epoch()
-        self.tell_start(resumed_from)
+        self.tell_start(resumed_from, facts)
         self.keeper.model.train()
         options = self.options
         if "rollback" in (options.on_non_finite, options.on_spike) and self.keeper.saved_path is None:
@@ -294,11 +305,11 @@ class _Run:
             self.stream = None
         return state.step
 
-    def tell_start(self, resumed_from: int | None) -> None:
+    def tell_start(self, resumed_from: int | None, facts: RunFacts) -> None:
         options, run_dir = self.options, self.keeper.store.folder.parent
         steps = options.steps_per_epoch(self.state.epoch_batches)
         limits = options.max_steps, options.max_epochs
-        event = TrainingStarted(run_dir, *limits, steps, resumed_from, self.state.is_evaluated)
+        event = TrainingStarted(run_dir, *limits, steps, resumed_from, self.state.is_evaluated, facts)
         for listener in self.listeners:
             listener.on_start(event)
 

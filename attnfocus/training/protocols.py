@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import torch
 
 from attnfocus.errors import ConfigError, signal_exit_code
-from attnfocus.events import Best, Heads, Sample, StopRequest
-from attnfocus.tasks.base import Direction, Task
+from attnfocus.events import Best, Direction, Heads, Sample, StopRequest
+from attnfocus.tasks.base import Task
 from attnfocus.training.options import TrainerOptions
 
 
@@ -72,15 +72,16 @@ class TrainingResult:
         return 0 if self.interrupted_by is None else signal_exit_code(self.interrupted_by)
 
 
-def monitored(options: TrainerOptions, task: Task | type[Task]) -> tuple[str, Direction]:
+def monitored(options: TrainerOptions, task: Task) -> tuple[str, Direction]:
     """The metric that decides which weights are best, and which way is better.
 
     Raises:
         ConfigError: the task has no such metric.
     """
     metric = options.monitor or task.default_monitor
-    if metric not in task.directions:
+    directions = task.all_directions
+    if metric not in directions:
         raise ConfigError(
-            f"trainer.monitor: {task.name} has no metric {metric}. Use one of {', '.join(sorted(task.directions))}."
+            f"trainer.monitor: {task.name} has no metric {metric}. Use one of {', '.join(sorted(directions))}."
         )
-    return metric, task.directions[metric]
+    return metric, directions[metric]

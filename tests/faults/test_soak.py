@@ -131,15 +131,15 @@ def test_an_evaluation_that_comes_again_is_logged_once(tmp_path: Path, is_evalua
     step = Progress(2, 1, 0.5, 1.0, None, 1.0, 0.1, 1.0, 10.0, is_logged=True)
     evaluation = Evaluated(2, 1, "valid", 1.0, {"loss": 1.0}, True, Best("loss", 1.0, 2))
 
-    def listeners(step: int | None) -> list[MetricsFile | TensorBoard]:
-        return [MetricsFile(tmp_path / "metrics.jsonl", step), TensorBoard(tmp_path, None, step)]
+    def listeners() -> list[MetricsFile | TensorBoard]:
+        return [MetricsFile(), TensorBoard()]
 
-    for listener in listeners(None):
+    for listener in listeners():
         listener.on_start(TrainingStarted(tmp_path, 4, None, 4))
         listener.on_progress(step)
         listener.on_evaluation(evaluation)
         listener.close()
-    for listener in listeners(2):
+    for listener in listeners():
         listener.on_start(TrainingStarted(tmp_path, 4, None, 4, resumed_from=2, is_evaluated=is_evaluated))
         if not is_evaluated:
             listener.on_evaluation(evaluation)

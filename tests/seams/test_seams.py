@@ -61,7 +61,7 @@ def test_it_trains_and_all_that_is_ours_shows_what_is_the_users(house: Path) -> 
     summary = summary_of(house / "whole")
     assert summary["status"] == "completed"
     assert summary["best"]["metric"] == "entity_f1"
-    assert summary["best"]["direction"] == "max"
+    assert summary["directions"]["entity_f1"] == summary["directions"]["entity_share"] == "max"
     assert {"loss", "entity_f1", "whole_right", "entity_share"} <= summary["test"].keys()
     assert set(summary["test"]["focus_heads"]) == {"blocks.0.mixer", "blocks.1.mixer"}
     logged = [json.loads(line) for line in (house / "whole" / "metrics.jsonl").read_text().splitlines()]

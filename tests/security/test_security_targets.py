@@ -20,6 +20,14 @@ GROUPS = {
         "dataset/evil.yaml",
         {"_target_": "attnfocus.files.write_json_atomically", "path": MARK, "content": {}},
     ),
+    "a log file by our own code": (
+        "tracker/evil.yaml",
+        {"x": {"_target_": "attnfocus.tracking.log.RunLog", "path": MARK}},
+    ),
+    "a tracker as a data set": ("dataset/evil.yaml", {"_target_": "attnfocus.tracking.services.MLflow", "store": MARK}),
+    "a tracker from elsewhere": ("tracker/evil.yaml", {"x": {"_target_": "os.system", "command": f"touch {MARK}"}}),
+    "a metric from elsewhere": ("metric/evil.yaml", {"x": {"_target_": "os.system", "command": f"touch {MARK}"}}),
+    "a function of our own as a metric": ("metric/evil.yaml", {"x": {"_target_": "attnfocus.metrics.base.measured"}}),
     "our own command": ("dataset/evil.yaml", {"_target_": "attnfocus.__main__.main"}),
     "a callback of Hydra": (
         "experiment/evil.yaml",
@@ -121,6 +129,30 @@ def test_a_hostile_run_directory_builds_nothing(key: str, command: Callable[...,
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     before = sorted(copy.rglob("*"))
     for arguments in (["evaluate", f"run={copy}"], ["predict", f"run={copy}"], ["train", f"resume={copy}"]):
+        assert command(*arguments) == 2
+    assert sorted(copy.rglob("*")) == before
+
+
+def test_a_run_directory_starts_no_tracker(command: Callable[..., int], copy: Path) -> None:
+    """Not even one of ours: what sends or writes is named on the command line that does so."""
+    path = copy / "config.yaml"
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tracker = {"_target_": "attnfocus.tracking.services.MLflow", "store": str(copy / MARK)}
+    path.write_text(yaml.safe_dump({**values, "tracker": {"x": tracker}}), encoding="utf-8")
+    assert command("evaluate", f"run={copy}") == 0
+    assert command("train", f"resume={copy}", "trainer.max_steps=8") == 0
+    assert not (copy / MARK).exists()
+
+
+@pytest.mark.parametrize("target", ["attnfocus.tracking.services.MLflow", "attnfocus.files.replace_file"])
+def test_a_hostile_metric_of_a_run_directory_builds_nothing(
+    target: str, command: Callable[..., int], copy: Path
+) -> None:
+    path = copy / "config.yaml"
+    values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump({**values, "metric": {"x": {"_target_": target}}}), encoding="utf-8")
+    before = sorted(copy.rglob("*"))
+    for arguments in (["evaluate", f"run={copy}"], ["train", f"resume={copy}"]):
         assert command(*arguments) == 2
     assert sorted(copy.rglob("*")) == before
 

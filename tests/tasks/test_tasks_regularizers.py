@@ -210,7 +210,7 @@ def trained(folder, max_steps, resume=False, accumulate=1, size=4, **fields):
     model = seq2seq(codec, "multi_head", dropout=0.0 if accumulate > 1 or size > 4 else 0.1)
     entropy = EntropyOptions(weight=0.5, start_step=1, warmup_steps=3, decay_steps=4)
     regularization = Regularization(entropy=entropy, guided=GuidedOptions(weight=1.0, target="gold"), **fields)
-    metrics = MetricsFile(folder / "metrics.jsonl", 3 if resume else None)
+    metrics = MetricsFile()
     fit(
         model,
         TranslationTask(codec, regularization=regularization),

@@ -6,20 +6,20 @@ import os
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from attnfocus.commands.sweep.table import JobResult, write_results_csv
-from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
+from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.files import make_fresh_folder, write_json_atomically
-from attnfocus.redaction import is_secret, redact
-from attnfocus.tracking.guard import Guarded
+from attnfocus.redaction import is_secret, note_values, redact
+from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
 from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
 from attnfocus.training import guards
 
-START = TrainingStarted(Path("run"), 10, None, 10)
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 
@@ -31,8 +31,19 @@ def evaluated(step: int, split: str = "valid") -> Evaluated:
     return Evaluated(step, 1, split, step * 1.5, {"bleu": float(step), "loss": math.nan})
 
 
-def play(file: MetricsFile, first: int, last: int) -> None:
-    file.on_start(START)
+def started(folder: Path, resumed_from: int | None = None) -> TrainingStarted:
+    return TrainingStarted(folder, 10, None, 10, resumed_from)
+
+
+def opened(folder: Path) -> MetricsFile:
+    file = MetricsFile()
+    file.on_start(started(folder))
+    return file
+
+
+def play(folder: Path, first: int, last: int, resumed_from: int | None = None) -> None:
+    file = MetricsFile()
+    file.on_start(started(folder, resumed_from))
     for step in range(first, last + 1):
         file.on_progress(progress(step, is_logged=step % 2 == 0))
         if step % 3 == 0:
@@ -51,7 +62,7 @@ def strict_lines(path: Path) -> list[dict]:
 
 def test_each_logged_event_is_a_line_of_strict_json(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    play(MetricsFile(path), 1, 3)
+    play(tmp_path, 1, 3)
     assert strict_lines(path) == [
         {"step": 2, "epoch": 1, "split": "train", "seconds": 3.0}
         | {"loss": 0.5, "lr": 0.001, "grad_norm": None, "words_per_second": 100.0},
@@ -61,7 +72,7 @@ def test_each_logged_event_is_a_line_of_strict_json(tmp_path):
 
 def test_lines_reach_the_file_at_once(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    file = MetricsFile(path)
+    file = opened(tmp_path)
     file.on_evaluation(evaluated(1))
     assert len(strict_lines(path)) == 1  # before it is closed
     file.close()
@@ -69,18 +80,20 @@ def test_lines_reach_the_file_at_once(tmp_path):
 
 @pytest.mark.parametrize("torn", [b"", b'{"step": 9, "epo', b"\x00\xff\n", b"[1]\n"])
 def test_a_resumed_file_equals_an_uninterrupted_one(tmp_path, torn):
-    whole, resumed = tmp_path / "whole.jsonl", tmp_path / "resumed.jsonl"
-    play(MetricsFile(whole), 1, 10)
-    play(MetricsFile(resumed), 1, 8)
-    with open(resumed, "ab") as file:
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    for folder in (whole, resumed):
+        folder.mkdir()
+    play(whole, 1, 10)
+    play(resumed, 1, 8)
+    with open(resumed / "metrics.jsonl", "ab") as file:
         file.write(torn)
-    play(MetricsFile(resumed, append_from_step=4), 5, 10)
-    assert resumed.read_bytes() == whole.read_bytes()
+    play(resumed, 5, 10, resumed_from=4)
+    assert (resumed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
 def test_metrics_are_found_again_by_step_and_split(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    file = MetricsFile(path)
+    file = opened(tmp_path)
     for step, split in ((1, "train"), (1, "valid"), (2, "valid")):
         file.on_evaluation(Evaluated(step, 1, split, 1.0, {"loss": float(step), "bleu": math.nan}))
     file.close()
@@ -94,17 +107,17 @@ def test_without_resuming_an_old_file_is_never_touched(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text("precious\n")
     with pytest.raises(FileExistsError):
-        MetricsFile(path).on_start(START)
+        opened(tmp_path)
     assert path.read_text() == "precious\n"
 
 
 def test_resuming_without_an_old_file_starts_one(tmp_path):
-    play(MetricsFile(tmp_path / "metrics.jsonl", append_from_step=4), 5, 6)
+    play(tmp_path, 5, 6, resumed_from=4)
     assert [line["step"] for line in strict_lines(tmp_path / "metrics.jsonl")] == [6, 6]
 
 
 def test_numpy_numbers_are_written_as_numbers(tmp_path):
-    file = MetricsFile(tmp_path / "metrics.jsonl")
+    file = opened(tmp_path)
     file.on_evaluation(Evaluated(1, 1, "valid", 1.0, {"a": np.float32(0.5), "b": np.int64(2)}))
     file.close()
     (line,) = strict_lines(tmp_path / "metrics.jsonl")
@@ -114,7 +127,8 @@ def test_numpy_numbers_are_written_as_numbers(tmp_path):
 @needs_full_disk
 def test_a_full_disk_stops_the_file_with_one_warning_and_the_run_goes_on(tmp_path):
     said: list[str] = []
-    file = MetricsFile(tmp_path / "metrics.jsonl")
+    file = opened(tmp_path)
+    file._file.close()
     file._file = io.FileIO("/dev/full", "w")
     guarded = Guarded(file, said.append)
     for step in range(1, 5):
@@ -125,8 +139,8 @@ def test_a_full_disk_stops_the_file_with_one_warning_and_the_run_goes_on(tmp_pat
 
 
 class Broken(Listener):
-    def __init__(self, error: Exception) -> None:
-        self.error, self.calls = error, 0
+    def __init__(self, error: BaseException) -> None:
+        self.error, self.calls, self.closed = error, 0, 0
 
     def on_start(self, event: TrainingStarted) -> None:
         self.calls += 1
@@ -135,11 +149,12 @@ class Broken(Listener):
     on_progress = on_evaluation = on_checkpoint = on_end = on_start  # type: ignore[assignment]
 
     def close(self) -> None:
+        self.closed += 1
         raise self.error
 
 
 def hear_all(listener: Listener) -> None:
-    listener.on_start(START)
+    listener.on_start(started(Path("run")))
     listener.on_progress(progress(1))
     listener.on_evaluation(evaluated(1))
     listener.on_checkpoint(CheckpointSaved(1, Path("x"), False))
@@ -162,9 +177,67 @@ def test_a_warning_that_cannot_be_shown_does_not_end_the_run():
     hear_all(Guarded(Broken(OSError("full")), closed_pipe))
 
 
-def test_faults_of_the_program_are_not_hidden():
+def test_faults_of_our_own_listeners_are_not_hidden_under_test():
+    assert own_are_strict()
     with pytest.raises(ZeroDivisionError):
-        Guarded(Broken(ZeroDivisionError()), print).on_start(START)
+        Guarded(Broken(ZeroDivisionError()), print, is_strict=own_are_strict()).on_start(started(Path("run")))
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("division by zero"), KeyError("x"), RuntimeError("a\nb"), ValueError()]
+)
+def test_whatever_a_tracker_raises_stops_it_with_one_warning(error):
+    said: list[str] = []
+    broken = Broken(error)
+    hear_all(Guarded(broken, said.append, name="tracker.mine"))
+    assert (broken.calls, broken.closed) == (1, 1)
+    assert len(said) == 1
+    assert said[0].startswith(f"tracker.mine stopped: {type(error).__name__}")
+    assert said[0].endswith(". The run goes on without it.")
+    assert "\n" not in said[0]
+
+
+def test_an_error_while_closing_is_told_too():
+    said: list[str] = []
+
+    class Full(Listener):
+        def close(self) -> None:
+            raise RuntimeError("not sent")
+
+    guarded = Guarded(Full(), said.append)
+    guarded.close()
+    guarded.close()
+    assert said == ["Full stopped: RuntimeError: not sent. The run goes on without it."]
+
+
+def test_ctrl_c_passes_a_tracker():
+    with pytest.raises(KeyboardInterrupt):
+        Guarded(Broken(KeyboardInterrupt()), print).on_start(started(Path("run")))
+
+
+def test_a_tracker_can_ask_the_run_to_stop_and_not_with_anything_else():
+    said: list[str] = []
+
+    class Asks(Listener):
+        def __init__(self, request: Any) -> None:
+            self.request = request
+
+        def stop_request(self) -> Any:
+            return self.request
+
+    stop = StopRequest("stopped", "enough")
+    assert Guarded(Asks(stop), said.append).stop_request() == stop
+    assert Guarded(Asks(True), said.append).stop_request() is None
+    assert said == [
+        "Asks stopped: TypeError: stop_request gave bool, not StopRequest or None. The run goes on without it."
+    ]
+
+
+def test_a_warning_holds_no_secret():
+    note_values({"api_key": "hunter2hunter2"})
+    said: list[str] = []
+    Guarded(Broken(RuntimeError("refused: hunter2hunter2")), said.append).on_start(started(Path("run")))
+    assert said == ["Broken stopped: RuntimeError: refused: <redacted>. The run goes on without it."]
 
 
 def test_a_listener_that_works_hears_everything():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from attnfocus.commands.sweep.table import JobResult, write_results_csv
-from attnfocus.events import Evaluated, Progress
+from attnfocus.events import Evaluated, Progress, TrainingStarted
 from attnfocus.tasks.measures.focus import FocusMeans, focus_table
 from attnfocus.tracking.collapse_warning import FocusWatch
 from attnfocus.tracking.metrics_file import MetricsFile, logged_heads, logged_metrics
@@ -79,7 +79,8 @@ def test_a_test_split_or_no_heads_are_not_judged(caplog):
 
 
 def test_each_head_is_one_short_list_in_metrics_jsonl(tmp_path: Path):
-    file = MetricsFile(tmp_path / "metrics.jsonl")
+    file = MetricsFile()
+    file.on_start(TrainingStarted(tmp_path, 10, None, 10))
     heads = focus_table({"cross": torch.stack((EYE, EQUAL)), "layers.0": EYE[None]}, KINDS).heads()
     file.on_evaluation(evaluated(heads))
     file.on_evaluation(evaluated({}, step=2))

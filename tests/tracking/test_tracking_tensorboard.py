@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 from tensorboard import plugin_util
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from attnfocus.events import Best, Evaluated, Progress, Sample, TrainingEnded, TrainingStarted
+from attnfocus.events import Best, Evaluated, OptionValue, Progress, RunFacts, Sample, TrainingEnded, TrainingStarted
 from attnfocus.tracking.tensorboard import TensorBoard, samples_table
 
 SAMPLE = Sample(
@@ -33,16 +34,28 @@ def evaluated(step: int, split: str = "valid", samples: tuple[Sample, ...] = ())
     return Evaluated(step, 1, split, 1.0, metrics, True, Best("bleu", float(step), step), samples)
 
 
-def play(board: TensorBoard, steps: range, run_dir: Path, end: bool = True) -> None:
-    board.on_start(TrainingStarted(run_dir, 10, None, 10))
+def started(run_dir: Path, resumed_from: int | None = None, **options: OptionValue) -> TrainingStarted:
+    return TrainingStarted(run_dir, 10, None, 10, resumed_from, facts=RunFacts(options=options))
+
+
+def opened(run_dir: Path) -> TensorBoard:
+    board = TensorBoard()
+    board.on_start(started(run_dir))
+    return board
+
+
+def play(run: TrainingStarted, steps: range, end: bool = True) -> TensorBoard:
+    board = TensorBoard()
+    board.on_start(run)
     for step in steps:
         board.on_progress(progress(step))
         if step % 2 == 0:
             board.on_evaluation(evaluated(step))
     if end:
-        board.on_end(TrainingEnded(10, 1, 9.0, "max_steps reached", Best("bleu", 10.0, 10), {"lr": 1e-3}))
+        board.on_end(TrainingEnded(10, 1, 9.0, "max_steps reached", Best("bleu", 10.0, 10)))
         board.on_evaluation(evaluated(10, "test"))
         board.close()
+    return board
 
 
 def read(run_dir: Path) -> EventAccumulator:
@@ -57,8 +70,7 @@ def scalars(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_every_logged_number_can_be_read_back(tmp_path):
-    board = TensorBoard(tmp_path)
-    play(board, range(1, 5), tmp_path)
+    play(started(tmp_path), range(1, 5))
     values = scalars(tmp_path)
     assert values["train/loss"] == [(1, 1.0), (2, 0.5), (3, 0.333333), (4, 0.25)]
     assert values["valid/bleu"] == values["best/bleu"][:2] == [(2, 2.0), (4, 4.0)]
@@ -69,7 +81,7 @@ def test_every_logged_number_can_be_read_back(tmp_path):
 
 
 def test_events_for_the_screen_only_are_not_written(tmp_path):
-    board = TensorBoard(tmp_path)
+    board = opened(tmp_path)
     board.on_progress(progress(1, is_logged=False))
     board.on_progress(progress(2))
     board.close()
@@ -77,13 +89,13 @@ def test_events_for_the_screen_only_are_not_written(tmp_path):
 
 
 def test_a_run_directory_has_one_event_file_and_nothing_else(tmp_path):
-    play(TensorBoard(tmp_path), range(1, 5), tmp_path)
-    play(TensorBoard(tmp_path, append_from_step=2), range(3, 5), tmp_path)
+    play(started(tmp_path), range(1, 5))
+    play(started(tmp_path, resumed_from=2), range(3, 5))
     assert [path.name.startswith("events.out.tfevents.") for path in tmp_path.iterdir()] == [True]
 
 
 def test_each_sample_and_attention_is_an_image(tmp_path):
-    board = TensorBoard(tmp_path)
+    board = opened(tmp_path)
     board.on_evaluation(evaluated(2, samples=(SAMPLE,)))
     board.close()
     events = read(tmp_path)
@@ -95,7 +107,7 @@ def test_each_sample_and_attention_is_an_image(tmp_path):
 
 
 def test_predictions_are_a_table_that_shows_the_text_as_it_is(tmp_path):
-    board = TensorBoard(tmp_path)
+    board = opened(tmp_path)
     board.on_evaluation(evaluated(2, samples=(SAMPLE,)))
     board.close()
     (event,) = read(tmp_path).Tensors("samples/valid")
@@ -116,10 +128,8 @@ def test_no_text_breaks_the_table(text):
 
 
 def test_runs_can_be_compared_by_options(tmp_path):
-    board = TensorBoard(
-        tmp_path, {"model.hidden_size": 8, "bias": True, "model": "seq2seq", "seed": None, "hf_token": "s"}
-    )
-    play(board, range(1, 3), tmp_path)
+    options = {"model.hidden_size": 8, "bias": True, "model": "seq2seq", "seed": None}
+    play(started(tmp_path, **options), range(1, 3))
     events = read(tmp_path)
     start = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
     hparams = metadata.parse_session_start_info_plugin_data(start).hparams
@@ -127,21 +137,21 @@ def test_runs_can_be_compared_by_options(tmp_path):
     assert hparams["bias"].bool_value is True
     assert hparams["model"].string_value == "seq2seq"
     assert hparams["seed"].string_value == "none"
-    assert hparams["hf_token"].string_value == "<redacted>"
     end = events.SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
     assert metadata.parse_session_end_info_plugin_data(end).status == api_pb2.STATUS_SUCCESS
 
 
-def test_options_known_at_the_end_only_are_written_then(tmp_path):
-    play(TensorBoard(tmp_path), range(1, 3), tmp_path)
-    start = read(tmp_path).SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
-    assert metadata.parse_session_start_info_plugin_data(start).hparams["lr"].number_value == 1e-3
+def test_the_options_page_ends_with_the_file_after_the_test_metrics(tmp_path):
+    play(started(tmp_path, lr=1e-3), range(1, 3))
+    (path,) = tmp_path.iterdir()
+    tags = [value.tag for event in EventFileLoader(str(path)).Load() for value in event.summary.value]
+    assert tags[0] == metadata.SESSION_START_INFO_TAG
+    assert tags[-1] == metadata.SESSION_END_INFO_TAG
+    assert "test/bleu" in tags
 
 
 def test_a_run_that_did_not_end_is_marked_as_failed(tmp_path):
-    board = TensorBoard(tmp_path, {"lr": 1.0})
-    play(board, range(1, 3), tmp_path, end=False)
-    board.close()
+    play(started(tmp_path, lr=1.0), range(1, 3), end=False).close()
     end = read(tmp_path).SummaryMetadata(metadata.SESSION_END_INFO_TAG).plugin_data.content
     assert metadata.parse_session_end_info_plugin_data(end).status == api_pb2.STATUS_FAILURE
 
@@ -151,18 +161,17 @@ def test_a_resumed_file_equals_an_uninterrupted_one(tmp_path, torn_bytes):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     for run_dir in (whole, resumed):
         run_dir.mkdir()
-    play(TensorBoard(whole), range(1, 11), whole)
-    killed = TensorBoard(resumed)
-    play(killed, range(1, 8), resumed, end=False)
+    play(started(whole), range(1, 11))
+    killed = play(started(resumed), range(1, 8), end=False)
     killed._file.close()
     (path,) = resumed.iterdir()
     path.write_bytes(path.read_bytes()[: -torn_bytes or None])
-    play(TensorBoard(resumed, append_from_step=4), range(5, 11), resumed)
+    play(started(resumed, resumed_from=4), range(5, 11))
     assert repr(scalars(resumed)) == repr(scalars(whole))  # NaN too
     assert len(list(resumed.iterdir())) == 1
 
 
 def test_a_finished_run_that_trains_on_keeps_one_test_result(tmp_path):
-    play(TensorBoard(tmp_path), range(1, 5), tmp_path)
-    play(TensorBoard(tmp_path, append_from_step=10), range(11, 13), tmp_path)
+    play(started(tmp_path), range(1, 5))
+    play(started(tmp_path, resumed_from=10), range(11, 13))
     assert len(scalars(tmp_path)["test/bleu"]) == 1

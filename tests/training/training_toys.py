@@ -11,8 +11,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, Sample, TrainingEnded, TrainingStarted
-from attnfocus.tasks.base import Direction, StepOutput, Task
+from attnfocus.events import (
+    CheckpointSaved,
+    Direction,
+    Evaluated,
+    Listener,
+    Progress,
+    Sample,
+    TrainingEnded,
+    TrainingStarted,
+)
+from attnfocus.tasks.base import StepOutput, Task
 from attnfocus.training import (
     CheckpointStore,
     ConstantSchedule,

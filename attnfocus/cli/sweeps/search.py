@@ -114,7 +114,7 @@ def refuse_alone(overrides: Sequence[str]) -> None:
     problems = [
         f"{text}: is for many runs; add -m."
         for text in overrides
-        if key_of(text) in wanted and text.partition("=")[2] not in ("null", "", "basic")
+        if key_of(text) in wanted and text.partition("=")[2] not in ("null", "", "[]", "basic")
     ]
     if problems:
         raise ConfigError(problems)
@@ -173,7 +173,7 @@ def _check_values(line: CommandLine, fixed: Sequence[str], space: Sequence[Dimen
     if problems:
         raise ConfigError(list(problems))
     monitor = setup.config.trainer.monitor or setup.task_class.default_monitor
-    return setup.task_class.directions, monitor
+    return setup.directions, monitor
 
 
 def _is_about(problem: str, dimension: Dimension) -> bool:

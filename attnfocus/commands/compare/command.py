@@ -72,7 +72,8 @@ def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: 
             for difference in differences_of(row.name, first, other, num_resamples)
         ]
         monitor = next((run.monitor for each in ordered for run in each.runs if run.monitor), None)
-        sections.append(Section(task, dataset, rows, differences, monitor))
+        directions = {name: way for each in ordered for run in each.runs for name, way in run.directions.items()}
+        sections.append(Section(task, dataset, rows, differences, monitor, directions))
     return sections
 
 

@@ -45,6 +45,7 @@ class ComparedRun:
             measured, and what it cost.
         digests: split -> fingerprint of its rows.
         made_by: device and versions, which make times and last digits differ.
+        directions: metric -> `max` or `min`, which way is better, of those that are none of the task's.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class ComparedRun:
     monitor: str | None
     digests: Mapping[str, str]
     made_by: Mapping[str, str]
+    directions: Mapping[str, str]
 
 
 class UnfinishedError(Exception):
@@ -172,6 +174,7 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         monitor=best.get("metric"),
         digests=_digests(path),
         made_by=_made_by(summary),
+        directions={str(name): str(way) for name, way in dict(summary.get("directions") or {}).items()},
     )
 
 

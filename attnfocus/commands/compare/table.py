@@ -79,6 +79,7 @@ class Section:
     rows: Sequence[Row]
     differences: Sequence[Difference]
     monitor: str | None  # the metric that comes first
+    directions: Mapping[str, str] = field(default_factory=dict)  # which way is better, of metrics of one's own
 
     @property
     def title(self) -> str:
@@ -152,7 +153,7 @@ def result_cells(section: Section) -> tuple[list[str], list[list[str]]]:
     keys = list(dict.fromkeys(key for row in section.rows for key in row.labels))
     metrics = shown_metrics(section)
     costs = {"seconds": "time", "parameters": "parameters", "words_per_second": "words/s"}
-    names = [metric_name(metric.replace("/", " ")) for metric in metrics]
+    names = [_header(section, metric) for metric in metrics]
     headers = [*(short_key(key, keys) for key in keys), "runs", *names, *costs.values()]
     rows = [
         [
@@ -175,6 +176,13 @@ def shown_metrics(section: Section) -> list[str]:
     tests.sort(key=lambda name: (name != f"test/{section.monitor}", name == "test/loss"))
     trust = [name for name in TRUST if name in found] if FAITHFULNESS in found else []
     return [*tests, *(name for name in found if name == f"valid/{section.monitor}"), *trust]
+
+
+def _header(section: Section, metric: str) -> str:
+    """The name of a metric; with its direction where that is not known from the task."""
+    direction = section.directions.get(metric.partition("/")[2])
+    name = metric_name(metric.replace("/", " "))
+    return f"{name} ({direction})" if direction else name
 
 
 def _spread_text(spread: Spread | None, metric: str) -> str:

@@ -256,9 +256,9 @@ def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
         seconds=summary.get("seconds"),
         monitor=best.get("metric"),
         value=best.get("value"),
-        direction=best.get("direction"),
         test={name: value for name, value in summary.get("test", {}).items() if isinstance(value, float)},
         error=error,
+        direction=(summary.get("directions") or {}).get(best.get("metric")),
     )
 
 

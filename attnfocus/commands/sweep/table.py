@@ -13,6 +13,7 @@ from rich.text import Text
 from attnfocus.display.console import say, writable
 from attnfocus.display.tables import new_table, print_table
 from attnfocus.display.text import duration, metric_name, number, short_key
+from attnfocus.events import Direction
 from attnfocus.files import csv_text, replace_file
 from attnfocus.visible import visible
 
@@ -34,9 +35,9 @@ class JobResult:
     seconds: float | None = None
     monitor: str | None = None
     value: float | None = None
-    direction: str | None = None
     test: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    direction: Direction | None = None
 
 
 def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:

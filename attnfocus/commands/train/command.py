@@ -10,6 +10,7 @@ from torch import nn
 from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
 from attnfocus.commands.train.run_report import RunReport
+from attnfocus.commands.train.trackers import trackers_of
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.data.codecs.files import load_codec
 from attnfocus.data.epochs import Epochs, Share
@@ -68,6 +69,7 @@ def run_here(
     setup = config.setup
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
+    trackers = trackers_of(setup, overrides) if processes.is_first else {}
     seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
     if resume_dir is None:
         check_vectors(setup)
@@ -92,7 +94,8 @@ def run_here(
         return str(folder)
 
     run_dir = Path(processes.shared(begin))
-    return train(setup, prepared, run_dir, vectors, processes, listeners, is_resumed=resume_dir is not None)
+    is_resumed = resume_dir is not None
+    return train(setup, prepared, run_dir, vectors, processes, trackers, listeners, is_resumed=is_resumed)
 
 
 def _to_resume(config: RunConfig, overrides: Sequence[str], processes: Processes) -> tuple[Path | None, RunConfig]:
@@ -110,6 +113,7 @@ def train(
     run_dir: Path,
     vectors: Mapping[str, WordVectors],
     processes: Processes,
+    trackers: Mapping[str, Listener],
     listeners: Sequence[Listener] = (),
     *,
     is_resumed: bool,
@@ -132,7 +136,7 @@ def train(
     processes.divide(model)
     epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), Share(processes.rank, processes.size))
     _, direction = monitored(trainer, task)
-    append_from_step = (newest.step if newest else 0) if is_resumed else None
+    resumed_from = (newest.step if newest else 0) if is_resumed else None
     drift = FocusDrift(run_dir, prepared, config.focus.num_samples)
 
     def evaluate(trained: nn.Module) -> Evaluation:
@@ -140,8 +144,9 @@ def train(
         found = validate(setup, task, answering, prepared, processes)
         return drift.added(found, task, answering) if processes.is_first else found
 
-    told = RunReport(run_dir, setup, prepared, model, append_from_step) if processes.is_first else nullcontext()
-    with told as report:
+    others = [drift, *listeners]
+    made = RunReport(run_dir, setup, prepared, model, trackers, others) if processes.is_first else nullcontext()
+    with made as report:
         result = fit(
             model,
             task,
@@ -153,7 +158,8 @@ def train(
             store=store,
             device=setup.device,
             seed=config.seed,
-            listeners=[] if report is None else [drift, *report.listeners, *listeners],
+            listeners=[] if report is None else report.listeners,
+            facts=None if report is None else report.run_facts,
             resume=is_resumed,
             processes=processes,
         )
@@ -163,5 +169,5 @@ def train(
             store.load("best" if result.best else "last").load_model(answering)
             test = test_of(setup, task, answering, prepared, processes)
         if report is not None:
-            report.finish(result, test)
+            report.finish(result, test, resumed_from)
     return result.exit_code

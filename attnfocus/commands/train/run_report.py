@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,22 +12,21 @@ from attnfocus.config.key_table import flat
 from attnfocus.data.preparation import Prepared
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
-from attnfocus.events import Evaluated, Listener
+from attnfocus.events import Evaluated, Listener, RunFacts
 from attnfocus.models.base import Model
+from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
-from attnfocus.tracking.guard import Guarded
+from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
-from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
+from attnfocus.tracking.metrics_file import METRICS_FILE, MetricsFile, logged_metrics
 from attnfocus.tracking.screen import Terminal
 from attnfocus.tracking.tensorboard import TensorBoard
-from attnfocus.training import TrainerOptions, TrainingResult, monitored
-
-METRICS_FILE = "metrics.jsonl"
+from attnfocus.training import TrainerOptions, TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,8 @@ class RunReport:
         setup: the run's configuration.
         prepared: its data, for the report lines.
         model: for its size, and for how its attentions compute.
-        append_from_step: the step of the checkpoint that a resumed run goes on from; None for a new run.
+        trackers: those that the user has chosen, by name.
+        others: who hears the run besides: what only an evaluation can give, a search.
     """
 
     def __init__(
@@ -49,33 +49,45 @@ class RunReport:
         setup: Setup,
         prepared: Prepared,
         model: Model,
-        append_from_step: int | None = None,
+        trackers: Mapping[str, Listener],
+        others: Sequence[Listener] = (),
     ) -> None:
         self.run_dir = run_dir
         self.setup = setup
-        self.resumed_from = append_from_step
         self.facts: dict[str, Any] = {
             "status": "running",
             **environment(str(setup.device)),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,
+            "directions": setup.directions,  # for whoever reads the figures without the task or a metric of one's own
         }
         self.notes = model.notes
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
-        options = flat_options(setup)
-        files: list[Listener] = [
-            MetricsFile(run_dir / METRICS_FILE, append_from_step),
-            TensorBoard(run_dir, options, append_from_step),
-        ]
         self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
         self.log = RunLog(run_dir / "train.log", self.terminal.announce)
-        self.listeners: list[Listener] = [
-            *(Guarded(listener, self.terminal.announce) for listener in (*files, LogEvents())),
-            Guarded(self.terminal, lambda line: None),
-        ]
         self.evaluations = _LastEvaluation()
-        self.listeners += [self.evaluations, FocusWatch(), self.paths]
+        self.listeners = self._listeners(trackers, others)
+
+    def _listeners(self, trackers: Mapping[str, Listener], others: Sequence[Listener]) -> list[Listener]:
+        """All who hear the run, in the order in which they hear it. Those that write or send go on alone or stop."""
+        warn, is_strict = self.terminal.announce, own_are_strict()
+        files: list[Listener] = [MetricsFile(), TensorBoard(), LogEvents()]
+        return [
+            *others,
+            *(Guarded(listener, warn, is_strict=is_strict) for listener in files),
+            Guarded(self.terminal, lambda line: None, is_strict=is_strict),
+            self.evaluations,
+            FocusWatch(),
+            self.paths,
+            *(Guarded(tracker, logger.warning, name=f"tracker.{name}") for name, tracker in trackers.items()),
+        ]
+
+    @property
+    def run_facts(self) -> RunFacts:
+        """What the listeners may show of the run besides its figures."""
+        options = redact(flat_options(self.setup))
+        return RunFacts(self.setup.config.choices, options, self.setup.directions)
 
     def __enter__(self) -> "RunReport":
         self.write_summary(self.facts)
@@ -114,9 +126,11 @@ class RunReport:
         except OSError as error:
             logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
 
-    def finish(self, result: TrainingResult, test: Evaluation | None) -> None:
-        """Writes the test answers and the summary, then shows the result and what can be done with it."""
-        _, direction = monitored(self.setup.config.trainer, self.setup.task_class)
+    def finish(self, result: TrainingResult, test: Evaluation | None, resumed_from: int | None = None) -> None:
+        """Writes the test answers and the summary, then shows the result and what can be done with it.
+
+        `resumed_from` is the step of the checkpoint that the run went on from; None for a new run.
+        """
         facts = {
             **self.facts,
             "status": result.status,
@@ -125,7 +139,7 @@ class RunReport:
             "epochs": result.epoch,
             "seconds": round(result.seconds, 1),
             "words_per_second": round(result.words_per_second, 1),
-            "best": None if result.best is None else {**vars(result.best), "direction": direction},
+            "best": None if result.best is None else vars(result.best),
         }
         if test is not None:
             save_answers(self.run_dir, test.predictions)
@@ -144,9 +158,12 @@ class RunReport:
         metrics = {} if valid_metrics is None else {valid: valid_metrics}
         if test is not None:
             metrics["test"] = test.metrics
-        was_finished = result.step == self.resumed_from and result.status == "completed"
+        was_finished = result.step == resumed_from and result.status == "completed"
         remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
-        self.terminal.summary(Result(self.run_dir, metrics, result.best, next_commands(self.run_dir, result), remark))
+        chosen = self.setup.config.tracker.items()
+        trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
+        commands = next_commands(self.run_dir, result, trackers)
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark))
 
 
 class _LastEvaluation(Listener):
@@ -168,12 +185,13 @@ def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int)
     return [title, device, *prepared.report, f"run {run_dir}"]
 
 
-def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
-    """Three commands to try next."""
+def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str] = ()) -> list[str]:
+    """Three commands to try next; of a run to go on with the one, with its trackers, which are not saved with it."""
     here = relative_to_here(run_dir)
     shown = shlex.quote(f"run={here}")
     if result.status != "completed":
-        return [f"attnfocus train {shlex.quote(f'resume={here}')}"]
+        again = [shlex.quote(f"tracker=[{','.join(trackers)}]")] if trackers else []
+        return [" ".join(["attnfocus train", shlex.quote(f"resume={here}"), *again])]
     logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
     return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
 

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
+from attnfocus.events import Direction
 from attnfocus.focus import shares, token_f1
 from attnfocus.tasks.looks import Look
-
-if TYPE_CHECKING:
-    from attnfocus.tasks.base import Direction
 
 DIRECTIONS: Mapping[str, Direction] = {"plausibility/auprc": "max", "plausibility/token_f1": "max"}
 

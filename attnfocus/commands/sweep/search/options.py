@@ -8,8 +8,8 @@ from attnfocus.config.check import Checker
 from attnfocus.config.search_space import Dimension
 from attnfocus.decoding.options import Seed
 from attnfocus.errors import ConfigError
+from attnfocus.events import Direction
 from attnfocus.limits import NonNegativeInt, PositiveInt
-from attnfocus.tasks.base import Direction
 
 SECTION = "hydra.sweeper"
 # Numbers of summary.json besides the metrics, and which way is better.

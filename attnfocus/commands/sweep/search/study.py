@@ -21,11 +21,10 @@ from attnfocus.commands.sweep.folders import JOB_FILE, is_running, summary_of, t
 from attnfocus.commands.sweep.search.options import FACTS, SearchPlan
 from attnfocus.commands.sweep.search.samplers import distribution_of, sampler_of
 from attnfocus.commands.sweep.search.storage import open_storage
-from attnfocus.commands.train.run_report import METRICS_FILE
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.redaction import hide
-from attnfocus.tracking.metrics_file import logged_metrics
+from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
