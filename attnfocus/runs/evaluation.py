@@ -56,11 +56,11 @@ def evaluate_split(
     on_device = (batch.to(setup.device) for batch in Batches(prepared.splits[split], groups))
     tally = task.tally(model, on_device, decoding, num_samples)
     if processes.size == 1:
-        return task.conclude(tally, num_samples)
+        return task.evaluation_of(tally, num_samples)
     evaluation = Evaluation({}, [])
     parts = processes.gathered(lambda: pack(tally, TALLIED))
     if parts is not None:
-        evaluation = task.conclude(add_up([unpack(part, TALLIED) for part in parts]), num_samples)
+        evaluation = task.evaluation_of(add_up([unpack(part, TALLIED) for part in parts]), num_samples)
     metrics = json.loads(processes.shared(lambda: json.dumps(evaluation.metrics)))
     return replace(evaluation, metrics=metrics)
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from attnfocus.metrics import Answer, Metric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,9 +19,11 @@ from attnfocus.data import Codec, Encoded, RawData, Row
 from attnfocus.events import Evaluated, Listener, TrainingStarted
 from attnfocus.limits import NonNegativeFloat, PositiveInt
 from attnfocus.marks import FilePath
+from attnfocus.metrics import Answer, Metric
 from attnfocus.models import Model
 from attnfocus.tasks import Evaluation, Inspected, Prediction, StepOutput, Task
 from attnfocus.tasks.evaluation import ExactSums, FirstExamples, Inputs, answer_all, evaluating, in_order, sample_of
+from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.focus import FocusMeans
 
@@ -160,8 +161,8 @@ class TaggingTask(Task):
                 inputs = Inputs.of(batch, list(range(len(batch))))
                 output = model(inputs.inputs, inputs.lengths, need_weights=True)
                 sums.add("loss", self._losses(output.logits, batch.targets, inputs.lengths).sum(dim=1))
-                for place in model.places_of(output.weights).values():
-                    focus.add(place, output.weights[place.name], inputs.lengths, inputs.lengths)
+                for look in looks_of(model, output.weights, {"input": inputs.lengths}):
+                    focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries)
                 predictions += self._predictions(inputs, output)
                 first.offer(batch)
             samples = [self._answers(model, batch, True, [number])[0] for batch, number in first]
