@@ -6,9 +6,9 @@ knows which sections there are.
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.targets import find_target, is_component, parameters_of
@@ -20,11 +20,37 @@ Component = Annotated[dict[str, Any], "component"]  # a node with a `_target_`; 
 _PLAIN_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
-class Checker:
-    """Walks values and annotations side by side; `problems` fills as it goes."""
+class Signature(NamedTuple):
+    """What a `_target_` takes: its name for messages, and its options with their annotations."""
 
-    def __init__(self, trusted: Sequence[str] = ()) -> None:
+    name: str
+    options: Mapping[str, Any]
+
+
+def signature_of(key: str, target: object, trusted: Sequence[str]) -> Signature:
+    """The signature of the class or function that `target` names, which is loaded.
+
+    Raises:
+        ConfigError: not a name, outside the allow-list, or not found.
+    """
+    found = find_target(key, target, trusted)
+    parameters = parameters_of(found).items()
+    return Signature(found.__name__, {name: parameter.annotation for name, parameter in parameters})
+
+
+class Checker:
+    """Walks values and annotations side by side; `problems` fills as it goes.
+
+    Args:
+        trusted: packages that the user trusts, besides our own.
+        signature: what a `_target_` takes.
+    """
+
+    def __init__(
+        self, trusted: Sequence[str] = (), signature: Callable[[str, object, Sequence[str]], Signature] = signature_of
+    ) -> None:
         self.trusted = tuple(trusted)
+        self.signature = signature
         self.problems: list[str] = []
 
     def dataclass(self, key: str, value: Mapping[str, Any], schema: type, extra: Sequence[str] = ()) -> Any:
@@ -47,17 +73,16 @@ class Checker:
     def component(self, key: str, node: Mapping[str, Any], extra: Sequence[str] = ()) -> dict[str, Any] | None:
         """The node with its options checked and converted, for `make_factory`. `extra` names are left out."""
         try:
-            target = find_target(_join(key, "_target_"), node.get("_target_"), self.trusted)
+            target = self.signature(_join(key, "_target_"), node.get("_target_"), self.trusted)
         except ConfigError as error:
             self.problems.extend(error.problems)
             return None
-        parameters = parameters_of(target)
         options = {name: value for name, value in node.items() if name != "_target_" and name not in extra}
-        self._unknown(key, options, list(parameters), target.__name__)
+        self._unknown(key, options, list(target.options), target.name)
         checked: dict[str, Any] = {"_target_": node["_target_"]}
         for name, value in options.items():
-            if name in parameters:
-                checked[name] = self.value(_join(key, name), value, parameters[name].annotation)
+            if name in target.options:
+                checked[name] = self.value(_join(key, name), value, target.options[name])
         return checked
 
     def value(self, key: str, value: Any, annotation: Any) -> Any:
@@ -83,7 +108,7 @@ class Checker:
                 return self.dataclass(key, value, annotation)
             self.problems.append(f"{key}: must be a section of options, got {_show(value)}.")
             return None
-        if _is_factory(annotation):
+        if is_factory(annotation):
             group = key.replace(".", "/")
             self.problems.append(f"{key}: is a group; choose by {group}={_show(value).strip(chr(39))}.")
             return None
@@ -114,7 +139,7 @@ class Checker:
             return None
         kept: list[str] = []
         for option in (option for option in options if option is not type(None)):
-            trial = Checker(self.trusted)
+            trial = Checker(self.trusted, self.signature)
             converted = trial.value(key, value, option)
             if not trial.problems:
                 return converted
@@ -158,7 +183,49 @@ class Checker:
         return None
 
 
-def _is_factory(annotation: Any) -> bool:
+class Part(NamedTuple):
+    """A checked section that stands by itself: its options, and its node with a `_target_` if it has one."""
+
+    options: Any
+    node: dict[str, Any] | None
+
+
+def check_sections(
+    checker: Checker, values: Mapping[str, Any], schemas: Mapping[str, type]
+) -> tuple[Any, dict[str, Part]]:
+    """Checks a configuration of which some sections have schemas of their own.
+
+    Args:
+        values: the configuration.
+        schemas: the dataclass of the whole under "", and those of the sections by their keys. A section at the top
+            (`dataset`) names a `_target_` too, whose options stand beside those of its dataclass; one inside of a
+            component (`model.embedding`) is no option of the component.
+
+    Returns:
+        What `schemas[""]` makes of the rest, and the sections by their keys. None stands for what has problems.
+    """
+    rest = dict(values)
+    parts: dict[str, Part] = {}
+    for key in filter(None, schemas):
+        *above, name = key.split(".")
+        parent = rest
+        for part in above:
+            parent[part] = dict(parent.get(part) or {})
+            parent = parent[part]
+        parts[key] = _part(checker, key, parent.pop(name, {}), schemas[key])
+    return checker.dataclass("", rest, schemas[""]), parts
+
+
+def _part(checker: Checker, key: str, section: Any, schema: type) -> Part:
+    if "." in key or not isinstance(section, Mapping):
+        return Part(checker.value(key, section, schema), None)
+    own = [each.name for each in dataclasses.fields(schema)]
+    node = checker.component(key, section, extra=own)
+    closed = {name: value for name, value in section.items() if name in own}
+    return Part(checker.dataclass(key, closed, schema), node)
+
+
+def is_factory(annotation: Any) -> bool:
     """Whether the annotation is a protocol of callables: what a nested `_target_` fills."""
     return (
         isinstance(annotation, type) and getattr(annotation, "_is_protocol", False) and "__call__" in vars(annotation)

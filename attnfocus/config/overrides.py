@@ -19,6 +19,7 @@ from yaml import YAMLError
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import choices_text, did_you_mean
 from attnfocus.config.override_text import num_values, unreadable, values_of
+from attnfocus.config.primary import primary_groups
 from attnfocus.config.unknown_keys import node_problem, unknown_key
 from attnfocus.config.yaml_files import check_interpolations, read_yaml, yaml_problem
 from attnfocus.errors import ConfigError
@@ -59,7 +60,7 @@ class CommandLine:
             self._check_size(parsed)
         else:
             self._check_single(parsed)
-        choices = groups(config_folders(self.config_dir)) if self.verb == "train" else {}
+        choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
         of_groups = [override for override in parsed if override.key_or_group in choices]
         of_keys = [override for override in parsed if override not in of_groups]
         sound = [override for override in of_groups if self._check_choice(override, choices)]

@@ -27,7 +27,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     """
     try:
         check_interpolations(_plain(config))
-        with _noting_variables():
+        with noting_variables():
             container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(reword(error)) from error
@@ -47,7 +47,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _noting_variables() -> Iterator[None]:
+def noting_variables() -> Iterator[None]:
     """What is taken from the environment meanwhile is noted as a secret, where it may be one."""
 
     def variable(*arguments: Any, _node_: Node) -> str | None:

@@ -1,7 +1,7 @@
 """From the configuration to objects: the one place where data, model, attention and task meet."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
-from attnfocus.config.check import Checker
+from attnfocus.config.check import Checker, check_sections
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.read import load_yaml
 from attnfocus.config.targets import find_target, make_factory
@@ -20,7 +20,7 @@ from attnfocus.data.rows import Source
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.focus import sigma_reparametrize
-from attnfocus.runs.schema import EmbeddingOptions, TrainConfig
+from attnfocus.runs.schema import TRAIN_SECTIONS, EmbeddingOptions, TrainConfig
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import TASKS, Task
 from attnfocus.tasks.regularizers import regularizer_problems
@@ -84,18 +84,17 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup
         ConfigError: every problem at once.
     """
     checker = Checker(trusted)
-    open_dataset = dict(values["dataset"])
-    closed_names = [field.name for field in fields(DatasetOptions)]
-    source_node = checker.component("dataset", open_dataset, extra=closed_names)
-    closed = {name: open_dataset[name] for name in closed_names if name in open_dataset}
-    data_options = checker.dataclass("dataset", closed, DatasetOptions)
-    open_model = dict(values["model"])
-    embedding = checker.value("model.embedding", open_model.pop("embedding", {}), EmbeddingOptions)
-    rest = {**values, "dataset": None, "model": open_model}
-    config = checker.dataclass("", rest, TrainConfig, extra=["experiment"])
+    config, parts = check_sections(checker, values, TRAIN_SECTIONS)
+    data_options, source_node = parts["dataset"]
+    embedding = parts["model.embedding"].options
     if config is None or data_options is None or source_node is None or checker.problems:
         raise ConfigError(checker.problems)
     return _assemble(config, data_options, source_node, embedding, checker)
+
+
+def check_trusted(values: Mapping[str, Any]) -> Setup:
+    """`check_train` of a configuration that says itself which packages are trusted: one of the command line."""
+    return check_train(values, values.get("trust", ()))
 
 
 def _assemble(
