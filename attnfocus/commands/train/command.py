@@ -9,7 +9,7 @@ from torch import nn
 
 from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
-from attnfocus.commands.train.run_report import RunReport
+from attnfocus.commands.train.run_report import RunReport, announce
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.data.codec import load_codec
 from attnfocus.data.epochs import Epochs
@@ -67,6 +67,8 @@ def run_here(
     setup = check_train(values, values.get("trust", ()))
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
+    if processes.is_first:
+        announce(setup)
     seed_everything(setup.config.seed)
     if resume_dir is None:
         check_vectors(setup)

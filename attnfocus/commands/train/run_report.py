@@ -11,6 +11,7 @@ from torch import nn
 
 from attnfocus.attention import PathChoice
 from attnfocus.data.preparation import Prepared
+from attnfocus.display.console import open_console, say
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener
@@ -159,12 +160,17 @@ class _LastEvaluation(Listener):
             self.best = event.metrics
 
 
-def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
-    """What is trained, on what, where."""
+def announce(setup: Setup) -> None:
+    """The first line on the screen: what is trained. It comes before the data are read, which may take long."""
     names = setup.config.choices
     title = " ".join(f"{group}={names[group]}" for group in ("model", "attention", "dataset") if group in names)
+    say(open_console(), title, style="bold")
+
+
+def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
+    """How large the model is, what the data are, and where the run is written."""
     device = f"{num_parameters:,} parameters, {setup.config.trainer.precision} on {setup.device}"
-    return [title, device, *prepared.report, f"run {run_dir}"]
+    return [device, *prepared.report, f"run {run_dir}"]
 
 
 def next_commands(run_dir: Path, result: TrainingResult) -> list[str]:
