@@ -92,6 +92,29 @@ def test_the_tables_say_what_the_classes_say(overrides: list[str]) -> None:
     assert problems == real_problems(values)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["optimizer.lr=3", "seed=2", "run_dir=null", "run_dir=a/b"],
+        ["model=transformer", "model.dropout=0.25", "attention=local", "attention.pattern.window=3"],
+        ["attention/pattern=causal", "attention=scaled_dot", "paths.outputs='a b, c'", "paths.data=${paths.outputs}"],
+        ["dataset.tokenizer={kind: bpe}", "dataset.languages=[de,en]", "model.hidden_size=${model.embed_dim}"],
+        ["experiment=trec_rnn", "optimizer.lr=1e-3", "hydra.job.chdir=false", "dataset.split.valid=0.1"],
+        [
+            "model=transformer_seq2seq",
+            "attention@model.cross_attention=dot",
+            "focus=coverage",
+            "focus.coverage.weight=2",
+        ],
+    ],
+)
+def test_values_are_what_hydra_composes(overrides: list[str]) -> None:
+    line = CommandLine("train", overrides)
+    line.check()
+    assert line.values(overrides) == CommandLine("train", ()).compose(overrides, resolve=True)
+
+
 def test_a_class_that_is_not_ours_is_left_to_the_real_check() -> None:
     values = CommandLine("train", ()).compose(["attention._target_=mine.Attention"], resolve=True)
     with pytest.raises(NotShippedError):
