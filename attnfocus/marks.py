@@ -7,7 +7,7 @@ all keys in it.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 
 class Mark(Enum):
@@ -35,5 +35,7 @@ class Beside:
     schema: type
 
 
+# A node with a `_target_` that stays as it is: whoever reads it checks it.
+Node = Annotated[dict[str, Any], "node"]
 FilePath = Annotated[str, Mark.FILE]
 FilePathOrName = Annotated[str, Mark.FILE_OR_NAME]

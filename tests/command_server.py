@@ -19,13 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from attnfocus.cli.verbs import VERBS, command_of
+
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 CASE_SECONDS = 120.0
 # What a command imports sooner or later. Nothing of it is run before the fork: torch's threads would not survive it.
 LOADED = (
-    *(f"attnfocus.commands.{verb}" for verb in ("train", "evaluate", "predict", "inspect", "sweep", "bench", "doctor")),
+    *map(command_of, VERBS),
     "attnfocus.cli.command",
+    "attnfocus.cli.completion",
+    "attnfocus.commands.sweep.sweep",
     "attnfocus.tracking.event_file",
     "attnfocus.commands.sweep.search.study_run",
     "alembic",

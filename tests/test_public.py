@@ -9,7 +9,8 @@ from typing import Any
 
 import attnfocus
 from attnfocus import attention, decoding, focus, models, training
-from attnfocus.cli.help import FLAGS, VERBS
+from attnfocus.cli.help import flags_of
+from attnfocus.cli.verbs import VERBS
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.overrides import CommandLine
 
@@ -37,16 +38,11 @@ def public() -> dict[str, Any]:
             package.__name__: sorted(package.__all__) for package in (attention, decoding, focus, models, training)
         },
         "verbs": sorted(VERBS),
-        "flags": sorted(flag for flag, _ in FLAGS),
+        "flags": sorted({flag for verb in VERBS for flag, _ in flags_of(verb)}),
         "choices": choices,
         "keys": {
             "train": sorted(keys),
-            "evaluate": sorted(paths_of(CommandLine("evaluate", ()).compose([]))),
-            "predict": sorted(paths_of(CommandLine("predict", ()).compose([]))),
-            "inspect": sorted(paths_of(CommandLine("inspect", ()).compose([]))),
-            "compare": sorted(paths_of(CommandLine("compare", ()).compose([]))),
-            "bench": sorted(paths_of(CommandLine("bench", ()).compose([]))),
-            "doctor": sorted(paths_of(CommandLine("doctor", ()).compose([]))),
+            **{verb: sorted(paths_of(CommandLine(verb, ()).compose([]))) for verb in VERBS if verb != "train"},
         },
     }
 

@@ -1,4 +1,4 @@
-"""Runs a verb under Hydra: its overrides, sweeps, launchers and completion, with our own errors."""
+"""Runs a verb under Hydra: its overrides, sweeps and launchers, with our own errors."""
 
 import argparse
 import os
@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from glob import escape, glob
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,11 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from attnfocus.cli.path_keys import is_path_key
 from attnfocus.cli.process import import_quickly, prepare_process
 from attnfocus.cli.sweeps.command_line import (
     check_sweep,
-    key_of,
     new_sweep_dir,
     resumed_sweep,
     run_sweep,
@@ -29,21 +26,17 @@ from attnfocus.cli.sweeps.command_line import (
 from attnfocus.cli.sweeps.jobs import run_sweep_job
 from attnfocus.cli.sweeps.search import refuse_alone, search_to_run, trial_listeners
 from attnfocus.cli.sweeps.sweeper import SearchSweeper
-from attnfocus.cli.verbs import VERBS
+from attnfocus.cli.values import value_problems
+from attnfocus.cli.verbs import VERBS, command_of, facts_of
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
-from attnfocus.config.nearest import did_you_mean
-from attnfocus.config.override_text import unreadable
 from attnfocus.config.overrides import CommandLine, literal, reword
 from attnfocus.config.read import resolve
-from attnfocus.errors import ConfigError, UserError
+from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
 from attnfocus.redaction import hide, note_overrides
 
 NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
-SHELLS = ("bash", "fish", "zsh")
-COMPLETION_ACTIONS = ("install", "uninstall", "query")
-BARE_KEYS = {"compare": "runs"}  # the list that arguments without a key belong to
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
 
@@ -69,12 +62,14 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     """
     flags = _flags(arguments)
     check_flags(flags)
-    bare = [text for text in flags.overrides if verb in BARE_KEYS and not OVERRIDE.fullmatch(text)]
+    facts = facts_of(verb)
+    bare = [text for text in flags.overrides if facts.bare and not OVERRIDE.fullmatch(text)]
     overrides = [literal(text) for text in flags.overrides if text not in bare]
     note_overrides(overrides)
     arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
-    if flags.multirun and verb not in _SWEEP_JOBS:
-        raise ConfigError(f"-m: sweeps are for {', '.join(_SWEEP_JOBS)}; {verb} takes one run at a time.")
+    if flags.multirun and not facts.sweeps:
+        sweeping = [name for name in VERBS if facts_of(name).sweeps]
+        raise ConfigError(f"-m: sweeps are for {', '.join(sweeping)}; {verb} takes one run at a time.")
     if flags.multirun and "TORCHELASTIC_RUN_ID" in os.environ:
         raise ConfigError(
             "-m: torchrun starts the processes of one run. In a sweep each job starts its own: attnfocus train -m "
@@ -86,10 +81,10 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     if not flags.multirun:
         refuse_alone(overrides)
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
-    _check(line)
+    _check(line, with_values=not shows_config)
     check_hydra_section(line)
-    outcome = _Outcome(bare)
-    _call_hydra(verb, arguments, outcome)
+    outcome = Outcome(bare)
+    call_hydra(verb, arguments, outcome)
     return outcome.exit_code
 
 
@@ -104,13 +99,13 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
     check_sweep(line)
     search = search_to_run(line)
     if search is None:
-        _check(line)
+        _check(line, with_values=False)  # each job answers for its own
     check_hydra_section(line)
     begun = resumed.folder if resumed else search.folder if search else None
     folder = begun or new_sweep_dir(line.outputs)
     arguments = [*others, *line.overrides, *sweep_overrides(line, folder)]
     SearchSweeper.checked = search.plan if search else None
-    code = run_sweep(folder, lambda: _call_hydra(verb, arguments, None), is_new=begun is None)
+    code = run_sweep(folder, lambda: call_hydra(verb, arguments, None), is_new=begun is None)
     if search is not None and folder.exists():
         from attnfocus.commands.sweep.search.study_run import finish_search
 
@@ -119,7 +114,7 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
 
 
 @dataclass
-class _Outcome:
+class Outcome:
     """Carries past Hydra what it has no way for: to a single run its bare arguments, back from it result or error."""
 
     bare: Sequence[str] = ()
@@ -127,7 +122,7 @@ class _Outcome:
     error: Exception | None = None
 
 
-def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -> None:
+def call_hydra(verb: str, arguments: Sequence[str], outcome: Outcome | None) -> None:
     def job(config: DictConfig) -> int:
         assert outcome is not None
         try:
@@ -136,7 +131,7 @@ def _call_hydra(verb: str, arguments: Sequence[str], outcome: _Outcome | None) -
             outcome.error = error
         return outcome.exit_code
 
-    task = job if outcome is not None else _SWEEP_JOBS[verb]
+    task = job if outcome is not None else sweep_job
     before = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us instead of being printed
     sys.argv = [before[0], *arguments]
@@ -157,59 +152,45 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: 
     overrides = list(hydra_config.overrides.task)
     if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
         raise ConfigError("trust: may only be given on the command line, not in a file.")
-    if verb == "train":
+    facts = facts_of(verb)
+    if "choices" in facts.notes:
         chosen = hydra_config.runtime.choices
         values["choices"] = {name: str(chosen[name]) for name in NAMED_GROUPS}
     if bare:
-        key = BARE_KEYS[verb]
+        key = facts.bare
+        assert key is not None
         values[key] = [*(values[key] if isinstance(values[key], list) else [values[key]]), *bare]
-    if verb in ("bench", "train"):  # which compose attentions themselves, or start more processes like this one
+    if "config_dir" in facts.notes:
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     prepare_process()
-    command = import_quickly(VERBS[verb])
+    command = import_quickly(command_of(verb))
     code: int = command.run(values, overrides, *([listeners] if listeners else []))
     return code
 
 
-def train_job(config: DictConfig) -> int:
-    """The task function of `train -m`; at module level so that launchers can send it to other processes."""
+def sweep_job(config: DictConfig) -> int:
+    """The task function of `VERB -m`; at module level so that launchers can send it to other processes."""
 
     def run(composed: DictConfig) -> int:
         job = HydraConfig.get()
         listeners = trial_listeners(job.sweeper, Path(job.runtime.output_dir), job.job.num)
-        return run_job("train", composed, listeners=listeners)
+        return run_job(str(job.job.config_name), composed, listeners=listeners)
 
     return run_sweep_job(config, run)
 
 
-_SWEEP_JOBS = {"train": train_job}
-
-
-def _check(line: CommandLine) -> None:
+def _check(line: CommandLine, *, with_values: bool) -> None:
+    """Refuses what can be seen to be wrong without loading torch: names, and values where they are asked for."""
+    problems: list[str] = []
     try:
         line.check()
     except ConfigError as error:
-        if line.is_sweep or line.verb != "train":
-            raise
-        problems = [*error.problems, *_value_problems(line, error.problems)]
-        raise ConfigError(list(dict.fromkeys(problems))) from error  # what cannot be composed is said by both
-
-
-def _value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
-    """What is also wrong with the values of the overrides that can be composed, so that one message says all."""
-    wrong = tuple(problem.split(": ", 1)[0].split("=", 1)[0] for problem in known)
-    sound = [text for text in line.overrides if key_of(text) not in wrong and not unreadable(text)]
-    try:
-        values = line.compose(sound, resolve=True)
-        from attnfocus.runs.assembly import check_train
-
-        check_train(values)
-    except ConfigError as error:
-        return list(error.problems)
-    except UserError:
-        pass
-    return []
+        problems += error.problems
+    if with_values:
+        problems += value_problems(line, problems)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))  # what cannot be composed is said by both
 
 
 def _flags(arguments: Sequence[str]) -> argparse.Namespace:
@@ -228,50 +209,3 @@ def _flags(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _refuse(message: str) -> NoReturn:
     raise ConfigError(f"{message}. `attnfocus VERB --help` shows the flags.")
-
-
-def complete(arguments: Sequence[str]) -> int:
-    """Tab completion: `-sc install=bash` prints the script, `-sc query=bash` answers for what is typed so far."""
-    _check_completion(arguments)
-    words = os.environ.get("COMP_LINE", "").split(" ")
-    verb = words[1] if len(words) > 1 else ""
-    is_query = any(argument.startswith("query=") for argument in arguments)
-    if is_query and (len(words) < 3 or verb not in VERBS):
-        print(" ".join(VERBS))
-        return 0
-    found = _paths_for(words[-1], verb) if is_query else None
-    if found is not None:
-        print("\n".join(found))
-        return 0
-    if is_query:
-        os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
-    _call_hydra(verb if verb in VERBS else "train", ["-sc", *arguments], _Outcome())
-    return 0
-
-
-def _check_completion(arguments: Sequence[str]) -> None:
-    given = " ".join(arguments)
-    action, _, shell = given.partition("=")
-    if action not in COMPLETION_ACTIONS:
-        raise ConfigError(f"-sc {given}: write -sc install=SHELL or -sc uninstall=SHELL, with {' or '.join(SHELLS)}.")
-    if shell not in SHELLS:
-        raise ConfigError(f"-sc {given}: no such shell.{did_you_mean(shell, SHELLS)} There are: {', '.join(SHELLS)}.")
-
-
-def _paths_for(word: str, verb: str) -> list[str] | None:
-    """The files and folders that go on from `key=outp`, None for a key that takes no path.
-
-    For a verb that takes folders without a key: those that go on from `outp`, None if there is none.
-
-    Hydra's completion finds paths only where they begin with `.` or `/`, and answers those itself.
-    """
-    if verb in BARE_KEYS and not OVERRIDE.fullmatch(word):
-        return [f"{path}/" for path in _going_on(os.path.expanduser(word)) if path.is_dir()] or None
-    key, sign, begun = word.partition("=")
-    if not sign or not is_path_key(key, verb) or begun.startswith((".", "/")):
-        return None
-    return [f"{key}={path}{'/' if path.is_dir() else ''}" for path in _going_on(begun)]
-
-
-def _going_on(begun: str) -> list[Path]:
-    return [Path(name) for name in sorted(glob(f"{escape(begun)}*")) if not Path(name).name.startswith(".")]

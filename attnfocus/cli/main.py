@@ -5,7 +5,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from attnfocus.cli.help import VERBS, overview, verb_help
+from attnfocus.cli.help import overview, verb_help
+from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.redaction import hide
@@ -75,7 +76,7 @@ def _dispatch(given: list[str]) -> int:
         print(f"attnfocus {__version__}")
         return 0
     if first in COMPLETION_FLAGS:
-        from attnfocus.cli.command import complete
+        from attnfocus.cli.completion import complete
 
         return complete(rest)
     if first not in VERBS:
@@ -86,8 +87,8 @@ def _dispatch(given: list[str]) -> int:
     if any(flag in rest for flag in HELP_FLAGS):
         print(verb_help(first, config_dir))
         return 0
-    if first == "doctor":
-        rest = ["format=json" if argument == "--json" else argument for argument in rest]
+    own = facts_of(first).flags
+    rest = [own[argument].override if argument in own else argument for argument in rest]
     from attnfocus.cli.process import prepare_process  # before Hydra: see there
 
     from attnfocus.cli.command import run_verb  # isort: skip

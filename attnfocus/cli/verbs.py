@@ -1,11 +1,26 @@
 """The verbs: one line each. What each does and needs stands in its room and in its file under `configs/`."""
 
-VERBS = {  # verb -> the module with its `run`
-    "train": "attnfocus.commands.train.command",
-    "evaluate": "attnfocus.commands.evaluate.command",
+from importlib import import_module
+
+from attnfocus.commands.verb import Verb
+
+VERBS = {  # verb -> its room
+    "train": "attnfocus.commands.train",
+    "evaluate": "attnfocus.commands.evaluate",
     "predict": "attnfocus.commands.predict",
     "inspect": "attnfocus.commands.inspect",
-    "compare": "attnfocus.commands.compare.command",
-    "bench": "attnfocus.commands.bench.command",
-    "doctor": "attnfocus.commands.doctor.command",
+    "compare": "attnfocus.commands.compare",
+    "bench": "attnfocus.commands.bench",
+    "doctor": "attnfocus.commands.doctor",
 }
+
+
+def facts_of(verb: str) -> Verb:
+    """What a verb says of itself. Loads neither torch nor Hydra."""
+    facts: Verb = import_module(VERBS[verb]).VERB
+    return facts
+
+
+def command_of(verb: str) -> str:
+    """The module whose `run` is the verb's command."""
+    return facts_of(verb).command or VERBS[verb]

@@ -6,14 +6,15 @@ knows which sections there are.
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.targets import find_target, is_component, parameters_of
 from attnfocus.errors import ConfigError
 from attnfocus.limits import Choice, Range
+from attnfocus.marks import Beside, Node
 
 _COMPONENT = "component"
 Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; stays a mapping
@@ -21,11 +22,47 @@ Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; s
 _PLAIN_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
-class Checker:
-    """Walks values and annotations side by side; `problems` fills as it goes."""
+class Signature(NamedTuple):
+    """What a `_target_` takes: its name for messages, and its options with their annotations."""
 
-    def __init__(self, trusted: Sequence[str] = ()) -> None:
+    name: str
+    options: Mapping[str, Any]
+
+
+def signature_of(key: str, target: object, trusted: Sequence[str]) -> Signature:
+    """The signature of the class or function that `target` names, which is loaded.
+
+    Raises:
+        ConfigError: not a name, outside the allow-list, or not found.
+    """
+    found = find_target(key, target, trusted)
+    parameters = parameters_of(found).items()
+    return Signature(found.__name__, {name: parameter.annotation for name, parameter in parameters})
+
+
+class Shared(NamedTuple):
+    """A section marked `Beside(schema)`: the node of its class, and the dataclass of what stands beside its options.
+
+    None stands for what has problems.
+    """
+
+    component: dict[str, Any] | None
+    options: Any
+
+
+class Checker:
+    """Walks values and annotations side by side; `problems` fills as it goes.
+
+    Args:
+        trusted: packages that the user trusts, besides our own.
+        signature: what a `_target_` takes.
+    """
+
+    def __init__(
+        self, trusted: Sequence[str] = (), signature: Callable[[str, object, Sequence[str]], Signature] = signature_of
+    ) -> None:
         self.trusted = tuple(trusted)
+        self.signature = signature
         self.problems: list[str] = []
 
     def dataclass(self, key: str, value: Mapping[str, Any], schema: type, extra: Sequence[str] = ()) -> Any:
@@ -48,25 +85,27 @@ class Checker:
     def component(self, key: str, node: Mapping[str, Any], extra: Sequence[str] = ()) -> dict[str, Any] | None:
         """The node with its options checked and converted, for `make_factory`. `extra` names are left out."""
         try:
-            target = find_target(_join(key, "_target_"), node.get("_target_"), self.trusted)
+            target = self.signature(_join(key, "_target_"), node.get("_target_"), self.trusted)
         except ConfigError as error:
             self.problems.extend(error.problems)
             return None
-        parameters = parameters_of(target)
         options = {name: value for name, value in node.items() if name != "_target_" and name not in extra}
-        self.unknown(key, options, list(parameters), target.__name__)
+        self.unknown(key, options, list(target.options), target.name)
         checked: dict[str, Any] = {"_target_": node["_target_"]}
         for name, value in options.items():
-            if name in parameters:
-                checked[name] = self.value(_join(key, name), value, parameters[name].annotation)
+            if name in target.options:
+                checked[name] = self.value(_join(key, name), value, target.options[name])
         return checked
 
     def value(self, key: str, value: Any, annotation: Any) -> Any:
         """`value` as `annotation` says (1 -> 1.0, a mapping -> a dataclass), or None with a problem noted."""
         if get_args(annotation) == (str, Component):
             return self._named_components(key, value)
+        beside = _beside(annotation)
+        if beside is not None and isinstance(value, Mapping):
+            return self.shared(key, value, beside)
         if is_component(value):
-            return self.component(key, value)
+            return value if _is_node(annotation) else self.component(key, value)
         if annotation is Any:
             return value
         origin = get_origin(annotation)
@@ -83,11 +122,17 @@ class Checker:
                 return self.dataclass(key, value, annotation)
             self.problems.append(f"{key}: must be a section of options, got {_show(value)}.")
             return None
-        if _is_factory(annotation):
+        if is_factory(annotation):
             group = key.replace(".", "/")
             self.problems.append(f"{key}: is a group; choose by {group}={_show(value).strip(chr(39))}.")
             return None
         return self._plain(key, value, annotation)
+
+    def shared(self, key: str, node: Mapping[str, Any], schema: type) -> Shared:
+        """A node whose `_target_` shares its section with the fields of a dataclass."""
+        names = [field.name for field in dataclasses.fields(schema)]
+        component = self.component(key, node, extra=names)
+        return Shared(component, self.dataclass(key, {name: node[name] for name in names if name in node}, schema))
 
     def unknown(self, key: str, value: Mapping[str, Any], known: Sequence[str], of: str) -> None:
         """Notes the names in `value` that are no options of what is called `of`."""
@@ -128,7 +173,7 @@ class Checker:
             return None
         kept: list[str] = []
         for option in (option for option in options if option is not type(None)):
-            trial = Checker(self.trusted)
+            trial = Checker(self.trusted, self.signature)
             converted = trial.value(key, value, option)
             if not trial.problems:
                 return converted
@@ -172,7 +217,20 @@ class Checker:
         return None
 
 
-def _is_factory(annotation: Any) -> bool:
+def _beside(annotation: Any) -> type | None:
+    """The dataclass that shares a section with a class, if the annotation says so."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((mark.schema for mark in marks if isinstance(mark, Beside)), None)
+
+
+def _is_node(annotation: Any) -> bool:
+    """Whether a node stays as it is."""
+    return annotation is Node or (
+        get_origin(annotation) in (Union, types.UnionType) and any(each is Node for each in get_args(annotation))
+    )
+
+
+def is_factory(annotation: Any) -> bool:
     """Whether the annotation is a protocol of callables: what a nested `_target_` fills."""
     return (
         isinstance(annotation, type) and getattr(annotation, "_is_protocol", False) and "__call__" in vars(annotation)

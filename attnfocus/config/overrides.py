@@ -3,7 +3,8 @@
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from attnfocus.config.folder import config_folders, groups, optional_groups
 from attnfocus.config.nearest import choices_text, did_you_mean
 from attnfocus.config.override_text import num_values, unreadable, values_of
+from attnfocus.config.primary import primary_groups
 from attnfocus.config.unknown_keys import node_problem, unknown_key
 from attnfocus.config.yaml_files import check_interpolations, read_yaml, yaml_problem
 from attnfocus.errors import ConfigError
@@ -37,6 +39,7 @@ class CommandLine:
         saved: those of the overrides that come from a file, not from this command line.
         num_trials: of a search, which makes so many jobs of whatever it varies.
         outputs: of a sweep, `paths.outputs`, known after `check`.
+        _composed: the overrides of the last composition, and what came of them.
     """
 
     verb: str
@@ -47,6 +50,7 @@ class CommandLine:
     problems: list[str] = field(default_factory=list)
     num_trials: int | None = None
     outputs: Path = field(default=Path(), init=False)
+    _composed: tuple[tuple[str, ...], DictConfig] | None = field(default=None, init=False)
 
     def check(self) -> None:
         """Notes every problem with the names of groups, options and keys.
@@ -59,7 +63,7 @@ class CommandLine:
             self._check_size(parsed)
         else:
             self._check_single(parsed)
-        choices = groups(config_folders(self.config_dir)) if self.verb == "train" else {}
+        choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
         of_groups = [override for override in parsed if override.key_or_group in choices]
         of_keys = [override for override in parsed if override not in of_groups]
         sound = [override for override in of_groups if self._check_choice(override, choices)]
@@ -82,20 +86,31 @@ class CommandLine:
         """
         shipped = config_folders(None)[0]
         extra = [f"hydra.searchpath=[file://{folder}]" for folder in config_folders(self.config_dir)[:-1]]
-        try:
-            with initialize_config_dir(version_base="1.3", config_dir=str(shipped)):
-                config = compose(self.verb, [*extra, *overrides], return_hydra_config=with_hydra)
-                container = OmegaConf.to_container(config)
-                assert isinstance(container, dict)
-                check_interpolations({str(key): value for key, value in container.items()})
-                if resolve:
-                    container = OmegaConf.to_container(config, resolve=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(reword(error)) from error
-        except YAMLError as error:
-            raise ConfigError(yaml_problem(error)) from error
-        assert isinstance(container, dict)
-        return {str(key): value for key, value in container.items()}
+        with _reworded(), initialize_config_dir(version_base="1.3", config_dir=str(shipped)):
+            config = compose(self.verb, [*extra, *overrides], return_hydra_config=with_hydra)
+            container = _container(config)
+            self._composed = (tuple(overrides), config)
+            return _container(config, resolve=True) if resolve else container
+
+    def values(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """The same as `compose(overrides, resolve=True)`, of a line without problems.
+
+        Keys are set in what `check` has composed of its groups, as Hydra sets them: a second composition would take as
+        long as all other checks.
+        """
+        parsed = [OverridesParser.create().parse_override(text) for text in overrides]
+        choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
+        of_groups = tuple(str(each.input_line) for each in parsed if each.key_or_group in choices)
+        of_keys = [each for each in parsed if each.key_or_group not in choices and not _is_of_hydra(each.key_or_group)]
+        composed, config = self._composed or ((), None)
+        if config is None or composed != of_groups:
+            return self.compose(overrides, resolve=True)
+        self._composed = None
+        with _reworded():
+            for override in of_keys:
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+            _container(config)
+            return _container(config, resolve=True)
 
     def _parse(self, text: str) -> Override | None:
         problem = unreadable(text)
@@ -111,7 +126,7 @@ class CommandLine:
         if not key:
             self.problems.append(f"{text}: has no key. Write key=value.")
             return None
-        if key == "hydra" or key.startswith(("hydra.", "hydra/")):
+        if _is_of_hydra(key):
             return None  # Hydra's own section: Hydra answers for it
         if override.is_add() or override.is_force_add() or override.is_delete():
             action = "removing" if override.is_delete() else "adding"
@@ -204,6 +219,31 @@ def _choices_to_compose(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [f"{override.get_key_element()}={override.get_value_element_as_str()}"]
     return [f"{override.get_key_element()}={value}" for value in values_of(override)]
+
+
+def _is_of_hydra(key: str) -> bool:
+    return key == "hydra" or key.startswith(("hydra.", "hydra/"))
+
+
+@contextmanager
+def _reworded() -> Iterator[None]:
+    """Errors of Hydra, OmegaConf and the YAML reader become ours."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(reword(error)) from error
+    except YAMLError as error:
+        raise ConfigError(yaml_problem(error)) from error
+
+
+def _container(config: DictConfig, *, resolve: bool = False) -> dict[str, Any]:
+    """Plain containers; with references as they were written, refused where they unfold into too much."""
+    container = OmegaConf.to_container(config, resolve=resolve)
+    assert isinstance(container, dict)
+    values = {str(key): value for key, value in container.items()}
+    if not resolve:
+        check_interpolations(values)
+    return values
 
 
 def _at(node: Any, group: str) -> Mapping[str, Any]:

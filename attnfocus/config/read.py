@@ -28,7 +28,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     """
     try:
         check_interpolations(_plain(config))
-        with _noting_variables() as taken:
+        with noting_variables() as taken:
             container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(reword(error)) from error
@@ -58,7 +58,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 @contextmanager
-def _noting_variables() -> Iterator[list[str]]:
+def noting_variables() -> Iterator[list[str]]:
     """Notes what components take from the environment meanwhile as secrets; lists the variables taken elsewhere.
 
     A component may be anybody's code, and only there an option can be a secret. It may also take it from a key

@@ -16,6 +16,7 @@ from attnfocus.data.rows import SPLITS, Row, Source
 from attnfocus.data.split import SplitOptions, split_train
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
+from attnfocus.marks import Node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class DatasetOptions:
     """
 
     task: str = "translation"
-    codec: Mapping[str, Any] | None = None
+    codec: Node | None = None
     clean: CleanOptions = field(default_factory=CleanOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)

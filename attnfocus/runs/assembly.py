@@ -89,20 +89,23 @@ def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup
         ConfigError: every problem at once.
     """
     checker = Checker(trusted)
-    dataset = check_dataset(values["dataset"], checker)
-    open_model = dict(values["model"])
-    embedding = checker.value("model.embedding", open_model.pop("embedding", {}), EmbeddingOptions)
-    rest = {**values, "dataset": None, "model": open_model}
-    config = checker.dataclass("", rest, TrainConfig)
+    config = checker.dataclass("", values, TrainConfig)
+    dataset = None if config is None else check_dataset(config.dataset, checker)
     if config is None or dataset is None or checker.problems:
         raise ConfigError(checker.problems)
-    return _assemble(config, dataset, embedding, checker)
+    return _assemble(config, dataset, checker)
 
 
-def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: EmbeddingOptions, checker: Checker) -> Setup:
+def check_trusted(values: Mapping[str, Any]) -> Setup:
+    """`check_train` of a configuration that says itself which packages are trusted: one of the command line."""
+    return check_train(values, values.get("trust", ()))
+
+
+def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) -> Setup:
     """Builds all that needs no data; what refuses its options is noted, not raised one by one."""
     problems: list[str] = []
     trusted, task_class, data_options = checker.trusted, dataset.task_class, dataset.options
+    model_node, embedding = config.model.component, config.model.options.embedding
 
     def attempt(key: str, build: Callable[[], Any]) -> Any:
         try:
@@ -116,7 +119,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
         return None
 
     attention = make_factory(config.attention, trusted)
-    model: Callable[..., Model] = partial(make_factory({**config.model}, trusted), attention=attention)
+    model: Callable[..., Model] = partial(make_factory(model_node, trusted), attention=attention)
     optimizer = make_factory(config.optimizer, trusted)
     scheduler = make_factory(config.scheduler, trusted)
     source = attempt("dataset", make_factory(dataset.source, trusted))
@@ -125,7 +128,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
         problems.append(
             f"dataset.task={data_options.task}: this set is for {source.task}. Set dataset.task={source.task}."
         )
-    model_class = attempt("model", lambda: _model_class("model._target_", config.model["_target_"], trusted))
+    model_class = attempt("model", lambda: _model_class("model._target_", model_node["_target_"], trusted))
     if model_class is not None and task_class.name not in model_class.tasks:
         problems.append(_cannot_serve(config.choices, model_class.tasks, task_class.name))
     elif model_class is not None:
@@ -139,7 +142,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
             if config.focus.sigma_reparametrization:
                 attempt("focus.sigma_reparametrization", lambda: sigma_reparametrize(trial))
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
-    if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(config.model, config.attention)):
+    if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(model_node, config.attention)):
         problems.append(
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
             "Set model.dropout or attention.dropout, or trainer.r_drop=0."
@@ -147,7 +150,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, embedding: Embedding
     built = {name: attempt(f"metric.{name}", make_factory(node, trusted)) for name, node in config.metric.items()}
     metrics = {name: metric for name, metric in built.items() if metric is not None}
     problems += _metric_problems(metrics, task_class, config.trainer.monitor)
-    if config.model.get("tied_embeddings") == "all" and not data_options.tokenizer.shared:
+    if model_node.get("tied_embeddings") == "all" and not data_options.tokenizer.shared:
         problems.append(
             "model.tied_embeddings: all puts source and target tokens in one table, and with "
             "dataset.tokenizer.shared=false a number means another token on each side. "

@@ -2,10 +2,10 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from attnfocus.config.check import Checker
+from attnfocus.config.check import Checker, Shared
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.targets import find_target, parameters_of
 from attnfocus.data.codecs.base import Codec
@@ -28,17 +28,14 @@ class CheckedDataset:
     codecs: CodecChoice
 
 
-def check_dataset(section: Mapping[str, Any], checker: Checker) -> CheckedDataset | None:
+def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:
     """What the section says; None after noting in the checker why it cannot be used."""
-    names = [field.name for field in fields(DatasetOptions)]
-    source = checker.component("dataset", section, extra=names)
-    closed = {name: section[name] for name in names if name in section and name != "codec"}
-    options = checker.dataclass("dataset", closed, DatasetOptions)
+    source, options = section
     if options is None or source is None:
         return None
     try:
         task_class = task_class_of("dataset.task", options.task, checker.trusted)
-        codecs = _codecs(section.get("codec"), task_class, checker)
+        codecs = _codecs(options.codec, task_class, checker)
     except ConfigError as error:
         checker.problems.extend(error.problems)
         return None

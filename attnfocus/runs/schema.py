@@ -1,14 +1,13 @@
 """The closed part of the configuration: which sections there are, and the types of the keys that no class owns."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from attnfocus.config.check import Component
 from attnfocus.data.preparation import DatasetOptions
 from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
-from attnfocus.inspection.inspection import InspectFile
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from attnfocus.marks import Beside, FilePath, Mark
 from attnfocus.training.distributed.processes import DistributedOptions
@@ -63,7 +62,7 @@ class SweepOptions:
 class TrainConfig:
     """configs/train.yaml and its groups. `dataset` and `model` mix a class's own options with closed ones."""
 
-    model: Annotated[Component, Beside(ModelOptions)]
+    model: Annotated[Any, Beside(ModelOptions)]
     attention: Component
     optimizer: Component
     scheduler: Component
@@ -120,92 +119,5 @@ class DataPath:
 
 
 @dataclass(kw_only=True)
-class EvaluateConfig:
-    """configs/evaluate.yaml."""
-
-    run: FilePath
-    split: Literal["train", "valid", "test"] = "test"
-    checkpoint: Literal["best", "last", "average"] = "best"
-    device: str = "auto"
-    format: Literal["table", "json"] = "table"
-    faithfulness: bool = False
-    faithfulness_examples: PositiveInt = 64
-    paths: DataPath = field(default_factory=DataPath)
-    decoding: DecodingOverride = field(default_factory=DecodingOverride)
-    trust: list[str] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class PredictConfig:
-    """configs/predict.yaml."""
-
-    run: FilePath
-    input: FilePath = "-"
-    format: Literal["text", "jsonl"] = "text"
-    checkpoint: Literal["best", "last", "average"] = "best"
-    device: str = "auto"
-    batch_size: PositiveInt = 64
-    decoding: DecodingOverride = field(default_factory=DecodingOverride)
-    trust: list[str] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class InspectConfig:
-    """configs/inspect.yaml."""
-
-    run: FilePath
-    text: str | None = None
-    input: FilePath | None = None
-    split: Literal["train", "valid", "test"] | None = None
-    num_examples: PositiveInt = 4
-    layer: str | int | None = None
-    head: NonNegativeInt | None = None
-    method: list[str] | str | None = None
-    checkpoint: Literal["best", "last", "average"] = "best"
-    device: str = "auto"
-    format: Literal["text", "json"] = "text"
-    files: list[InspectFile]
-    output: FilePath | None = None
-    paths: DataPath = field(default_factory=DataPath)
-    trust: list[str] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
 class OutputPath:
     outputs: FilePath = "outputs"
-
-
-@dataclass(kw_only=True)
-class BenchConfig:
-    """configs/bench.yaml."""
-
-    attentions: list[str] | str  # text where Hydra cannot read a list, as with a blank or an = inside
-    baseline: bool = True
-    lengths: list[PositiveInt]
-    batch_size: PositiveInt = 1
-    embed_dim: PositiveInt = 128
-    num_heads: PositiveInt = 4
-    with_mask: bool = False
-    device: str = "auto"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    repeats: PositiveInt = 5
-    max_seconds: PositiveFloat = 10.0
-    max_gib: PositiveFloat = 4.0
-    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
-    run_dir: FilePath | None = None
-    paths: OutputPath = field(default_factory=OutputPath)
-    config_dir: str | None = None  # the user's own groups; noted by the command line
-    trust: list[str] = field(default_factory=list)
-
-
-@dataclass(kw_only=True)
-class CompareConfig:
-    """configs/compare.yaml."""
-
-    runs: list[FilePath]
-    baseline: FilePath | None = None
-    num_resamples: PositiveInt = 1000
-    format: Literal["table", "csv", "json", "markdown"] = "table"
-    run_dir: FilePath | None = None
-    paths: OutputPath = field(default_factory=OutputPath)
-    trust: list[str] = field(default_factory=list)

@@ -29,7 +29,7 @@ class Terminal(Listener):
     `seconds_between_lines` of training, and one per evaluation.
 
     Args:
-        header: what is trained, in a few lines; the first is the title.
+        header: what the run is, in a few lines, below the one that `train` begins with.
         console: standard error when left out.
     """
 
@@ -51,10 +51,8 @@ class Terminal(Listener):
 
     def on_start(self, event: TrainingStarted) -> None:
         self._limits = event
-        for index, line in enumerate(self._header):
-            say(
-                self.console, line, style="bold" if index == 0 else "yellow" if line.startswith("warning: ") else _LABEL
-            )
+        for line in self._header:
+            say(self.console, line, style="yellow" if line.startswith("warning: ") else _LABEL)
         if event.resumed_from is not None:
             say(self.console, f"resumed from step {event.resumed_from:,}")
         if not self._is_plain:

@@ -9,7 +9,7 @@ import pytest
 from tests_support import Command, assert_polite
 
 from attnfocus import __version__
-from attnfocus.cli.help import VERBS
+from attnfocus.cli.verbs import VERBS
 from attnfocus.config.folder import description, groups, shipped_folder
 
 

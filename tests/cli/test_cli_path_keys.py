@@ -3,37 +3,27 @@ writes them anew.
 """
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from attnfocus.cli import path_keys
 from attnfocus.cli.path_keys import is_path_key
-from attnfocus.commands.doctor.command import DoctorConfig
+from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.key_table import KeyTable
 from attnfocus.config.read import load_yaml
 from attnfocus.config.targets import is_component
 from attnfocus.marks import Mark
-from attnfocus.runs.schema import (
-    BenchConfig,
-    CompareConfig,
-    EvaluateConfig,
-    InspectConfig,
-    PredictConfig,
-    TrainConfig,
-)
 
 FROZEN = Path(path_keys.__file__).with_suffix(".json")
-SCHEMAS = {
-    "train": TrainConfig,
-    "evaluate": EvaluateConfig,
-    "predict": PredictConfig,
-    "inspect": InspectConfig,
-    "compare": CompareConfig,
-    "bench": BenchConfig,
-    "doctor": DoctorConfig,
-}
+
+
+def schema_of(verb: str) -> type:
+    module, _, name = facts_of(verb).config.rpartition(".")
+    schema: type = getattr(import_module(module), name)
+    return schema
 
 
 def marked() -> dict[str, list[str]]:
@@ -41,9 +31,9 @@ def marked() -> dict[str, list[str]]:
     files = [path for choices in groups([shipped_folder()]).values() for path in choices.values()]
     nodes = [{name: node} for path in files for name, node in load_yaml(path).items() if is_component(node)]
     found: dict[str, set[str]] = {}
-    for verb, schema in SCHEMAS.items():
+    for verb in VERBS:
         for values in nodes if verb == "train" else [{}]:
-            table = KeyTable(schema, values)
+            table = KeyTable(schema_of(verb), values)
             found.setdefault(verb, set()).update(table.with_mark(Mark.FILE), table.with_mark(Mark.FILE_OR_NAME))
     return {verb: sorted(keys) for verb, keys in found.items()}
 

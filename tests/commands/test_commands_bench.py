@@ -14,13 +14,12 @@ from torch import nn
 
 from attnfocus.attention import AdditiveScore, Attention, ScaledDotScore
 from attnfocus.cli import main
-from attnfocus.commands.bench.command import candidates, listed, measure
+from attnfocus.commands.bench.command import BenchConfig, candidates, listed, measure
 from attnfocus.commands.bench.measure import NUM_WARM_UPS, Baseline, Candidate, Inputs, interleaved, medians, peak_bytes
 from attnfocus.commands.bench.table import Cost, draw_costs, growth, print_costs
 from attnfocus.display.console import plain_console
 from attnfocus.errors import ConfigError
 from attnfocus.runs.run import load
-from attnfocus.runs.schema import BenchConfig
 
 CPU = torch.device("cpu")
 TINY = ("lengths=[16,8,32]", "repeats=2", "embed_dim=16")

@@ -1,8 +1,10 @@
-"""How soon a run starts: what takes long to load is not loaded before the first update."""
+"""How soon a run starts: what takes long to load is not loaded before the first update, and what is trained is said."""
 
 import subprocess
 import sys
 from pathlib import Path
+
+from tests_support import TINY_DATES, Command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,3 +34,20 @@ def test_no_heavy_library_is_loaded_before_the_first_update() -> None:
     heavy = {"torch._dynamo", "torch._inductor", "sympy", "matplotlib", "sacrebleu", "torchmetrics", "scipy", "pandas"}
     assert "attnfocus.training.optimizers" in done.stdout.split()
     assert not heavy & set(done.stdout.split())
+
+
+def test_the_first_line_comes_before_the_data_are_read(quick_attnfocus: Command) -> None:
+    done = quick_attnfocus("train", "dataset=parallel_text", "dataset.train=no.tsv")
+    assert done.returncode == 2
+    title, problem = done.stderr.splitlines()[:2]
+    assert title == "model=seq2seq attention=additive dataset=parallel_text"
+    assert problem.startswith("attnfocus: dataset.train=no.tsv")
+
+
+def test_the_first_line_is_said_once(quick_attnfocus: Command) -> None:
+    done = quick_attnfocus("train", *TINY_DATES)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0] == "model=seq2seq attention=additive dataset=dates"
+    assert lines.count(lines[0]) == 1
+    assert "parameters, float32 on cpu" in lines[1]

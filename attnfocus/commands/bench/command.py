@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
@@ -19,9 +20,11 @@ from attnfocus.config.targets import make_factory
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
+from attnfocus.limits import PositiveFloat, PositiveInt, Range
+from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.runs.folder import BENCH_FILE, environment, new_run_dir, write_summary
-from attnfocus.runs.schema import BenchConfig
+from attnfocus.runs.schema import OutputPath
 from attnfocus.runs.trial import without_numbers
 from attnfocus.training import resolve_device, seed_everything
 
@@ -30,6 +33,29 @@ GIB = 2**30
 FACTS = ("batch_size", "embed_dim", "num_heads", "with_mask", "dtype", "repeats")
 
 Build = Callable[[], nn.Module]
+
+
+@dataclass(kw_only=True)
+class BenchConfig:
+    """configs/bench.yaml."""
+
+    attentions: list[str] | str  # text where Hydra cannot read a list, as with a blank or an = inside
+    baseline: bool = True
+    lengths: list[PositiveInt]
+    batch_size: PositiveInt = 1
+    embed_dim: PositiveInt = 128
+    num_heads: PositiveInt = 4
+    with_mask: bool = False
+    device: str = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    repeats: PositiveInt = 5
+    max_seconds: PositiveFloat = 10.0
+    max_gib: PositiveFloat = 4.0
+    seed: Annotated[int, Range(ge=0, le=2**63 - 1)] = 1
+    run_dir: FilePath | None = None
+    paths: OutputPath = field(default_factory=OutputPath)
+    config_dir: str | None = None  # the user's own groups; noted by the command line
+    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:

@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from attnfocus.commands.compare.configurations import Configuration, sections_of
 from attnfocus.commands.compare.differences import differences_of
@@ -17,9 +18,24 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import replace_file, strict_json, write_json_atomically
+from attnfocus.limits import PositiveInt
+from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.runs.folder import COMPARE_FILE, new_run_dir
-from attnfocus.runs.schema import CompareConfig
+from attnfocus.runs.schema import OutputPath
+
+
+@dataclass(kw_only=True)
+class CompareConfig:
+    """configs/compare.yaml."""
+
+    runs: list[FilePath]
+    baseline: FilePath | None = None
+    num_resamples: PositiveInt = 1000
+    format: Literal["table", "csv", "json", "markdown"] = "table"
+    run_dir: FilePath | None = None
+    paths: OutputPath = field(default_factory=OutputPath)
+    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:

@@ -3,15 +3,34 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness
 from attnfocus.config.read import check
 from attnfocus.display.console import open_console
+from attnfocus.limits import PositiveInt
+from attnfocus.marks import FilePath
 from attnfocus.runs.faithfulness_file import save_faithfulness
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DecodingOverride, EvaluateConfig
+from attnfocus.runs.schema import DataPath, DecodingOverride
+
+
+@dataclass(kw_only=True)
+class EvaluateConfig:
+    """configs/evaluate.yaml."""
+
+    run: FilePath
+    split: Literal["train", "valid", "test"] = "test"
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    format: Literal["table", "json"] = "table"
+    faithfulness: bool = False
+    faithfulness_examples: PositiveInt = 64
+    paths: DataPath = field(default_factory=DataPath)
+    decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:

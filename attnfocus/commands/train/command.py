@@ -9,7 +9,7 @@ from torch import nn
 
 from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
-from attnfocus.commands.train.run_report import RunReport
+from attnfocus.commands.train.run_report import RunReport, announce
 from attnfocus.commands.train.trackers import trackers_of
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.data.codecs.files import load_codec
@@ -69,6 +69,8 @@ def run_here(
     setup = config.setup
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
+    if processes.is_first:
+        announce(setup)
     trackers = trackers_of(setup, overrides) if processes.is_first else {}
     seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
     if resume_dir is None:

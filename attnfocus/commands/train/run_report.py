@@ -10,6 +10,7 @@ from typing import Any
 from attnfocus.attention import PathChoice
 from attnfocus.config.key_table import flat
 from attnfocus.data.preparation import Prepared
+from attnfocus.display.console import open_console, say
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener, RunFacts
@@ -177,12 +178,17 @@ class _LastEvaluation(Listener):
             self.best = event.metrics
 
 
-def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
-    """What is trained, on what, where."""
+def announce(setup: Setup) -> None:
+    """The first line on the screen: what is trained. It comes before the data are read, which may take long."""
     names = setup.config.choices
     title = " ".join(f"{group}={names[group]}" for group in ("model", "attention", "dataset") if group in names)
+    say(open_console(), title, style="bold")
+
+
+def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
+    """How large the model is, what the data are, and where the run is written."""
     device = f"{num_parameters:,} parameters, {setup.config.trainer.precision} on {setup.device}"
-    return [title, device, *prepared.report, f"run {run_dir}"]
+    return [device, *prepared.report, f"run {run_dir}"]
 
 
 def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str] = ()) -> list[str]:
@@ -217,7 +223,7 @@ def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:
     """What runs are compared by: the choices, and every option as `section.key`."""
     config = setup.config
     sections: dict[str, Any] = {
-        "model": config.model,
+        "model": config.model.component,
         "attention": config.attention,
         "optimizer": config.optimizer,
         "scheduler": config.scheduler,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import SPLITS, RawData, Row
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import PositiveInt, Range
 
 
 class Identity:
@@ -22,7 +22,7 @@ class Identity:
 
     task: ClassVar[str] = "classification"
 
-    def __init__(self, *, size: PositiveInt = 4, length: PositiveInt = 4) -> None:
+    def __init__(self, *, size: Annotated[int, Range(ge=2)] = 4, length: PositiveInt = 4) -> None:
         if size < 2:
             raise ValueError(f"size={size}: one class cannot be told from another; take 2 or more")
         self.size = size

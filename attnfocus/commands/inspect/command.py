@@ -3,23 +3,47 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from attnfocus.commands.predict import open_input
 from attnfocus.config.read import check
+from attnfocus.data.reading.inputs import open_input
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, strict_json
 from attnfocus.inspection.examples import check_methods
-from attnfocus.inspection.inspection import Inspection
+from attnfocus.inspection.inspection import InspectFile, Inspection
 from attnfocus.inspection.terminal import print_inspection
+from attnfocus.limits import NonNegativeInt, PositiveInt
+from attnfocus.marks import FilePath
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import InspectConfig
+from attnfocus.runs.schema import DataPath
 
 FOLDER = "inspect"
+
+
+@dataclass(kw_only=True)
+class InspectConfig:
+    """configs/inspect.yaml."""
+
+    run: FilePath
+    text: str | None = None
+    input: FilePath | None = None
+    split: Literal["train", "valid", "test"] | None = None
+    num_examples: PositiveInt = 4
+    layer: str | int | None = None
+    head: NonNegativeInt | None = None
+    method: list[str] | str | None = None
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    format: Literal["text", "json"] = "text"
+    files: list[InspectFile]
+    output: FilePath | None = None
+    paths: DataPath = field(default_factory=DataPath)
+    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:

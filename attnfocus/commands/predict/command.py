@@ -1,20 +1,32 @@
 """`attnfocus predict run=DIR`: one line in, one prediction out."""
 
-import gzip
 import json
 import sys
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from attnfocus.config.read import check
-from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS
-from attnfocus.errors import ConfigError
+from attnfocus.data.reading.inputs import open_input
+from attnfocus.limits import PositiveInt
+from attnfocus.marks import FilePath
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import PredictConfig
+from attnfocus.runs.schema import DecodingOverride
 from attnfocus.tasks import Prediction
+
+
+@dataclass(kw_only=True)
+class PredictConfig:
+    """configs/predict.yaml."""
+
+    run: FilePath
+    input: FilePath = "-"
+    format: Literal["text", "jsonl"] = "text"
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    batch_size: PositiveInt = 64
+    decoding: DecodingOverride = field(default_factory=DecodingOverride)
+    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
@@ -50,38 +62,6 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         why = "" if wants_weights else "; format=jsonl says why"
         print(f"attnfocus: {num_skipped} {lines_were} skipped{why}.", file=sys.stderr)
     return 0
-
-
-@contextmanager
-def open_input(name: str) -> Iterator[Iterator[str]]:
-    """The lines of a file or of standard input, without their ends. Bytes that are not UTF-8 become U+FFFD.
-
-    Raises:
-        ConfigError: the file cannot be read.
-    """
-    if name == "-":
-        yield _lines(sys.stdin.buffer)
-        return
-    path = Path(name).expanduser()
-    with ExitStack() as stack:
-        try:
-            opened = gzip.open if path.suffix == ".gz" else open
-            binary = stack.enter_context(opened(path, "rb"))
-        except OSError as error:
-            raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
-        try:
-            yield _lines(cast(BinaryIO, binary))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ConfigError(f"input: {path.resolve()} is not a whole gzip file ({error}).") from error
-
-
-def _lines(binary: BinaryIO) -> Iterator[str]:
-    number = 0
-    while line := binary.readline(MAX_LINE_CHARACTERS + 1):
-        number += 1
-        if len(line) > MAX_LINE_CHARACTERS:  # a few bytes of gzip can be a line that fills the memory
-            raise ConfigError(f"input: line {number} has more than {MAX_LINE_CHARACTERS} bytes: not a text file.")
-        yield line.rstrip(b"\r\n").decode("utf-8", "replace")
 
 
 def one_line(text: str) -> str:

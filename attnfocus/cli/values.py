@@ -1,0 +1,54 @@
+"""What is wrong with the values of a command line, as far as the tables of options tell: without loading torch."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from attnfocus.cli.sweeps.command_line import key_of
+from attnfocus.cli.verbs import facts_of
+from attnfocus.config.option_tables import NotShippedError, shipped_tables
+from attnfocus.config.override_text import unreadable
+from attnfocus.config.overrides import CommandLine
+from attnfocus.config.read import noting_variables
+from attnfocus.errors import ConfigError, UserError
+from attnfocus.redaction import note_environment, note_values
+
+
+def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
+    """What is wrong with the values of those overrides that can be composed.
+
+    A clean answer is none yet: the command checks again what the tables do not hold, such as options of a class of the
+    user's own, and options that do not go together.
+
+    Args:
+        known: problems of the names, whose overrides are left out.
+    """
+    wrong = tuple(problem.split(": ", 1)[0].split("=", 1)[0] for problem in known)
+    sound = [text for text in line.overrides if key_of(text) not in wrong and not unreadable(text)]
+    try:
+        with noting_variables():
+            values = line.compose(sound, resolve=True) if known else line.values(sound)
+    except ConfigError as error:
+        return list(error.problems) if known else []  # where nothing else is wrong, the command says it
+    note_environment()
+    note_values(values)
+    given = {key_of(text).split(".")[0] for text in sound}
+    # A null that nobody has given is for the verb to ask for, in its own words.
+    values = {key: value for key, value in values.items() if value is not None or key in given}
+    try:
+        return shipped_tables().problems(line.verb, values)
+    except NotShippedError:
+        return _real_problems(line.verb, values) if known else []
+
+
+def _real_problems(verb: str, values: Mapping[str, Any]) -> list[str]:
+    """What the verb's own check says, which loads the user's classes."""
+    module, _, name = facts_of(verb).check.rpartition(".")
+    if name:
+        try:
+            getattr(import_module(module), name)(values)
+        except ConfigError as error:
+            return list(error.problems)
+        except UserError:
+            pass
+    return []
