@@ -27,7 +27,7 @@ def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     sound = [text for text in line.overrides if key_of(text) not in wrong and not unreadable(text)]
     try:
         with noting_variables():
-            values = line.compose(sound, resolve=True) if known else line.values(sound)
+            values = line.values(sound)
     except ConfigError as error:
         return list(error.problems) if known else []  # where nothing else is wrong, the command says it
     note_environment()

@@ -93,12 +93,13 @@ class CommandLine:
             return _container(config, resolve=True) if resolve else container
 
     def values(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """The same as `compose(overrides, resolve=True)`, of a line without problems.
+        """The same as `compose(overrides, resolve=True)`, of those overrides in which `check` has seen no problem.
 
         Keys are set in what `check` has composed of its groups, as Hydra sets them: a second composition would take as
         long as all other checks.
         """
-        parsed = [OverridesParser.create().parse_override(text) for text in overrides]
+        with _reworded():
+            parsed = [OverridesParser.create().parse_override(text) for text in overrides]
         choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
         of_groups = tuple(str(each.input_line) for each in parsed if each.key_or_group in choices)
         of_keys = [each for each in parsed if each.key_or_group not in choices and not _is_of_hydra(each.key_or_group)]
