@@ -19,16 +19,18 @@ def current_tables() -> str:
         if name:
             schema = getattr(import_module(module), name)
             writer.add_verb(verb, schema)
-    for target in sorted(set(_targets())):
-        writer.add_target(target)
+    for target, section in sorted(set(_targets())):
+        writer.add_target(section, target)
     return writer.text()
 
 
-def _targets() -> Iterator[str]:
-    """Every class and function of ours that a shipped YAML file names."""
+def _targets() -> Iterator[tuple[str, str]]:
+    """Every class and function of ours that a shipped YAML file names, with the section that it may stand in."""
     for path in shipped_folder().rglob("*.yaml"):
-        if "hydra" not in path.relative_to(shipped_folder()).parts:
-            yield from _named(yaml.safe_load(path.read_text(encoding="utf-8")))
+        group = path.relative_to(shipped_folder()).parts[0]
+        if group != "hydra":
+            named = _named(yaml.safe_load(path.read_text(encoding="utf-8")))
+            yield from ((target, group.removesuffix(".yaml")) for target in named)
 
 
 def _named(node: Any) -> Iterator[str]:

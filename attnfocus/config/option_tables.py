@@ -42,8 +42,9 @@ class TableWriter:
     def add_verb(self, verb: str, schema: type) -> None:
         self.verbs[verb] = self._schema(schema)
 
-    def add_target(self, target: str) -> None:
-        options = signature_of("_target_", target, ()).options
+    def add_target(self, section: str, target: str) -> None:
+        """What a `_target_` takes that may stand in a section, such as `tracker`."""
+        options = signature_of(f"{section}._target_", target, ()).options
         self.targets[target] = {name: self._plain(annotation) for name, annotation in options.items()}
 
     def text(self) -> str:
@@ -158,7 +159,7 @@ def shipped_tables() -> Tables:
 
 
 def _lines(node: Any, depth: int = 0) -> Iterator[str]:
-    if depth > 2 or not node:
+    if depth > 2 or not node or not isinstance(node, Mapping):
         yield json.dumps(node)
         return
     yield "{"

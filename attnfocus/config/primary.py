@@ -52,7 +52,7 @@ def primary_keys(verb: str) -> list[Key]:
             keys[match[2]] = Key(match[2], "", description(path))
             shared = commented_keys(path)
             keys |= {f"{match[2]}.{key.name}": replace(key, name=f"{match[2]}.{key.name}") for key in shared}
-    return list(keys.values())
+    return [key for name, key in keys.items() if name not in primary_groups(verb)]
 
 
 def commented_keys(path: Path) -> list[Key]:

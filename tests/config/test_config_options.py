@@ -22,7 +22,8 @@ from attnfocus.config.overrides import CommandLine
 from attnfocus.config.primary import commented_keys
 from attnfocus.config.targets import find_target, is_component, parameters_of
 from attnfocus.limits import Range
-from attnfocus.runs.schema import TRAIN_SECTIONS, DecodingOverride
+from attnfocus.marks import Beside
+from attnfocus.runs.schema import DecodingOverride, TrainConfig
 
 CONFIGS = shipped_folder()
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -57,34 +58,37 @@ def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{name}", value
 
 
-def schema_of(verb: str) -> dict[str, type]:
+def schema_of(verb: str) -> type:
     module, _, name = facts_of(verb).config.rpartition(".")
-    found = getattr(import_module(module), name)
-    return dict(found) if isinstance(found, Mapping) else {"": found}
+    schema: type = getattr(import_module(module), name)
+    return schema
 
 
 def fields_of(schema: type) -> dict[str, Any]:
     return get_type_hints(schema, include_extras=True)
 
 
-def annotation_at(schemas: Mapping[str, type], config: Any, key: str) -> Any:
+def annotation_at(schema: type, config: Any, key: str) -> Any:
     """What the annotations say of a key of a composed configuration. KeyError: it is no option."""
-    annotation: Any = schemas[""]
+    annotation: Any = schema
     place: list[str] = []
     for name in key.split("."):
-        place.append(name)
-        above = ".".join(place[:-1])
-        own = {**fields_of(schemas[above])} if above in schemas else {}
-        if ".".join(place) in schemas:
-            annotation = schemas[".".join(place)]
-        elif name in own:
-            annotation = own[name]
+        beside = next((mark.schema for mark in get_args(annotation)[1:] if isinstance(mark, Beside)), None)
+        if beside is not None and name in fields_of(beside):
+            annotation = fields_of(beside)[name]
         elif is_component(config):
-            annotation = signature_of(above, config["_target_"], ()).options[name]
+            annotation = signature_of(".".join([*place, "_target_"]), config["_target_"], ()).options[name]
+        elif get_origin(annotation_without_marks(annotation)) is dict:
+            annotation = get_args(annotation_without_marks(annotation))[1]
         else:
             annotation = fields_of(dataclass_in(annotation))[name]
         config = config.get(name) if isinstance(config, dict) else None
+        place.append(name)
     return annotation
+
+
+def annotation_without_marks(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def dataclass_in(annotation: Any) -> type:
@@ -100,16 +104,16 @@ def options_of(path: Path) -> list[Option]:
     defaults = content.pop("defaults", [])
     content.pop("hydra", None)
     comments = {key.name: key.comment for key in commented_keys(path)}
-    schemas: Mapping[str, type] = TRAIN_SECTIONS
+    schema: type = TrainConfig
     config: Any = node_of(path)
     prefix = "" if len(parts) == 1 else "".join(f"{part}." for part in parts[:-1] if part != "_base")
     if parts == ("hydra", "sweeper", "optuna"):
-        schemas, prefix = {"": SearchOptions}, ""
+        schema, config, prefix = SearchOptions, {}, ""
     elif parts[0] == "_base":
-        schemas = schema_of("evaluate" if parts[-1] == "decoding_of_run" else "train")
+        schema = schema_of("evaluate" if parts[-1] == "decoding_of_run" else "train")
         prefix = "decoding."
     elif len(parts) == 1:
-        schemas = schema_of(parts[0])
+        schema = schema_of(parts[0])
     elif parts[:2] == ("model", "_base"):
         prefix = "model.embedding."
     elif text.startswith("# @package _global_"):
@@ -130,9 +134,9 @@ def options_of(path: Path) -> list[Option]:
         Option(key, value, comments.get(key, ""), annotation, is_own(key))
         for key, value in leaves(content)
         for annotation in [
-            signature_of(key, config["_target_"], ()).options[key]
-            if is_component(config) and schemas is TRAIN_SECTIONS
-            else annotation_at(schemas, config, prefix + key)
+            signature_of(f"{parts[0]}._target_", config["_target_"], ()).options[key]
+            if is_component(config) and schema is TrainConfig and parts[0] != "hydra"
+            else annotation_at(schema, config, prefix + key)
         ]
     ]
 
@@ -150,12 +154,18 @@ def node_of(path: Path) -> dict[str, Any]:
 def limits(annotation: Any) -> dict[str, float]:
     """The bounds of a number that a comment should tell; those of integers as `> 0` rather than `>= 1`."""
     found: dict[str, float] = {}
-    for part in (annotation, *get_args(annotation)):
-        if get_origin(part) is Annotated:
-            for mark in get_args(part)[1:]:
-                if isinstance(mark, Range):
-                    found |= {name: bound for name, bound in vars(mark).items() if bound is not None}
+    for part in parts_of(annotation):
+        if isinstance(part, Range):
+            found |= {name: bound for name, bound in vars(part).items() if bound is not None}
     return {name: bound for name, bound in found.items() if abs(bound) < LARGE}
+
+
+def parts_of(annotation: Any) -> Iterator[Any]:
+    """An annotation with all that is inside of it, marks too."""
+    yield annotation
+    if get_origin(annotation) in (Union, types.UnionType, Annotated):
+        for part in get_args(annotation):
+            yield from parts_of(part)
 
 
 def base_of(annotation: Any) -> Any:
@@ -224,7 +234,7 @@ def test_a_default_of_a_schema_is_that_of_its_file(verb: str) -> None:
         elif "@" in str(entry):
             base, section = entry.split("@")
             values[section] = node_of(CONFIGS / f"{base}.yaml")
-    wrong = different_defaults("", values, schema_of(verb)[""])
+    wrong = different_defaults("", values, schema_of(verb))
     assert not wrong, "\n".join(wrong)
 
 
@@ -233,7 +243,7 @@ def different_defaults(key: str, values: Mapping[str, Any], schema: type) -> lis
     for field in dataclasses.fields(schema):
         place = f"{key}.{field.name}" if key else field.name
         value = values.get(field.name)
-        inner = fields_of(schema)[field.name]
+        inner = annotation_without_marks(fields_of(schema)[field.name])
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             wrong += different_defaults(place, value or {}, inner)
         elif field.default not in (MISSING, value) and field.name in values and not is_reference(value):
@@ -256,6 +266,11 @@ def shipped_nodes() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def section_of(target: str) -> str:
+    """A section that may name the target."""
+    return "tracker" if target.startswith("attnfocus.tracking.") else ""
+
+
 def test_a_default_of_a_signature_is_that_of_a_file() -> None:
     """A variant may have another value (longformer has one global position), but not all of them.
 
@@ -263,7 +278,7 @@ def test_a_default_of_a_signature_is_that_of_a_file() -> None:
     """
     wrong = []
     for target, nodes in shipped_nodes().items():
-        for name, parameter in parameters_of(find_target("_target_", target)).items():
+        for name, parameter in parameters_of(find_target(f"{section_of(target)}._target_", target)).items():
             values = [node[name] for node in nodes if name in node]
             if parameter.default not in (inspect.Parameter.empty, None) and values and parameter.default not in values:
                 wrong.append(f"{target}: {name}={parameter.default!r} in the signature, {values[0]!r} in the files")
@@ -271,7 +286,7 @@ def test_a_default_of_a_signature_is_that_of_a_file() -> None:
 
 
 def test_decoding_of_a_run_changes_what_decoding_has() -> None:
-    decoding = TRAIN_SECTIONS[""].__annotations__["decoding"]
+    decoding = annotation_without_marks(fields_of(TrainConfig)["decoding"])
     assert {name: hint | None for name, hint in fields_of(decoding).items()} == fields_of(DecodingOverride)
     for verb in ("evaluate", "predict"):
         values = CommandLine(verb, ()).compose([])["decoding"]
