@@ -17,8 +17,8 @@ from hypothesis import settings
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine makes single examples slow, which says nothing about the code.
-settings.register_profile("attnfocus", deadline=None)
+# A busy machine makes single examples slow, which says nothing about the code; CI tries the same ones each time.
+settings.register_profile("attnfocus", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("attnfocus")
 
 ROOT = Path(__file__).resolve().parent.parent
