@@ -32,7 +32,7 @@ def run_here(
             code = main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    texts = (stream.buffer.getvalue().decode("utf-8", errors="replace") for stream in (out, err))  # type: ignore[attr-defined]
+    texts = (stream.buffer.getvalue().decode("utf-8", errors="replace") for stream in (out, err))
     return subprocess.CompletedProcess(list(arguments), code, *texts)
 
 

@@ -110,13 +110,14 @@ def test_many_processes_learn_what_one_does(
         assert sorted(answers) == sorted(f"test-{number}" for number in range(20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
         pytest.param((), id="rnn"),
-        pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), marks=pytest.mark.slow, id="transformer"),
-        pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), marks=pytest.mark.slow, id="steps"),
-        pytest.param(("model.input_feeding=true", "optimizer=sgd"), marks=pytest.mark.slow, id="feeding"),
+        pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), id="transformer"),
+        pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), id="steps"),
+        pytest.param(("model.input_feeding=true", "optimizer=sgd"), id="feeding"),
     ],
 )
 def test_processes_with_parts_of_the_weights_learn_the_same(
