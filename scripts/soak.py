@@ -59,6 +59,7 @@ HEAVY = (  # what a run imports
     "attnfocus.tracking.event_file",
     "attnfocus.display.figures",
 )
+NONE = "none"
 MAX_MISSES = 3  # runs that ended before an operation came up
 
 
@@ -205,7 +206,8 @@ def soak(models: Sequence[str], folder: Path, given: argparse.Namespace) -> tupl
         problems = [line for each in references for line in each.problems]
         if problems:
             return problems, []
-        shares = shared_out(references) if given.operations else [[] for _ in references]
+        shares = [[name for name in share if given.operations in name] for share in shared_out(references)]
+        shares = shares if given.operations != NONE else [[] for _ in references]
         soaks = [
             Soak(each, share, given.random, given.seed, given.lose)
             for each, share in zip(references, shares, strict=True)
@@ -227,7 +229,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", nargs="+", choices=RUNS, default=list(RUNS), help="default: all")
     parser.add_argument("--random", type=int, default=10, help="kills at random per model (default: %(default)s)")
-    parser.add_argument("--no-operations", dest="operations", action="store_false", help="random kills alone")
+    parser.add_argument(
+        "--operations", default="", help=f"those with this in their names; {NONE}: random kills alone (default: all)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (default: %(default)s)")
     parser.add_argument("--lose", choices=("position", "optimizer"), help="negative control: what a resume forgets")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_server import Running, Server
+from command_here import run_here
+from command_server import Server
 from hypothesis import settings
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and what it starts too.
@@ -18,8 +19,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 os.environ["ATTNFOCUS_STRICT_TRACKERS"] = "1"  # a fault of our own listeners ends the run, also in children
 
-# A busy machine makes single examples slow, which says nothing about the code.
-settings.register_profile("attnfocus", deadline=None)
+# A busy machine makes single examples slow, which says nothing about the code; CI tries the same ones each time.
+settings.register_profile("attnfocus", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("attnfocus")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,15 +41,28 @@ def _unchanged_logging() -> None:
 
 @pytest.fixture
 def attnfocus(tmp_path: Path) -> Command:
-    """Runs `attnfocus ARGUMENTS` in a folder of the test's own, and returns the finished process."""
+    """Runs `attnfocus ARGUMENTS` in a folder of the test's own, inside the test process, and returns what came of it.
+
+    `input` is what the command reads from stdin; other words are variables of its environment.
+    """
+
+    def run(*arguments: str, cwd: Path = tmp_path, input: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
+        return run_here(arguments, cwd, input=input, env=env)
+
+    return run
+
+
+@pytest.fixture
+def attnfocus_process(tmp_path: Path) -> Command:
+    """`attnfocus`, in a process of its own: for tests of how one starts and ends, which cost two seconds each."""
 
     def run(
-        *arguments: str, cwd: Path = tmp_path, input: str | None = None, timeout: float = 300, **env: str
+        *arguments: str, cwd: Path = tmp_path, input: str = "", timeout: float = 300, **env: str
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "attnfocus", *arguments],
             cwd=cwd,
-            input=input if input is not None else "",
+            input=input,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -64,25 +78,3 @@ def server() -> Iterator[Server]:
     made = Server()
     yield made
     made.close()
-
-
-@pytest.fixture
-def quick_attnfocus(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Command:
-    """`attnfocus`, from the server where there is one: for tests of what a command does, not of how it starts."""
-    if sys.platform != "linux":
-        alone: Command = request.getfixturevalue("attnfocus")
-        return alone
-    server: Server = request.getfixturevalue("server")
-    logs = tmp_path_factory.mktemp("said")
-
-    def run(
-        *arguments: str, cwd: Path = tmp_path, input: str | None = None, timeout: float = 300, **env: str
-    ) -> "subprocess.CompletedProcess[str]":
-        streams = {"input": input, "stdout": None, "stderr": None}
-        running = Running(server, arguments, cwd, fault=None, **streams, env={**os.environ, **env}, logs=logs)
-        done = running.wait(timeout)
-        return subprocess.CompletedProcess(arguments, done.returncode, done.stdout, done.stderr)
-
-    return run

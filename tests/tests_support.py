@@ -19,6 +19,8 @@ TINY_DATES = (
     "model.hidden_size=16",
     "trainer.max_steps=6",
     "trainer.max_epochs=null",
+    "focus.num_samples=1",  # a picture of one sample takes as long as twenty steps
+    "decoding.max_length=20",  # tokens; a model that has learnt nothing never ends by itself
     "scheduler=constant",  # does not ask how many steps there will be: runs can go on where shorter ones ended
 )
 

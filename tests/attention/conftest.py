@@ -15,8 +15,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "preset" in metafunc.fixturenames:
         metafunc.parametrize("preset", PRESETS)
     if "combination" in metafunc.fixturenames:
-        rows = [(f"combination {name}", combination_factory(row)) for name, row in COMBINATIONS.items()]
-        metafunc.parametrize("combination", [factory for _, factory in rows], ids=[name for name, _ in rows])
+        ids, rows = [f"combination {name}" for name in COMBINATIONS], map(combination_factory, COMBINATIONS.values())
+        if "number_of_combination" in metafunc.fixturenames:
+            metafunc.parametrize(("number_of_combination", "combination"), list(enumerate(rows)), ids=ids)
+        else:
+            metafunc.parametrize("combination", list(rows), ids=ids)
     if "factory" in metafunc.fixturenames:
         presets = [(f"preset {name}", preset_factory(name)) for name in PRESETS]
         metafunc.parametrize("factory", [factory for _, factory in presets], ids=[name for name, _ in presets])

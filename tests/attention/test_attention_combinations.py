@@ -2,11 +2,9 @@
 
 import functools
 import importlib.util
-import os
 import re
-import subprocess
+import runpy
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -198,30 +196,26 @@ def contributor(tmp_path):
     return tmp_path
 
 
-def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=300, env=environment
-    )
+def test_a_score_of_ones_own_keeps_the_promises(contributor, monkeypatch):
+    monkeypatch.chdir(contributor)
+    monkeypatch.syspath_prepend(contributor)
+    monkeypatch.setitem(sys.modules, "my_scores", None)  # put back to what it was: not there
+    del sys.modules["my_scores"]
+    runpy.run_path(str(contributor / "check.py"), run_name="__main__")
 
 
-def test_a_score_of_ones_own_keeps_the_promises(contributor):
-    done = run(contributor, "check.py")
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_score_of_ones_own_trains_from_its_yaml(contributor):
+def test_a_score_of_ones_own_trains_from_its_yaml(contributor, attnfocus):
     (line,) = blocks("text")
     _, _, arguments = line.partition("attnfocus ")
-    done = run(contributor, "-m", "attnfocus", *arguments.split(), *TINY_DATES)
+    done = attnfocus(*arguments.split(), *TINY_DATES)
     assert done.returncode == 0, done.stderr
     (config,) = (contributor / "outputs").rglob("config.yaml")
     assert "my_scores.DistanceScore" in config.read_text(encoding="utf-8")
 
 
-def test_a_wrong_option_of_a_score_of_ones_own_is_an_error_of_the_configuration(contributor):
+def test_a_wrong_option_of_a_score_of_ones_own_is_an_error_of_the_configuration(contributor, attnfocus):
     (line,) = blocks("text")
     _, _, arguments = line.partition("attnfocus ")
-    done = run(contributor, "-m", "attnfocus", *arguments.replace("width=4", "width=-4").split())
+    done = attnfocus(*arguments.replace("width=4", "width=-4").split())
     assert_polite(done, 2)
     assert "attention.score.width: must be > 0, got -4" in done.stderr

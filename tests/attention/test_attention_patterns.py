@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops_patterns import PATTERNS
+from pairs import parametrize_pairs
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attnfocus.attention import (
@@ -155,12 +156,17 @@ def test_padding_never_changes_the_result(monkeypatch, name, direction, path):
         assert (found[2][item, length:] == 0).all()
 
 
-@pytest.mark.parametrize("score", [ScaledDotScore, AdditiveScore, CosineScore])
-@pytest.mark.parametrize("options", [{}, {"num_heads": 4, "num_key_heads": 2}], ids=["one head", "grouped"])
-@pytest.mark.parametrize("direction", ["both", "backward"])
-@pytest.mark.parametrize("name", EVERY)
-def test_every_path_gives_the_same(monkeypatch, name, direction, options, score):
+@parametrize_pairs(
+    {
+        "name": list(EVERY),
+        "score": [ScaledDotScore, AdditiveScore, CosineScore],
+        "heads": ["one head", "grouped"],
+        "direction": ["both", "backward"],
+    }
+)
+def test_every_path_gives_the_same(monkeypatch, name, direction, heads, score):
     monkeypatch.setattr(CHUNKED, "CHUNK", 300)
+    options = {"one head": {}, "grouped": {"num_heads": 4, "num_key_heads": 2}}[heads]
     inputs = [sequence(B, length=37, seed=seed) for seed in range(3)]
     generator = torch.Generator().manual_seed(2)
     masks = {

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops_positions import POSITIONS
+from pairs import parametrize_pairs
 from position_trials import filled, placed_scores, random
 
 from attnfocus.attention import (
@@ -45,6 +46,7 @@ ALL = [
     functools.partial(T5Position, num_buckets=5, max_distance=9, bidirectional=False),
     TransformerXLPosition,
 ]
+NEAR = functools.partial(LocalPattern, window=2)
 RELATIVE = [position for position in ALL if getattr(position, "func", position) is not LearnedPosition]
 BY_BIAS = [AlibiPosition, ALL[3], ALL[5], TransformerXLPosition]
 positions = pytest.mark.parametrize("position", ALL, ids=lambda p: getattr(p, "func", p).__name__)
@@ -102,9 +104,9 @@ class _Scores(torch.nn.Module):
         return placed_scores(self.position, query, keys)
 
 
-@positions
-@pytest.mark.parametrize("score", [ScaledDotScore, AdditiveScore])
-@pytest.mark.parametrize("pattern", [FullPattern, CausalPattern, functools.partial(LocalPattern, window=2)])
+@parametrize_pairs(
+    {"position": ALL, "score": [ScaledDotScore, AdditiveScore], "pattern": [FullPattern, CausalPattern, NEAR]}
+)
 def test_all_paths_agree(position, score, pattern, monkeypatch):
     monkeypatch.setattr(importlib.import_module("attnfocus.attention.paths.chunked"), "CHUNK", 90)
     if score is AdditiveScore and position is RotaryPosition:  # refused: see below

@@ -5,12 +5,6 @@ from pathlib import Path
 import pytest
 from tests_support import Command, assert_polite
 
-
-@pytest.fixture
-def attnfocus(quick_attnfocus: Command) -> Command:
-    return quick_attnfocus
-
-
 CASES = {
     "a mistyped group": (["atention=dot"], ["attention"]),
     "a mistyped choice": (["attention=additiv"], ["attention=additiv", "Did you mean additive?"]),

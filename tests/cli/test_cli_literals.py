@@ -7,12 +7,6 @@ from tests_support import Command, assert_polite
 
 from attnfocus.config.overrides import CommandLine, literal
 
-
-@pytest.fixture
-def attnfocus(quick_attnfocus: Command) -> Command:
-    return quick_attnfocus
-
-
 SMALL = (
     "model.embed_dim=8",
     "model.hidden_size=8",

@@ -85,8 +85,8 @@ def test_nothing_else_can_be_built_at_a_place() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_dates_are_learnt(attnfocus: Command, tmp_path: Path) -> None:
-    done = attnfocus("train", "model=transformer_seq2seq", "trainer.max_epochs=1", timeout=900)
+def test_dates_are_learnt(attnfocus_process: Command, tmp_path: Path) -> None:
+    done = attnfocus_process("train", "model=transformer_seq2seq", "trainer.max_epochs=1", timeout=900)
     assert done.returncode == 0, done.stderr
     assert summary_of(only_run(tmp_path))["test"]["exact_match"] >= 0.6
 

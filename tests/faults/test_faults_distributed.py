@@ -110,13 +110,14 @@ def test_many_processes_learn_what_one_does(
         assert sorted(answers) == sorted(f"test-{number}" for number in range(20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
         pytest.param((), id="rnn"),
-        pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), marks=pytest.mark.slow, id="transformer"),
-        pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), marks=pytest.mark.slow, id="steps"),
-        pytest.param(("model.input_feeding=true", "optimizer=sgd"), marks=pytest.mark.slow, id="feeding"),
+        pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), id="transformer"),
+        pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), id="steps"),
+        pytest.param(("model.input_feeding=true", "optimizer=sgd"), id="feeding"),
     ],
 )
 def test_processes_with_parts_of_the_weights_learn_the_same(
@@ -263,16 +264,16 @@ def until_saved(run: Path, seconds: float = 60.0) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_starts_its_processes_and_tells_mistakes_once(attnfocus: Any, tmp_path: Path) -> None:
+def test_the_command_starts_its_processes_and_tells_mistakes_once(attnfocus_process: Any, tmp_path: Path) -> None:
     two = ("distributed=ddp", "distributed.num_processes=2")
-    done = attnfocus("train", *TINY_DATES, *two, "run_dir=run")
+    done = attnfocus_process("train", *TINY_DATES, *two, "run_dir=run")
     assert done.returncode == 0, done.stderr
     assert summary_of(tmp_path / "run")["steps"] == 6
     assert "torch" not in done.stderr.replace("torch.compile", "")
-    wrong = attnfocus("train", "distributed=ddp", "device=cpu")
+    wrong = attnfocus_process("train", "distributed=ddp", "device=cpu")
     assert_polite(wrong, 2)
     assert "distributed.num_processes: null means one for each GPU" in wrong.stderr
-    wrong = attnfocus("train", *TINY_DATES, *two, "run_dir=run")
+    wrong = attnfocus_process("train", *TINY_DATES, *two, "run_dir=run")
     assert_polite(wrong, 2)
     shutil.rmtree(tmp_path / "run")
 

@@ -4,41 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from presets_support import attentions, composed
+from attention_kinds import PRESETS, applies
+from presets_support import composed
 
-from attnfocus.attention import BaseAttention
 from attnfocus.config.targets import make_factory
 
 
-def _as_models_see_it(attention: BaseAttention) -> tuple[object, ...]:
-    return (
-        type(attention),
-        attention.same_sequence_only,
-        attention.sees_everything,
-        attention.decoders_only,
-        attention.uses_history,
-        attention.weights_are_distributions,
-        attention.has_projections,
-    )
-
-
-# One preset of each kind that a model can tell from the others; all of them meet the attention's own contract.
-PRESETS = sorted({_as_models_see_it(attention): name for name, attention in reversed(attentions().items())}.values())
-
-
-def applies(preset: str, kind: str) -> bool:
-    """Whether the classifier of this kind takes the attention."""
-    attention = attentions()[preset]
-    if attention.decoders_only:
-        return False
-    if kind == "transformer_cls":
-        return attention.sees_everything
-    return kind == "transformer_mean" or not attention.same_sequence_only
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `preset` runs over one preset of each kind."""
-    if "preset" in metafunc.fixturenames:
+    """A test that takes `preset` runs over one preset of each kind, unless it names its own."""
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "preset" in metafunc.fixturenames and not any("preset" in names for names in own):
         metafunc.parametrize("preset", PRESETS)
 
 

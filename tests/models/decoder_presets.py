@@ -1,5 +1,6 @@
 """Which presets a decoder can use: each attention is asked for itself, so that no new one is left out."""
 
+from pairs import Choice
 from presets_support import attentions
 
 VARIANTS = {
@@ -20,3 +21,9 @@ CASES = [
     for name in DECODING
     for variant in (VARIANTS if name in FOLLOWING or name == "additive" else BOTH_ORDERS)
 ]
+
+
+def are_cases(first: Choice, second: Choice) -> bool:
+    """For `parametrize_pairs` over `name`, `variant`, and whatever else."""
+    given = dict((first, second))
+    return not {"name", "variant"} <= set(given) or (given["name"], given["variant"]) in CASES

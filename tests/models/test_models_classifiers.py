@@ -4,6 +4,8 @@ from functools import partial
 
 import pytest
 import torch
+from attention_kinds import taken_by, together
+from pairs import parametrize_pairs
 from sequence_toys import assert_dropout_acts_in_training_only, gradients
 
 from attnfocus.attention import BaseAttention
@@ -24,6 +26,8 @@ MODELS = {
     "pooling": (PoolingClassifier, {}),
     "pooling_position": (PoolingClassifier, {"position": "sinusoidal"}),
 }
+KINDS = {"kind": list(MODELS), "preset": taken_by(MODELS)}
+INPUTS = {"inputs": ["ids", "vectors"]}
 LENGTHS = torch.tensor([5, 2, 1, 4])
 
 
@@ -46,9 +50,7 @@ def batch(inputs):
     return torch.randn(4, 5, 3, dtype=torch.float64, generator=generator)
 
 
-@pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("inputs", ["ids", "vectors"])
-@pytest.mark.parametrize("need_weights", [False, True])
+@parametrize_pairs({**KINDS, **INPUTS, "need_weights": [False, True]}, together)
 def test_padding_never_changes_the_result(preset, kind, inputs, need_weights, make_attention):
     model, values = build(kind, make_attention(preset), inputs), batch(inputs)
     output = model(values, LENGTHS, need_weights)
@@ -75,8 +77,7 @@ def test_nan_in_padding_reaches_no_result_and_no_gradient(preset, kind, make_att
     assert all(g.isfinite().all() for g in gradients(model, output.logits.sum()).values())
 
 
-@pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("inputs", ["ids", "vectors"])
+@parametrize_pairs({**KINDS, **INPUTS}, together)
 def test_empty_inputs_give_finite_logits_and_gradients(preset, kind, inputs, make_attention):
     model, values = build(kind, make_attention(preset), inputs), batch(inputs)
     for given, lengths in ((values, torch.tensor([5, 0, 0, 1])), (values[:, :0], torch.zeros(4, dtype=torch.long))):

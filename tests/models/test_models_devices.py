@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from attention_kinds import taken_by, together
+from pairs import parametrize_pairs
 
 from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier
 
@@ -31,8 +33,7 @@ def batch(kind, device="cpu"):
     return inputs, lengths, *target
 
 
-@pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("need_weights", [False, True])
+@parametrize_pairs({"kind": list(MODELS), "preset": taken_by(MODELS), "need_weights": [False, True]}, together)
 def test_forward_never_waits_for_a_number_from_the_device(preset, kind, need_weights, make_attention):
     """Tensors on the meta device have no numbers: whoever asks for one fails."""
     with torch.device("meta"):

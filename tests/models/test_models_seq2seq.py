@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 import torch
-from decoder_presets import CASES, NOT_DECODING, VARIANTS
+from decoder_presets import CASES, DECODING, NOT_DECODING, VARIANTS, are_cases
+from pairs import parametrize_pairs
 from sequence_toys import (
     assert_dropout_acts_in_training_only,
     assert_steps_equal_teacher_forcing,
@@ -24,8 +25,7 @@ def build(attention, **changes):
     return Seq2Seq(attention=attention, **(options | changes)).double()
 
 
-@pytest.mark.parametrize(("name", "variant"), CASES)
-@pytest.mark.parametrize("need_weights", [False, True])
+@parametrize_pairs({"name": DECODING, "variant": list(VARIANTS), "need_weights": [False, True]}, are_cases)
 def test_padding_never_changes_the_result(name, variant, need_weights, make_attention):
     model = build(make_attention(name), **VARIANTS[variant])
     source, lengths, target = batch()

@@ -1,5 +1,7 @@
 """The encoder-decoder Transformer: padding, stepping, its three places of attention, and torch's own Transformer."""
 
+import itertools
+
 import pytest
 import torch
 from sequence_toys import (
@@ -19,6 +21,11 @@ from attnfocus.models import TransformerSeq2Seq
 every_case = pytest.mark.parametrize(("name", "place", "variant"), CASES)
 
 
+def in_turn(*choices):
+    """Every case once, with one of the choices after the other."""
+    return [(*case, choice) for case, choice in zip(CASES, itertools.cycle(choices), strict=False)]
+
+
 def build(attention, **changes):
     torch.manual_seed(1)
     return TransformerSeq2Seq(attention=attention, **(SIZES | changes)).double()
@@ -35,8 +42,7 @@ def make(make_attention):
     return make
 
 
-@every_case
-@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize(("name", "place", "variant", "need_weights"), in_turn(False, True))
 def test_padding_never_changes_the_result(name, place, variant, need_weights, make):
     model = make(name, place, variant)
     source, lengths, target = batch()
@@ -60,8 +66,7 @@ def test_padding_never_changes_the_result(name, place, variant, need_weights, ma
     torch.testing.assert_close(together, gradients(model, sum(alone)))
 
 
-@every_case
-@pytest.mark.parametrize("graph", [False, True], ids=["buffers", "graph"])
+@pytest.mark.parametrize(("name", "place", "variant", "graph"), in_turn(False, True))
 def test_teacher_forcing_equals_stepping(name, place, variant, graph, make):
     model = make(name, place, variant)
     aligning = max(0, len(model.decoder.layers) - 2)

@@ -1,14 +1,9 @@
-"""The commands' tests start theirs from the server, or run them inside the test process."""
+"""A folder for commands that a test runs inside its process by itself."""
 
 from pathlib import Path
 
 import pytest
-from tests_support import Command, commands_run_in
-
-
-@pytest.fixture
-def attnfocus(quick_attnfocus: Command) -> Command:
-    return quick_attnfocus
+from tests_support import commands_run_in
 
 
 @pytest.fixture

@@ -73,8 +73,8 @@ def test_a_line_that_unpacks_into_gigabytes_is_refused(command: Callable[..., in
     assert command("predict", f"run={copy}", "input=bomb.gz") == 2
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_code_of_ours_can_run_what_it_reads(path: Path) -> None:
+def forbidden_in(path: Path) -> set[str]:
+    """What a module imports or calls that it must not."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -83,4 +83,10 @@ def test_no_code_of_ours_can_run_what_it_reads(path: Path) -> None:
             found |= {(node.module or "").split(".")[0]} & FORBIDDEN_IMPORTS
         elif isinstance(node, ast.Call):
             found |= {ast.unparse(node.func)} & FORBIDDEN_CALLS
-    assert not found
+    return found
+
+
+def test_no_code_of_ours_can_run_what_it_reads() -> None:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    assert len(paths) > 100
+    assert {str(path.relative_to(PACKAGE)): found for path in paths if (found := forbidden_in(path))} == {}

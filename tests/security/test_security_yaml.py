@@ -53,13 +53,14 @@ def test_a_bomb_is_refused_at_once(bomb: str, tmp_path: Path) -> None:
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.timeout(60)  # of seconds that the machine may be busy with other things
 @pytest.mark.parametrize("bomb", ["aliases", "size"])
 def test_a_bomb_among_the_users_own_groups_is_refused(bomb: str, attnfocus: Command, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "optimizer"
     folder.mkdir(parents=True)
     (folder / "bomb.yaml").write_text(BOMBS[bomb])
     for arguments in (["train", "optimizer=bomb"], ["--help"]):
-        done = attnfocus(*arguments, "--config-dir", "mine", timeout=20)
+        done = attnfocus(*arguments, "--config-dir", "mine")
         assert_polite(done, 2)
         assert "bomb.yaml" in done.stderr
 
@@ -93,12 +94,13 @@ def test_interpolations_that_unfold_are_refused_at_once(kind: str) -> None:
     assert time.process_time() - began < SECONDS
 
 
+@pytest.mark.timeout(60)  # of seconds that the machine may be busy with other things
 def test_a_bomb_of_interpolations_in_a_group_is_refused(attnfocus: Command, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "experiment"
     folder.mkdir(parents=True)
     lines = [f"a{i}: ${{a{i + 1}}}${{a{i + 1}}}" for i in range(60)]
     (folder / "bomb.yaml").write_text("\n".join(["# @package _global_", *lines, "a60: x"]))
-    done = attnfocus("train", "experiment=bomb", "--config-dir", "mine", timeout=20)
+    done = attnfocus("train", "experiment=bomb", "--config-dir", "mine")
     assert_polite(done, 2)
     assert "interpolations" in done.stderr
 

@@ -1,7 +1,7 @@
 """Every parameter takes part in every loss: what DDP takes for granted."""
 
 import pytest
-from presets_support import PRESETS
+from presets_support import PRESETS, composed
 from tasks_toys import LABELLED, PAIRS, batches, label_codec, pair_codec, rows
 
 from attnfocus.config.overrides import CommandLine
@@ -15,10 +15,11 @@ MODELS = ("seq2seq", "transformer_seq2seq", "transformer", "rnn_classifier", "po
 @pytest.mark.parametrize("model", MODELS)
 def test_each_parameter_gets_a_gradient_with_every_attention_that_applies(model: str) -> None:
     num_tried = 0
+    line = [f"model={model}"]
+    values = CommandLine("train", line).compose(line, resolve=True)
     for preset in PRESETS:
-        overrides = [f"model={model}", f"attention={preset}"]
         try:
-            setup = check_train(CommandLine("train", overrides).compose(overrides, resolve=True))
+            setup = check_train({**values, "attention": composed(f"attention={preset}")})
         except ConfigError:
             continue  # does not apply
         is_pairs = setup.data_options.task == "translation"
