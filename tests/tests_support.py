@@ -33,9 +33,13 @@ def commands_run_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def assert_polite(done: "subprocess.CompletedProcess[str]", code: int) -> None:
-    """The exit code, and a message of at most five lines without a traceback or Hydra's own advice."""
+    """The exit code, and a message of at most five lines without a traceback or Hydra's own advice.
+
+    What training says before it (what is trained, on what) is no part of the message.
+    """
     assert done.returncode == code, done.stderr
-    lines = done.stderr.strip().splitlines()
+    message = done.stderr[max(done.stderr.find("attnfocus: "), 0) :]
+    lines = message.strip().splitlines()
     assert 1 <= len(lines) <= 5, done.stderr
     for word in ("Traceback", "HYDRA_FULL_ERROR", "Could not override", "append a +", "hydra."):
         assert word not in done.stderr

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests_support import TINY_DATES, only_run
 
 import attnfocus as package
-from attnfocus.commands import predict
+from attnfocus.commands.predict import command as predict
 from attnfocus.commands.train import command as train
-from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError
@@ -40,10 +38,9 @@ def test_every_option_of_decoding_can_be_overridden() -> None:
     names = [field.name for field in fields(DecodingOptions)]
     assert [field.name for field in fields(DecodingOverride)] == names
     defaults = {field.name: field.default for field in fields(DecodingOptions)}
-    assert yaml.safe_load((shipped_folder() / "train.yaml").read_text(encoding="utf-8"))["decoding"] == defaults
+    assert CommandLine("train", ()).compose([])["decoding"] == defaults
     for verb in ("evaluate", "predict"):
-        page = yaml.safe_load((shipped_folder() / f"{verb}.yaml").read_text(encoding="utf-8"))
-        assert page["decoding"] == dict.fromkeys(names)
+        assert CommandLine(verb, ()).compose([])["decoding"] == dict.fromkeys(names)
 
 
 def predicted(dates: Path, folder: Path, capfd: pytest.CaptureFixture[str], *options: str) -> list[str]:

@@ -36,16 +36,16 @@ def test_no_heavy_library_is_loaded_before_the_first_update() -> None:
     assert not heavy & set(done.stdout.split())
 
 
-def test_the_first_line_comes_before_the_data_are_read(quick_attnfocus: Command) -> None:
-    done = quick_attnfocus("train", "dataset=parallel_text", "dataset.train=no.tsv")
+def test_the_first_line_comes_before_the_data_are_read(attnfocus: Command) -> None:
+    done = attnfocus("train", "dataset=parallel_text", "dataset.train=no.tsv")
     assert done.returncode == 2
     title, problem = done.stderr.splitlines()[:2]
     assert title == "model=seq2seq attention=additive dataset=parallel_text"
     assert problem.startswith("attnfocus: dataset.train=no.tsv")
 
 
-def test_the_first_line_is_said_once(quick_attnfocus: Command) -> None:
-    done = quick_attnfocus("train", *TINY_DATES)
+def test_the_first_line_is_said_once(attnfocus: Command) -> None:
+    done = attnfocus("train", *TINY_DATES)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert lines[0] == "model=seq2seq attention=additive dataset=dates"

@@ -122,7 +122,7 @@ def test_names_of_the_hub_stay_and_folders_become_whole_paths(tmp_path: Path, mo
 def test_what_belongs_to_one_command_is_not_saved() -> None:
     config = composed("run_dir=x", "distributed=ddp", "distributed.num_processes=2").changed(config_dir="mine")
     left_out = set(config.values) - set(config.saved())
-    assert left_out == {"resume", "run_dir", "sweep", "trust", "config_dir", "distributed"}
+    assert left_out == {"resume", "run_dir", "sweep", "trust", "config_dir", "distributed", "tracker"}
 
 
 def test_runs_that_differ_in_keys_without_effect_are_of_one_configuration() -> None:
