@@ -36,7 +36,6 @@ from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
 from attnfocus.redaction import hide, note_overrides
 
-NAMED_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices a run is known by
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
 
@@ -153,14 +152,14 @@ def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: 
     if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
         raise ConfigError("trust: may only be given on the command line, not in a file.")
     facts = facts_of(verb)
-    if "choices" in facts.notes:
+    if facts.named_groups:
         chosen = hydra_config.runtime.choices
-        values["choices"] = {name: str(chosen[name]) for name in NAMED_GROUPS}
+        values["choices"] = {name: str(chosen[name]) for name in facts.named_groups}
     if bare:
         key = facts.bare
         assert key is not None
         values[key] = [*(values[key] if isinstance(values[key], list) else [values[key]]), *bare]
-    if "config_dir" in facts.notes:
+    if facts.needs_config_dir:
         own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     prepare_process()

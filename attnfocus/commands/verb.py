@@ -29,8 +29,8 @@ class Verb:
         bare: the list that arguments without a key belong to.
         flags: flags of its own.
         sweeps: whether `-m` runs it once for each combination of values.
-        notes: what the command line adds to its values: `choices` (the names of the chosen models, data sets, ...) and
-            `config_dir` (the folder of the user's own groups).
+        named_groups: whose choices its runs are known by; `choices` among its values then has their names.
+        needs_config_dir: whether `config_dir` among its values is the folder of the user's own groups.
     """
 
     command: str = ""
@@ -41,4 +41,5 @@ class Verb:
     bare: str | None = None
     flags: Mapping[str, Flag] = field(default_factory=lambda: NO_FLAGS)
     sweeps: bool = False
-    notes: tuple[str, ...] = ()
+    named_groups: tuple[str, ...] = ()
+    needs_config_dir: bool = False

@@ -9,5 +9,5 @@ VERB = Verb(
         "attnfocus bench 'attentions=[multi_head,local,linformer]' 'lengths=[256,512,1024]'",
         "attnfocus bench 'attentions=[local, local attention.pattern.window=32]' with_mask=true",
     ),
-    notes=("config_dir",),
+    needs_config_dir=True,
 )

@@ -13,5 +13,6 @@ VERB = Verb(
         "attnfocus train -m model=seq2seq attention=additive,dot,general",
     ),
     sweeps=True,
-    notes=("choices", "config_dir"),
+    named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
+    needs_config_dir=True,
 )
