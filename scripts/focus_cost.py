@@ -16,13 +16,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 from torch import nn
 
 from attnfocus.cli import main as attnfocus
 from attnfocus.commands.train import command as train
+from attnfocus.focus import AlignmentCounts
 from attnfocus.models import Model
 from attnfocus.runs import evaluation
 from attnfocus.tasks import Evaluation
@@ -32,12 +33,16 @@ MEASURING = (
     "translation.FocusMeans",
     "translation.AlignmentErrors",
     "classification.FocusMeans",
-    "plausible.Plausibility",
+    "measures.plausibility.Plausibility",
 )
 
 
 class Nothing:
     """In the place of what measures weights."""
+
+    parts: ClassVar[dict[str, Any]] = {}
+    examples: ClassVar[list[Any]] = []
+    counts = AlignmentCounts()
 
     def __init__(self, *_: object) -> None: ...
     def add(self, *_: object) -> None: ...
@@ -74,7 +79,7 @@ class Clock:
         self.epochs: list[float] = []
         self.left_at: float | None = None
 
-    def __call__(self, setup: Any, task: Any, model: Model, prepared: Any) -> Evaluation:
+    def __call__(self, setup: Any, task: Any, model: Model, prepared: Any, processes: Any = None) -> Evaluation:
         if self.left_at is not None:
             self.epochs.append(time.process_time() - self.left_at)
         evaluation = self.usual(setup, task, model, prepared)  # the first loads what evaluations need

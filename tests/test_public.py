@@ -3,12 +3,13 @@
 A change here is a change for users: note it in CHANGELOG.md, then write the file anew: `python tests/test_public.py`.
 """
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import attnfocus
-from attnfocus import attention, decoding, focus, models, training
+from attnfocus import attention, decoding, focus, models, tasks, training
 from attnfocus.cli.help import flags_of
 from attnfocus.cli.verbs import VERBS
 from attnfocus.config.folder import config_folders, groups
@@ -35,7 +36,8 @@ def public() -> dict[str, Any]:
     return {
         "names": sorted(attnfocus.__all__),
         "packages": {
-            package.__name__: sorted(package.__all__) for package in (attention, decoding, focus, models, training)
+            package.__name__: sorted(package.__all__)
+            for package in (attention, decoding, focus, models, tasks, training)
         },
         "verbs": sorted(VERBS),
         "flags": sorted({flag for verb in VERBS for flag, _ in flags_of(verb)}),
@@ -52,10 +54,12 @@ def test_names_flags_and_keys_are_those_that_users_know() -> None:
 
 
 def test_every_public_name_is_there_and_documented() -> None:
-    for package in (attnfocus, attention, decoding, focus, models, training):
+    for package in (attnfocus, attention, decoding, focus, models, tasks, training):
         for name in package.__all__:
             thing = getattr(package, name)
-            assert name == "__version__" or thing.__doc__, f"{package.__name__}.{name} has no docstring"
+            assert thing.__doc__ or not (inspect.isclass(thing) or inspect.isroutine(thing)), (
+                f"{package.__name__}.{name} has no docstring"
+            )
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from glob import escape, glob
 from pathlib import Path
 
 from attnfocus.cli.command import OVERRIDE, Outcome, call_hydra
-from attnfocus.cli.path_keys import is_path_key
 from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.option_tables import shipped_tables
 from attnfocus.errors import ConfigError
 
 SHELLS = ("bash", "fish", "zsh")
@@ -53,7 +53,7 @@ def _paths_for(word: str, verb: str) -> list[str] | None:
     if facts_of(verb).bare and not OVERRIDE.fullmatch(word):
         return [f"{path}/" for path in _going_on(os.path.expanduser(word)) if path.is_dir()] or None
     key, sign, begun = word.partition("=")
-    if not sign or not is_path_key(key, verb) or begun.startswith((".", "/")):
+    if not sign or not shipped_tables().takes_file(verb, key) or begun.startswith((".", "/")):
         return None
     return [f"{key}={path}{'/' if path.is_dir() else ''}" for path in _going_on(begun)]
 

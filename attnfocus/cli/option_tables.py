@@ -1,44 +1,57 @@
 """Writes the tables of options anew after a change of a schema: `python -m attnfocus.cli.option_tables`."""
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
-import yaml
-
-from attnfocus.cli.verbs import VERBS, facts_of
+from attnfocus.cli.verbs import VERBS, schema_of
 from attnfocus.config.folder import shipped_folder
+from attnfocus.config.key_table import KeyTable
 from attnfocus.config.option_tables import FILE, TableWriter
+from attnfocus.config.yaml_files import read_yaml
+from attnfocus.marks import Mark
 
 
 def current_tables() -> str:
     """The content of the file as the verbs, signatures and shipped configurations are now. Loads torch."""
     writer = TableWriter()
+    nodes = list(_nodes())
     for verb in VERBS:
-        module, _, name = facts_of(verb).config.rpartition(".")
-        if name:
-            schema = getattr(import_module(module), name)
-            writer.add_verb(verb, schema)
-    for target, section in sorted(set(_targets())):
+        schema = schema_of(verb)
+        if schema is not None:
+            writer.add_verb(verb, schema, _file_keys(schema, nodes if verb == "train" else [{}]))
+    for target, section in sorted({named for node in nodes for named in _named(node)}):
         writer.add_target(section, target)
     return writer.text()
 
 
-def _targets() -> Iterator[tuple[str, str]]:
-    """Every class and function of ours that a shipped YAML file names, with the section that it may stand in."""
-    for path in shipped_folder().rglob("*.yaml"):
-        group = path.relative_to(shipped_folder()).parts[0]
-        if group != "hydra":
-            named = _named(yaml.safe_load(path.read_text(encoding="utf-8")))
-            yield from ((target, group.removesuffix(".yaml")) for target in named)
+def _nodes() -> Iterator[dict[str, Any]]:
+    """What each shipped file of a group puts into a configuration, parts of choices too: section -> node."""
+    for path in sorted(shipped_folder().rglob("*.yaml")):
+        group, *rest = path.relative_to(shipped_folder()).parts
+        if group == "hydra" or not rest:
+            continue
+        content = read_yaml(path)
+        content.pop("defaults", None)
+        is_global = path.read_text(encoding="utf-8").startswith("# @package _global_")
+        yield content if is_global else {group: content}
 
 
-def _named(node: Any) -> Iterator[str]:
+def _named(node: Any, section: str = "") -> Iterator[tuple[str, str]]:
+    """Every `_target_` in a node, with the section that it may stand in."""
     if isinstance(node, dict):
         for name, value in node.items():
             if name == "_target_":
-                yield value
-            yield from _named(value)
+                yield value, section
+            yield from _named(value, section or name)
+
+
+def _file_keys(schema: type, nodes: list[dict[str, Any]]) -> list[str]:
+    """The keys that take a file or folder."""
+    keys: set[str] = set()
+    for values in nodes:
+        table = KeyTable(schema, values)
+        keys |= {*table.with_mark(Mark.FILE), *table.with_mark(Mark.FILE_OR_NAME)}
+    return sorted(keys)
 
 
 if __name__ == "__main__":

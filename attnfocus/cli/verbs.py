@@ -21,6 +21,12 @@ def facts_of(verb: str) -> Verb:
     return facts
 
 
+def schema_of(verb: str) -> type | None:
+    """The dataclass of its keys, which loads what the command needs; None for a verb that checks its values itself."""
+    module, _, name = facts_of(verb).config.rpartition(".")
+    return getattr(import_module(module), name) if name else None
+
+
 def command_of(verb: str) -> str:
     """The module whose `run` is the verb's command."""
     return facts_of(verb).command or VERBS[verb]

@@ -21,8 +21,8 @@ class Verb:
 
     Attributes:
         command: module with `run(values, overrides) -> exit code`, loaded when the verb is run; empty: the same module.
-        config: dotted name of the dataclass of its keys; values are then
-            checked against the tables of options before `command` is loaded. Empty: `run` checks them.
+        config: dotted name of the dataclass of its keys. Values are then checked against the tables of options before
+            `command` is loaded. Empty: `run` checks them.
         check: dotted name of a function of the values that checks classes of the user's own too, and may load torch.
         examples: whole command lines.
         usage: what follows the verb.

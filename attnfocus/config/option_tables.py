@@ -35,12 +35,13 @@ class TableWriter:
 
     def __init__(self) -> None:
         self.verbs: dict[str, str] = {}
+        self.files: dict[str, Sequence[str]] = {}
         self.schemas: dict[str, dict[str, Any]] = {}
         self.targets: dict[str, dict[str, Any]] = {}
         self._classes: dict[str, type] = {}
 
-    def add_verb(self, verb: str, schema: type) -> None:
-        self.verbs[verb] = self._schema(schema)
+    def add_verb(self, verb: str, schema: type, file_keys: Sequence[str]) -> None:
+        self.verbs[verb], self.files[verb] = self._schema(schema), file_keys
 
     def add_target(self, section: str, target: str) -> None:
         """What a `_target_` takes that may stand in a section, such as `tracker`."""
@@ -49,7 +50,12 @@ class TableWriter:
 
     def text(self) -> str:
         """The tables as JSON, a line for each option."""
-        return "".join(_lines({"verbs": self.verbs, "schemas": self.schemas, "targets": self.targets})) + "\n"
+        return (
+            "".join(
+                _lines({"verbs": self.verbs, "files": self.files, "schemas": self.schemas, "targets": self.targets})
+            )
+            + "\n"
+        )
 
     def _schema(self, schema: type) -> str:
         name = schema.__name__
@@ -111,6 +117,10 @@ class Tables:
         if verb in self._content["verbs"]:
             checker.dataclass("", values, self.schema(self._content["verbs"][verb]))
         return checker.problems
+
+    def takes_file(self, verb: str, key: str) -> bool:
+        """Whether one of the shipped choices of a verb's groups takes a file or folder at this key."""
+        return key in self._content["files"].get(verb, ())
 
     def _signature(self, key: str, target: object, trusted: Sequence[str]) -> Signature:
         if target not in self._content["targets"]:

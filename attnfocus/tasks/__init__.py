@@ -1,4 +1,7 @@
-"""Tasks: what a batch means. The loss as (sum, count), the metrics of a split, the predictions."""
+"""Tasks: what a batch means. The loss as (sum, count), the metrics of a split, the predictions.
+
+Beside the tasks, what one of your own is made of: see docs/tasks.md.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,6 +9,10 @@ from types import MappingProxyType
 from attnfocus.tasks.answers import Candidate, Evaluation, FocusMap, Inspected, Prediction
 from attnfocus.tasks.base import Loss, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
+from attnfocus.tasks.evaluation import ExactSums, FirstExamples, Inputs, answer_all, evaluating, in_order, sample_of
+from attnfocus.tasks.looks import Look, looks_of
+from attnfocus.tasks.maps import attention_map
+from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.translation import TranslationTask
 
 # By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
@@ -16,11 +23,22 @@ __all__ = [
     "Candidate",
     "ClassificationTask",
     "Evaluation",
+    "ExactSums",
+    "FirstExamples",
     "FocusMap",
+    "FocusMeans",
+    "Inputs",
     "Inspected",
+    "Look",
     "Loss",
     "Prediction",
     "StepOutput",
     "Task",
     "TranslationTask",
+    "answer_all",
+    "attention_map",
+    "evaluating",
+    "in_order",
+    "looks_of",
+    "sample_of",
 ]

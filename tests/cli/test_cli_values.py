@@ -119,3 +119,23 @@ def test_a_class_that_is_not_ours_is_left_to_the_real_check() -> None:
     values = CommandLine("train", ()).compose(["attention._target_=mine.Attention"], resolve=True)
     with pytest.raises(NotShippedError):
         shipped_tables().problems("train", values)
+
+
+@pytest.mark.parametrize(
+    ("key", "verb", "expected"),
+    [
+        ("dataset.train", "train", True),
+        ("dataset.path", "train", True),
+        ("model.embedding.vectors", "train", True),
+        ("tracker.mlflow.store", "train", True),
+        ("paths.outputs", "train", True),
+        ("sweep.resume", "train", True),
+        ("run", "evaluate", True),
+        ("baseline", "compare", True),
+        ("run", "train", False),
+        ("attention.path", "train", False),
+        ("trainer.monitor", "train", False),
+    ],
+)
+def test_completion_offers_files_where_one_is_taken(key: str, verb: str, expected: bool) -> None:
+    assert shipped_tables().takes_file(verb, key) is expected

@@ -7,14 +7,13 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
 
-from attnfocus.cli.verbs import VERBS, facts_of
+from attnfocus.cli.verbs import VERBS, schema_of
 from attnfocus.commands.sweep.search.options import SearchOptions
 from attnfocus.config.check import Checker, signature_of
 from attnfocus.config.folder import shipped_folder
@@ -56,12 +55,6 @@ def leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from leaves(value, f"{prefix}{name}.")
         elif name != "_target_":
             yield f"{prefix}{name}", value
-
-
-def schema_of(verb: str) -> type:
-    module, _, name = facts_of(verb).config.rpartition(".")
-    schema: type = getattr(import_module(module), name)
-    return schema
 
 
 def fields_of(schema: type) -> dict[str, Any]:

@@ -159,7 +159,9 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         config = load_yaml(path / CONFIG_FILE)
         choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
         task_class, seed = _task_class(str(config["dataset"]["task"]), trusted), int(config["seed"])
-        options = _options(RunConfig(config))
+        options = _options(RunConfig(config, trusted))
+    except (ConfigError, ImportError) as error:
+        raise UnfinishedError(f"{CONFIG_FILE}: {str(error).splitlines()[0]}") from error
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnfinishedError(f"{CONFIG_FILE} is not that of a run ({type(error).__name__})") from error
     best = summary.get("best") or {}

@@ -125,6 +125,10 @@ class _HubSet:
                 "there."
             ) from error
 
+    def _target_of(self, record: Any, column: str, labels: Any) -> str:
+        """The target of a record. `labels`: names of the column's numbers, where it has some."""
+        return _text(record, column)
+
     def _rows(self, split: str, table: Any, bad: BadRows) -> Iterator[Row]:
         columns = [_column(key, path, table) for key, path in self._columns.items()]
         table = table.select_columns(sorted({column.split(".")[0] for column in columns}))
@@ -133,9 +137,7 @@ class _HubSet:
         for number, record in enumerate(islice(iter(table), self._max_rows), 1):
             try:
                 source = _text(record, columns[0])
-                target = (
-                    _label(record, columns[1], labels) if self.task == "classification" else _text(record, columns[1])
-                )
+                target = self._target_of(record, columns[1], labels)
             except ValueError as error:
                 bad.add(place, number, 1, str(error))
                 continue
@@ -154,6 +156,9 @@ class HubText(_HubSet):
     def __init__(self, *, text_column: str = "text", label_column: str = "label", **options: Any) -> None:
         super().__init__(**options)
         self._columns = {"dataset.text_column": text_column, "dataset.label_column": label_column}
+
+    def _target_of(self, record: Any, column: str, labels: Any) -> str:
+        return _label(record, column, labels)
 
 
 class HubPairs(_HubSet):

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from attnfocus.errors import ConfigError
 from attnfocus.events import Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
+from attnfocus.marks import FilePath
 from attnfocus.tracking.scalars import best_scalars, evaluation_scalars, progress_scalars
 
 MAX_PARAMETERS = 100  # that the client sends at once
@@ -38,7 +39,7 @@ class MLflow(Listener):
 
     def __init__(
         self,
-        store: str = "mlflow.db",
+        store: FilePath = "mlflow.db",
         tracking_uri: str | None = None,
         experiment: str = "attnfocus",
         run_name: str | None = None,

@@ -21,11 +21,23 @@ from attnfocus.limits import NonNegativeFloat, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.metrics import Answer, Metric
 from attnfocus.models import Model
-from attnfocus.tasks import Evaluation, Inspected, Prediction, StepOutput, Task
-from attnfocus.tasks.evaluation import ExactSums, FirstExamples, Inputs, answer_all, evaluating, in_order, sample_of
-from attnfocus.tasks.looks import looks_of
-from attnfocus.tasks.maps import attention_map
-from attnfocus.tasks.measures.focus import FocusMeans
+from attnfocus.tasks import (
+    Evaluation,
+    ExactSums,
+    FirstExamples,
+    FocusMeans,
+    Inputs,
+    Inspected,
+    Prediction,
+    StepOutput,
+    Task,
+    answer_all,
+    attention_map,
+    evaluating,
+    in_order,
+    looks_of,
+    sample_of,
+)
 
 TAGS = ("O", "ENTITY")
 
