@@ -175,6 +175,7 @@ def source_text(row: Row) -> str:
 
 
 def sample_of(prediction: Prediction) -> Sample:
+    """What a log shows of a prediction: its texts and its maps."""
     return Sample(
         id=prediction.id,
         source=prediction.source,
