@@ -8,12 +8,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import attnfocus
 from attnfocus import attention, decoding, focus, models, tasks, training
 from attnfocus.cli.help import flags_of
 from attnfocus.cli.verbs import VERBS
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.overrides import CommandLine
+
+pytestmark = pytest.mark.slow
 
 FROZEN = Path(__file__).with_name("public.json")
 

@@ -56,6 +56,7 @@ def test_every_preset_works_in_some_model_and_is_refused_politely_by_the_others(
         assert re.search(r"[.:] [Uu]se ", reason), reason
 
 
+@pytest.mark.slow
 def test_every_factor_works_in_some_model():
     for factor, choices in CHOICES.items():
         for choice in choices:
@@ -121,6 +122,7 @@ def own_way():
                 yield preset, factor, choices[0]
 
 
+@pytest.mark.slow
 def test_a_factor_that_an_attention_does_not_take_is_said_with_those_that_do():
     found = list(own_way())
     for preset, factor, choice in found[:3]:
@@ -168,6 +170,7 @@ def test_the_command_refuses_a_factor_politely(attnfocus):
     assert f"attention={preset} has its own way there" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_code_does():
     spec = importlib.util.spec_from_file_location("combinations", ROOT / "scripts" / "combinations.py")
     script = importlib.util.module_from_spec(spec)
@@ -204,6 +207,7 @@ def test_a_score_of_ones_own_keeps_the_promises(contributor, monkeypatch):
     runpy.run_path(str(contributor / "check.py"), run_name="__main__")
 
 
+@pytest.mark.slow
 def test_a_score_of_ones_own_trains_from_its_yaml(contributor, attnfocus):
     (line,) = blocks("text")
     _, _, arguments = line.partition("attnfocus ")
@@ -213,6 +217,7 @@ def test_a_score_of_ones_own_trains_from_its_yaml(contributor, attnfocus):
     assert "my_scores.DistanceScore" in config.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_wrong_option_of_a_score_of_ones_own_is_an_error_of_the_configuration(contributor, attnfocus):
     (line,) = blocks("text")
     _, _, arguments = line.partition("attnfocus ")

@@ -106,6 +106,7 @@ def test_any_row_and_mask_keeps_the_promises(cls, data):
     torch.testing.assert_close(weights[..., mask], normalizer(kept, None), atol=1e-12, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ALL)
 def test_gradients_are_those_of_the_function_and_can_be_differentiated_again(cls):
     normalizer, scores, mask = made(cls), random(B, H, Q, K).requires_grad_(), random_mask()

@@ -115,6 +115,7 @@ def flex_on_cpu(monkeypatch):
     monkeypatch.setattr(torch_flex, "_WARNINGS_SHOWN", {"flex_attention_performance"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize(("pattern", "position"), [("full", None), ("causal", Distance), ("near", None)])
 def test_flex_equals_plain_forward_and_backward(flex_on_cpu, mask, pattern, position):
@@ -128,6 +129,7 @@ def test_flex_equals_plain_forward_and_backward(flex_on_cpu, mask, pattern, posi
     torch.testing.assert_close(found, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leading", [(), (3,), (2, 1, 3)])
 def test_flex_takes_any_number_of_leading_dims(flex_on_cpu, leading):
     torch.manual_seed(2)

@@ -103,6 +103,7 @@ def test_the_threshold_is_found_in_the_hardest_rows(size, pre_alpha):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 50, 2000, 16384])
 def test_fixed_thresholds_are_found_in_the_hardest_rows(size):
     scores = hard_rows(size)

@@ -52,6 +52,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_mistake_is_named(case: str, attnfocus: Command) -> None:
     arguments, said = CASES[case]
@@ -70,6 +71,7 @@ def test_all_mistakes_are_named_at_once(attnfocus: Command) -> None:
     assert "model.dropout: must be >= 0 and < 1, got 2." in done.stderr
 
 
+@pytest.mark.slow
 def test_nothing_is_written_after_a_mistake(attnfocus: Command, tmp_path: Path) -> None:
     attnfocus("train", "trainer.max_steps=-5")
     attnfocus("train", "dataset=parallel_text", "dataset.train=no.tsv")
@@ -109,6 +111,7 @@ def test_a_wrong_key_gets_those_of_its_own_verb(arguments: list[str], said: list
     assert "optimizer" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_section_takes_a_mapping_and_a_sweep_over_its_keys(attnfocus: Command) -> None:
     done = attnfocus("train", "dataset.tokenizer={kind: bpe}", "--cfg", "job", "-p", "dataset.tokenizer")
     assert done.returncode == 0, done.stderr
@@ -156,6 +159,7 @@ def test_debug_shows_the_traceback(attnfocus: Command) -> None:
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_output_folder_that_is_a_file_is_named(attnfocus: Command, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     done = attnfocus(

@@ -33,6 +33,7 @@ def test_help_answers_in_half_a_second(attnfocus_process: Command) -> None:
     assert min(seconds) < 0.5  # of the processor, the best of three: other processes may share the machine
 
 
+@pytest.mark.slow
 def test_every_choice_is_listed_with_its_line(attnfocus: Command) -> None:
     shown = attnfocus().stdout
     for group, choices in groups([shipped_folder()]).items():
@@ -110,6 +111,7 @@ def test_a_config_dir_needs_a_name(attnfocus: Command) -> None:
         assert_polite(attnfocus(*arguments), 2)
 
 
+@pytest.mark.slow
 def test_groups_of_the_users_own_come_from_config_dir(attnfocus: Command, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "attention"
     folder.mkdir(parents=True)

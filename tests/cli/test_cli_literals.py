@@ -40,6 +40,7 @@ def test_what_follows_text_is_the_text(text: str) -> None:
     assert composed["text"] == text
 
 
+@pytest.mark.slow
 def test_chinese_files_columns_and_folders_work(attnfocus: Command, tmp_path: Path) -> None:
     lines = ["文本,标签", *[f"第{number}句,{'好' if number % 2 else '坏'}" for number in range(100)]]
     (tmp_path / "数据.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -87,6 +87,7 @@ def waiting_beside(others, **env):
     return printed_by(WAITING.replace("OTHERS", others), **{"GOMP_SPINCOUNT": None, "OMP_WAIT_POLICY": None, **env})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not say")
 def test_threads_wait_briefly_where_others_want_the_cores():
     assert waiting_beside("2", OMP_NUM_THREADS=None) == "2000"
@@ -132,6 +133,7 @@ def test_a_command_looks_at_the_cores_before_it_loads_hydra():
     assert modules.index("attnfocus.cli.process") < modules.index("hydra")
 
 
+@pytest.mark.slow
 def test_torch_is_loaded_without_a_search_for_garbage():
     during, set_aside, is_enabled, set_aside_later, found = printed_by(IMPORTS)
     assert during == 0

@@ -38,6 +38,7 @@ def test_the_tables_are_those_of_the_code() -> None:
     assert FILE.read_text(encoding="utf-8") == current_tables()
 
 
+@pytest.mark.slow
 def test_no_mistake_loads_torch() -> None:
     code = (
         "import json, sys; from attnfocus.cli import main\n"
@@ -51,6 +52,7 @@ def test_no_mistake_loads_torch() -> None:
     assert done.stderr.count("attnfocus: ") == len(MISTAKES)
 
 
+@pytest.mark.slow
 def test_a_mistake_is_answered_in_a_second() -> None:
     seconds = []
     for _ in range(3):
@@ -92,6 +94,7 @@ def test_the_tables_say_what_the_classes_say(overrides: list[str]) -> None:
     assert problems == real_problems(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -80,6 +80,7 @@ def said(house: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_verb_is_added_by_its_room_and_one_line(house: Path) -> None:
     assert re.search(r"^  greet +greet whoever is named$", said(house), re.M)
     shown = said(house, "greet", "--help")

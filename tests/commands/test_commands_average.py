@@ -18,6 +18,7 @@ def trained(*overrides: str) -> None:
     assert train(values, overrides) == 0
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_and_evaluated_with_the_mean_of_its_checkpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

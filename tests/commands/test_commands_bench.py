@@ -21,6 +21,8 @@ from attnfocus.display.console import plain_console
 from attnfocus.errors import ConfigError
 from attnfocus.runs.run import load
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 TINY = ("lengths=[16,8,32]", "repeats=2", "embed_dim=16")
 

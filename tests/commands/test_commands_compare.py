@@ -22,6 +22,8 @@ from attnfocus.runs.predictions_file import ANSWERS_FILE, load_answers, save_ans
 from attnfocus.tasks import Prediction, TranslationTask
 from attnfocus.tasks.measures.text import text_scorers
 
+pytestmark = pytest.mark.slow
+
 SMALL_DATES = (*TINY_DATES, "dataset.num_test=10", "dataset.num_valid=4", "decoding.max_length=6")
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=1", "dataset.size=4", "dataset.length=4")
 

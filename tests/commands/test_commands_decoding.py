@@ -52,6 +52,7 @@ def predicted(dates: Path, folder: Path, capfd: pytest.CaptureFixture[str], *opt
     return capfd.readouterr().out.split("\n")[:-1]
 
 
+@pytest.mark.slow
 def test_predict_writes_n_lines_for_each_input(dates: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     several = ("decoding.beam_size=3", "decoding.num_best=3", "decoding.max_length=12")
     written = predicted(dates, tmp_path, capfd, *several)

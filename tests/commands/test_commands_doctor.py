@@ -16,6 +16,8 @@ from attnfocus.commands.doctor import checks as findings
 from attnfocus.commands.doctor import command as doctor
 from attnfocus.commands.doctor.checks import folder_finding, short_run_finding, usable_cores, versions
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = {"python", "packages", "device", "threads", "paths.outputs", "paths.data", "self-test"}
 EXTRAS = {"extra hub", "extra launch", "extra search", "extra torchtext"}

@@ -16,6 +16,8 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
 from attnfocus.runs.faithfulness_file import FAITHFULNESS_FILE, load_faithfulness, save_faithfulness
 
+pytestmark = pytest.mark.slow
+
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=2", "dataset.size=4", "dataset.length=4")
 MEASURED = {
     "faithfulness/gain_over_chance": 0.25,

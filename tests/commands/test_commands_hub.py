@@ -9,6 +9,8 @@ import attnfocus
 from attnfocus.commands.train.command import run as train
 from attnfocus.config.overrides import CommandLine
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_on_a_local_set_is_evaluated_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -18,6 +18,8 @@ from attnfocus.inspection.examples import Choice, chosen_maps, is_part
 from attnfocus.models import Place
 from attnfocus.tasks.maps import attention_map
 
+pytestmark = pytest.mark.slow
+
 FIXTURE = Path(__file__).parents[1] / "runs" / "fixtures" / "run-format-1"
 TRANSLATOR = [each for each in TINY_DATES if "hidden_size" not in each]
 

@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from tests_support import Command, assert_polite, only_run
+
+pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 TINY = (

@@ -23,6 +23,8 @@ from attnfocus.runs.assembly import check_train
 from attnfocus.runs.config import RunConfig
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

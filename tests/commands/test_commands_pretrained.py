@@ -44,6 +44,7 @@ def read(table: torch.nn.Module, token: int) -> list[float]:
     return numbers
 
 
+@pytest.mark.slow
 def test_frozen_vectors_stay_and_the_run_needs_the_file_no_more(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +68,7 @@ def test_other_vectors_are_trained_on(folder: Path) -> None:
         assert rows[word] == pytest.approx(vector, abs=0.01)  # two steps at lr 0.001
 
 
+@pytest.mark.slow
 def test_both_sides_of_a_translation_get_theirs(folder: Path) -> None:
     Path("pairs.tsv").write_text("".join(f"good {n}\tbad {n}\n" for n in range(80)), encoding="utf-8")
     pairs = ("model=seq2seq", "dataset=parallel_text", "dataset.train=pairs.tsv", "dataset.tokenizer.kind=word")

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests_support import TINY_DATES, Command, assert_polite, only_run, summary_of
+
+pytestmark = pytest.mark.slow
 
 GUIDED = (*TINY_DATES, "model=seq2seq", "focus=guided", "focus.guided.target=gold", "focus.entropy.weight=-0.1")
 

@@ -18,6 +18,8 @@ from attnfocus.cli.sweeps.search import search_to_run
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 
+pytestmark = pytest.mark.slow
+
 VECTORS = ("model=pooling_classifier", "model.embed_dim=8", "focus.num_samples=0", "trainer.max_steps=6")
 # A rate that learns, and one that does not: its trials are what a pruner is for. Each choice costs a check.
 SEARCH = (

@@ -75,6 +75,7 @@ def outcome(search: Search) -> list[tuple[dict[str, Any], list[float] | None]]:
     return [(trial.params, trial.values) for trial in search.trials()]
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_anywhere_ends_as_one_that_is_not(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("whole", "killed")]
     for folder in folders:
@@ -199,6 +200,7 @@ def sweeper(chosen: SearchPlan, sweep_dir: Path, monkeypatch: pytest.MonkeyPatch
     return made
 
 
+@pytest.mark.slow
 def test_a_search_without_a_job_to_start_writes_no_secret_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +386,7 @@ def test_the_figure_shows_one_objective_and_several() -> None:
     assert front.get_xlabel() == "loss (min)"
 
 
+@pytest.mark.slow
 def test_the_results_tell_what_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = plan(n_trials=8, sampler="random")
     drive(Search(chosen, tmp_path))

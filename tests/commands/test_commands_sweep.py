@@ -24,6 +24,8 @@ from attnfocus.commands.sweep.folders import PROCESS_FILE, is_running, job_order
 from attnfocus.commands.sweep.sweep import finish_sweep, prepare_sweep, run_recorded, update_results
 from attnfocus.errors import ConfigError, RunError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 # Milliseconds a step: four vectors, four classes.
 VECTORS = ("model=pooling_classifier", "model.embed_dim=8", "focus.num_samples=0", "scheduler=constant")

@@ -9,6 +9,8 @@ from tests_support import TINY_DATES, Command, assert_polite, only_run, summary_
 
 from attnfocus.cli import main
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tracking.md"
 SMALL = [*TINY_DATES, "trainer.evaluate_every_steps=3"]
 

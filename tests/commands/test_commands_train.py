@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from tests_support import TINY_DATES, Command, assert_polite, only_run, summary_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 LOGGED = ("trainer.log_every_steps=2", "trainer.evaluate_every_steps=3", "model.dropout=0.1")
 

@@ -29,6 +29,7 @@ def refused(*overrides: str) -> str:
     pytest.fail(f"{given} was not refused")
 
 
+@pytest.mark.slow
 def test_a_run_trains_tests_and_predicts_and_says_what_its_cross_attention_leaves_out(
     attnfocus: Command, tmp_path: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_the_way_out_leads_out() -> None:
         check_train(CommandLine("train", given).compose(given, resolve=True))
 
 
+@pytest.mark.slow
 def test_mistakes_at_a_place_are_named() -> None:
     own = "attention@model.cross_attention=additive"
     assert "Did you mean additive?" in refused("attention@model.cross_attention=additiv")

@@ -187,6 +187,7 @@ def normal(bounds: Mapping[str, float], is_integer: bool) -> dict[str, float]:
     return dict(bounds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_key_has_a_line_and_a_value_that_agree_with_its_annotation(path: Path) -> None:
     wrong = []

@@ -77,6 +77,7 @@ def test_at_most_one_batch_of_sentences_is_not_full():
     assert sorted(sizes)[1] == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "size"), [("sentences", 64), ("tokens", 4000)])
 def test_little_is_padding(unit, size):
     lengths = translation_lengths(20_000)

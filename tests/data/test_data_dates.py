@@ -202,6 +202,7 @@ def test_options_that_contradict_each_other_are_refused(options, message):
         Dates(**options)
 
 
+@pytest.mark.slow
 def test_more_rows_than_there_are_is_a_data_error():
     few = Dates(languages=["nl"], first_year=2000, last_year=2000, num_train=10_000, num_valid=1, num_test=1)
     with pytest.raises(DataError, match="num_train=10000"):

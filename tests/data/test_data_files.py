@@ -169,6 +169,7 @@ def test_a_missing_column_names_what_there_is(tmp_path: Path) -> None:
     assert "dataset.target_column=7" in message(ParallelText(train=path, target_column=7))
 
 
+@pytest.mark.slow
 def test_damaged_and_explosive_gzip_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = gzip.compress(b"".join(b"%d\tx\n" % number for number in range(2000)))
     cut = tmp_path / "cut.tsv.gz"

@@ -13,6 +13,7 @@ def make(inputs: list[str]) -> dict[str, list[Row]]:
     return {"train": [Row(str(number), text, f"t{number}") for number, text in enumerate(inputs)]}
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.sampled_from("abcdefghij"), min_size=8, max_size=40).filter(lambda inputs: len(set(inputs)) > 5),
     st.integers(0, 1000),

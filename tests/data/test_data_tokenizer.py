@@ -49,6 +49,7 @@ def test_text_never_makes_a_special_token_but_unknown(tokenizer):
         assert not {PAD, BOS, EOS} & set(tokenizer.encode(text))
 
 
+@pytest.mark.slow
 @given(texts=st.lists(st.text(" \t\n\x1c\x1f\x85\xa0\u3000aéZ1.-_'日ひ", max_size=30), max_size=5))
 def test_texts_encoded_together_have_the_ids_of_each_alone(texts):
     for kind in KINDS:

@@ -66,6 +66,7 @@ def test_groups_are_read_when_they_are_asked_for(threads):
     assert [*first, *(number for group in groups for number in group)] == list(range(100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [seq2seq, transformer])
 @pytest.mark.parametrize("options", [{}, {"beam_size": 3, "num_best": 2}, {"sampling": True, "num_best": 2}])
 def test_answers_and_metrics_are_those_of_one_batch_after_the_other(threads, make, options):

@@ -199,6 +199,7 @@ def test_a_figure_is_fast_enough_to_be_drawn_during_training():
     assert min(times) < 0.3  # of the processor; other processes may share the machine
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(1, 5),

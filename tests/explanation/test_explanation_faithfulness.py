@@ -109,6 +109,7 @@ def models():
     yield "vectors", (ClassificationTask(vectors, loss="mse"), classifier("PoolingClassifier", vectors), examples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "parts"), models(), ids=lambda each: each if isinstance(each, str) else "")
 def test_every_model_can_be_tested(name, parts):
     found = measure(parts, num_examples=5)

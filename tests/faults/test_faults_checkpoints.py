@@ -9,6 +9,8 @@ import pytest
 from faults_runs import Run
 from tests_support import assert_polite, summary_of
 
+pytestmark = pytest.mark.slow
+
 
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])

@@ -86,6 +86,7 @@ def test_08_broken_yaml_is_placed(run: Run, tmp_path: Path, text: str, line: int
     assert f"{path}:{line}:{column}: " in refused(run, "attention=own", "--config-dir", "mine")
 
 
+@pytest.mark.slow
 def test_11_a_missing_variable_and_a_loop_are_named(run: Run) -> None:
     said = refused(run, "paths.outputs=${oc.env:ATTNFOCUS_NO_SUCH}")
     assert "paths.outputs" in said
@@ -108,6 +109,7 @@ def test_37_a_device_that_is_not_there_is_said(run: Run, name: str) -> None:
     assert "device=auto" in said
 
 
+@pytest.mark.slow
 def test_38_a_failed_job_of_a_sweep_leaves_the_others(run: Run) -> None:
     done = run("train", "-m", *VECTORS, "trainer.max_steps=1", "model.dropout=0,2")
     assert done.returncode == 1, done.stderr

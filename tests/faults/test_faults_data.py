@@ -94,6 +94,7 @@ def test_15_sides_of_different_length_name_both_files(run: Run, tmp_path: Path) 
     assert f"{source} has 3 lines and {target} has 2" in done.stderr
 
 
+@pytest.mark.slow
 def test_16_a_label_that_the_model_does_not_know_stops_before_the_first_step(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path, ROWS)
     assert run("train", *LABELLED, *SHORT, "dataset.train=mine.tsv").returncode == 0
@@ -106,6 +107,7 @@ def test_16_a_label_that_the_model_does_not_know_stops_before_the_first_step(run
     assert summary_of(made)["steps"] == 2
 
 
+@pytest.mark.slow
 def test_16_vectors_of_another_size_are_named(run: Run, vectors: Path) -> None:
     config = vectors / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("  size: 4", "  size: 5"), encoding="utf-8")

@@ -20,6 +20,8 @@ from torch.distributed import TCPStore
 
 from attnfocus.training import open_checkpoint
 
+pytestmark = pytest.mark.slow
+
 Job = Callable[..., list[Running]]
 SAME = ("model.dropout=0", "trainer.log_every_steps=5", "focus.num_samples=2", "device=cpu")
 ENDLESS = (*TINY_DATES, "trainer.max_steps=100000", "trainer.save_every_steps=5", "trainer.evaluate_every_steps=50000")

@@ -14,6 +14,8 @@ from attnfocus.cli import main
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.overrides import CommandLine
 
+pytestmark = pytest.mark.slow
+
 NUM_IN_PROCESS = 500
 NUM_PROCESSES = 20
 MAX_CHARACTERS = 4000  # of a whole message: what was given is shown, but not all of 100,000 characters

@@ -10,6 +10,8 @@ import pytest
 from faults_runs import DATES, VECTORS, Run, Start
 from tests_support import only_run, summary_of
 
+pytestmark = pytest.mark.slow
+
 LONG = (*VECTORS, "trainer.max_steps=100000", "trainer.max_epochs=null", "trainer.evaluate_every_steps=1000")
 
 

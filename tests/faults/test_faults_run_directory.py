@@ -12,6 +12,8 @@ from command_server import ROOT
 from faults_runs import DATES, VECTORS, Run, Start
 from tests_support import assert_polite, only_run, summary_of
 
+pytestmark = pytest.mark.slow
+
 SHORT = (*VECTORS, "trainer.max_steps=6", "trainer.evaluate_every_steps=2")
 
 

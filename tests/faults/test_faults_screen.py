@@ -68,6 +68,7 @@ def test_39_no_color_a_dumb_terminal_or_40_columns_get_plain_lines(
         assert not broken_at_words
 
 
+@pytest.mark.slow
 def test_41_every_line_gets_an_answer_or_a_marked_skip_in_order(run: Run, finished: Path) -> None:
     lines = [
         b"May 3, 1999",
@@ -91,6 +92,7 @@ def test_41_every_line_gets_an_answer_or_a_marked_skip_in_order(run: Run, finish
     assert "skipped" in plain.stderr
 
 
+@pytest.mark.slow
 def test_41_a_reader_that_leaves_is_no_crash(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("May 3, 1999\n" * 300, encoding="utf-8")
     command = f'"{sys.executable}" -m attnfocus predict run="{finished}" input=lines.txt batch_size=8 | head -n 1'

@@ -7,6 +7,8 @@ import pytest
 from faults_runs import VECTORS, Run
 from tests_support import only_run, summary_of
 
+pytestmark = pytest.mark.slow
+
 SHORT = (*VECTORS, "trainer.max_steps=8", "trainer.evaluate_every_steps=2", "trainer.max_epochs=null")
 WORKERS = ("trainer.num_workers=2", "dataset.size=16", "trainer.worker_timeout_seconds=2")
 

@@ -106,6 +106,7 @@ def test_encoders_refuse_it_and_say_what_works(name, model, options, make_attent
         model(attention=make_attention(name), num_classes=3, vocab_size=11, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), zip([*FOLLOWING, "local_predictive"], 2 * BOTH_ORDERS, strict=True))
 def test_sequences_are_learnt_to_be_copied(name, variant, make_attention):
     torch.manual_seed(0)

@@ -185,6 +185,7 @@ def test_dropout_of_attention_weights_acts_in_training_only(name, variant, make_
     assert_dropout_acts_in_training_only(model, batch())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["luong", "bahdanau"])
 def test_sequences_are_learnt_to_be_reversed(variant, make_attention):
     torch.manual_seed(0)

@@ -310,12 +310,14 @@ def test_bfloat16_autocast_trains_and_agrees_with_float32(make):
         assert all(g.isfinite().all() for g in gradients(model, logits.float().sum()).values())
 
 
+@pytest.mark.slow
 def test_sequences_are_learnt_to_be_reversed(make):
     torch.manual_seed(0)
     model = make("multi_head", embed_dim=32, feedforward_dim=64, source_vocab_size=8, target_vocab_size=8).float()
     assert loss_after_learning(model, lambda source: source.flip(1), lr=0.003) < 0.3
 
 
+@pytest.mark.slow
 def test_it_compiles_as_one_graph_for_any_lengths(make):
     model = make("multi_head")
     with torch.no_grad():

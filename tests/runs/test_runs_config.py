@@ -75,6 +75,7 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "elsewhere"
 
 
+@pytest.mark.slow
 def test_a_run_on_a_file_of_ones_own_source_is_evaluated_from_another_folder(
     attnfocus: Command, tmp_path: Path, own: Path
 ) -> None:

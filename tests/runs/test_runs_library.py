@@ -10,6 +10,8 @@ import attnfocus as package
 from attnfocus.cli import main
 from attnfocus.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_is_loaded_evaluated_and_asked(attnfocus: Command, tmp_path: Path) -> None:
     assert attnfocus("train", *TINY_DATES).returncode == 0

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests_support import TINY_DATES, assert_polite, only_run, summary_of
 
+pytestmark = pytest.mark.slow
+
 RUN = ["train", "model=seq2seq", *TINY_DATES, "resume=auto"]
 
 

@@ -163,6 +163,7 @@ def test_our_own_command_is_accepted(tmp_path):
     assert (trainer.max_steps, trainer.batch_size, trainer.evaluate_every_steps) == (906, 64, 906)
 
 
+@pytest.mark.slow
 def test_copies_of_test_are_decoded_and_one_is_scored(tmp_path, monkeypatch):
     import measure
     from child import Command

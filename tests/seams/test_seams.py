@@ -18,6 +18,8 @@ from tests_support import commands_run_in
 import attnfocus
 from attnfocus.cli import main
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent / "user_folder"
 OWN = ("--config-dir", "groups", "trust=[my_tags]")
 CHOSEN = ("model=tagger", "tracker=lines", "metric=entity_share", "scheduler=constant", "optimizer.lr=0.02")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests_support import TINY_DATES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("tcp", "tcp6", "udp", "udp6")
 LISTENS = "0A"  # of a TCP socket, in the kernel's tables

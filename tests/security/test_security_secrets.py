@@ -14,6 +14,8 @@ from attnfocus.errors import ConfigError
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.resume import resumed
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # An optimizer that says everything that it was given, in every way that there is.

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from tests_support import TINY_DATES, Command
 
+pytestmark = pytest.mark.slow
+
 MARK = "PWNED"  # a file that hostile code would make
 
 GROUPS = {

@@ -53,6 +53,7 @@ def test_a_bomb_is_refused_at_once(bomb: str, tmp_path: Path) -> None:
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)  # of seconds that the machine may be busy with other things
 @pytest.mark.parametrize("bomb", ["aliases", "size"])
 def test_a_bomb_among_the_users_own_groups_is_refused(bomb: str, attnfocus: Command, tmp_path: Path) -> None:
@@ -65,6 +66,7 @@ def test_a_bomb_among_the_users_own_groups_is_refused(bomb: str, attnfocus: Comm
         assert "bomb.yaml" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", ["aliases", "depth", "size"])
 def test_a_bomb_in_a_run_directory_is_refused(
     bomb: str, command: Callable[..., int], copy: Path, capsys: pytest.CaptureFixture[str]

@@ -304,6 +304,7 @@ def test_what_cannot_apply_is_refused_before_data_with_what_works(overrides, say
     assert any(says in problem for problem in problems(*overrides)), problems(*overrides)
 
 
+@pytest.mark.slow
 def test_every_choice_can_be_trained_and_all_together():
     for choice in ("default", "entropy", "coverage", "guided", "sigma_reparametrization"):
         check_train(CommandLine("train", ()).compose(["model=seq2seq", f"focus={choice}"]))

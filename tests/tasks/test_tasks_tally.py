@@ -23,6 +23,7 @@ def every_task():
         yield ClassificationTask(labels), classifier(name, labels, "scaled_dot"), labels, rows(LABELLED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("num_parts", [1, 2, 5])
 def test_parts_give_the_whole(number, num_parts):

@@ -94,6 +94,7 @@ def test_a_damaged_file_or_a_full_disk_ends_no_run(tmp_path, caplog):
     assert len(caplog.records) == 1
 
 
+@pytest.mark.slow
 def test_resuming_changes_no_drift(attnfocus, tmp_path):
     command = ["train", "model=seq2seq", *TINY_DATES, "trainer.evaluate_every_steps=2", "trainer.max_epochs=null"]
 

@@ -177,6 +177,7 @@ def test_a_run_with_both_hears_of_no_fault_and_ends_with_the_test(
     assert known.data.metrics["test/bleu"] == summary_of(run)["test"]["bleu"]
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_an_error_with_the_line_that_installs_it(tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -173,6 +173,7 @@ def test_nothing_saved_yet_is_no_error_and_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
 def test_a_full_disk_leaves_the_old_checkpoint_and_no_rest(tmp_path):
     """A limit on file sizes makes the write itself fail, as a full disk does."""

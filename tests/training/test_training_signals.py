@@ -64,6 +64,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_a_signal_during_an_evaluation_drops_it_and_resuming_makes_up_for_it(tmp_path):
     whole = toy(tmp_path / "whole")
     whole.run()

@@ -111,6 +111,7 @@ def test_a_killed_worker_ends_the_run_with_its_name_and_a_way_out(tmp_path):
     assert run.store.newest().step > 0
 
 
+@pytest.mark.slow
 def test_a_hanging_worker_is_not_waited_for_for_ever(tmp_path):
     run = toy(tmp_path, num_workers=2, worker_timeout_seconds=1.0)
     run.batches = Troubled(hang)
