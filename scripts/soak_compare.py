@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TIMES = {"seconds", "step_seconds", "words_per_second"}
-SUMMARY_TIMES = {*TIMES, "git"}  # someone may commit while it runs
+SUMMARY_TIMES = {*TIMES, "git", "threads"}  # someone may commit, or want the cores, while it runs
 EXTRA = re.compile(r"checkpoints/step-\d{8}/")  # one more old checkpoint may stay when the last save died pruning
 EVENTS = "events.out.tfevents."
 

@@ -131,11 +131,11 @@ def test_every_ready_space_passes_the_checks_and_the_command_line_goes_before_it
     assert "optimizer.lr" not in [each.key for each in search.plan.space]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_ready_spaces_can_be_searched(space: str, attnfocus: Command, tmp_path: Path) -> None:
     tiny = ("dataset.num_train=100", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_steps=1")
-    done = attnfocus("train", "-m", f"search={space}", "hydra.sweeper.n_trials=1", *tiny)
+    small = ("decoding.max_length=10", "focus.num_samples=1")
+    done = attnfocus("train", "-m", f"search={space}", "hydra.sweeper.n_trials=1", *tiny, *small)
     assert done.returncode == 0, done.stderr
     (trial,) = result_of(only_sweep(tmp_path))["trials"]
     assert len(trial["params"]) >= 2
@@ -200,7 +200,6 @@ def test_without_optuna_the_extra_is_named(
     assert "pip install 'attnfocus[search]'" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_search_that_is_killed_inside_a_trial_ends_as_one_that_is_not(attnfocus: Command, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("whole", "killed")]
     arguments = [*SEARCH, "hydra.sweeper.n_trials=3", "trainer.save_every_steps=1", "hydra.sweeper.pruner=none"]

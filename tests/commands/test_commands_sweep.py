@@ -337,7 +337,6 @@ def test_submitit_hears_of_a_preempted_job_once_it_has_saved(
 # Launchers
 
 
-@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(attnfocus_process: Command, tmp_path: Path) -> None:
     """Six jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints; one goes on."""
     sized = (*VECTORS[:-1], "trainer.max_steps=10,80,10", "trainer.save_every_steps=5", "seed=1,2")
@@ -380,7 +379,6 @@ def test_a_killed_sweep_goes_on_where_it_was(attnfocus_process: Command, tmp_pat
     )
 
 
-@pytest.mark.slow
 def test_submitit_runs_its_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path) -> None:
     sized = (
         *VECTORS[:-1],
@@ -403,7 +401,6 @@ def test_submitit_runs_its_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path
     assert "output of the jobs" in (tmp_path / "said.txt").read_text()
 
 
-@pytest.mark.slow
 def test_sigterm_to_a_parallel_sweep_saves_its_jobs_and_says_how_to_go_on(tmp_path: Path) -> None:
     long = (*VECTORS[:-1], "trainer.max_steps=100000", "trainer.evaluate_every_steps=50000", "seed=1,2,3")
     running = start(tmp_path, "train", "-m", *long, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")

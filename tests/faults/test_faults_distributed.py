@@ -82,15 +82,13 @@ def assert_same_weights(run: Path, other: Path) -> None:
     [
         pytest.param((2,), ("trainer.max_steps=12", "trainer.accumulate_steps=2", "trainer.batch_size=15"), id="few"),
         pytest.param(
-            (2, 4),
-            ("trainer.max_steps=50", "trainer.accumulate_steps=2", "trainer.batch_size=15"),
-            marks=pytest.mark.slow,
+            (4,),
+            ("trainer.max_steps=24", "trainer.accumulate_steps=2", "trainer.batch_size=15"),
             id="sentences",
         ),
         pytest.param(  # batches of fewer examples than processes, too
-            (2, 4),
-            ("trainer.max_steps=50", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
-            marks=pytest.mark.slow,
+            (4,),
+            ("trainer.max_steps=24", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
             id="tokens",
         ),
     ],
@@ -112,11 +110,9 @@ def test_many_processes_learn_what_one_does(
         assert sorted(answers) == sorted(f"test-{number}" for number in range(20))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param((), id="rnn"),
         pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), id="transformer"),
         pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), id="steps"),
         pytest.param(("model.input_feeding=true", "optimizer=sgd"), id="feeding"),
@@ -265,7 +261,6 @@ def until_saved(run: Path, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.slow
 def test_the_command_starts_its_processes_and_tells_mistakes_once(attnfocus_process: Any, tmp_path: Path) -> None:
     two = ("distributed=ddp", "distributed.num_processes=2")
     done = attnfocus_process("train", *TINY_DATES, *two, "run_dir=run")
@@ -290,7 +285,6 @@ def agent_of(run: Path, *arguments: str) -> "subprocess.Popen[str]":
     return agent
 
 
-@pytest.mark.slow
 def test_the_command_tells_a_kill_once(tmp_path: Path) -> None:
     with agent_of(tmp_path / "run", *ENDLESS) as agent:
         os.kill(processes_of(agent)[-1], signal.SIGKILL)
@@ -302,7 +296,6 @@ def test_the_command_tells_a_kill_once(tmp_path: Path) -> None:
     assert "torch/distributed" not in said
 
 
-@pytest.mark.slow
 def test_the_command_starts_anew_and_goes_on_if_it_may(tmp_path: Path) -> None:
     options = ("trainer.max_steps=60", "distributed.max_restarts=1", "model.hidden_size=64")
     with agent_of(tmp_path / "run", *ENDLESS, *options) as agent:
@@ -313,7 +306,6 @@ def test_the_command_starts_anew_and_goes_on_if_it_may(tmp_path: Path) -> None:
     assert "resumed" in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_the_command_passes_signals_on(tmp_path: Path, number: int) -> None:
     with agent_of(tmp_path / "run", *ENDLESS) as agent:
@@ -325,7 +317,6 @@ def test_the_command_passes_signals_on(tmp_path: Path, number: int) -> None:
     assert "death signal" not in said
 
 
-@pytest.mark.slow
 def test_processes_whose_command_was_killed_save_and_end(tmp_path: Path) -> None:
     with agent_of(tmp_path / "run", *ENDLESS) as agent:
         pids = processes_of(agent)

@@ -76,14 +76,14 @@ def test_the_soak_notices_what_a_resumed_run_forgets(tmp_path: Path, lost: str) 
 
 
 @pytest.mark.slow
-def test_a_checkpoint_every_200_steps_costs_less_than_2_percent(tmp_path: Path) -> None:
-    """By the time of saving itself: the difference of the windows takes a machine that does nothing else."""
+def test_a_checkpoint_every_50_steps_costs_less_than_8_percent(tmp_path: Path) -> None:
+    """By the time of a save. What is left of it every 200 steps, on a quiet machine: scripts/checkpoint_cost.py."""
     small = ("dataset.num_valid=20", "dataset.num_test=20", "focus.num_samples=0")  # what comes after the windows
-    done = script("checkpoint_cost.py", "--pairs", "1", "model=seq2seq", *small, tmp_path=tmp_path)
+    done = script("checkpoint_cost.py", "--every", "50", "--pairs", "1", "model=seq2seq", *small, tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
     found = re.search(r"adds ([+-][\d.]+)% by the time of a save", done.stdout)
     assert found is not None, done.stdout
-    assert float(found[1]) < 2, done.stdout
+    assert float(found[1]) < 8, done.stdout
 
 
 def test_the_saved_configuration_is_whole_whenever_a_run_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
