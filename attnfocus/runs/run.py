@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
-from attnfocus.data.codecs.base import Codec
-from attnfocus.data.codecs.files import load_codec
+from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness

@@ -4,8 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from attnfocus.data.codecs.base import CODEC_FILE, NO_LABEL
-from attnfocus.data.codecs.files import load_codec
+from attnfocus.data.codecs.base import CODEC_FILE, NO_LABEL, load_codec
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec

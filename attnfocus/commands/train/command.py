@@ -12,7 +12,7 @@ from attnfocus.commands.train.processes import RUN, check_processes, require_own
 from attnfocus.commands.train.run_report import RunReport, announce
 from attnfocus.commands.train.trackers import trackers_of
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
-from attnfocus.data.codecs.files import load_codec
+from attnfocus.data.codecs.base import load_codec
 from attnfocus.data.epochs import Epochs, Share
 from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors

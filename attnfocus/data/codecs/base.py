@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row, row_key
-from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
-from attnfocus.errors import DataError
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions, read_json
+from attnfocus.errors import CheckpointError, DataError
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
@@ -270,3 +270,23 @@ def saved_labels(content: dict[str, Any]) -> list[str]:
 def _listed(labels: Collection[str]) -> str:
     shown = ", ".join(list(labels)[:MAX_LABELS_LISTED])
     return shown if len(labels) <= MAX_LABELS_LISTED else f"{shown}, ... ({len(labels)})"
+
+
+def load_codec(directory: Path, codecs: Sequence[type[Codec]]) -> Codec:
+    """The codec that `save` wrote. Nothing in the files is executed.
+
+    Args:
+        codecs: the classes that it may be of: those of the task, or the data set's own.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of a newer format, or of another kind.
+    """
+    path = directory / CODEC_FILE
+    content = read_json(path, FORMAT_VERSION)
+    kinds = {codec.kind: codec for codec in codecs}
+    try:
+        return kinds[content["kind"]].load(directory, content)
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}. Use an undamaged copy.") from error
