@@ -23,7 +23,7 @@ from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
-from attnfocus.runs.schema import EmbeddingOptions, TrainConfig
+from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, TrainConfig
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
@@ -59,7 +59,7 @@ class Setup:
     @property
     def name(self) -> str:
         """Model, attention and dataset as they were chosen: part of the run directory's name."""
-        return "_".join(self.config.choices.get(group, "own") for group in ("model", "attention", "dataset"))
+        return "_".join(self.config.choices.get(group, "own") for group in NAMING_GROUPS)
 
     def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""

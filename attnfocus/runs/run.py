@@ -18,7 +18,7 @@ from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints
-from attnfocus.runs.schema import DecodingOverride
+from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
@@ -135,7 +135,7 @@ class Run:
         choices = self.setup.config.choices
         facts: dict[str, str | int] = {
             "run": str(self.path),
-            **{name: str(choices.get(name, "?")) for name in ("model", "attention", "dataset")},
+            **{name: str(choices.get(name, "?")) for name in NAMING_GROUPS},
             "checkpoint": self.checkpoint,
             "step": self.step,
         }

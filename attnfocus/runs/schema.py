@@ -13,6 +13,8 @@ from attnfocus.marks import Beside, FilePath, Mark
 from attnfocus.training.distributed.processes import DistributedOptions
 from attnfocus.training.options import TrainerOptions
 
+NAMING_GROUPS = ("model", "attention", "dataset")  # whose choices a run is called by
+
 
 @dataclass(kw_only=True)
 class Paths:

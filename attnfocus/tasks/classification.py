@@ -37,8 +37,9 @@ from attnfocus.tasks.evaluation import (
 )
 from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.maps import attention_map, numbered
-from attnfocus.tasks.measures import plausibility as plausible
 from attnfocus.tasks.measures.focus import FocusMeans
+from attnfocus.tasks.measures.plausibility import DIRECTIONS as PLAUSIBILITY_DIRECTIONS
+from attnfocus.tasks.measures.plausibility import Plausibility
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
 from attnfocus.tasks.tally import Tally
 
@@ -70,7 +71,7 @@ class ClassificationTask(Task):
         "macro_precision": "max",
         "macro_recall": "max",
         "macro_f1": "max",
-        **plausible.DIRECTIONS,
+        **PLAUSIBILITY_DIRECTIONS,
     }
     default_monitor: ClassVar[str] = "accuracy"
     tested: ClassVar[tuple[str, ...]] = ("accuracy",)
@@ -109,7 +110,7 @@ class ClassificationTask(Task):
         of self-attention, for which long inputs are run a few rows at a time.
         """
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
-        predictions, plausibility = list[Prediction](), plausible.Plausibility(self.codec)
+        predictions, plausibility = list[Prediction](), Plausibility(self.codec)
         answers, expected = list[Tensor](), list[Tensor]()
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
@@ -154,7 +155,7 @@ class ClassificationTask(Task):
         metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
         loss = {"loss": ExactSums(tally["sums"]).total("loss") / len(predictions)}
         plausibility, table = (
-            plausible.Plausibility(self.codec, tally["rationales"]),
+            Plausibility(self.codec, tally["rationales"]),
             FocusMeans(tally["focus"]).table(),
         )
         metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}

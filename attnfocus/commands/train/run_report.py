@@ -19,6 +19,7 @@ from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
+from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
@@ -181,7 +182,7 @@ class _LastEvaluation(Listener):
 def announce(setup: Setup) -> None:
     """The first line on the screen: what is trained. It comes before the data are read, which may take long."""
     names = setup.config.choices
-    title = " ".join(f"{group}={names[group]}" for group in ("model", "attention", "dataset") if group in names)
+    title = " ".join(f"{group}={names[group]}" for group in NAMING_GROUPS if group in names)
     say(open_console(), title, style="bold")
 
 
