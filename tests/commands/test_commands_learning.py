@@ -14,9 +14,7 @@ needs_real_data = pytest.mark.skipif(not REAL, reason="set ATTNFOCUS_DATA to the
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_dates_are_learnt_and_aligned(attnfocus_process: Command, attnfocus: Command, tmp_path: Path) -> None:
-    done = attnfocus_process(
-        "train", "model=seq2seq", "attention=additive", "trainer.max_epochs=2", timeout=900, OMP_NUM_THREADS="2"
-    )
+    done = attnfocus_process("train", "model=seq2seq", "attention=additive", "trainer.max_epochs=1", timeout=900)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
     test = summary_of(run)["test"]
@@ -38,7 +36,7 @@ def test_dates_are_learnt_and_aligned(attnfocus_process: Command, attnfocus: Com
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_languages_are_learnt(attnfocus_process: Command, tmp_path: Path) -> None:
-    done = attnfocus_process("train", "model=transformer", "trainer.max_epochs=1", timeout=900, OMP_NUM_THREADS="2")
+    done = attnfocus_process("train", "model=transformer", "trainer.max_epochs=1", timeout=900)
     assert done.returncode == 0, done.stderr
     assert summary_of(only_run(tmp_path))["test"]["accuracy"] >= 0.90
 
@@ -51,11 +49,9 @@ def test_languages_are_learnt(attnfocus_process: Command, tmp_path: Path) -> Non
     [
         ["model=seq2seq", "dataset=multi30k"],
         ["model=seq2seq", "dataset=tatoeba_cmn", "model.order=attend_then_recur"],
-        *(
-            [f"model={model}", f"dataset={dataset}"]
-            for dataset in ("sst2", "trec", "thucnews")
-            for model in ("rnn_classifier", "transformer")
-        ),
+        ["model=rnn_classifier", "dataset=sst2"],
+        ["model=transformer", "dataset=trec"],
+        ["model=transformer", "dataset=thucnews"],
         ["model=pooling_classifier", "dataset=mr", "attention=multi_head"],
     ],
     ids=" ".join,

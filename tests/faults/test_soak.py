@@ -65,10 +65,9 @@ def test_no_kill_loses_a_run_or_changes_its_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", ["position", "optimizer"])
-def test_the_soak_notices_what_a_resumed_run_forgets(tmp_path: Path, lost: str) -> None:
-    """Negative control."""
-    options = ("--models", "seq2seq", "--operations", "none", "--random", "4", "--jobs", "1", "--lose", lost)
+def test_the_soak_notices_what_a_resumed_run_forgets(tmp_path: Path) -> None:
+    """Negative control. Another thing to forget: --lose position."""
+    options = ("--models", "seq2seq", "--operations", "none", "--random", "4", "--jobs", "1", "--lose", "optimizer")
     done = script("soak.py", *options, tmp_path=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "model.safetensors: differs" in done.stderr
@@ -76,14 +75,14 @@ def test_the_soak_notices_what_a_resumed_run_forgets(tmp_path: Path, lost: str) 
 
 
 @pytest.mark.slow
-def test_a_checkpoint_every_50_steps_costs_less_than_8_percent(tmp_path: Path) -> None:
+def test_a_checkpoint_every_30_steps_costs_less_than_13_percent(tmp_path: Path) -> None:
     """By the time of a save. What is left of it every 200 steps, on a quiet machine: scripts/checkpoint_cost.py."""
     small = ("dataset.num_valid=20", "dataset.num_test=20", "focus.num_samples=0")  # what comes after the windows
-    done = script("checkpoint_cost.py", "--every", "50", "--pairs", "1", "model=seq2seq", *small, tmp_path=tmp_path)
+    done = script("checkpoint_cost.py", "--every", "30", "--pairs", "1", "model=seq2seq", *small, tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
     found = re.search(r"adds ([+-][\d.]+)% by the time of a save", done.stdout)
     assert found is not None, done.stdout
-    assert float(found[1]) < 8, done.stdout
+    assert float(found[1]) < 13, done.stdout
 
 
 def test_the_saved_configuration_is_whole_whenever_a_run_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
