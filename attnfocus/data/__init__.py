@@ -10,8 +10,7 @@ from typing import Any
 _NAMES = {
     "batches": ("Batch", "BatchPlan", "collate"),
     "clean": ("CleanOptions", "clean_text"),
-    "codecs.base": ("Codec", "Encoded", "LabelCodec"),
-    "codecs.files": ("load_codec",),
+    "codecs.base": ("Codec", "Encoded", "LabelCodec", "load_codec"),
     "codecs.text": ("TextCodec",),
     "codecs.text_label": ("TextLabelCodec",),
     "codecs.text_pair": ("TextPairCodec",),

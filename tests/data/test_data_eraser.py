@@ -90,6 +90,8 @@ def test_a_missing_file_says_where_it_belongs(small_data: SmallData) -> None:
         EraserMovies().read(small_data(given), 0)
 
 
+@pytest.mark.slow
+@pytest.mark.real_data
 def test_the_real_reviews_hold_the_rationales_that_the_files_quote(real_data: Callable[[str], Path]) -> None:
     folder = real_data("eraser_movies")
     splits = EraserMovies().read(folder, 0).splits

@@ -185,6 +185,7 @@ REAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize(("kind", "options", "folder", "counts", "num_labels"), REAL)
 def test_real_sets_have_the_published_counts(
@@ -201,6 +202,7 @@ def test_real_sets_have_the_published_counts(
         assert {row.target for rows in splits.values() for row in rows} == labels
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_sets_have_the_published_unique_inputs(real_data: Callable[[str], Path]) -> None:
     words = {row.input for row in data.CMUDict().read(real_data("cmudict"), 0).splits["train"]}

@@ -268,6 +268,7 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("folder", REAL)
 def test_real_sets_are_prepared_without_leaks(real_data: Callable[[str], Path], folder: str) -> None:
