@@ -11,7 +11,19 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # From the lowest floor to the highest. A room may import itself and the floors below it, not what stands beside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "limits", "marks", "special", "visible", "collector", "events", "files", "threads", "version"),
+    (
+        "errors",
+        "limits",
+        "marks",
+        "special",
+        "visible",
+        "collector",
+        "events",
+        "files",
+        "late_names",
+        "threads",
+        "version",
+    ),
     ("redaction",),
     ("attention", "data", "config", "display"),
     ("models",),

@@ -4,8 +4,7 @@ The names here are what a dataset's YAML gives as `_target_`, and what users imp
 asked for, so that naming a set costs nothing; code of our own imports from the modules.
 """
 
-import importlib
-from typing import Any
+from attnfocus.late_names import late_names
 
 _NAMES = {
     "batches": ("Batch", "BatchPlan", "collate"),
@@ -30,18 +29,5 @@ _NAMES = {
     "tokens.tokenizer": ("Tokenizer", "TokenizerOptions"),
     "vectors": ("WordVectors", "find_vectors", "read_vectors", "vector_size"),
 }
-_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_MODULE_OF]
+__all__, __getattr__, __dir__ = late_names(__name__, _NAMES)

@@ -3,25 +3,13 @@
 Each is imported when it is first asked for: code of our own imports from the modules.
 """
 
-import importlib
-from typing import Any
+from attnfocus.late_names import late_names
 
-_MODULE_OF = {
-    "Answer": "base",
-    "CalibrationError": "calibration_error",
-    "MatthewsCorrelation": "matthews_correlation",
-    "Metric": "base",
-    "TranslationEditRate": "translation_edit_rate",
+_NAMES = {
+    "base": ("Answer", "Metric"),
+    "calibration_error": ("CalibrationError",),
+    "matthews_correlation": ("MatthewsCorrelation",),
+    "translation_edit_rate": ("TranslationEditRate",),
 }
 
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_MODULE_OF]
+__all__, __getattr__, __dir__ = late_names(__name__, _NAMES)

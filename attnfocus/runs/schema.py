@@ -1,7 +1,7 @@
 """The closed part of the configuration: which sections there are, and the types of the keys that no class owns."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from attnfocus.config.check import Component
 from attnfocus.data.preparation import DatasetOptions
@@ -113,6 +113,16 @@ class DecodingOverride:
     top_k: NonNegativeInt | None = None
     top_p: Nucleus | None = None
     seed: Seed | None = None
+
+
+@dataclass(kw_only=True)
+class RunChoice:
+    """Which run a verb works on, and how it is loaded."""
+
+    run: FilePath
+    checkpoint: Literal["best", "last", "average"] = "best"
+    device: str = "auto"
+    trust: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)

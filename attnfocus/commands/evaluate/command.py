@@ -10,27 +10,22 @@ from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulne
 from attnfocus.config.read import check
 from attnfocus.display.console import open_console
 from attnfocus.limits import PositiveInt
-from attnfocus.marks import FilePath
 from attnfocus.runs.faithfulness_file import save_faithfulness
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DataPath, DecodingOverride
+from attnfocus.runs.schema import DataPath, DecodingOverride, RunChoice
 
 
 @dataclass(kw_only=True)
-class EvaluateConfig:
+class EvaluateConfig(RunChoice):
     """configs/evaluate.yaml."""
 
-    run: FilePath
     split: Literal["train", "valid", "test"] = "test"
-    checkpoint: Literal["best", "last", "average"] = "best"
-    device: str = "auto"
     format: Literal["table", "json"] = "table"
     faithfulness: bool = False
     faithfulness_examples: PositiveInt = 64
     paths: DataPath = field(default_factory=DataPath)
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
-    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:

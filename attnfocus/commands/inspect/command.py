@@ -20,16 +20,15 @@ from attnfocus.inspection.terminal import print_inspection
 from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DataPath
+from attnfocus.runs.schema import DataPath, RunChoice
 
 FOLDER = "inspect"
 
 
 @dataclass(kw_only=True)
-class InspectConfig:
+class InspectConfig(RunChoice):
     """configs/inspect.yaml."""
 
-    run: FilePath
     text: str | None = None
     input: FilePath | None = None
     split: Literal["train", "valid", "test"] | None = None
@@ -37,13 +36,10 @@ class InspectConfig:
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
-    checkpoint: Literal["best", "last", "average"] = "best"
-    device: str = "auto"
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
     output: FilePath | None = None
     paths: DataPath = field(default_factory=DataPath)
-    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:

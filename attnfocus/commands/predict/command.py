@@ -11,22 +11,18 @@ from attnfocus.data.reading.inputs import open_input
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DecodingOverride
+from attnfocus.runs.schema import DecodingOverride, RunChoice
 from attnfocus.tasks import Prediction
 
 
 @dataclass(kw_only=True)
-class PredictConfig:
+class PredictConfig(RunChoice):
     """configs/predict.yaml."""
 
-    run: FilePath
     input: FilePath = "-"
     format: Literal["text", "jsonl"] = "text"
-    checkpoint: Literal["best", "last", "average"] = "best"
-    device: str = "auto"
     batch_size: PositiveInt = 64
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
-    trust: list[str] = field(default_factory=list)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
