@@ -1,6 +1,9 @@
 """The figures of an event under the names that TensorBoard and the trackers outside show them by."""
 
-from attnfocus.events import Evaluated, Progress
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from attnfocus.events import Evaluated, Listener, Progress
 
 
 def progress_scalars(event: Progress) -> dict[str, float]:
@@ -20,3 +23,18 @@ def evaluation_scalars(event: Evaluated) -> dict[str, float]:
 def best_scalars(event: Evaluated) -> dict[str, float]:
     """`best/bleu`, where the evaluation is the best so far."""
     return {f"best/{event.best.metric}": event.best.value} if event.is_best and event.best is not None else {}
+
+
+class ScalarTracker(Listener, ABC):
+    """A tracker that takes every figure of a run as a number with a name and a step."""
+
+    @abstractmethod
+    def log(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Keeps or sends the figures of one step."""
+
+    def on_progress(self, event: Progress) -> None:
+        if event.is_logged:
+            self.log(event.step, progress_scalars(event))
+
+    def on_evaluation(self, event: Evaluated) -> None:
+        self.log(event.step, {**evaluation_scalars(event), **best_scalars(event)})

@@ -3,19 +3,8 @@
 A new one is a file here, a name below, and a YAML under configs/tracker/.
 """
 
-import importlib
-from typing import Any
+from attnfocus.late_names import late_names
 
-_MODULE_OF = {"MLflow": "mlflow", "WandB": "wandb"}
+_NAMES = {"mlflow": ("MLflow",), "wandb": ("WandB",)}
 
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_MODULE_OF]
+__all__, __getattr__, __dir__ = late_names(__name__, _NAMES)

@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 from filelock import FileLock
 
 from attnfocus.errors import ConfigError
-from attnfocus.events import Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
+from attnfocus.events import TrainingEnded, TrainingStarted
 from attnfocus.marks import FilePath
-from attnfocus.tracking.scalars import best_scalars, evaluation_scalars, progress_scalars
+from attnfocus.tracking.scalars import ScalarTracker
 
 MAX_PARAMETERS = 100  # that the client sends at once
 MAX_CHARACTERS = 500  # of a parameter's value, which some stores cut
 RUN_DIR = "attnfocus.run_dir"  # the tag by which a resumed run is found again
 
 
-class MLflow(Listener):
+class MLflow(ScalarTracker):
     """Writes into a local store, an SQLite file that many runs share; `mlflow ui` shows it.
 
     The figures have the names that they have in TensorBoard. A resumed run goes on as the same run.
@@ -60,13 +60,6 @@ class MLflow(Listener):
         with FileLock(f"{self._store}.lock"):  # runs that start together would all make its tables
             self._begin(event, f"sqlite:///{self._store}", (self._store.parent / "mlflow-artifacts").as_uri())
 
-    def on_progress(self, event: Progress) -> None:
-        if event.is_logged:
-            self._log(event.step, progress_scalars(event))
-
-    def on_evaluation(self, event: Evaluated) -> None:
-        self._log(event.step, {**evaluation_scalars(event), **best_scalars(event)})
-
     def on_end(self, event: TrainingEnded) -> None:
         self._has_ended = True
         self._client.set_tag(self._run_id, "attnfocus.reason", event.reason)
@@ -102,7 +95,7 @@ class MLflow(Listener):
                 return str(run.info.run_id)
         return None
 
-    def _log(self, step: int, scalars: Mapping[str, float]) -> None:
+    def log(self, step: int, scalars: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)

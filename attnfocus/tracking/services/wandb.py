@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.events import Evaluated, Listener, Progress, TrainingEnded, TrainingStarted
-from attnfocus.tracking.scalars import best_scalars, evaluation_scalars, progress_scalars
+from attnfocus.events import TrainingEnded, TrainingStarted
+from attnfocus.tracking.scalars import ScalarTracker
 
 
-class WandB(Listener):
+class WandB(ScalarTracker):
     """Writes below the run directory (`wandb/`), to be sent later by `wandb sync`; with mode=online it sends at once.
 
     The figures have the names that they have in TensorBoard, over `step`. A resumed run goes on as the same run.
@@ -68,13 +68,6 @@ class WandB(Listener):
             for split in ("valid", "test"):
                 self._run.define_metric(f"{split}/{metric}", step_metric="step", summary=f"last,{direction}")
 
-    def on_progress(self, event: Progress) -> None:
-        if event.is_logged:
-            self._log(event.step, progress_scalars(event))
-
-    def on_evaluation(self, event: Evaluated) -> None:
-        self._log(event.step, {**evaluation_scalars(event), **best_scalars(event)})
-
     def on_end(self, event: TrainingEnded) -> None:
         self._has_ended = True
         self._run.summary["reason"] = event.reason
@@ -84,7 +77,7 @@ class WandB(Listener):
         if run is not None:
             run.finish(exit_code=0 if self._has_ended else 1)
 
-    def _log(self, step: int, scalars: Mapping[str, float]) -> None:
+    def log(self, step: int, scalars: Mapping[str, float]) -> None:
         self._run.log({"step": step, **scalars})
 
 
