@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -28,9 +29,11 @@ from attnfocus.cli.sweeps.search import refuse_alone, search_to_run, trial_liste
 from attnfocus.cli.sweeps.sweeper import SearchSweeper
 from attnfocus.cli.values import value_problems
 from attnfocus.cli.verbs import VERBS, command_of, facts_of
+from attnfocus.config.composition import Composed, reword
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
-from attnfocus.config.overrides import CommandLine, literal, reword
+from attnfocus.config.override_text import literal
+from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
@@ -82,6 +85,10 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     _check(line, with_values=not shows_config)
     check_hydra_section(line)
+    alone = None if shows_config else line.run_alone()
+    if alone is not None:
+        configure_log(alone.section.job_logging, alone.section.verbose)
+        return run_job(verb, alone, bare)
     outcome = Outcome(bare)
     call_hydra(verb, arguments, outcome)
     return outcome.exit_code
@@ -125,7 +132,7 @@ def call_hydra(verb: str, arguments: Sequence[str], outcome: Outcome | None) -> 
     def job(config: DictConfig) -> int:
         assert outcome is not None
         try:
-            outcome.exit_code = run_job(verb, config, outcome.bare)
+            outcome.exit_code = run_job(verb, composed_by_hydra(config), outcome.bare)
         except Exception as error:
             outcome.error = error
         return outcome.exit_code
@@ -144,23 +151,28 @@ def call_hydra(verb: str, arguments: Sequence[str], outcome: Outcome | None) -> 
         raise outcome.error
 
 
-def run_job(verb: str, config: DictConfig, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
+def composed_by_hydra(config: DictConfig) -> Composed:
+    """What Hydra gives to the task function of a job."""
+    section = cast(DictConfig, HydraConfig.get())
+    return Composed(config, list(section.overrides.task), section)
+
+
+def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
     """One composed configuration, arguments without a key, and who else hears the run -> the verb's command."""
-    values = resolve(config)
-    hydra_config = HydraConfig.get()
-    overrides = list(hydra_config.overrides.task)
+    values = resolve(composed.config)
+    overrides = list(composed.overrides)
     if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
         raise ConfigError("trust: may only be given on the command line, not in a file.")
     facts = facts_of(verb)
     if facts.named_groups:
-        chosen = hydra_config.runtime.choices
+        chosen = composed.section.runtime.choices
         values["choices"] = {name: str(chosen[name]) for name in facts.named_groups}
     if bare:
         key = facts.bare
         assert key is not None
         values[key] = [*(values[key] if isinstance(values[key], list) else [values[key]]), *bare]
     if facts.needs_config_dir:
-        own = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
+        own = [source.path for source in composed.section.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     prepare_process()
     command = import_quickly(command_of(verb))
@@ -174,7 +186,7 @@ def sweep_job(config: DictConfig) -> int:
     def run(composed: DictConfig) -> int:
         job = HydraConfig.get()
         listeners = trial_listeners(job.sweeper, Path(job.runtime.output_dir), job.job.num)
-        return run_job(str(job.job.config_name), composed, listeners=listeners)
+        return run_job(str(job.job.config_name), composed_by_hydra(composed), listeners=listeners)
 
     return run_sweep_job(config, run)
 

@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.launchers import check_launcher, launcher_problems
+from attnfocus.config.override_text import is_of_hydra
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 
@@ -56,7 +57,7 @@ def check_hydra_section(line: CommandLine) -> None:
         ConfigError: every such key at once.
     """
     parsed = [OverridesParser.create().parse_override(text) for text in line.overrides]
-    of_hydra = [override.key_or_group for override in parsed if re.match(r"hydra(\.|/|$)", override.key_or_group)]
+    of_hydra = [override.key_or_group for override in parsed if is_of_hydra(override.key_or_group)]
     if "hydra.searchpath" in of_hydra:
         raise ConfigError("hydra.searchpath: name the folder of your groups by --config-dir DIR.")
     if not of_hydra and line.config_dir is None:

@@ -1,11 +1,14 @@
-"""What an override may look like before anything parses it, so that no length or depth of nonsense costs time."""
+"""What an override may look like before anything parses it, and how one is written so that Hydra reads it."""
 
 import math
 import re
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 
+from attnfocus.config.folder import optional_groups
 from attnfocus.visible import visible
 
 MAX_CHARACTERS = 4000
@@ -56,3 +59,41 @@ def num_values(override: Override) -> int:
         sweep: Any = override.value()
         return max(0, math.ceil((float(sweep.stop) - float(sweep.start)) / float(sweep.step)))
     return len(values_of(override)) if override.is_discrete_sweep() else 1
+
+
+def is_of_hydra(override: str) -> bool:
+    """Whether an override, or a key alone, is of Hydra's own section."""
+    key = override.partition("=")[0].lstrip("+~")
+    return key == "hydra" or key.startswith(("hydra.", "hydra/"))
+
+
+def literal(text: str) -> str:
+    """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted.
+
+    So is a `text`, which may look like anything: a list, a number, quotes of its own. `tracker=null` becomes
+    `tracker=[]`: Hydra knows no other way to choose nothing of a group.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.isascii() or unreadable(text):
+        return text
+    if value == "null" and key in optional_groups():
+        return f"{key}=[]"
+    if key == "text":
+        plain = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)  # no interpolation, but these letters
+        return f"text={quoted(plain)}"
+    try:
+        OverridesParser.create().parse_override(text)
+    except HydraException:
+        in_quotes = f"{key}={quoted(value)}"
+        try:
+            OverridesParser.create().parse_override(in_quotes)
+        except HydraException:
+            return text
+        return in_quotes
+    return text
+
+
+def quoted(value: str) -> str:
+    """The value in quotes of Hydra's grammar, which reads backslashes in pairs only before a quote."""
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)
+    return "'" + re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped) + "'"

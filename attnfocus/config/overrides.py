@@ -2,27 +2,22 @@
 
 import itertools
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
+from attnfocus.config.composition import Composed, compose_verb, reworded
 from attnfocus.config.folder import config_folders, groups, optional_groups
 from attnfocus.config.nearest import choices_text, did_you_mean
-from attnfocus.config.override_text import num_values, unreadable, values_of
+from attnfocus.config.override_text import is_of_hydra, num_values, unreadable, values_of
 from attnfocus.config.primary import primary_groups
 from attnfocus.config.unknown_keys import node_problem, unknown_key
-from attnfocus.config.yaml_files import check_interpolations, read_yaml, yaml_problem
+from attnfocus.config.yaml_files import read_yaml
 from attnfocus.errors import ConfigError
 
 MAX_COMPOSED = 64  # combinations of swept groups whose keys are looked at; beyond that each job answers for itself
@@ -39,7 +34,8 @@ class CommandLine:
         saved: those of the overrides that come from a file, not from this command line.
         num_trials: of a search, which makes so many jobs of whatever it varies.
         outputs: of a sweep, `paths.outputs`, known after `check`.
-        _composed: the overrides of the last composition, and what came of them.
+        composed: with all overrides, known after `values`.
+        _of_groups: the last composition by `check`, of the overrides that choose groups.
     """
 
     verb: str
@@ -50,7 +46,8 @@ class CommandLine:
     problems: list[str] = field(default_factory=list)
     num_trials: int | None = None
     outputs: Path = field(default=Path(), init=False)
-    _composed: tuple[tuple[str, ...], DictConfig] | None = field(default=None, init=False)
+    composed: Composed | None = field(default=None, init=False)
+    _of_groups: Composed | None = field(default=None, init=False)
 
     def check(self) -> None:
         """Notes every problem with the names of groups, options and keys.
@@ -84,13 +81,7 @@ class CommandLine:
         Raises:
             ConfigError: Hydra cannot compose it; the message is reworded. Or it unfolds into too much.
         """
-        shipped = config_folders(None)[0]
-        extra = [f"hydra.searchpath=[file://{folder}]" for folder in config_folders(self.config_dir)[:-1]]
-        with _reworded(), initialize_config_dir(version_base="1.3", config_dir=str(shipped)):
-            config = compose(self.verb, [*extra, *overrides], return_hydra_config=with_hydra)
-            container = _container(config)
-            self._composed = (tuple(overrides), config)
-            return _container(config, resolve=True) if resolve else container
+        return self._compose(overrides).values(resolve=resolve, with_hydra=with_hydra)
 
     def values(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The same as `compose(overrides, resolve=True)`, of those overrides in which `check` has seen no problem.
@@ -98,20 +89,31 @@ class CommandLine:
         Keys are set in what `check` has composed of its groups, as Hydra sets them: a second composition would take as
         long as all other checks.
         """
-        with _reworded():
+        with reworded():
             parsed = [OverridesParser.create().parse_override(text) for text in overrides]
         choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
-        of_groups = tuple(str(each.input_line) for each in parsed if each.key_or_group in choices)
-        of_keys = [each for each in parsed if each.key_or_group not in choices and not _is_of_hydra(each.key_or_group)]
-        composed, config = self._composed or ((), None)
-        if config is None or composed != of_groups:
-            return self.compose(overrides, resolve=True)
-        self._composed = None
-        with _reworded():
-            for override in of_keys:
-                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-            _container(config)
-            return _container(config, resolve=True)
+        of_groups = [str(each.input_line) for each in parsed if each.key_or_group in choices]
+        of_keys = [each for each in parsed if each.key_or_group not in choices and not is_of_hydra(each.key_or_group)]
+        begun, self._of_groups = self._of_groups, None
+        if begun is None or list(begun.overrides) != of_groups:
+            self.composed = self._compose(overrides)
+        else:
+            self.composed = begun.with_keys(of_keys)
+        return self.composed.values(resolve=True)
+
+    def run_alone(self) -> Composed | None:
+        """What a single run is made of, where nothing but its own keys is asked for; None if Hydra has to run it.
+
+        Hydra itself would compose it twice more, each time as long as all checks: to look whether its section makes a
+        sweep of it, and for the run. It is needed where a folder of the user's own or an override may change that
+        section.
+        """
+        if self.config_dir is not None or self.is_sweep or any("hydra" in text for text in self.overrides):
+            return None
+        return self.composed or self._compose(self.overrides)
+
+    def _compose(self, overrides: Sequence[str]) -> Composed:
+        return compose_verb(self.verb, overrides, config_folders(self.config_dir))
 
     def _parse(self, text: str) -> Override | None:
         problem = unreadable(text)
@@ -127,7 +129,7 @@ class CommandLine:
         if not key:
             self.problems.append(f"{text}: has no key. Write key=value.")
             return None
-        if _is_of_hydra(key):
+        if is_of_hydra(key):
             return None  # Hydra's own section: Hydra answers for it
         if override.is_add() or override.is_force_add() or override.is_delete():
             action = "removing" if override.is_delete() else "adding"
@@ -175,7 +177,8 @@ class CommandLine:
     ) -> None:
         options = [_choices_to_compose(override) for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
-            config = self.compose(self._taken(combination, choices))
+            self._of_groups = self._compose(self._taken(combination, choices))
+            config = self._of_groups.values()
             for override in of_keys:
                 key = override.key_or_group
                 problem = unknown_key(key, config, choices, self.verb) or node_problem(override, config, choices)
@@ -222,31 +225,6 @@ def _choices_to_compose(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in values_of(override)]
 
 
-def _is_of_hydra(key: str) -> bool:
-    return key == "hydra" or key.startswith(("hydra.", "hydra/"))
-
-
-@contextmanager
-def _reworded() -> Iterator[None]:
-    """Errors of Hydra, OmegaConf and the YAML reader become ours."""
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(reword(error)) from error
-    except YAMLError as error:
-        raise ConfigError(yaml_problem(error)) from error
-
-
-def _container(config: DictConfig, *, resolve: bool = False) -> dict[str, Any]:
-    """Plain containers; with references as they were written, refused where they unfold into too much."""
-    container = OmegaConf.to_container(config, resolve=resolve)
-    assert isinstance(container, dict)
-    values = {str(key): value for key, value in container.items()}
-    if not resolve:
-        check_interpolations(values)
-    return values
-
-
 def _at(node: Any, group: str) -> Mapping[str, Any]:
     """The node of a group in a composed configuration; empty if there is none."""
     for part in group.split("/"):
@@ -259,47 +237,3 @@ def _has_part(path: Path, part: str) -> bool:
     content = read_yaml(path)
     defaults = content.get("defaults", []) if isinstance(content, dict) else []
     return any(isinstance(entry, dict) and part in entry for entry in defaults)
-
-
-def literal(text: str) -> str:
-    """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted.
-
-    So is a `text`, which may look like anything: a list, a number, quotes of its own. `tracker=null` becomes
-    `tracker=[]`: Hydra knows no other way to choose nothing of a group.
-    """
-    key, sign, value = text.partition("=")
-    if not sign or not key.isascii() or unreadable(text):
-        return text
-    if value == "null" and key in optional_groups():
-        return f"{key}=[]"
-    if key == "text":
-        plain = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)  # no interpolation, but these letters
-        return f"text={quoted(plain)}"
-    try:
-        OverridesParser.create().parse_override(text)
-    except HydraException:
-        in_quotes = f"{key}={quoted(value)}"
-        try:
-            OverridesParser.create().parse_override(in_quotes)
-        except HydraException:
-            return text
-        return in_quotes
-    return text
-
-
-def quoted(value: str) -> str:
-    """The value in quotes of Hydra's grammar, which reads backslashes in pairs only before a quote."""
-    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)
-    return "'" + re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped) + "'"
-
-
-def reword(error: Exception) -> str:
-    """An error of Hydra or OmegaConf in one line, without its advice."""
-    deepest: BaseException = error
-    while isinstance(deepest.__cause__, (HydraException, OmegaConfBaseException)):
-        deepest = deepest.__cause__
-    key = getattr(deepest, "full_key", None)
-    line = str(deepest).strip().splitlines()[0] if str(deepest).strip() else type(deepest).__name__
-    if line == "Recursive interpolation detected":
-        line = "refers to itself in a circle (an interpolation loop)."
-    return f"{key}: {line}" if key else line

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from attnfocus.config.check import Checker
-from attnfocus.config.overrides import reword
+from attnfocus.config.composition import plain, reword
 from attnfocus.config.targets import is_component
 from attnfocus.config.yaml_files import check_interpolations, read_yaml
 from attnfocus.errors import CheckpointError, ConfigError
@@ -27,7 +27,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         ConfigError: a variable that is not set, an interpolation that leads nowhere, in a circle or to too much.
     """
     try:
-        check_interpolations(_plain(config))
+        check_interpolations(plain(config))
         with noting_variables() as taken:
             container = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -49,12 +49,6 @@ def _components(value: Any) -> Iterator[Mapping[str, Any]]:
     elif isinstance(value, Mapping | list):
         for inner in value.values() if isinstance(value, Mapping) else value:
             yield from _components(inner)
-
-
-def _plain(config: DictConfig) -> dict[str, Any]:
-    container = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests_support import Command, assert_polite
 
-from attnfocus.config.overrides import CommandLine, literal
+from attnfocus.config.override_text import literal
+from attnfocus.config.overrides import CommandLine
 
 SMALL = (
     "model.embed_dim=8",

@@ -4,9 +4,11 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests_support import TINY_DATES, Command
 
 from attnfocus.cli.option_tables import current_tables
 from attnfocus.config.option_tables import FILE, NotShippedError, shipped_tables
@@ -142,3 +144,23 @@ def test_a_class_that_is_not_ours_is_left_to_the_real_check() -> None:
 )
 def test_completion_offers_files_where_one_is_taken(key: str, verb: str, expected: bool) -> None:
     assert shipped_tables().takes_file(verb, key) is expected
+
+
+def test_a_run_is_the_same_whether_hydra_runs_it_or_its_checked_configuration_is_taken(
+    attnfocus: Command, tmp_path: Path
+) -> None:
+    given = [
+        "train",
+        *TINY_DATES,
+        "attention=scaled_dot",
+        "seed=3",
+        "optimizer.lr=${oc.env:NO_SUCH_LR,0.002}",
+        "trust=[mine]",
+    ]
+    for extra in ((), ("hydra.job.chdir=false",)):  # the second is of Hydra's section, which then has to run it
+        done = attnfocus(*given, f"run_dir=run-{len(extra)}", *extra)
+        assert done.returncode == 0, done.stderr
+    saved = [json.loads((tmp_path / f"run-{i}" / "summary.json").read_text(encoding="utf-8")) for i in (0, 1)]
+    assert saved[0]["test"] == saved[1]["test"]
+    configs = [(tmp_path / f"run-{i}" / "config.yaml").read_text(encoding="utf-8") for i in (0, 1)]
+    assert configs[0].replace("run-0", "run-1") == configs[1]

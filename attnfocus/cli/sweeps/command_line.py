@@ -9,8 +9,8 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from attnfocus.config.override_text import unreadable
-from attnfocus.config.overrides import CommandLine, quoted
+from attnfocus.config.override_text import is_of_hydra, quoted, unreadable
+from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import make_fresh_folder
@@ -211,11 +211,6 @@ def new_sweep_dir(outputs: Path) -> Path:
 
 def key_of(override: str) -> str:
     return override.split("=", 1)[0]
-
-
-def is_of_hydra(override: str) -> bool:
-    """Whether an override is of Hydra's own section."""
-    return key_of(override).lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
 def _value(override: str) -> object:

@@ -14,7 +14,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from attnfocus.config.overrides import quoted
+from attnfocus.config.override_text import quoted
 from attnfocus.errors import ConfigError, signal_exit_code
 from attnfocus.redaction import note_overrides
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from attnfocus.cli.sweeps.command_line import RESUME, is_of_hydra, key_of
+from attnfocus.cli.sweeps.command_line import RESUME, key_of
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import did_you_mean
-from attnfocus.config.override_text import unreadable
+from attnfocus.config.override_text import is_of_hydra, unreadable
 from attnfocus.config.overrides import MAX_COMPOSED, CommandLine
 from attnfocus.config.search_space import Dimension, split_overrides
 from attnfocus.errors import ConfigError, UserError

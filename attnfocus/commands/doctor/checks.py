@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
-from attnfocus.config.overrides import quoted
+from attnfocus.config.override_text import quoted
 from attnfocus.threads import waiting
 
 Status = Literal["ok", "warning", "failed", "missing"]  # missing: an extra, without which everything else works

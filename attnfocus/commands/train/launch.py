@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from attnfocus.config.overrides import quoted
+from attnfocus.config.override_text import quoted
 from attnfocus.errors import ConfigError, RunError, signal_exit_code
 from attnfocus.runs.config import RunConfig
 from attnfocus.training.distributed.join import OUR_AGENT
