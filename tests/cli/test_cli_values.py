@@ -154,7 +154,6 @@ def test_a_run_is_the_same_whether_hydra_runs_it_or_its_checked_configuration_is
         *TINY_DATES,
         "attention=scaled_dot",
         "seed=3",
-        "optimizer.lr=${oc.env:NO_SUCH_LR,0.002}",
         "trust=[mine]",
     ]
     for extra in ((), ("hydra.job.chdir=false",)):  # the second is of Hydra's section, which then has to run it
