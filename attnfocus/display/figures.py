@@ -17,10 +17,11 @@ from attnfocus.display.text import shorten
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
 from matplotlib import colormaps  # isort: skip
-from matplotlib.axes import Axes  # isort: skip
 from matplotlib.colors import Colormap  # isort: skip
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # isort: skip
 from matplotlib.figure import Figure  # isort: skip
+from matplotlib.image import BboxImage  # isort: skip
+from matplotlib.transforms import Bbox, TransformedBbox  # isort: skip
 
 DPI = 100
 COLORS = colormaps["viridis"].with_extremes(bad="#bbbbbb")  # even steps, safe for colour-blind readers, fine in gray
@@ -31,6 +32,7 @@ MAX_LABEL_CELLS = 14
 _FONT_POINTS = 8.0
 
 # All lengths below are in inches.
+_POINT = 1 / 72
 _CHARACTER = 0.62 * _FONT_POINTS / 72
 _LINE = 1.5 * _FONT_POINTS / 72
 _LABEL_STEP = 0.145  # two labels nearer than this would touch
@@ -132,7 +134,7 @@ def _draw(
     titles: tuple[str, Sequence[str]],
     families: Sequence[str],
 ) -> Figure:
-    """Places everything by hand: measuring the text (a layout engine) would take most of the time."""
+    """Places everything by hand: a layout engine would measure each text, and axes make five objects for each tick."""
     rows, columns = labels
     heading, heads = titles
     num_panels, num_rows, num_columns = panels.shape
@@ -143,9 +145,7 @@ def _draw(
     width = left + grid.across * panel_width + (grid.across - 1) * _GAP + _SCALE
     width = max(width, cell_len(heading) * _CHARACTER * 1.15 + 0.2)
     height = max(top + grid.down * panel_height + (grid.down - 1) * (_GAP + head) + bottom, 0.9)
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    text: dict[str, Any] = {"fontfamily": list(families), "fontsize": _FONT_POINTS, "color": "#333333"}
-    text |= {"parse_math": False, "usetex": False}  # a token may be `$`
+    canvas = _Canvas(width, height, families)
     finite = panels[np.isfinite(panels)]
     largest = float(np.abs(finite).max(initial=0.0)) or 1.0
     lowest = -largest if finite.min(initial=0.0) < 0 else 0.0
@@ -155,50 +155,70 @@ def _draw(
         row, column = divmod(panel, grid.across)
         x = left + column * (panel_width + _GAP)
         y = height - top - panel_height - row * (panel_height + _GAP + head)
-        axes = figure.add_axes((x / width, y / height, panel_width / width, panel_height / height))
-        axes.imshow(colors[panel], aspect="auto", interpolation="nearest")
-        is_lowest = panel + grid.across >= num_panels
-        _label(axes, rows if column == 0 else None, columns if is_lowest else None, text)
-        if heads[panel]:
-            axes.set_title(heads[panel], pad=3, **text)
+        box = _Box(x, y, panel_width, panel_height)
+        canvas.image(colors[panel], box, f"panel {panel}")
+        if column == 0:
+            canvas.label_rows(rows, box, num_rows)
+        if panel + grid.across >= num_panels:
+            canvas.label_columns(columns, box, num_columns)
+        canvas.text(x + panel_width / 2, y + panel_height + 3 * _POINT, heads[panel], "head", ha="center")
     scale_x = left + grid.across * panel_width + (grid.across - 1) * _GAP + 0.12
     scale_height = min(max(panel_height, 0.45), 1.6)
     scale_y = max(height - top - scale_height, 0.12)
-    box = (scale_x / width, scale_y / height, 0.1 / width, scale_height / height)
-    _draw_scale(figure, box, (lowest, largest), text)
-    if heading:
-        figure.text(0.08 / width, 1 - 0.1 / height, heading, va="top", **text)
-    return figure
+    canvas.scale(_Box(scale_x, scale_y, 0.1, scale_height), (lowest, largest))
+    canvas.text(0.08, height - 0.1, heading, "title", va="top")
+    return canvas.figure
 
 
-def _label(axes: Axes, rows: _AxisLabels | None, columns: _AxisLabels | None, text: dict[str, Any]) -> None:
-    axes.tick_params(length=0, pad=2)
-    axes.set_yticks(rows.ticks if rows else [])
-    if rows:
-        axes.set_yticklabels(rows.texts, **text)
-    axes.set_xticks(columns.ticks if columns else [])
-    if columns and columns.are_characters:
-        axes.tick_params(axis="x", pad=10)
-        axes.set_xticklabels(columns.texts, va="baseline", **text)
-    elif columns:
-        axes.set_xticklabels(columns.texts, rotation=90, **text)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle of a figure: its left lower corner and its size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class _Canvas:
+    """A figure on which images and texts are placed in inches from its left lower corner."""
+
+    def __init__(self, width: float, height: float, families: Sequence[str]) -> None:
+        self.figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+        self._style: dict[str, Any] = {"fontfamily": list(families), "fontsize": _FONT_POINTS, "color": "#333333"}
+        self._style |= {"parse_math": False, "usetex": False}  # a token may be `$`
+
+    def image(self, colors: np.ndarray, box: _Box, name: str) -> None:
+        """Colors of (rows, columns, 4); the first row is at the top."""
+        place = TransformedBbox(Bbox.from_bounds(box.x, box.y, box.width, box.height), self.figure.dpi_scale_trans)
+        image = BboxImage(place, interpolation="nearest", origin="upper", gid=name)
+        image.set_data(colors)
+        self.figure.add_artist(image)
+
+    def text(self, x: float, y: float, text: str, name: str, **style: Any) -> None:
+        if text:
+            style = {"transform": self.figure.dpi_scale_trans, "gid": name, **self._style, **style}
+            self.figure.text(x, y, text, **style)
+
+    def label_rows(self, labels: _AxisLabels, box: _Box, num_rows: int) -> None:
+        for tick, label in zip(labels.ticks, labels.texts, strict=True):
+            y = box.y + box.height * (1 - (tick + 0.5) / num_rows)
+            self.text(box.x - 2 * _POINT, y, label, "row", ha="right", va="center_baseline")
+
+    def label_columns(self, labels: _AxisLabels, box: _Box, num_columns: int) -> None:
+        for tick, label in zip(labels.ticks, labels.texts, strict=True):
+            x = box.x + box.width * (tick + 0.5) / num_columns
+            if labels.are_characters:
+                self.text(x, box.y - 10 * _POINT, label, "column", ha="center", va="baseline")
+            else:
+                self.text(x, box.y - 2 * _POINT, label, "column", ha="center", va="top", rotation=90)
+
+    def scale(self, box: _Box, ends: tuple[float, float]) -> None:
+        """The bar of colors with its two ends, lowest first."""
+        self.image(_colors(ends[0])(np.linspace(1, 0, 64), bytes=True)[:, None], box, "scale")
+        for y, end in zip((box.y, box.y + box.height), ends, strict=True):
+            self.text(box.x + box.width + 3 * _POINT, y, f"{end:.2g}", "scale", va="center_baseline")
 
 
 def _colors(lowest: float) -> Colormap:
     return SIGNED_COLORS if lowest < 0 else COLORS
-
-
-def _draw_scale(
-    figure: Figure, box: tuple[float, float, float, float], ends: tuple[float, float], text: dict[str, Any]
-) -> None:
-    axes = figure.add_axes(box)
-    axes.imshow(_colors(ends[0])(np.linspace(0, 1, 64), bytes=True)[:, None], aspect="auto", origin="lower")
-    axes.yaxis.tick_right()
-    axes.tick_params(length=0, pad=3)
-    axes.set_xticks([])
-    axes.set_yticks([0, 63])
-    axes.set_yticklabels([f"{end:.2g}" for end in ends], **text)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
