@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= model=seq2seq attention=additive
 
-.PHONY: train test lint types fast slow docs clean
+.PHONY: train test lint types suite fast slow docs clean
 
 train: $(VENV)/.installed
 	$(BIN)/attnfocus train $(ARGS)
 
-test: lint types fast slow
+test: lint types suite
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -18,6 +18,10 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
+suite: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not docs"
+
+# The two parts of the suite: what takes less than a second each, and the others.
 fast: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not docs"
 

@@ -27,6 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests come first: whoever is done early takes over many short tests, not the half of a long one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _unchanged_logging() -> None:
     """A command that ran inside the test process may have left the logs with another configuration."""
