@@ -128,9 +128,9 @@ def test_workers_are_deaf_to_the_signals_that_the_run_answers(at_once):
     try:
         if not at_once:
             stream.take()
-        if not at_once:
-            assert len(multiprocessing.active_children()) == 2
-        for worker in multiprocessing.active_children():
+        workers = multiprocessing.active_children()
+        assert len(workers) == 2
+        for worker in workers:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
                 os.kill(worker.pid, number)
         assert len(names(stream, 20)) == 20
