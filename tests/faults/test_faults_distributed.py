@@ -82,12 +82,12 @@ def assert_same_weights(run: Path, other: Path) -> None:
         pytest.param((2,), ("trainer.max_steps=12", "trainer.accumulate_steps=2", "trainer.batch_size=15"), id="few"),
         pytest.param(
             (4,),
-            ("trainer.max_steps=24", "trainer.accumulate_steps=2", "trainer.batch_size=15", "focus.num_samples=2"),
+            ("trainer.max_steps=12", "trainer.accumulate_steps=2", "trainer.batch_size=15", "focus.num_samples=2"),
             id="sentences",
         ),
         pytest.param(  # batches of fewer examples than processes, too
             (4,),
-            ("trainer.max_steps=24", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
+            ("trainer.max_steps=12", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
             id="tokens",
         ),
     ],
@@ -113,7 +113,9 @@ def test_many_processes_learn_what_one_does(
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), id="transformer"),
+        pytest.param(
+            ("model=transformer_seq2seq", "model.num_heads=2", "model.num_encoder_layers=1"), id="transformer"
+        ),
         pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), id="steps"),
     ],
 )
