@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from attnfocus.cli.verbs import VERBS, command_of
+from attnfocus.config.overrides import CommandLine
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 CASE_SECONDS = 120.0
-# What a command imports sooner or later. Nothing of it is run before the fork: torch's threads would not survive it.
+# What a command imports sooner or later. Nothing of torch is run before the fork: its threads would not survive it.
 LOADED = (
     *map(command_of, VERBS),
     "attnfocus.cli.command",
@@ -33,13 +34,18 @@ LOADED = (
     "attnfocus.tracking.event_file",
     "attnfocus.commands.sweep.search.study_run",
     "alembic",
+    "attnfocus.data.sources.dates",
     "babel.dates",
+    "babel.numbers",
     "optuna",
     "pooch",
     "requests",
-    "sacrebleu",
+    "sacrebleu.tokenizers.tokenizer_13a",
     "sqlalchemy.dialects.sqlite",
     "torch._dynamo",  # by building a model on the meta device
+    "torch.distributed.fsdp",
+    "torch.distributed.launcher.api",
+    "torch.distributed.tensor",
     "torchmetrics",
 )
 
@@ -57,7 +63,11 @@ class Server:
     """Forks command lines. Close it at the end."""
 
     def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS / 'faults'}", "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS, TESTS / "faults"))),
+            "OMP_NUM_THREADS": "1",
+        }
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -132,6 +142,7 @@ def serve() -> None:
     """A request per line; answers each with a number: of the process, or its exit code."""
     for name in LOADED:
         importlib.import_module(name)
+    _warm_up()
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
@@ -147,6 +158,14 @@ def serve() -> None:
         answers.flush()
 
 
+def _warm_up() -> None:
+    """Fills the caches of what is Python alone, which is most that a small command does."""
+    from attnfocus.data.sources.dates import Dates
+
+    CommandLine("train", ("model=seq2seq", "seed=1")).check()  # Hydra's plugins, the tables of its parser
+    Dates(num_train=1, num_valid=1, num_test=1).read(ROOT, seed=1)  # Babel's locales
+
+
 def _wait(pid: int, seconds: float) -> int:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -160,7 +179,7 @@ def _wait(pid: int, seconds: float) -> int:
 
 
 def _become(request: Mapping[str, Any]) -> NoReturn:
-    """In the child: takes the place of `python -m attnfocus ARGUMENTS`."""
+    """In the child of the server: takes its folder, environment and streams, then the command's place."""
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]  # as with -m
     os.environ.update(request["env"])
@@ -171,14 +190,19 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
         os.dup2(opened, number)
         os.close(opened)
     sys.stdin = os.fdopen(os.dup(0), encoding="utf-8")
-    sys.argv = ["attnfocus", *request["arguments"]]
+    become_command(request["arguments"], request["fault"])
+
+
+def become_command(arguments: Sequence[str], fault: str | None = None) -> NoReturn:
+    """In a forked process: takes the place of `python -m attnfocus ARGUMENTS`."""
+    sys.argv = ["attnfocus", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
     from attnfocus.cli import main
 
-    if request["fault"]:
+    if fault:
         import faults_put_in
 
-        getattr(faults_put_in, request["fault"])()
+        getattr(faults_put_in, fault)()
     code = 1
     try:
         code = main()

@@ -5,6 +5,7 @@ A change here is a change for users: note it in CHANGELOG.md, then write the fil
 
 import inspect
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from attnfocus.config.overrides import CommandLine
 
 pytestmark = pytest.mark.slow
 
+GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices have keys of their own
 FROZEN = Path(__file__).with_name("public.json")
 
 
@@ -34,9 +36,9 @@ def paths_of(node: dict[str, Any], prefix: str = "") -> list[str]:
 def public() -> dict[str, Any]:
     choices = {group: sorted(files) for group, files in groups(config_folders(None)).items()}
     keys: set[str] = set()
-    for group in ("model", "attention", "dataset", "optimizer", "scheduler"):
-        for choice in choices[group]:
-            keys |= set(paths_of(CommandLine("train", ()).compose([f"{group}={choice}"])))
+    of_runs = ([f"{group}={choice}" for choice in choices[group]] for group in GROUPS)
+    for together in zip_longest(*of_runs):
+        keys |= set(paths_of(CommandLine("train", ()).compose([override for override in together if override])))
     return {
         "names": sorted(attnfocus.__all__),
         "packages": {

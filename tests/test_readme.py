@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_here import run_here
+from command_server import Done, Running, Server
 from tests_support import TINY_DATES, only_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,14 +21,17 @@ PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *(page for page in DOCS if p
 # Commands that set up a machine: CI runs `make test` itself, tests/test_install.py the installation.
 SETUP = re.compile(r"^(make |python3 -m venv|\.venv/bin/python -m pip|\.venv/bin/attnfocus|source )")
 # What a shell only splits at its spaces, and no set of the Hub, whose library is told by HF_HOME when it is loaded.
-PLAIN = re.compile(r"attnfocus (?!.*(\bhub\b|launcher=|distributed=))[^|<>&;$`*?~\\\n]*")
+PLAIN = re.compile(r"attnfocus (?!.*(\bhub\b|distributed=))[^|<>&;$`*?~\\\n]*")
+FEW_ROWS = ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20")
+ONE_EPOCH = ("trainer.max_epochs=1", "focus.num_samples=1")  # most of such a run's time is its pictures
 SMALL = {
     "seq2seq": TINY_DATES,
     "transformer_seq2seq": tuple(override for override in TINY_DATES if "hidden_size" not in override),
-    "transformer": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
-    "rnn_classifier": ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_epochs=1"),
+    "transformer": (*FEW_ROWS, *ONE_EPOCH),
+    "rnn_classifier": (*FEW_ROWS, *ONE_EPOCH),
+    "pooling_classifier": ONE_EPOCH,
 }
-SMALL["pooling_classifier"] = ("trainer.max_epochs=1",)
+SMALL_SWEEP = ("trainer.max_steps=2", "focus.num_samples=0")  # of each job
 NAMED_SETS = "multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies"
 NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
 SMALL_NAMED = (
@@ -37,6 +41,7 @@ SMALL_NAMED = (
     "model.embed_dim=16",
     "trainer.max_epochs=1",
 )
+SMALL_BENCH = ("lengths=[16,32]", "repeats=1")
 SMALL_FILES = ("model.embed_dim=16", "trainer.max_epochs=1", "dataset.tokenizer.vocab_size=200")
 
 
@@ -70,7 +75,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "reviews.csv").write_text("\n".join(labelled) + "\n", encoding="utf-8")
     (folder / "vectors.txt").write_text("".join(f"word{i} {'0.5 ' * 15}{i}\n" for i in range(9)), encoding="utf-8")
     (folder / "lines.txt").write_text("May 3, 1999\n", encoding="utf-8")
-    done = shell(f"attnfocus train {' '.join(TINY_DATES)}", folder)
+    done = run_here(["train", *TINY_DATES], folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -93,6 +98,10 @@ def shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 def made_small(command: str) -> str:
     """The same command with sizes of seconds."""
+    if "attnfocus bench" in command:
+        return f"{command} {' '.join(SMALL_BENCH)}"
+    if "faithfulness=true" in command:
+        return f"{command} faithfulness_examples=8"
     if "attnfocus train" not in command or "--help" in command or "--cfg" in command:
         return command.replace("--logdir outputs", "--inspect --logdir outputs")
     if "resume=" in command:
@@ -102,12 +111,27 @@ def made_small(command: str) -> str:
     if NAMED.search(command):
         return f"{command} {' '.join(SMALL_NAMED)}"
     model = re.search(r"model=(\w+)", command)
-    few = "hydra.sweeper.n_trials=1" if re.search(r"\b(search|hydra/sweeper)=", command) else ""
-    return f"{command} {' '.join(SMALL[model.group(1) if model else 'seq2seq'])} {few}"
+    few = [*SMALL[model.group(1) if model else "seq2seq"], *(SMALL_SWEEP if " -m " in command else ())]
+    few += ["hydra.sweeper.n_trials=1"] if re.search(r"\b(search|hydra/sweeper)=", command) else []
+    few += ["hydra.launcher.n_jobs=1"] if "launcher=joblib" in command else []  # two at a time: test_commands_sweep
+    return f"{command} {' '.join(few)}"
+
+
+def done_of(line: str, folder: Path, request: pytest.FixtureRequest) -> "subprocess.CompletedProcess[str] | Done":
+    """Runs a line in the cheapest way that does all that it does."""
+    words = shlex.split(line)[1:]
+    if PLAIN.fullmatch(line):
+        return run_here(words, folder)
+    if line.startswith("attnfocus train") and "distributed=" in line and sys.platform == "linux":
+        streams = {"input": None, "stdout": None, "stderr": None}
+        forked = {"fault": "ranks_forked", "env": {"FAULT_AT": "2"}}
+        server: Server = request.getfixturevalue("server")
+        return Running(server, words, folder, **streams, **forked).wait()
+    return shell(line, folder)
 
 
 @pytest.mark.parametrize("command", RUNNABLE)
-def test_the_command_works(command: str, workplace: Path) -> None:
+def test_the_command_works(command: str, workplace: Path, request: pytest.FixtureRequest) -> None:
     if NAMED.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
         pytest.skip("a named data set: set ATTNFOCUS_DATA to the folder of the sets")
     missing = [name for name in ("wandb", "mlflow") if name in command and find_spec(name) is None]
@@ -115,7 +139,7 @@ def test_the_command_works(command: str, workplace: Path) -> None:
         pytest.skip(f"needs an extra: pip install 'attnfocus[{missing[0]}]'")
     run = only_run_before_others(workplace)
     line = made_small(command.replace("RUN_DIR", shlex.quote(str(run))))
-    done = run_here(shlex.split(line)[1:], workplace) if PLAIN.fullmatch(line) else shell(line, workplace)
+    done = done_of(line, workplace, request)
     assert done.returncode == 0, done.stderr
     assert done.stdout or done.stderr or command.startswith("eval ")
 

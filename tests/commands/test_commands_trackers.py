@@ -12,7 +12,8 @@ from attnfocus.cli import main
 pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tracking.md"
-SMALL = [*TINY_DATES, "trainer.evaluate_every_steps=3"]
+SMALL = [*TINY_DATES, "trainer.evaluate_every_steps=3", "focus.num_samples=0"]
+FAULTS = ("on_start", "on_progress", "on_evaluation", "on_end", "stop_request")
 
 FAULTY = """
 from attnfocus.events import Listener
@@ -48,8 +49,9 @@ def own(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {content}", encoding="utf-8")
     (here / "my_faults.py").write_text(FAULTY, encoding="utf-8")
-    faulty = "faulty:\n  _target_: my_faults.Faulty\n  where: on_progress\n"
-    (here / "my_groups" / "tracker" / "faulty.yaml").write_text(f"# fails\n{faulty}", encoding="utf-8")
+    for where in FAULTS:
+        faulty = f"faulty_{where}:\n  _target_: my_faults.Faulty\n  where: {where}\n"
+        (here / "my_groups" / "tracker" / f"faulty_{where}.yaml").write_text(f"# fails\n{faulty}", encoding="utf-8")
     monkeypatch.syspath_prepend(here)
     return here
 
@@ -104,23 +106,17 @@ def test_a_run_is_gone_on_with_whatever_its_trackers(own: Path) -> None:
     assert (run / "later.txt").exists()
 
 
-@pytest.mark.parametrize("where", ["on_start", "on_progress", "on_evaluation", "on_end", "stop_request"])
-def test_a_tracker_that_fails_is_left_alone_after_one_warning(
-    where: str, own: Path, capsys: pytest.CaptureFixture[str]
+def test_trackers_that_fail_are_left_alone_after_one_warning_each(
+    own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        train(
-            "tracker=[faulty,lines]",
-            f"tracker.faulty.where={where}",
-            "trainer.log_every_steps=1",
-            trust="my_faults,my_trackers",
-        )
-        == 0
-    )
+    names = [f"faulty_{where}" for where in FAULTS]
+    trackers = f"tracker=[{','.join(names)},lines]"
+    assert train(trackers, "trainer.log_every_steps=1", trust="my_faults,my_trackers") == 0
     said = capsys.readouterr()
-    warning = "tracker.faulty stopped: ZeroDivisionError: division by zero. The run goes on without it."
-    assert (said.err + said.out).count(warning) == 1
-    assert said.out.count("closed") == 1
+    for name in names:
+        warning = f"tracker.{name} stopped: ZeroDivisionError: division by zero. The run goes on without it."
+        assert (said.err + said.out).count(warning) == 1
+    assert said.out.count("closed") == len(names)
     run = only_run(own)
     assert summary_of(run)["status"] == "completed"
     assert "Traceback" in (run / "train.log").read_text(encoding="utf-8")
@@ -130,15 +126,15 @@ def test_a_tracker_that_fails_is_left_alone_after_one_warning(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["tracker.faulty.where=__init__"], "tracker.faulty: KeyError: 'no such thing'"),
-        (["tracker.faulty._target_=my_faults.Other"], "unknown option of Other"),
-        (["tracker.faulty.where=3"], "tracker.faulty.where: must be text, got 3"),
+        (["tracker.faulty_on_start.where=__init__"], "tracker.faulty_on_start: KeyError: 'no such thing'"),
+        (["tracker.faulty_on_start._target_=my_faults.Other"], "unknown option of Other"),
+        (["tracker.faulty_on_start.where=3"], "tracker.faulty_on_start.where: must be text, got 3"),
     ],
 )
 def test_a_tracker_that_cannot_be_made_is_an_error_before_data_are_read(
     arguments: list[str], said: str, own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train("tracker=faulty", *arguments, trust="my_faults") == 2
+    assert train("tracker=faulty_on_start", *arguments, trust="my_faults") == 2
     assert said in capsys.readouterr().err
     assert not (own / "outputs").exists()
 

@@ -143,6 +143,18 @@ def leaves_in_a_step() -> None:
     _in_training_step(lambda output: os._exit(0))
 
 
+def ranks_forked() -> None:
+    """The processes that the command starts of itself are forked, not loaded; FAULT_AT many in all."""
+    from faults_ranks import Rank
+    from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
+
+    (count,) = _at()
+    waiting: list[Rank] = []
+    for _ in range(count):
+        waiting.append(Rank(waiting))
+    subprocess_handler.Popen = lambda args, env, **streams: waiting.pop(0).begin(args, env)
+
+
 # The numbers
 
 

@@ -2,10 +2,7 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +20,10 @@ from attnfocus.training import open_checkpoint
 pytestmark = pytest.mark.slow
 
 Job = Callable[..., list[Running]]
-SAME = ("model.dropout=0", "trainer.log_every_steps=5", "focus.num_samples=2", "device=cpu")
-ENDLESS = (*TINY_DATES, "trainer.max_steps=100000", "trainer.save_every_steps=5", "trainer.evaluate_every_steps=50000")
+TINY = (*TINY_DATES, "focus.num_samples=0")  # a picture takes as long as all else in a process
+SAME = ("model.dropout=0", "trainer.log_every_steps=5", "device=cpu")
+TWO = ("distributed=ddp", "distributed.num_processes=2")
+ENDLESS = (*TINY, "trainer.max_steps=100000", "trainer.save_every_steps=5", "trainer.evaluate_every_steps=50000")
 
 
 @pytest.fixture
@@ -36,10 +35,10 @@ def job(start: Callable[..., Running], tmp_path: Path, tmp_path_factory: pytest.
         stores.append(store := agent_store())
         found = []
         for rank in range(size):
+            time.sleep(delay if rank else 0)
             own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
             env = {**own, **reached(store), "TORCHELASTIC_RUN_ID": "test", **more}
             found.append(start("train", *arguments, fault=(fault or {}).get(rank), **env))
-            time.sleep(delay)
         return found
 
     return begin
@@ -83,12 +82,12 @@ def assert_same_weights(run: Path, other: Path) -> None:
         pytest.param((2,), ("trainer.max_steps=12", "trainer.accumulate_steps=2", "trainer.batch_size=15"), id="few"),
         pytest.param(
             (4,),
-            ("trainer.max_steps=24", "trainer.accumulate_steps=2", "trainer.batch_size=15"),
+            ("trainer.max_steps=12", "trainer.accumulate_steps=2", "trainer.batch_size=15", "focus.num_samples=2"),
             id="sentences",
         ),
         pytest.param(  # batches of fewer examples than processes, too
             (4,),
-            ("trainer.max_steps=24", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
+            ("trainer.max_steps=12", "trainer.batch_unit=tokens", "trainer.batch_size=40", "trainer.ema_decay=0.9"),
             id="tokens",
         ),
     ],
@@ -96,8 +95,9 @@ def assert_same_weights(run: Path, other: Path) -> None:
 def test_many_processes_learn_what_one_does(
     job: Job, tmp_path: Path, sizes: tuple[int, ...], options: tuple[str, ...]
 ) -> None:
-    for size in (1, *sizes):
-        finished(job(size, *TINY_DATES, *SAME, *options, f"run_dir=of{size}"))
+    jobs = [job(size, *TINY, *SAME, *options, f"run_dir=of{size}") for size in (1, *sizes)]
+    for running in jobs:
+        finished(running)
     one = summary_of(tmp_path / "of1")
     for size in sizes:
         run = tmp_path / f"of{size}"
@@ -113,7 +113,9 @@ def test_many_processes_learn_what_one_does(
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param(("model=transformer_seq2seq", "model.num_heads=2"), id="transformer"),
+        pytest.param(
+            ("model=transformer_seq2seq", "model.num_heads=2", "model.num_encoder_layers=1"), id="transformer"
+        ),
         pytest.param(("model.order=attend_then_recur", "optimizer=adagrad"), id="steps"),
     ],
 )
@@ -121,10 +123,11 @@ def test_processes_with_parts_of_the_weights_learn_the_same(
     job: Job, run: Any, tmp_path: Path, model: tuple[str, ...]
 ) -> None:
     has_no_hidden_size = "model=transformer_seq2seq" in model
-    options = (*model, *[each for each in TINY_DATES if not (has_no_hidden_size and "hidden_size" in each)], *SAME)
+    options = (*model, *[each for each in TINY if not (has_no_hidden_size and "hidden_size" in each)], *SAME)
     options = (*options, "trainer.accumulate_steps=2", "trainer.batch_size=15")
-    finished(job(1, *options, "run_dir=of1"))
+    alone = job(1, *options, "run_dir=of1")
     finished(job(2, *options, "distributed=fsdp", "trainer.max_steps=4", "run_dir=of2"))
+    finished(alone)
     finished(job(3, "resume=of2", "distributed=fsdp", "trainer.max_steps=6"))
     assert losses(tmp_path / "of2") == pytest.approx(losses(tmp_path / "of1"), rel=1e-4)
     assert_same_weights(tmp_path / "of2", tmp_path / "of1")
@@ -133,7 +136,7 @@ def test_processes_with_parts_of_the_weights_learn_the_same(
 
 
 def test_the_evaluation_of_many_is_that_of_one_to_the_bit(job: Job, run: Any, tmp_path: Path) -> None:
-    finished(job(3, *TINY_DATES, "run_dir=many"))
+    finished(job(3, *TINY, "run_dir=many"))
     found = run("evaluate", "run=many", "format=json", "device=cpu")
     alone = json.loads(found.stdout)["metrics"]
     many = {name: value for name, value in summary_of(tmp_path / "many")["test"].items() if name in alone}
@@ -141,16 +144,17 @@ def test_the_evaluation_of_many_is_that_of_one_to_the_bit(job: Job, run: Any, tm
 
 
 def test_a_run_goes_on_with_another_number_of_processes(job: Job, run: Any, tmp_path: Path) -> None:
-    finished(job(1, *TINY_DATES, *SAME, "trainer.max_steps=12", "run_dir=whole"))
-    finished(job(2, *TINY_DATES, *SAME, "trainer.max_steps=5", "run_dir=parts"))
+    whole = job(1, *TINY, *SAME, "trainer.max_steps=12", "run_dir=whole")
+    finished(job(2, *TINY, *SAME, "trainer.max_steps=5", "run_dir=parts"))
+    finished(whole)
     finished(job(3, "resume=parts", "trainer.max_steps=9"))
     assert run("train", "resume=parts", "trainer.max_steps=12").returncode == 0
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
     assert_same_weights(tmp_path / "parts", tmp_path / "whole")
 
 
-def test_ranks_that_start_seconds_apart_write_one_run_directory(job: Job, tmp_path: Path) -> None:
-    finished(job(2, *TINY_DATES, delay=2.0))
+def test_ranks_that_start_apart_write_one_run_directory(job: Job, tmp_path: Path) -> None:
+    finished(job(2, *TINY, delay=1.1))  # seconds, in whole ones of which a directory is named
     found = [path.parent for path in (tmp_path / "outputs").glob("*/*/config.yaml")]
     assert len(found) == 1
     assert len(list(found[0].glob("events.out.tfevents.*"))) == 1
@@ -169,7 +173,7 @@ def test_a_rank_that_is_killed_ends_the_job_and_the_run_goes_on(job: Job, tmp_pa
     newest = tmp_path / "run" / "checkpoints" / (tmp_path / "run" / "checkpoints" / "last").read_text().strip()
     open_checkpoint(newest).verify()
     step = int(newest.name.split("-")[1])
-    finished(job(4, "resume=run", f"trainer.max_steps={step + 3}", "trainer.evaluate_every_steps=null"))
+    finished(job(3, "resume=run", f"trainer.max_steps={step + 3}", "trainer.evaluate_every_steps=null"))
     assert summary_of(tmp_path / "run")["steps"] == step + 3
 
 
@@ -192,26 +196,28 @@ def test_a_rank_that_fails_or_leaves_ends_the_job_with_one_cause(job: Job, rank:
 
 
 def test_a_mistake_is_told_once(job: Job, tmp_path: Path) -> None:
-    for arguments in (
+    mistakes = (
         ("model.hiden_size=4",),
-        (*TINY_DATES, "trainer.split_on_oom=true"),
-        (*TINY_DATES, "distributed=ddp", "distributed.num_processes=3"),
-        (*TINY_DATES, "distributed=fsdp", "trainer.ema_decay=0.9", "trainer.compile=true"),
-        ("-m", *TINY_DATES, "seed=1,2"),
-    ):
-        done = ended(job(2, *arguments))
-        assert [each.returncode for each in done] == [2, 2]
-        assert [each.stderr.count("attnfocus:") for each in done] == [1, 0]
+        (*TINY, "trainer.split_on_oom=true"),
+        (*TINY, "distributed=ddp", "distributed.num_processes=3"),
+        (*TINY, "distributed=fsdp", "trainer.ema_decay=0.9", "trainer.compile=true"),
+        ("-m", *TINY, "seed=1,2"),
+    )
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "config.yaml").write_text("{}")
-    done = ended(job(2, *TINY_DATES, "run_dir=full"))
+    full = job(2, *TINY, "run_dir=full")
+    for running in [job(2, *arguments) for arguments in mistakes]:
+        done = ended(running)
+        assert [each.returncode for each in done] == [2, 2]
+        assert [each.stderr.count("attnfocus:") for each in done] == [1, 0]
+    done = ended(full)
     assert sum(each.stderr.count("attnfocus:") for each in done) == 1
     assert "already holds a run" in done[0].stderr
     assert done[0].returncode == 2
 
 
 def test_other_data_in_a_process_are_refused(job: Job) -> None:
-    done = ended(job(2, *TINY_DATES, fault={1: "other_data"}))
+    done = ended(job(2, *TINY, fault={1: "other_data"}))
     assert done[0].returncode == 2
     assert "have read other data than the first" in done[0].stderr
     assert sum(each.stderr.count("attnfocus:") for each in done) == 1
@@ -228,27 +234,30 @@ def test_a_signal_to_any_rank_stops_all_after_the_same_step(job: Job, tmp_path: 
 
 def test_a_restarted_job_goes_on_with_its_own_run(job: Job, tmp_path: Path) -> None:
     own = agent_store()
-    finished(job(2, *TINY_DATES, "trainer.max_steps=4", **reached(own)))
-    finished(job(2, *TINY_DATES, "trainer.max_steps=8", TORCHELASTIC_RESTART_COUNT="1", **reached(own)))
-    finished(job(2, *TINY_DATES, "trainer.max_steps=4", TORCHELASTIC_RESTART_COUNT="1"))  # had begun nothing
+    other = job(2, *TINY, "trainer.max_steps=4", TORCHELASTIC_RESTART_COUNT="1")  # had begun nothing
+    finished(job(2, *TINY, "trainer.max_steps=4", **reached(own)))
+    finished(job(2, *TINY, "trainer.max_steps=8", TORCHELASTIC_RESTART_COUNT="1", **reached(own)))
+    finished(other)
     found = [summary_of(path.parent) for path in (tmp_path / "outputs").glob("*/*/config.yaml")]
     assert sorted(each["steps"] for each in found) == [4, 8]
 
 
 def test_a_run_that_goes_on_is_checked_too(job: Job, tmp_path: Path) -> None:
-    finished(job(1, *TINY_DATES, "trainer.ema_decay=0.9", "trainer.split_on_oom=true", "run_dir=run"))
-    for distributed, key in (("fsdp", "trainer.ema_decay"), ("ddp", "trainer.split_on_oom")):
-        done = ended(job(2, "resume=run", f"distributed={distributed}"))
+    finished(job(1, *TINY, "trainer.ema_decay=0.9", "trainer.split_on_oom=true", "run_dir=run"))
+    problems = (("fsdp", "trainer.ema_decay"), ("ddp", "trainer.split_on_oom"))
+    jobs = [job(2, "resume=run", f"distributed={distributed}") for distributed, _ in problems]
+    for running, (_, key) in zip(jobs, problems, strict=True):
+        done = ended(running)
         assert sum(each.stderr.count("attnfocus:") for each in done) == 1
         assert any(key in each.stderr for each in done)
         assert 2 in [each.returncode for each in done]
 
 
 def test_a_process_without_a_device_of_its_own_says_so(job: Job) -> None:
-    done = ended(job(2, *TINY_DATES, "device=cuda"))
+    done = ended(job(2, *TINY, "device=cuda"))
     assert [each.returncode for each in done] == [2, 2]
     assert [each.stderr.count("attnfocus: device: cuda was given") for each in done] == [1, 0]
-    done = ended(job(2, *TINY_DATES, "device=mps"))
+    done = ended(job(2, *TINY, "device=mps"))
     assert [each.returncode for each in done] == [2, 2]
 
 
@@ -259,72 +268,82 @@ def until_saved(run: Path, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-def test_the_command_starts_its_processes_and_tells_mistakes_once(attnfocus_process: Any, tmp_path: Path) -> None:
-    two = ("distributed=ddp", "distributed.num_processes=2")
-    done = attnfocus_process("train", *TINY_DATES, *two, "run_dir=run")
+def test_the_command_starts_its_processes_and_tells_mistakes_once(
+    attnfocus_process: Any, agent: Callable[..., Running], run: Any, tmp_path: Path
+) -> None:
+    done = attnfocus_process("train", *TINY, *TWO, "run_dir=run")
     assert done.returncode == 0, done.stderr
     assert summary_of(tmp_path / "run")["steps"] == 6
     assert "torch" not in done.stderr.replace("torch.compile", "")
-    wrong = attnfocus_process("train", "distributed=ddp", "device=cpu")
+    taken = agent(*TINY)
+    wrong = run("train", "distributed=ddp", "device=cpu")
     assert_polite(wrong, 2)
     assert "distributed.num_processes: null means one for each GPU" in wrong.stderr
-    wrong = attnfocus_process("train", *TINY_DATES, *two, "run_dir=run")
-    assert_polite(wrong, 2)
-    shutil.rmtree(tmp_path / "run")
+    assert_polite(taken.wait(), 2)
 
 
-def agent_of(run: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """The command that starts two processes, once they have saved."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"}
-    two = ("distributed=ddp", "distributed.num_processes=2", f"run_dir={run}")
-    command = [sys.executable, "-m", "attnfocus", "train", *two, *arguments]
-    agent = subprocess.Popen(command, cwd=run.parent, env=environment, stderr=subprocess.PIPE, text=True)
-    until_saved(run)
-    return agent
+@pytest.fixture
+def agent(start: Callable[..., Running], tmp_path: Path) -> Callable[..., Running]:
+    """Starts the command that starts two processes, at most `ranks` in all, in the run directory `run`."""
+    return lambda *arguments, ranks=2: start(
+        "train", *TWO, f"run_dir={tmp_path / 'run'}", *arguments, fault="ranks_forked", FAULT_AT=str(ranks)
+    )
 
 
-def test_the_command_tells_a_kill_once(tmp_path: Path) -> None:
-    with agent_of(tmp_path / "run", *ENDLESS) as agent:
-        os.kill(processes_of(agent)[-1], signal.SIGKILL)
-        _, said = agent.communicate(timeout=200)
-    assert agent.returncode == 1
-    assert said.count("attnfocus:") == 1
-    assert "was killed by SIGKILL" in said
-    assert "Traceback" not in said
-    assert "torch/distributed" not in said
+@pytest.fixture
+def saved(agent: Callable[..., Running], tmp_path: Path) -> Callable[..., Running]:
+    """The same, once the run has been saved."""
+
+    def begin(*arguments: str, **options: int) -> Running:
+        running = agent(*ENDLESS, *arguments, **options)
+        until_saved(tmp_path / "run")
+        return running
+
+    return begin
 
 
-def test_the_command_starts_anew_and_goes_on_if_it_may(tmp_path: Path) -> None:
-    options = ("trainer.max_steps=60", "distributed.max_restarts=1", "model.hidden_size=64")
-    with agent_of(tmp_path / "run", *ENDLESS, *options) as agent:
-        os.kill(processes_of(agent)[0], signal.SIGKILL)
-        _, said = agent.communicate(timeout=200)
-    assert agent.returncode == 0, said
+def test_the_command_tells_a_kill_once(saved: Callable[..., Running]) -> None:
+    agent = saved()
+    os.kill(processes_of(agent)[-1], signal.SIGKILL)
+    done = agent.wait()
+    assert done.returncode == 1
+    assert done.stderr.count("attnfocus:") == 1
+    assert "was killed by SIGKILL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "torch/distributed" not in done.stderr
+
+
+def test_the_command_starts_anew_and_goes_on_if_it_may(saved: Callable[..., Running], tmp_path: Path) -> None:
+    agent = saved("trainer.max_steps=60", "distributed.max_restarts=1", "model.hidden_size=64", ranks=4)
+    os.kill(processes_of(agent)[0], signal.SIGKILL)
+    done = agent.wait()
+    assert done.returncode == 0, done.stderr
     assert summary_of(tmp_path / "run")["steps"] == 60
-    assert "resumed" in said
+    assert "resumed" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_command_passes_signals_on(tmp_path: Path, number: int) -> None:
-    with agent_of(tmp_path / "run", *ENDLESS) as agent:
-        agent.send_signal(number)
-        _, said = agent.communicate(timeout=200)
-    assert agent.returncode == 143
+def test_the_command_passes_signals_on(saved: Callable[..., Running], tmp_path: Path, number: int) -> None:
+    agent = saved()
+    agent.send(number)
+    done = agent.wait()
+    assert done.returncode == 143
     assert summary_of(tmp_path / "run")["status"] == "interrupted"
-    assert "resume=" in said
-    assert "death signal" not in said
+    assert "resume=" in done.stderr
+    assert "death signal" not in done.stderr
 
 
-def test_processes_whose_command_was_killed_save_and_end(tmp_path: Path) -> None:
-    with agent_of(tmp_path / "run", *ENDLESS) as agent:
-        pids = processes_of(agent)
-        agent.kill()
-        deadline = time.monotonic() + 60
-        while any(Path(f"/proc/{pid}").exists() for pid in pids):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+def test_processes_whose_command_was_killed_save_and_end(saved: Callable[..., Running], tmp_path: Path) -> None:
+    agent = saved()
+    pids = processes_of(agent)
+    agent.send(signal.SIGKILL)
+    agent.wait()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert summary_of(tmp_path / "run")["status"] == "interrupted"
 
 
-def processes_of(agent: "subprocess.Popen[str]") -> list[int]:
+def processes_of(agent: Running) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]

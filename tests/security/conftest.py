@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_here import run_here
 from tests_support import TINY_DATES, only_run
 
 from attnfocus.cli import main
@@ -19,10 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a tiny run."""
     folder = tmp_path_factory.mktemp("security")
-    command = [sys.executable, "-m", "attnfocus", "train", *TINY_DATES]
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, env=environment(OMP_NUM_THREADS="1")
-    )
+    done = run_here(["train", *TINY_DATES, "focus.num_samples=0"], folder)
     assert done.returncode == 0, done.stderr
     return only_run(folder)
 
