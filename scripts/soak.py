@@ -13,6 +13,7 @@ import importlib
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -59,7 +60,6 @@ HEAVY = (  # what a run imports
     "attnfocus.tracking.event_file",
     "attnfocus.display.figures",
 )
-NONE = "none"
 MAX_MISSES = 3  # runs that ended before an operation came up
 
 
@@ -189,11 +189,13 @@ class Soak:
         (self.anywhere if name in self.reference.first else self.after_stop).append(replace(death, count=1))
 
 
-def shared_out(references: Sequence[Reference]) -> list[list[str]]:
-    """Every disk operation once: to one of the kinds of runs that make it, the one with the fewest."""
+def shared_out(references: Sequence[Reference], pattern: str) -> list[list[str]]:
+    """Every disk operation in whose name the pattern is, once: to one of the kinds of runs that make it, the one with
+    the fewest.
+    """
     shares: list[list[str]] = [[] for _ in references]
     made = [list(dict.fromkeys([*each.first, *each.then])) for each in references]
-    for name in dict.fromkeys(name for names in made for name in names):
+    for name in dict.fromkeys(name for names in made for name in names if re.search(pattern, name)):
         min((share for share, names in zip(shares, made, strict=True) if name in names), key=len).append(name)
     return shares
 
@@ -206,8 +208,7 @@ def soak(models: Sequence[str], folder: Path, given: argparse.Namespace) -> tupl
         problems = [line for each in references for line in each.problems]
         if problems:
             return problems, []
-        shares = [[name for name in share if given.operations in name] for share in shared_out(references)]
-        shares = shares if given.operations != NONE else [[] for _ in references]
+        shares = shared_out(references, given.operations)
         soaks = [
             Soak(each, share, given.random, given.seed, given.lose)
             for each, share in zip(references, shares, strict=True)
@@ -230,7 +231,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", choices=RUNS, default=list(RUNS), help="default: all")
     parser.add_argument("--random", type=int, default=10, help="kills at random per model (default: %(default)s)")
     parser.add_argument(
-        "--operations", default="", help=f"those with this in their names; {NONE}: random kills alone (default: all)"
+        "--operations", default="", help="a regular expression that is in their names; '$^': random kills alone"
     )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (default: %(default)s)")

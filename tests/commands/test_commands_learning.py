@@ -11,14 +11,32 @@ REAL = os.environ.get("ATTNFOCUS_DATA")
 needs_real_data = pytest.mark.skipif(not REAL, reason="set ATTNFOCUS_DATA to the folder of the named data sets")
 
 
+# Three languages, a quarter of the width and a rate that suits it: 313 steps that take five seconds, not a minute.
+DATES = (
+    "model=seq2seq",
+    "attention=additive",
+    "model.embed_dim=64",
+    "model.hidden_size=64",
+    "model.dropout=0",
+    "optimizer.lr=0.01",
+    "scheduler.warmup_steps=20",
+    "dataset.languages=[de,en,zh]",
+    "dataset.num_train=5000",
+    "dataset.num_valid=50",
+    "dataset.num_test=200",
+    "trainer.batch_size=16",
+    "trainer.max_epochs=1",
+    "focus.num_samples=0",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_dates_are_learnt_and_aligned(attnfocus_process: Command, attnfocus: Command, tmp_path: Path) -> None:
-    done = attnfocus_process("train", "model=seq2seq", "attention=additive", "trainer.max_epochs=1", timeout=900)
+def test_dates_are_learnt_and_aligned(attnfocus: Command, tmp_path: Path) -> None:
+    done = attnfocus("train", *DATES)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
     test = summary_of(run)["test"]
-    assert test["exact_match"] >= 0.98
+    assert test["exact_match"] >= 0.95  # 0.06 where all weights are equal, or have no gradient
     assert test["focus/effective_positions"] < 0.5 * test["focus/positions"]
     # A date that is written out in full, in three languages.
     lines = ["Freitag, 3. Mai 1999", "1999年5月3日", "May 3, 1999"]
@@ -33,12 +51,31 @@ def test_dates_are_learnt_and_aligned(attnfocus_process: Command, attnfocus: Com
             assert sum(weights[query][start : start + len(part)]) > 0.5, (line, query)
 
 
+LANGUAGES = (
+    "model=transformer",
+    "model.embed_dim=64",
+    "model.feedforward_dim=128",
+    "optimizer.lr=0.004",
+    "scheduler.warmup_steps=20",
+    "dataset.languages=[de,en,fr,ja,ru,zh]",
+    "dataset.tokenizer.vocab_size=2000",
+    "dataset.num_train=4000",
+    "dataset.num_valid=100",
+    "dataset.num_test=400",
+    "trainer.batch_size=32",
+    "trainer.max_epochs=1",
+    "focus.num_samples=0",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_languages_are_learnt(attnfocus_process: Command, tmp_path: Path) -> None:
-    done = attnfocus_process("train", "model=transformer", "trainer.max_epochs=1", timeout=900)
+def test_languages_are_learnt(attnfocus: Command, tmp_path: Path) -> None:
+    done = attnfocus("train", *LANGUAGES)
     assert done.returncode == 0, done.stderr
-    assert summary_of(only_run(tmp_path))["test"]["accuracy"] >= 0.90
+    test = summary_of(only_run(tmp_path))["test"]
+    assert test["accuracy"] >= 0.90  # 0.17 by chance
+    # The mean of all names tells languages apart too; attention has learnt something where it is narrower.
+    assert test["focus/effective_positions"] < 0.7 * test["focus/positions"]
 
 
 @needs_real_data
@@ -47,8 +84,8 @@ def test_languages_are_learnt(attnfocus_process: Command, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "choices",
     [
-        ["model=seq2seq", "dataset=multi30k"],
-        ["model=seq2seq", "dataset=tatoeba_cmn", "model.order=attend_then_recur"],
+        ["model=seq2seq", "dataset=multi30k", "model.hidden_size=32"],
+        ["model=seq2seq", "dataset=tatoeba_cmn", "model.hidden_size=32", "model.order=attend_then_recur"],
         ["model=rnn_classifier", "dataset=sst2"],
         ["model=transformer", "dataset=trec"],
         ["model=transformer", "dataset=thucnews"],
@@ -57,14 +94,17 @@ def test_languages_are_learnt(attnfocus_process: Command, tmp_path: Path) -> Non
     ids=" ".join,
 )
 def test_real_sets_train(choices: list[str], attnfocus: Command, tmp_path: Path) -> None:
-    small = [
+    small = [  # the whole of valid and test is evaluated: in large batches, by small models
         "trainer.max_steps=3",
+        "trainer.batch_size=128",
         "dataset.clean.max_train_rows=400",
+        "model.embed_dim=32",
         "decoding.beam_size=1",
-        "decoding.max_length=10",
+        "decoding.max_length=5",
+        "focus.num_samples=0",
     ]
     assert REAL is not None
-    done = attnfocus("train", *choices, *small, "trainer.batch_size=16", ATTNFOCUS_DATA=REAL)
+    done = attnfocus("train", *choices, *small, ATTNFOCUS_DATA=REAL)
     assert done.returncode == 0, done.stderr
     summary = summary_of(only_run(tmp_path))
     assert summary["status"] == "completed"

@@ -134,7 +134,7 @@ def test_every_ready_space_passes_the_checks_and_the_command_line_goes_before_it
 @pytest.mark.parametrize("space", SPACES)
 def test_ready_spaces_can_be_searched(space: str, attnfocus: Command, tmp_path: Path) -> None:
     tiny = ("dataset.num_train=100", "dataset.num_valid=20", "dataset.num_test=20", "trainer.max_steps=1")
-    small = ("decoding.max_length=10", "focus.num_samples=1")
+    small = ("decoding.max_length=10", "focus.num_samples=0")
     done = attnfocus("train", "-m", f"search={space}", "hydra.sweeper.n_trials=1", *tiny, *small)
     assert done.returncode == 0, done.stderr
     (trial,) = result_of(only_sweep(tmp_path))["trials"]

@@ -341,7 +341,7 @@ def test_submitit_hears_of_a_preempted_job_once_it_has_saved(name: str, queued_a
 # Launchers
 
 
-def test_a_killed_sweep_goes_on_where_it_was(attnfocus_process: Command, tmp_path: Path) -> None:
+def test_a_killed_sweep_goes_on_where_it_was(attnfocus: Command, tmp_path: Path) -> None:
     """Six jobs in two processes of joblib; kill -9 of them all, one job between two checkpoints; one goes on."""
     sized = (*VECTORS[:-1], "trainer.max_steps=10,80,10", "trainer.save_every_steps=5", "seed=1,2")
     running = start(tmp_path, "train", "-m", *sized, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -366,7 +366,7 @@ def test_a_killed_sweep_goes_on_where_it_was(attnfocus_process: Command, tmp_pat
     before = {folder: (folder / "summary.json").stat().st_mtime_ns for folder in done}
 
     alone = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
-    again = attnfocus_process("train", "-m", f"sweep.resume={sweep}", *alone)
+    again = attnfocus("train", "-m", f"sweep.resume={sweep}", *alone)
     assert again.returncode == 0, again.stderr
     rows = rows_of(sweep)
     assert [(row["number"], row["status"]) for row in rows] == [(str(number), "done") for number in range(6)]

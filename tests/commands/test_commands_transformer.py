@@ -85,12 +85,32 @@ def test_nothing_else_can_be_built_at_a_place() -> None:
         check_train(values)
 
 
+# Two languages, half the width, small batches: 375 steps that take ten seconds, not a minute.
+DATES = (
+    "model=transformer_seq2seq",
+    "model.embed_dim=64",
+    "model.feedforward_dim=128",
+    "model.num_heads=4",
+    "model.dropout=0",
+    "optimizer.lr=0.005",
+    "optimizer.beta2=0.98",
+    "scheduler.warmup_steps=50",
+    "dataset.languages=[de,zh]",
+    "dataset.num_train=6000",
+    "dataset.num_valid=50",
+    "dataset.num_test=200",
+    "trainer.batch_size=16",
+    "trainer.max_epochs=1",
+    "focus.num_samples=0",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_dates_are_learnt(attnfocus_process: Command, tmp_path: Path) -> None:
-    done = attnfocus_process("train", "model=transformer_seq2seq", "trainer.max_epochs=1", timeout=900)
+def test_dates_are_learnt(attnfocus: Command, tmp_path: Path) -> None:
+    done = attnfocus("train", *DATES)
     assert done.returncode == 0, done.stderr
-    assert summary_of(only_run(tmp_path))["test"]["exact_match"] >= 0.6
+    # 0.65 or more with seeds 1 to 3; 0.03 where all weights are equal, 0 where the decoder sees what to write.
+    assert summary_of(only_run(tmp_path))["test"]["exact_match"] >= 0.5
 
 
 @pytest.mark.parametrize("model", ["seq2seq", "transformer_seq2seq"])
