@@ -135,6 +135,7 @@ def test_a_factor_that_an_attention_does_not_take_is_said_with_those_that_do():
         assert second == "attention.dropuot: unknown key. Did you mean attention.dropout?"
 
 
+@pytest.mark.slow
 def test_in_a_sweep_only_the_attention_that_does_not_take_a_factor_is_named():
     preset, factor, choice = next(own_way())
     line = CommandLine("train", (f"attention=additive,{preset}", f"attention/{factor}={choice}"), is_sweep=True)
@@ -145,6 +146,7 @@ def test_in_a_sweep_only_the_attention_that_does_not_take_a_factor_is_named():
     ]
 
 
+@pytest.mark.slow
 def test_factors_that_do_not_go_together_are_an_error_of_the_configuration():
     for overrides, said in (
         (

@@ -146,6 +146,7 @@ def test_completion_offers_files_where_one_is_taken(key: str, verb: str, expecte
     assert shipped_tables().takes_file(verb, key) is expected
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_whether_hydra_runs_it_or_its_checked_configuration_is_taken(
     attnfocus: Command, tmp_path: Path
 ) -> None:

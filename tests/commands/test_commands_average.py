@@ -36,6 +36,7 @@ def test_a_run_is_loaded_and_evaluated_with_the_mean_of_its_checkpoints(
     assert next(iter(averaged.predict(["3 May 1999"]))).skipped is None
 
 
+@pytest.mark.slow
 def test_a_run_with_one_checkpoint_has_no_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     trained("trainer.max_steps=1", "run_dir=run")

@@ -66,6 +66,7 @@ def test_predict_writes_n_lines_for_each_input(dates: Path, tmp_path: Path, capf
     assert "n_best" not in skipped
 
 
+@pytest.mark.slow
 def test_sampling_is_reproducible_whatever_is_predicted_together(dates: Path) -> None:
     run = package.load(dates, device="cpu", decoding=DecodingOverride(sampling=True, temperature=2.0, max_length=15))
     lines = LINES * 3

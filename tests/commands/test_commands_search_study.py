@@ -95,6 +95,7 @@ def test_a_search_that_is_killed_anywhere_ends_as_one_that_is_not(tmp_path: Path
     assert len({params["optimizer.lr"] for params, _ in outcome(whole)}) == 4  # no draw comes twice
 
 
+@pytest.mark.slow
 def test_a_longer_search_goes_on_where_the_shorter_one_ended(tmp_path: Path) -> None:
     drive(Search(plan(n_trials=1), tmp_path))
     longer = Search(plan(n_trials=3), tmp_path)

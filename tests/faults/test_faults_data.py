@@ -65,6 +65,7 @@ def test_14_a_split_smaller_than_a_batch_is_used_whole(run: Run, tmp_path: Path)
     assert summary_of(only_run(tmp_path))["epochs"] == 2  # a batch of all rows is an epoch, none is left out
 
 
+@pytest.mark.slow
 def test_15_bad_rows_are_placed_and_counted_or_skipped(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path, ROWS)
     bad = ["one column", "three\tcol\tumns", "\tgood", "again one", "and again"]
@@ -116,6 +117,7 @@ def test_16_vectors_of_another_size_are_named(run: Run, vectors: Path) -> None:
     assert "vectors of size 5, where the model reads vectors of 4" in done.stderr
 
 
+@pytest.mark.slow
 def test_16_a_vocabulary_of_another_size_is_no_index_error(run: Run, copied: Path) -> None:
     """Tokens beyond the model's range cannot get into it: model and vocabulary no longer fit (case 28)."""
     shutil.copy(copied / "data/source_tokenizer.json", copied / "data/target_tokenizer.json")

@@ -119,6 +119,7 @@ def test_odd_names_are_measured_as_usual_ones_to_the_digit(pair: tuple[Any, Clas
         assert torch.equal(maps[0][renamed(name)], each)
 
 
+@pytest.mark.slow
 def test_odd_names_are_explained_as_usual_ones(pair: tuple[Any, Classifier, Classifier]) -> None:
     codec, usual, odd = pair
     task, examples = ClassificationTask(codec), codec.encode_rows(known_rows())[:4]
