@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "events",
         "files",
         "late_names",
+        "local_packages",
         "threads",
         "version",
     ),

@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override
 
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.launchers import check_launcher, launcher_problems
-from attnfocus.config.override_text import is_of_hydra
+from attnfocus.config.override_text import is_of_hydra, trusted_packages
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 
@@ -73,8 +73,7 @@ def check_hydra_section(line: CommandLine) -> None:
     if not of_hydra and line.config_dir is None:
         return
     check_launcher(line)
-    given = next((override.value() for override in parsed if override.key_or_group == "trust"), None)
-    trusted = [str(name) for name in given] if isinstance(given, list) else []
+    trusted = trusted_packages(line.overrides)
     problems: dict[str, None] = {}
     for overrides, is_of_files in _compositions(line, parsed):
         section = line.compose(overrides, with_hydra=True)["hydra"]
