@@ -27,7 +27,7 @@ _URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _OPEN_VARIABLES = re.compile(r"HOME|USER|LOGNAME|PWD|HOSTNAME|TMPDIR|LANG|(SLURM|ATTNFOCUS|OMP|CUDA)_\w+")
 _REFERENCE = re.compile(r"\$\{oc\.env:([A-Za-z_]\w*)\}")
 
-_known: dict[str, str] = {}  # secret -> the variable that holds it, empty where none does
+known: dict[str, str] = {}  # secret -> the variable that holds it, empty where none does
 
 
 def is_secret(key: str) -> bool:
@@ -42,14 +42,14 @@ def note_environment() -> None:
     """Notes the variables whose names look like secrets. A path to a secret is none."""
     for name, value in os.environ.items():
         if is_secret(name) and len(value) >= MIN_LENGTH and not os.path.exists(value):
-            _known.setdefault(value, name)
+            known.setdefault(value, name)
 
 
 def note_variable(name: str) -> None:
     """Notes what a configuration has taken from the variable `name` as a secret, unless it can be none."""
     value = os.environ.get(name)
     if value and not _OPEN_VARIABLES.fullmatch(name) and not os.path.exists(value):
-        _known[value] = name
+        known[value] = name
 
 
 def note_variables_in(values: Any, names: Iterable[str]) -> None:
@@ -66,7 +66,7 @@ def note_values(values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         if is_secret(key):
             for leaf in _leaves(value):
-                _known.setdefault(leaf, "")
+                known.setdefault(leaf, "")
         elif isinstance(value, Mapping):
             note_values(value)
 
@@ -130,16 +130,16 @@ def _redacted(value: Any, is_whole: bool, with_references: bool) -> Any:
         return [_redacted(inner, is_whole, with_references) for inner in value]
     if value is None or isinstance(value, bool) or value == "":
         return value
-    name = _known.get(str(value), "")
+    name = known.get(str(value), "")
     if is_whole or (name and isinstance(value, str)):
         return f"${{oc.env:{name}}}" if with_references and name else REDACTED
     return _hidden(value, with_references) if isinstance(value, str) else value
 
 
 def _hidden(text: str, with_references: bool) -> str:
-    for secret in sorted(_known, key=len, reverse=True):
+    for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= MIN_LENGTH and secret in text:
-            name = _known[secret]
+            name = known[secret]
             text = text.replace(secret, f"${{oc.env:{name}}}" if with_references and name else REDACTED)
     return _URL_PASSWORD.sub(lambda match: match[0] if _REFERENCE.search(match[0]) else REDACTED, text)
 

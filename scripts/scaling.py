@@ -27,7 +27,7 @@ from attnfocus.config.overrides import CommandLine
 from attnfocus.data.epochs import Epochs, Share
 from attnfocus.runs.assembly import check_train
 from attnfocus.runs.evaluation import plan_of, prepare_data
-from attnfocus.training import seed_everything
+from attnfocus.training import Precision, seed_everything
 from attnfocus.training.distributed.join import joined
 from attnfocus.training.distributed.processes import DistributedOptions
 from attnfocus.training.step import Stepper
@@ -81,7 +81,8 @@ def work(given: argparse.Namespace) -> None:
         processes.divide(model)
         optimizer = setup.optimizer(model.parameters())
         task = setup.task(prepared.codec)
-        stepper = Stepper(model, task, optimizer, setup.config.trainer, setup.device, processes)
+        precision = Precision(setup.config.trainer.precision, setup.device)
+        stepper = Stepper(model, task, optimizer, setup.config.trainer, precision, processes)
         epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), Share(processes.rank, size))
         batches = (batch for epoch in count() for batch in epochs(epoch))
         window(stepper, batches, 2 * given.steps, is_reduced=True)  # warm

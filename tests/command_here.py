@@ -44,7 +44,7 @@ def _process_as_it_was(folder: Path) -> Iterator[None]:
     """
     import torch
 
-    before = os.getcwd(), dict(os.environ), sys.argv, sys.stdin, list(sys.path), dict(redaction._known)
+    before = os.getcwd(), dict(os.environ), sys.argv, sys.stdin, list(sys.path), dict(redaction.known)
     is_deterministic = torch.are_deterministic_algorithms_enabled()
     try:
         os.chdir(folder)
@@ -59,8 +59,8 @@ def _process_as_it_was(folder: Path) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(environment)
         time.tzset()
-        redaction._known.clear()
-        redaction._known.update(known)
+        redaction.known.clear()
+        redaction.known.update(known)
         torch.use_deterministic_algorithms(is_deterministic)
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)

@@ -184,7 +184,7 @@ def _become(request: Mapping[str, Any]) -> NoReturn:
         code = main()
     except BaseException:  # main lets nothing through, says a test that sees this on the screen
         traceback.print_exc()
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # which has no public name
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # taking down the interpreter would cost as much as most commands

@@ -45,9 +45,16 @@ class Attention(BaseAttention):
         path: how to compute: see `paths`. auto takes the fastest that can.
         query_dim, key_dim, value_dim, and the rest: as in `BaseAttention`.
 
+    Attributes:
+        chunk_weights: how many the chunked path makes at once where it does not go by blocks: 16 MiB in float32.
+        max_weights: how many are held at most (all leading dims, heads, queries, keys): 256 MiB in float32.
+
     Raises:
         ValueError: options that do not fit together, or sizes that the score cannot work with.
     """
+
+    chunk_weights: int = 2**22
+    max_weights: int = 2**26
 
     def __init__(
         self,

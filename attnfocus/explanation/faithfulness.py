@@ -27,11 +27,25 @@ from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import Look, by_kind, looks_of
 from attnfocus.tasks.probe import Probe, explaining
 
-MAX_OUTPUTS = 256  # of all examples together, for what costs some passes each
-MAX_CELLS = 2**20  # positions read for leave-one-out: K inputs of K - 1 positions for each example
-MAX_POSITIONS, MAX_SCORES = 2**13, 2**22  # read and answered at once by the search for other weights: 60 passes
-MAX_PAIRS = 2**22  # examples times squared length, where weights are those of self-attention
 NUM_DRAWS = 4  # of permuted and random weights
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a test may cost at most; beyond it is made on fewer examples, which is told.
+
+    Attributes:
+        outputs: of all examples together, for what costs some passes each.
+        cells: positions read for leave-one-out: K inputs of K - 1 positions for each example.
+        positions, scores: read and answered at once by the search for other weights: 60 passes.
+        pairs: examples times squared length, where weights are those of self-attention.
+    """
+
+    outputs: int = 256
+    cells: int = 2**20
+    positions: int = 2**13
+    scores: int = 2**22
+    pairs: int = 2**22
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,14 @@ class Faithfulness:
 
 
 def measure_faithfulness(
-    task: Task, model: Model, examples: Sequence[Encoded], *, num_examples: int, seed: int, split: str
+    task: Task,
+    model: Model,
+    examples: Sequence[Encoded],
+    *,
+    num_examples: int,
+    seed: int,
+    split: str,
+    most: Sizes = Sizes(),
 ) -> Faithfulness:
     """The tests on `num_examples` examples drawn by the seed, for the outputs that the model itself gives (greedily).
 
@@ -76,9 +97,9 @@ def measure_faithfulness(
         raise DataError(f"faithfulness: the model can read no example of {split}.")
     with explaining(model) as device:
         chosen = [legible[number] for number in drawn]
-        few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen))]
+        few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen), most.pairs)]
         probe = probe_of(task, model, few, device, skip_empty=True)
-        sample = _Sample(probe, generator)
+        sample = _Sample(probe, generator, most)
         if len(few) < len(chosen):
             sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
         metrics = sample.of_inputs()
@@ -90,17 +111,17 @@ def measure_faithfulness(
     )
 
 
-def _as_many_as_fit(model: Model, longest: int) -> int:
+def _as_many_as_fit(model: Model, longest: int, pairs: int) -> int:
     if not by_kind(model.places(), "self"):
-        return MAX_PAIRS
-    return max(1, MAX_PAIRS // longest**2)
+        return pairs
+    return max(1, pairs // longest**2)
 
 
 class _Sample:
     """The examples of a probe, with the weights by which their outputs look at the input."""
 
-    def __init__(self, probe: Probe, generator: torch.Generator) -> None:
-        self.probe, self.generator = probe, generator
+    def __init__(self, probe: Probe, generator: torch.Generator, most: Sizes) -> None:
+        self.probe, self.generator, self.most = probe, generator, most
         self.left_out: dict[str, str] = {}
         with torch.no_grad():
             weights = probe.weights()
@@ -124,7 +145,7 @@ class _Sample:
     def of_inputs(self) -> dict[str, float]:
         """What taking inputs away tells of the weights, beside gradients and chance."""
         probe = self.probe
-        rows = torch.randperm(len(probe.examples), generator=self.generator)[:MAX_OUTPUTS].sort().values
+        rows = torch.randperm(len(probe.examples), generator=self.generator)[: self.most.outputs].sort().values
         rows = rows.to(probe.examples.device)
         examples, mask = probe.examples[rows], probe.mask[probe.examples[rows]]
 
@@ -154,7 +175,7 @@ class _Sample:
     def _agreement_with_leaving_out(self) -> float:
         probe = self.probe
         cells = (probe.lengths**2).cumsum(dim=0)
-        count = max(1, int((cells <= MAX_CELLS).sum()))
+        count = max(1, int((cells <= self.most.cells).sum()))
         if count < len(cells):
             self.left_out["agreement_leave_one_out"] = f"measured on {count} examples alone, as inputs are long"
         with torch.no_grad():
@@ -205,7 +226,7 @@ class _Sample:
     def _adversarial_distance(self, num_scores: int) -> float:
         """Over as many examples as fit; `num_scores` are the T C of each."""
         probe = self.probe
-        fits = max(1, min(MAX_POSITIONS // probe.inputs.shape[1], MAX_SCORES // num_scores))
+        fits = max(1, min(self.most.positions // probe.inputs.shape[1], self.most.scores // num_scores))
         count = min(len(probe.inputs), fits)
         if count < len(probe.inputs):
             self.left_out["adversarial_distance"] = f"measured on {count} examples alone, as they are large"

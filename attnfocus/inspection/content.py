@@ -15,7 +15,6 @@ from attnfocus.tasks.measures.focus import FocusTable, focus_table
 
 Kind = Literal["text", "vectors"]  # what the positions of an input are
 
-MAX_VALUES = 24_000_000  # weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million
 _DECIMALS = 5
 
 
@@ -29,6 +28,7 @@ class Content:
         examples: in the order asked for.
         verdict: how far the weights can be read as an explanation; None when that was not tested.
         faithfulness: the numbers behind it.
+        max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
     """
 
     facts: Mapping[str, str | int]
@@ -36,6 +36,7 @@ class Content:
     examples: tuple[Inspected, ...]
     verdict: str | None = None
     faithfulness: Mapping[str, float] = field(default_factory=dict)
+    max_values: int = 24_000_000
 
     def as_facts(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""
@@ -55,7 +56,7 @@ class Content:
         total, found = 0, set()
         for place, example in enumerate(self.examples):
             total += sum(each.weights.size for each in example.maps)
-            if total > MAX_VALUES:
+            if total > self.max_values:
                 found.add(place)
         return frozenset(found)
 

@@ -50,17 +50,18 @@ if TYPE_CHECKING:
     from attnfocus.tasks.probe import Probe
 
 
-# Weights of self-attention need (rows, H, L, L): rows * L * L is kept below this, whatever the batch.
-_MAX_PAIRS = 2**22
-
-
 class ClassificationTask(Task):
     """Cross entropy, or squared error, of the classes; accuracy, macro averages and the confusion matrix.
 
     The losses: `cross_entropy` of softmax(logits); `mse`: mean over classes of (logits - one-hot target)^2, under
     which the logits themselves estimate the probabilities (Hui & Belkin 2021, arXiv:2006.07322).
+
+    Attributes:
+        max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
+            whatever the batch.
     """
 
+    max_pairs: int = 2**22
     name: ClassVar[str] = "classification"
     codecs: ClassVar[tuple[type[Codec], ...]] = (TextLabelCodec, VectorLabelCodec)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8, "input_dim": None, "num_classes": 2}
@@ -114,7 +115,7 @@ class ClassificationTask(Task):
         answers, expected = list[Tensor](), list[Tensor]()
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
-                for numbers in _slices(batch):
+                for numbers in _slices(batch, self.max_pairs):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
@@ -275,10 +276,10 @@ class ClassificationTask(Task):
         return logits.clamp(LOWEST_PROBABILITY, 1.0).log()
 
 
-def _slices(batch: Batch) -> Iterator[list[int]]:
+def _slices(batch: Batch, max_pairs: int) -> Iterator[list[int]]:
     """The numbers of the batch's examples, so many at a time that the weights of self-attention stay small."""
     num_pairs = max(1, batch.inputs.shape[1]) ** 2
-    size = max(1, _MAX_PAIRS // num_pairs)
+    size = max(1, max_pairs // num_pairs)
     for start in range(0, len(batch), size):
         yield list(range(start, min(start + size, len(batch))))
 

@@ -22,7 +22,12 @@ OTHER_PART = 2**26
 
 
 def linear_cross_entropy(
-    readout: Tensor, weight: Tensor, bias: Tensor | None, expected: Tensor, label_smoothing: float = 0.0
+    readout: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    expected: Tensor,
+    label_smoothing: float = 0.0,
+    part_size: int | None = None,
 ) -> Tensor:
     """Sum of -log softmax(W r + b)[expected] over all tokens, at least float32.
 
@@ -32,6 +37,7 @@ def linear_cross_entropy(
     Args:
         readout: r, (N, R). weight: W, (V, R). bias: b, (V,) or None.
         expected: (N,) int64.
+        part_size: scores that are held at a time. None: what suits the device.
 
     Cost: three matrix products of N V R in training, and memory for the gradients of r, W and b.
     """
@@ -39,8 +45,10 @@ def linear_cross_entropy(
     if dtype == torch.float16:  # gradients made in the forward pass would not have the loss's scale yet
         logits = F.linear(readout, weight, bias).float()
         return F.cross_entropy(logits, expected, reduction="sum", label_smoothing=label_smoothing)
-    needs_gradients = torch.is_grad_enabled()
-    loss: Tensor = _LinearCrossEntropy.apply(readout, weight, bias, expected, label_smoothing, dtype, needs_gradients)
+    if part_size is None:
+        part_size = CPU_PART if readout.device.type == "cpu" else OTHER_PART
+    how = label_smoothing, dtype, part_size, torch.is_grad_enabled()
+    loss: Tensor = _LinearCrossEntropy.apply(readout, weight, bias, expected, *how)
     return loss
 
 
@@ -56,13 +64,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
         expected: Tensor,
         smoothing: float,
         dtype: torch.dtype,
+        part_size: int,
         needs_gradients: bool,
     ) -> Tensor:
         with torch.autocast(readout.device.type, enabled=False):
             rows, table = readout.to(dtype), weight.to(dtype)
             added = None if bias is None else bias.to(dtype)
             losses, gradients = [], _Gradients(rows, weight, bias) if needs_gradients else None
-            for part in _parts(len(rows), len(table), rows.device):
+            for part in _parts(len(rows), len(table), part_size):
                 scores = padded_scores(rows[part], table, added)
                 scores[:, len(table) :] = -torch.inf
                 log_probs = scores.to(torch.promote_types(dtype, torch.float32)).log_softmax(dim=-1)[:, : len(table)]
@@ -81,7 +90,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         given = [None if saved is None else (saved * gradient).to(saved.dtype) for saved in ctx.saved_tensors]
-        return (*given, None, None, None, None)
+        return (*given, None, None, None, None, None)
 
 
 class _Gradients:
@@ -102,10 +111,9 @@ class _Gradients:
             self.of_bias += of_scores.sum(dim=0, dtype=self.of_bias.dtype)
 
 
-def _parts(num_rows: int, vocab_size: int, device: torch.device) -> Iterator[slice]:
+def _parts(num_rows: int, vocab_size: int, part_size: int) -> Iterator[slice]:
     """Slices of the tokens whose scores are about one part, of nearly the same size; one at least."""
-    scores = CPU_PART if device.type == "cpu" else OTHER_PART
-    count = max(1, -(-num_rows * vocab_size // scores))
+    count = max(1, -(-num_rows * vocab_size // part_size))
     size = max(1, -(-num_rows // count))
     for first in range(0, max(1, num_rows), size):
         yield slice(first, first + size)

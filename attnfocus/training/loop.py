@@ -31,6 +31,7 @@ from attnfocus.training.batch_stream import Epochs, Stream
 from attnfocus.training.checkpoints.average import Average
 from attnfocus.training.checkpoints.keeper import Keeper
 from attnfocus.training.checkpoints.store import CheckpointStore
+from attnfocus.training.device import Precision
 from attnfocus.training.distributed.processes import PeerLeftError, Processes
 from attnfocus.training.memory import fitting_gradients
 from attnfocus.training.options import TrainerOptions
@@ -63,6 +64,8 @@ def fit(
     facts: RunFacts | None = None,
     resume: bool = False,
     processes: Processes | None = None,
+    precision: Precision | None = None,
+    screen_seconds: float = 0.5,
 ) -> TrainingResult:
     """Trains until a limit, early stopping or a signal; saves; returns how it ended.
 
@@ -75,6 +78,8 @@ def fit(
         listeners: hear the run; the test metrics and closing them are left to the caller.
         facts: what they may show of the run besides.
         processes: those of this run, if there are several; `batches` and `evaluate` give this one's share.
+        precision: None: `options.precision` on `device`.
+        screen_seconds: between progress events for the eye alone.
 
     Raises:
         RunError: a loss or gradient that is not finite, before it reaches the weights; no memory; a dead worker; or
@@ -84,9 +89,11 @@ def fit(
     """
     processes = processes or Processes()
     average = None if options.ema_decay is None else Average(model, options.ema_decay)
-    stepper = Stepper(model, task, optimizer, options, device, processes)
+    precision = precision or Precision(options.precision, device)
+    stepper = Stepper(model, task, optimizer, options, precision, processes)
     keeper = Keeper(store, model, optimizer, scheduler, stepper.precision.scaler, average, listeners, processes)
-    run = _Run(stepper, keeper, batches, evaluate, options, monitored(options, task), seed, listeners)
+    teller = Teller(options, listeners, screen_seconds)
+    run = _Run(stepper, keeper, teller, batches, evaluate, monitored(options, task), seed)
     return run.run(resume, facts or RunFacts())
 
 
@@ -95,22 +102,21 @@ class _Run:
         self,
         stepper: Stepper,
         keeper: Keeper,
+        teller: Teller,
         batches: Epochs,
         evaluate: Callable[[nn.Module], EvaluationLike],
-        options: TrainerOptions,
         monitor: tuple[str, str],
         seed: int,
-        listeners: Sequence[Listener],
     ) -> None:
-        self.stepper, self.keeper, self.batches, self.evaluate = stepper, keeper, batches, evaluate
-        self.options, self.listeners = options, listeners
+        self.stepper, self.keeper, self.teller = stepper, keeper, teller
+        self.batches, self.evaluate = batches, evaluate
+        self.options, self.listeners = teller.options, teller.listeners
         self.monitor, self.direction = monitor
         self.processes = stepper.processes
         self.guard = SignalGuard()
         self.received: signal.Signals | None = None  # in any process
         self.stop: StopRequest | None = None  # of a listener, which the first process alone has
         self.state = RunState(seed)
-        self.teller = Teller(options, listeners)
         self.stream: Stream | None = None
         self.opened_epoch: int | None = None
 

@@ -13,14 +13,16 @@ from attnfocus.training.state import RunState, Window
 from attnfocus.training.step import Gradients
 from attnfocus.training.stop_rules import fraction_done
 
-SCREEN_SECONDS = 0.5  # between progress events for the eye alone
-
 
 class Teller:
-    """Logged events hold means since the last logged one, and so are the same in every run; others since any."""
+    """Logged events hold means since the last logged one, and so are the same in every run; others since any.
 
-    def __init__(self, options: TrainerOptions, listeners: Sequence[Listener]) -> None:
-        self.options, self.listeners = options, listeners
+    Args:
+        screen_seconds: at least, between events for the eye alone.
+    """
+
+    def __init__(self, options: TrainerOptions, listeners: Sequence[Listener], screen_seconds: float) -> None:
+        self.options, self.listeners, self.screen_seconds = options, listeners, screen_seconds
         self._screen = Window()
         self._last_event = time.perf_counter()
         self._is_first = True
@@ -44,7 +46,7 @@ class Teller:
                 listener.on_first_step(FirstStepDone(state.step))
         now = time.perf_counter()
         is_logged = state.step % self.options.log_every_steps == 0
-        if not is_logged and now - self._last_event < SCREEN_SECONDS:
+        if not is_logged and now - self._last_event < self.screen_seconds:
             return
         window = state.window if is_logged else self._screen
         done = fraction_done(self.options, state, seconds)

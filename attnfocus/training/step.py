@@ -57,7 +57,7 @@ class Stepper:
     """Makes gradients, then applies or drops them.
 
     Args:
-        model: what is trained, on `device`.
+        model: what is trained, on the device of `precision`.
         optimizer: holds its parameters, with the lr that `factor` multiplies.
         processes: those that each compute a share of every batch.
     """
@@ -68,12 +68,11 @@ class Stepper:
         task: Task,
         optimizer: Optimizer,
         options: TrainerOptions,
-        device: torch.device,
+        precision: Precision,
         processes: Processes,
     ) -> None:
-        self.task, self.optimizer, self.options, self.device = task, optimizer, options, device
-        self.processes = processes
-        self.precision = Precision(options.precision, device)
+        self.task, self.optimizer, self.options, self.device = task, optimizer, options, precision.device
+        self.precision, self.processes = precision, processes
         shared = processes.wrapped(model)
         self.model = cast(nn.Module, torch.compile(shared)) if options.compile else shared
         self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -53,10 +53,11 @@ class Bench:
         job: its folder is emptied first.
         warm: the first updates, which are not in the window that is measured.
         threads: of each process.
+        num_few: lines whose decoding is taken for the start.
     """
 
-    def __init__(self, toolkit: Toolkit, job: Job, warm: int, threads: int) -> None:
-        self.toolkit, self.job, self.warm = toolkit, job, warm
+    def __init__(self, toolkit: Toolkit, job: Job, warm: int, threads: int, num_few: int = NUM_FEW) -> None:
+        self.toolkit, self.job, self.warm, self.num_few = toolkit, job, warm, num_few
         work, corpus = job.folder, job.corpus
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
@@ -66,7 +67,7 @@ class Bench:
         self.many, self.few = work / "many.de", work / "few.de"
         for language in ("de", "en"):
             lines = corpus.lines("test", language)
-            for path, chosen in ((self.many, lines * NUM_COPIES), (self.few, lines[:NUM_FEW])):
+            for path, chosen in ((self.many, lines * NUM_COPIES), (self.few, lines[:num_few])):
                 path.with_suffix(f".{language}").write_text("\n".join(chosen) + "\n", encoding="utf-8")
 
     def start(self) -> dict[str, float]:
@@ -96,7 +97,7 @@ class Bench:
         few = self._watch(self.toolkit.decode(self.job, beam, self.few, output), f"few{beam}")
         all_lines = self._watch(self.toolkit.decode(self.job, beam, self.many, output), f"beam{beam}")
         translations = self.toolkit.translations(output)
-        number = len(translations) - NUM_FEW
+        number = len(translations) - self.num_few
         wall, cpu = all_lines.wall - few.wall, all_lines.cpu - few.cpu
         translations = translations[: len(translations) // NUM_COPIES]
         output.write_text("\n".join(translations) + "\n", encoding="utf-8")

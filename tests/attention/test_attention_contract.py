@@ -3,7 +3,6 @@
 Shapes: B items, H heads, Q queries, K keys, D sizes. float64 unless a test is about precision.
 """
 
-import importlib
 import itertools
 
 import pytest
@@ -26,12 +25,6 @@ from attnfocus.attention.contract.trial import (
     sizes,
     takes,
 )
-
-
-@pytest.fixture(autouse=True)
-def several_chunks(monkeypatch):
-    """Chunks so small that short inputs fill several."""
-    monkeypatch.setattr(importlib.import_module("attnfocus.attention.paths.chunked"), "CHUNK", 100)
 
 
 def test_every_preset_keeps_every_promise(factory):

@@ -27,13 +27,14 @@ from attnfocus.attention import (
     TopKPattern,
 )
 from attnfocus.attention.contract import check_promises
+from attnfocus.attention.paths import Work
 
 B, Q, K, D = 2, 4, 6, 16
 
 
-def made(**options):
+def made(cls=DifferentialAttention, **options):
     torch.manual_seed(1)
-    attention = DifferentialAttention(query_dim=D, key_dim=D, **{"score": ScaledDotScore, **options}).double().eval()
+    attention = cls(query_dim=D, key_dim=D, **{"score": ScaledDotScore, **options}).double().eval()
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -110,9 +111,12 @@ def test_it_equals_the_attention_of_diffllama():
 
     heads, layer = 2, 3
     config = DiffLlamaConfig(
-        hidden_size=D, num_attention_heads=2 * heads, num_key_value_heads=2 * heads, rms_norm_eps=1e-5
+        hidden_size=D,
+        num_attention_heads=2 * heads,
+        num_key_value_heads=2 * heads,
+        rms_norm_eps=1e-5,
+        attn_implementation="eager",
     )
-    config._attn_implementation = "eager"
     theirs = DiffLlamaAttention(config, layer_idx=layer).double().eval()
     ours = made(num_heads=heads, pattern=CausalPattern, lambda_init=0.8 - 0.6 * math.exp(-0.3 * layer))
     # Theirs has the first maps of all heads, then the second; so it is with the halves of the values.
@@ -199,14 +203,20 @@ def test_both_paths_agree_with_positions(position):
     torch.testing.assert_close(*results)
 
 
+class ByFlex(DifferentialAttention):
+    """Takes it unless weights are needed, on any device."""
+
+    def chosen_path(self, call=None):
+        return super().chosen_path(call) if call.need_weights else PathChoice("flex", "a test")
+
+
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("position", [NoPosition, AlibiPosition, T5Position])
 @torch.no_grad()
-def test_flex_sees_both_maps(monkeypatch, position):
-    attention = made(num_heads=2, position=position, pattern=CausalPattern).float()
+def test_flex_sees_both_maps(position):
+    attention = made(ByFlex, num_heads=2, position=position, pattern=CausalPattern).float()
     sequence = random(B, K, D).float()
     expected, _ = attention(sequence, sequence, need_weights=True)
-    monkeypatch.setattr(attention, "chosen_path", lambda call: PathChoice("flex", "a test"))
     torch.testing.assert_close(attention(sequence, sequence)[0], expected, atol=1e-5, rtol=1e-4)
 
 
@@ -221,11 +231,12 @@ def test_lambda_starts_near_what_was_told():
 @pytest.mark.parametrize("path", ["plain", "sdpa", "chunked"])
 def test_dropped_weights_of_each_map_keep_their_mean(path):
     torch.manual_seed(0)
-    attention = without_difference(made(dropout=0.5, path=path, lambda_init=0.5)).float()
-    attention._normed = lambda context: context  # which is not linear
-    query, keys = random(Q, D).float(), random(K, D).float()
-    expected, _ = attention.eval()(query, keys)
-    draws, _ = attention.train()(query.expand(20_000, Q, D), keys)
+    attention = made(dropout=0.5, path=path)
+    query, keys, values = (random(2, n, D // 2, seed=n).float() for n in (Q, K, K))  # of two maps
+    attention.float().eval()
+    expected, _ = attention.run_path(Work(query, keys, values, None), need_weights=False)
+    attention.train()
+    draws, _ = attention.run_path(Work(query.expand(20_000, 2, Q, D // 2), keys, values, None), need_weights=False)
     assert draws.std(dim=0).min() > 0.01
     torch.testing.assert_close(draws.mean(dim=0), expected, atol=0.05, rtol=0)
 

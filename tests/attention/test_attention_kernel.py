@@ -4,7 +4,6 @@ Shapes: B items, H heads, Q queries, K keys, D sizes. float64 unless a test is a
 """
 
 import functools
-import importlib
 import math
 
 import pytest
@@ -25,14 +24,15 @@ from attnfocus.attention import (
 from attnfocus.attention.contract import check_promises
 from attnfocus.attention.siblings.performer import orthogonal_directions
 
-KERNEL = importlib.import_module("attnfocus.attention.siblings.kernel")
 B, Q, K, D = 2, 5, 9, 8
 KINDS = [LinearAttention, functools.partial(Performer, num_features=12)]
 
 
-def made(kind, **options):
+def made(kind, chunk_size=4, **options):
+    """With chunks so small that short inputs fill several."""
     torch.manual_seed(1)
     attention = kind(query_dim=D, key_dim=D, **options).double().eval()
+    attention.chunk_size = chunk_size
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -41,11 +41,6 @@ def made(kind, **options):
 
 def random(*shape, seed=0, scale=1.0):
     return scale * torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-@pytest.fixture
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(KERNEL, "CHUNK", 4)
 
 
 def of_linear(attention, vector):
@@ -87,7 +82,7 @@ def loop(attention, query, keys, values, allowed):
 @pytest.mark.parametrize("pattern", [FullPattern, CausalPattern])
 @pytest.mark.parametrize("heads", [{}, {"num_heads": 4, "num_key_heads": 2}])
 @torch.no_grad()
-def test_both_paths_are_the_formula(kind, pattern, heads, small_chunks):
+def test_both_paths_are_the_formula(kind, pattern, heads):
     attention = made(kind, pattern=pattern, **heads)
     query, keys, values = random(B, Q, D), random(B, K, D, seed=1), random(B, K, D, seed=2)
     by_query = torch.rand(B, Q, K, generator=torch.Generator().manual_seed(4)) < 0.7
@@ -108,7 +103,7 @@ def test_both_paths_are_the_formula(kind, pattern, heads, small_chunks):
             torch.testing.assert_close(weights[item], expected_weights)
 
 
-def test_causal_linear_attention_is_the_recurrence_of_the_paper(small_chunks):
+def test_causal_linear_attention_is_the_recurrence_of_the_paper():
     """Eq. 16 to 20: s_i = s_{i-1} + phi(k_i) v_i^T, z_i = z_{i-1} + phi(k_i), y_i = phi(q_i)^T s_i / phi(q_i)^T z_i."""
     attention = made(LinearAttention, pattern=CausalPattern)
     sequence = random(K, D)
@@ -123,33 +118,32 @@ def test_causal_linear_attention_is_the_recurrence_of_the_paper(small_chunks):
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_sums_equal_weights_for_any_sizes_masks_and_chunks(data):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KERNEL, "CHUNK", data.draw(st.integers(1, 5)))
-        kind, pattern = data.draw(st.sampled_from(KINDS)), data.draw(st.sampled_from([FullPattern, CausalPattern]))
-        attention = made(kind, pattern=pattern, num_heads=2, num_key_heads=data.draw(st.sampled_from([1, 2])))
-        queries, keys = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 9))
-        bits = data.draw(st.lists(st.booleans(), min_size=B * keys, max_size=B * keys))
-        mask = data.draw(st.sampled_from([None, torch.tensor(bits).view(B, 1, keys)]))
-        results = []
-        for need_weights in (False, True):
-            inputs = [random(B, n, D, seed=seed).requires_grad_() for seed, n in enumerate((queries, keys, keys))]
-            context, _ = attention(*inputs, mask, need_weights)
-            found = torch.autograd.grad((context * context.detach().cos()).sum(), [*inputs, *attention.parameters()])
-            results.append((context, *found))
-        torch.testing.assert_close(*results)
-        assert all(tensor.isfinite().all() for tensor in results[0])
+    kind, pattern = data.draw(st.sampled_from(KINDS)), data.draw(st.sampled_from([FullPattern, CausalPattern]))
+    options = {"chunk_size": data.draw(st.integers(1, 5)), "num_key_heads": data.draw(st.sampled_from([1, 2]))}
+    attention = made(kind, pattern=pattern, num_heads=2, **options)
+    queries, keys = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 9))
+    bits = data.draw(st.lists(st.booleans(), min_size=B * keys, max_size=B * keys))
+    mask = data.draw(st.sampled_from([None, torch.tensor(bits).view(B, 1, keys)]))
+    results = []
+    for need_weights in (False, True):
+        inputs = [random(B, n, D, seed=seed).requires_grad_() for seed, n in enumerate((queries, keys, keys))]
+        context, _ = attention(*inputs, mask, need_weights)
+        found = torch.autograd.grad((context * context.detach().cos()).sum(), [*inputs, *attention.parameters()])
+        results.append((context, *found))
+    torch.testing.assert_close(*results)
+    assert all(tensor.isfinite().all() for tensor in results[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pattern", [FullPattern, CausalPattern])
 @pytest.mark.parametrize("heads", [{}, {"num_heads": 4, "num_key_heads": 2}])
-def test_every_promise_is_kept(kind, pattern, heads, small_chunks):
+def test_every_promise_is_kept(kind, pattern, heads):
     check_promises(functools.partial(kind, pattern=pattern, **heads))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("need_weights", [False, True])
-def test_the_future_cannot_be_noticed_even_in_the_last_digit(kind, need_weights, small_chunks):
+def test_the_future_cannot_be_noticed_even_in_the_last_digit(kind, need_weights):
     attention, sequence = made(kind, pattern=CausalPattern, num_heads=2), random(B, 11, D)
     for first in range(1, 11):
         changed = sequence.clone()
@@ -177,7 +171,7 @@ def test_vectors_of_any_size_keep_their_weights_and_gradients(kind, scale, sign)
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
-def test_keys_that_are_nothing_beside_a_later_one_count_alike_before_it(need_weights, small_chunks):
+def test_keys_that_are_nothing_beside_a_later_one_count_alike_before_it(need_weights):
     attention = made(Performer, pattern=CausalPattern, num_features=12).float()
     sequence = torch.cat((1e3 * random(3, D), random(1, D, seed=1))).float().requires_grad_()
     context, _ = attention(sequence, sequence, None, None, need_weights)
@@ -254,11 +248,17 @@ def test_directions_come_from_their_seed_and_travel_with_the_model():
     assert torch.equal(state, torch.get_rng_state())  # nothing was drawn from the common generator
 
 
-def test_the_path_is_told_and_taken(monkeypatch):
-    attention, sequence = made(LinearAttention, dropout=0.1), random(B, K, D)
+def test_the_path_is_told_and_taken():
     made_weights = []
-    original = KERNEL.KernelAttention._weights
-    monkeypatch.setattr(KERNEL.KernelAttention, "_weights", lambda *given: made_weights.append(1) or original(*given))
+
+    class Watched(FullPattern):
+        """Asked which pairs it allows only where there are weights of pairs."""
+
+        def allows(self, places):
+            made_weights.append(1)
+            return super().allows(places)
+
+    attention, sequence = made(LinearAttention, pattern=Watched, dropout=0.1), random(B, K, D)
     mask = torch.ones(K, K, dtype=torch.bool)
     cases = [
         ("linear", "once for all queries", (sequence, sequence), Call(False, K, K), {}, False),

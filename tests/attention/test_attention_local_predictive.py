@@ -3,7 +3,6 @@
 Shapes: B items, H heads, Q queries, K keys, D sizes. float64 unless a test is about precision.
 """
 
-import importlib
 import math
 
 import pytest
@@ -67,13 +66,13 @@ def test_local_predictive_is_its_formula(build, heads, window):
 
 
 @pytest.mark.parametrize("mask", [None, "padding", "random"])
-def test_local_predictive_in_chunks_equals_the_plain_path(build, monkeypatch, mask):
-    monkeypatch.setattr(importlib.import_module("attnfocus.attention.paths.chunked"), "CHUNK", 40)
+def test_local_predictive_in_chunks_equals_the_plain_path(build, mask):
     inputs = [tensor.requires_grad_() for tensor in random_inputs(B)]
     of = {"padding": padding_mask(LENGTHS), "random": torch.rand(B, Q, K) < 0.5}.get(mask)
     results = []
     for path in ("plain", "chunked", "auto"):
         attention = build("local_predictive", f"attention.path={path}", "attention.window=2")
+        attention.chunk_weights = 40  # several chunks
         context, _ = attention(*inputs, of)
         assert attention.chosen_path().name == path.replace("auto", "plain")
         results.append((context, *torch.autograd.grad(context.square().sum(), [*inputs, *attention.parameters()])))

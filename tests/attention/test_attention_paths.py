@@ -1,10 +1,12 @@
 """The paths give the same numbers, the choice between them has a reason, and what was asked for runs or is refused."""
 
-from importlib import import_module
+import sys
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.nn.attention import flex_attention as torch_flex
+from torch.overrides import TorchFunctionMode
 
 from attnfocus.attention import (
     AdditiveScore,
@@ -20,12 +22,14 @@ from attnfocus.attention import (
     ScaledDotScore,
     Softmax,
 )
+from attnfocus.attention.paths.flex import flex
 
 # torch's own, while it looks at the inputs of FlexAttention.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
+    pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile"),
+]
 
-# The modules; the functions of the same names hide them as attributes of their package.
-CHOOSE, CHUNKED, FLEX = (import_module(f"attnfocus.attention.paths.{name}") for name in ("choose", "chunked", "flex"))
 B, L, D = 2, 7, 32
 
 
@@ -83,13 +87,27 @@ class OwnWeights(Attention):
         return super().weigh(query, keys, mask, places)
 
 
+class Forced(Attention):
+    """Computes by a path that is not asked whether it can."""
+
+    forced = "plain"
+
+    def chosen_path(self, call=None):
+        return PathChoice(self.forced, "a test")
+
+
+class ByCompiledFlex(Attention):
+    def run_path(self, work, need_weights):
+        return flex(self, work, dropout=0.0, kernel=torch.compile(torch_flex.flex_attention))
+
+
 def attention_of(cls=Attention, score=ScaledDotScore, num_heads=2, **options):
     return cls(D, D, score=score, num_heads=num_heads, **options)
 
 
 def results(attention, path, inputs, mask):
-    """Context and all gradients, by a path that is not asked whether it can."""
-    attention.chosen_path = lambda call: PathChoice(path, "")
+    """Context and all gradients of a `Forced` one."""
+    attention.forced = path
     query, *others = (tensor.clone().requires_grad_() for tensor in inputs)
     context, _ = attention(query, *others, mask)
     place = torch.arange(context.numel(), dtype=context.dtype).view_as(context)
@@ -110,9 +128,23 @@ MASKS = {
 
 @pytest.fixture
 def flex_on_cpu(monkeypatch):
-    """torch keeps FlexAttention's backward pass from CPUs, where it is slow but right: enough to compare with."""
+    """torch keeps FlexAttention's backward pass from CPUs, where it is slow but right: enough to compare with.
+
+    It has no public name for this.
+    """
     monkeypatch.setattr(torch_flex, "_validate_device", lambda *tensors: None)
-    monkeypatch.setattr(torch_flex, "_WARNINGS_SHOWN", {"flex_attention_performance"})
+
+
+@pytest.fixture(params=[True, False], ids=["triton", "no triton"])
+def has_triton(request, monkeypatch, tmp_path):
+    """Whether a package of this name can be imported; it never is."""
+    if request.param:
+        (tmp_path / "triton.py").touch()
+        monkeypatch.delitem(sys.modules, "triton", raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.setitem(sys.modules, "triton", None)
+    return request.param
 
 
 @pytest.mark.slow
@@ -123,7 +155,7 @@ def test_flex_equals_plain_forward_and_backward(flex_on_cpu, mask, pattern, posi
     score = {"full": CosineScore, "causal": GeneralScore, "near": DotScore}[pattern]
     options = {"full": {}, "causal": {"pattern": CausalPattern}, "near": {"pattern": Near}}[pattern]
     options |= {} if position is None else {"position": position}
-    attention = attention_of(score=score, num_key_heads=1, **options).double()
+    attention = attention_of(Forced, score, num_key_heads=1, **options).double()
     inputs = [torch.randn(B, size, D, dtype=torch.float64) for size in (4, L, L)]
     found, wanted = (results(attention, path, inputs, MASKS[mask]) for path in ("flex", "plain"))
     torch.testing.assert_close(found, wanted)
@@ -133,7 +165,7 @@ def test_flex_equals_plain_forward_and_backward(flex_on_cpu, mask, pattern, posi
 @pytest.mark.parametrize("leading", [(), (3,), (2, 1, 3)])
 def test_flex_takes_any_number_of_leading_dims(flex_on_cpu, leading):
     torch.manual_seed(2)
-    attention = attention_of(pattern=Near, position=Distance).double()
+    attention = attention_of(Forced, pattern=Near, position=Distance).double()
     inputs = [torch.randn(*leading, L, D, dtype=torch.float64) for _ in range(3)]
     mask = torch.rand(*leading, 1, L) < 0.7
     found, wanted = (results(attention, path, inputs, mask) for path in ("flex", "plain"))
@@ -145,8 +177,8 @@ def test_flex_takes_any_number_of_leading_dims(flex_on_cpu, leading):
 
 @pytest.mark.parametrize("sizes", [(0, L), (L, 0)])
 def test_flex_of_nothing_is_nothing(sizes):
-    attention = attention_of()
-    attention.chosen_path = lambda call: PathChoice("flex", "")
+    attention = attention_of(Forced)
+    attention.forced = "flex"
     context, _ = attention(torch.randn(B, sizes[0], D), torch.randn(B, sizes[1], D))
     assert context.shape == (B, sizes[0], D)
     assert (context == 0).all()
@@ -154,33 +186,53 @@ def test_flex_of_nothing_is_nothing(sizes):
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_the_compiled_flex_kernel_equals_plain(monkeypatch):
+def test_the_compiled_flex_kernel_equals_plain():
     """Its CPU version, which has no backward pass: that the rule and the bias can be compiled is seen here too."""
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         pytest.skip("torch compiles FlexAttention for CPUs with AVX2 alone")
-    monkeypatch.setattr(FLEX, "flex_attention", torch.compile(torch_flex.flex_attention))
     for length in (300, 150):
-        attention = attention_of(pattern=Near, position=Distance)
+        compiled, plain = (attention_of(cls, pattern=Near, position=Distance) for cls in (ByCompiledFlex, Attention))
+        compiled.load_state_dict(plain.state_dict())
         inputs = [torch.randn(B, length, D) for _ in range(3)]
         mask = torch.arange(length) < torch.tensor([[[length]], [[100]]])
-        contexts = []
-        for path in ("flex", "plain"):
-            attention.chosen_path = lambda call, path=path: PathChoice(path, "")
-            contexts.append(attention(*inputs, mask)[0])
-        torch.testing.assert_close(*contexts, atol=1e-4, rtol=1e-4)
+        expected, _ = plain(*inputs, mask, need_weights=True)
+        torch.testing.assert_close(compiled(*inputs, mask)[0], expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("path", ["sdpa", "chunked"])
 @pytest.mark.parametrize("mask", [name for name in MASKS if "quer" not in name and name != "for all items"])
 @pytest.mark.parametrize("length", [L, 2 * L])
-def test_every_other_path_equals_plain(monkeypatch, path, mask, length):
-    monkeypatch.setattr(CHUNKED, "CHUNK", 20)
+def test_every_other_path_equals_plain(path, mask, length):
     torch.manual_seed(3)
-    attention = attention_of(pattern=Near, position=Distance).double()
+    attention = attention_of(Forced, pattern=Near, position=Distance).double()
+    attention.chunk_weights = 20  # several chunks
     inputs = [torch.randn(B, length, D, dtype=torch.float64) for _ in range(3)]
     given = MASKS[mask] if MASKS[mask] is None else MASKS[mask].repeat_interleave(length // L, dim=-1)
     found, wanted = (results(attention, name, inputs, given) for name in (path, "plain"))
     torch.testing.assert_close(found, wanted)
+
+
+class LargestBatch(TorchFunctionMode):
+    """Of the calls of the fused kernel."""
+
+    size = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is F.scaled_dot_product_attention:
+            self.size = max(self.size, *(len(tensor) for tensor in args[:3]))
+        return function(*args, **kwargs or {})
+
+
+@torch.no_grad()
+def test_the_fused_kernel_gets_no_more_items_than_one_on_cuda_can_take():
+    leading = 256, 257
+    attention = Attention(2, 2, score=ScaledDotScore, position=Distance, path="sdpa")
+    inputs = [torch.randn(*leading, size, 2) for size in (2, 3, 3)]
+    mask = torch.rand(257, 1, 3) < 0.7
+    with LargestBatch() as largest:
+        context, _ = attention(*inputs, mask)
+    assert 0 < largest.size < 2**16
+    torch.testing.assert_close(context, attention(*inputs, mask, need_weights=True)[0])
 
 
 SMALL = Call(num_queries=L, num_keys=L, num_rows=4)
@@ -234,26 +286,29 @@ def test_the_choice_has_its_reason(case):
 
 
 @pytest.mark.parametrize("case", DENSE)
-def test_a_gpu_computes_what_would_be_dense_by_flex(case, monkeypatch):
+def test_a_gpu_computes_what_would_be_dense_by_flex(case, has_triton):
     attention, call, reason = DENSE[case]
-    monkeypatch.setattr(CHOOSE, "find_spec", lambda name: object())
     choice = attention.chosen_path(call)
-    assert choice.name == "flex"
-    assert reason in choice.reason
-    monkeypatch.setattr(CHOOSE, "find_spec", lambda name: None)
-    assert attention.chosen_path(call).name != "flex"
+    assert (choice.name == "flex") == has_triton
+    assert (reason in choice.reason) == has_triton
     dropping = attention_of(pattern=Near, dropout=0.1)
     assert dropping.train().chosen_path(ON_CUDA).name == "chunked"
 
 
-def test_a_path_that_was_asked_for_is_what_runs(monkeypatch):
-    ran = []
-    for name in ("plain", "sdpa", "chunked"):
-        kernels = {name: lambda attention, work, dropout, name=name: ran.append(name) or (work.query, None)}
-        monkeypatch.setattr("attnfocus.attention.paths.KERNELS", kernels)
-        attention = attention_of(path=name)
-        attention(torch.randn(B, L, D), torch.randn(B, L, D))
-    assert ran == ["plain", "sdpa", "chunked"]
+@pytest.mark.parametrize(("path", "scored"), [("plain", [L]), ("chunked", [1] * L), ("sdpa", [])])
+def test_a_path_that_was_asked_for_is_what_runs(path, scored):
+    """Seen by how many queries the score sees at a time: all, one chunk, or none, as the fused kernel multiplies."""
+    queries = []
+
+    class Watched(ScaledDotScore):
+        def forward(self, query, keys):
+            queries.append(query.shape[-2])
+            return super().forward(query, keys)
+
+    attention = attention_of(score=Watched, path=path)
+    attention.chunk_weights = 1
+    attention(torch.randn(B, L, D), torch.randn(B, L, D))
+    assert queries == scored
 
 
 REFUSED = {
@@ -286,9 +341,12 @@ def test_a_path_that_cannot_is_refused_when_it_is_asked_for(path, options, reaso
 
 
 @pytest.mark.parametrize("call", [Call(), Call(device="cuda", dtype=torch.float64)])
-def test_flex_is_refused_where_it_cannot_run(call, monkeypatch):
-    monkeypatch.setattr(CHOOSE, "find_spec", lambda name: object())
+def test_flex_is_refused_where_it_cannot_run(call, has_triton):
     attention = attention_of(path="flex")
+    if not has_triton:
+        with pytest.raises(ValueError, match="triton, which is not installed"):
+            attention.chosen_path(Call(device="cuda"))
+        return
     with pytest.raises(
         ValueError, match=r"path=flex cannot run here: .*(device is cpu|not in float64)\. Use path=auto"
     ):
@@ -296,6 +354,3 @@ def test_flex_is_refused_where_it_cannot_run(call, monkeypatch):
     assert attention.chosen_path(Call(device="cuda", dtype=torch.bfloat16)).name == "flex"
     with pytest.raises(ValueError, match="device is cpu"):
         attention(torch.randn(B, L, D), torch.randn(B, L, D))
-    monkeypatch.setattr(CHOOSE, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="triton, which is not installed"):
-        attention.chosen_path(Call(device="cuda"))

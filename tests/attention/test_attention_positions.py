@@ -4,7 +4,6 @@ Shapes: B items, H heads, Q queries, K keys, D sizes. float64 unless a test is a
 """
 
 import functools
-import importlib
 
 import pytest
 import torch
@@ -107,11 +106,11 @@ class _Scores(torch.nn.Module):
 @parametrize_pairs(
     {"position": ALL, "score": [ScaledDotScore, AdditiveScore], "pattern": [FullPattern, CausalPattern, NEAR]}
 )
-def test_all_paths_agree(position, score, pattern, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("attnfocus.attention.paths.chunked"), "CHUNK", 90)
+def test_all_paths_agree(position, score, pattern):
     if score is AdditiveScore and position is RotaryPosition:  # refused: see below
         score = CosineScore
     attention = attention_with(position, score=score, pattern=pattern, num_key_heads=1)
+    attention.chunk_weights = 90  # several chunks
     length = 19 if pattern is not CausalPattern else 11
     inputs = [random(B, length, D, seed=seed) for seed in (1, 2, 3)]
     mask = torch.rand(B, length, length, generator=torch.Generator().manual_seed(5)) < 0.7

@@ -134,12 +134,18 @@ def test_additive_score_by_hand():
     torch.testing.assert_close(scores, torch.tensor([[[0.0, 3 * math.tanh(3)]]]))
 
 
-@pytest.mark.parametrize("block", [1, 40, 100, 10**6])  # one query at a time ... all items at once
-@pytest.mark.parametrize("num_heads", [1, 2])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_additive_blocks_equal_the_obvious_formula(monkeypatch, block, num_heads, dtype):
-    monkeypatch.setattr("attnfocus.attention.scores.additive.CPU_BLOCK", block)
-    score = AdditiveScore(query_dim=3, key_dim=5, num_heads=num_heads, hidden_size=6).to(dtype)
+# Of a block of 2^19 numbers: all items at once, one item, two queries, one query.
+@pytest.mark.parametrize(
+    ("hidden_size", "num_heads", "dtype"),
+    [
+        *((6, heads, dtype) for heads in (1, 2) for dtype in (torch.float64, torch.bfloat16)),
+        (20_000, 2, torch.float64),
+        (40_000, 1, torch.bfloat16),
+        (60_000, 1, torch.float64),
+    ],
+)
+def test_additive_blocks_equal_the_obvious_formula(hidden_size, num_heads, dtype):
+    score = AdditiveScore(query_dim=3, key_dim=5, num_heads=num_heads, hidden_size=hidden_size).to(dtype)
     query = torch.randn(1, num_heads, Q, 3).to(dtype).requires_grad_()  # one query for the whole batch
     keys = torch.randn(B, num_heads, K, 5).to(dtype).requires_grad_()
     chosen = torch.randn(B, num_heads, Q, K).to(dtype)

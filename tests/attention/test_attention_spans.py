@@ -4,7 +4,6 @@ Shapes: B items, H heads, Q queries, K keys, D sizes. float64.
 """
 
 import functools
-import importlib
 import math
 
 import pytest
@@ -87,10 +86,10 @@ def test_a_span_beyond_the_sequence_changes_nothing():
 
 
 @pytest.mark.parametrize("normalizer", [None, Sparsemax])
-def test_spans_agree_on_every_path_and_learn(normalizer, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("attnfocus.attention.paths.chunked"), "CHUNK", 90)
+def test_spans_agree_on_every_path_and_learn(normalizer):
     options = {} if normalizer is None else {"normalizer": normalizer}
     attention, sequence = spanned(position=RotaryPosition, **options), random(B, 14, D)
+    attention.chunk_weights = 90  # several chunks
     mask = torch.rand(B, 14, 14, generator=torch.Generator().manual_seed(5)) < 0.7
     for each in (None, mask, mask[:, :1]):
         plain = outcome(attention, sequence, each, need_weights=True)

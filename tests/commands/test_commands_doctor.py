@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,11 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests_support import Command, assert_polite
 
-from attnfocus.commands.doctor import checks as findings
-from attnfocus.commands.doctor import command as doctor
-from attnfocus.commands.doctor.checks import folder_finding, short_run_finding, usable_cores, versions
+from attnfocus.commands.doctor.checks import (
+    Finding,
+    extras_findings,
+    folder_finding,
+    package_finding,
+    short_run_finding,
+    threads_finding,
+    usable_cores,
+    versions,
+)
+from attnfocus.commands.doctor.command import DoctorConfig, checks_of, examine
 
 pytestmark = pytest.mark.slow
 
@@ -61,33 +71,35 @@ def test_a_mistake_is_a_usage_error(arguments: list[str], attnfocus: Command) ->
     assert_polite(attnfocus("doctor", *arguments), 2)
 
 
-def test_what_breaks_a_check_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def broken(*_: object) -> object:
+def test_what_breaks_a_check_is_a_finding() -> None:
+    def broken() -> Finding:
         raise ImportError("libcudart.so.12: cannot open shared object file\nmore")
 
-    monkeypatch.setattr(doctor, "device_finding", broken)
-    monkeypatch.setattr(doctor, "short_run_finding", broken)
-    found = {
-        each.name: each for each in doctor.examine(doctor.DoctorConfig(paths=doctor.DoctorPaths(data=str(tmp_path))))
-    }
-    assert found["device"].status == found["self-test"].status == "failed"
-    assert found["device"].detail == "ImportError: libcudart.so.12: cannot open shared object file"
+    checks = dict(checks_of(DoctorConfig()))
+    first, second = examine([("device", broken), ("python", checks["python"])])
+    assert (first.name, first.status) == ("device", "failed")
+    assert first.detail == "ImportError: libcudart.so.12: cannot open shared object file"
+    assert second.status == "ok"
 
 
-def test_a_missing_package_gives_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_gives_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An installation of ours that wants packages which are not there stands before the real one."""
+    installed = tmp_path / "attnfocus-99.dist-info"
+    installed.mkdir()
     needed = ["torch>=2.4", "no-such-package[x]>=1", "no-such-extra; extra == 'hub'"]
-    monkeypatch.setattr(findings, "requires", lambda name: needed)
-    found = findings.package_finding()
+    lines = ["Metadata-Version: 2.1", "Name: attnfocus", "Version: 99", "Provides-Extra: hub"]
+    (installed / "METADATA").write_text("\n".join([*lines, *(f"Requires-Dist: {each}" for each in needed), ""]))
+    monkeypatch.syspath_prepend(tmp_path)
+    found = package_finding()
     assert found.status == "failed"
     assert found.advice.endswith("-m pip install no-such-package")
-    extras = {each.name: each for each in findings.extras_findings()}
+    extras = {each.name: each for each in extras_findings()}
     assert extras["extra hub"].status == "missing"
     assert extras["extra hub"].advice == "pip install 'attnfocus[hub]'"
 
 
-def test_a_run_that_dies_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(findings, "SHORT_RUN", ("model=seq2seq", "dataset.num_trains=64"))
-    found = short_run_finding("cpu", tmp_path / "outputs")
+def test_a_run_that_dies_is_a_finding(tmp_path: Path) -> None:
+    found = short_run_finding("cuda:99", tmp_path / "outputs")
     assert found.status == "failed"
     assert "the run ended with 2: " in found.detail
     assert list(tmp_path.iterdir()) == []
@@ -99,13 +111,16 @@ def test_a_folder_that_cannot_be_written_is_only_a_warning_for_data(tmp_path: Pa
     assert folder_finding("paths.outputs", tmp_path / "taken" / "x", "failed").status == "failed"
 
 
-def test_more_threads_than_cores_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "usable_cores", lambda: 0.5)
-    monkeypatch.setattr("torch.get_num_threads", lambda: 4)
-    found = findings.threads_finding()
+def test_more_threads_than_cores_are_a_warning() -> None:
+    before, cores = torch.get_num_threads(), usable_cores()
+    try:
+        torch.set_num_threads(int(cores) + 2)
+        found = threads_finding()
+    finally:
+        torch.set_num_threads(before)
     assert found.status == "warning"
-    assert "OMP_NUM_THREADS=1" in found.advice
-    assert usable_cores() > 0
+    assert f"OMP_NUM_THREADS={max(1, int(cores))}" in found.advice
+    assert 0 < cores <= (os.cpu_count() or 1)
 
 
 def test_the_packages_are_those_of_the_project() -> None:
@@ -124,7 +139,7 @@ def test_facts_that_need_no_torch_are_found_without_it() -> None:
         "from attnfocus.commands.doctor import checks, command\n"
         "config = command.DoctorConfig()\n"
         "checks.python_finding(), checks.package_finding(), checks.extras_findings()\n"
-        "checks.folder_finding('paths.data', command._data_folder(config), 'warning')\n"
+        "dict(command.checks_of(config))['paths.data']()\n"
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from tests_support import TINY_DATES, Command, assert_polite, only_run
 
 import attnfocus as package
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.inspection import examples as inspect_examples
 from attnfocus.inspection.examples import Choice, chosen_maps, is_part
 from attnfocus.models import Place
 from attnfocus.tasks.maps import attention_map
@@ -135,14 +133,9 @@ def test_a_run_must_be_named(attnfocus: Command, tmp_path: Path) -> None:
     assert_polite(attnfocus("inspect", f"run={tmp_path}", "text=a"), 2)
 
 
-def test_an_attention_without_weights_leaves_the_other_methods(dates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attention_without_weights_leaves_the_other_methods(dates: Path) -> None:
     run = package.load(dates, device="cpu")
-    forward = type(run.model).forward
-
-    def without(self: Any, source: Any, lengths: Any, target: Any, need_weights: bool = False) -> Any:
-        return forward(self, source, lengths, target, need_weights)._replace(weights={})
-
-    monkeypatch.setattr(type(run.model), "forward", without)
+    run.model.register_forward_hook(lambda model, given, output: output._replace(weights={}))
     with pytest.raises(DataError, match=r"gives no weights.*method=gradient_input"):
         run.inspect("3 May 1999", method="attention")
     found = run.inspect("3 May 1999", method="gradient_input")
@@ -210,7 +203,10 @@ def test_a_head_that_only_some_attentions_have_shows_those() -> None:
         chosen_maps([many, one], Choice(head=4))
 
 
-def test_too_many_tokens_are_refused_before_the_model_runs(dates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspect_examples, "MAX_TOKENS", 3)
-    with pytest.raises(DataError, match="input of 4 tokens; at most 3 can be shown"):
-        package.load(dates, device="cpu").inspect("1999")
+def test_too_many_tokens_are_refused_before_the_model_runs(dates: Path) -> None:
+    ran: list[int] = []
+    run = package.load(dates, device="cpu")
+    run.model.register_forward_pre_hook(lambda model, given: ran.append(1))
+    with pytest.raises(DataError, match="input of 2049 tokens; at most 2048 can be shown"):
+        run.inspect("1" * 2049)
+    assert not ran

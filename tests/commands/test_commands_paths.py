@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -66,14 +65,13 @@ def test_each_attention_tells_what_it_did_and_tells_it_once() -> None:
     assert heard.step() == []
 
 
-def test_another_path_in_training_is_told_too_and_that_of_an_evaluation_is_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_another_path_in_training_is_told_too_and_that_of_an_evaluation_is_not() -> None:
     model = transformer(AdditiveScore)
     heard = Heard(model)
     run(model, 5)
     assert {name for _, name in heard.step()} == {"plain"}
-    monkeypatch.setattr(import_module("attnfocus.attention.paths.choose"), "MAX_WEIGHTS", 3 * 2 * 20)
+    for attention in model.attentions().values():
+        attention.max_weights = 3 * 2 * 20
     run(model.eval(), 5)
     assert heard.step() == []
     run(model.train(), 5)

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,6 @@ from omegaconf import OmegaConf
 
 from attnfocus.cli.sweeps.sweeper import SearchSweeper, consecutive
 from attnfocus.commands.sweep.folders import owned
-from attnfocus.commands.sweep.search import study as search_study
 from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
 from attnfocus.commands.sweep.search.pruning import Pruning
@@ -159,24 +159,25 @@ def test_a_trial_that_is_killed_again_and_again_counts_as_failed(tmp_path: Path)
     assert result_of(search).trials[0].error == "started 3 times, and killed each time"
 
 
-def test_a_trial_that_another_process_is_at_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    search = Search(plan(n_trials=2), tmp_path)
+def test_a_trial_that_another_process_is_at_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search = Search(plan(n_trials=2), tmp_path, wait_seconds=0.01)
     folder = write_run(search, *search.next_trials(), {"loss": 0.5}, status="running")
-    other = ExitStack()
-    other.enter_context(owned(folder))
-    looks: list[float] = []
+    has_begun, has_ended = threading.Event(), threading.Event()
 
-    def sleep(seconds: float) -> None:
-        looks.append(seconds)
-        if len(looks) > MAX_STARTS:
+    def other() -> None:
+        with owned(folder):
+            has_begun.set()
+            time.sleep(0.3)  # longer than some looks, none of which may count as a start
             write_run(search, 0, {"loss": 0.5})
-            other.close()
+            has_ended.set()
 
-    monkeypatch.setattr(search_study, "time", SimpleNamespace(sleep=sleep))
+    process = threading.Thread(target=other)
+    process.start()
+    has_begun.wait()
     search.settle(0)
     assert search.next_trials() == [1]
+    assert has_ended.is_set()
+    process.join()
     assert search.trials()[0].values == [0.5]
     assert search.trials()[0].user_attrs["starts"] == 1
     assert capsys.readouterr().err.count("waiting for other processes, which are at trial 0") == 1
@@ -191,9 +192,16 @@ def test_beside_a_trial_of_another_process_others_are_launched(tmp_path: Path) -
     assert [search.trials()[number].user_attrs["starts"] for number in range(4)] == [1, 1, 2, 1]
 
 
-def sweeper(chosen: SearchPlan, sweep_dir: Path, monkeypatch: pytest.MonkeyPatch, *, task: list[str]) -> SearchSweeper:
-    made = SearchSweeper()
-    monkeypatch.setattr(SearchSweeper, "checked", chosen)
+class FreeSweeper(SearchSweeper):
+    """Lets its launcher compose the jobs, if it does."""
+
+    def validate_batch_is_legal(self, batch: object) -> None:
+        pass
+
+
+def sweeper(chosen: SearchPlan, sweep_dir: Path, *, task: list[str]) -> SearchSweeper:
+    made = FreeSweeper()
+    made.checked = chosen
     storage = "hydra.sweeper.storage=postgresql://me:sesame@host/x"
     section = {"sweep": {"dir": str(sweep_dir)}, "launcher": {"_target_": "joblib"}}
     made.config = OmegaConf.create({"hydra": {**section, "overrides": {"task": task, "hydra": [storage]}}})
@@ -201,33 +209,27 @@ def sweeper(chosen: SearchPlan, sweep_dir: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_a_search_without_a_job_to_start_writes_no_secret_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_without_a_job_to_start_writes_no_secret_either(tmp_path: Path) -> None:
     chosen = plan(n_trials=1)
     drive(Search(chosen, tmp_path))
-    sweeper(chosen, tmp_path, monkeypatch, task=["seed=3", "optimizer.api_key=sesame"]).sweep([])
+    sweeper(chosen, tmp_path, task=["seed=3", "optimizer.api_key=sesame"]).sweep([])
     text = (tmp_path / "multirun.yaml").read_text(encoding="utf-8")
     assert "optimizer.api_key=<redacted>" in text
     assert "seed=3" in text
     assert "sesame" not in text
 
 
-def test_a_search_that_is_refused_leaves_the_one_that_is_there_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_that_is_refused_leaves_the_one_that_is_there_as_it_was(tmp_path: Path) -> None:
     Search(plan(), tmp_path)
     (tmp_path / "multirun.yaml").write_text("mine")
     with pytest.raises(ConfigError, match="has other fixed"):
-        sweeper(replace(plan(), fixed=("seed=4",)), tmp_path, monkeypatch, task=["seed=4"]).sweep([])
+        sweeper(replace(plan(), fixed=("seed=4",)), tmp_path, task=["seed=4"]).sweep([])
     assert (tmp_path / "multirun.yaml").read_text() == "mine"
 
 
-def test_a_search_that_is_stopped_launches_no_more_and_fails_no_trial(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_that_is_stopped_launches_no_more_and_fails_no_trial(tmp_path: Path) -> None:
     """Under joblib the signal reaches the jobs by their own processes, and the launcher returns as ever."""
-    made = sweeper(plan(), tmp_path, monkeypatch, task=[])
+    made = sweeper(plan(), tmp_path, task=[])
 
     def launch(overrides: object, initial_job_idx: int) -> list[object]:
         signal.raise_signal(signal.SIGTERM)
@@ -235,7 +237,6 @@ def test_a_search_that_is_stopped_launches_no_more_and_fails_no_trial(
 
     launcher: Any = SimpleNamespace(launch=launch)
     made.launcher = launcher
-    monkeypatch.setattr(made, "validate_batch_is_legal", lambda overrides: None)
     with pytest.raises(KeyboardInterrupt, match="143"):
         made.sweep([])
     assert [(trial.status, trial.error) for trial in result_of(Search(plan(), tmp_path)).trials] == [("running", None)]

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,6 @@ import yaml
 from tests_support import Command, assert_polite, summary_of
 
 from attnfocus.cli.command import MAX_NAME, job_folder
-from attnfocus.cli.sweeps import jobs as sweep_jobs
 from attnfocus.cli.sweeps.command_line import resumed_sweep
 from attnfocus.commands.sweep.folders import PROCESS_FILE, is_running, job_order, note_job, overrides_of, owned
 from attnfocus.commands.sweep.sweep import finish_sweep, prepare_sweep, run_recorded, update_results
@@ -290,8 +290,7 @@ def test_results_that_cannot_be_written_are_told_and_the_table_is_shown(
     assert "1 of 1 jobs have not ended: 1 waiting" in told.out
 
 
-def test_a_job_is_not_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attnfocus.commands.sweep.folders.START_SECONDS", 0.05)
+def test_a_job_is_not_run_twice(tmp_path: Path) -> None:
     folder = tmp_path / "0"
     folder.mkdir()
     with owned(folder):  # as another process would
@@ -310,28 +309,33 @@ def rows_of_running(sweep: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "queued_again"), [("SIGUSR2", True), ("SIGTERM", False)])
-def test_submitit_hears_of_a_preempted_job_once_it_has_saved(
-    name: str, queued_again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard = []
-    before = signal.signal(signal.SIGUSR2, lambda number, frame: heard.append(number))
-    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
-    monkeypatch.setattr(sweep_jobs, "_stopped_with", None)
-    monkeypatch.setattr(sweep_jobs, "_end_in_order", lambda: None)
+def test_submitit_hears_of_a_preempted_job_once_it_has_saved(name: str, queued_again: bool, tmp_path: Path) -> None:
     folder = tmp_path / "0"
     folder.mkdir()
     note_job(folder, [])
+    program = f"""
+        import json, signal
+        from pathlib import Path
+        from attnfocus.cli.sweeps.jobs import run_beside_others
 
-    def preempted() -> int:
-        (folder / "summary.json").write_text(json.dumps({"status": "interrupted", "reason": f"interrupted by {name}"}))
-        return 143
+        folder = Path({str(folder)!r})
 
-    try:
-        with pytest.raises(SystemExit, match="143"):
-            sweep_jobs._run_beside_others(folder, [], preempted)
-    finally:
-        signal.signal(signal.SIGUSR2, before)
-    assert bool(heard) == queued_again
+        def preempted():
+            summary = {{"status": "interrupted", "reason": "interrupted by {name}"}}
+            (folder / "summary.json").write_text(json.dumps(summary))
+            return 143
+
+        signal.signal(signal.SIGUSR2, lambda number, frame: print("submitit has heard"))
+        run_beside_others(folder, [], preempted)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SUBMITIT_EXECUTOR": "slurm"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 143, done.stderr
+    assert ("submitit has heard" in done.stdout) == queued_again
 
 
 # Launchers

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ def url(behaviour: Behaviour) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _no_proxy_and_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # pooch offers no other way
 
 
 def published(url: str) -> PublishedFile:

@@ -42,7 +42,8 @@ def test_vectors_that_torchtext_has_kept_are_read_to_the_bit(tmp_path, monkeypat
     file = cache / "glove.tiny.3d.txt"
     file.write_text("the 0.1 -2.5e-1 3\ninstall 1 0.123456 -0.7\n你好 0.5 0.25 0.3\n", encoding="utf-8")
     checked = ssl._create_default_https_context
-    monkeypatch.setattr(ssl, "_create_default_https_context", checked)  # torchtext turns the check off: put back
+    # torchtext turns the check off, under this name, for which there is no public one: put back
+    monkeypatch.setattr(ssl, "_create_default_https_context", checked)
     theirs = Vectors(file.name, cache=str(cache))
     assert ssl._create_default_https_context is not checked  # why it reads no vectors for us
     tokenizer = Tokenizer.train(TEXTS, OPTIONS)

@@ -8,6 +8,7 @@ from tasks_toys import LABELLED, PAIRS, classifier, label_codec, pair_codec, row
 
 from attnfocus.errors import DataError
 from attnfocus.explanation import measure_faithfulness
+from attnfocus.explanation.faithfulness import Sizes
 from attnfocus.special import EOS
 from attnfocus.tasks import ClassificationTask, TranslationTask
 
@@ -37,9 +38,9 @@ def telling(scale=8.0):
     return ClassificationTask(codec), model, codec.encode_rows(rows(texts))
 
 
-def measure(parts, num_examples=12, seed=0):
+def measure(parts, num_examples=12, seed=0, **options):
     task, model, examples = parts
-    return measure_faithfulness(task, model, examples, num_examples=num_examples, seed=seed, split="test")
+    return measure_faithfulness(task, model, examples, num_examples=num_examples, seed=seed, split="test", **options)
 
 
 def without_prefix(found):
@@ -143,17 +144,13 @@ def test_padding_changes_no_change_of_output():
     assert both["uniform_change"] == pytest.approx(mean, rel=1e-5)
 
 
-def test_long_inputs_are_measured_on_fewer_examples_and_told(monkeypatch):
+def test_long_inputs_are_measured_on_fewer_examples_and_told():
     _, parts = next(each for each in models() if each[0] == "TransformerClassifier_multi_head")
     longest = max(len(example.inputs) for example in parts[2])
-    monkeypatch.setattr("attnfocus.explanation.faithfulness.MAX_PAIRS", 2 * longest**2)
-    found = measure(parts, num_examples=5)
+    found = measure(parts, num_examples=5, most=Sizes(pairs=2 * longest**2))
     assert found.num_examples == 2
     assert found.left_out == ("all measures: measured on 2 examples alone, as inputs are long",)
-    monkeypatch.setattr("attnfocus.explanation.faithfulness.MAX_POSITIONS", 1)
-    monkeypatch.setattr("attnfocus.explanation.faithfulness.MAX_CELLS", 1)
-    task, model, examples = telling()
-    found = measure((task, model, examples), num_examples=3)
+    found = measure(telling(), num_examples=3, most=Sizes(positions=1, cells=1))
     assert found.num_examples == 3
     assert {each.split(":")[0] for each in found.left_out} == {"agreement_leave_one_out", "adversarial_distance"}
 

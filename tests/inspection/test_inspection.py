@@ -19,7 +19,6 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from attnfocus.display.console import plain_console
-from attnfocus.inspection import content as module
 from attnfocus.inspection.content import best_map, focus_rows, likelihood
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.inspection.page import coded, embedded_json
@@ -162,9 +161,9 @@ def test_twelve_layers_of_twelve_heads_at_200_tokens_stay_below_ten_megabytes() 
     assert {each["code"] for each in Page(page).data()["examples"][0]["maps"]} == {"u1"}
 
 
-def test_what_is_too_large_for_one_file_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_too_large_for_one_file_is_named_and_left_out(tmp_path: Path) -> None:
     found = sequence()
-    monkeypatch.setattr(module, "MAX_VALUES", sum(each.weights.size for each in found.examples[0].maps))
+    found = replace(found, max_values=sum(each.weights.size for each in found.examples[0].maps))
     first, second = Page(found.page()).data()["examples"]
     assert first["maps"]
     assert not second["maps"]

@@ -164,7 +164,7 @@ def test_our_own_command_is_accepted(tmp_path):
 
 
 @pytest.mark.slow
-def test_copies_of_test_are_decoded_and_one_is_scored(tmp_path, monkeypatch):
+def test_copies_of_test_are_decoded_and_one_is_scored(tmp_path):
     import measure
     from child import Command
     from toolkit import Job, Toolkit
@@ -181,10 +181,9 @@ def test_copies_of_test_are_decoded_and_one_is_scored(tmp_path, monkeypatch):
             )
             return Command([sys.executable, "-c", code, source.with_suffix(".en")], stdout=output)
 
-    monkeypatch.setattr(measure, "NUM_FEW", 1)
     (tmp_path / "data").mkdir()
     job = Job(corpus_of(tmp_path / "data"), "rnn", Path(sys.executable), tmp_path / "work", 1, 1)
-    bench = measure.Bench(Echo(), job, warm=0, threads=1)
+    bench = measure.Bench(Echo(), job, warm=0, threads=1, num_few=1)
     assert bench.many.with_suffix(".en").read_text() == "a dog runs\na\n" * measure.NUM_COPIES
     decoded = bench.decode()["beam5"]
     assert decoded["output_words"] == 2  # (3 + 1) / 2

@@ -1,7 +1,7 @@
 """No file that a run writes holds a secret, wherever the run got it from; and the run can still go on."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,10 @@ def test_what_comes_from_the_environment_is_hidden_unless_it_can_be_no_secret(
 
 
 @pytest.fixture
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def forgotten() -> Iterator[None]:
     """As in a process that knows no secret yet."""
-    monkeypatch.setattr(redaction, "_known", {})
+    before = dict(redaction.known)
+    redaction.known.clear()
+    yield
+    redaction.known.clear()
+    redaction.known.update(before)

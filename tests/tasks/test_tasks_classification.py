@@ -10,7 +10,6 @@ from tasks_toys import CLASSIFIERS, LABELLED, batches, classifier, label_codec, 
 
 from attnfocus.models import Classifier, ClassifierOutput
 from attnfocus.tasks import ClassificationTask
-from attnfocus.tasks import classification as module
 
 LOGITS = [
     [2.0, 0.0, -1.0],
@@ -116,14 +115,16 @@ def test_every_pooling_of_the_transformer_is_shown_with_its_tokens(pooling):
     assert metrics["focus/positions"] == pytest.approx(expected)
 
 
-def test_long_inputs_are_run_a_few_rows_at_a_time_with_the_same_result(monkeypatch):
-    codec = label_codec()
+def test_long_inputs_are_run_a_few_rows_at_a_time_with_the_same_result():
+    codec, sizes = label_codec(), []
     model = classifier("TransformerClassifier", codec)
     data = batches(codec, rows(LABELLED), 7)
-    whole = ClassificationTask(codec).evaluate(model, data, num_samples=2)
-    monkeypatch.setattr(module, "_MAX_PAIRS", 2 * 4**2)
-    assert [len(part) for part in module._slices(data[0])] == [2, 2, 2, 1]
-    sliced = ClassificationTask(codec).evaluate(model, data, num_samples=2)
+    task = ClassificationTask(codec)
+    whole = task.evaluate(model, data, num_samples=2)
+    task.max_pairs = 2 * 4**2
+    model.register_forward_pre_hook(lambda model, given: sizes.append(len(given[0])))
+    sliced = task.evaluate(model, data)
+    assert sizes == [2, 2, 2, 1]
     assert sliced.metrics == pytest.approx(whole.metrics, rel=1e-5)
     assert [each.text for each in sliced.predictions] == [each.text for each in whole.predictions]
 

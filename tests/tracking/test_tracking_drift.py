@@ -3,12 +3,17 @@
 import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tests_support import TINY_DATES
 
+from attnfocus.data import Row
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.events import Evaluated, RolledBack, TrainingStarted
+from attnfocus.tasks import Evaluation
 from attnfocus.tracking.focus_drift import MAX_NUMBERS, FocusDrift, drift, few_enough
 
 EYE = torch.eye(3)[None, None]
@@ -43,17 +48,19 @@ class Toy:
     """A run directory with evaluations at steps, whose maps look at key `step` of 9."""
 
     def __init__(self, folder: Path) -> None:
-        self.drift = FocusDrift(folder, type("Prepared", (), {"splits": {"valid": []}})(), 1)
+        self.folder = folder
+        example = Encoded("0", np.zeros(1, dtype=np.int64), 0, 1, Row("0", "a", "b"))
+        self.drift = FocusDrift(folder, SimpleNamespace(splits={"valid": [example]}), 1)
 
     def evaluate(self, step: int) -> float | None:
-        now = {"cross": torch.nn.functional.one_hot(torch.tensor([[[step]]]), 9).float()}
-        self.drift._now = now
-        value = None if self.drift._before is None else drift(self.drift._before, now)
+        maps = {"cross": torch.nn.functional.one_hot(torch.tensor([[[step]]]), 9).float()}
+        task = SimpleNamespace(maps=lambda model, batch: maps)
+        evaluation = self.drift.added(Evaluation({}, []), task, torch.nn.Linear(1, 1))
         self.drift.on_evaluation(Evaluated(step, 1, "valid", 1.0, {}))
-        return value
+        return evaluation.metrics.get("focus/drift")
 
     def kept(self) -> list[int]:
-        return [int(path.stem[-8:]) for path in self.drift._files()]
+        return sorted(int(path.stem[-8:]) for path in (self.folder / "focus").iterdir())
 
 
 def started(step: int | None, is_evaluated: bool = True) -> TrainingStarted:

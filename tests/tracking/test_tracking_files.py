@@ -1,9 +1,10 @@
-import io
+import contextlib
 import json
 import logging
 import math
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,19 @@ from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
 from attnfocus.training import guards
 
 needs_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@contextlib.contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """While entered no file can grow over `size` bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def progress(step: int, is_logged: bool = True) -> Progress:
@@ -127,15 +141,14 @@ def test_numpy_numbers_are_written_as_numbers(tmp_path):
 @needs_full_disk
 def test_a_full_disk_stops_the_file_with_one_warning_and_the_run_goes_on(tmp_path):
     said: list[str] = []
-    file = opened(tmp_path)
-    file._file.close()
-    file._file = io.FileIO("/dev/full", "w")
-    guarded = Guarded(file, said.append)
-    for step in range(1, 5):
-        guarded.on_progress(progress(step))
-    guarded.on_end(TrainingEnded(4, 1, 1.0, "max_steps reached", None))
-    guarded.close()
-    assert said == ["MetricsFile stopped: No space left on device. The run goes on without it."]
+    guarded = Guarded(opened(tmp_path), said.append)
+    with full_disk(200):
+        for step in range(1, 5):
+            guarded.on_progress(progress(step))
+        guarded.on_end(TrainingEnded(4, 1, 1.0, "max_steps reached", None))
+        guarded.close()
+    assert said == ["MetricsFile stopped: File too large. The run goes on without it."]
+    assert (tmp_path / "metrics.jsonl").stat().st_size == 200
 
 
 class Broken(Listener):
@@ -330,16 +343,12 @@ def test_json_is_strict_and_replaces_the_old_file_whole(tmp_path):
     assert os.listdir(tmp_path) == ["summary.json"]
 
 
-def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch):
+@needs_full_disk
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path):
     path = tmp_path / "summary.json"
     write_json_atomically(path, {"n": 1})
-
-    def fail(fd: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
-        write_json_atomically(path, {"n": 2})
+    with full_disk(200), pytest.raises(OSError, match="too large"):
+        write_json_atomically(path, {"n": list(range(200))})
     assert json.loads(path.read_bytes()) == {"n": 1}
     assert os.listdir(tmp_path) == ["summary.json"]
 

@@ -121,7 +121,6 @@ def test_the_display_shows_where_the_run_is():
     terminal = Terminal(HEADER, console=console)
     terminal.on_start(TrainingStarted(Path("run"), 50, 2, 25))
     terminal.on_evaluation(Evaluated(0, 0, "valid", 0.0, METRICS, True, Best("bleu", 31.0, 0)))
-    terminal._drawn_at = float("-inf")
     terminal.on_progress(progress(25))
     terminal.close()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())

@@ -163,12 +163,12 @@ def test_a_resumed_file_equals_an_uninterrupted_one(tmp_path, torn_bytes):
         run_dir.mkdir()
     play(started(whole), range(1, 11))
     killed = play(started(resumed), range(1, 8), end=False)
-    killed._file.close()
     (path,) = resumed.iterdir()
     path.write_bytes(path.read_bytes()[: -torn_bytes or None])
     play(started(resumed, resumed_from=4), range(5, 11))
     assert repr(scalars(resumed)) == repr(scalars(whole))  # NaN too
     assert len(list(resumed.iterdir())) == 1
+    killed.close()  # only now, since it writes that the run has ended: to the file that the resumed one has replaced
 
 
 def test_a_finished_run_that_trains_on_keeps_one_test_result(tmp_path):

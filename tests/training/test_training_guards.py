@@ -193,20 +193,20 @@ class NarrowTask(ToyTask):
         RuntimeError("MPS backend out of memory"),
     ],
 )
-def test_no_memory_ends_in_one_message_with_the_override_that_helps(tmp_path, monkeypatch, error):
-    monkeypatch.setattr(NarrowTask, "error", error)
+def test_no_memory_ends_in_one_message_with_the_override_that_helps(tmp_path, error):
     run = toy(tmp_path, lambda epoch: cut(examples(48), 4), batch_size=4)
     run.task = NarrowTask()
+    run.task.error = error
     expected = r"(?s)step 1: out of memory on cpu.*: 4 \(example-0.*trainer.batch_size=2 trainer.accumulate_steps=2"
     with pytest.raises(RunError, match=expected):
         run.run()
     assert is_out_of_memory(error)
 
 
-def test_other_errors_of_a_step_are_not_taken_for_a_lack_of_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(NarrowTask, "error", RuntimeError("shapes do not match"))
+def test_other_errors_of_a_step_are_not_taken_for_a_lack_of_memory(tmp_path):
     run = toy(tmp_path, lambda epoch: cut(examples(48), 4))
     run.task = NarrowTask()
+    run.task.error = RuntimeError("shapes do not match")
     with pytest.raises(RuntimeError, match="shapes do not match"):
         run.run()
 

@@ -12,7 +12,7 @@ from training_toys import CPU, Recorder, Toy, ToyBatch, ToyEvaluation, ToyModel,
 from attnfocus.errors import ConfigError, DataError, RunError
 from attnfocus.events import CheckpointSaved, Evaluated, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import StepOutput
-from attnfocus.training import CheckpointStore, Precision, TrainerOptions, adamw, monitored, resolve_device
+from attnfocus.training import Precision, TrainerOptions, adamw, monitored, resolve_device
 from attnfocus.training.optimizers import adam
 
 
@@ -123,28 +123,35 @@ def test_a_gradient_that_is_not_finite_stops_the_run_though_the_loss_is(tmp_path
         Toy(tmp_path, TrainerOptions(max_steps=2), make_model=Root).run()
 
 
-def steep_step(self, model, batch, optimizer_step):
-    output = ToyTask().step(model, batch)
-    return StepOutput(300 * output.loss_sum, output.num_targets)
+class SteepTask(ToyTask):
+    factor = 300
+
+    def step(self, model, batch, optimizer_step=1):
+        output = super().step(model, batch)
+        return StepOutput(self.factor * output.loss_sum, output.num_targets)
 
 
-def test_fp16_leaves_out_overflowing_updates_lowers_the_scale_and_gives_up_at_last(tmp_path, monkeypatch):
-    def scaled(self, name, device, initial=Precision.__init__):
-        initial(self, "float32", device)
+class Scaled(Precision):
+    """As fp16 on a GPU, with what float32 holds for what float16 does."""
+
+    def __init__(self):
+        super().__init__("float32", CPU)
         self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
 
-    monkeypatch.setattr(Precision, "__init__", scaled)
+
+def test_fp16_leaves_out_overflowing_updates_lowers_the_scale_and_gives_up_at_last(tmp_path):
     options = TrainerOptions(max_steps=14, log_every_steps=1)
-    steep = type("SteepTask", (ToyTask,), {"step": steep_step})()  # overflows float32 until the scale is 2^120 or so
-    toy = Toy(tmp_path, options, make_optimizer=adam, task=steep)
+    steep = SteepTask()  # overflows float32 until the scale is 2^120 or so
+    toy = Toy(tmp_path, options, make_optimizer=adam, task=steep, fit_options={"precision": Scaled()})
     toy.run()
     norms = [event.grad_norm for event in toy.recorder.of(Progress)]
     assert math.isnan(norms[0])
     assert math.isfinite(norms[-1])
     assert all(torch.isfinite(parameter).all() for parameter in toy.model.parameters())
-    monkeypatch.setattr("attnfocus.training.loop.MAX_SKIPPED_UPDATES", 1)
-    with pytest.raises(RunError, match="not finite"):
-        Toy(tmp_path / "b", options, make_optimizer=adam, task=steep).run()
+    steep.factor = 1e9  # overflows until 2^85
+    options = TrainerOptions(max_steps=40)
+    with pytest.raises(RunError, match=r"step 21: .*not finite"):
+        Toy(tmp_path / "b", options, make_optimizer=adam, task=steep, fit_options={"precision": Scaled()}).run()
 
 
 def test_the_best_is_kept_by_direction_and_never_by_nan_or_a_tie(tmp_path):
@@ -219,11 +226,10 @@ def test_logged_progress_comes_every_n_steps_with_the_mean_over_all_targets(tmp_
     assert logged[0].fraction_done == pytest.approx(1 / 3)
 
 
-def test_progress_for_the_screen_comes_twice_a_second_and_leaves_logged_means_alone(tmp_path, monkeypatch):
+def test_progress_for_the_screen_comes_twice_a_second_and_leaves_logged_means_alone(tmp_path):
     plain = Toy(tmp_path / "a", TrainerOptions(max_steps=12, log_every_steps=6))
     plain.run()
-    monkeypatch.setattr("attnfocus.training.progress.SCREEN_SECONDS", 0.0)
-    lively = Toy(tmp_path / "b", TrainerOptions(max_steps=12, log_every_steps=6))
+    lively = Toy(tmp_path / "b", TrainerOptions(max_steps=12, log_every_steps=6), fit_options={"screen_seconds": 0.0})
     lively.run()
     assert len(lively.recorder.of(Progress)) == 12
     assert lively.recorder.logged() == plain.recorder.logged()
@@ -271,22 +277,21 @@ def test_bf16_trains_and_keeps_float32_weights(tmp_path):
     assert all(parameter.dtype == torch.float32 for parameter in toy.model.parameters())
 
 
-def test_a_full_disk_costs_one_warning_and_the_run_goes_on(tmp_path, monkeypatch, caplog):
-    real, calls = CheckpointStore.save, []
-
-    def failing(self, step, *args, **kwargs):
-        calls.append(step)
-        if step <= 24:
-            raise OSError(28, "No space left on device")
-        return real(self, step, *args, **kwargs)
-
-    monkeypatch.setattr(CheckpointStore, "save", failing)
+def test_a_disk_that_takes_nothing_costs_one_warning_and_the_run_goes_on(tmp_path, caplog):
+    """A file lies where the checkpoints are to be: as a full disk, an OSError when they are written."""
+    toys = [Toy(tmp_path / name, TrainerOptions(max_epochs=3)) for name in ("a", "b")]
+    for toy in toys:
+        toy.folder.mkdir()
+        (toy.folder / "checkpoints").touch()
+    toys[0].recorder.on_each = lambda event: (
+        (toys[0].folder / "checkpoints").unlink() if isinstance(event, Evaluated) and event.step == 36 else None
+    )
     with caplog.at_level(logging.WARNING):
-        result = Toy(tmp_path / "a", TrainerOptions(max_epochs=3)).run()
-    assert (calls, result.step) == ([12, 24, 36], 36)
-    assert len([record for record in caplog.records if "No space left" in record.getMessage()]) == 1
-    with pytest.raises(RunError, match=r"could not be saved.*No space left"):
-        Toy(tmp_path / "b", TrainerOptions(max_epochs=2)).run()
+        assert toys[0].run().step == 36
+    assert [event.step for event in toys[0].recorder.of(CheckpointSaved)] == [36]
+    assert len([record for record in caplog.records if "could not be saved" in record.getMessage()]) == 1
+    with pytest.raises(RunError, match=r"step 36 could not be saved.*File exists"):
+        toys[1].run()
 
 
 def test_devices_that_are_not_here_are_refused_with_the_way_out(monkeypatch):

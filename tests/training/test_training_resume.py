@@ -22,6 +22,7 @@ from attnfocus.training import (
     rmsprop,
     sgd,
 )
+from attnfocus.training.state import Window
 
 OPTIONS = TrainerOptions(
     max_steps=20, accumulate_steps=2, log_every_steps=3, evaluate_every_steps=4, save_every_steps=5
@@ -44,6 +45,7 @@ def toy(folder, recipe="adam_cosine", options=OPTIONS):
         make_optimizer=optimizer,
         make_schedule=schedule,
         total_steps=20,
+        fit_options={"screen_seconds": 0.0},
         batches=lambda epoch: cut(examples(52, seed=2 + epoch), 4),  # 13 batches: a short last step in each epoch
     )
 
@@ -76,9 +78,9 @@ def assert_equal_runs(resumed, whole, from_step):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_resumed_run_equals_uninterrupted_run(tmp_path, recipe, monkeypatch):
-    monkeypatch.setattr("attnfocus.training.progress.SCREEN_SECONDS", 0.0)
+def test_resumed_run_equals_uninterrupted_run(tmp_path, recipe):
     whole = toy(tmp_path / "whole", recipe)
+    whole.fit_options = {}  # how often the screen hears of a run changes nothing in it
     whole_result = whole.run()
     killed(toy(tmp_path / "cut", recipe), 12)
     resumed = toy(tmp_path / "cut", recipe)
@@ -90,21 +92,18 @@ def test_resumed_run_equals_uninterrupted_run(tmp_path, recipe, monkeypatch):
 
 
 @pytest.mark.parametrize("lost", ["optimizer", "position", "seed", "window"])
-def test_the_comparison_notices_what_a_checkpoint_would_lose(tmp_path, lost, monkeypatch):
+def test_the_comparison_notices_what_a_checkpoint_would_lose(tmp_path, lost):
     """Negative control: with any one part of the state lost, the resumed run is another."""
-    from attnfocus.training import Checkpoint
-    from attnfocus.training.state import RunState, Window
-
     whole = toy(tmp_path / "whole")
     whole.run()
-    killed(toy(tmp_path / "cut"), 12)
-    if lost == "optimizer":
-        monkeypatch.setattr(Checkpoint, "load_optimizer", lambda self, optimizer, model: None)
-    else:
-        changes = {"position": {"position": 2}, "seed": {"seed": 4}, "window": {"window": Window()}}[lost]
-        read = RunState.from_json.__func__
-        changed = classmethod(lambda cls, saved: dataclasses.replace(read(cls, saved), **changes))
-        monkeypatch.setattr(RunState, "from_json", changed)
+    cut_short = killed(toy(tmp_path / "cut"), 12)
+    checkpoint, model = cut_short.store.load("last"), cut_short.make_model()
+    optimizer, state = cut_short.make_optimizer(list(model.parameters())), checkpoint.state()
+    checkpoint.load_trained(model)
+    if lost != "optimizer":
+        checkpoint.load_optimizer(optimizer, model)
+        state["run"][lost] = {"position": 2, "seed": 4, "window": dataclasses.asdict(Window())}[lost]
+    cut_short.store.save(checkpoint.step, model, optimizer, state)
     resumed = toy(tmp_path / "cut")
     if lost == "seed":
         with pytest.raises(CheckpointError, match="seed=4"):

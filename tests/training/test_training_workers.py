@@ -1,6 +1,7 @@
 """Batches made in worker processes are the same batches, and what happens to a worker is told."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import time
@@ -127,7 +128,9 @@ def test_workers_are_deaf_to_the_signals_that_the_run_answers(at_once):
     try:
         if not at_once:
             stream.take()
-        for worker in stream._loaded._workers:
+        workers = multiprocessing.active_children()
+        assert len(workers) == 2
+        for worker in workers:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
                 os.kill(worker.pid, number)
         assert len(names(stream, 20)) == 20

@@ -182,6 +182,7 @@ class Toy:
     seed: int = 3
     recorder: Recorder = field(default_factory=Recorder)
     total_steps: int | None = 100
+    fit_options: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, resume: bool = False) -> TrainingResult:
         seed_everything(self.seed)
@@ -202,6 +203,7 @@ class Toy:
             seed=self.seed,
             listeners=[self.recorder],
             resume=resume,
+            **self.fit_options,
         )
 
 

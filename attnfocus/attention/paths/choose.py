@@ -9,8 +9,6 @@ from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName
 from attnfocus.attention.patterns.dense import FullPattern
 
-# Weights (all leading dims, heads, queries, keys) above which they are not held: 256 MiB in float32.
-MAX_WEIGHTS = 2**26
 # How many times fewer blocks than there are make up for gathering them, against a fused kernel over all keys with a
 # mask (measured on CPUs: the two are even at 3 to 6 times fewer).
 BLOCKS_WIN_AT = 4
@@ -46,7 +44,7 @@ def choose(attention: Algebra, call: Call) -> PathChoice:
     if reason is None:
         score = type(attention.score).__name__
         return PathChoice("sdpa", f"{score} with Softmax is what scaled_dot_product_attention computes")
-    if (call.num_queries or 0) * (call.num_keys or 0) * call.num_rows > MAX_WEIGHTS:
+    if (call.num_queries or 0) * (call.num_keys or 0) * call.num_rows > attention.max_weights:
         return PathChoice("chunked", f"{reason}, and its weights would not fit well in memory")
     return PathChoice("plain", reason)
 

@@ -17,9 +17,6 @@ from attnfocus.attention.paths.plain import mixed
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.paths.sdpa import fused
 
-# Weights of one chunk: 16 MiB in float32.
-CHUNK = 2**22
-
 
 def chunked(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights."""
@@ -35,7 +32,7 @@ def _in_turn(attention: Algebra, work: Work, dropout: float) -> Tensor:
     """Some queries after the others over all keys; the backward pass makes their weights again."""
     query, keys, values, mask = work
     places = Places.of(query.shape[-2], keys.shape[-2], query.device)
-    size = max(1, CHUNK // max(1, keys.shape[-2] * query[..., 0, 0].numel()))
+    size = max(1, attention.chunk_weights // max(1, keys.shape[-2] * query[..., 0, 0].numel()))
 
     def part(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, queries: Tensor) -> Tensor:
         return mixed(attention.weigh(query, keys, mask, Places(queries, places.keys)), values, dropout)

@@ -23,6 +23,8 @@ class Algebra(Protocol):
     pattern: Pattern
     position: Position
     wanted_path: PathName
+    chunk_weights: int
+    max_weights: int
     dropout: float
     has_projections: bool
     query_head_dim: int

@@ -23,8 +23,12 @@ from attnfocus.attention.paths.protocol import Work
 Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def flex(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
+def flex(
+    attention: Algebra, work: Work, dropout: float, kernel: Callable[..., Any] | None = None
+) -> tuple[Tensor, None]:
     """Context (..., H, Q, dv), without any weights. Off a GPU it is not compiled, and no faster than the plain path.
+
+    kernel: FlexAttention as torch has it or compiled; None: compiled on a GPU.
 
     Blocks of keys that no query of a block may attend are left out, and no bias of the size (H, Q, K) is made. What
     the pattern allows is a table (Q, K) of single bytes, shared by all items and heads: inside the kernel torch
@@ -40,13 +44,15 @@ def flex(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
         for tensor in (query, work.keys, work.values)
     ]
     places = Places.of(num_queries, num_keys, query.device)
-    kernel: Callable[..., Any] = flex_attention
+    used: Callable[..., Any] = flex_attention
     make_blocks: Callable[..., Any] = create_block_mask
     if query.device.type == "cuda":
-        kernel, make_blocks = _compiled()
+        used, make_blocks = _compiled()
+    if kernel is not None:
+        used = kernel
     rule, sizes = _rule(attention.pattern.allows(places), _flat_mask(work.mask, leading, num_keys))
     blocks = None if rule is None else make_blocks(rule, *sizes, num_queries, num_keys, device=query.device)
-    context = kernel(
+    context = used(
         *flat, score_mod=_bias(attention, work.query, places), block_mask=blocks, scale=attention.score.kernel_scale
     )
     return context.view(*leading, *context.shape[1:]), None

@@ -18,8 +18,6 @@ from attnfocus.attention.normalizers.base import exact
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
 
-# Positions in one chunk of causal attention: within a chunk all pairs are computed, before it sums are enough.
-CHUNK = 64
 # One feature more, the same for all, beside others of up to 1. Its square is far below the last digit of a kernel that
 # counts, and far above the end of float32, so that no sum vanishes and no gradient divided by it overflows.
 LEAST = 2.0**-48
@@ -45,9 +43,14 @@ class KernelAttention(BaseAttention):
         pattern: makes the pattern: full or causal.
         query_dim, key_dim, value_dim, and the rest: as in `BaseAttention`.
 
+    Attributes:
+        chunk_size: c; within a chunk all pairs are computed, before it sums are enough.
+
     Raises:
         ValueError: another pattern, or queries and keys of different sizes without projections.
     """
+
+    chunk_size: int = 64
 
     def __init__(self, *sizes: Any, pattern: PatternFactory = FullPattern, **options: Any) -> None:
         super().__init__(*sizes, **options)
@@ -115,8 +118,10 @@ class KernelAttention(BaseAttention):
                 context = paths.mixed(weights, exact_values, self.dropout_now)
                 return context.to(values.dtype), weights.to(values.dtype) if need_weights else None
             one = F.pad(exact_values, (0, 1), value=1.0)  # the last column sums the kernels themselves
-            sums = _causal_sums if self.pattern.is_causal else _sums
-            summed = sums(of_query, of_keys, one)
+            if self.pattern.is_causal:
+                summed = _causal_sums(of_query, of_keys, one, self.chunk_size)
+            else:
+                summed = of_query @ (of_keys.mT @ one)
             return (summed[..., :-1] / _divisor(summed[..., -1:])).to(values.dtype), None
 
     def _features(self, of_query: Tensor, of_keys: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -147,27 +152,23 @@ class KernelAttention(BaseAttention):
         return f"{super().extra_repr()}, pattern={self.pattern}"
 
 
-def _sums(of_query: Tensor, of_keys: Tensor, values: Tensor) -> Tensor:
-    """sum over j of phi(q_i) . phi(k_j) value_j: (..., H, Q, dv)."""
-    return of_query @ (of_keys.mT @ values)
-
-
-def _causal_sums(of_query: Tensor, of_keys: Tensor, values: Tensor) -> Tensor:
-    """sum over j <= i + K - Q of phi(q_i) . phi(k_j) value_j: (..., H, Q, dv)."""
+def _causal_sums(of_query: Tensor, of_keys: Tensor, values: Tensor, size: int) -> Tensor:
+    """sum over j <= i + K - Q of phi(q_i) . phi(k_j) value_j: (..., H, Q, dv), in chunks of `size` positions."""
     before = of_keys.shape[-2] - of_query.shape[-2]  # < 0: so many queries stand in front of the first key
     seen, blind = max(0, before), max(0, -before)
     first = of_keys[..., :seen, :].mT @ values[..., :seen, :]  # (..., H, f, dv): what all queries see
     seeing = of_query[..., blind:, :]
-    query, keys, those = _chunks(seeing), _chunks(of_keys[..., seen:, :]), _chunks(values[..., seen:, :])
+    inputs = seeing, of_keys[..., seen:, :], values[..., seen:, :]
+    query, keys, those = (_chunks(vectors, size) for vectors in inputs)
     of_chunks = torch.cat((first.unsqueeze(-3), (keys.mT @ those)[..., :-1, :, :]), dim=-3)  # (..., H, N, f, dv)
     sums = query @ of_chunks.cumsum(dim=-3) + (query @ keys.mT).tril() @ those
     return F.pad(sums.flatten(-3, -2)[..., : seeing.shape[-2], :], (0, 0, blind, 0))
 
 
-def _chunks(vectors: Tensor) -> Tensor:
+def _chunks(vectors: Tensor, size: int) -> Tensor:
     """(..., n, any size) -> (..., N, c, any size), with zeros behind the last."""
-    count = -(-vectors.shape[-2] // CHUNK)
-    return F.pad(vectors, (0, 0, 0, count * CHUNK - vectors.shape[-2])).unflatten(-2, (count, CHUNK))
+    count = -(-vectors.shape[-2] // size)
+    return F.pad(vectors, (0, 0, 0, count * size - vectors.shape[-2])).unflatten(-2, (count, size))
 
 
 def _divisor(sums: Tensor) -> Tensor:

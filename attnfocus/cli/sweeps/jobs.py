@@ -134,10 +134,10 @@ def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
     note_overrides(overrides)
     if hydra_config.launcher.get("_target_", "").endswith(".BasicLauncher"):
         return run_recorded(folder, overrides, lambda: run(config))
-    return _run_beside_others(folder, overrides, lambda: run(config))
+    return run_beside_others(folder, overrides, lambda: run(config))
 
 
-def _run_beside_others(folder: Path, overrides: list[str], run: Callable[[], int]) -> int:
+def run_beside_others(folder: Path, overrides: list[str], run: Callable[[], int]) -> int:
     """A job in a process of a launcher: its lines say whose they are, and a signal ends it in order."""
     global _is_in_job, _stopped_with
     from attnfocus.commands.sweep.sweep import named_lines, run_recorded

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -22,7 +22,7 @@ class SearchSweeper(Sweeper):
     The command line has checked its options and made the plan before Hydra makes the sweeper.
     """
 
-    checked: ClassVar["SearchPlan | None"] = None  # carried past Hydra, which has no way for it
+    checked: "SearchPlan | None" = None  # carried past Hydra, which has no way for it
 
     def __init__(self, **options: Any) -> None:
         self.launcher: Launcher | None = None
@@ -38,7 +38,7 @@ class SearchSweeper(Sweeper):
         from attnfocus.commands.sweep.search.study_run import running_search, tell_of
         from attnfocus.commands.sweep.sweep import write_composed
 
-        plan = type(self).checked
+        plan = self.checked
         if plan is None:
             raise RuntimeError("this sweeper is a part of `attnfocus train -m`")
         assert self.config is not None

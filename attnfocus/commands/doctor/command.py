@@ -45,7 +45,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         0, or 1 if a run would fail here.
     """
     config = check(values, DoctorConfig)
-    findings = examine(config)
+    findings = [*examine(checks_of(config)), *extras_findings()]
     is_well = not any(finding.status == "failed" for finding in findings)
     if config.format == "json":
         checks = {finding.name: _without_name(finding) for finding in findings}
@@ -55,10 +55,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     return 0 if is_well else 1
 
 
-def examine(config: DoctorConfig) -> list[Finding]:
-    """Every check; one that cannot be made is a finding too."""
+def checks_of(config: DoctorConfig) -> list[tuple[str, Callable[[], Finding]]]:
+    """What a run needs, by name, in the order of its start."""
     outputs = Path(config.paths.outputs).expanduser().absolute()
-    checks: list[tuple[str, Callable[[], Finding]]] = [
+    return [
         ("python", python_finding),
         ("packages", package_finding),
         ("device", lambda: device_finding(config.device)),
@@ -67,7 +67,11 @@ def examine(config: DoctorConfig) -> list[Finding]:
         ("paths.data", lambda: folder_finding("paths.data", _data_folder(config), "warning")),
         ("self-test", lambda: short_run_finding(config.device, outputs)),
     ]
-    return [*(_attempted(name, make) for name, make in checks), *extras_findings()]
+
+
+def examine(checks: Sequence[tuple[str, Callable[[], Finding]]]) -> list[Finding]:
+    """Every check; one that cannot be made is a finding too."""
+    return [_attempted(name, make) for name, make in checks]
 
 
 def _attempted(name: str, make: Callable[[], Finding]) -> Finding:

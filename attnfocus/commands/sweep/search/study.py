@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LOCK_FILE = ".search.lock"
-WAIT_SECONDS = 1.0  # between two looks at whether a trial of another process has ended
 MAX_STARTS = 3  # of one trial, by searches that were killed or jobs that were; then it counts as failed
 
 
@@ -51,14 +50,17 @@ def numbers_of(folder: Path) -> dict[str, float]:
 class Search:
     """The study of one sweep's folder.
 
+    Args:
+        wait_seconds: between two looks at whether a trial of another process has ended.
+
     Raises:
         ConfigError: the study that is there varies or seeks something else.
     """
 
-    def __init__(self, plan: SearchPlan, sweep_dir: Path) -> None:
+    def __init__(self, plan: SearchPlan, sweep_dir: Path, wait_seconds: float = 1.0) -> None:
         import optuna
 
-        self.plan, self.sweep_dir = plan, sweep_dir
+        self.plan, self.sweep_dir, self.wait_seconds = plan, sweep_dir, wait_seconds
         storage = open_storage(plan.options, sweep_dir)
         directions: list[Literal["maximize", "minimize"]] = [
             "maximize" if each.direction == "max" else "minimize" for each in plan.objectives
@@ -156,7 +158,7 @@ class Search:
         say(open_console(), f"waiting for other processes, which are at trial {names}", style="yellow")
         folders = [folder_of(self.sweep_dir, number) for number in held]
         while all(map(is_running, folders)):
-            time.sleep(WAIT_SECONDS)
+            time.sleep(self.wait_seconds)
 
     def _ask(self) -> int:
         self.study.sampler = sampler_of(self.plan.options, len(self.trials()))
