@@ -204,8 +204,10 @@ class _Run:
             return self.is_spike(gradients, taken)
         scaler = self.stepper.precision.scaler
         if scaler is not None and math.isfinite(gradients.loss) and state.skipped_updates < MAX_SKIPPED_UPDATES:
-            state.skipped_updates += 1  # an overflow of the scaled gradients; the scaler leaves the update out
-            return False
+            state.skipped_updates += 1  # no step: it counts for no schedule, average or log
+            self.stepper.drop(has_overflowed=True)
+            state.pass_over(len(taken))
+            return True
         if options.on_non_finite == "stop" or state.recoveries >= options.max_recoveries:
             if gradients.is_own_finite and not math.isfinite(gradients.loss):
                 raise PeerLeftError(f"step {state.step + 1}: the loss of another process is not finite.")
