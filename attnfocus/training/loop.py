@@ -141,9 +141,9 @@ class _Run:
         while True:
             state = self.state
             limit = limit_reached(options, state, self.listen())
-            is_due = state.evaluated_step < state.step and (limit or evaluation_due(options, state))
-            if is_due and self.received is None:
-                self.run_evaluation()
+            is_due = evaluation_due(options, state)
+            if (limit or is_due) and state.evaluated_step < state.step and self.received is None:
+                self.run_evaluation(is_due)
                 self.listen()
             ended = self.interruption() or limit or patience_ended(options, state, self.monitor)
             stop = None if ended else self.stop
@@ -271,8 +271,13 @@ class _Run:
         due = every is not None and state.step % every == 0
         return self.keeper.unsaved and (due or reason is not None or state.evaluated_step == state.step)
 
-    def run_evaluation(self) -> None:
-        """Evaluates unless a signal came; then the evaluation is made up for when the run is resumed."""
+    def run_evaluation(self, is_due: bool) -> None:
+        """Evaluates unless a signal came; then the evaluation is made up for when the run is resumed.
+
+        Args:
+            is_due: a run with a later limit would evaluate here too. Otherwise neither the patience nor the schedule
+                hears of it: when this run is extended, it is the one that had the later limit from the start.
+        """
         state, average = self.state, self.keeper.average
         try:
             # Several processes wait for each other in an evaluation, which none of them may leave.
@@ -287,12 +292,9 @@ class _Run:
                 f"trainer.monitor: the evaluation gave no {self.monitor}, but {', '.join(sorted(evaluation.metrics))}."
             )
         value, loss = float(evaluation.metrics[self.monitor]), float(evaluation.metrics.get("loss", math.nan))
-        is_best = state.is_better(value, loss, self.direction)
-        if is_best:
-            state.best, state.best_loss = Best(self.monitor, value, state.step), loss
-        state.evaluations_since_best = 0 if is_best else state.evaluations_since_best + 1
-        state.evaluated_step = state.step
-        self.keeper.scheduler.observe(value)
+        is_best = state.note_evaluation(Best(self.monitor, value, state.step), loss, self.direction, is_due=is_due)
+        if is_due:
+            self.keeper.scheduler.observe(value)
         self.keeper.unsaved = True
         told = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.heads
         event = Evaluated(state.step, state.epoch_of_step, "valid", self.seconds(), *told)
@@ -306,7 +308,7 @@ class _Run:
             return 0
         if state.best is not None and state.best.metric != self.monitor:
             logger.warning("the best so far was by %s; from here on by %s", state.best.metric, self.monitor)
-            state.best, state.evaluations_since_best = None, 0
+            state.forget_best()
         self.state, self.opened_epoch = state, None
         if self.stream is not None:
             self.stream.close()
