@@ -15,16 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError, DataError, RunError
-from attnfocus.events import (
-    Best,
-    Evaluated,
-    Listener,
-    RolledBack,
-    RunFacts,
-    StopRequest,
-    TrainingEnded,
-    TrainingStarted,
-)
+from attnfocus.events import Best, Listener, RunFacts, StopRequest
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.batch_stream import Epochs, Stream
@@ -133,7 +124,9 @@ class _Run:
     def train(self, resume: bool, facts: RunFacts) -> TrainingResult:
         resumed_from = self.restore() if resume else None
         self.open_epoch()
-        self.tell_start(resumed_from, facts)
+        self.teller.start(self.state, self.keeper.store.folder.parent, resumed_from, facts)
+        if self.state.step and not limit_reached(self.options, self.state, self.seconds()):
+            self.teller.changes(self.state, self.keeper.scheduler)
         self.keeper.model.train()
         options = self.options
         if "rollback" in (options.on_non_finite, options.on_spike) and self.keeper.saved_path is None:
@@ -246,8 +239,7 @@ class _Run:
         self.state.dropped, self.state.recoveries = dropped, recoveries
         self.keeper.count_from(self.state, seconds)
         guards.warn_of(taken, f"{what}. Back to step {self.state.step}, and without it {times}")
-        for listener in self.listeners:
-            listener.on_rollback(RolledBack(self.state.step, self.state.is_evaluated))
+        self.teller.rollback(self.state)
 
     def open_epoch(self) -> None:
         state = self.state
@@ -296,10 +288,7 @@ class _Run:
         if is_due:
             self.keeper.scheduler.observe(value)
         self.keeper.unsaved = True
-        told = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.heads
-        event = Evaluated(state.step, state.epoch_of_step, "valid", self.seconds(), *told)
-        for listener in self.listeners:
-            listener.on_evaluation(event)
+        self.teller.evaluation(state, self.seconds(), evaluation, is_best)
 
     def restore(self) -> int:
         """Goes back to the newest whole checkpoint; returns its step, 0 when the run was killed before its first."""
@@ -315,17 +304,8 @@ class _Run:
             self.stream = None
         return state.step
 
-    def tell_start(self, resumed_from: int | None, facts: RunFacts) -> None:
-        options, run_dir = self.options, self.keeper.store.folder.parent
-        steps = options.steps_per_epoch(self.state.epoch_batches)
-        limits = options.max_steps, options.max_epochs
-        event = TrainingStarted(run_dir, *limits, steps, resumed_from, self.state.is_evaluated, facts)
-        for listener in self.listeners:
-            listener.on_start(event)
-
     def end(self, reason: str, stop: StopRequest | None) -> TrainingResult:
         state, seconds = self.state, self.seconds()
-        for listener in self.listeners:
-            listener.on_end(TrainingEnded(state.step, state.epoch_of_step, seconds, reason, state.best))
+        self.teller.end(state, seconds, reason)
         speed = state.num_words / state.step_seconds if state.step_seconds else 0.0
         return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, self.received, speed, stop)
