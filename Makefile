@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= model=seq2seq attention=additive
 
-.PHONY: train test lint types suite fast slow docs clean
+.PHONY: train test lint types suite fast slow random docs clean
 
 train: $(VENV)/.installed
 	$(BIN)/attnfocus train $(ARGS)
@@ -27,6 +27,10 @@ fast: $(VENV)/.installed-dev
 
 slow: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m slow
+
+# Before a release: the tests of Hypothesis with examples that nobody has tried. What fails is kept as `@example`.
+random: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m hypothesis --hypothesis-profile=random
 
 # Every command of the pages under docs/, which takes some minutes more.
 docs: $(VENV)/.installed-dev

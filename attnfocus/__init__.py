@@ -9,7 +9,10 @@ The attention classes are in `attnfocus.attention`, the measures of focus in `at
 
 from typing import TYPE_CHECKING, Any
 
+from attnfocus.local_packages import find_named
 from attnfocus.version import __version__
+
+find_named()
 
 if TYPE_CHECKING:
     from attnfocus.runs.run import Run as Run

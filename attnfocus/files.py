@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attnfocus.visible import visible
+
 
 def make_fresh_folder(parent: Path, name: str) -> Path:
     """Makes the folder `name` in `parent`, or `name-1`, `name-2`, ... where others have taken it. Its absolute path.
@@ -78,7 +80,23 @@ def write_json_atomically(path: str | os.PathLike[str], content: Mapping[str, An
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV, the header being the first; None is an empty field."""
+    """Rows as CSV, the header being the first; None is an empty field.
+
+    A text that a spreadsheet would take for a formula gets a `'` before it. What would steer a terminal is escaped.
+    """
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows([_harmless(cell) for cell in row] for row in rows)
     return buffer.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = "\n".join(map(visible, cell.split("\n")))
+    if not text.startswith(("=", "+", "-", "@")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

@@ -35,6 +35,16 @@ class Beside:
     schema: type
 
 
+@dataclass(frozen=True)
+class Before:
+    """Marks an option whose default has changed: what counts for a run that was saved before the key was there.
+
+    Such a run keeps to it when it goes on, also with `resume=auto`, unless the key is typed.
+    """
+
+    value: Any
+
+
 # A node with a `_target_` that stays as it is: whoever reads it checks it.
 Node = Annotated[dict[str, Any], "node"]
 FilePath = Annotated[str, Mark.FILE]

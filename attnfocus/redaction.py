@@ -99,14 +99,17 @@ def redact(values: Mapping[str, Any], *, with_references: bool = False) -> dict[
     return {key: _redacted(value, is_secret(key), with_references) for key, value in values.items()}
 
 
-def restore(values: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+def restore(values: Mapping[str, Any]) -> dict[str, Any]:
     """A copy with the variables of the environment in place of the references that `redact` wrote.
+
+    Only options of components and folders are ever made of a variable. Elsewhere (in a choice, a name) a reference
+    stays as it is: what is only shown must not show a variable of whoever opens somebody else's run.
 
     Raises:
         ConfigError: a variable is not set.
     """
     missing: list[str] = []
-    restored = {name: _restored(f"{key}{name}", value, missing) for name, value in values.items()}
+    restored = {name: _restored(str(name), value, missing, name == "paths") for name, value in values.items()}
     if missing:
         raise ConfigError(missing)
     return restored
@@ -144,11 +147,14 @@ def _hidden(text: str, with_references: bool) -> str:
     return _URL_PASSWORD.sub(lambda match: match[0] if _REFERENCE.search(match[0]) else REDACTED, text)
 
 
-def _restored(key: str, value: Any, missing: list[str]) -> Any:
+def _restored(key: str, value: Any, missing: list[str], is_option: bool) -> Any:
     if isinstance(value, Mapping):
-        return {name: _restored(f"{key}.{name}", inner, missing) for name, inner in value.items()}
+        is_option = is_option or "_target_" in value
+        return {name: _restored(f"{key}.{name}", inner, missing, is_option) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_restored(f"{key}[{index}]", inner, missing) for index, inner in enumerate(value)]
+        return [_restored(f"{key}[{index}]", inner, missing, is_option) for index, inner in enumerate(value)]
+    if not is_option:
+        return value
     if not isinstance(value, str):
         return value
 

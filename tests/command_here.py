@@ -21,7 +21,7 @@ from attnfocus.cli import main
 def run_here(
     arguments: Sequence[str], folder: Path, *, input: str | bytes = "", env: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """What `python -m attnfocus ARGUMENTS` gives in `folder`. What it sets in the process is put back."""
+    """What `attnfocus ARGUMENTS` gives in `folder`. What it sets in the process is put back."""
     given = io.TextIOWrapper(io.BytesIO(input if isinstance(input, bytes) else input.encode()), encoding="utf-8")
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with _process_as_it_was(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -48,7 +48,6 @@ def _process_as_it_was(folder: Path) -> Iterator[None]:
     is_deterministic = torch.are_deterministic_algorithms_enabled()
     try:
         os.chdir(folder)
-        sys.path.insert(0, str(folder))
         with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.resetwarnings()  # those of pytest make errors of them, Python's own do not
             for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):

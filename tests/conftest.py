@@ -20,8 +20,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 os.environ["ATTNFOCUS_STRICT_TRACKERS"] = "1"  # a fault of our own listeners ends the run, also in children
 
-# A busy machine makes single examples slow, which says nothing about the code; CI tries the same ones each time.
-settings.register_profile("attnfocus", deadline=None, derandomize="CI" in os.environ)
+# A busy machine makes single examples slow, which says nothing about the code. Each run tries the same examples; only
+# `make random` draws new ones (--hypothesis-profile=random), whose finds are then kept as `@example`.
+settings.register_profile("attnfocus", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("attnfocus")
 
 ROOT = Path(__file__).resolve().parent.parent

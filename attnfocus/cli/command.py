@@ -32,11 +32,12 @@ from attnfocus.cli.verbs import VERBS, command_of, facts_of
 from attnfocus.config.composition import Composed, reword
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
-from attnfocus.config.override_text import literal
+from attnfocus.config.override_text import literal, trusted_packages
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
+from attnfocus.local_packages import find_here
 from attnfocus.redaction import hide, note_overrides
 
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
@@ -68,6 +69,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     bare = [text for text in flags.overrides if facts.bare and not OVERRIDE.fullmatch(text)]
     overrides = [literal(text) for text in flags.overrides if text not in bare]
     note_overrides(overrides)
+    find_here(trusted_packages(overrides))
     arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
     if flags.multirun and not facts.sweeps:
         sweeping = [name for name in VERBS if facts_of(name).sweeps]

@@ -66,10 +66,15 @@ def _readable(message: str) -> str:
     return "\n".join(line if len(line) <= MAX_LINE else f"{line[:500]} ... {line[-200:]}" for line in lines)
 
 
+def _plain(text: str) -> str:
+    """Help, whose lines may come from files of somebody else, without what steers a terminal."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def _dispatch(given: list[str]) -> int:
     arguments, config_dir = _without_config_dir(given)
     if not arguments or arguments[0] in HELP_FLAGS:
-        print(overview(config_dir))
+        print(_plain(overview(config_dir)))
         return 0
     first, rest = arguments[0], arguments[1:]
     if first in ("-V", "--version"):
@@ -85,7 +90,7 @@ def _dispatch(given: list[str]) -> int:
             f"{first}: no such verb.{hint} There are: {', '.join(VERBS)}. `attnfocus` alone shows them all."
         )
     if any(flag in rest for flag in HELP_FLAGS):
-        print(verb_help(first, config_dir))
+        print(_plain(verb_help(first, config_dir)))
         return 0
     own = facts_of(first).flags
     rest = [own[argument].override if argument in own else argument for argument in rest]

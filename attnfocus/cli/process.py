@@ -6,6 +6,7 @@ import os
 import sys
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from attnfocus.collector import without_collector
@@ -24,6 +25,19 @@ def prepare_process() -> None:
     """
     choose_waiting(_FIRST_LOOK, look_at_cores())
     keep_memory()
+    keep_path_safe()
+
+
+def keep_path_safe() -> None:
+    """Processes that are started from here import nothing from the current folder: no `yaml.py` that lies there.
+
+    Where this package itself is found only because it lies there, they are told its folder.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    folder = str(Path(__file__).resolve().parents[2])
+    if folder not in sys.path[1:]:  # the first is the current folder, or that of the command
+        given = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = f"{given}{os.pathsep}{folder}" if given else folder
 
 
 def keep_memory() -> None:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.launchers import check_launcher, launcher_problems
-from attnfocus.config.override_text import is_of_hydra
+from attnfocus.config.override_text import is_of_hydra, trusted_packages
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 
@@ -28,6 +29,15 @@ _LOG_CLASSES = re.compile(
 )
 _PLUGIN_KEYS = ("hydra.launcher._target_", "hydra.sweeper._target_")  # which Hydra compares with its installed plugins
 _PLUGINS = re.compile(r"(hydra\._internal\.core_plugins|hydra_plugins)(\.\w+)+")
+
+# What a file of somebody else (in `--config-dir`, an experiment, a saved sweep) may set there: how jobs are launched,
+# what is swept and how much is logged, each within the checks below. Everything else decides where files are written or
+# which programs run, and has to be typed.
+_FROM_FILES = ("hydra.launcher.", "hydra.sweeper.", "hydra.verbose", "hydra.job_logging.", "hydra.hydra_logging.")
+_COMPUTED = ("hydra.runtime.", "hydra.job.override_dirname")  # by Hydra, after all files, whatever they say
+_SWEPT = "hydra.sweeper.params."
+_OF_COMMAND = ("trust", "run_dir", "resume", "sweep", "hydra")  # no sweep of a file may go over these
+_GIVEN = ("hydra.overrides.", "hydra.searchpath[")
 
 # A value from elsewhere could be a section with a `_target_`; those of folders are only ever taken as text.
 _INTERPOLATION = re.compile(r"\$\{\s*([^${},]*)")
@@ -63,19 +73,52 @@ def check_hydra_section(line: CommandLine) -> None:
     if not of_hydra and line.config_dir is None:
         return
     check_launcher(line)
-    given = next((override.value() for override in parsed if override.key_or_group == "trust"), None)
-    trusted = [str(name) for name in given] if isinstance(given, list) else []
-    fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-    changing = {*groups(config_folders(line.config_dir)), *of_hydra}  # the value of a plain key changes nothing there
-    swept = [each for each in parsed if each.is_sweep_override() and each.is_discrete_sweep()]
-    swept = [each for each in swept if each.key_or_group in changing]
-    of_jobs = [f"{each.get_key_element()}={text}" for each in swept for text in each.sweep_string_iterator()]
+    trusted = trusted_packages(line.overrides)
     problems: dict[str, None] = {}
-    for extra in ([], *([text] for text in of_jobs)):
-        section = line.compose([*fixed, *extra], with_hydra=True)["hydra"]
+    for overrides, is_of_files in _compositions(line, parsed):
+        section = line.compose(overrides, with_hydra=True)["hydra"]
         problems |= dict.fromkeys((*_problems(section, trusted), *launcher_problems(section, line)))
+        problems |= dict.fromkeys(_only_typed(section, line, overrides) if is_of_files else ())
     if problems:
         raise ConfigError(list(problems))
+
+
+def _compositions(line: CommandLine, parsed: Sequence[Override]) -> Iterator[tuple[Sequence[str], bool]]:
+    """The overrides with which to look at the section: all of them, and those without its keys that were typed.
+
+    Each of the second kind, which shows what files make of it, once for each choice of a sweep, and marked by True.
+    """
+    fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+    typed = [text for text in fixed if is_of_hydra(text) and text not in line.saved and "/" not in text.split("=")[0]]
+    if typed:
+        yield fixed, False
+    changing = {*groups(config_folders(line.config_dir)), *filter(is_of_hydra, (each.key_or_group for each in parsed))}
+    swept = [each for each in parsed if each.is_sweep_override() and each.is_discrete_sweep()]
+    swept = [each for each in swept if each.key_or_group in changing]  # the value of a plain key changes nothing there
+    of_jobs = [f"{each.get_key_element()}={text}" for each in swept for text in each.sweep_string_iterator()]
+    for extra in ([], *([text] for text in of_jobs)):
+        yield [*(text for text in fixed if text not in typed), *extra], True
+
+
+def _only_typed(section: Mapping[str, Any], line: CommandLine, overrides: Sequence[str]) -> Iterator[str]:
+    """What files have set that may only be typed: where the section is not that of the shipped files.
+
+    What the command was given stands in the section too, and a file may add nothing to it, such as `trust=[...]`.
+    """
+    shipped = dict(_leaves("hydra", CommandLine(line.verb, ()).compose((), with_hydra=True)["hydra"]))
+    found = dict(_leaves("hydra", section))
+    for key in {**shipped, **found}:
+        if not key.startswith((*_FROM_FILES, *_COMPUTED, *_GIVEN)) and found.get(key) != shipped.get(key):
+            yield f"{key}: may be typed, not read from a file; nothing was run. {key}={found.get(key, 'null')} sets it."
+        elif key.startswith(_SWEPT) and re.split(r"[./@]", key.removeprefix(_SWEPT).lstrip("+~"))[0] in _OF_COMMAND:
+            yield f"{key}: may be typed, not read from a file; nothing was run."
+    added = [*section["overrides"]["task"], *section["overrides"]["hydra"]]
+    for text in (*overrides, *section["searchpath"]):
+        text = f"hydra.searchpath=[{text}]" if text.startswith("file://") else text
+        if text in added:
+            added.remove(text)
+    for text in added:
+        yield f"hydra.overrides: {text} was not typed, but read from a file; nothing was run."
 
 
 def _problems(section: Mapping[str, Any], trusted: Sequence[str]) -> Iterator[str]:

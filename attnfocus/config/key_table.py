@@ -9,10 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.config.targets import find_target, is_component, parameters_of
 from attnfocus.errors import ConfigError
-from attnfocus.marks import Beside, Mark
+from attnfocus.marks import Before, Beside, Mark
 
 MISSING = dataclasses.MISSING
-Marks = frozenset[Mark | Beside]
+Marks = frozenset[Mark | Beside | Before]
 
 
 class KeyTable:
@@ -29,6 +29,7 @@ class KeyTable:
         self._trusted = tuple(trusted)
         self._marks: dict[str, Marks] = {}
         self._defaults: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
         self._sections: set[str] = set()
         self._add_options(schema, "", values, frozenset(), MISSING)
 
@@ -46,18 +47,25 @@ class KeyTable:
                 found.append(f"{key}.*" if key in self._sections else key)
         return found
 
+    @property
+    def before(self) -> Mapping[str, Any]:
+        """Keys whose default has changed -> what counts in a run that was saved without the key (`marks.Before`)."""
+        return self._before
+
     def completed(self, leaves: Mapping[str, Any]) -> dict[str, Any]:
         """Flat values, with the default of each option in the place of a key that is missing.
 
         That is what the option was when the key was not there yet: a new option leaves old runs as they are.
         """
-        return {**self._defaults, **leaves}
+        return {**self._defaults, **self._before, **leaves}
 
     def _add(self, key: str, annotation: Any, value: Any, above: Marks, default: Any) -> None:
         """A key and all below it. `value` and `default` are `MISSING` where there is none."""
         marks, schema, item = _read(annotation)
         marks |= {mark for mark in above if isinstance(mark, Mark)}
         self._marks[key] = marks
+        changed = [mark.value for mark in marks if isinstance(mark, Before)]
+        self._before.update((key, value) for value in changed)
         is_absent_section = schema is not None and value is MISSING and default is not None
         if isinstance(value, Mapping) or is_absent_section:
             self._sections.add(key)
@@ -114,7 +122,7 @@ def _read(annotation: Any) -> tuple[Marks, type | None, Any]:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         marks, schema, item = _read(inner[0])
-        return marks | {mark for mark in inner[1:] if isinstance(mark, Mark | Beside)}, schema, item
+        return marks | {mark for mark in inner[1:] if isinstance(mark, Mark | Beside | Before)}, schema, item
     if origin in (Union, types.UnionType):
         parts = [_read(part) for part in inner]
         return (

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -65,6 +66,18 @@ def is_of_hydra(override: str) -> bool:
     """Whether an override, or a key alone, is of Hydra's own section."""
     key = override.partition("=")[0].lstrip("+~")
     return key == "hydra" or key.startswith(("hydra.", "hydra/"))
+
+
+def trusted_packages(overrides: Sequence[str]) -> list[str]:
+    """The packages that `trust=[...]` names; none where it is not given or cannot be read, which the checks say."""
+    for text in overrides:
+        if text.startswith("trust=") and unreadable(text) is None:
+            try:
+                value = OverridesParser.create().parse_override(text).value()
+            except HydraException:
+                return []
+            return [str(name) for name in value] if isinstance(value, list) else []
+    return []
 
 
 def literal(text: str) -> str:

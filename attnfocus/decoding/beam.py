@@ -27,8 +27,9 @@ def beam_search(
 
     At each step, of the 2 K best continuations those of the first K that end are finished, and the first K that do not
     end go on. A sentence is done when K hypotheses have finished, or none that goes on can become better than the worst
-    that will be given, or at its maximum length. Hypotheses cut at the maximum length come after those that finished,
-    and only as far as these are too few. With K = 1 this is greedy search.
+    that will be given, or when those of its maximum length have ended. Where they are cut instead
+    (`DecodingOptions.at_limit`), they come after those that finished, and only as far as these are too few. With K = 1
+    this is greedy search.
 
     The device is asked once per step, how many sentences go on. The model should be in eval mode.
 
@@ -121,15 +122,19 @@ class _Search:
 
     def _finish(self, candidates: _Candidates, live: _Candidates, is_end: Tensor, seen: Tensor | None) -> None:
         """Note what has ended, or reached its maximum length; then which sentences go on."""
-        size, limits = self.options.beam_size, self.constraints.max_lengths[self.rows]
+        size, limits = self.options.beam_size, self.constraints.max_steps[self.rows]
         at_limit = self.going & (limits <= self.length)
         # Only what ranks among the first K finishes: an end that is improbable is no hypothesis.
         first = _Candidates(*(values[:, :size] for values in candidates))
         ends = is_end[:, :size] & first.scores.isfinite() & self.going.unsqueeze(1)
         rank = self._rank(first, seen).masked_fill(~ends, -torch.inf)
         self.finished.add(self.rows, rank, first.scores, first.parents, self.length - 1, ends.sum(dim=1))
-        slots = torch.arange(size, device=rank.device).expand_as(live.scores)
-        self.finished.fill(self.rows, self._rank(live, seen), live.scores, slots, self.length, at_limit)
+        if self.options.ends_at_limit:  # what has no probability at all is given too where there is nothing else
+            nothing = torch.full_like(rank, -torch.inf)
+            self.finished.fill(self.rows, nothing, first.scores, first.parents, self.length - 1, at_limit)
+        else:
+            slots = torch.arange(size, device=rank.device).expand_as(live.scores)
+            self.finished.fill(self.rows, self._rank(live, seen), live.scores, slots, self.length, at_limit)
         # What is added to a log probability is <= 0, and so are the penalties: nothing can do better than to add 0 up
         # to the longest output.
         attainable = live.scores[:, 0] / length_penalty(limits, self.options)

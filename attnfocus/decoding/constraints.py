@@ -18,11 +18,15 @@ class Constraints:
 
     Attributes:
         max_lengths, min_lengths: (B,) in tokens, EOS not counted.
+        max_steps: (B,) in tokens, with EOS where it stands behind the longest outputs too.
+        first_end: no output is ended by its maximum before this many tokens; None: they are cut there, not ended.
         has_minimum: whether any minimum is above 0.
         ngram_size: no n-gram of this size is written twice; 0: no limit.
     """
 
     max_lengths: Tensor
+    max_steps: Tensor
+    first_end: int | None
     min_lengths: Tensor
     has_minimum: bool
     ngram_size: int
@@ -30,8 +34,11 @@ class Constraints:
     @classmethod
     def of(cls, options: DecodingOptions, lengths: Tensor) -> "Constraints":
         """For inputs of `lengths` (B,)."""
+        longest = options.max_lengths(lengths)
         return cls(
-            options.max_lengths(lengths),
+            longest,
+            longest + options.ends_at_limit,
+            int(longest.min()) if options.ends_at_limit else None,
             options.min_lengths(lengths),
             options.min_length_ratio > 0,
             options.no_repeat_ngram_size,
@@ -44,7 +51,8 @@ class Constraints:
     def forbid(self, log_probs: Tensor, rows: Tensor, written: Tensor | None, length: int) -> None:
         """Set to -inf what may not be written next, in place.
 
-        EOS is forbidden before the minimum length, but not where repetitions leave nothing else.
+        EOS is forbidden before the minimum length, but not where repetitions leave nothing else. All else is forbidden
+        at the maximum length.
 
         Args:
             log_probs: (A, K, V).
@@ -61,6 +69,16 @@ class Constraints:
             if written is not None:
                 nothing_else = log_probs.amax(dim=-1) == -torch.inf
                 log_probs[..., EOS] = torch.where(nothing_else, ends, log_probs[..., EOS])
+        is_full = self.must_end(rows, length)
+        if is_full is not None:
+            is_end = torch.arange(log_probs.shape[-1], device=log_probs.device) == EOS
+            log_probs.masked_fill_(is_full.view(-1, 1, 1) & ~is_end, -torch.inf)
+
+    def must_end(self, rows: Tensor, length: int) -> Tensor | None:
+        """Which of the sentences `rows` (A,) have nothing but EOS to go on with after `length` tokens; None: none."""
+        if self.first_end is None or length < self.first_end:
+            return None
+        return self.max_lengths[rows] <= length
 
 
 def forbid_repeated_ngrams(log_probs: Tensor, written: Tensor, size: int) -> None:

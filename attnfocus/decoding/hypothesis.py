@@ -21,7 +21,7 @@ class Hypothesis:
 
     Attributes:
         ids: its tokens, without BOS and EOS.
-        score: log probability of all of them and, unless the output was cut at its maximum length, of EOS.
+        score: log probability of all of them and of EOS, which an output that was cut at its maximum length has not.
         rank_score: what a beam's hypotheses are sorted by: the score with its penalties. Else the score.
         weights: where each token was looked for, (H, T, S) on the CPU, S the input's own length; None if not asked for.
     """

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from attnfocus.errors import ConfigError
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from attnfocus.marks import Before
 
 LengthPenalty = Literal["power", "gnmt"]
+AtLimit = Annotated[Literal["end", "cut"], Before("cut")]
 Seed = Annotated[int, Range(ge=0, le=2**63 - 1)]
 Nucleus = Annotated[float, Range(gt=0, le=1)]
 
@@ -30,6 +32,9 @@ class DecodingOptions:
         min_length_ratio: no output is shorter than ratio * input tokens, in tokens, as far as its maximum allows.
         max_length_ratio, max_length_constant: no output is longer than ratio * input tokens + constant, in tokens.
         max_length: nor than this many tokens.
+        at_limit: what becomes of an output of the most tokens allowed. end: it ends there, and the probability of EOS
+            after them counts, as for every other output. cut: it has no EOS, so that its score is of another kind,
+            and a beam gives it only where too few have ended.
         no_repeat_ngram_size: no sequence of this many tokens occurs twice in an output; 0 allows all.
         replace_unknown: put the source word with the highest weight in the place of each unknown word.
         sampling: draw outputs at random instead of searching for probable ones.
@@ -52,6 +57,7 @@ class DecodingOptions:
     max_length_ratio: NonNegativeFloat = 2.0
     max_length_constant: NonNegativeInt = 20
     max_length: PositiveInt = 1000
+    at_limit: AtLimit = "end"
     no_repeat_ngram_size: NonNegativeInt = 0
     replace_unknown: bool = False
     sampling: bool = False
@@ -85,6 +91,11 @@ class DecodingOptions:
     def is_greedy(self) -> bool:
         """Whether each token is simply the most probable one."""
         return self.beam_size == 1 and not self.sampling
+
+    @property
+    def ends_at_limit(self) -> bool:
+        """Whether the longest outputs have an EOS too."""
+        return self.at_limit == "end"
 
     def max_lengths(self, lengths: Tensor) -> Tensor:
         """The longest output allowed for inputs of `lengths` (B,), at least 1 token, EOS not counted: (B,)."""

@@ -31,7 +31,7 @@ def sample(
     if len(source) == 0:
         return []
     longest = int(options.max_lengths(lengths).max())
-    uniforms = _uniforms(source, lengths, options, longest).to(source.device)
+    uniforms = _uniforms(source, lengths, options, longest + options.ends_at_limit).to(source.device)
 
     def choose(log_probs: Tensor, rows: Tensor, length: int) -> Tensor:
         return draw(log_probs, uniforms[rows, length], options)

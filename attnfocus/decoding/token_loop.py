@@ -60,10 +60,13 @@ def write(
         log_probs = log_probabilities(logits)
         constraints.forbid(log_probs.unsqueeze(1), rows, None if written is None else written.unsqueeze(1), len(steps))
         tokens = choose(log_probs, rows, len(steps))
+        is_full = constraints.must_end(rows, len(steps))
+        if is_full is not None:  # also where the model gives no probability to anything
+            tokens = tokens.masked_fill(is_full, EOS)
         scores = log_probs.gather(1, tokens.unsqueeze(1)).squeeze(1)
         tokens = tokens.where(going, PAD)
         steps.append(_Step(rows, tokens, scores.where(going, 0.0), weights))
-        going = going & (tokens != EOS) & (len(steps) < constraints.max_lengths[rows])
+        going = going & (tokens != EOS) & (len(steps) < constraints.max_steps[rows])
         written = None if written is None else torch.cat((written, tokens.unsqueeze(1)), dim=1)
         num_going = int(going.sum())
         if num_going == 0:

@@ -41,7 +41,7 @@ class Finished:
         self.length[rows] = lengths.gather(1, index)
 
     def fill(self, rows: Tensor, rank: Tensor, score: Tensor, slot: Tensor, length: int, where: Tensor) -> None:
-        """Fill what places are left with the best of the cut hypotheses (A, C), in the sentences `where` (A,)."""
+        """Fill what places are left with the best of these (A, C), in the sentences `where` (A,)."""
         num_best = self.rank.shape[1]
         rank, index = rank.topk(num_best)
         places = torch.arange(num_best, device=rank.device)

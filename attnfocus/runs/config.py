@@ -34,7 +34,8 @@ class RunConfig:
         """The configuration that `save` wrote. `key` is the option that named the folder, for the message.
 
         What belongs to one command alone (trust, trackers, resume, ...) counts only where it is typed: if somebody has
-        written some of it into the file, it is left out.
+        written some of it into the file, it is left out. A key that is younger than the run and whose default has
+        changed since is what it was then.
 
         Raises:
             ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
@@ -43,7 +44,7 @@ class RunConfig:
             raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
         saved = cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
         values = {key: value for key, value in saved.values.items() if not saved.keys.has(key, Mark.OF_COMMAND)}
-        return cls(values, trusted)
+        return cls(_as_before(values, saved.keys.before), trusted)
 
     def changed(self, **sections: Any) -> "RunConfig":
         """With other values of top-level keys."""
@@ -118,3 +119,15 @@ class RunConfig:
         path = Path(value).expanduser()
         is_path = self.keys.has(key, Mark.FILE) or (self.keys.has(key, Mark.FILE_OR_NAME) and path.exists())
         return str(path.resolve()) if is_path else value
+
+
+def _as_before(values: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a saved run with those that its missing keys had; sections that are not there stay away."""
+    for key, value in before.items():
+        section, _, name = key.rpartition(".")
+        node: Any = values
+        for part in section.split(".") if section else ():
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if isinstance(node, dict):
+            node.setdefault(name, value)
+    return values

@@ -89,6 +89,10 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
+# Asking must run no program that a configuration of git names, and write nothing: `status` would refresh the index.
+_GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+
+
 def _git() -> dict[str, Any] | None:
     """Commit and whether files differ from it, of the checkout that the code comes from; None when installed."""
     folder = shipped_folder().parent
@@ -96,7 +100,7 @@ def _git() -> dict[str, Any] | None:
         return None
 
     def answer(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run([*_GIT, *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
         return done.stdout.strip()
 
     try:

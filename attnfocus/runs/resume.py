@@ -48,18 +48,21 @@ def run_to_resume(config: RunConfig) -> Path | None:
 def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunConfig:
     """The saved configuration with the overrides of this command line that a resumed run may take.
 
-    With `resume=auto` the command line is that of the run, and so says everything again.
+    With `resume=auto` the command line is that of the run, and so says everything again; of a key whose default has
+    changed since the run began only what is typed counts.
 
     Raises:
         ConfigError: `run_dir` is no run directory, or an override would change the model, the data or the past.
     """
     config = RunConfig.load("resume", run_dir, given.trusted)
+    typed = [text.lstrip("+").split("=", 1)[0] for text in overrides]
     if given.values.get("resume") == AUTO:
         changed = [key for key in flat(given.values) if given.keys.has(key, Mark.RESUMABLE)]
         secrets = redacted_keys(config.values)  # not saved, but given again
-        keys = [key for key in changed if not key.startswith("paths.")] + secrets
+        kept = [key for key in given.keys.before if key not in typed]
+        keys = [key for key in changed if not key.startswith("paths.") and key not in kept] + secrets
     else:
-        keys = [text.lstrip("+").split("=", 1)[0] for text in overrides]
+        keys = typed
         refused = [key for key in keys if not config.keys.has(key, Mark.RESUMABLE)]
         if refused:
             why = f"cannot change when resuming; a new run can. What can: {_resumable_text(config.keys)}."

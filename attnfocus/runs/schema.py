@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from attnfocus.config.check import Component
 from attnfocus.data.preparation import DatasetOptions
 from attnfocus.decoding import DecodingOptions
-from attnfocus.decoding.options import LengthPenalty, Nucleus, Seed
+from attnfocus.decoding.options import AtLimit, LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from attnfocus.marks import Beside, FilePath, Mark
@@ -106,6 +106,7 @@ class DecodingOverride:
     max_length_ratio: NonNegativeFloat | None = None
     max_length_constant: NonNegativeInt | None = None
     max_length: PositiveInt | None = None
+    at_limit: AtLimit | None = None
     no_repeat_ngram_size: NonNegativeInt | None = None
     replace_unknown: bool | None = None
     sampling: bool | None = None

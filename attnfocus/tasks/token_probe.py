@@ -88,4 +88,10 @@ def translation_probe(
 def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:
     """The options without outputs that are longer than the model can write."""
     longest: int | None = model.max_output_length
-    return options if longest is None else replace(options, max_length=min(options.max_length, longest))
+    if longest is None:
+        return options
+    if options.ends_at_limit and longest > 1:
+        longest -= 1  # EOS is read off the position of the last token
+    elif options.ends_at_limit:
+        options = replace(options, at_limit="cut")
+    return replace(options, max_length=min(options.max_length, longest))

@@ -73,9 +73,23 @@ class Precision:
             self.scaler.unscale_(optimizer)
 
     def update(self, optimizer: Optimizer) -> None:
-        """One optimizer step; with fp16 it is left out, and the scale lowered, when a gradient overflowed."""
+        """One optimizer step."""
         if self.scaler is None:
             optimizer.step()
         else:
             self.scaler.step(optimizer)
             self.scaler.update()
+
+    def leave_out(self, *, has_overflowed: bool = False) -> None:
+        """After gradients that are not applied, or were not finished: the scaler is ready for the next ones.
+
+        Args:
+            has_overflowed: they were too large for the scale, which is lowered.
+        """
+        if self.scaler is None:
+            return
+        self.scaler.scale(torch.zeros((), device=self.device))  # makes the scale, if nothing was scaled yet
+        scale = self.scaler.get_scale()
+        self.scaler.update(scale * self.scaler.get_backoff_factor() if has_overflowed else scale)
+        if has_overflowed:
+            self.scaler.load_state_dict({**self.scaler.state_dict(), "_growth_tracker": 0})

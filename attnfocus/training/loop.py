@@ -15,16 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError, DataError, RunError
-from attnfocus.events import (
-    Best,
-    Evaluated,
-    Listener,
-    RolledBack,
-    RunFacts,
-    StopRequest,
-    TrainingEnded,
-    TrainingStarted,
-)
+from attnfocus.events import Best, Listener, RunFacts, StopRequest
 from attnfocus.tasks.base import Task
 from attnfocus.training import guards
 from attnfocus.training.batch_stream import Epochs, Stream
@@ -133,7 +124,9 @@ class _Run:
     def train(self, resume: bool, facts: RunFacts) -> TrainingResult:
         resumed_from = self.restore() if resume else None
         self.open_epoch()
-        self.tell_start(resumed_from, facts)
+        self.teller.start(self.state, self.keeper.store.folder.parent, resumed_from, facts)
+        if self.state.step and not limit_reached(self.options, self.state, self.seconds()):
+            self.teller.changes(self.state, self.keeper.scheduler)
         self.keeper.model.train()
         options = self.options
         if "rollback" in (options.on_non_finite, options.on_spike) and self.keeper.saved_path is None:
@@ -141,9 +134,9 @@ class _Run:
         while True:
             state = self.state
             limit = limit_reached(options, state, self.listen())
-            is_due = state.evaluated_step < state.step and (limit or evaluation_due(options, state))
-            if is_due and self.received is None:
-                self.run_evaluation()
+            is_due = evaluation_due(options, state)
+            if (limit or is_due) and state.evaluated_step < state.step and self.received is None:
+                self.run_evaluation(is_due)
                 self.listen()
             ended = self.interruption() or limit or patience_ended(options, state, self.monitor)
             stop = None if ended else self.stop
@@ -204,8 +197,10 @@ class _Run:
             return self.is_spike(gradients, taken)
         scaler = self.stepper.precision.scaler
         if scaler is not None and math.isfinite(gradients.loss) and state.skipped_updates < MAX_SKIPPED_UPDATES:
-            state.skipped_updates += 1  # an overflow of the scaled gradients; the scaler leaves the update out
-            return False
+            state.skipped_updates += 1  # no step: it counts for no schedule, average or log
+            self.stepper.drop(has_overflowed=True)
+            state.pass_over(len(taken))
+            return True
         if options.on_non_finite == "stop" or state.recoveries >= options.max_recoveries:
             if gradients.is_own_finite and not math.isfinite(gradients.loss):
                 raise PeerLeftError(f"step {state.step + 1}: the loss of another process is not finite.")
@@ -244,8 +239,7 @@ class _Run:
         self.state.dropped, self.state.recoveries = dropped, recoveries
         self.keeper.count_from(self.state, seconds)
         guards.warn_of(taken, f"{what}. Back to step {self.state.step}, and without it {times}")
-        for listener in self.listeners:
-            listener.on_rollback(RolledBack(self.state.step, self.state.is_evaluated))
+        self.teller.rollback(self.state)
 
     def open_epoch(self) -> None:
         state = self.state
@@ -269,8 +263,13 @@ class _Run:
         due = every is not None and state.step % every == 0
         return self.keeper.unsaved and (due or reason is not None or state.evaluated_step == state.step)
 
-    def run_evaluation(self) -> None:
-        """Evaluates unless a signal came; then the evaluation is made up for when the run is resumed."""
+    def run_evaluation(self, is_due: bool) -> None:
+        """Evaluates unless a signal came; then the evaluation is made up for when the run is resumed.
+
+        Args:
+            is_due: a run with a later limit would evaluate here too. Otherwise neither the patience nor the schedule
+                hears of it: when this run is extended, it is the one that had the later limit from the start.
+        """
         state, average = self.state, self.keeper.average
         try:
             # Several processes wait for each other in an evaluation, which none of them may leave.
@@ -285,17 +284,11 @@ class _Run:
                 f"trainer.monitor: the evaluation gave no {self.monitor}, but {', '.join(sorted(evaluation.metrics))}."
             )
         value, loss = float(evaluation.metrics[self.monitor]), float(evaluation.metrics.get("loss", math.nan))
-        is_best = state.is_better(value, loss, self.direction)
-        if is_best:
-            state.best, state.best_loss = Best(self.monitor, value, state.step), loss
-        state.evaluations_since_best = 0 if is_best else state.evaluations_since_best + 1
-        state.evaluated_step = state.step
-        self.keeper.scheduler.observe(value)
+        is_best = state.note_evaluation(Best(self.monitor, value, state.step), loss, self.direction, is_due=is_due)
+        if is_due:
+            self.keeper.scheduler.observe(value)
         self.keeper.unsaved = True
-        told = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.heads
-        event = Evaluated(state.step, state.epoch_of_step, "valid", self.seconds(), *told)
-        for listener in self.listeners:
-            listener.on_evaluation(event)
+        self.teller.evaluation(state, self.seconds(), evaluation, is_best)
 
     def restore(self) -> int:
         """Goes back to the newest whole checkpoint; returns its step, 0 when the run was killed before its first."""
@@ -304,24 +297,15 @@ class _Run:
             return 0
         if state.best is not None and state.best.metric != self.monitor:
             logger.warning("the best so far was by %s; from here on by %s", state.best.metric, self.monitor)
-            state.best, state.evaluations_since_best = None, 0
+            state.forget_best()
         self.state, self.opened_epoch = state, None
         if self.stream is not None:
             self.stream.close()
             self.stream = None
         return state.step
 
-    def tell_start(self, resumed_from: int | None, facts: RunFacts) -> None:
-        options, run_dir = self.options, self.keeper.store.folder.parent
-        steps = options.steps_per_epoch(self.state.epoch_batches)
-        limits = options.max_steps, options.max_epochs
-        event = TrainingStarted(run_dir, *limits, steps, resumed_from, self.state.is_evaluated, facts)
-        for listener in self.listeners:
-            listener.on_start(event)
-
     def end(self, reason: str, stop: StopRequest | None) -> TrainingResult:
         state, seconds = self.state, self.seconds()
-        for listener in self.listeners:
-            listener.on_end(TrainingEnded(state.step, state.epoch_of_step, seconds, reason, state.best))
+        self.teller.end(state, seconds, reason)
         speed = state.num_words / state.step_seconds if state.step_seconds else 0.0
         return TrainingResult(reason, state.step, state.epoch_of_step, seconds, state.best, self.received, speed, stop)

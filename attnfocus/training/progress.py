@@ -1,17 +1,32 @@
-"""The first step and progress, told to the listeners of a run."""
+"""What the listeners of a run are told: its start, each step, evaluations, rollbacks, its end."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch.optim import Optimizer
 
-from attnfocus.events import FirstStepDone, Listener, Progress
+from attnfocus.events import (
+    Evaluated,
+    FirstStepDone,
+    Listener,
+    Progress,
+    RolledBack,
+    RunFacts,
+    TrainingEnded,
+    TrainingStarted,
+)
 from attnfocus.training.options import TrainerOptions
+from attnfocus.training.protocols import EvaluationLike
+from attnfocus.training.schedulers import Schedule
 from attnfocus.training.state import RunState, Window
 from attnfocus.training.step import Gradients
-from attnfocus.training.stop_rules import fraction_done
+from attnfocus.training.stop_rules import evaluation_due, fraction_done
+
+logger = logging.getLogger(__name__)
 
 
 class Teller:
@@ -26,6 +41,23 @@ class Teller:
         self._screen = Window()
         self._last_event = time.perf_counter()
         self._is_first = True
+
+    def start(self, state: RunState, run_dir: Path, resumed_from: int | None, facts: RunFacts) -> None:
+        options = self.options
+        steps = options.steps_per_epoch(state.epoch_batches)
+        limits = options.max_steps, options.max_epochs
+        event = TrainingStarted(run_dir, *limits, steps, resumed_from, state.is_evaluated, facts)
+        for listener in self.listeners:
+            listener.on_start(event)
+
+    def changes(self, state: RunState, schedule: Schedule) -> None:
+        """Says in a line each in what a run that goes on beyond its end differs from one that never ended there."""
+        change = schedule.change(state.step)
+        if change:
+            logger.warning("%s", change)
+        ended_here = state.evaluated_step == state.step and not evaluation_due(self.options, state)
+        if ended_here and state.best is not None and state.best.step == state.step:
+            logger.warning("the run had ended at step %s, which is the best so far and stays a candidate", state.step)
 
     def progress(
         self,
@@ -68,3 +100,17 @@ class Teller:
             state.window = Window()
         for listener in self.listeners:
             listener.on_progress(event)
+
+    def evaluation(self, state: RunState, seconds: float, evaluation: EvaluationLike, is_best: bool) -> None:
+        content = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.heads
+        event = Evaluated(state.step, state.epoch_of_step, "valid", seconds, *content)
+        for listener in self.listeners:
+            listener.on_evaluation(event)
+
+    def rollback(self, state: RunState) -> None:
+        for listener in self.listeners:
+            listener.on_rollback(RolledBack(state.step, state.is_evaluated))
+
+    def end(self, state: RunState, seconds: float, reason: str) -> None:
+        for listener in self.listeners:
+            listener.on_end(TrainingEnded(state.step, state.epoch_of_step, seconds, reason, state.best))

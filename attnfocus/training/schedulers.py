@@ -31,7 +31,11 @@ class Schedule:
         return min(1.0, step / self.warmup_steps) if self.warmup_steps else 1.0
 
     def observe(self, value: float) -> None:
-        """Hears the monitored metric after each evaluation."""
+        """Hears the monitored metric after each evaluation that is due."""
+
+    def change(self, step: int) -> str | None:
+        """What differs, after `load_state_dict`, from the run as it was saved at `step`; None where nothing does."""
+        return None
 
     def state_dict(self) -> dict[str, float | int | None]:
         return {}
@@ -70,7 +74,7 @@ class CosineSchedule(Schedule):
                 "Set trainer.max_steps or trainer.max_epochs too, or use scheduler=inverse_sqrt."
             )
         super().__init__(total_steps, direction, warmup_steps=warmup_steps)
-        self.last_step = total_steps
+        self.last_step = self._saved_last_step = total_steps
         self.final_fraction = final_fraction
 
     def factor(self, step: int) -> float:
@@ -78,6 +82,21 @@ class CosineSchedule(Schedule):
             return self.warmup(step)
         done = min(1.0, (step - self.warmup_steps) / max(1, self.last_step - self.warmup_steps))
         return self.final_fraction + (1 - self.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def change(self, step: int) -> str | None:
+        before = self._saved_last_step
+        if before == self.last_step:
+            return None
+        now = self.factor(step + 1)
+        return (
+            f"the cosine now ends at step {self.last_step:,}, not {before:,}: the rate goes on at {now:.3g} of its peak"
+        )
+
+    def state_dict(self) -> dict[str, float | int | None]:
+        return {"last_step": self.last_step}
+
+    def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
+        self._saved_last_step = int(state.get("last_step") or self.last_step)
 
 
 class InverseSqrtSchedule(Schedule):

@@ -82,6 +82,9 @@ class RunState:
     losses: list[float] = field(default_factory=list)  # of the last steps: what is usual
     best: Best | None = None
     best_loss: float = math.inf  # of the best evaluation: decides between equals
+    # The best of the evaluations that were due, for the patience: the one that a limit asks for does not count there.
+    best_due: float | None = None
+    best_due_loss: float = math.inf
     window: Window = field(default_factory=Window)
 
     @property
@@ -106,13 +109,28 @@ class RunState:
             self.epoch += 1
             self.position = 0
 
-    def is_better(self, value: float, loss: float, direction: str) -> bool:
-        """Whether an evaluation beats the best so far; between equals the loss decides."""
-        if not math.isfinite(value):
-            return False
-        if self.best is None or value == self.best.value:
-            return self.best is None or loss < self.best_loss
-        return value > self.best.value if direction == "max" else value < self.best.value
+    def note_evaluation(self, best: Best, loss: float, direction: str, *, is_due: bool) -> bool:
+        """Takes notice of an evaluation; between equal values the loss decides.
+
+        Args:
+            best: what it is if it is the best so far, which is returned.
+            is_due: it counts for the patience too.
+        """
+        self.evaluated_step = self.step
+        value = best.value
+        if is_due:
+            is_better_due = _is_better((value, loss), (self.best_due, self.best_due_loss), direction)
+            self.evaluations_since_best = 0 if is_better_due else self.evaluations_since_best + 1
+            if is_better_due:
+                self.best_due, self.best_due_loss = value, loss
+        is_best = _is_better((value, loss), (self.best and self.best.value, self.best_loss), direction)
+        if is_best:
+            self.best, self.best_loss = best, loss
+        return is_best
+
+    def forget_best(self) -> None:
+        """The monitored metric is another from now on."""
+        self.best, self.best_due, self.evaluations_since_best = None, None, 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -121,6 +139,18 @@ class RunState:
     def from_json(cls, saved: Mapping[str, Any]) -> RunState:
         try:
             best = None if saved["best"] is None else Best(**saved["best"])
-            return cls(**{**saved, "best": best, "window": Window(**saved["window"])})
+            # Before these two were there, every evaluation counted for the patience.
+            due = {"best_due": best and best.value, "best_due_loss": saved["best_loss"]}
+            return cls(**{**due, **saved, "best": best, "window": Window(**saved["window"])})
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"the checkpoint's state.json does not describe a training run: {error}") from None
+
+
+def _is_better(new: tuple[float, float], best: tuple[float | None, float], direction: str) -> bool:
+    """Whether a value, with its loss, beats the best so far; between equals the loss decides."""
+    (value, loss), (best_value, best_loss) = new, best
+    if not math.isfinite(value):
+        return False
+    if best_value is None or value == best_value:
+        return best_value is None or loss < best_loss
+    return value > best_value if direction == "max" else value < best_value

@@ -122,6 +122,11 @@ class Stepper:
         for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = lr * factor
 
-    def drop(self) -> None:
-        """Forgets the gradients, also of a step that failed half-way."""
+    def drop(self, *, has_overflowed: bool = False) -> None:
+        """Forgets the gradients, also of a step that failed half-way.
+
+        Args:
+            has_overflowed: the loss was fine, its scaled gradients too large for fp16: the scale is lowered.
+        """
         self.optimizer.zero_grad()
+        self.precision.leave_out(has_overflowed=has_overflowed)

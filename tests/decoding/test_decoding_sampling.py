@@ -83,11 +83,12 @@ def test_a_sample_is_a_function_of_seed_and_input():
     assert all(len({tuple(ids) for ids in found}) > 1 for found in first)
 
 
-def test_the_score_of_a_sample_is_its_log_probability_under_the_model():
+@pytest.mark.parametrize("at_limit", ["end", "cut"])
+def test_the_score_of_a_sample_is_its_log_probability_under_the_model(at_limit):
     model = MarkovModel(4)
-    wanted = options(sampling=True, num_best=4, temperature=2.0, top_k=4)
+    wanted = options(sampling=True, num_best=4, temperature=2.0, top_k=4, at_limit=at_limit)
     for first, hypotheses in enumerate(decode_best(model, *sources(), wanted)):
-        scores = [model.log_prob(first, each.ids, end=len(each.ids) < 6) for each in hypotheses]
+        scores = [model.log_prob(first, each.ids, end=at_limit == "end" or len(each.ids) < 6) for each in hypotheses]
         assert [each.score for each in hypotheses] == pytest.approx(scores, rel=1e-4)
         assert scores == sorted(scores, reverse=True)
 

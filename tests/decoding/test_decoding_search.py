@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from decoding_toys import MarkovModel, all_outputs, options, seq2seq, sources
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from attnfocus.decoding import DecodingOptions, beam_search, decode, decode_best, greedy
@@ -61,8 +61,7 @@ def test_cached_states_equal_recomputing_the_whole_output(changes, way):
     source, lengths = torch.randint(4, 12, (5, 6)), torch.tensor([6, 3, 1, 2, 5])
     for row, hypotheses in enumerate(decode_best(model, source, lengths, options(**WAYS[way]), need_weights=True)):
         for found in hypotheses:
-            written = found.ids if len(found.ids) == 6 else [*found.ids, EOS]  # 6: cut, without EOS
-            target_in = torch.tensor([[BOS, *found.ids][: len(written)]])
+            written, target_in = [*found.ids, EOS], torch.tensor([[BOS, *found.ids]])
             output = model(source[row : row + 1, : lengths[row]], lengths[row : row + 1], target_in, need_weights=True)
             log_probs = output.logits[0].log_softmax(-1)
             score = sum(log_probs[step, token].item() for step, token in enumerate(written))
@@ -72,28 +71,68 @@ def test_cached_states_equal_recomputing_the_whole_output(changes, way):
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), end_bias=st.floats(-2, 2), length_penalty=st.sampled_from([0.0, 0.6, 1.0]))
+@example(seed=0, end_bias=-2.0, length_penalty=1.0)
 def test_a_beam_as_wide_as_the_space_finds_the_best_output(seed, end_bias, length_penalty):
     """Every output of up to 3 tokens, one by one: with nothing pruned beam search is exact."""
     model = MarkovModel(seed, end_bias)
     source, lengths = sources(num=3)
     outputs = all_outputs(3)
-    found = decode(model, source, lengths, options(len(outputs), 4, length_penalty=length_penalty))
+    found = decode(model, source, lengths, options(len(outputs), 3, length_penalty=length_penalty))
     for first, hypothesis in enumerate(found):
         ranks = {tuple(ids): model.log_prob(first, ids) / (len(ids) + 1) ** length_penalty for ids in outputs}
         best = max(ranks, key=ranks.__getitem__)
         assert tuple(hypothesis.ids) == best
 
 
+@pytest.mark.parametrize("at_limit", ["end", "cut"])
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), end_bias=st.floats(-4, 2), beam_size=st.integers(1, 4))
-def test_score_is_the_log_probability_of_the_tokens(seed, end_bias, beam_size):
+def test_score_is_the_log_probability_of_the_tokens(at_limit, seed, end_bias, beam_size):
     model = MarkovModel(seed, end_bias)
     source, lengths = sources()
-    for first, hypothesis in enumerate(decode(model, source, lengths, options(beam_size))):
-        ended = model.log_prob(first, hypothesis.ids)
-        if len(hypothesis.ids) == 6:  # cut at the maximum length, without EOS
-            ended = model.log_prob(first, hypothesis.ids, end=False)
-        assert hypothesis.score == pytest.approx(ended, rel=1e-4)
+    for first, hypothesis in enumerate(decode(model, source, lengths, options(beam_size, at_limit=at_limit))):
+        was_cut = at_limit == "cut" and len(hypothesis.ids) == 6
+        assert hypothesis.score == pytest.approx(model.log_prob(first, hypothesis.ids, end=not was_cut), rel=1e-4)
+
+
+@pytest.mark.parametrize("ways", [{}, {"beam_size": 3, "num_best": 3}, {"sampling": True, "num_best": 3}])
+def test_an_output_of_the_longest_length_has_an_end(ways):
+    """By hand: 5 is sure, then 6 with 0.9 or the end with 0.1; and after two tokens the end with 0.5."""
+    model = MarkovModel(0)
+    model.table.fill_(-1e4)
+    model.before.fill_(0.0)
+    model.table[:, BOS, 0, 5] = 0.0
+    model.table[:, 5, 1, 6], model.table[:, 5, 1, EOS] = math.log(0.9), math.log(0.1)
+    model.table[:, 6, 2, EOS] = model.table[:, 6, 2, 4] = math.log(0.5)
+    limits = torch.tensor([1, 2, 3, 3])  # with their own limits, side by side
+    wanted = DecodingOptions(max_length=3, max_length_ratio=1, max_length_constant=0, length_penalty=0.0, **ways)
+    found = decode_best(model, torch.zeros(4, 3, dtype=torch.long), limits, wanted, need_weights=True)
+    expected = {(5,): 0.1, (5, 6): 0.9 * 0.5}
+    seen = set()
+    for row, hypotheses in enumerate(found):
+        for each in hypotheses:
+            if tuple(each.ids) in expected:
+                seen.add((row, len(each.ids)))
+                assert each.score == pytest.approx(math.log(expected[tuple(each.ids)]), rel=1e-4)
+                assert each.weights.shape == (2, len(each.ids), limits[row])
+    assert (0, 1) in seen
+    assert (1, 2) in seen
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_model_that_cannot_end_still_gives_an_output(beam_size):
+    model = MarkovModel(0, end_bias=-torch.inf)
+    found = decode(model, *sources(), options(beam_size, max_length=3))
+    assert [len(each.ids) for each in found] == [3] * 6
+    assert all(each.score == -torch.inf for each in found)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_outputs_may_still_be_cut_at_their_maximum_as_runs_of_older_versions_do(beam_size):
+    model = MarkovModel(0, end_bias=-8.0)
+    for first, each in enumerate(decode(model, *sources(), options(beam_size, max_length=3, at_limit="cut"))):
+        assert len(each.ids) == 3
+        assert each.score == pytest.approx(model.log_prob(first, each.ids, end=False), rel=1e-4)
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])

@@ -17,6 +17,7 @@ from translator_presets import CASES, EVERYWHERE, PLACES, SIZES, SOMEWHERE, VARI
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.errors import DataError
 from attnfocus.models import TransformerSeq2Seq
+from attnfocus.tasks.token_probe import within_reach
 
 every_case = pytest.mark.parametrize(("name", "place", "variant"), CASES)
 
@@ -299,6 +300,16 @@ def test_learned_positions_bound_what_is_read_and_written(make):
     with pytest.raises(DataError, match=r"6 positions is longer than model\.max_length=5"):
         model(source, lengths, target)
     assert model(source[:, :5], lengths.clamp(max=5), target).logits.isfinite().all()
+    for beam_size, at_limit, longest in ((1, "end", 4), (3, "end", 4), (1, "cut", 5), (3, "cut", 5)):
+        options = within_reach(DecodingOptions(beam_size=beam_size, at_limit=at_limit, min_length_ratio=9), model)
+        found = decode(model.eval(), source[:, :5], lengths.clamp(max=5), options)
+        assert {len(each.ids) for each in found if len(each.ids)} == {longest}
+
+
+def test_a_model_of_one_position_writes_a_token_without_an_end(make):
+    model, (source, _, _) = make("multi_head", position="learned", max_length=1).eval(), batch()
+    options = within_reach(DecodingOptions(min_length_ratio=9), model)
+    assert [len(each.ids) for each in decode(model, source[:, :1], torch.ones(4, dtype=torch.long), options)] == [1] * 4
 
 
 def test_bfloat16_autocast_trains_and_agrees_with_float32(make):

@@ -13,7 +13,7 @@ from attnfocus.config.key_table import KeyTable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.limits import PositiveInt
-from attnfocus.marks import FilePath, Mark
+from attnfocus.marks import Before, FilePath, Mark
 from attnfocus.runs.config import RunConfig
 
 OLD = Path(__file__).parent / "fixtures" / "run-format-1"
@@ -137,7 +137,39 @@ def test_a_run_from_before_a_key_is_of_one_configuration_with_one_that_has_its_d
     old = RunConfig(load_yaml(OLD / "config.yaml"))
     assert set(config.values["focus"]) - set(old.values["focus"])  # there are such keys
     differing = {key for key, value in config.compared().items() if old.compared().get(key, "missing") != value}
-    assert differing == set()
+    assert differing == {"decoding.at_limit"}  # whose default has changed: it is what it was
+
+
+def decoding_of(run: Path) -> dict[str, Any]:
+    decoding: dict[str, Any] = RunConfig.load("run", run).values["decoding"]
+    return decoding
+
+
+def test_a_run_from_before_a_changed_default_keeps_what_it_had(attnfocus: Command, tmp_path: Path) -> None:
+    """With `resume=auto` too, whose command says everything again; unless it is typed."""
+    run = shutil.copytree(OLD, tmp_path / "old")
+    assert "at_limit" not in load_yaml(run / "config.yaml")["decoding"]
+    assert decoding_of(run)["at_limit"] == "cut"
+    assert RunConfig.load("run", run).setup.config.decoding.at_limit == "cut"
+    again = (*OF_OLD, "resume=auto", f"run_dir={run}")
+    assert attnfocus("train", *again, "trainer.max_steps=21").returncode == 0
+    assert decoding_of(run)["at_limit"] == "cut"
+    assert attnfocus("train", *again, "trainer.max_steps=22", "decoding.at_limit=end").returncode == 0
+    assert decoding_of(run)["at_limit"] == "end"
+    assert attnfocus("train", "resume=old", "trainer.max_steps=23", "decoding.at_limit=cut").returncode == 0
+    assert decoding_of(run)["at_limit"] == "cut"
+
+
+@dataclass(kw_only=True)
+class Changed:
+    pace: Annotated[int, Before(1)] = 2
+
+
+def test_a_missing_key_counts_as_what_it_was_where_its_default_has_changed() -> None:
+    table = KeyTable(Changed, {"pace": 3})
+    assert table.before == {"pace": 1}
+    assert table.completed({}) == {"pace": 1}
+    assert table.completed({"pace": 3}) == {"pace": 3}
 
 
 @dataclass(kw_only=True)

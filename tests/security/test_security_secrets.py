@@ -1,10 +1,11 @@
 """No file that a run writes holds a secret, wherever the run got it from; and the run can still go on."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 from tests_support import TINY_DATES, Command, only_run, summary_of
 
@@ -145,7 +146,7 @@ def test_what_comes_from_the_environment_is_hidden_unless_it_can_be_no_secret(
         "count": 64,
         "default": "nothing",
     }
-    assert redaction.restore(saved) == values
+    assert redaction.restore(saved) == {**values, "experiment": saved["experiment"]}  # a component's options alone
     assert redaction.redact(values)["dataset"]["again"] == "the <redacted>"
     assert redaction.hide("it is swordfish") == "it is <redacted>"
     monkeypatch.delenv("WORD")
@@ -161,3 +162,33 @@ def forgotten() -> Iterator[None]:
     yield
     redaction.known.clear()
     redaction.known.update(before)
+
+
+@pytest.mark.parametrize("place", ["choices", "dataset.num_test", "dataset.nothing"])
+def test_51_a_reference_of_a_run_directory_shows_no_variable(
+    place: str,
+    command: Callable[..., int],
+    copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OF_THE_USER", "kestrel-nest")
+    path = copy / "config.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    section, _, option = place.partition(".")
+    names = [option] if option else list(values["choices"])
+    values[section] |= dict.fromkeys(names, "${oc.env:OF_THE_USER}")
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    shown = []
+    for arguments in (
+        ["evaluate", f"run={copy}"],
+        ["inspect", f"run={copy}", "text=May 3, 1999", "output=out"],
+        ["compare", str(copy)],
+        ["train", f"resume={copy}", "trainer.max_steps=8"],
+    ):
+        code = command(*arguments)
+        assert code == (0 if place == "choices" or arguments[0] == "compare" else 2)
+        captured = capsys.readouterr()
+        shown += [captured.out, captured.err]
+    assert "kestrel" not in "".join(shown)
+    assert [file for file in copy.parent.rglob("*") if file.is_file() and b"kestrel" in file.read_bytes()] == []

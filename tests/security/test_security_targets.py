@@ -159,6 +159,56 @@ def test_a_hostile_metric_of_a_run_directory_builds_nothing(
     assert sorted(copy.rglob("*")) == before
 
 
+WRITTEN = {  # of Hydra's own section, by somebody else
+    "env_set": {"job": {"env_set": {"HOME": "here"}}},
+    "env_set of a compiler": {"job": {"env_set": {"CXX": "here"}}},
+    "chdir": {"job": {"chdir": True}},
+    "run.dir": {"run": {"dir": "/tmp/elsewhere"}},
+    "output_subdir": {"output_subdir": "."},
+    "sweep.dir": {"sweep": {"dir": "elsewhere"}},
+    "a callback that pickles": {"callbacks": {"x": {"_target_": "hydra.experimental.callbacks.PickleJobInfoCallback"}}},
+    "mode": {"mode": "MULTIRUN"},
+    "what was typed": {"overrides": {"task": ["trust=[mine]"]}},
+    "a sweep over trust": {"sweeper": {"params": {"trust": "[mine]"}}},
+    "a sweep over the section": {"sweeper": {"params": {"hydra.job.chdir": "true"}}},
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_44_what_decides_over_files_and_programs_may_be_typed_but_not_read(
+    case: str, command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine" / "experiment" / "evil.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("# @package _global_\n" + yaml.safe_dump({"hydra": WRITTEN[case]}), encoding="utf-8")
+    for flags in ([], ["-m"]):
+        assert command("train", *flags, "--config-dir", "mine", "experiment=evil", *TINY_DATES) == 2
+        said = capsys.readouterr().err
+        assert "not read from a file" in said or "but read from a file" in said
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["mine"]
+
+
+def test_44_a_primary_file_of_ones_own_says_nothing(command: Callable[..., int], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    shipped = (Path(__file__).resolve().parents[2] / "configs" / "train.yaml").read_text(encoding="utf-8")
+    evil = shipped.replace("output_subdir: null", "output_subdir: .")
+    assert evil != shipped
+    (tmp_path / "mine" / "train.yaml").write_text(evil, encoding="utf-8")
+    assert command("train", "--config-dir", "mine", *TINY_DATES) == 0  # the shipped one counts
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["mine", "outputs"]
+
+
+def test_44_what_was_typed_still_holds(attnfocus: Command, tmp_path: Path) -> None:
+    path = tmp_path / "mine" / "experiment" / "good.yaml"
+    path.parent.mkdir(parents=True)
+    sweeper = {"hydra": {"sweeper": {"params": {"seed": "1,2"}}, "verbose": False}}
+    path.write_text("# @package _global_\n" + yaml.safe_dump({"seed": 2, **sweeper}), encoding="utf-8")
+    typed = ["hydra.output_subdir=.hydra", "+hydra.job.env_set.MINE=1", "run_dir=run"]
+    done = attnfocus("train", "--config-dir", "mine", "experiment=good", *typed, *TINY_DATES)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ".hydra" / "config.yaml").is_file()
+
+
 def test_hydras_own_choices_still_work(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command("train", "hydra/job_logging=default", "hydra/launcher=basic", "--cfg", "job", "-p", "seed") == 0
     assert capsys.readouterr().out.strip() == "1"

@@ -72,8 +72,9 @@ def test_outputs_end_where_the_model_can_write_no_further():
     model = transformer(codec, position="learned", max_length=4).eval()
     model.output.bias.data[EOS] = -100.0  # never ends by itself
     data = batches(codec, rows([("a", "x")]), 1)
-    [prediction] = TranslationTask(codec).predict(model, data, decoding=DecodingOptions())
-    assert len(prediction.text.split()) == 4
+    for at_limit, longest in (("end", 3), ("cut", 4)):  # an end is read off a position of its own
+        [prediction] = TranslationTask(codec).predict(model, data, decoding=DecodingOptions(at_limit=at_limit))
+        assert len(prediction.text.split()) == longest
 
 
 def test_evaluation_measures_without_label_smoothing():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from training_toys import (
     Recorder,
+    Scaled,
     Toy,
     ToyBatch,
     ToyEvaluation,
@@ -53,9 +54,12 @@ class RollingRecorder(Recorder):
         self._hear(event)
 
 
-def toy(folder, batches, **changes):
+def toy(folder, batches, is_scaled=False, **changes):
     options = TrainerOptions(**{**vars(OPTIONS), **changes})
-    return Toy(folder, options, make_optimizer=adam, batches=batches, recorder=RollingRecorder())
+    fit_options = {"precision": Scaled(2.0**10)} if is_scaled else {}  # as with fp16
+    return Toy(
+        folder, options, make_optimizer=adam, batches=batches, recorder=RollingRecorder(), fit_options=fit_options
+    )
 
 
 def assert_same_weights(ours, theirs):
@@ -63,13 +67,14 @@ def assert_same_weights(ours, theirs):
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("is_scaled", [False, True])
 @pytest.mark.parametrize("how", ["skip", "rollback"])
-def test_a_recovered_run_is_the_run_without_the_bad_batch(tmp_path, how, caplog):
+def test_57_a_recovered_run_is_the_run_without_the_bad_batch(tmp_path, how, is_scaled, caplog):
     bad = [(0, 6)]
-    clean = toy(tmp_path / "clean", without(bad), max_steps=10)
+    clean = toy(tmp_path / "clean", without(bad), is_scaled, max_steps=10)
     clean.run()
     with caplog.at_level(logging.WARNING):
-        run = toy(tmp_path / "run", poisoned(bad), on_non_finite=how, max_steps=10)
+        run = toy(tmp_path / "run", poisoned(bad), is_scaled, on_non_finite=how, max_steps=10)
         run.run()
     assert_same_weights(run.model, clean.model)
     assert same_state(run.optimizer, clean.optimizer)
@@ -156,17 +161,18 @@ class SpikyTask(ToyTask):
         return type(output)(output.loss_sum * factor, output.num_targets)
 
 
+@pytest.mark.parametrize("is_scaled", [False, True])
 @pytest.mark.parametrize("how", ["ignore", "warn", "rollback"])
-def test_a_spike_is_ignored_warned_of_or_left_out(tmp_path, how, caplog):
+def test_57_a_spike_is_ignored_warned_of_or_left_out(tmp_path, how, is_scaled, caplog):
     bad = [(3, 2)]  # step 39
     changes = {"max_steps": 42, "on_spike": how, "clip_norm": None}
-    run = toy(tmp_path / "run", poisoned(bad, 60.0), **changes)
+    run = toy(tmp_path / "run", poisoned(bad, 60.0), is_scaled, **changes)
     run.task = SpikyTask()
     with caplog.at_level(logging.WARNING):
         run.run()
     assert ("is a spike" in caplog.text) is (how != "ignore")
     if how == "rollback":
-        clean = toy(tmp_path / "clean", without(bad), **changes)
+        clean = toy(tmp_path / "clean", without(bad), is_scaled, **changes)
         clean.task = SpikyTask()
         clean.run()
         assert same_tensors(run.model, clean.model)

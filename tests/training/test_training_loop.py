@@ -7,7 +7,19 @@ import math
 import pytest
 import torch
 from torch import nn
-from training_toys import CPU, Recorder, Toy, ToyBatch, ToyEvaluation, ToyModel, ToyTask, cut, examples, same_tensors
+from training_toys import (
+    CPU,
+    Recorder,
+    Scaled,
+    Toy,
+    ToyBatch,
+    ToyEvaluation,
+    ToyModel,
+    ToyTask,
+    cut,
+    examples,
+    same_tensors,
+)
 
 from attnfocus.errors import ConfigError, DataError, RunError
 from attnfocus.events import CheckpointSaved, Evaluated, Progress, StopRequest, TrainingEnded, TrainingStarted
@@ -131,27 +143,29 @@ class SteepTask(ToyTask):
         return StepOutput(self.factor * output.loss_sum, output.num_targets)
 
 
-class Scaled(Precision):
-    """As fp16 on a GPU, with what float32 holds for what float16 does."""
-
-    def __init__(self):
-        super().__init__("float32", CPU)
-        self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
-
-
-def test_fp16_leaves_out_overflowing_updates_lowers_the_scale_and_gives_up_at_last(tmp_path):
+def test_57_fp16_leaves_out_overflowing_updates_lowers_the_scale_and_gives_up_at_last(tmp_path):
     options = TrainerOptions(max_steps=14, log_every_steps=1)
     steep = SteepTask()  # overflows float32 until the scale is 2^120 or so
-    toy = Toy(tmp_path, options, make_optimizer=adam, task=steep, fit_options={"precision": Scaled()})
+    toy = Toy(tmp_path, options, make_optimizer=adam, task=steep, fit_options={"precision": Scaled(2.0**127)})
     toy.run()
-    norms = [event.grad_norm for event in toy.recorder.of(Progress)]
-    assert math.isnan(norms[0])
-    assert math.isfinite(norms[-1])
+    steps = toy.recorder.of(Progress)
+    assert [event.step for event in steps] == list(range(1, 15))  # what is left out is no step
+    assert all(math.isfinite(event.grad_norm) for event in steps)
+    num_left_out = 127 - round(math.log2(toy.fit_options["precision"].scaler.get_scale()))
+    left_out = [*range(7), 9]  # places in the first epoch
+    assert num_left_out == len(left_out)
+
+    def others(epoch):
+        return [batch for place, batch in enumerate(toy.batches(epoch)) if epoch or place not in left_out]
+
+    clean = Toy(tmp_path / "clean", options, make_optimizer=adam, task=steep, batches=others)
+    clean.run()
+    assert [event.loss for event in clean.recorder.of(Progress)] == pytest.approx([event.loss for event in steps])
     assert all(torch.isfinite(parameter).all() for parameter in toy.model.parameters())
     steep.factor = 1e9  # overflows until 2^85
     options = TrainerOptions(max_steps=40)
-    with pytest.raises(RunError, match=r"step 21: .*not finite"):
-        Toy(tmp_path / "b", options, make_optimizer=adam, task=steep, fit_options={"precision": Scaled()}).run()
+    with pytest.raises(RunError, match=r"step 1: .*not finite"):
+        Toy(tmp_path / "b", options, make_optimizer=adam, task=steep, fit_options={"precision": Scaled(2.0**127)}).run()
 
 
 def test_the_best_is_kept_by_direction_and_never_by_nan_or_a_tie(tmp_path):

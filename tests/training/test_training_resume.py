@@ -6,7 +6,7 @@ import logging
 
 import pytest
 import torch
-from training_toys import Toy, ToyModel, cut, examples, same_state, same_tensors
+from training_toys import Toy, ToyEvaluation, ToyModel, cut, examples, same_state, same_tensors
 
 from attnfocus.errors import CheckpointError
 from attnfocus.events import TrainingStarted
@@ -164,6 +164,30 @@ def test_more_steps_go_on_from_the_end_of_a_finished_run(tmp_path):
     longer = toy(tmp_path / "cut", "adagrad_constant", plain(max_steps=20))
     longer.run(resume=True)
     assert_equal_runs(longer, whole, from_step=10)
+
+
+def counting(run):
+    """Its evaluations get worse with each step, apart from those that only a limit asks for, which are the best."""
+    hear = {"step": 0}
+    run.recorder.on_each = lambda event: hear.update(step=getattr(event, "step", hear["step"]) or hear["step"])
+    run.evaluate = lambda model: ToyEvaluation({"loss": float(hear["step"] if hear["step"] % 4 == 0 else 0.5)})
+    return run
+
+
+@pytest.mark.parametrize("limit", [10, 11])
+@pytest.mark.parametrize("recipe", ["sgd_momentum_plateau", "adagrad_constant"])
+def test_58_an_extended_run_is_the_run_that_had_the_later_limit(tmp_path, recipe, limit):
+    """The evaluation that a limit asks for (here after steps 10 and 11) reaches neither schedule nor patience."""
+    changed = functools.partial(dataclasses.replace, OPTIONS, patience=2)
+
+    whole = counting(toy(tmp_path / "whole", recipe, changed(max_steps=20)))
+    whole_result = whole.run()
+    counting(toy(tmp_path / "cut", recipe, changed(max_steps=limit))).run()
+    longer = counting(toy(tmp_path / "cut", recipe, changed(max_steps=20)))
+    result = longer.run(resume=True)
+    assert (result.reason, result.step) == (whole_result.reason, whole_result.step)
+    assert same_tensors(longer.model, whole.model)
+    assert longer.schedule.state_dict() == whole.schedule.state_dict()
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over_and_the_end_is_the_same(tmp_path, caplog):

@@ -32,6 +32,7 @@ from attnfocus.training import (
     seed_everything,
     sgd,
 )
+from attnfocus.training.device import Precision
 
 CPU = torch.device("cpu")
 DIM, CLASSES = 6, 5
@@ -165,6 +166,14 @@ class Recorder(Listener):
 
     def evaluations(self) -> list[tuple[int, int, dict[str, float], bool]]:
         return [(e.step, e.epoch, dict(e.metrics), e.is_best) for e in self.of(Evaluated)]
+
+
+class Scaled(Precision):
+    """As fp16 on a GPU, with what float32 holds for what float16 does."""
+
+    def __init__(self, init_scale: float) -> None:
+        super().__init__("float32", CPU)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=init_scale)
 
 
 @dataclass
