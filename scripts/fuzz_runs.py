@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 SECONDS = 20
-TINY = [
+TINY = (
     "dataset.num_train=64",
     "dataset.num_valid=16",
     "dataset.num_test=16",
@@ -35,7 +35,7 @@ TINY = [
     "trainer.max_epochs=null",
     "trainer.save_every_steps=2",
     "decoding.max_length=12",
-]
+)
 VERBS: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate", "run=run"),
     "predict": ("predict", "run=run", "input=input.txt", "output=answers.txt"),
