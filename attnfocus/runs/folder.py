@@ -15,6 +15,7 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.files import make_fresh_folder, write_json_atomically
 from attnfocus.redaction import redact
+from attnfocus.regular_files import is_there, read_file
 from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
@@ -24,6 +25,8 @@ COMPARE_FILE = "compare.yaml"  # ... and of a comparison
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"
+MAX_FINGERPRINTS_BYTES = 1_000_000
+MAX_SUMMARY_BYTES = 2**24
 
 
 def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FOLDER) -> Path:
@@ -117,10 +120,10 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
         CheckpointError: a split has other rows now.
     """
     path = run_dir / DATA_FOLDER / FINGERPRINTS_FILE
-    if not path.exists():
+    if not is_there(path):
         raise CheckpointError(f"{path}: not there, so the data of this run cannot be compared with those of today.")
     try:
-        saved = json.loads(path.read_bytes())
+        saved = json.loads(read_file(path, MAX_FINGERPRINTS_BYTES))
         marks = {split: saved[split] for split in prepared.fingerprints if split in saved}
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged ({type(error).__name__}). Use an undamaged copy.") from error

@@ -77,21 +77,17 @@ def disk_full_from_the_last_save_on() -> None:
 
 
 def disk_full_for_loggers() -> None:
-    """metrics.jsonl and the event file lie on a device that is always full."""
+    """train.log, metrics.jsonl and the event file lie on a device that is always full."""
     import io
 
-    from attnfocus.tracking import event_file, metrics_file
+    from attnfocus.tracking import event_file, log, metrics_file
 
-    class Full(io.FileIO):
-        def __init__(self, path: Any, mode: str) -> None:
-            open(path, "a").close()
-            super().__init__("/dev/full", "a")
+    def full(path: Any, *, is_new: bool = False) -> io.FileIO:
+        open(path, "a").close()
+        return io.FileIO("/dev/full", "a")
 
-    class Io:
-        FileIO = Full
-        BytesIO = io.BytesIO
-
-    event_file.io = metrics_file.io = Io  # type: ignore[attr-defined, assignment]
+    for module in (event_file, log, metrics_file):
+        module.open_to_append = full  # type: ignore[attr-defined]
 
 
 # The process

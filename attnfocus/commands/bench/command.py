@@ -23,6 +23,7 @@ from attnfocus.errors import ConfigError
 from attnfocus.limits import PositiveFloat, PositiveInt, Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
+from attnfocus.regular_files import replace_file
 from attnfocus.runs.folder import BENCH_FILE, environment, new_run_dir, write_summary
 from attnfocus.runs.schema import OutputPath
 from attnfocus.runs.trial import without_numbers
@@ -209,7 +210,7 @@ def _write(folder: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> 
     }
     write_summary(folder, {**environment(str(facts["device"])), "facts": facts, "grows_as_length_to_the": exponents})
     title = "  ".join(f"{name} {value}" for name, value in facts.items())
-    (folder / "bench.png").write_bytes(to_png(draw_costs(costs, title))[0])
+    replace_file(folder / "bench.png", to_png(draw_costs(costs, title))[0])
 
 
 def _device_name(device: torch.device) -> str:

@@ -17,10 +17,11 @@ from attnfocus.config.read import check, save_yaml
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
-from attnfocus.files import replace_file, strict_json, write_json_atomically
+from attnfocus.files import strict_json, write_json_atomically
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
+from attnfocus.regular_files import replace_file
 from attnfocus.runs.folder import COMPARE_FILE, new_run_dir
 from attnfocus.runs.schema import OutputPath
 
@@ -114,10 +115,10 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
     for name, text in (("results.csv", results_csv(sections)), ("differences.csv", differences_csv(sections))):
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
-    (folder / "compare.png").write_bytes(to_png(draw_comparison(sections))[0])
+    replace_file(folder / "compare.png", to_png(draw_comparison(sections))[0])
     trust = draw_trust(sections)
     if trust is not None:
-        (folder / "faithfulness.png").write_bytes(to_png(trust)[0])
+        replace_file(folder / "faithfulness.png", to_png(trust)[0])
 
 
 def _show(form: str, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:

@@ -36,8 +36,8 @@ from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
-from attnfocus.files import replace_file
 from attnfocus.redaction import hide, hide_override, redact
+from attnfocus.regular_files import is_there, make_folder, replace_file
 from attnfocus.runs.folder import write_summary
 from attnfocus.tasks import TASKS
 
@@ -69,10 +69,10 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
             f"sweep.resume: {sweep_dir} holds jobs that these overrides do not make, such as {others[0]}. "
             "Has a choice or a version changed since? Begin another sweep."
         )
-    if not (sweep_dir / HYDRA_FILE).exists():
+    if not is_there(sweep_dir / HYDRA_FILE):
         write_composed(sweep_dir, composed)
     for name, overrides in noted.items():
-        (sweep_dir / name).mkdir(exist_ok=True)
+        make_folder(sweep_dir / name)
         note_job(sweep_dir / name, overrides)
     missing = [name for name in jobs if not is_done(sweep_dir / name)]
     if found:
@@ -126,7 +126,7 @@ def _recorded(folder: Path, job: Callable[[], int]) -> int:
         message, code = str(error), error.exit_code
     except Exception as error:
         message, code = f"{type(error).__name__}: {error}", 1
-        (folder / TRACEBACK_FILE).write_text(hide(traceback.format_exc()), encoding="utf-8")
+        replace_file(folder / TRACEBACK_FILE, hide(traceback.format_exc()).encode("utf-8", "backslashreplace"))
     write_summary(folder, {"status": "failed", "exit_code": code, "error": message})
     say(open_console(), f"attnfocus: {hide(message)}", style="red")
     return code
@@ -145,11 +145,11 @@ def named_lines(folder: Path, job: Callable[[], int]) -> Callable[[], int]:
 
 def _redact_hydra_file(path: Path) -> None:
     """Hydra's own sweepers write it with the secrets of the command line."""
-    if path.exists():
+    if is_there(path):
         values = load_yaml(path)
         redacted = _redacted(values)
         if redacted != values:
-            replace_file(path, yaml_text(redacted).encode(), contested=True)  # jobs may run side by side
+            replace_file(path, yaml_text(redacted).encode())  # jobs may run side by side
 
 
 def _redacted(composed: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def _status(folder: Path, summary: Mapping[str, Any]) -> tuple[Status, str | Non
         return "interrupted", None
     if told == "failed":
         return "failed", summary.get("error") or "unknown error"
-    if told is None and not (folder / LOCK_FILE).exists():
+    if told is None and not is_there(folder / LOCK_FILE):
         return "waiting", None
     return "failed", "killed" if told else "the job was killed before it wrote a summary"
 

@@ -20,6 +20,7 @@ from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
+from attnfocus.runs.contents import CHECKPOINTS
 from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, whole_model
 from attnfocus.runs.folder import (
     DATA_FOLDER,
@@ -28,7 +29,6 @@ from attnfocus.runs.folder import (
     save_fingerprints,
 )
 from attnfocus.runs.resume import AUTO, resumed, run_to_resume
-from attnfocus.runs.run import CHECKPOINTS
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
