@@ -82,6 +82,11 @@ def open_to_append(path: Path, *, is_new: bool = False) -> io.FileIO:
     return io.FileIO(descriptor, "ab")
 
 
+def open_to_lock(path: Path) -> int:
+    """A descriptor of a regular file, made if it is not there, to be read and written. Raises as `read_file`."""
+    return _open(path, os.O_RDWR | os.O_CREAT)
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Writes a file that is not there yet, onto the disk itself.
 

@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "events",
         "files",
         "late_names",
+        "locks",
         "threads",
         "version",
     ),

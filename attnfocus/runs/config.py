@@ -11,9 +11,8 @@ from attnfocus.config.read import load_yaml, save_yaml
 from attnfocus.errors import ConfigError
 from attnfocus.marks import Mark
 from attnfocus.redaction import redact, redacted_keys, restore
-from attnfocus.regular_files import is_there
 from attnfocus.runs.assembly import Setup, check_train
-from attnfocus.runs.contents import require_own
+from attnfocus.runs.contents import require_run
 from attnfocus.runs.folder import CONFIG_FILE
 from attnfocus.runs.schema import TrainConfig
 
@@ -41,9 +40,7 @@ class RunConfig:
             CheckpointError: something else stands in place of a file of the run.
             ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
         """
-        if not is_there(run_dir / CONFIG_FILE):
-            raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
-        require_own(run_dir)
+        require_run(key, run_dir)
         saved = cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
         values = {key: value for key, value in saved.values.items() if not saved.keys.has(key, Mark.OF_COMMAND)}
         return cls(values, trusted)

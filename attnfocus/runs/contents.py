@@ -3,8 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from attnfocus.errors import CheckpointError
-from attnfocus.regular_files import UnusableFileError, is_folder, require_folder, require_regular
+from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.regular_files import (
+    UnusableFileError,
+    is_folder,
+    is_there,
+    require_folder,
+    require_regular,
+)
 from attnfocus.runs.faithfulness_file import FAITHFULNESS_FILE
 from attnfocus.runs.folder import CONFIG_FILE, DATA_FOLDER, SUMMARY_FILE
 from attnfocus.runs.predictions_file import ANSWERS_FILE
@@ -16,8 +22,23 @@ LOG_FILE = "train.log"
 PAGES_FOLDER = "inspect"
 EVENT_FILES = "events.out.tfevents.*"
 OF_JOB = ("overrides.json", "traceback.txt", ".lock", ".process")  # what a sweep writes beside its run
-FILES = (CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, *OF_JOB)
+TRAIN_LOCK = ".train.lock"  # held while the run is trained
+FILES = (TRAIN_LOCK, CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, *OF_JOB)
+LATER = {METRICS_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, CHECKPOINTS, MAPS_FOLDER, PAGES_FOLDER}  # than a configuration
+WRITTEN_BY_TRAINING = frozenset({CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE})
 FOLDERS = (DATA_FOLDER, CHECKPOINTS, MAPS_FOLDER)
+
+
+def require_run(key: str, run_dir: Path) -> None:
+    """Refuses a folder that holds no run. `key` is the option that named it, for the message.
+
+    Raises:
+        ConfigError: it has no config.yaml.
+        CheckpointError: as `require_own`.
+    """
+    if not is_there(run_dir / CONFIG_FILE):
+        raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
+    require_own(run_dir)
 
 
 def require_own(run_dir: Path) -> None:

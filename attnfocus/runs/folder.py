@@ -2,18 +2,16 @@
 
 import json
 import platform
-import secrets
 import subprocess
 from collections.abc import Mapping
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from attnfocus.config.folder import shipped_folder
 from attnfocus.data.preparation import Prepared
-from attnfocus.errors import CheckpointError, ConfigError
-from attnfocus.files import make_fresh_folder, write_json_atomically
+from attnfocus.errors import CheckpointError
+from attnfocus.files import write_json_atomically
 from attnfocus.redaction import redact
 from attnfocus.regular_files import is_there, read_file
 from attnfocus.threads import waiting
@@ -27,47 +25,6 @@ DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"
 MAX_FINGERPRINTS_BYTES = 1_000_000
 MAX_SUMMARY_BYTES = 2**24
-
-
-def new_run_dir(given: str | None, outputs: str, name: str, inner: str = DATA_FOLDER) -> Path:
-    """An empty folder of this run's own.
-
-    Args:
-        given: `run_dir`, None for <outputs>/<date>/<time>_<name>_<4 hex>.
-        outputs: `paths.outputs`.
-        name: model, attention and dataset, joined by `_`.
-        inner: a folder to make inside it; empty for none.
-
-    Raises:
-        ConfigError: the folder holds a run already, or cannot be written.
-    """
-    if not given:
-        return _fresh_run_dir(Path(outputs).expanduser().resolve(), name, inner)
-    folder = Path(given).expanduser().resolve()
-    if (folder / CONFIG_FILE).exists():
-        raise ConfigError(f"run_dir: {folder} already holds a run. To go on with it: resume={folder}.")
-    for name in (BENCH_FILE, COMPARE_FILE):
-        if (folder / name).exists():
-            raise ConfigError(f"run_dir: {folder} already holds results ({name}). Name another folder.")
-    try:
-        (folder / inner).mkdir(parents=True, exist_ok=True)
-        probe = folder / ".write-test"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(f"run_dir: cannot write to {folder}: {error.strerror or error}.") from error
-    return folder
-
-
-def _fresh_run_dir(outputs: Path, name: str, inner: str) -> Path:
-    now = datetime.now()
-    parent = outputs / now.strftime("%Y-%m-%d")
-    try:
-        folder = make_fresh_folder(parent, f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}")
-        (folder / inner).mkdir(exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"paths.outputs: cannot write to {parent}: {error.strerror or error}.") from error
-    return folder
 
 
 def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:

@@ -243,14 +243,14 @@ def other_data() -> None:
 
 def same_second() -> None:
     """The wall clock, as far as folders are named by it, stands still."""
-    from attnfocus.runs import folder
+    from attnfocus.runs import claim
 
     class Stopped(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> "Stopped":
             return cls(2026, 1, 2, 3, 4, 5)
 
-    folder.datetime = Stopped  # type: ignore[misc]
+    claim.datetime = Stopped  # type: ignore[misc]
 
 
 def clock_set_back() -> None:

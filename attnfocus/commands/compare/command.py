@@ -22,7 +22,8 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
-from attnfocus.runs.folder import COMPARE_FILE, new_run_dir
+from attnfocus.runs.claim import new_run_dir
+from attnfocus.runs.folder import COMPARE_FILE
 from attnfocus.runs.schema import OutputPath
 
 
@@ -60,7 +61,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         say(console, line, style="yellow", wrap=False)
     sections = compared(runs, baseline, config.num_resamples)
     outputs = str(Path(config.paths.outputs) / "compare")
-    folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs", inner="")
+    folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
     save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
     facts = as_facts(sections, left_out)
     _write(folder, sections, facts)

@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from attnfocus.locks import is_locked, locked
 from attnfocus.redaction import hide_override
 from attnfocus.regular_files import is_there, read_file, replace_file
 from attnfocus.runs.folder import MAX_SUMMARY_BYTES, SUMMARY_FILE
@@ -79,9 +78,9 @@ def owned(folder: Path) -> Iterator[None]:
     """Holds a job for this process; a kill lets it go.
 
     Raises:
-        Timeout: another process holds it.
+        HeldError: another process holds it.
     """
-    with FileLock(folder / LOCK_FILE, timeout=START_SECONDS):
+    with locked(folder / LOCK_FILE, START_SECONDS):
         path = folder / PROCESS_FILE
         replace_file(path, f"{socket.gethostname()} {os.getpid()}".encode())
         try:
@@ -92,13 +91,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 def is_running(folder: Path) -> bool:
     """Whether a process is at the job."""
-    if not is_there(folder / PROCESS_FILE):
-        return False
-    try:
-        with FileLock(folder / LOCK_FILE, timeout=0):
-            return False  # it was killed
-    except Timeout:
-        return True
+    return is_there(folder / PROCESS_FILE) and is_locked(folder / LOCK_FILE)  # else it was killed
 
 
 def stop_jobs(sweep_dir: Path) -> None:

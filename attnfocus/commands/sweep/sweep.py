@@ -1,5 +1,6 @@
 """Sweeps: each job is written down and ends in its folder; the end is a table and a results.csv over all of them."""
 
+import math
 import shlex
 import sys
 import traceback
@@ -7,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
-
-from filelock import FileLock, Timeout
 
 from attnfocus.commands.sweep.folders import (
     LOCK_FILE,
@@ -36,6 +35,7 @@ from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.regular_files import is_there, make_folder, replace_file
 from attnfocus.runs.folder import write_summary
@@ -108,7 +108,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
                 return 0
             say(console, f"\n{name}: {' '.join(overrides)}", style="bold")
             code = _recorded(folder, job)
-    except Timeout:
+    except HeldError:
         say(console, f"{name}: another process is at it; left alone", style="yellow")
         return 0
     update_results(folder.parent)
@@ -163,7 +163,7 @@ def _redacted(composed: Mapping[str, Any]) -> dict[str, Any]:
 def update_results(sweep_dir: Path) -> None:
     """Writes results.csv anew, from whichever process a job has ended in. A disk that is full ends no sweep."""
     try:
-        with FileLock(sweep_dir / LOCK_FILE):
+        with locked(sweep_dir / LOCK_FILE, math.inf):
             write_results_csv(sweep_dir / RESULTS_FILE, read_jobs(sweep_dir))
     except OSError as error:
         path = sweep_dir / RESULTS_FILE

@@ -132,6 +132,11 @@ class CheckpointStore:
                 self._point(name, target)
         return path
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no checkpoint, whole or not."""
+        return not self._folders()
+
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None when nothing was ever saved. A warning names those passed over.
 
