@@ -169,7 +169,7 @@ class Attention(BaseAttention):
         if history is None:
             return super().advance(query, memory, None, need_weights)
         memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
-        keys, values, mask = self._attended(memory, None)
+        keys, values, mask = self._attended(query, memory, None, None)
         context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
         return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
 

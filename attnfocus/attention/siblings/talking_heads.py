@@ -41,6 +41,13 @@ class TalkingHeadsAttention(Attention):
     def weights_are_distributions(self) -> bool:
         return False
 
+    @property
+    def head_mask_problem(self) -> str:
+        return (
+            "TalkingHeadsAttention mixes the maps of its heads, so that what one may not see would reach it by "
+            "another: use a mask for all heads, or attention=multi_head."
+        )
+
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
         scores = mixed_heads(self.score_mixing, self.score(query, keys))
         scores, mask = self.masked_scores(scores, query, mask, places)
