@@ -139,7 +139,7 @@ class Attention(BaseAttention):
         return context, weights if need_weights else None
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
-        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part.
+        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part, in its precision.
 
         Args:
             query: (..., H, Q, d), out of `Position.place_queries`.
@@ -148,7 +148,7 @@ class Attention(BaseAttention):
             places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
         """
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
-        return self.normalizer(scores, mask)
+        return self.normalizer(scores, mask).to(query.dtype)
 
     def masked_scores(
         self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
@@ -194,7 +194,7 @@ class Attention(BaseAttention):
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
         scores = self.score.step(query, keys, history)
-        return self.normalizer.step(scores, mask, history)
+        return self.normalizer.step(scores, mask, history).to(query.dtype)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

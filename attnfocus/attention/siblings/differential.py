@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import paths
 from attnfocus.attention.algebra import Attention
-from attnfocus.attention.normalizers.base import exact
+from attnfocus.attention.precision import exact
 from attnfocus.limits import Probability
 
 
