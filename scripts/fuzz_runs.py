@@ -167,7 +167,7 @@ def try_case(run: Path, case: Case, seed: int) -> tuple[str | None, str]:
     if code is None:
         return f"not done within {SECONDS} s", said
     if code not in (0, 2, 3) or "Traceback" in said:
-        return f"exit code {code}", said
+        return f"exit code {code}{' with a traceback' if 'Traceback' in said else ''}", said
     return None, said
 
 
