@@ -7,10 +7,12 @@ from 0 to 1 (Goyal et al. 2017, section 2.2, arXiv:1706.02677).
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
+from attnfocus.limits import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
+from attnfocus.records import to_record
 
 
 class Schedule:
@@ -97,6 +99,15 @@ class InverseSqrtSchedule(Schedule):
         return min(step / peak, math.sqrt(peak / step))
 
 
+@dataclass
+class PlateauState:
+    """What a plateau remembers of a run."""
+
+    fraction: UnitFraction
+    best: Finite | None
+    evaluations_since_best: NonNegativeInt
+
+
 class PlateauSchedule(Schedule):
     """Multiplies the lr by `decay` when the monitored metric has not got better for `patience` evaluations.
 
@@ -145,9 +156,6 @@ class PlateauSchedule(Schedule):
         }
 
     def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
-        fraction, since_best = state["fraction"], state["evaluations_since_best"]
-        assert fraction is not None
-        assert since_best is not None
-        self.fraction = float(fraction)
-        self.best = state["best"]
-        self.evaluations_since_best = int(since_best)
+        saved = to_record(PlateauState, state, key="scheduler")
+        self.fraction, self.best = saved.fraction, saved.best
+        self.evaluations_since_best = saved.evaluations_since_best

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from attnfocus.commands.compare.configurations import Configuration, sections_of
 from attnfocus.commands.compare.differences import differences_of
@@ -18,7 +18,7 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import strict_json, write_json_atomically
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
@@ -33,7 +33,7 @@ class CompareConfig:
 
     runs: list[FilePath]
     baseline: FilePath | None = None
-    num_resamples: PositiveInt = 1000
+    num_resamples: Annotated[int, Range(gt=0, le=10**6, why="all are made in memory")] = 1000
     format: Literal["table", "csv", "json", "markdown"] = "table"
     run_dir: FilePath | None = None
     paths: OutputPath = field(default_factory=OutputPath)
