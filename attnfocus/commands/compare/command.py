@@ -63,9 +63,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
     save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
-    facts = as_facts(sections, left_out)
-    _write(folder, sections, facts)
-    _show(config.format, sections, facts)
+    _write(folder, sections, as_facts(sections, left_out, folder))
+    _show(config.format, sections, left_out)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0
 
@@ -113,7 +112,7 @@ def made_differently(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
-    for name, text in (("results.csv", results_csv(sections)), ("differences.csv", differences_csv(sections))):
+    for name, text in (("results.csv", results_csv(sections, folder)), ("differences.csv", differences_csv(sections))):
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
     replace_file(folder / "compare.png", to_png(draw_comparison(sections))[0])
@@ -122,12 +121,14 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
         replace_file(folder / "faithfulness.png", to_png(trust)[0])
 
 
-def _show(form: str, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
+def _show(form: str, sections: Sequence[Section], left_out: Mapping[Path, str]) -> None:
     if form == "table":
         print_comparison(open_console(sys.stdout), sections)
     elif form == "markdown":
         say(open_console(sys.stdout), as_markdown(sections), wrap=False)
     else:
-        text = results_csv(sections) if form == "csv" else f"{json.dumps(strict_json(facts), indent=2)}\n"
+        here = Path.cwd()
+        facts = strict_json(as_facts(sections, left_out, here))
+        text = results_csv(sections, here) if form == "csv" else f"{json.dumps(facts, indent=2)}\n"
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a folder's name may be no text
         sys.stdout.buffer.flush()
