@@ -33,6 +33,22 @@ def make_fresh_folder(parent: Path, name: str) -> Path:
             return folder.resolve()
 
 
+def path_from(folder: Path, path: Path) -> str:
+    """How a table that lies in a folder names another: both can then be moved, and nobody's home is told."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive of Windows
+        return str(path)
+
+
+def short_path(path: Path) -> str:
+    """How a path is named to others: below the user's home from there on, as `~/...`."""
+    try:
+        return f"~/{path.relative_to(Path.home()).as_posix()}"
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
 def strict_json(value: Any) -> Any:
     """The value in types that JSON has: NaN and infinity become None, paths text, numpy and torch numbers plain."""
     if isinstance(value, Mapping):

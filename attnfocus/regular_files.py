@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _REMAINS = re.compile(r"\.(?P<name>.+)\.\d{16}\.tmp")
@@ -116,11 +116,11 @@ def replace_file(path: Path, content: bytes) -> None:
         raise
 
 
-def remove_remains(folder: Path, names: frozenset[str]) -> None:
-    """Removes what kills inside `replace_file` have left of files that nobody else writes now."""
-    for path in sorted(folder.glob(".*.tmp")):
+def remove_remains(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Removes what kills inside `replace_file` have left of files that nobody else writes now, by their names."""
+    for path in sorted(folder.glob(".*.tmp")) if is_folder(folder) else ():
         match = _REMAINS.fullmatch(path.name)
-        if match is not None and match["name"] in names and is_regular(path):
+        if match is not None and is_ours(match["name"]) and is_regular(path):
             path.unlink(missing_ok=True)
 
 

@@ -1,235 +1,200 @@
-"""Damages files of a run at random, and asks each verb for them: an answer is polite, whatever lies there.
+"""Damages the files of a run in every way and sees that each verb answers politely: in time, with 0, 2 or 3.
 
-`python scripts/fuzz_runs.py --cases 500`: about ten minutes on two cores; exit code 1 if a command was not done within
-20 s, ended with another code than 0, 2 or 3, or raised an error that nobody caught. `--seed` draws others, `--case`
-tries one again and shows what it said. Each command is a process that is forked from this one, which has imported
-everything.
+    python scripts/fuzz_runs.py RUN_DIR --count 500
+
+A file of a copy of the run is cut, has a bit flipped, gets a value of another type or size (and a new seal, as from one
+who means it), or is replaced by a pipe, a socket, a device, a folder or a link; then one verb is run on the copy. A
+case is named that takes more than 20 seconds, ends with another code, or shows a traceback. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-SECONDS = 20
-TINY = (
-    "dataset.num_train=64",
-    "dataset.num_valid=16",
-    "dataset.num_test=16",
-    "model.embed_dim=8",
-    "model.hidden_size=8",
-    "trainer.max_steps=4",
-    "trainer.max_epochs=null",
-    "trainer.save_every_steps=2",
-    "decoding.max_length=12",
-)
-VERBS: dict[str, tuple[str, ...]] = {
-    "evaluate": ("evaluate", "run=run"),
-    "predict": ("predict", "run=run", "input=input.txt", "output=answers.txt"),
-    "inspect": ("inspect", "run=run", "text=May 3, 1999", "output=pictures"),
-    "compare": ("compare", "run", "other"),
-    "resume": ("train", "resume=run", "trainer.max_steps=6"),
+SECONDS = 20.0
+CODES = {0, 2, 3}
+VALUES: tuple[Any, ...] = (None, True, -1, 0, 10**9, 2**70, 1e308, "x", "", "../../etc/passwd", [], [1], {}, {"a": 1})
+VERBS: dict[str, Callable[[Path, Path], list[str]]] = {
+    "evaluate": lambda run, good: ["evaluate", f"run={run}"],
+    "predict": lambda run, good: ["predict", f"run={run}", "text=1"],
+    "inspect": lambda run, good: ["inspect", f"run={run}", "num_examples=1", f"output={run.parent / 'pages'}"],
+    "resume": lambda run, good: ["train", f"resume={run}", "trainer.max_steps=21"],
+    "average": lambda run, good: ["evaluate", f"run={run}", "checkpoint=average"],
+    "compare": lambda run, good: ["compare", f"runs=[{run},{good}]", f"run_dir={run.parent / 'compared'}"],
 }
-ODD_VALUES: tuple[Any, ...] = (None, True, -1, 0, 10**9, 1e308, "", "x" * 5000, [], {}, [1, "a"], "\u0000\u202e")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One damage and one command.
-
-    Attributes:
-        number: with the seed, what was drawn.
-        file: relative to the run.
-        kind: name of the damage.
-        verb: key of `VERBS`.
-    """
-
-    number: int
-    file: str
-    kind: str
-    verb: str
-
-
-def flip(path: Path, draw: random.Random) -> None:
-    content = bytearray(path.read_bytes()) or bytearray(b"\0")
-    for _ in range(draw.randint(1, 3)):
-        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-    path.write_bytes(content)
-
-
-def truncate(path: Path, draw: random.Random) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: draw.randrange(len(content) or 1)])
-
-
-def retype(path: Path, draw: random.Random) -> None:
-    """Puts a value of another kind in the place of one of a JSON or YAML file; flips a bit of another file."""
-    is_yaml = path.suffix == ".yaml"
-    if path.suffix not in (".json", ".jsonl", ".yaml"):
-        return flip(path, draw)
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-    number = draw.randrange(len(lines))
-    content = yaml.safe_load(lines[number]) if is_yaml else json.loads(lines[number])
-    places = list(_places(content))
-    if places:
-        holder, key = draw.choice(places)
-        holder[key] = draw.choice(ODD_VALUES)
-    lines[number] = yaml.safe_dump(content) if is_yaml else json.dumps(content)
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return None
-
-
-def _places(content: Any) -> Iterator[tuple[Any, Any]]:
-    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
-    for key, value in list(items):
-        yield content, key
-        yield from _places(value)
-
-
-def _replaced(make: Callable[[Path], object]) -> Callable[[Path, random.Random], None]:
-    def damage(path: Path, draw: random.Random) -> None:
-        path.unlink()
-        make(path)
-
-    return damage
-
-
-def _listen(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        here = os.open(".", os.O_RDONLY)
-        try:
-            os.chdir(path.parent)  # the name of a socket is short
-            made.bind(path.name)
-        finally:
-            os.fchdir(here)
-            os.close(here)
-
-
-DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
-    "flipped": flip,
-    "truncated": truncate,
-    "retyped": retype,
-    "gone": _replaced(lambda path: None),
-    "empty": _replaced(Path.touch),
-    "a folder": _replaced(Path.mkdir),
-    "a fifo": _replaced(lambda path: os.mkfifo(path)),
-    "a socket": _replaced(_listen),
-    "a link to a device": _replaced(lambda path: path.symlink_to("/dev/zero")),
-    "a link to a file": _replaced(lambda path: path.symlink_to("/etc/hostname")),
-    "a link to itself": _replaced(lambda path: path.symlink_to(path.name)),
-    "unreadable": lambda path, draw: path.chmod(0),
-}
-
-
-def draw_cases(run: Path, count: int, seed: int) -> list[Case]:
-    """The same for the same run, count and seed; each kind and each verb about as often."""
-    draw = random.Random(seed)
-    files = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
-    kinds, verbs = list(DAMAGES), list(VERBS)
-    return [Case(number, draw.choice(files), kinds[number % len(kinds)], draw.choice(verbs)) for number in range(count)]
-
-
-def make_run(folder: Path) -> Path:
-    """A tiny run in `folder`, and what the commands need beside it."""
-    code, said = command(folder, ["train", *TINY, "run_dir=run"])
-    if code:
-        raise SystemExit(f"the run that is to be damaged failed:\n{said}")
-    (folder / "input.txt").write_text("May 3, 1999\n", encoding="utf-8")
-    return folder / "run"
-
-
-def try_case(run: Path, case: Case, seed: int) -> tuple[str | None, str]:
-    """What is wrong with the answer (None: nothing), and what the command said."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for copy in ("run", "other"):
-            shutil.copytree(run, folder / copy)
-        shutil.copy(run.parent / "input.txt", folder)
-        DAMAGES[case.kind](folder / "run" / case.file, random.Random(f"{seed}-{case.number}"))
-        code, said = command(folder, VERBS[case.verb])
-        for path in folder.rglob("*"):
-            if not path.is_symlink() and path.is_file():
-                path.chmod(0o600)
-    if code is None:
-        return f"not done within {SECONDS} s", said
-    if code not in (0, 2, 3) or "Traceback" in said:
-        return f"exit code {code}{' with a traceback' if 'Traceback' in said else ''}", said
-    return None, said
-
-
-def command(folder: Path, arguments: tuple[str, ...] | list[str]) -> tuple[int | None, str]:
-    """The exit code, None if the command was not done in time, and all that it said."""
-    process = multiprocessing.get_context("fork").Process(target=_run, args=(folder, list(arguments)))
-    process.start()
-    process.join(SECONDS)
-    if process.is_alive():
-        process.kill()
-        process.join()
-        code = None
-    else:
-        code = process.exitcode
-    said = folder / "said.txt"
-    return code, said.read_text(encoding="utf-8", errors="replace") if said.exists() else ""
-
-
-def _run(folder: Path, arguments: list[str]) -> None:
-    from attnfocus.cli import main
-
-    os.chdir(folder)
-    with open("said.txt", "w", encoding="utf-8") as out, open(os.devnull, encoding="utf-8") as nothing:
-        sys.stdin, sys.stdout, sys.stderr = nothing, out, out
-        for stream in (1, 2):
-            os.dup2(out.fileno(), stream)
-        code = main(arguments)
-        out.flush()
-        os._exit(code)
-
-
-def load_all() -> None:
-    """Everything that a command imports, so that each case is short."""
-    import torch
-
-    import attnfocus.commands.compare.command
-    import attnfocus.commands.inspect
-    import attnfocus.commands.predict
-    import attnfocus.commands.train.command  # noqa: F401
-
-    torch.set_num_threads(1)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=500, help="how many (> 0)")
-    parser.add_argument("--seed", type=int, default=1, help="of what is drawn")
-    parser.add_argument("--case", type=int, help="only this one, with all that its command says")
-    arguments = parser.parse_args()
-    load_all()
-    num_wrong = 0
-    with tempfile.TemporaryDirectory() as name:
-        run = make_run(Path(name))
-        for case in draw_cases(run, arguments.cases, arguments.seed):
-            if arguments.case not in (None, case.number):
-                continue
-            problem, said = try_case(run, case, arguments.seed)
-            if problem or arguments.case is not None:
-                print(f"{case.number}: {case.verb}, {case.file} {case.kind}: {problem or 'fine'}\n{said}", flush=True)
-            num_wrong += problem is not None
-    print(f"{arguments.cases} cases, {num_wrong} wrong")
-    return int(num_wrong > 0)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path, help="a finished run, small enough to be evaluated in a second")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import attnfocus.commands.train.command
+    import attnfocus.inspection.page  # noqa: F401 - loaded once, before the forks
+
+    problems, good = 0, options.run.resolve()
+    for number in range(options.seed, options.seed + options.count):
+        with tempfile.TemporaryDirectory() as folder:
+            problem = one_case(good, Path(folder), random.Random(number))
+        if problem:
+            problems += 1
+            print(f"seed {number}: {problem}", flush=True)
+    print(f"{options.count} damaged files, {problems} problems")
+    return 1 if problems else 0
+
+
+def one_case(good: Path, folder: Path, chance: random.Random) -> str:
+    """One damage and one verb; what is wrong with the answer, or nothing."""
+    run = Path(shutil.copytree(good, folder / "run"))
+    files = sorted(path for path in run.rglob("*") if path.is_file())
+    path = chance.choice(files)
+    damage = chance.choice((cut, flip, retype, retype, replace))
+    what = damage(path, chance)
+    name = chance.choice(list(VERBS))
+    case = f"{name} after {what} in {path.relative_to(run)}"
+    code, seconds, text = answer(VERBS[name](run, good), folder)
+    if code is None:
+        return f"{case}: took more than {seconds:.0f} s"
+    if code not in CODES or "Traceback" in text:
+        return f"{case}: code {code}\n{text[-2000:]}"
+    return ""
+
+
+def answer(arguments: list[str], folder: Path) -> tuple[int | None, float, str]:
+    """Exit code (None: stopped after `SECONDS`), time, and what was shown."""
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        run_child(arguments, folder)
+    while time.monotonic() - started < SECONDS:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            text = (folder / "shown").read_text(encoding="utf-8", errors="replace")
+            return os.waitstatus_to_exitcode(status), time.monotonic() - started, text
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None, SECONDS, ""
+
+
+def run_child(arguments: list[str], folder: Path) -> None:
+    """The command, in this process, which then ends."""
+    code = 1
+    try:
+        shown = os.open(folder / "shown", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(shown, 1)
+        os.dup2(shown, 2)
+        os.chdir(folder)
+        from attnfocus.cli.main import main as command
+
+        sys.argv = ["attnfocus", *arguments]
+        code = command()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def cut(path: Path, chance: random.Random) -> str:
+    content = path.read_bytes()
+    path.write_bytes(content[: chance.randrange(len(content) + 1)])
+    return "a cut"
+
+
+def flip(path: Path, chance: random.Random) -> str:
+    content = bytearray(path.read_bytes())
+    if content:
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(bytes(content))
+    return "a flipped bit"
+
+
+def retype(path: Path, chance: random.Random) -> str:
+    """Another value at any place of a JSON or YAML file; other files are cut."""
+    if path.suffix not in (".json", ".jsonl", ".yaml"):
+        return cut(path, chance)
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".yaml":
+        import yaml
+
+        content: Any = yaml.safe_load(text)
+        key = put_value(content, chance)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return f"another value at {key}"
+    lines = text.splitlines() if path.suffix == ".jsonl" else [text]
+    number = chance.randrange(len(lines))
+    content = json.loads(lines[number])
+    key = put_value(content, chance)
+    lines[number] = json.dumps(content)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    seal(path.parent)
+    return f"another value at {key}"
+
+
+def put_value(content: Any, chance: random.Random) -> str:
+    """Replaces one value somewhere in nested containers; says where."""
+    key = chance.choice(list(content) if isinstance(content, dict) else range(len(content)))
+    inner = content[key]
+    if isinstance(inner, dict | list) and inner and chance.random() < 0.8:
+        return f"{key}.{put_value(inner, chance)}"
+    content[key] = chance.choice(VALUES)
+    return f"{key} ({content[key]!r})"
+
+
+def seal(folder: Path) -> None:
+    """The manifest of a checkpoint, as if what is there were what was saved."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return
+    manifest = json.loads(path.read_bytes())
+    files = manifest.get("files")
+    for name in files if isinstance(files, dict) else ():
+        if (folder / name).is_file() and isinstance(files[name], dict):
+            content = (folder / name).read_bytes()
+            files[name] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest.pop("seal", None)
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**manifest, "seal": digest}), encoding="utf-8")
+
+
+def replace(path: Path, chance: random.Random) -> str:
+    """A special file in its place."""
+    kind = chance.choice(("pipe", "socket", "device", "folder", "link", "dangling link"))
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        os.chdir(path.parent)  # the name of a socket may not be long
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path.name)
+        os.chdir("/")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to({"device": "/dev/zero", "link": "/etc/hostname"}.get(kind, "/nowhere"))
+    return f"a {kind}"
 
 
 if __name__ == "__main__":

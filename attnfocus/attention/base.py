@@ -13,7 +13,7 @@ from attnfocus.attention.memory import GrowingMemory, History, Memory
 from attnfocus.attention.paths.protocol import Call, PathChoice
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import Probability, Size
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
 
@@ -51,8 +51,8 @@ class BaseAttention(nn.Module):
         key_dim: int,
         value_dim: int | None = None,
         *,
-        num_heads: PositiveInt | None = None,
-        num_key_heads: PositiveInt | None = None,
+        num_heads: Size | None = None,
+        num_key_heads: Size | None = None,
         projections: bool | None = None,
         dropout: Probability = 0.0,
         suggested_heads: int = 1,

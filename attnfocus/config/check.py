@@ -155,7 +155,8 @@ class Checker:
         if len(self.problems) == before:
             for mark in marks:
                 if isinstance(mark, Range) and not mark.accepts(converted):
-                    self.problems.append(f"{key}: must be {mark}, got {value}.")
+                    why = f" ({mark.why})" if mark.why and not mark.is_below_end(converted) else ""
+                    self.problems.append(f"{key}: must be {mark}{why}, got {value}.")
         return converted
 
     def _named_components(self, key: str, value: Any) -> Any:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.targets import find_target, make_factory
 from attnfocus.config.yaml_files import read_yaml
+from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
@@ -28,6 +29,7 @@ from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
 from attnfocus.training import resolve_device
+from attnfocus.training.checkpoints.tensors import saved_tensors
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Setup:
     def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""
         return _without_numbers(self.model, self.task_class)
+
+    def saved_tensors(self, codec: Codec) -> dict[str, Tensor]:
+        """The tensors that a checkpoint of this run has, without their numbers: no memory is taken for them."""
+        with without_numbers():
+            return saved_tensors(self.model(**codec.dims()))
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer

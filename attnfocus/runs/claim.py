@@ -13,7 +13,8 @@ from attnfocus.files import make_fresh_folder
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
 from attnfocus.runs.contents import EVENT_FILES, LATER, TRAIN_LOCK, WRITTEN_BY_TRAINING
-from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER, FINGERPRINTS_FILE
+from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER
+from attnfocus.tracking.focus_drift import MAPS_FOLDER
 
 OTHER_HOST_SECONDS = 120.0  # how long a lock may outlive a process of another host: what NFS takes to notice
 
@@ -100,8 +101,9 @@ def training(key: str, run_dir: Path) -> Iterator[None]:
         ConfigError: the run is being trained; names process and host.
     """
     with _held(key, run_dir):
-        remove_remains(run_dir, WRITTEN_BY_TRAINING)
-        remove_remains(run_dir / DATA_FOLDER, frozenset({FINGERPRINTS_FILE}))
+        remove_remains(run_dir, lambda name: name in WRITTEN_BY_TRAINING or fnmatch(name, EVENT_FILES))
+        for folder in (DATA_FOLDER, MAPS_FOLDER):
+            remove_remains(run_dir / folder, lambda name: True)
         yield
 
 

@@ -134,7 +134,7 @@ class Run:
         found = inspect_examples(trained, examples, choice)
         choices = self.setup.config.choices
         facts: dict[str, str | int] = {
-            "run": str(self.path),
+            "run": self.path.name,  # a page may be given away
             **{name: str(choices.get(name, "?")) for name in NAMING_GROUPS},
             "checkpoint": self.checkpoint,
             "step": self.step,
@@ -225,15 +225,14 @@ def load(
         config = config.changed(decoding={**config.values.get("decoding", {}), **changes})
     setup = config.setup
     codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
+    keep, like = setup.config.trainer.keep_checkpoints, setup.saved_tensors(codec)
+    store = CheckpointStore(path / CHECKPOINTS, keep=keep, like=like)
+    checkpoints = store.newest_few() if checkpoint == "average" else [store.load(checkpoint)]
     model = setup.model(**codec.dims()).to(setup.device)
-    store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)
     if checkpoint == "average":
-        checkpoints = store.newest_few()
         load_model_tensors(model, mean_weights(checkpoints))
-        step = checkpoints[0].step
     else:
-        saved = store.load(checkpoint)
-        saved.load_model(model)
-        step = saved.step
+        checkpoints[0].load_model(model)
+    step = checkpoints[0].step
     model.eval()
     return Run(path, config, model, codec, step, checkpoint)

@@ -5,7 +5,7 @@ from math import ceil
 from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
+from attnfocus.limits import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range
 from attnfocus.marks import Mark
 
 
@@ -39,7 +39,7 @@ class TrainerOptions:
     compile: bool = False
     deterministic: bool = False
     ema_decay: Annotated[float, Range(gt=0, lt=1)] | None = None
-    num_workers: Annotated[NonNegativeInt, Mark.NO_EFFECT] = 0
+    num_workers: Annotated[int, Range(ge=0, le=1024, why="each is a process of this machine"), Mark.NO_EFFECT] = 0
     worker_timeout_seconds: Annotated[PositiveFloat, Mark.NO_EFFECT] = 120.0
     on_non_finite: Literal["stop", "skip", "rollback"] = "stop"
     on_spike: Literal["ignore", "warn", "rollback"] = "warn"

@@ -7,11 +7,13 @@ from 0 to 1 (Goyal et al. 2017, section 2.2, arXiv:1706.02677).
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
+from attnfocus.limits import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
 from attnfocus.marks import Before
+from attnfocus.records import to_record
 
 
 class Schedule:
@@ -49,6 +51,13 @@ class ConstantSchedule(Schedule):
 
     def factor(self, step: int) -> float:
         return self.warmup(step)
+
+
+@dataclass
+class CosineState:
+    """What a cosine saves; runs of before have nothing."""
+
+    last_step: NonNegativeInt | None = None
 
 
 class CosineSchedule(Schedule):
@@ -101,7 +110,7 @@ class CosineSchedule(Schedule):
         return {"last_step": self.last_step}
 
     def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
-        self._saved_last_step = int(state.get("last_step") or self.last_step)
+        self._saved_last_step = to_record(CosineState, state, key="scheduler").last_step or self.last_step
 
 
 class InverseSqrtSchedule(Schedule):
@@ -119,6 +128,15 @@ class InverseSqrtSchedule(Schedule):
     def factor(self, step: int) -> float:
         peak = max(1, self.warmup_steps)
         return min(step / peak, math.sqrt(peak / step))
+
+
+@dataclass
+class PlateauState:
+    """What a plateau remembers of a run."""
+
+    fraction: UnitFraction
+    best: Finite | None
+    evaluations_since_best: NonNegativeInt
 
 
 class PlateauSchedule(Schedule):
@@ -169,9 +187,6 @@ class PlateauSchedule(Schedule):
         }
 
     def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
-        fraction, since_best = state["fraction"], state["evaluations_since_best"]
-        assert fraction is not None
-        assert since_best is not None
-        self.fraction = float(fraction)
-        self.best = state["best"]
-        self.evaluations_since_best = int(since_best)
+        saved = to_record(PlateauState, state, key="scheduler")
+        self.fraction, self.best = saved.fraction, saved.best
+        self.evaluations_since_best = saved.evaluations_since_best

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention.positions.base import Position
-from attnfocus.limits import PositiveInt, Range
+from attnfocus.limits import NumPositions, Range
 
 
 class AlibiPosition(Position):
@@ -68,8 +68,8 @@ class T5Position(Position):
         *,
         num_heads: int,
         head_dim: int,
-        num_buckets: Annotated[int, Range(ge=4)] = 32,
-        max_distance: PositiveInt = 128,
+        num_buckets: Annotated[int, Range(ge=4, le=2**16, why="a table has a row for each")] = 32,
+        max_distance: NumPositions = 128,
         bidirectional: bool = True,
     ) -> None:
         super().__init__(num_heads=num_heads, head_dim=head_dim)

@@ -13,7 +13,7 @@ from attnfocus.attention.positions.base import Position
 from attnfocus.attention.positions.sinusoids import FrequencyBase, angles
 from attnfocus.attention.precision import exact, no_autocast
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class ShawPosition(Position):
@@ -33,7 +33,7 @@ class ShawPosition(Position):
     has_bias: ClassVar[bool] = True
     bias_needs_query: ClassVar[bool] = True
 
-    def __init__(self, *, num_heads: int, head_dim: int, max_distance: PositiveInt = 16) -> None:
+    def __init__(self, *, num_heads: int, head_dim: int, max_distance: NumPositions = 16) -> None:
         super().__init__(num_heads=num_heads, head_dim=head_dim)
         self.max_distance = max_distance
         self.table = nn.Parameter(torch.empty(2 * max_distance + 1, head_dim))

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.precision import no_autocast
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import Size
 
 # Numbers that one block of hidden units may have: what stays in a processor's cache, or fills a GPU without filling
 # its memory.
@@ -38,7 +38,7 @@ class AdditiveScore(Score):
 
     keys_differ_by_head: ClassVar[bool] = True
 
-    def __init__(self, *, query_dim: int, key_dim: int, num_heads: int, hidden_size: PositiveInt | None = None) -> None:
+    def __init__(self, *, query_dim: int, key_dim: int, num_heads: int, hidden_size: Size | None = None) -> None:
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
         self.hidden_size = query_dim if hidden_size is None else hidden_size
         self.query_weight = nn.Parameter(torch.empty(num_heads, self.hidden_size, query_dim))

@@ -15,7 +15,7 @@ from attnfocus.attention.memory import Memory
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.positions.base import NoPosition
 from attnfocus.errors import DataError
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions, Size
 
 
 class Linformer(Attention):
@@ -50,8 +50,8 @@ class Linformer(Attention):
     def __init__(
         self,
         *sizes: Any,
-        num_landmarks: PositiveInt = 64,
-        max_length: PositiveInt = 512,
+        num_landmarks: Size = 64,
+        max_length: NumPositions = 512,
         sharing: Literal["none", "headwise", "key_value"] = "headwise",
         **options: Any,
     ) -> None:

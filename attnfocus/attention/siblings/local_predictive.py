@@ -15,7 +15,7 @@ from attnfocus.attention.memory import History, Places
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.precision import exact
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class LocalPredictiveAttention(Attention):
@@ -38,7 +38,7 @@ class LocalPredictiveAttention(Attention):
         ValueError: a pattern besides the window, a normalizer that moves on by itself, or as in `Attention`.
     """
 
-    def __init__(self, *sizes: Any, window: PositiveInt = 10, **options: Any) -> None:
+    def __init__(self, *sizes: Any, window: NumPositions = 10, **options: Any) -> None:
         super().__init__(*sizes, **options)
         self._check_factors()
         self.window = window

@@ -33,6 +33,7 @@ from attnfocus.runs.resume import AUTO, resumed, run_to_resume
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
+from attnfocus.tracking.metrics_file import METRICS_FILE, require_metrics
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes
@@ -161,11 +162,14 @@ def train(
     """
     config, trainer = setup.config, setup.config.trainer
     task = setup.task(prepared.codec)
+    like = setup.saved_tensors(prepared.codec) if is_resumed else None
+    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints, like=like)
+    newest = store.newest() if is_resumed else None
+    if is_resumed and processes.is_first:
+        require_metrics(run_dir / METRICS_FILE)
     model = setup.model(**prepared.codec.dims())
     if not processes.holds_part:  # else it may be too large for a device
         model = model.to(setup.device)
-    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
-    newest = store.newest() if is_resumed else None
     if newest is None:  # else the vectors are in the checkpoint
         prepared.report.extend(fill_tables(setup, model, vectors))
     freeze_tables(setup, model)

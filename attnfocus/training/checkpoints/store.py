@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError
@@ -60,11 +60,13 @@ class CheckpointStore:
     Args:
         folder: made at the first save. Reading never writes.
         keep: how many of the newest stay; the best stays besides.
+        like: the tensors of the run's model, without their numbers, which every checkpoint that is read must have.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+    def __init__(self, folder: Path, *, keep: int = 2, like: Mapping[str, Tensor] | None = None) -> None:
         self.folder = folder
         self.keep = keep
+        self.like = like
 
     def save(
         self,
@@ -147,7 +149,7 @@ class CheckpointStore:
         for path in self._folders():
             try:
                 checkpoint = open_checkpoint(path)
-                checkpoint.verify()
+                checkpoint.verify(self.like)
             except DamagedError as error:
                 skipped.append(str(error))
                 continue
@@ -176,8 +178,10 @@ class CheckpointStore:
                 raise CheckpointError(f"{path}: there is no such checkpoint. {self._choices()}")
         try:
             checkpoint = open_checkpoint(path)
-            checkpoint.verify()
+            checkpoint.verify(self.like)
         except DamagedError as error:
+            if which in ("best", "last") and self._pointed(which) != path:
+                return self.load(which)  # a save has put another in its place meanwhile
             raise CheckpointError(f"{error}\n{self._choices()}") from None
         return checkpoint
 

@@ -18,7 +18,7 @@ from attnfocus.commands.sweep.sweep import resume_command
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.display.text import metric_name, number
-from attnfocus.files import write_json_atomically
+from attnfocus.files import path_from, write_json_atomically
 from attnfocus.redaction import hide, hide_override
 from attnfocus.regular_files import replace_file
 
@@ -112,16 +112,17 @@ def result_of(search: Search, importances: tuple[Mapping[str, float], ...] = ())
     return SearchResult(
         objectives=tuple(each.name for each in objectives),
         directions=tuple(each.direction for each in objectives),
-        trials=tuple(_plain(trial) for trial in search.trials()),
+        trials=tuple(_plain(trial, search.sweep_dir) for trial in search.trials()),
         best=tuple(sorted(trial.number for trial in search.study.best_trials)),
         importances=importances,
     )
 
 
-def _plain(trial: "FrozenTrial") -> Trial:
+def _plain(trial: "FrozenTrial", sweep_dir: Path) -> Trial:
     from optuna.trial import TrialState
 
     names = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+    folder = trial.user_attrs.get("folder")
     status: Any = names.get(trial.state, "running")
     return Trial(
         number=trial.number,
@@ -129,7 +130,7 @@ def _plain(trial: "FrozenTrial") -> Trial:
         params=dict(trial.params),
         values=tuple(trial.values) if status == "completed" else (),
         reports={step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)},
-        run_dir=trial.user_attrs.get("folder"),
+        run_dir=None if folder is None else path_from(sweep_dir, Path(folder)),
         error=trial.user_attrs.get("error"),
     )
 
