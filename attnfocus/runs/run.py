@@ -9,6 +9,7 @@ from typing import Any
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.preparation import Prepared
+from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
@@ -30,6 +31,9 @@ BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 class Run:
     """A trained model with everything around it. Made by `attnfocus.load`.
+
+    Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
+    `num_threads`, which another's question sets for its helpers for a moment.)
 
     Attributes:
         path: the run directory.
@@ -85,6 +89,7 @@ class Run:
             batch_size: lines that are run together; does not change the answers.
         """
         numbered = enumerate(lines, 1)
+        num_threads()
         window = batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)
         while chunk := list(islice(numbered, window)):
             clean = self.setup.data_options.clean
@@ -119,6 +124,7 @@ class Run:
             ConfigError: a layer, head or method that there is not; texts and a split; no number of examples.
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
+        num_threads()
         choice = Choice(layer, head, check_methods(method))
         if texts is None:
             split = split or "test"
@@ -162,6 +168,7 @@ class Run:
         if unknown:
             known = ", ".join(option.name for option in fields(AttributionOptions))
             raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        num_threads()
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
         chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
