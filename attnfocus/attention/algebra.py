@@ -146,7 +146,7 @@ class Attention(BaseAttention):
         return context, weights if need_weights else None
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
-        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part.
+        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part, in its precision.
 
         Args:
             query: (..., H, Q, d), out of `Position.place_queries`.
@@ -155,7 +155,7 @@ class Attention(BaseAttention):
             places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
         """
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
-        return self.normalizer(scores, mask)
+        return self.normalizer(scores, mask).to(query.dtype)
 
     def masked_scores(
         self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
@@ -176,7 +176,7 @@ class Attention(BaseAttention):
         if history is None:
             return super().advance(query, memory, None, need_weights)
         memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
-        keys, values, mask = self._attended(memory, None)
+        keys, values, mask = self._attended(query, memory, None, None)
         context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
         return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
 
@@ -201,7 +201,7 @@ class Attention(BaseAttention):
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
         scores = self.score.step(query, keys, history)
-        return self.normalizer.step(scores, mask, history)
+        return self.normalizer.step(scores, mask, history).to(query.dtype)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

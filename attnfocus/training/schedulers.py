@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
+from attnfocus.marks import Before
 
 
 class Schedule:
@@ -51,10 +52,13 @@ class ConstantSchedule(Schedule):
 
 
 class CosineSchedule(Schedule):
-    """Half a cosine from 1 at the end of the warmup to `final_fraction` at the last step.
+    """Half a cosine from 1 at the end of the warmup to `final_fraction` at the end of the run.
 
     f + (1 - f) (1 + cos(pi t)) / 2, with t the part of the steps after the warmup that is done
     (Loshchilov and Hutter 2017, equation 5, one cycle, arXiv:1608.03983).
+
+    Args:
+        ends: after the last update, so that none is spent at a rate of 0; or at it, as in runs of before.
 
     Raises:
         ConfigError: the number of steps is not known beforehand.
@@ -67,6 +71,7 @@ class CosineSchedule(Schedule):
         *,
         warmup_steps: NonNegativeInt = 0,
         final_fraction: UnitFraction = 0.0,
+        ends: Annotated[Literal["after", "at"], Before("at")] = "after",
     ) -> None:
         if total_steps is None:
             raise ConfigError(
@@ -76,21 +81,21 @@ class CosineSchedule(Schedule):
         super().__init__(total_steps, direction, warmup_steps=warmup_steps)
         self.last_step = self._saved_last_step = total_steps
         self.final_fraction = final_fraction
+        self.ends = ends
 
     def factor(self, step: int) -> float:
         if step <= self.warmup_steps:
             return self.warmup(step)
-        done = min(1.0, (step - self.warmup_steps) / max(1, self.last_step - self.warmup_steps))
+        updates = step - self.warmup_steps - (1 if self.ends == "after" else 0)
+        done = min(1.0, updates / max(1, self.last_step - self.warmup_steps))
         return self.final_fraction + (1 - self.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
 
     def change(self, step: int) -> str | None:
         before = self._saved_last_step
         if before == self.last_step:
             return None
-        now = self.factor(step + 1)
-        return (
-            f"the cosine now ends at step {self.last_step:,}, not {before:,}: the rate goes on at {now:.3g} of its peak"
-        )
+        end = f"the cosine ends at step {self.last_step:,} now, not at {before:,}"
+        return f"{end}: the rate goes on at {self.factor(step + 1):.3g} of its peak"
 
     def state_dict(self) -> dict[str, float | int | None]:
         return {"last_step": self.last_step}

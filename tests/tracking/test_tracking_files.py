@@ -308,12 +308,13 @@ def test_warnings_of_libraries_go_to_the_log_only(tmp_path):
 
 
 @needs_full_disk
-def test_a_log_on_a_full_disk_is_given_up_with_one_warning(capsys):
+def test_a_log_on_a_full_disk_is_given_up_with_one_warning(tmp_path, capsys):
     screen: list[str] = []
-    with RunLog("/dev/full", screen.append):
+    path = tmp_path / "train.log"
+    with full_disk(200), RunLog(path, screen.append):
         for _ in range(3):
-            logging.getLogger("attnfocus").info("a line")
-    assert screen == ["warning: /dev/full stopped: No space left on device. The run goes on without it."]
+            logging.getLogger("attnfocus").info("a line " * 50)
+    assert screen == [f"warning: {path} stopped: File too large. The run goes on without it."]
     assert capsys.readouterr().err == ""
 
 

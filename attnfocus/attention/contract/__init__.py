@@ -15,8 +15,10 @@ from collections.abc import Sequence
 
 from attnfocus.attention.contract.masks import (
     check_garbage,
+    check_head_masks,
     check_masked_positions,
     check_nothing_to_attend,
+    check_own_garbage,
     check_padding,
 )
 from attnfocus.attention.contract.results import (
@@ -35,6 +37,8 @@ CHECKS: Sequence[Check] = (
     check_padding,
     check_masked_positions,
     check_garbage,
+    check_own_garbage,
+    check_head_masks,
     check_nothing_to_attend,
     check_weights,
     check_paths,

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention.normalizers.base import Normalizer, exact
+from attnfocus.attention.normalizers.base import Normalizer
+from attnfocus.attention.precision import exact
 from attnfocus.limits import Range
 
 # Steps of Newton's method for the threshold. It converges quadratically: six steps are exact for most rows of some

@@ -16,6 +16,7 @@ from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.precision import lowered, no_autocast
 
 # Kernels on CUDA have no place for more items in one call (pytorch issue 142228); blocks of many items can be more.
 MAX_BATCH = 2**16 - 1
@@ -66,15 +67,19 @@ def _masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float)
 def _call(attention: Algebra, work: Work, added: Tensor | None, dropout: float, *, is_causal: bool = False) -> Tensor:
     """The kernel for any leading dims; `added` is a mask, or a bias with -inf inside."""
     query, scale = attention.score.prepare_query(work.query), attention.score.kernel_scale
-    if added is not None and added.dtype != torch.bool:
-        added = added.to(query.dtype)
-    tensors = (query, work.keys, work.values) if added is None else (query, work.keys, work.values, added)
+    tensors = [lowered(tensor) for tensor in (query, work.keys, work.values)]
+    if added is not None and added.dtype == torch.bool:
+        tensors.append(added)
+    elif added is not None:  # a bias is not rounded to half precision, save on devices whose kernels want it so
+        dtype = tensors[0].dtype
+        tensors.append(added.to(torch.promote_types(dtype, torch.float32) if query.device.type == "cpu" else dtype))
     batch = leading_dims(*tensors)[:-1]
     kernel = partial(_kernel, dropout=dropout, is_causal=is_causal, scale=scale)
-    if len(batch) <= 1:
-        return kernel(*tensors)
-    parts = zip(*(_with_one_batch(tensor, batch).split(MAX_BATCH) for tensor in tensors), strict=True)
-    contexts = [kernel(*part) for part in parts]
+    with no_autocast(query):
+        if len(batch) <= 1:
+            return kernel(*tensors)
+        parts = zip(*(_with_one_batch(tensor, batch).split(MAX_BATCH) for tensor in tensors), strict=True)
+        contexts = [kernel(*part) for part in parts]
     return (contexts[0] if len(contexts) == 1 else torch.cat(contexts)).unflatten(0, batch)
 
 

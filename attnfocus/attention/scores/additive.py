@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from attnfocus.attention.masks import leading_dims
+from attnfocus.attention.precision import no_autocast
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import PositiveInt
 
@@ -78,7 +79,8 @@ class AdditiveScore(Score):
 
 
 class TanhProduct(torch.autograd.Function):
-    """query (N, Q, h), keys (N, K, h), vector (N, 1, h) -> (vector * tanh(query + keys)).sum(over h), (N, Q, K).
+    """query (N, Q, h), keys (N, K, h), vector (N, 1, h) -> (vector * tanh(query + keys)).sum(over h), (N, Q, K), in
+    float32 at least.
 
     The hidden units are made block by block, forward and again backward, so that a block stays in the cache: what
     autograd would do holds three tensors (N, Q, K, h) and is slower by the time that it takes to move them. On a CPU
@@ -92,10 +94,11 @@ class TanhProduct(torch.autograd.Function):
         doubled, keys = 2 * query.to(exact), keys.to(exact)
         scores = query.new_empty(query.shape[0], query.shape[1], keys.shape[1], dtype=exact)
         factors = 2 * vector.to(exact).transpose(1, 2)  # (N, h, 1)
-        for items, queries in _blocks(query, keys):
-            hidden = _sigmoids(doubled[items, queries], keys[items])  # (n, q K, h)
-            scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
-        return scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact)).to(query.dtype)
+        with no_autocast(query):
+            for items, queries in _blocks(query, keys):
+                hidden = _sigmoids(doubled[items, queries], keys[items])  # (n, q K, h)
+                scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
+        return scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
