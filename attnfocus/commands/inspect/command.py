@@ -86,8 +86,9 @@ def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
     if config.input == "-" and sys.stdin.isatty():
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
     with open_input(config.input) as lines:
-        texts = list(islice(lines, config.num_examples))
-        has_more = config.input != "-" and next(lines, None) is not None  # a pipe may not have ended
+        waited_for = (line for line in lines if line is not None)
+        texts = list(islice(waited_for, config.num_examples))
+        has_more = config.input != "-" and next(waited_for, None) is not None  # a pipe may not have ended
     if has_more:
         print(
             f"attnfocus: input: there are more lines than num_examples={config.num_examples}, which are not shown.",
