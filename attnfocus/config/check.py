@@ -102,8 +102,11 @@ class Checker:
         if get_args(annotation) == (str, Component):
             return self._named_components(key, value)
         beside = _beside(annotation)
-        if beside is not None and isinstance(value, Mapping):
-            return self.shared(key, value, beside)
+        if beside is not None:
+            if isinstance(value, Mapping):
+                return self.shared(key, value, beside)
+            self.problems.append(f"{key}: needs a _target_, got {_show(value)}.")
+            return None
         if is_component(value):
             return value if _is_node(annotation) else self.component(key, value)
         if annotation is Any:

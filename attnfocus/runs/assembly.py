@@ -1,5 +1,6 @@
 """From the configuration to objects: the one place where data, model, attention and task meet."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -123,6 +124,11 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             raise
         except ValueError as error:
             problems.append(f"{key}: {error}")
+        except TypeError as error:
+            missing = _MISSING.search(str(error))
+            if missing is None:
+                raise
+            problems.append(f"{key}: {missing[1]} needs the option {missing[2]}, which is not there.")
         return None
 
     attention = make_factory(config.attention, trusted)
@@ -171,6 +177,10 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     trackers = {name: make_factory(node, trusted, f"tracker.{name}") for name, node in config.tracker.items()}
     made = (source, dataset.codecs, model, optimizer, scheduler, task_class, device, embedding, metrics, trackers)
     return Setup(config, data_options, *made)
+
+
+# Of Python's own message about a class, an option of which has no default and was not given.
+_MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required (?:keyword-only|positional) arguments?: '(\w+)'")
 
 
 def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Model]:

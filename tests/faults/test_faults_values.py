@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests_support import Command, assert_polite
 
 from attnfocus.training.checkpoints.checkpoint import fingerprint, manifest_of
@@ -262,3 +263,23 @@ def test_every_damage_gets_a_polite_answer(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "20 damaged files, 0 problems" in done.stdout
+
+
+@pytest.mark.parametrize("value", [1e308, "x", [], None, "gone"])
+@pytest.mark.parametrize("key", ["model", "attention", "attention.score", "dataset"])
+def test_49_a_section_of_the_configuration_that_is_none_is_named(
+    key: str, value: Any, tmp_path: Path, attnfocus: Command
+) -> None:
+    """Found by scripts/fuzz_runs.py."""
+    run = Path(shutil.copytree(SAVED, tmp_path / "run"))
+    values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    *above, name = key.split(".")
+    section = values[above[0]] if above else values
+    section[name] = value
+    if value == "gone":
+        del section[name]
+    (run / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    done = attnfocus("evaluate", f"run={run}")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("attnfocus: ")
+    assert "Error:" not in done.stderr
