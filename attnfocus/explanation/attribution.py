@@ -24,7 +24,7 @@ from attnfocus.focus.attributions import (
     leave_one_out,
     rows_at_once,
 )
-from attnfocus.limits import NumOutputs
+from attnfocus.limits import PositiveInt
 from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.evaluation import device_of
@@ -81,7 +81,7 @@ class AttributionOptions:
     layer: str | None = None
     head: int | None = None
     baseline: Baseline = "zero"
-    num_steps: NumOutputs = 32
+    num_steps: PositiveInt = 32
     leave_out: Literal["mask", "remove"] = "mask"
 
     def __post_init__(self) -> None:

@@ -188,7 +188,9 @@ def test_48_what_is_written_replaces_files_alone(tmp_path: Path, outside: Path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "there"]
 
 
-@pytest.mark.parametrize("name", ["results.csv", ".lock", "multirun.yaml", "0_a/.lock", "0_a/overrides.json", "0_a"])
+@pytest.mark.parametrize(
+    "name", ["results.csv", ".lock", "multirun.yaml", "study.db", "0_a/.lock", "0_a/overrides.json", "0_a"]
+)
 def test_48_nor_by_a_sweep_that_goes_on(tmp_path: Path, outside: Path, name: str) -> None:
     sweep, composed, jobs = tmp_path / "sweep", {"hydra": {"overrides": {"task": []}}}, {"0_a": ["x=a"]}
     sweep.mkdir()

@@ -91,8 +91,9 @@ def _launch(saved: Sequence[str], given: Sequence[str]) -> list[str]:
 
 def _saved(folder: Path) -> tuple[list[str], list[str], str | None]:
     """Overrides, those of Hydra's own section, and `--config-dir` of the sweep in a folder."""
-    from attnfocus.commands.sweep.sweep import HYDRA_FILE
+    from attnfocus.commands.sweep.folders import HYDRA_FILE, require_own_sweep
 
+    require_own_sweep(folder)
     path = folder / HYDRA_FILE
     if not path.is_file():
         raise ConfigError(f"{RESUME}: {folder} holds no sweep (no {HYDRA_FILE} in it). Name outputs/sweeps/DATE/TIME.")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.commands.sweep.folders import (
+    HYDRA_FILE,
     LOCK_FILE,
+    RESULTS_FILE,
     is_done,
     is_running,
     job_folders,
@@ -18,6 +20,7 @@ from attnfocus.commands.sweep.folders import (
     note_job,
     overrides_of,
     owned,
+    require_own_sweep,
     summary_of,
     to_note,
 )
@@ -34,18 +37,15 @@ from attnfocus.commands.sweep.table import (
 from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
-from attnfocus.errors import CheckpointError, ConfigError, UserError
+from attnfocus.errors import ConfigError, UserError
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
-from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file, require_folder, require_regular
-from attnfocus.runs.contents import require_own
+from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
 from attnfocus.runs.folder import write_summary
 from attnfocus.runs.summary import Summary
 from attnfocus.tasks import TASKS
 
-HYDRA_FILE = "multirun.yaml"  # Hydra's whole configuration, with the command line that a sweep goes on with
 TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's
-RESULTS_FILE = "results.csv"
 MISSING: tuple[Status, ...] = ("failed", "interrupted", "running", "waiting")  # what `sweep.resume` goes on with
 
 
@@ -64,7 +64,7 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
         ConfigError: the folder holds jobs of other overrides.
         CheckpointError: a link or something else stands in place of a file or folder of the sweep.
     """
-    _require_own(sweep_dir)
+    require_own_sweep(sweep_dir)
     noted = {name: to_note(overrides) for name, overrides in jobs.items()}
     found = {folder.name: overrides_of(folder) for folder in job_folders(sweep_dir)}
     others = [name for name, overrides in found.items() if noted.get(name) != overrides]
@@ -83,17 +83,6 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
         say(open_console(), f"{len(jobs)} jobs: {len(jobs) - len(missing)} done, {len(missing)} to run", style="bold")
     update_results(sweep_dir)
     return missing
-
-
-def _require_own(sweep_dir: Path) -> None:
-    try:
-        for name in (HYDRA_FILE, RESULTS_FILE, LOCK_FILE):
-            require_regular(sweep_dir / name)
-        for folder in job_folders(sweep_dir):
-            require_folder(folder)
-            require_own(folder)
-    except OSError as error:
-        raise CheckpointError(f"{error.filename}: {error.strerror}. Use an undamaged copy of the sweep.") from None
 
 
 def write_composed(sweep_dir: Path, composed: Mapping[str, Any]) -> None:
