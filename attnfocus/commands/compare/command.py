@@ -17,7 +17,7 @@ from attnfocus.config.read import check, save_yaml
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
-from attnfocus.files import strict_json, write_json_atomically
+from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
@@ -62,9 +62,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     sections = compared(runs, baseline, config.num_resamples)
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
-    save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
     facts = as_facts(sections, left_out)
-    _write(folder, sections, facts)
+    with writing("run_dir" if config.run_dir else "paths.outputs", folder):
+        save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
+        _write(folder, sections, facts)
     _show(config.format, sections, facts)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0
