@@ -94,10 +94,15 @@ def write_new(path: Path, content: bytes) -> None:
         FileExistsError: something is there, be it a link that leads nowhere.
         OSError: it cannot be written; there may be a part.
     """
-    with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.filename is None:  # a write knows no name
+            error.filename = str(path)
+        raise
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ from attnfocus.config.override_text import is_of_hydra, quoted, unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
-from attnfocus.files import make_fresh_folder
+from attnfocus.files import is_no_room, make_fresh_folder, write_error
 from attnfocus.redaction import REDACTED, hide_override, is_secret
 
 RESUME = "sweep.resume"
@@ -190,7 +190,7 @@ def run_sweep(folder: Path, launch: Callable[[], None], *, is_new: bool) -> int:
         has_begun = has_begun_jobs(folder)
         if is_new and not has_begun:
             shutil.rmtree(folder)
-        if isinstance(error, UserError):
+        if isinstance(error, UserError) or (isinstance(error, OSError) and is_no_room(error)):
             raise
         if has_begun:
             finish_sweep(folder)
@@ -207,7 +207,7 @@ def new_sweep_dir(outputs: Path) -> Path:
     try:
         return make_fresh_folder(parent, now.strftime("%H-%M-%S"))
     except OSError as error:
-        raise ConfigError(f"paths.outputs: cannot write to {parent.resolve()}: {error.strerror}.") from error
+        raise write_error(error, parent.resolve(), "paths.outputs") from error
 
 
 def key_of(override: str) -> str:

@@ -17,7 +17,7 @@ from attnfocus.config.read import check, save_yaml
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
-from attnfocus.files import strict_json, write_json_atomically
+from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
@@ -62,8 +62,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     sections = compared(runs, baseline, config.num_resamples)
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
-    save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
-    _write(folder, sections, as_facts(sections, left_out, folder))
+    with writing("run_dir" if config.run_dir else "paths.outputs", folder):
+        save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
+        _write(folder, sections, as_facts(sections, left_out, folder))
     _show(config.format, sections, left_out)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0

@@ -38,6 +38,7 @@ from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.files import write_error
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
@@ -128,6 +129,9 @@ def _recorded(folder: Path, job: Callable[[], int]) -> int:
         return job()
     except UserError as error:
         message, code = str(error), error.exit_code
+    except OSError as error:
+        problem = write_error(error, error.filename or folder)
+        message, code = str(problem), problem.exit_code
     except Exception as error:
         message, code = f"{type(error).__name__}: {error}", 1
         replace_file(folder / TRACEBACK_FILE, hide(traceback.format_exc()).encode("utf-8", "backslashreplace"))

@@ -18,6 +18,7 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
+from attnfocus.files import writing
 from attnfocus.regular_files import make_folder
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.claim import new_run_dir, require_free, training
@@ -103,11 +104,12 @@ def _run_here(
             require_own(folder)
         if is_learned:
             check_fingerprints(folder, prepared)
-        else:
-            make_folder(folder / DATA_FOLDER)
-            prepared.codec.save(folder / DATA_FOLDER)
-            save_fingerprints(folder, prepared)
-        config.save(folder)
+        with writing("resume" if resume_dir else "run_dir" if given else "paths.outputs", folder):
+            if not is_learned:
+                make_folder(folder / DATA_FOLDER)
+                prepared.codec.save(folder / DATA_FOLDER)
+                save_fingerprints(folder, prepared)
+            config.save(folder)
         processes.note(RUN, str(folder))
         return str(folder)
 

@@ -94,7 +94,7 @@ class Keeper:
                     state.step, self.model, self.optimizer, content, is_best=is_best, averaged=averaged
                 )
             except OSError as error:
-                problem += f" ({error})"
+                problem += f" ({error.strerror or error})"
                 return ""
             return str(path)
 

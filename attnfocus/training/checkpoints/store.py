@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import safetensors.torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError
+from attnfocus.files import is_no_room, reason_of
 from attnfocus.regular_files import (
     is_folder,
     is_regular,
@@ -109,6 +111,8 @@ class CheckpointStore:
             staged.rename(path)
         except CheckpointError as error:  # written, but not what comes back
             raise OSError(str(error)) from None
+        except OSError as error:
+            raise _with_sizes(error, sum(map(len, contents.values())), self.folder) from None
         finally:
             _remove(staged)
         _flush_folder(self.folder)
@@ -272,6 +276,15 @@ class CheckpointStore:
 def _is_ours(folder: Path) -> bool:
     """Whether there is nothing in a checkpoint's folder but what a save writes."""
     return is_folder(folder) and all(path.name in OWN_NAMES and is_regular(path) for path in folder.iterdir())
+
+
+def _with_sizes(error: OSError, needed: int, folder: Path) -> OSError:
+    """The error with what a checkpoint needs, where the disk has no room for it."""
+    if not is_no_room(error):
+        return error
+    free = disk_usage(folder).free
+    problem = f"{reason_of(error)}; it needs {needed:,} bytes, {free:,} are free"
+    return OSError(error.errno, problem, error.filename)
 
 
 def _remove(path: Path) -> None:

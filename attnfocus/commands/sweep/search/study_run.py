@@ -5,13 +5,13 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import SearchPlan
-from attnfocus.commands.sweep.search.storage import storage_url
+from attnfocus.commands.sweep.search.storage import storage_url, stored
 from attnfocus.commands.sweep.search.study import Search
 from attnfocus.commands.sweep.search.table import SearchResult, Trial, importance_lines, print_search, search_facts
 from attnfocus.commands.sweep.sweep import resume_command
@@ -37,9 +37,11 @@ def running_search(plan: SearchPlan, sweep_dir: Path) -> Iterator[Search]:
     Raises:
         ConfigError: the study there is another one, or another search works in the folder.
     """
-    search = Search(plan, sweep_dir)
     console = open_console()
-    with search.alone():
+    with ExitStack() as stack:
+        stack.enter_context(stored(plan.options, sweep_dir))
+        search = Search(plan, sweep_dir)
+        stack.enter_context(search.alone())
         goals = " and ".join(f"{each.direction} {metric_name(each.name)}" for each in plan.objectives)
         done = search.num_finished()
         say(console, f"search for {goals}: {done} of {plan.options.n_trials} trials are done", style="bold")
@@ -75,8 +77,9 @@ def _outcome(trial: Trial, result: SearchResult) -> str:
 
 def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
     """Writes search.json and search.png into the folder; prints the best trials, importances, and what to do next."""
-    search = Search(plan, sweep_dir)
-    result = result_of(search, _importances(search))
+    with stored(plan.options, sweep_dir):
+        search = Search(plan, sweep_dir)
+        result = result_of(search, _importances(search))
     best = result.ranked[:1]
     command = _command(plan, best[0].params) if best else None
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
