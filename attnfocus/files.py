@@ -1,4 +1,4 @@
-"""Folders of one's own, files that are whole or not there, JSON that is strict, tables for other programs."""
+"""Folders of one's own, JSON that is strict, tables for other programs."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attnfocus.regular_files import replace_file
 from attnfocus.visible import visible
 
 
@@ -45,27 +46,6 @@ def strict_json(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def replace_file(path: Path, content: bytes, *, contested: bool = False) -> None:
-    """Writes a file so that, whatever happens, the path holds either the old content or the new, whole.
-
-    Args:
-        path: the file.
-        content: all of it.
-        contested: other processes may write it at the same time.
-    """
-    writer = f".{os.getpid()}" if contested else ""  # else one name: what a kill leaves, the next write takes
-    temporary = path.with_name(f".{path.name}{writer}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_json_atomically(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:

@@ -21,8 +21,8 @@ from omegaconf import OmegaConf
 
 from attnfocus.attention import Attention, BaseAttention
 from attnfocus.config.folder import description, groups, shipped_folder
-from attnfocus.config.read import load_yaml
 from attnfocus.config.targets import make_factory
+from attnfocus.config.yaml_files import read_yaml
 from attnfocus.models import PoolingClassifier, Seq2Seq, TransformerClassifier, TransformerSeq2Seq
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "attention.md"
@@ -65,7 +65,7 @@ def choices() -> dict[str, dict[str, Path]]:
 
 @functools.cache
 def node_of(factor: str, choice: str) -> Node:
-    return load_yaml(choices()[factor][choice])
+    return read_yaml(choices()[factor][choice])
 
 
 def class_of(node: Node) -> type:

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # From the lowest floor to the highest. A room may import itself and the floors below it, not what stands beside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
+    ("regular_files",),
     (
         "errors",
         "limits",
@@ -21,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "events",
         "late_names",
         "local_packages",
+        "locks",
         "threads",
         "version",
     ),

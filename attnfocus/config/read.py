@@ -16,6 +16,7 @@ from attnfocus.config.targets import is_component
 from attnfocus.config.yaml_files import check_interpolations, read_yaml
 from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.redaction import note_environment, note_values, note_variable, note_variables_in
+from attnfocus.regular_files import replace_file
 
 Schema = TypeVar("Schema")
 
@@ -99,8 +100,8 @@ def check(values: Mapping[str, Any], schema: type[Schema], trusted: Sequence[str
 
 
 def save_yaml(path: Path, values: Mapping[str, Any]) -> None:
-    """Writes a resolved configuration as YAML."""
-    path.write_text(yaml_text(values), encoding="utf-8")
+    """Writes a resolved configuration as YAML; a kill leaves the old one whole."""
+    replace_file(path, yaml_text(values).encode())
 
 
 def yaml_text(values: Mapping[str, Any]) -> str:
@@ -116,7 +117,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         ConfigError: it is larger than any configuration, or unfolds into something that is.
     """
     try:
-        values = read_yaml(path)
+        values = read_yaml(path, follow_links=False)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not there; is this a run directory of attnfocus?") from error
     except ConfigError:

@@ -11,6 +11,7 @@ from yaml import YAMLError
 from yaml.error import MarkedYAMLError
 
 from attnfocus.errors import ConfigError
+from attnfocus.regular_files import open_to_read
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000  # keys, values and sections, each alias counted as what it stands for
@@ -22,14 +23,18 @@ Place = tuple[str, ...]
 _REFERENCE = re.compile(r"\$\{(?:[\w.]+:)?\s*(\.*[A-Za-z_][\w.\[\]]*)")  # also as the argument of a resolver
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, *, follow_links: bool = True) -> Any:
     """The content of a file of plain YAML: tags that build objects are refused.
+
+    Args:
+        path: the file.
+        follow_links: False for a file of a run.
 
     Raises:
         ConfigError: it is, or unfolds into, more than a configuration can be; nothing was built.
         OSError, ValueError, yaml.YAMLError: it cannot be read, or is no plain YAML.
     """
-    with path.open("rb") as file:
+    with open_to_read(path, follow_links=follow_links) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise _refusal(path, f"is larger than {MAX_BYTES:,} bytes")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from attnfocus.display.console import plain_console
-from attnfocus.files import replace_file, strict_json
+from attnfocus.files import strict_json
 from attnfocus.inspection.content import Content, title_of
 from attnfocus.inspection.page import page_of
+from attnfocus.regular_files import replace_file
 
 InspectFile = Literal["html", "png", "json"]
 
@@ -30,7 +31,7 @@ class Inspection(Content):
         Raises:
             OSError: it cannot be written.
         """
-        folder = Path(folder).expanduser()
+        folder = Path(folder).expanduser().resolve()
         folder.mkdir(parents=True, exist_ok=True)
         written = []
         if "html" in files:

@@ -12,8 +12,8 @@ from torch import nn
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
-from attnfocus.config.read import load_yaml
 from attnfocus.config.targets import find_target, make_factory
+from attnfocus.config.yaml_files import read_yaml
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
@@ -232,6 +232,6 @@ def _tasks_of_models() -> dict[str, Sequence[str]]:
     """The shipped choices of `model=`, and what each serves."""
     found: dict[str, Sequence[str]] = {}
     for name, path in groups([shipped_folder()])["model"].items():
-        target = load_yaml(path)["model"]["_target_"]
+        target = read_yaml(path)["model"]["_target_"]
         found[name] = _model_class("_target_", target).tasks
     return found

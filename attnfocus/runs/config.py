@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.config.key_table import KeyTable, flat
-from attnfocus.config.read import load_yaml, yaml_text
+from attnfocus.config.read import load_yaml, save_yaml
 from attnfocus.errors import ConfigError
-from attnfocus.files import replace_file
 from attnfocus.marks import Mark
 from attnfocus.redaction import redact, redacted_keys, restore
 from attnfocus.runs.assembly import Setup, check_train
+from attnfocus.runs.contents import require_run
 from attnfocus.runs.folder import CONFIG_FILE
 from attnfocus.runs.schema import TrainConfig
 
@@ -38,10 +38,10 @@ class RunConfig:
         changed since is what it was then.
 
         Raises:
+            CheckpointError: something else stands in place of a file of the run.
             ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
         """
-        if not (run_dir / CONFIG_FILE).is_file():
-            raise ConfigError(f"{key}: {run_dir} is not a run directory (it has no {CONFIG_FILE}).")
+        require_run(key, run_dir)
         saved = cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
         values = {key: value for key, value in saved.values.items() if not saved.keys.has(key, Mark.OF_COMMAND)}
         return cls(_as_before(values, saved.keys.before), trusted)
@@ -71,7 +71,7 @@ class RunConfig:
 
     def save(self, run_dir: Path) -> None:
         """Writes config.yaml; a kill leaves the old one whole."""
-        replace_file(run_dir / CONFIG_FILE, yaml_text(self.saved()).encode())
+        save_yaml(run_dir / CONFIG_FILE, self.saved())
 
     def require_whole(self, run_dir: Path, section: str | None = None) -> None:
         """Refuses to read data or to train with a value that was redacted when the run was saved.

@@ -7,8 +7,10 @@ from typing import Any
 
 from attnfocus.explanation import Faithfulness
 from attnfocus.files import write_json_atomically
+from attnfocus.regular_files import read_file
 
 FAITHFULNESS_FILE = "faithfulness.json"
+MAX_BYTES = 2**24
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
 
 def _saved(run_dir: Path, step: int | None) -> dict[str, Any]:
     try:
-        saved = json.loads((run_dir / FAITHFULNESS_FILE).read_bytes())
+        saved = json.loads(read_file(run_dir / FAITHFULNESS_FILE, MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return saved if isinstance(saved, dict) and saved.get("step") == step else {}

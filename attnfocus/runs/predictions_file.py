@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from attnfocus.files import replace_file
+from attnfocus.regular_files import read_lines, replace_file
 from attnfocus.tasks import Prediction
 
 ANSWERS_FILE = "predictions-test.jsonl"
+MAX_LINE_BYTES = 2**24  # a text and two answers
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ def load_answers(run_dir: Path) -> tuple[Answer, ...]:
         OSError: it is not there or cannot be read.
         ValueError: it is damaged.
     """
-    lines = (run_dir / ANSWERS_FILE).read_bytes().decode("utf-8").split("\n")
+    lines = read_lines(run_dir / ANSWERS_FILE, MAX_LINE_BYTES)
     try:
-        return tuple(_answer(json.loads(line)) for line in lines if line)
+        return tuple(_answer(json.loads(line)) for line in lines if line.strip())
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__} in a line of {ANSWERS_FILE}") from error
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.config.key_table import KeyTable, flat
-from attnfocus.errors import ConfigError
+from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.marks import Mark
 from attnfocus.redaction import redacted_keys
+from attnfocus.regular_files import is_regular, is_there
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.folder import CONFIG_FILE
 
@@ -30,7 +31,7 @@ def run_to_resume(config: RunConfig) -> Path | None:
         return Path(wanted).expanduser().resolve() if wanted else None
     if values.get("run_dir"):
         given = Path(values["run_dir"]).expanduser().resolve()
-        if not (given / CONFIG_FILE).is_file():
+        if not is_there(given / CONFIG_FILE):
             return None
         differing = config.differences(given)
         if differing:
@@ -40,9 +41,17 @@ def run_to_resume(config: RunConfig) -> Path | None:
             )
         return given
     outputs = Path(values["paths"]["outputs"]).expanduser().resolve()
-    runs = [path.parent for path in outputs.glob(f"*/*/{CONFIG_FILE}")]
-    same = [path for path in runs if not config.differences(path)]
+    runs = {path.parent.resolve() for path in outputs.glob(f"*/*/{CONFIG_FILE}") if is_regular(path)}
+    same = [path for path in runs if _is_same(config, path)]
     return max(same, key=lambda path: (path / CONFIG_FILE).stat().st_mtime, default=None)
+
+
+def _is_same(config: RunConfig, run_dir: Path) -> bool:
+    """Whether a folder among many holds a run of this configuration; one that is damaged or not ours does not."""
+    try:
+        return not config.differences(run_dir)
+    except (ConfigError, CheckpointError):
+        return False
 
 
 def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunConfig:

@@ -15,6 +15,7 @@ from attnfocus.inspection.examples import Choice, Trained, check_methods, inspec
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.models.base import Model
 from attnfocus.runs.config import RunConfig
+from attnfocus.runs.contents import CHECKPOINTS
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints
@@ -24,7 +25,6 @@ from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
 from attnfocus.training.checkpoints.tensors import load_model_tensors
 
-CHECKPOINTS = "checkpoints"
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 

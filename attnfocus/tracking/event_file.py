@@ -23,7 +23,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from attnfocus.files import replace_file
+from attnfocus.regular_files import open_to_append, open_to_read, replace_file
 
 
 def find_event_file(run_dir: Path) -> Path | None:
@@ -53,7 +53,7 @@ class EventFile:
             kept = b"".join(_kept_records(path, drop_after_step, drop_prefixes, drop_last_prefixes))
             replace_file(path, kept)
         self.path = path or run_dir / f"events.out.tfevents.{int(time.time())}.attnfocus"
-        self._file = io.FileIO(self.path, "a")
+        self._file = open_to_append(self.path)
         if os.fstat(self._file.fileno()).st_size == 0:
             self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
@@ -104,7 +104,7 @@ def _kept_records(
 
 def _records(path: Path) -> Iterator[tuple[bytes, Event]]:
     """(length: uint64, its checksum: 4 bytes, data, its checksum: 4 bytes), as TensorFlow's record files have it."""
-    with open(path, "rb") as file:
+    with open_to_read(path) as file:
         while len(head := file.read(12)) == 12:
             (length,) = struct.unpack("<Q", head[:8])
             if length > os.fstat(file.fileno()).st_size:

@@ -12,9 +12,9 @@ from torch import Tensor
 from attnfocus.data.batches import collate
 from attnfocus.data.preparation import Prepared
 from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
-from attnfocus.files import replace_file
 from attnfocus.focus import attends, js_distance
 from attnfocus.models.base import Model
+from attnfocus.regular_files import is_folder, make_folder, read_file, replace_file
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.evaluation import device_of
 
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 MAPS_FOLDER = "focus"
 NUM_KEPT = 3  # evaluations whose maps stay in the run, so that it can go on from each checkpoint that it may go back to
 MAX_NUMBERS = 2**20  # of the maps of one evaluation; with more, fewer examples are looked at
+MAX_FILE_BYTES = 2 * 4 * MAX_NUMBERS  # twice what they take, for names and shapes
 Maps = Mapping[str, Tensor]  # (B, H, Q, K) by attention, 0 at padding
 
 
@@ -83,7 +84,7 @@ class FocusDrift(Listener):
             return
         self._before, self._now = self._now, None
         try:
-            self._folder.mkdir(exist_ok=True)
+            make_folder(self._folder)
             replace_file(self._folder / f"maps-{event.step:08d}.safetensors", save(dict(self._before)))
             for old in self._files()[:-NUM_KEPT]:
                 old.unlink(missing_ok=True)
@@ -100,12 +101,12 @@ class FocusDrift(Listener):
             if int(path.stem.removeprefix("maps-")) > last:
                 path.unlink(missing_ok=True)
         try:
-            self._before = load(self._files()[-1].read_bytes())
+            self._before = load(read_file(self._files()[-1], MAX_FILE_BYTES))
         except (IndexError, OSError, SafetensorError):
             logger.info("no maps of an earlier evaluation: focus/drift begins anew")
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("maps-[0-9]*.safetensors"))
+        return sorted(self._folder.glob("maps-[0-9]*.safetensors")) if is_folder(self._folder) else []
 
 
 def few_enough(maps: Maps) -> Maps:

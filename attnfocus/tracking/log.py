@@ -1,5 +1,6 @@
 """train.log: what happened, line by line; warnings go to the screen too."""
 
+import io
 import logging
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from types import TracebackType
 from attnfocus.display.text import duration, number
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, TrainingEnded, TrainingStarted
 from attnfocus.redaction import hide
+from attnfocus.regular_files import open_to_append
 from attnfocus.visible import visible
 
 PACKAGE = "attnfocus"
@@ -101,6 +103,11 @@ class _FileHandler(logging.FileHandler):
         super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
         self._announce = announce
         self._has_failed = False
+
+    def _open(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(
+            io.BufferedWriter(open_to_append(Path(self.baseFilename))), encoding="utf-8", errors=self.errors
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         if self._has_failed:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.events import Evaluated, Heads, Listener, Progress, RolledBack, TrainingStarted
-from attnfocus.files import replace_file, strict_json
+from attnfocus.files import strict_json
+from attnfocus.regular_files import is_there, open_to_append, read_lines, replace_file
 
 METRICS_FILE = "metrics.jsonl"
+MAX_LINE_BYTES = 2**24  # a number for each measure and head of a model
 HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers
 
 
@@ -61,10 +63,9 @@ class MetricsFile(Listener):
         if self._file is None:
             if self._path is None:
                 raise ValueError(f"{METRICS_FILE} hears of a run between its start and its end")
-            if self._append_from_step is not None and self._path.exists():
+            if self._append_from_step is not None and is_there(self._path):
                 _drop_after(self._path, self._append_from_step, self._is_evaluated)
-            mode = "x" if self._append_from_step is None else "a"
-            self._file = io.FileIO(self._path, mode)
+            self._file = open_to_append(self._path, is_new=self._append_from_step is None)
         return self._file
 
     def _write(self, event: Progress | Evaluated, split: str, metrics: Mapping[str, Any]) -> None:
@@ -78,7 +79,7 @@ class MetricsFile(Listener):
 
 def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None:
     """The metrics of a split that were logged at a step, those that are finite numbers; None: no such line."""
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    for line in read_lines(path, MAX_LINE_BYTES) if is_there(path) else ():
         event = _event(line)
         if (event.get("step"), event.get("split")) == (step, split):
             names = [name for name in event if name not in ("step", "epoch", "split", "seconds", HEADS)]
@@ -88,7 +89,7 @@ def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None
 
 def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
     """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
-    kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_kept(line, step, is_evaluated)]
+    kept = [line for line in read_lines(path, MAX_LINE_BYTES) if _is_kept(line, step, is_evaluated)]
     replace_file(path, b"".join(kept))
 
 

@@ -278,8 +278,8 @@ def test_a_study_does_not_go_on_as_another_one(changed: SearchPlan, name: str, t
 HOLDER = """
 import sys, time
 from pathlib import Path
-from filelock import FileLock
-with FileLock(Path(sys.argv[1]) / ".search.lock"):
+from attnfocus.locks import locked
+with locked(Path(sys.argv[1]) / ".search.lock"):
     print("held", flush=True)
     time.sleep(60)
 """

@@ -77,21 +77,17 @@ def disk_full_from_the_last_save_on() -> None:
 
 
 def disk_full_for_loggers() -> None:
-    """metrics.jsonl and the event file lie on a device that is always full."""
+    """train.log, metrics.jsonl and the event file lie on a device that is always full."""
     import io
 
-    from attnfocus.tracking import event_file, metrics_file
+    from attnfocus.tracking import event_file, log, metrics_file
 
-    class Full(io.FileIO):
-        def __init__(self, path: Any, mode: str) -> None:
-            open(path, "a").close()
-            super().__init__("/dev/full", "a")
+    def full(path: Any, *, is_new: bool = False) -> io.FileIO:
+        open(path, "a").close()
+        return io.FileIO("/dev/full", "a")
 
-    class Io:
-        FileIO = Full
-        BytesIO = io.BytesIO
-
-    event_file.io = metrics_file.io = Io  # type: ignore[attr-defined, assignment]
+    for module in (event_file, log, metrics_file):
+        module.open_to_append = full  # type: ignore[attr-defined]
 
 
 # The process
@@ -259,14 +255,14 @@ def other_data() -> None:
 
 def same_second() -> None:
     """The wall clock, as far as folders are named by it, stands still."""
-    from attnfocus.runs import folder
+    from attnfocus.runs import claim
 
     class Stopped(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> "Stopped":
             return cls(2026, 1, 2, 3, 4, 5)
 
-    folder.datetime = Stopped  # type: ignore[misc]
+    claim.datetime = Stopped  # type: ignore[misc]
 
 
 def clock_set_back() -> None:

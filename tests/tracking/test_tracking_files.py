@@ -308,7 +308,8 @@ def test_warnings_of_libraries_go_to_the_log_only(tmp_path):
 
 
 @needs_full_disk
-def test_a_log_on_a_full_disk_is_given_up_with_one_warning(capsys):
+def test_a_log_on_a_full_disk_is_given_up_with_one_warning(capsys, monkeypatch):
+    monkeypatch.setattr("attnfocus.tracking.log.open_to_append", lambda path: io.FileIO(path, "a"))
     screen: list[str] = []
     with RunLog("/dev/full", screen.append):
         for _ in range(3):

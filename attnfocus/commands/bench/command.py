@@ -23,7 +23,9 @@ from attnfocus.errors import ConfigError
 from attnfocus.limits import PositiveFloat, PositiveInt, Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
-from attnfocus.runs.folder import BENCH_FILE, environment, new_run_dir, write_summary
+from attnfocus.regular_files import replace_file
+from attnfocus.runs.claim import new_run_dir
+from attnfocus.runs.folder import BENCH_FILE, environment, write_summary
 from attnfocus.runs.schema import OutputPath
 from attnfocus.runs.trial import without_numbers
 from attnfocus.training import resolve_device, seed_everything
@@ -67,7 +69,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     config = check(values, BenchConfig)
     device = resolve_device(config.device)
     builders = candidates(config, device)
-    folder = new_run_dir(config.run_dir, config.paths.outputs, "bench", inner="")
+    folder = new_run_dir(config.run_dir, config.paths.outputs, "bench")
     save_yaml(folder / BENCH_FILE, redact({key: value for key, value in values.items() if key != "trust"}))
     facts = {**{name: getattr(config, name) for name in FACTS}, "device": _device_name(device)}
     console = open_console()
@@ -209,7 +211,7 @@ def _write(folder: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> 
     }
     write_summary(folder, {**environment(str(facts["device"])), "facts": facts, "grows_as_length_to_the": exponents})
     title = "  ".join(f"{name} {value}" for name, value in facts.items())
-    (folder / "bench.png").write_bytes(to_png(draw_costs(costs, title))[0])
+    replace_file(folder / "bench.png", to_png(draw_costs(costs, title))[0])
 
 
 def _device_name(device: torch.device) -> str:

@@ -12,7 +12,8 @@ from attnfocus.display.console import say
 from attnfocus.display.figures import DPI
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import number
-from attnfocus.files import csv_text, replace_file
+from attnfocus.files import csv_text
+from attnfocus.regular_files import replace_file
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
 from matplotlib.axes import Axes  # isort: skip

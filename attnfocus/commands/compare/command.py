@@ -17,11 +17,13 @@ from attnfocus.config.read import check, save_yaml
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
-from attnfocus.files import replace_file, strict_json, write_json_atomically
+from attnfocus.files import strict_json, write_json_atomically
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
-from attnfocus.runs.folder import COMPARE_FILE, new_run_dir
+from attnfocus.regular_files import replace_file
+from attnfocus.runs.claim import new_run_dir
+from attnfocus.runs.folder import COMPARE_FILE
 from attnfocus.runs.schema import OutputPath
 
 
@@ -59,7 +61,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         say(console, line, style="yellow", wrap=False)
     sections = compared(runs, baseline, config.num_resamples)
     outputs = str(Path(config.paths.outputs) / "compare")
-    folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs", inner="")
+    folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
     save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
     facts = as_facts(sections, left_out)
     _write(folder, sections, facts)
@@ -114,10 +116,10 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
     for name, text in (("results.csv", results_csv(sections)), ("differences.csv", differences_csv(sections))):
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
-    (folder / "compare.png").write_bytes(to_png(draw_comparison(sections))[0])
+    replace_file(folder / "compare.png", to_png(draw_comparison(sections))[0])
     trust = draw_trust(sections)
     if trust is not None:
-        (folder / "faithfulness.png").write_bytes(to_png(trust)[0])
+        replace_file(folder / "faithfulness.png", to_png(trust)[0])
 
 
 def _show(form: str, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:

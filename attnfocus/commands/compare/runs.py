@@ -11,8 +11,10 @@ from typing import Any
 from attnfocus.commands.sweep.folders import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
-from attnfocus.errors import ConfigError, UserError
+from attnfocus.errors import CheckpointError, ConfigError, UserError
+from attnfocus.regular_files import is_there, read_file
 from attnfocus.runs.config import RunConfig
+from attnfocus.runs.contents import require_own
 from attnfocus.runs.dataset import task_class_of
 from attnfocus.runs.faithfulness_file import load_faithfulness
 from attnfocus.runs.folder import (
@@ -21,6 +23,8 @@ from attnfocus.runs.folder import (
     CONFIG_FILE,
     DATA_FOLDER,
     FINGERPRINTS_FILE,
+    MAX_FINGERPRINTS_BYTES,
+    MAX_SUMMARY_BYTES,
     SUMMARY_FILE,
 )
 from attnfocus.tasks import TASKS, Task
@@ -101,7 +105,7 @@ def _runs_at(folder: Path, depth: int = 0) -> Iterator[Path]:
     """Run directories, and folders of jobs that failed before they became one."""
     if not folder.is_dir():
         return
-    if (folder / CONFIG_FILE).is_file() or (folder / JOB_FILE).is_file():
+    if is_there(folder / CONFIG_FILE) or is_there(folder / JOB_FILE):
         yield folder
     elif depth < MAX_DEPTH:
         try:
@@ -154,6 +158,10 @@ def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> tuple[list[
 
 
 def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
+    try:
+        require_own(path)
+    except CheckpointError as error:
+        raise UnfinishedError(str(error).removeprefix(f"{path}/")) from error
     summary = _summary(path)
     try:
         config = load_yaml(path / CONFIG_FILE)
@@ -192,10 +200,10 @@ def _task_class(name: str, trusted: Sequence[str]) -> type[Task] | None:
 
 def _summary(path: Path) -> dict[str, Any]:
     file = path / SUMMARY_FILE
-    if not file.is_file():
+    if not is_there(file):
         raise UnfinishedError(f"no {SUMMARY_FILE}: it ended before training began, or is about to begin")
     try:
-        summary = json.loads(file.read_bytes())
+        summary = json.loads(read_file(file, MAX_SUMMARY_BYTES))
         status = summary["status"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnfinishedError(f"{SUMMARY_FILE} is damaged ({type(error).__name__})") from error
@@ -236,7 +244,7 @@ def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
 def _digests(path: Path) -> dict[str, str]:
     """Empty where the file is not there or is damaged: then nothing says what the run was tested on."""
     try:
-        saved = json.loads((path / DATA_FOLDER / FINGERPRINTS_FILE).read_bytes())
+        saved = json.loads(read_file(path / DATA_FOLDER / FINGERPRINTS_FILE, MAX_FINGERPRINTS_BYTES))
         return {str(split): str(mark) for split, mark in saved.items()}
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}

@@ -19,10 +19,10 @@ from attnfocus.inspection.inspection import InspectFile, Inspection
 from attnfocus.inspection.terminal import print_inspection
 from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
+from attnfocus.regular_files import make_folder
+from attnfocus.runs.contents import PAGES_FOLDER
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DataPath, RunChoice
-
-FOLDER = "inspect"
 
 
 @dataclass(kw_only=True)
@@ -100,9 +100,10 @@ def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
 
 def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:
     key = "run" if config.output is None else "output"
-    folder = run_dir / FOLDER if config.output is None else Path(config.output).expanduser().resolve()
+    folder = run_dir / PAGES_FOLDER if config.output is None else Path(config.output).expanduser().resolve()
     try:
         if config.output is None:
+            make_folder(folder)
             folder = make_fresh_folder(folder, datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
         written = found.save(folder, config.files)
     except OSError as error:

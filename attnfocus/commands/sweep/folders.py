@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from attnfocus.files import replace_file
+from attnfocus.locks import is_locked, locked
 from attnfocus.redaction import hide_override
-from attnfocus.runs.folder import SUMMARY_FILE
+from attnfocus.regular_files import is_there, read_file, replace_file
+from attnfocus.runs.folder import MAX_SUMMARY_BYTES, SUMMARY_FILE
 
+MAX_JOB_BYTES = 1_000_000
+MAX_PROCESS_BYTES = 1000
 JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
 LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
 PROCESS_FILE = ".process"  # host and number of the process that runs the job
@@ -42,20 +43,20 @@ def to_note(overrides: Sequence[str]) -> list[str]:
 def note_job(folder: Path, overrides: Sequence[str]) -> None:
     """Writes down the overrides of a job, which `to_note` gives."""
     path = folder / JOB_FILE
-    if not path.exists():
-        replace_file(path, json.dumps(overrides, ensure_ascii=False).encode(), contested=True)
+    if not is_there(path):
+        replace_file(path, json.dumps(overrides, ensure_ascii=False).encode())
 
 
 def overrides_of(folder: Path) -> list[str]:
     """What `note_job` wrote."""
-    texts: list[str] = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+    texts: list[str] = json.loads(read_file(folder / JOB_FILE, MAX_JOB_BYTES))
     return texts
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
     """summary.json; empty where there is none that can be read, as in the folder of a job that is not done."""
     try:
-        summary = json.loads((folder / SUMMARY_FILE).read_bytes())
+        summary = json.loads(read_file(folder / SUMMARY_FILE, MAX_SUMMARY_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return summary if isinstance(summary, dict) else {}
@@ -77,9 +78,9 @@ def owned(folder: Path) -> Iterator[None]:
     """Holds a job for this process; a kill lets it go.
 
     Raises:
-        Timeout: another process holds it.
+        HeldError: another process holds it.
     """
-    with FileLock(folder / LOCK_FILE, timeout=START_SECONDS):
+    with locked(folder / LOCK_FILE, START_SECONDS):
         path = folder / PROCESS_FILE
         replace_file(path, f"{socket.gethostname()} {os.getpid()}".encode())
         try:
@@ -90,13 +91,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 def is_running(folder: Path) -> bool:
     """Whether a process is at the job."""
-    if not (folder / PROCESS_FILE).exists():
-        return False
-    try:
-        with FileLock(folder / LOCK_FILE, timeout=0):
-            return False  # it was killed
-    except Timeout:
-        return True
+    return is_there(folder / PROCESS_FILE) and is_locked(folder / LOCK_FILE)  # else it was killed
 
 
 def stop_jobs(sweep_dir: Path) -> None:
@@ -104,7 +99,7 @@ def stop_jobs(sweep_dir: Path) -> None:
     for folder in job_folders(sweep_dir):
         if is_running(folder):
             with suppress(OSError, ValueError):  # it has ended meanwhile
-                host, number = (folder / PROCESS_FILE).read_text(encoding="utf-8").split()
+                host, number = read_file(folder / PROCESS_FILE, MAX_PROCESS_BYTES).decode().split()
                 if host == socket.gethostname() and int(number) != os.getpid():
                     os.kill(int(number), signal.SIGTERM)
 

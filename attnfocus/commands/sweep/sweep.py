@@ -1,5 +1,6 @@
 """Sweeps: each job is written down and ends in its folder; the end is a table and a results.csv over all of them."""
 
+import math
 import shlex
 import sys
 import traceback
@@ -7,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
-
-from filelock import FileLock, Timeout
 
 from attnfocus.commands.sweep.folders import (
     LOCK_FILE,
@@ -36,8 +35,9 @@ from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
-from attnfocus.files import replace_file
+from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
+from attnfocus.regular_files import is_there, make_folder, replace_file
 from attnfocus.runs.folder import write_summary
 from attnfocus.tasks import TASKS
 
@@ -69,10 +69,10 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
             f"sweep.resume: {sweep_dir} holds jobs that these overrides do not make, such as {others[0]}. "
             "Has a choice or a version changed since? Begin another sweep."
         )
-    if not (sweep_dir / HYDRA_FILE).exists():
+    if not is_there(sweep_dir / HYDRA_FILE):
         write_composed(sweep_dir, composed)
     for name, overrides in noted.items():
-        (sweep_dir / name).mkdir(exist_ok=True)
+        make_folder(sweep_dir / name)
         note_job(sweep_dir / name, overrides)
     missing = [name for name in jobs if not is_done(sweep_dir / name)]
     if found:
@@ -108,7 +108,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
                 return 0
             say(console, f"\n{name}: {' '.join(overrides)}", style="bold")
             code = _recorded(folder, job)
-    except Timeout:
+    except HeldError:
         say(console, f"{name}: another process is at it; left alone", style="yellow")
         return 0
     update_results(folder.parent)
@@ -126,7 +126,7 @@ def _recorded(folder: Path, job: Callable[[], int]) -> int:
         message, code = str(error), error.exit_code
     except Exception as error:
         message, code = f"{type(error).__name__}: {error}", 1
-        (folder / TRACEBACK_FILE).write_text(hide(traceback.format_exc()), encoding="utf-8")
+        replace_file(folder / TRACEBACK_FILE, hide(traceback.format_exc()).encode("utf-8", "backslashreplace"))
     write_summary(folder, {"status": "failed", "exit_code": code, "error": message})
     say(open_console(), f"attnfocus: {hide(message)}", style="red")
     return code
@@ -145,11 +145,11 @@ def named_lines(folder: Path, job: Callable[[], int]) -> Callable[[], int]:
 
 def _redact_hydra_file(path: Path) -> None:
     """Hydra's own sweepers write it with the secrets of the command line."""
-    if path.exists():
+    if is_there(path):
         values = load_yaml(path)
         redacted = _redacted(values)
         if redacted != values:
-            replace_file(path, yaml_text(redacted).encode(), contested=True)  # jobs may run side by side
+            replace_file(path, yaml_text(redacted).encode())  # jobs may run side by side
 
 
 def _redacted(composed: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _redacted(composed: Mapping[str, Any]) -> dict[str, Any]:
 def update_results(sweep_dir: Path) -> None:
     """Writes results.csv anew, from whichever process a job has ended in. A disk that is full ends no sweep."""
     try:
-        with FileLock(sweep_dir / LOCK_FILE):
+        with locked(sweep_dir / LOCK_FILE, math.inf):
             write_results_csv(sweep_dir / RESULTS_FILE, read_jobs(sweep_dir))
     except OSError as error:
         path = sweep_dir / RESULTS_FILE
@@ -239,7 +239,7 @@ def _status(folder: Path, summary: Mapping[str, Any]) -> tuple[Status, str | Non
         return "interrupted", None
     if told == "failed":
         return "failed", summary.get("error") or "unknown error"
-    if told is None and not (folder / LOCK_FILE).exists():
+    if told is None and not is_there(folder / LOCK_FILE):
         return "waiting", None
     return "failed", "killed" if told else "the job was killed before it wrote a summary"
 

@@ -14,7 +14,8 @@ from attnfocus.display.console import say, writable
 from attnfocus.display.tables import new_table, print_table
 from attnfocus.display.text import duration, metric_name, number, short_key
 from attnfocus.events import Direction
-from attnfocus.files import csv_text, replace_file
+from attnfocus.files import csv_text
+from attnfocus.regular_files import replace_file
 from attnfocus.visible import visible
 
 Mode = Literal["max", "min"]

@@ -1,7 +1,7 @@
 """`attnfocus train`: data, model, loop, test. The whole recipe reads on one screen."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,18 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
+from attnfocus.regular_files import make_folder
 from attnfocus.runs.assembly import Setup
+from attnfocus.runs.claim import new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
+from attnfocus.runs.contents import CHECKPOINTS, require_own, require_run
 from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, whole_model
 from attnfocus.runs.folder import (
     DATA_FOLDER,
     check_fingerprints,
-    new_run_dir,
     save_fingerprints,
 )
 from attnfocus.runs.resume import AUTO, resumed, run_to_resume
-from attnfocus.runs.run import CHECKPOINTS
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
@@ -64,8 +65,16 @@ def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Li
 def run_here(
     config: RunConfig, overrides: Sequence[str], processes: Processes, listeners: Sequence[Listener] = ()
 ) -> int:
-    """This process's part of the run. The first decides where it is written."""
-    resume_dir, config = _to_resume(config, overrides, processes)
+    """This process's part of the run. The first decides where it is written, and locks that."""
+    with ExitStack() as held:
+        return _run_here(config, overrides, processes, listeners, held)
+
+
+def _run_here(
+    config: RunConfig, overrides: Sequence[str], processes: Processes, listeners: Sequence[Listener], held: ExitStack
+) -> int:
+    is_restarted = config.values.get("resume") == AUTO  # the same command may have been started before
+    resume_dir, config = _to_resume(config, overrides, processes, held)
     setup = config.setup
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
@@ -75,22 +84,28 @@ def run_here(
     seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
     if resume_dir is None:
         check_vectors(setup)
-    codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir is not None else None
+    # What was killed before its first checkpoint starts anew, with the vectors; a job also with what its data give.
+    is_new = resume_dir is None or CheckpointStore(resume_dir / CHECKPOINTS).is_empty
+    is_learned = resume_dir is not None and not (is_new and is_restarted)
+    codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir and is_learned else None
     prepared = prepare_data(setup, codec)
     require_same_data(prepared, processes)
     require_alignments(setup.config.focus, prepared.splits["train"].rows)
-    # A run that was killed before its first checkpoint starts anew, with the vectors.
-    is_new = resume_dir is None or not (resume_dir / CHECKPOINTS / "last").exists()
     vectors = vectors_of(setup, prepared.codec) if is_new else {}
 
     def begin() -> str:
+        given = setup.config.run_dir
+        folder = resume_dir or new_run_dir(given, setup.config.paths.outputs, setup.name, is_restarted=is_restarted)
         if resume_dir is None:
-            folder = new_run_dir(setup.config.run_dir, setup.config.paths.outputs, setup.name)
+            held.enter_context(training("run_dir", folder))
+            require_free(folder, is_restarted=is_restarted, is_locked=True)  # now that nobody else can begin there
+            require_own(folder)
+        if is_learned:
+            check_fingerprints(folder, prepared)
+        else:
+            make_folder(folder / DATA_FOLDER)
             prepared.codec.save(folder / DATA_FOLDER)
             save_fingerprints(folder, prepared)
-        else:
-            folder = resume_dir
-            check_fingerprints(folder, prepared)
         config.save(folder)
         processes.note(RUN, str(folder))
         return str(folder)
@@ -100,12 +115,31 @@ def run_here(
     return train(setup, prepared, run_dir, vectors, processes, trackers, listeners, is_resumed=is_resumed)
 
 
-def _to_resume(config: RunConfig, overrides: Sequence[str], processes: Processes) -> tuple[Path | None, RunConfig]:
-    """The run to go on with, if any, and the configuration to train with."""
-    restarted = processes.shared(lambda: str(run_of_job(processes) or ""))
+def _to_resume(
+    config: RunConfig, overrides: Sequence[str], processes: Processes, held: ExitStack
+) -> tuple[Path | None, RunConfig]:
+    """The run to go on with, if any, which the first process locks; and the configuration to train with."""
+
+    def to_restart() -> str:
+        noted = run_of_job(processes)
+        if noted is not None:
+            held.enter_context(training("resume", noted))
+        return str(noted or "")
+
+    def to_continue() -> str:
+        named = run_to_resume(config)
+        if named is not None:
+            require_run("resume", named)
+            held.enter_context(training("resume", named))
+        elif config.values.get("run_dir"):  # before the data are read, which may take long
+            given = Path(config.values["run_dir"]).expanduser().resolve()
+            require_free(given, is_restarted=config.values.get("resume") == AUTO)
+        return str(named or "")
+
+    restarted = processes.shared(to_restart)
     if restarted:  # all processes were started anew, with the command of the first time
         return Path(restarted), resumed(Path(restarted), config.changed(resume=AUTO), overrides)
-    named = processes.shared(lambda: str(run_to_resume(config) or ""))
+    named = processes.shared(to_continue)
     return (Path(named), resumed(Path(named), config, overrides)) if named else (None, config)
 
 

@@ -17,6 +17,7 @@ from attnfocus.events import Evaluated, Listener, RunFacts
 from attnfocus.models.base import Model
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
+from attnfocus.runs.contents import LOG_FILE
 from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
@@ -67,7 +68,7 @@ class RunReport:
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
         self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
-        self.log = RunLog(run_dir / "train.log", self.terminal.announce)
+        self.log = RunLog(run_dir / LOG_FILE, self.terminal.announce)
         self.evaluations = _LastEvaluation()
         self.listeners = self._listeners(trackers, others)
 

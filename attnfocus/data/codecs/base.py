@@ -18,6 +18,7 @@ from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row, row_key
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions, read_json
 from attnfocus.errors import CheckpointError, DataError
+from attnfocus.regular_files import replace_file
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
@@ -196,7 +197,7 @@ class Codec(ABC):
     def write(self, directory: Path, **content: Any) -> None:
         """The main file, with what `load` needs."""
         content = {"format_version": FORMAT_VERSION, "kind": self.kind, **content}
-        (directory / CODEC_FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        replace_file(directory / CODEC_FILE, json.dumps(content, ensure_ascii=False).encode())
 
 
 class LabelCodec(Codec):

@@ -20,12 +20,13 @@ from attnfocus.data.tokens.vocabulary import CHUNK, SUBWORD_KINDS, TokenizerKind
 from attnfocus.data.tokens.words import join_words
 from attnfocus.errors import CheckpointError, ConfigError, DataError
 from attnfocus.limits import PositiveInt, Range
+from attnfocus.regular_files import read_file, replace_file
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
 UNKNOWN_TEXT = "⁇"  # what an unknown token decodes to (the sign that SentencePiece uses)
 SPACE_MARK = "▁"  # how a space is shown in `tokens`
 FORMAT_VERSION = 1
-MAX_FILE_BYTES = 256 * 2**20
+MAX_FILE_BYTES = 256 * 2**20  # more than any vocabulary takes
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -170,7 +171,7 @@ class Tokenizer:
             **({} if self._splitter is None else dict(zip(("torchtext", "language"), self._splitter, strict=True))),
             **self._content._asdict(),
         }
-        path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        replace_file(path, json.dumps(content, ensure_ascii=False).encode())
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -208,14 +209,10 @@ def read_json(path: Path, format_version: int) -> dict[str, Any]:
         CheckpointError: the file is missing, too large, not such an object, or of a newer format.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise CheckpointError(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MiB, which no vocabulary is.")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_file(path, MAX_FILE_BYTES))
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}. Use an undamaged copy.") from error
     except (ValueError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{path}: not valid JSON ({error}). Use an undamaged copy.") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if type(version) is not int:

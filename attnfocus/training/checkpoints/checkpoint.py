@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError
+from attnfocus.regular_files import read_file
 from attnfocus.training.checkpoints.tensors import load_model_tensors, load_optimizer_tensors
 from attnfocus.version import __version__
 
@@ -37,6 +38,7 @@ MODEL, OPTIMIZER, OPTIMIZER_REST, STATE = "model.safetensors", "optimizer.safete
 AVERAGE = "average.safetensors"  # only in runs with trainer.ema_decay
 FILES = (MODEL, OPTIMIZER, OPTIMIZER_REST, STATE)
 MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 1_000_000
 REPLACED = ".replaced"  # suffix of a folder while a new one of the same step takes its place
 FOLDER = re.compile(r"step-(\d{8,15})(?:\.replaced)?")
 
@@ -90,10 +92,11 @@ class Checkpoint:
 
     def _read(self, name: str) -> bytes:
         path = self.path / name
+        saved = self.files.get(name, {}).get("bytes", 0)
         try:
-            content = path.read_bytes()
+            content = read_file(path, saved)
         except OSError as error:
-            raise DamagedError(f"{path}: cannot be read ({error.strerror})") from None
+            raise DamagedError(f"{path}: is not what was saved: it cannot be read ({error.strerror})") from None
         if self.files.get(name) != fingerprint(content):
             raise DamagedError(f"{path}: is not what was saved ({len(content)} bytes, wrong hash)")
         return content
@@ -113,7 +116,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     file = path / MANIFEST
     try:
-        content = file.read_bytes()
+        content = read_file(file, MAX_MANIFEST_BYTES)
     except OSError as error:
         raise DamagedError(f"{file}: cannot be read ({error.strerror})") from None
     manifest = _parse_json(file, content)

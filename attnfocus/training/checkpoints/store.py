@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from torch import nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError
+from attnfocus.regular_files import (
+    is_folder,
+    is_regular,
+    is_there,
+    make_folder,
+    number,
+    read_file,
+    require_folder,
+    write_new,
+)
 from attnfocus.training.checkpoints.checkpoint import (
     AVERAGE,
     FOLDER,
@@ -37,6 +48,10 @@ from attnfocus.training.checkpoints.checkpoint import (
 from attnfocus.training.checkpoints.tensors import model_tensors, optimizer_tensors
 
 logger = logging.getLogger(__name__)
+
+OWN_NAMES = frozenset({MODEL, OPTIMIZER, OPTIMIZER_REST, STATE, AVERAGE, MANIFEST})  # all that a checkpoint has in it
+MAX_POINTER_BYTES = 100
+STAGED = re.compile(r"\.tmp-(best|last|step-\d{8,15}(\.replaced)?)(-\d+)?")  # what a kill inside a save leaves
 
 
 class CheckpointStore:
@@ -76,24 +91,24 @@ class CheckpointStore:
         if averaged is not None:
             contents[AVERAGE] = safetensors.torch.save(model_tensors(averaged))
         contents[MANIFEST] = manifest_of({name: fingerprint(content) for name, content in contents.items()})
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._sweep()
         path = self.folder / f"step-{step:08d}"
-        staged = self.folder / f".tmp-{path.name}-{os.getpid()}"
+        staged = self._staged(path.name)
         try:
             staged.mkdir()
             for name, content in contents.items():
-                _write(staged / name, content)
+                write_new(staged / name, content)
             _flush_folder(staged)
             open_checkpoint(staged).verify()
             replaced = path.with_name(path.name + REPLACED)
-            if path.exists():
+            if is_there(path):
                 path.rename(replaced)
             staged.rename(path)
         except CheckpointError as error:  # written, but not what comes back
             raise OSError(str(error)) from None
         finally:
-            shutil.rmtree(staged, ignore_errors=True)
+            _remove(staged)
         _flush_folder(self.folder)
         self._point("last", path)
         if is_best:
@@ -108,14 +123,19 @@ class CheckpointStore:
             Where the checkpoint is now.
         """
         path = self.folder / f"step-{newest.step:08d}"
-        if newest.path != path and path.exists():
+        if newest.path != path and is_there(path):
             return newest.path  # it was to be replaced, by one that is damaged now: the next save decides
         self._sweep()
         best = None if best_step is None else self.folder / f"step-{best_step:08d}"
         for name, target in (("last", path), ("best", best)):
-            if target is not None and target.is_dir() and self._pointed(name) != target:
+            if target is not None and is_folder(target) and self._pointed(name) != target:
                 self._point(name, target)
         return path
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no checkpoint, whole or not."""
+        return not self._folders()
 
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None when nothing was ever saved. A warning names those passed over.
@@ -152,7 +172,7 @@ class CheckpointStore:
                 raise CheckpointError(f"{self.folder / which}: names no checkpoint. {self._choices()}")
         else:
             path = self.folder / which
-            if not FOLDER.fullmatch(which) or not path.is_dir():
+            if not FOLDER.fullmatch(which) or not is_folder(path):
                 raise CheckpointError(f"{path}: there is no such checkpoint. {self._choices()}")
         try:
             checkpoint = open_checkpoint(path)
@@ -181,20 +201,46 @@ class CheckpointStore:
         return f"There are: {', '.join(names)}." if names else "Nothing has been saved there."
 
     def _folders(self) -> list[Path]:
-        """Newest first; a replaced one after the one that was to take its place."""
-        found = [path for path in self.folder.glob("step-*") if FOLDER.fullmatch(path.name) and path.is_dir()]
+        """Newest first; a replaced one after the one that was to take its place.
+
+        Raises:
+            CheckpointError: `checkpoints` is no folder of the run itself.
+        """
+        if not is_there(self.folder):
+            return []
+        self._require_own()
+        found = [path for path in self.folder.glob("step-*") if FOLDER.fullmatch(path.name) and is_folder(path)]
         return sorted(found, key=lambda path: (-step_of(path), path.name))
 
     def _pointed(self, name: str) -> Path | None:
+        """The folder that `best` or `last` names; None where it names none.
+
+        Raises:
+            CheckpointError: `checkpoints` is no folder of the run itself.
+        """
+        if is_there(self.folder):
+            self._require_own()
         try:
-            target = (self.folder / name).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+            target = read_file(self.folder / name, MAX_POINTER_BYTES).decode().strip()
+        except (FileNotFoundError, UnicodeDecodeError):
             return None
+        except OSError as error:
+            raise CheckpointError(f"{self.folder / name}: cannot be read ({error.strerror}).") from None
         return self.folder / target if FOLDER.fullmatch(target) else None
 
+    def _require_own(self) -> None:
+        try:
+            require_folder(self.folder)
+        except OSError as error:
+            raise CheckpointError(f"{self.folder}: {error.strerror}. Use the run directory itself.") from None
+
+    def _staged(self, name: str) -> Path:
+        """A name that nobody has foreseen."""
+        return self.folder / f".tmp-{name}-{number()}"
+
     def _point(self, name: str, path: Path) -> None:
-        staged = self.folder / f".tmp-{name}-{os.getpid()}"
-        _write(staged, f"{path.name}\n".encode())
+        staged = self._staged(name)
+        write_new(staged, f"{path.name}\n".encode())
         staged.replace(self.folder / name)
         _flush_folder(self.folder)
 
@@ -203,29 +249,37 @@ class CheckpointStore:
         best = self._pointed("best")
         current = [path for path in self._folders() if step_of(path) <= step and not path.name.endswith(REPLACED)]
         for path in self._folders():
-            if path != best and path not in current[: self.keep]:
-                doomed = self.folder / f".tmp-{path.name}-{os.getpid()}"
+            if path != best and path not in current[: self.keep] and _is_ours(path):
+                doomed = self._staged(path.name)
                 path.rename(doomed)  # a half-deleted folder must not look like a checkpoint
-                shutil.rmtree(doomed, ignore_errors=True)
+                _remove(doomed)
 
     def _sweep(self) -> None:
         """Repairs and removes what a killed save left."""
         for path in self._folders():
             if path.name.endswith(REPLACED):
                 original = path.with_name(path.name.removesuffix(REPLACED))
-                path.rename(self.folder / f".tmp-{path.name}" if original.exists() else original)
+                path.rename(self._staged(path.name) if is_there(original) else original)
         for path in self.folder.glob(".tmp-*"):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            if STAGED.fullmatch(path.name):
+                _remove(path)
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _is_ours(folder: Path) -> bool:
+    """Whether there is nothing in a checkpoint's folder but what a save writes."""
+    return is_folder(folder) and all(path.name in OWN_NAMES and is_regular(path) for path in folder.iterdir())
+
+
+def _remove(path: Path) -> None:
+    """Removes what a save has written, as far as it can; what somebody else has put there stays."""
+    with suppress(OSError):
+        if is_regular(path):
+            path.unlink()
+        elif is_folder(path):
+            for inner in path.iterdir():
+                if inner.name in OWN_NAMES and is_regular(inner):
+                    inner.unlink()
+            path.rmdir()
 
 
 def _flush_folder(path: Path) -> None:

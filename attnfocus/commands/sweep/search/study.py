@@ -10,12 +10,10 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-from filelock import FileLock, Timeout
 
 from attnfocus.commands.sweep.folders import JOB_FILE, is_running, summary_of, to_note
 from attnfocus.commands.sweep.search.options import FACTS, SearchPlan
@@ -23,6 +21,7 @@ from attnfocus.commands.sweep.search.samplers import distribution_of, sampler_of
 from attnfocus.commands.sweep.search.storage import open_storage
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
+from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide
 from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
 
@@ -99,15 +98,14 @@ class Search:
         Raises:
             ConfigError: another one does.
         """
-        lock = FileLock(self.sweep_dir / LOCK_FILE)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ConfigError(f"sweep.resume: another search is working in {self.sweep_dir}. Wait for it.") from error
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(self.sweep_dir / LOCK_FILE))
+            except HeldError as error:
+                raise ConfigError(
+                    f"sweep.resume: another search is working in {self.sweep_dir} ({error}). Wait for it."
+                ) from error
             yield
-        finally:
-            lock.release()
 
     def trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)

@@ -18,8 +18,9 @@ from attnfocus.commands.sweep.sweep import resume_command
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.display.text import metric_name, number
-from attnfocus.files import replace_file, write_json_atomically
+from attnfocus.files import write_json_atomically
 from attnfocus.redaction import hide, hide_override
+from attnfocus.regular_files import replace_file
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
