@@ -1,4 +1,5 @@
 import contextlib
+import io
 import json
 import logging
 import math
