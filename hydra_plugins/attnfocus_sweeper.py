@@ -23,7 +23,7 @@ class AttnfocusSweeper(BasicSweeper):
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
         batches = self.split_arguments(overrides, None)
-        jobs = plan_jobs(self.config, loader, [job for batch in batches for job in batch])
+        jobs = plan_jobs(self.config, [job for batch in batches for job in batch])
         returned: list[Sequence[Any]] = []
         announce_launch(self.config)
         for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size) if jobs else ():

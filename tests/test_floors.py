@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "late_names",
         "local_packages",
         "locks",
+        "parent",
         "threads",
         "version",
     ),

@@ -24,11 +24,12 @@ from attnfocus.cli.sweeps.command_line import (
     run_sweep,
     sweep_overrides,
 )
-from attnfocus.cli.sweeps.jobs import run_sweep_job
+from attnfocus.cli.sweeps.jobs import Checked, run_sweep_job
 from attnfocus.cli.sweeps.search import refuse_alone, search_to_run, trial_listeners
 from attnfocus.cli.sweeps.sweeper import SearchSweeper
 from attnfocus.cli.values import value_problems
 from attnfocus.cli.verbs import VERBS, command_of, facts_of
+from attnfocus.collector import without_collector
 from attnfocus.config.composition import Composed, reword
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
@@ -106,13 +107,15 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
         if flags.config_dir is None and resumed.config_dir is not None:
             others = ["--config-dir", resumed.config_dir, *others]
     check_sweep(line)
-    search = search_to_run(line)
-    if search is None:
-        _check(line, with_values=False)  # each job answers for its own
-    check_hydra_section(line)
+    with without_collector():
+        search = search_to_run(line)
+        if search is None:
+            _check(line, with_values=False)  # each job answers for its own
+        check_hydra_section(line)
     begun = resumed.folder if resumed else search.folder if search else None
     folder = begun or new_sweep_dir(line.outputs)
     arguments = [*others, *line.overrides, *sweep_overrides(line, folder)]
+    Checked.compositions = line.all_compositions()
     SearchSweeper.checked = search.plan if search else None
     with writing("sweep.resume" if resumed else "paths.outputs", folder):
         code = run_sweep(folder, lambda: call_hydra(verb, arguments, None), is_new=begun is None)

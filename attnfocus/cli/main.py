@@ -12,6 +12,7 @@ from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.files import is_no_room, reason_of, write_error
+from attnfocus.parent import end_with_parent
 from attnfocus.redaction import hide
 from attnfocus.version import __version__
 from attnfocus.visible import visible
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 the run failed, 2 configuration, usage or input, 3 checkpoint unusable,
         130 Ctrl-C, 143 terminated after saving.
     """
+    end_with_parent()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

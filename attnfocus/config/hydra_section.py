@@ -75,10 +75,11 @@ def check_hydra_section(line: CommandLine) -> None:
     check_launcher(line)
     trusted = trusted_packages(line.overrides)
     problems: dict[str, None] = {}
+    shipped = dict(_leaves("hydra", CommandLine(line.verb, ()).compose((), with_hydra=True)["hydra"]))
     for overrides, is_of_files in _compositions(line, parsed):
         section = line.compose(overrides, with_hydra=True)["hydra"]
         problems |= dict.fromkeys((*_problems(section, trusted), *launcher_problems(section, line)))
-        problems |= dict.fromkeys(_only_typed(section, line, overrides) if is_of_files else ())
+        problems |= dict.fromkeys(_only_typed(section, shipped, overrides) if is_of_files else ())
     if problems:
         raise ConfigError(list(problems))
 
@@ -92,7 +93,9 @@ def _compositions(line: CommandLine, parsed: Sequence[Override]) -> Iterator[tup
     typed = [text for text in fixed if is_of_hydra(text) and text not in line.saved and "/" not in text.split("=")[0]]
     if typed:
         yield fixed, False
-    changing = {*groups(config_folders(line.config_dir)), *filter(is_of_hydra, (each.key_or_group for each in parsed))}
+    changing = {*filter(is_of_hydra, (each.key_or_group for each in parsed))}
+    if line.config_dir is not None:  # the choices that we ship set nothing there
+        changing.update(groups(config_folders(line.config_dir)))
     swept = [each for each in parsed if each.is_sweep_override() and each.is_discrete_sweep()]
     swept = [each for each in swept if each.key_or_group in changing]  # the value of a plain key changes nothing there
     of_jobs = [f"{each.get_key_element()}={text}" for each in swept for text in each.sweep_string_iterator()]
@@ -100,12 +103,11 @@ def _compositions(line: CommandLine, parsed: Sequence[Override]) -> Iterator[tup
         yield [*(text for text in fixed if text not in typed), *extra], True
 
 
-def _only_typed(section: Mapping[str, Any], line: CommandLine, overrides: Sequence[str]) -> Iterator[str]:
+def _only_typed(section: Mapping[str, Any], shipped: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[str]:
     """What files have set that may only be typed: where the section is not that of the shipped files.
 
     What the command was given stands in the section too, and a file may add nothing to it, such as `trust=[...]`.
     """
-    shipped = dict(_leaves("hydra", CommandLine(line.verb, ()).compose((), with_hydra=True)["hydra"]))
     found = dict(_leaves("hydra", section))
     for key in {**shipped, **found}:
         if not key.startswith((*_FROM_FILES, *_COMPUTED, *_GIVEN)) and found.get(key) != shipped.get(key):

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from attnfocus.config.composition import Composed, compose_verb, reworded
+from attnfocus.config.composition import Composed, Compositions
 from attnfocus.config.folder import config_folders, groups, optional_groups
 from attnfocus.config.nearest import choices_text, did_you_mean
 from attnfocus.config.override_text import is_of_hydra, num_values, unreadable, values_of
@@ -34,8 +34,8 @@ class CommandLine:
         saved: those of the overrides that come from a file, not from this command line.
         num_trials: of a search, which makes so many jobs of whatever it varies.
         outputs: of a sweep, `paths.outputs`, known after `check`.
+        compositions: of another line of the same verb and folders, whose work is not to be done again.
         composed: with all overrides, known after `values`.
-        _of_groups: the last composition by `check`, of the overrides that choose groups.
     """
 
     verb: str
@@ -45,9 +45,9 @@ class CommandLine:
     saved: Sequence[str] = ()
     problems: list[str] = field(default_factory=list)
     num_trials: int | None = None
+    compositions: Compositions | None = None
     outputs: Path = field(default=Path(), init=False)
     composed: Composed | None = field(default=None, init=False)
-    _of_groups: Composed | None = field(default=None, init=False)
 
     def check(self) -> None:
         """Notes every problem with the names of groups, options and keys.
@@ -84,21 +84,8 @@ class CommandLine:
         return self._compose(overrides).values(resolve=resolve, with_hydra=with_hydra)
 
     def values(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """The same as `compose(overrides, resolve=True)`, of those overrides in which `check` has seen no problem.
-
-        Keys are set in what `check` has composed of its groups, as Hydra sets them: a second composition would take as
-        long as all other checks.
-        """
-        with reworded():
-            parsed = [OverridesParser.create().parse_override(text) for text in overrides]
-        choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
-        of_groups = [str(each.input_line) for each in parsed if each.key_or_group in choices]
-        of_keys = [each for each in parsed if each.key_or_group not in choices and not is_of_hydra(each.key_or_group)]
-        begun, self._of_groups = self._of_groups, None
-        if begun is None or list(begun.overrides) != of_groups:
-            self.composed = self._compose(overrides)
-        else:
-            self.composed = begun.with_keys(of_keys)
+        """The same as `compose(overrides, resolve=True)`; what it is made from is kept, to be run."""
+        self.composed = self._compose(overrides)
         return self.composed.values(resolve=True)
 
     def run_alone(self) -> Composed | None:
@@ -112,8 +99,18 @@ class CommandLine:
             return None
         return self.composed or self._compose(self.overrides)
 
+    def all_compositions(self) -> Compositions:
+        """Those that were made for this line, to make others from.
+
+        Raises:
+            ConfigError: there is no folder `config_dir`, or what it holds may not be read.
+        """
+        if self.compositions is None:
+            self.compositions = Compositions(self.verb, config_folders(self.config_dir))
+        return self.compositions
+
     def _compose(self, overrides: Sequence[str]) -> Composed:
-        return compose_verb(self.verb, overrides, config_folders(self.config_dir))
+        return self.all_compositions().compose(overrides)
 
     def _parse(self, text: str) -> Override | None:
         problem = unreadable(text)
@@ -177,8 +174,7 @@ class CommandLine:
     ) -> None:
         options = [_choices_to_compose(override) for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
-            self._of_groups = self._compose(self._taken(combination, choices))
-            config = self._of_groups.values()
+            config = self.compose(self._taken(combination, choices))
             for override in of_keys:
                 key = override.key_or_group
                 problem = unknown_key(key, config, choices, self.verb) or node_problem(override, config, choices)

@@ -156,10 +156,9 @@ def test_what_launches_a_sweep_may_change_and_what_it_is_may_not(saved: Path) ->
 
 
 def test_trust_is_given_anew_and_its_place_among_the_overrides_says_nothing(tmp_path: Path) -> None:
-    composed = {"hydra": {"overrides": {"task": []}}}
-    prepare_sweep(tmp_path, composed, {"0_a": ["trust=[torch]", "x=a"]})
+    prepare_sweep(tmp_path, {"0_a": ["trust=[torch]", "x=a"]})
     assert overrides_of(tmp_path / "0_a") == ["x=a"]
-    assert prepare_sweep(tmp_path, composed, {"0_a": ["x=a", "trust=[torch]"]}) == ["0_a"]
+    assert prepare_sweep(tmp_path, {"0_a": ["x=a", "trust=[torch]"]}) == ["0_a"]
 
 
 @pytest.mark.parametrize("end", [".5", "[1]", " b", ",b=1"])
@@ -169,10 +168,9 @@ def test_a_folder_name_that_is_cut_does_not_end_in_what_was_to_part_words(end: s
 
 
 def test_jobs_that_the_overrides_do_not_make_are_refused(tmp_path: Path) -> None:
-    composed = {"hydra": {"overrides": {"task": []}}}
-    assert prepare_sweep(tmp_path, composed, {"0_a": ["x=a"], "1_b": ["x=b"]}) == ["0_a", "1_b"]
+    assert prepare_sweep(tmp_path, {"0_a": ["x=a"], "1_b": ["x=b"]}) == ["0_a", "1_b"]
     with pytest.raises(ConfigError, match="holds jobs that these overrides do not make, such as 1_b"):
-        prepare_sweep(tmp_path, composed, {"0_a": ["x=a"], "1_c": ["x=c"]})
+        prepare_sweep(tmp_path, {"0_a": ["x=a"], "1_c": ["x=c"]})
 
 
 @pytest.mark.parametrize(
@@ -250,7 +248,7 @@ def job_in(folder: Path, status: str, steps: int = 0) -> Callable[[], int]:
 
 def test_results_are_written_as_jobs_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     jobs = {f"{number}_x={number}": [f"x={number}"] for number in range(4)}
-    prepare_sweep(tmp_path, {"hydra": {"overrides": {"task": []}}}, jobs)
+    prepare_sweep(tmp_path, jobs)
     done, failed, stopped, _ = (tmp_path / name for name in jobs)
     assert [row["status"] for row in rows_of(tmp_path)] == ["waiting"] * 4
     assert run_recorded(done, ["x=0"], job_in(done, "completed")) == 0
@@ -269,7 +267,7 @@ def test_results_are_written_as_jobs_end(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_jobs_keep_their_numbers_where_a_folder_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     jobs = {f"{number}_x={number}": [f"x={number}"] for number in range(3)}
-    prepare_sweep(tmp_path, {"hydra": {"overrides": {"task": []}}}, jobs)
+    prepare_sweep(tmp_path, jobs)
     shutil.rmtree(tmp_path / "1_x=1")
     folder = tmp_path / "2_x=2"
     run_recorded(folder, [], job_in(folder, "failed"))

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -345,5 +347,47 @@ def test_processes_whose_command_was_killed_save_and_end(saved: Callable[..., Ru
     assert summary_of(tmp_path / "run")["status"] == "interrupted"
 
 
-def processes_of(agent: Running) -> list[int]:
+AGENT = """
+import os, subprocess, sys
+environment = {**os.environ, "ATTNFOCUS_AGENT": str(os.getpid()), "TORCHELASTIC_RUN_ID": "test"}
+for rank in (0, 1):
+    own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "3"}  # the third never comes
+    command = [sys.executable, "-c", "import sys; from attnfocus.cli import main; sys.exit(main())", *sys.argv[1:]]
+    subprocess.Popen(command, env={**environment, **own})
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 6.0])  # after the start; torch takes 2 s, and then they wait
+def test_59_processes_whose_command_is_killed_before_they_have_met_end(tmp_path: Path, seconds: float) -> None:
+    environment = {**os.environ, **reached(store := agent_store()), "PYTHONPATH": os.pathsep.join(sys.path)}
+    line = [sys.executable, "-c", AGENT, "train", *TINY, *TWO, "device=cpu", f"run_dir={tmp_path / 'run'}"]
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(line, env=environment, cwd=tmp_path, **piped) as agent:
+        assert agent.stdout is not None
+        agent.stdout.readline()
+        pids = processes_of(agent)
+        assert len(pids) == 2
+        time.sleep(seconds)
+        agent.kill()
+    deadline = time.monotonic() + 10
+    while alive := [pid for pid in pids if is_alive(pid)]:
+        if time.monotonic() > deadline:
+            for pid in alive:
+                os.kill(pid, signal.SIGKILL)
+            pytest.fail(f"{len(alive)} processes are left")
+        time.sleep(0.1)
+    del store
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended may wait for somebody to take notice of it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def processes_of(agent: Running | subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]

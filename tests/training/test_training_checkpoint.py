@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from training_toys import ToyModel, same_tensors
 
 from attnfocus.errors import CheckpointError
 from attnfocus.training import CheckpointStore, adam
+from attnfocus.training.checkpoints import store as store_module
 from attnfocus.training.checkpoints.checkpoint import FILES, MANIFEST, _seal
 from attnfocus.training.checkpoints.tensors import model_tensors
 
@@ -246,3 +248,53 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_checkpoint(store, model, 
         if finished:
             break
     assert 10 < number < 199
+
+
+class Killed(BaseException):
+    """Nothing runs after it, as after SIGKILL."""
+
+
+def killed_at(monkeypatch, moment):
+    """Lets the process die before its `moment`-th change of the disk; gives how many there have been."""
+    count = [0]
+
+    def before(owner, name):
+        real = getattr(owner, name)
+
+        def change(*arguments, **options):
+            count[0] += 1
+            if count[0] > moment:
+                raise Killed
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, change)
+
+    for name in ("mkdir", "rename", "replace", "unlink", "rmdir"):
+        before(Path, name)
+    before(store_module, "write_new")
+    return count
+
+
+@pytest.mark.slow
+def test_a_kill_anywhere_in_a_save_leaves_nothing_more_after_the_next(tmp_path, model, optimizer):
+    expected = ["best", "last", "step-00000002", "step-00000004", "step-00000005"]
+    moment, is_whole = 0, False
+    while not is_whole:
+        store = CheckpointStore(tmp_path / str(moment), keep=2)
+        save(store, model, optimizer, 1, 2, 3, best=(2,))
+        with pytest.MonkeyPatch.context() as patch:
+            killed_at(patch, moment)
+            try:
+                save(store, model, optimizer, 4)
+                is_whole = True
+            except Killed:
+                pass
+        again = CheckpointStore(store.folder, keep=2)
+        newest = again.newest()
+        assert newest.step in (3, 4)
+        again.finish_save(newest, 2)
+        assert len(names(again)) <= len(expected) + (not is_whole)
+        save(again, model, optimizer, *range(newest.step + 1, 6))
+        assert names(again) == expected, moment
+        moment += 1
+    assert moment > 10

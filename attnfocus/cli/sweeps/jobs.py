@@ -10,13 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from attnfocus.collector import without_collector
+from attnfocus.config.composition import Compositions, note_overrides
 from attnfocus.config.override_text import quoted
 from attnfocus.errors import ConfigError, signal_exit_code
-from attnfocus.redaction import note_overrides
+from attnfocus.redaction import note_overrides as hide_secrets_of
 
 _PREEMPTION = (
     "SUBMITIT_PREEMPT_SIGNAL"  # names the signal by which submitit is told that a job has to leave its machine
@@ -27,7 +28,13 @@ _is_in_job = False
 _is_launching = False  # in the process that launches; joblib with n_jobs=1 runs the jobs in it too
 
 
-def plan_jobs(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+class Checked:
+    """What was made for the command line of a sweep, carried past Hydra, which has no way for it."""
+
+    compositions: Compositions | None = None
+
+
+def plan_jobs(config: DictConfig, jobs: Sequence[Sequence[str]]) -> list[list[str]]:
     """Writes down the sweep, and the folder of each job by its number; gives the jobs that are not done.
 
     Launchers count what they are given from 0: the name of its folder, among its overrides, keeps a job's own number.
@@ -35,17 +42,42 @@ def plan_jobs(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[
     Raises:
         ConfigError: a job cannot be composed, or the sweep's folder holds jobs of other overrides.
     """
-    from attnfocus.commands.sweep.sweep import prepare_sweep
+    from attnfocus.commands.sweep.sweep import begin_sweep, prepare_sweep
 
-    folders: dict[str, list[str]] = {}
-    for number, overrides in enumerate(jobs):
-        composed = loader.load_sweep_config(config, list(overrides))
-        _number(composed.hydra, number)
-        folders[str(composed.hydra.sweep.subdir)] = list(overrides)
-    if len(folders) < len(jobs):
+    if Checked.compositions is None:
+        raise RuntimeError("this sweeper is a part of `attnfocus train -m`")
+    folder = Path(config.hydra.sweep.dir)
+    begin_sweep(folder, as_composed(config))
+    with without_collector():
+        names = _folder_names(config, Checked.compositions, jobs)
+    if len(set(names)) < len(jobs):
         raise ConfigError("hydra.sweep.subdir: gives several jobs one folder. Put ${hydra.job.num} into it.")
-    missing = prepare_sweep(Path(config.hydra.sweep.dir), as_composed(config), folders)
+    folders = {name: list(job) for name, job in zip(names, jobs, strict=True)}
+    missing = prepare_sweep(folder, folders)
     return [[*folders[name], f"hydra.sweep.subdir={quoted(name)}"] for name in missing]
+
+
+def _folder_names(config: DictConfig, compositions: Compositions, jobs: Sequence[Sequence[str]]) -> list[str]:
+    """`hydra.sweep.subdir` as each job composes it: it may refer to any key.
+
+    Files may set nothing of Hydra's section from which a folder is made: what is not of the job's own overrides is that
+    of the whole sweep.
+    """
+    names = [""] * len(jobs)
+    of_hydra = list(config.hydra.overrides.hydra)
+    whole = None
+    for number, composed in compositions.each(jobs):
+        if composed.config is not whole:
+            whole = composed.config
+            with open_dict(whole):
+                whole.hydra = config.hydra
+                whole.hydra.runtime.choices = composed.section.runtime.choices
+        section = whole.hydra
+        with read_write(section), open_dict(section):
+            section.job.num = number
+            note_overrides(section, compositions.parsed([*of_hydra, *jobs[number]]))
+        names[number] = str(section.sweep.subdir)
+    return names
 
 
 def as_composed(config: DictConfig) -> dict[str, Any]:
@@ -131,7 +163,7 @@ def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
         _number(cast(DictConfig, hydra_config), number)  # launchers count anew what a sweep goes on with
     config.run_dir, config.resume = str(folder), AUTO
     overrides = list(hydra_config.overrides.task)
-    note_overrides(overrides)
+    hide_secrets_of(overrides)
     if hydra_config.launcher.get("_target_", "").endswith(".BasicLauncher"):
         return run_recorded(folder, overrides, lambda: run(config))
     return run_beside_others(folder, overrides, lambda: run(config))

@@ -66,7 +66,7 @@ def _checked(line: CommandLine, section: Mapping[str, Any]) -> SearchToRun:
     _require_space(space)
     shown = [f"{each.key}={each.text}" if each.kind == "choice" else each.extremes[0] for each in space]
     whole = CommandLine(line.verb, [*of_hydra, *fixed, *shown], line.config_dir, is_sweep=True)
-    whole.num_trials = options.n_trials
+    whole.num_trials, whole.compositions = options.n_trials, line.all_compositions()
     whole.check()
     line.outputs = whole.outputs
     metrics, monitor = _check_values(line, fixed, space)

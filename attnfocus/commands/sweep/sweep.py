@@ -50,12 +50,22 @@ TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's
 MISSING: tuple[Status, ...] = ("failed", "interrupted", "running", "waiting")  # what `sweep.resume` goes on with
 
 
-def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[str, Sequence[str]]) -> list[str]:
-    """Writes down a sweep and all its jobs, before the first starts.
+def begin_sweep(sweep_dir: Path, composed: Mapping[str, Any]) -> None:
+    """Writes down what a sweep is, before anything else: one that is killed from now on can be gone on with.
 
     Args:
         sweep_dir: its folder, which may hold the same sweep already.
         composed: Hydra's whole configuration.
+    """
+    if not is_there(sweep_dir / HYDRA_FILE):
+        write_composed(sweep_dir, composed)
+
+
+def prepare_sweep(sweep_dir: Path, jobs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Writes down all jobs of a sweep, before the first starts.
+
+    Args:
+        sweep_dir: its folder, which may hold the same sweep already.
         jobs: name of the job's folder -> its overrides.
 
     Returns:
@@ -74,8 +84,6 @@ def prepare_sweep(sweep_dir: Path, composed: Mapping[str, Any], jobs: Mapping[st
             f"sweep.resume: {sweep_dir} holds jobs that these overrides do not make, such as {others[0]}. "
             "Has a choice or a version changed since? Begin another sweep."
         )
-    if not is_there(sweep_dir / HYDRA_FILE):
-        write_composed(sweep_dir, composed)
     for name, overrides in noted.items():
         make_folder(sweep_dir / name)
         note_job(sweep_dir / name, overrides)

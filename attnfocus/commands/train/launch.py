@@ -14,8 +14,8 @@ import torch
 
 from attnfocus.config.override_text import quoted
 from attnfocus.errors import ConfigError, RunError, signal_exit_code
+from attnfocus.parent import OUR_AGENT
 from attnfocus.runs.config import RunConfig
-from attnfocus.training.distributed.join import OUR_AGENT
 from attnfocus.training.distributed.processes import DistributedOptions, PeerLeftError
 
 SHUTDOWN_SECONDS = 300  # for a step, an evaluation and a save, after a signal
@@ -65,7 +65,7 @@ def launch(config: RunConfig, overrides: Sequence[str]) -> int:
 def _around_agent(count: int) -> Iterator[None]:
     """What the agent finds, and what it leaves changed: environment, handlers of signals, levels of logs."""
     threads = str(max(1, (os.cpu_count() or 1) // count))
-    own = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), OUR_AGENT: "1"}
+    own = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads), OUR_AGENT: str(os.getpid())}
     before = {name: os.environ.get(name) for name in own}
     numbers = [getattr(signal, name) for name in SIGNALS]
     in_main_thread = threading.current_thread() is threading.main_thread()

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import torch
 
 from attnfocus.errors import UserError
+from attnfocus.parent import OUR_AGENT
 from attnfocus.training.distributed.processes import DistributedOptions, Group, PeerLeftError, Processes
 
-OUR_AGENT = "ATTNFOCUS_AGENT"  # in the environment of processes that the command itself has started, and watches
 PATIENCE_SECONDS = 3.0  # for the process that has the cause to tell it
 
 
