@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from attnfocus.attention.masks import leading_dims
-from attnfocus.attention.precision import no_autocast
+from attnfocus.attention.precision import as_scores, in_score_precision
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import PositiveInt
 
@@ -94,11 +94,11 @@ class TanhProduct(torch.autograd.Function):
         doubled, keys = 2 * query.to(exact), keys.to(exact)
         scores = query.new_empty(query.shape[0], query.shape[1], keys.shape[1], dtype=exact)
         factors = 2 * vector.to(exact).transpose(1, 2)  # (N, h, 1)
-        with no_autocast(query):
+        with in_score_precision(query):
             for items, queries in _blocks(query, keys):
                 hidden = _sigmoids(doubled[items, queries], keys[items])  # (n, q K, h)
                 scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
-        return scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact))
+        return as_scores(scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact)), query)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
