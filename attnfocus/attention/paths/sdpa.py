@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from attnfocus.attention import masks
 from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.derivatives import once
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.patterns.dense import FullPattern
@@ -108,7 +109,8 @@ def _kernel(
         tensor if tensor.shape[:-2] == leading else tensor.expand(*leading, *tensor.shape[-2:])
         for tensor in (query, keys, values)
     )
-    return F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
+    context = F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
+    return once(context, "sdpa")
 
 
 def _with_one_batch(tensor: Tensor, batch: Sequence[int]) -> Tensor:
