@@ -280,8 +280,8 @@ class BaseAttention(nn.Module):
         shapes.require_mask(mask, shapes.Sizes(leading, self.num_heads, query.shape[-2], keys.shape[-2]))
         if query is keys and not self.looks_at_itself:
             query = masks.harmless(query, masks.with_head_axis(mask))
-        if not shapes.fits(mask.shape, keys.shape[:-2], None, keys.shape[-2]):  # it tells apart who shares these keys
-            keys = keys.expand(*leading, *keys.shape[-2:])
+        if keys.shape[:-2] != leading and not shapes.fits(mask.shape, keys.shape[:-2], None, keys.shape[-2]):
+            keys = keys.expand(*leading, *keys.shape[-2:])  # the mask tells items apart that share their keys
         return self.attend(query, self.prepare(keys, values, mask), None, need_weights, head_mask=head_mask)
 
     # Between the two.

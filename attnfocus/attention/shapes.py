@@ -75,6 +75,8 @@ def require_mask(mask: Tensor, sizes: Sizes) -> None:
         ValueError: it is not bool, does not broadcast to (..., Q, K), or may as well be meant as (..., K).
     """
     masks.check(mask)
+    if mask.shape == (*sizes.leading, 1, sizes.keys):
+        return  # padding, the usual case
     shape, leading = tuple(mask.shape), sizes.leading
     of_items = len(shape) == len(leading) + 1 > 1 and shape[:-1] == leading
     if fits(shape, leading, sizes.queries, sizes.keys) and not (of_items and shape[-2] > 1):
@@ -98,7 +100,9 @@ def require_mask_of_keys(mask: Tensor, keys: Tensor) -> None:
         ValueError: it is not bool, or does not broadcast to (..., any Q, K).
     """
     masks.check(mask)
-    if not fits(mask.shape, keys.shape[:-2], None, keys.shape[-2]):
+    if mask.shape != (*keys.shape[:-2], 1, keys.shape[-2]) and not fits(
+        mask.shape, keys.shape[:-2], None, keys.shape[-2]
+    ):
         raise ValueError(
             f"mask {tuple(mask.shape)} does not fit keys {tuple(keys.shape)}: give "
             f"{(*keys.shape[:-2], 1, keys.shape[-2])} for padding, or (..., Q, K) with as many dimensions as the keys."

@@ -10,8 +10,9 @@ import torch
 from attention_presets import preset_factory
 from torch import nn
 
-from attnfocus.attention import Attention, BaseAttention, DotScore, ScaledDotScore
+from attnfocus.attention import AlibiPosition, Attention, BaseAttention, DotScore, ScaledDotScore
 from attnfocus.attention.contract.trial import random_attention, random_inputs, sizes
+from attnfocus.attention.precision import scores_as
 from attnfocus.attention.siblings.kernel import KernelAttention
 
 B = 2
@@ -127,3 +128,20 @@ def test_float32_keeps_its_precision(preset):
     _, weights = single(query, keys, values, None, need_weights=True)
     assert weights.dtype == torch.float32
     assert sizes(single)[1] == weights.shape[-1]
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_runs_of_older_versions_keep_their_rounded_scores(dtype):
+    """As they were: a product under autocast, and what is added to it in the precision of the query."""
+    score, position = ScaledDotScore(query_dim=8, key_dim=8, num_heads=2), AlibiPosition(num_heads=2, head_dim=8)
+    query, keys = torch.randn(3, 2, 4, 8), torch.randn(3, 2, 5, 8)
+    offsets = torch.arange(5) - torch.arange(4).unsqueeze(-1)
+    with torch.autocast("cpu", dtype), scores_as("rounded"):
+        rounded, bias = score(query, keys), position.bias(query.to(dtype), offsets)
+        expected = torch.matmul(query * score.kernel_scale, keys.mT)
+    assert rounded.dtype == bias.dtype == dtype
+    assert torch.equal(rounded, expected)
+    with torch.autocast("cpu", dtype):
+        assert score(query, keys).dtype == position.bias(query.to(dtype), offsets).dtype == torch.float32
+    with scores_as("rounded"):  # it is a rule of autocast
+        assert score(query.to(dtype), keys.to(dtype)).dtype == torch.float32

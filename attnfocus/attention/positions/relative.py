@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention.positions.base import Position
 from attnfocus.attention.positions.sinusoids import FrequencyBase, angles
-from attnfocus.attention.precision import exact, no_autocast
+from attnfocus.attention.precision import as_scores, exact, for_scores, in_score_precision
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import NumPositions
 
@@ -40,11 +40,11 @@ class ShawPosition(Position):
         nn.init.xavier_uniform_(self.table)
 
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
-        with no_autocast(query):
-            scaled = exact(query) * (1 / math.sqrt(self.head_dim))
-            of_offset = torch.matmul(scaled, exact(self.table).t())  # (..., H, Q, 2k + 1)
+        with in_score_precision(query):
+            scaled = for_scores(query) * (1 / math.sqrt(self.head_dim))
+            of_offset = torch.matmul(scaled, for_scores(self.table).t())  # (..., H, Q, 2k + 1)
         index = (offsets.clamp(-self.max_distance, self.max_distance) + self.max_distance).unsqueeze(-3)
-        return of_offset.gather(-1, index.expand(*of_offset.shape[:-1], offsets.shape[-1]))
+        return as_scores(of_offset.gather(-1, index.expand(*of_offset.shape[:-1], offsets.shape[-1])), query)
 
     def extra_repr(self) -> str:
         return f"max_distance={self.max_distance}"
@@ -82,19 +82,19 @@ class TransformerXLPosition(Position):
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
         if offsets.numel() == 0:
             return query.new_zeros(*offsets.shape[:-2], 1, *offsets.shape[-2:])
-        query = exact(query)
+        query = for_scores(query)
         query = query + (exact(self.position_bias) - exact(self.content_bias)).to(query.dtype)  # it came with u
-        with no_autocast(query):
+        with in_score_precision(query):
             scaled = query * (1 / math.sqrt(self.head_dim))
-            of_query = per_head_linear(scaled, exact(self.weight).transpose(-1, -2))
+            of_query = per_head_linear(scaled, for_scores(self.weight).transpose(-1, -2))
         # Offsets are differences of positions: measured from the first key, i - j = behind - ahead.
         behind = self._angles(-offsets[..., :, 0], query).unsqueeze(-3)  # (..., 1, Q, F)
         ahead = self._angles(offsets[..., 0, :] - offsets[..., 0, :1], query).unsqueeze(-3)  # (..., 1, K, F)
         sine, cosine = of_query.to(behind.dtype).chunk(2, dim=-1)
         left = (sine * behind.sin() + cosine * behind.cos(), cosine * behind.sin() - sine * behind.cos())
         right = torch.cat((ahead.cos(), ahead.sin()), dim=-1)
-        with no_autocast(query):
-            return torch.matmul(torch.cat(left, dim=-1), right.transpose(-1, -2))  # (..., H, Q, K)
+        with in_score_precision(query):
+            return as_scores(torch.matmul(torch.cat(left, dim=-1), right.transpose(-1, -2)), query)  # (..., H, Q, K)
 
     def _angles(self, positions: Tensor, like: Tensor) -> Tensor:
         return angles(positions, self.size, self.base, like.dtype)

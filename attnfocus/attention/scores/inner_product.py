@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention.precision import exact, lowered, no_autocast
+from attnfocus.attention.precision import as_scores, exact, for_scores, in_score_precision, lowered
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import Range
 
@@ -26,8 +26,8 @@ class InnerProductScore(Score):
     is_inner_product: ClassVar[bool] = True
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        query, keys = exact(lowered(self.prepare_query(query))), exact(lowered(keys))
-        with no_autocast(query):
+        query, keys = for_scores(lowered(self.prepare_query(query))), for_scores(lowered(keys))
+        with in_score_precision(query):
             if self.kernel_scale != 1:  # not the scores: a query has fewer numbers
                 query = query * self.kernel_scale
             return torch.matmul(query, keys.transpose(-1, -2))
@@ -127,7 +127,7 @@ class CosineScore(InnerProductScore):
 
     def prepare_query(self, query: Tensor) -> Tensor:
         scale = exact(self.log_scale).clamp(max=-math.log(self.MIN_TEMPERATURE)).exp()  # (H, 1, 1)
-        return (self._unit_length(query) * scale).to(query.dtype)
+        return (as_scores(self._unit_length(query), query) * scale).to(query.dtype)
 
     def _unit_length(self, vectors: Tensor) -> Tensor:
         precise = exact(vectors)

@@ -13,7 +13,7 @@ from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import History, Places
 from attnfocus.attention.patterns.dense import FullPattern
-from attnfocus.attention.precision import exact
+from attnfocus.attention.precision import as_weights, exact
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import NumPositions
 
@@ -61,13 +61,13 @@ class LocalPredictiveAttention(Attention):
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
         within, nearness = self._around_predicted(query, mask, scores.shape[-1])
-        return (self.normalizer(scores, masks.both(mask, within)) * nearness.to(scores.dtype)).to(query.dtype)
+        return as_weights(self.normalizer(scores, masks.both(mask, within)) * nearness.to(scores.dtype), query)
 
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         scores = self.score.step(query, keys, history)
         within, nearness = self._around_predicted(query, mask, scores.shape[-1])
         weights = self.normalizer.step(scores, masks.both(mask, within), history)
-        return (weights * nearness.to(scores.dtype)).to(query.dtype)
+        return as_weights(weights * nearness.to(scores.dtype), query)
 
     def predicted(self, query: Tensor) -> Tensor:
         """p_i / S, between 0 and 1: query (..., H, Q, d) -> (..., H, Q, 1)."""
