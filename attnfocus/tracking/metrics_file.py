@@ -89,8 +89,7 @@ def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None
 
 def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
     """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
-    kept = [line for line in read_lines(path, MAX_LINE_BYTES) if _is_kept(line, step, is_evaluated)]
-    replace_file(path, b"".join(kept))
+    replace_file(path, (line for line in read_lines(path, MAX_LINE_BYTES) if _is_kept(line, step, is_evaluated)))
 
 
 def _is_kept(line: bytes, step: int, is_evaluated: bool) -> bool:
