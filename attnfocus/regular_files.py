@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _REMAINS = re.compile(r"\.(?P<name>.+)\.\d{16}\.tmp")
@@ -87,8 +87,8 @@ def open_to_lock(path: Path) -> int:
     return _open(path, os.O_RDWR | os.O_CREAT)
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Writes a file that is not there yet, onto the disk itself.
+def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Writes a file that is not there yet, whole or part by part, onto the disk itself.
 
     Raises:
         FileExistsError: something is there, be it a link that leads nowhere.
@@ -96,7 +96,7 @@ def write_new(path: Path, content: bytes) -> None:
     """
     try:
         with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -105,7 +105,7 @@ def write_new(path: Path, content: bytes) -> None:
         raise
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Writes a file so that, whatever happens, the path holds either the old content or the new, whole.
 
     Raises:

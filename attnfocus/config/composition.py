@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -198,13 +198,20 @@ def set_keys(config: DictConfig, overrides: Sequence[Override], prefix: str = ""
 def note_overrides(section: DictConfig, overrides: Sequence[Override]) -> None:
     """What Hydra's own section says of the overrides."""
     texts = [str(each.input_line) for each in overrides]
-    searched = [text for text in section.overrides.hydra if text.startswith("hydra.searchpath=")]
+    searched = [text for text in as_written(section.overrides.hydra) if text.startswith("hydra.searchpath=")]
     of_task = [each for each in overrides if not is_of_hydra(each.key_or_group)]
     names = section.job.config.override_dirname
     with open_dict(section):
         section.overrides.task = _of_task(texts)
         section.overrides.hydra = [*searched, *filter(is_of_hydra, texts)]
         section.job.override_dirname = get_overrides_dirname(of_task, names.exclude_keys, names.item_sep, names.kv_sep)
+
+
+def as_written(texts: ListConfig) -> list[str]:
+    """Overrides that Hydra has noted; references in them lead nowhere yet."""
+    plain_texts = OmegaConf.to_container(texts)
+    assert isinstance(plain_texts, list)
+    return [str(text) for text in plain_texts]
 
 
 def _is_one_value(override: Override) -> bool:

@@ -20,6 +20,7 @@ MAX_PLAIN = 4_000  # characters of a value without quotes, which may be read as 
 MAX_RESOLVED = 1_000_000  # characters of a configuration with its interpolations resolved
 
 Place = tuple[str, ...]
+_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by libyaml, where PyYAML has it: a seventh of the time
 _REFERENCE = re.compile(r"\$\{(?:[\w.]+:)?\s*(\.*[A-Za-z_][\w.\[\]]*)")  # also as the argument of a resolver
 
 
@@ -39,8 +40,15 @@ def read_yaml(path: Path, *, follow_links: bool = True) -> Any:
     if len(content) > MAX_BYTES:
         raise _refusal(path, f"is larger than {MAX_BYTES:,} bytes")
     text = content.decode("utf-8")
-    _measure(path, text)
-    return yaml.safe_load(text)
+    try:
+        return _load(path, text, _FAST)
+    except yaml.YAMLError:  # which PyYAML's own reader explains better
+        return _load(path, text, yaml.SafeLoader)
+
+
+def _load(path: Path, text: str, loader: Any) -> Any:
+    _measure(path, text, loader)
+    return yaml.load(text, Loader=loader)
 
 
 def check_folder(folder: Path) -> None:
@@ -72,12 +80,12 @@ def _check_file(path: Path, mtime_ns: int, num_bytes: int) -> None:
         raise ConfigError(f"{path}: holds a value that cannot be read: {error}.") from error
 
 
-def _measure(path: Path, text: str) -> None:
+def _measure(path: Path, text: str, loader: Any) -> None:
     """Walks through the events of a YAML text, which builds nothing, and counts."""
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []  # anchor, and number of nodes before
     count = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.AliasEvent):
             count += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):

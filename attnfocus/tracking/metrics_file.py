@@ -116,8 +116,7 @@ def require_metrics(path: Path) -> None:
 
 def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
     """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
-    kept = [line for line, event, _ in _lines(path) if _is_kept(line, event, step, is_evaluated)]
-    replace_file(path, b"".join(kept))
+    replace_file(path, (line for line, event, _ in _lines(path) if _is_kept(line, event, step, is_evaluated)))
 
 
 def _is_kept(line: bytes, event: Event | None, step: int, is_evaluated: bool) -> bool:

@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from attnfocus.collector import without_collector
-from attnfocus.config.composition import Compositions, note_overrides
+from attnfocus.config.composition import Compositions, as_written, note_overrides
 from attnfocus.config.override_text import quoted
 from attnfocus.errors import ConfigError, signal_exit_code
 from attnfocus.redaction import note_overrides as hide_secrets_of
@@ -64,7 +64,7 @@ def _folder_names(config: DictConfig, compositions: Compositions, jobs: Sequence
     of the whole sweep.
     """
     names = [""] * len(jobs)
-    of_hydra = list(config.hydra.overrides.hydra)
+    of_hydra = as_written(config.hydra.overrides.hydra)
     whole = None
     for number, composed in compositions.each(jobs):
         if composed.config is not whole:
