@@ -252,6 +252,20 @@ def test_54_one_bad_run_among_many_is_left_out_by_name(
     assert list(facts["left_out"]) == ["runs/bad"]
 
 
+@pytest.mark.parametrize("name", ["attention", "trainer", "dataset", "paths", "decoding"])
+def test_49_so_is_a_section_of_the_configuration(attnfocus: Command, saved: Path, name: str) -> None:
+    for value in (f"{name}: 3\n", "" if name != "paths" else "paths: [a]\n"):
+        run = Path(shutil.copytree(SAVED, saved.with_name("again"), dirs_exist_ok=True))
+        text = (run / "config.yaml").read_text(encoding="utf-8")
+        text, count = re.subn(rf"^{name}:\n(  .*\n)+", value, text, flags=re.MULTILINE)
+        assert count == 1
+        (run / "config.yaml").write_text(text, encoding="utf-8")
+        for verb in (("evaluate", f"run={run}"), ("train", f"resume={run}", "trainer.max_steps=21")):
+            done = attnfocus(*verb)
+            assert_polite(done, 3)
+            assert f"config.yaml: {name}: is " in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks processes that have loaded torch")
 def test_every_damage_gets_a_polite_answer(tmp_path: Path) -> None:
