@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 import shutil
 from pathlib import Path
 from statistics import mean, stdev
@@ -300,8 +301,12 @@ def test_evaluate_writes_the_answers_of_an_older_run(trained: Path, here: Path) 
 
 def test_answers_that_cannot_be_written_cost_themselves_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / ANSWERS_FILE).write_text("of other weights")
-    (tmp_path / f".{ANSWERS_FILE}.tmp").mkdir()  # where it is written first: an OSError, as on a full disk
-    save_answers(tmp_path, [Prediction("0", "a", 0.0, target="a")])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        save_answers(tmp_path, [Prediction("0", "a", 0.0, target="a")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "could not be written" in caplog.text
     assert not (tmp_path / ANSWERS_FILE).exists()
 
