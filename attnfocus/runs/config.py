@@ -46,11 +46,6 @@ class RunConfig:
         values = {key: value for key, value in saved.values.items() if not saved.keys.has(key, Mark.OF_COMMAND)}
         return cls(_as_before(values, saved.keys.before), trusted)
 
-    def section(self, name: str) -> Mapping[str, Any]:
-        """A section as it was saved; empty where there is none, which `setup` says."""
-        values = self.values.get(name)
-        return values if isinstance(values, Mapping) else {}
-
     def changed(self, **sections: Any) -> "RunConfig":
         """With other values of top-level keys."""
         return RunConfig({**self.values, **sections}, self.trusted)

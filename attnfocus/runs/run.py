@@ -234,14 +234,14 @@ def load(
     """
     path = Path(run).expanduser().resolve()
     config = RunConfig.load("run", path, trust).changed(device=device)
-    attention = config.section("attention")
+    attention = config.values["attention"]
     if resolve_device(device).type != "cuda" and attention.get("path") == "flex":
         config = config.changed(attention={**attention, "path": "auto"})  # trained on a GPU, loaded where there is none
     if data is not None:
-        config = config.changed(paths={**config.section("paths"), "data": data})
+        config = config.changed(paths={**config.values.get("paths", {}), "data": data})
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
-        config = config.changed(decoding={**config.section("decoding"), **changes})
+        config = config.changed(decoding={**config.values["decoding"], **changes})
     setup = config.setup
     codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
     keep, like = setup.config.trainer.keep_checkpoints, setup.saved_tensors(codec)
