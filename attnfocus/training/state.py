@@ -123,7 +123,8 @@ class RunState:
             self.evaluations_since_best = 0 if is_better_due else self.evaluations_since_best + 1
             if is_better_due:
                 self.best_due, self.best_due_loss = value, loss
-        is_best = _is_better((value, loss), (self.best and self.best.value, self.best_loss), direction)
+        before = None if self.best is None else self.best.value
+        is_best = _is_better((value, loss), (before, self.best_loss), direction)
         if is_best:
             self.best, self.best_loss = best, loss
         return is_best
