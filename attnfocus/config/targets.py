@@ -8,7 +8,7 @@ meant to name is allowed, and nothing that writes files or fetches.
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, get_type_hints
 
 from attnfocus.errors import ConfigError
@@ -103,12 +103,12 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     `*args` and `**kwargs` of a constructor stand for the parameters of the class above, to which it hands them.
     """
     if not inspect.isclass(target):
-        return _own(target)
+        return dict(_own(target))
     found: dict[str, inspect.Parameter] = {}
     for cls in target.__mro__:
         if "__init__" not in vars(cls):
             continue
-        own = _own(vars(cls)["__init__"])
+        own = dict(_own(vars(cls)["__init__"]))
         own.pop("self", None)
         variable = [name for name, parameter in own.items() if parameter.kind in _VARIABLE]
         found = {**{name: parameter for name, parameter in own.items() if name not in variable}, **found}
@@ -120,7 +120,8 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def _own(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+@cache
+def _own(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
     return {name: parameter.replace(annotation=hints.get(name, Any)) for name, parameter in parameters.items()}

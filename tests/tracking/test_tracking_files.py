@@ -3,6 +3,8 @@ import json
 import logging
 import math
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -409,3 +411,24 @@ def test_results_csv_has_every_column_that_any_job_has(tmp_path):
         "0,0.1,,done,bleu,30.0,29.0,12.5,a,",
         '11,1,"x,y",failed,,,,,b,line 1\\nline 2',
     ]
+
+
+@pytest.mark.slow
+def test_a_log_of_a_million_lines_is_read_and_cut_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for step in range(1_000_000):
+            file.write(f'{{"step": {step}, "epoch": 1, "split": "train", "seconds": 0.5, "loss": 1.5}}\n')
+    code = """
+import resource, sys
+from pathlib import Path
+from attnfocus.tracking.metrics_file import _drop_after, logged_metrics
+path = Path(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert logged_metrics(path, 999_999, "train") == {"loss": 1.5}
+_drop_after(path, 999_000, True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
+    assert int(grown) < (8_000 if sys.platform == "linux" else 8_000_000)  # KiB; bytes on macOS; the file has 80 MB
+    assert path.read_bytes().count(b"\n") == 999_001
