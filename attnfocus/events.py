@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from attnfocus.limits import Finite, NonNegativeInt
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -20,8 +22,8 @@ class Best:
     """The best evaluation so far, by the monitored metric."""
 
     metric: str
-    value: float
-    step: int
+    value: Finite
+    step: NonNegativeInt
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,80 @@
 """Folders of one's own, JSON that is strict, tables for other programs."""
 
 import csv
+import errno
 import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.regular_files import replace_file
 from attnfocus.visible import visible
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
+
+
+@contextmanager
+def writing(key: str, folder: Path) -> Iterator[None]:
+    """Turns what the system says of files that cannot be written into what a user is told, with the key to change.
+
+    Raises:
+        RunError, ConfigError: as `write_error` has it.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # a reader that has left
+    except OSError as error:
+        raise write_error(error, error.filename or folder, key) from error
+
+
+def write_error(error: OSError, path: str | Path, key: str = "") -> UserError:
+    """Of a file or folder that cannot be written.
+
+    Returns:
+        RunError (1) where there is no room, so that the same command may do later; else ConfigError (2).
+    """
+    message = f"{key}: cannot write to {path}: {reason_of(error)}." if key else f"{path}: {reason_of(error)}."
+    return RunError(f"{message} Make room, or name another place.") if is_no_room(error) else ConfigError(message)
+
+
+def is_no_room(error: OSError) -> bool:
+    """Whether the disk is full, a quota used up, or a file as large as the system allows."""
+    return error.errno in _NO_ROOM
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, and which of its limits that is where there are several."""
+    said = error.strerror or str(error)
+    if error.errno == errno.EFBIG:
+        return f"{said} ({_size_limit()})"
+    if error.errno == errno.ENOSPC and error.filename and _has_no_inodes(Path(error.filename).parent):
+        return f"{said} (it has no inodes left for more files: df -i)"
+    return said
+
+
+def _size_limit() -> str:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return "the largest file that it allows"
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return "the largest file that the file system allows"
+    return f"no file may have more than {limit:,} bytes: ulimit -f"
+
+
+def _has_no_inodes(folder: Path) -> bool:
+    try:
+        found = os.statvfs(folder)
+    except (OSError, AttributeError):  # Windows has no statvfs
+        return False
+    return found.f_files > 0 and found.f_favail == 0
 
 
 def make_fresh_folder(parent: Path, name: str) -> Path:
@@ -31,6 +95,22 @@ def make_fresh_folder(parent: Path, name: str) -> Path:
             number += 1
         else:
             return folder.resolve()
+
+
+def path_from(folder: Path, path: Path) -> str:
+    """How a table that lies in a folder names another: both can then be moved, and nobody's home is told."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive of Windows
+        return str(path)
+
+
+def short_path(path: Path) -> str:
+    """How a path is named to others: below the user's home from there on, as `~/...`."""
+    try:
+        return f"~/{path.relative_to(Path.home()).as_posix()}"
+    except (ValueError, RuntimeError):
+        return str(path)
 
 
 def strict_json(value: Any) -> Any:

@@ -110,7 +110,8 @@ def _taken(path: Path) -> int | None:
             if is_taken:
                 note = Holder.here()
                 os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"{note.host} {note.pid} {note.started}\n".encode())
+                with suppress(OSError):  # a full disk: the lock is held all the same
+                    os.write(descriptor, f"{note.host} {note.pid} {note.started}\n".encode())
         except BaseException:
             os.close(descriptor)
             raise
@@ -154,7 +155,7 @@ def _noted(path: Path) -> Holder:
 
 def _is_alive(holder: Holder) -> bool:
     """Whether the process of this host is still there; of other hosts nothing is known."""
-    if not holder.is_local or holder.pid <= 0:
+    if not holder.is_local or holder.pid <= 0 or sys.platform == "win32":  # where asking would end it
         return False
     try:
         os.kill(holder.pid, 0)

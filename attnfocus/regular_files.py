@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _REMAINS = re.compile(r"\.(?P<name>.+)\.\d{16}\.tmp")
@@ -94,10 +94,15 @@ def write_new(path: Path, content: bytes | Iterable[bytes]) -> None:
         FileExistsError: something is there, be it a link that leads nowhere.
         OSError: it cannot be written; there may be a part.
     """
-    with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-        file.writelines([content] if isinstance(content, bytes) else content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(_open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.filename is None:  # a write knows no name
+            error.filename = str(path)
+        raise
 
 
 def replace_file(path: Path, content: bytes | Iterable[bytes]) -> None:
@@ -116,11 +121,11 @@ def replace_file(path: Path, content: bytes | Iterable[bytes]) -> None:
         raise
 
 
-def remove_remains(folder: Path, names: frozenset[str]) -> None:
-    """Removes what kills inside `replace_file` have left of files that nobody else writes now."""
-    for path in sorted(folder.glob(".*.tmp")):
+def remove_remains(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Removes what kills inside `replace_file` have left of files that nobody else writes now, by their names."""
+    for path in sorted(folder.glob(".*.tmp")) if is_folder(folder) else ():
         match = _REMAINS.fullmatch(path.name)
-        if match is not None and match["name"] in names and is_regular(path):
+        if match is not None and is_ours(match["name"]) and is_regular(path):
             path.unlink(missing_ok=True)
 
 

@@ -11,11 +11,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # From the lowest floor to the highest. A room may import itself and the floors below it, not what stands beside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("regular_files",),
+    ("limits", "regular_files"),
     (
         "errors",
-        "limits",
         "marks",
+        "records",
         "special",
         "visible",
         "collector",

@@ -17,6 +17,7 @@ from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.positions.base import NoPosition, PositionFactory
+from attnfocus.attention.precision import as_weights
 from attnfocus.attention.scores.base import ScoreFactory
 from attnfocus.marks import Mark
 
@@ -32,7 +33,8 @@ class Attention(BaseAttention):
 
     What holds for every combination: masked positions have weight and gradient exactly 0; a row with nothing to
     attend gives 0, forward and backward; with the mask given to `prepare` or `forward`, NaN or infinity in padded
-    keys and values (positions which no query may attend) never reaches a result or a gradient.
+    keys and values (positions which no query may attend) never reaches a result or a gradient; nor in the queries
+    there, where a sequence looks at itself (`looks_at_itself`, or queries and keys that are the same tensor).
 
     Cost: that of the score, plus O(Q K Dv); less where the pattern goes by blocks. `chosen_path` tells which way a
     call runs, and why.
@@ -146,7 +148,7 @@ class Attention(BaseAttention):
         return context, weights if need_weights else None
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
-        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part.
+        """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part, in its precision.
 
         Args:
             query: (..., H, Q, d), out of `Position.place_queries`.
@@ -155,7 +157,7 @@ class Attention(BaseAttention):
             places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
         """
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
-        return self.normalizer(scores, mask)
+        return as_weights(self.normalizer(scores, mask), query)
 
     def masked_scores(
         self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
@@ -176,7 +178,7 @@ class Attention(BaseAttention):
         if history is None:
             return super().advance(query, memory, None, need_weights)
         memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
-        keys, values, mask = self._attended(memory, None)
+        keys, values, mask = self._attended(query, memory, None, None)
         context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
         return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
 
@@ -201,7 +203,7 @@ class Attention(BaseAttention):
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
         scores = self.score.step(query, keys, history)
-        return self.normalizer.step(scores, mask, history)
+        return as_weights(self.normalizer.step(scores, mask, history), query)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from attnfocus.attention import hypotheses, masks
+from attnfocus.attention import heads, hypotheses, masks, shapes
 from attnfocus.attention.memory import GrowingMemory, History, Memory
 from attnfocus.attention.paths.protocol import Call, PathChoice
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import Probability, Size
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
 
@@ -51,8 +51,8 @@ class BaseAttention(nn.Module):
         key_dim: int,
         value_dim: int | None = None,
         *,
-        num_heads: PositiveInt | None = None,
-        num_key_heads: PositiveInt | None = None,
+        num_heads: Size | None = None,
+        num_key_heads: Size | None = None,
         projections: bool | None = None,
         dropout: Probability = 0.0,
         suggested_heads: int = 1,
@@ -66,16 +66,16 @@ class BaseAttention(nn.Module):
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
         if self.num_heads % self.num_key_heads:
-            raise ValueError(_does_not_divide("num_key_heads", self.num_key_heads, "num_heads", self.num_heads))
+            raise ValueError(heads.does_not_divide("num_key_heads", self.num_key_heads, "num_heads", self.num_heads))
         self.has_projections = suggested_projections or self.num_heads > 1 if projections is None else projections
         self.dropout = dropout
         value_dim = key_dim if value_dim is None else value_dim
         if not self.has_projections:
-            _require_one_plain_head(self.num_heads, value_dim, output_dim)
+            heads.require_one_plain_head(self.num_heads, value_dim, output_dim)
             self.output_dim, self.query_head_dim, self.key_head_dim = value_dim, query_dim, key_dim
             return
         if query_dim % self.num_heads:
-            raise ValueError(_does_not_divide("num_heads", self.num_heads, "the query size", query_dim))
+            raise ValueError(heads.does_not_divide("num_heads", self.num_heads, "the query size", query_dim))
         self.output_dim = query_dim if output_dim is None else output_dim
         self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
         memory_dim = self.num_key_heads * self.key_head_dim
@@ -120,6 +120,16 @@ class BaseAttention(nn.Module):
     def weights_can_be_replaced(self) -> bool:
         """True where the context is made of the weights, head by head, so that others could stand in their place."""
         return False
+
+    @property
+    def head_mask_problem(self) -> str | None:
+        """Why its heads cannot have masks of their own, and what works instead; None: they can."""
+        return None
+
+    @property
+    def looks_at_itself(self) -> bool:
+        """True where queries are known to be positions of the keys' own sequence."""
+        return self.same_sequence_only or (self.role is not None and self.role.kind == "self")
 
     def used(self, weights: Tensor) -> Tensor:
         """The weights (..., H, Q, K) that the context is made of: those given, save in `replaced_weights`."""
@@ -176,16 +186,20 @@ class BaseAttention(nn.Module):
             mask: as in `attend`; for padding (batch, 1, K). Given here it holds for every `attend` with this memory,
                 and padded keys and values may hold anything, NaN included, without a trace in any gradient.
             first_position: where the first of these keys stands in its sequence.
+
+        Raises:
+            ValueError: keys, values and mask that do not fit together.
         """
+        shapes.require_pairs(keys, values)
         if mask is not None:
-            masks.check(mask)
+            shapes.require_mask_of_keys(mask, keys)
             keys = masks.cleared(keys, mask)
             values = None if values is None else masks.cleared(values, mask)
         values = keys if values is None else values
         if self.has_projections:
             keys, values = self.key_projection(keys), self.value_projection(values)
         of_heads = None if mask is None else masks.with_head_axis(mask)
-        keys, values = _split(keys, self.num_key_heads), _split(values, self.num_key_heads)
+        keys, values = heads.split(keys, self.num_key_heads), heads.split(values, self.num_key_heads)
         return Memory(*self.prepare_heads(keys, values, of_heads, first_position), mask)
 
     def extend(self, so_far: GrowingMemory, keys: Tensor) -> GrowingMemory:
@@ -197,20 +211,33 @@ class BaseAttention(nn.Module):
         return so_far.append(self.prepare(keys, first_position=so_far.length))
 
     def attend(
-        self, query: Tensor, memory: Memory, mask: Tensor | None = None, need_weights: bool = False
+        self,
+        query: Tensor,
+        memory: Memory,
+        mask: Tensor | None = None,
+        need_weights: bool = False,
+        *,
+        head_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Attends to what `prepare` made.
 
         Args:
             query: (..., Q, Dq).
             memory: out of `prepare`.
-            mask: bool, broadcastable to (..., Q, K). It narrows the mask of the memory, if there is one.
+            mask: bool, broadcastable to (..., Q, K). It narrows the mask of the memory, if there is one. (Q, K) is one
+                for all items, and refused where it may as well be (batch, K); (1, Q, K) never is.
             need_weights: also return the weights; takes the plain path.
+            head_mask: bool, broadcastable to (..., H, Q, K), with its axis of the heads. It narrows the other masks.
 
         Returns:
             context (..., Q, output_dim), and weights (..., H, Q, K) before dropout, or None if not asked for.
+
+        Raises:
+            ValueError: shapes that do not fit together, or a head_mask for heads that cannot have one.
         """
-        keys, values, mask = self._attended(memory, mask)
+        keys, values, mask = self._attended(query, memory, mask, head_mask)
+        if mask is not None and self.looks_at_itself:
+            query = masks.harmless(query, mask)
         context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
         return self._merge_heads(self.finish_heads(context, query)), weights
 
@@ -239,27 +266,46 @@ class BaseAttention(nn.Module):
         values: Tensor | None = None,
         mask: Tensor | None = None,
         need_weights: bool = False,
+        *,
+        head_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """`prepare` and `attend` in one: query (..., Q, Dq), keys (..., K, Dk), values (..., K, Dv) or None.
 
-        mask is bool and broadcastable to (..., Q, K). Returns as `attend` does.
+        mask is bool and broadcastable to (..., Q, K), head_mask to (..., H, Q, K). Returns and raises as `attend` does.
+        Where the query is the keys (the same tensor), it may hold NaN or infinity in the padding, as they may.
         """
-        return self.attend(query, self.prepare(keys, values, mask), None, need_weights)
+        if mask is None:
+            return self.attend(query, self.prepare(keys, values), None, need_weights, head_mask=head_mask)
+        leading = shapes.common_leading(query.shape[:-2], keys.shape[:-2])
+        shapes.require_mask(mask, shapes.Sizes(leading, self.num_heads, query.shape[-2], keys.shape[-2]))
+        if query is keys and not self.looks_at_itself:
+            query = masks.harmless(query, masks.with_head_axis(mask))
+        if keys.shape[:-2] != leading and not shapes.fits(mask.shape, keys.shape[:-2], None, keys.shape[-2]):
+            keys = keys.expand(*leading, *keys.shape[-2:])  # the mask tells items apart that share their keys
+        return self.attend(query, self.prepare(keys, values, mask), None, need_weights, head_mask=head_mask)
 
     # Between the two.
 
-    def _attended(self, memory: Memory, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Keys, values, and both masks in one with the axis of the heads."""
+    def _attended(
+        self, query: Tensor, memory: Memory, mask: Tensor | None, head_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Keys, values, and all masks in one with the axis of the heads."""
         keys, values, known = memory
-        if mask is not None:
-            masks.check(mask)
-            mask = masks.with_head_axis(mask)
-            if known is None:
-                keys, values = masks.cleared(keys, mask), masks.cleared(values, mask)
-        return keys, values, mask if known is None else masks.both(masks.with_head_axis(known), mask)
+        leading = shapes.common_leading(query.shape[:-2], keys.shape[:-3])
+        sizes = shapes.Sizes(leading, self.num_heads, query.shape[-2], memory.num_keys)
+        if head_mask is not None and self.head_mask_problem is not None:
+            raise ValueError(f"head_mask: {self.head_mask_problem}")
+        given = shapes.with_heads(mask, head_mask, sizes)
+        if known is not None:
+            shapes.require_mask(known, sizes)
+            return keys, values, masks.both(masks.with_head_axis(known), given)
+        if given is not None:
+            seen = given.any(dim=-3, keepdim=True) if given.shape[-3] > 1 else given
+            keys, values = masks.cleared(keys, seen), masks.cleared(values, seen)
+        return keys, values, given
 
     def _query_heads(self, query: Tensor) -> Tensor:
-        return _split(self.query_projection(query) if self.has_projections else query, self.num_heads)
+        return heads.split(self.query_projection(query) if self.has_projections else query, self.num_heads)
 
     def _merge_heads(self, context: Tensor) -> Tensor:
         """(..., H, Q, d) -> (..., Q, output_dim)."""
@@ -275,28 +321,3 @@ class BaseAttention(nn.Module):
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"
         return f"num_heads={self.num_heads}{shared}, dropout={self.dropout}"
-
-
-def _split(vectors: Tensor, heads: int) -> Tensor:
-    """(..., N, heads d) -> (..., heads, N, d)."""
-    if heads == 1:
-        return vectors.unsqueeze(-3)
-    return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
-
-
-def _does_not_divide(name: str, given: int, whole_name: str, whole: int) -> str:
-    works = ", ".join(str(number) for number in range(1, whole + 1) if whole % number == 0)
-    return f"{name} {given} does not divide {whole_name} {whole}; these do: {works}."
-
-
-def _require_one_plain_head(num_heads: int, value_dim: int, output_dim: int | None) -> None:
-    if num_heads != 1:
-        raise ValueError(
-            f"projections=false leaves no way to split vectors into num_heads {num_heads}: "
-            "use num_heads=1, or projections=true."
-        )
-    if output_dim not in (None, value_dim):
-        raise ValueError(
-            f"projections=false returns contexts of the values' size {value_dim}, not {output_dim}: "
-            "use projections=true."
-        )

@@ -57,6 +57,39 @@ def cleared(vectors: Tensor, mask: Tensor) -> Tensor:
     return torch.where(never_attended(mask).unsqueeze(-1), 0.0, vectors)  # one pass; `masked_fill` copies first
 
 
+def harmless(query: Tensor, mask: Tensor) -> Tensor:
+    """Queries (..., Q, D), positions of the sequence that they look at, with 0 for what would spoil a gradient.
+
+    That is NaN, infinity and numbers whose products overflow, at positions which no query may attend, such as padding:
+    nobody asks what these see, but 0 * NaN is NaN in the gradient of what made the queries. All else stays as it is:
+    a position may be hidden from all and look nevertheless. mask (..., H or 1, Q or 1, K or 1).
+    """
+    largest = max(2.0**12, torch.finfo(query.dtype).max ** 0.25)
+    if surely_within(query, largest):
+        return query
+    num_queries, hidden = query.shape[-2], never_attended(mask.any(dim=-3))
+    if hidden.shape[-1] > 1:
+        first = hidden.shape[-1] - num_queries
+        if first < 0:  # queries before the first position are no part of the sequence
+            return query
+        hidden = hidden[..., first:]
+    is_small = query.detach().abs() <= largest
+    return torch.where(hidden.unsqueeze(-1) & ~is_small, 0.0, query)
+
+
+def surely_within(vectors: Tensor, largest: float) -> bool:
+    """Whether all numbers are within +-largest, where a look at them costs one pass: on a CPU. Elsewhere False."""
+    if vectors.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    if vectors.numel() == 0:
+        return True
+    low, high = torch.aminmax(vectors.detach())
+    try:
+        return -largest <= low.item() and high.item() <= largest  # False of NaN
+    except RuntimeError:  # under `torch.vmap` nobody can look
+        return False
+
+
 def surely_all(flags: Tensor) -> bool:
     """Whether all are True, where a look at them costs next to nothing: on a CPU. Elsewhere False, whatever they are.
 

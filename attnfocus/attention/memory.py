@@ -17,6 +17,12 @@ class Memory(NamedTuple):
     values: Tensor  # (..., G or H, K, size of one head's value)
     mask: Tensor | None  # broadcastable to (..., Q, K), as it was given
 
+    @property
+    def num_keys(self) -> int:
+        """K. An attention that mixes its keys has another number of them here, and says K by its mask."""
+        from_mask = 1 if self.mask is None else self.mask.shape[-1]
+        return self.keys.shape[-2] if from_mask == 1 else from_mask
+
 
 class History(NamedTuple):
     """Where earlier steps of a decoder looked."""

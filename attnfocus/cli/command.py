@@ -38,6 +38,7 @@ from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
+from attnfocus.files import writing
 from attnfocus.local_packages import find_here
 from attnfocus.redaction import hide, note_overrides
 
@@ -116,11 +117,12 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
     arguments = [*others, *line.overrides, *sweep_overrides(line, folder)]
     Checked.compositions = line.all_compositions()
     SearchSweeper.checked = search.plan if search else None
-    code = run_sweep(folder, lambda: call_hydra(verb, arguments, None), is_new=begun is None)
-    if search is not None and folder.exists():
-        from attnfocus.commands.sweep.search.study_run import finish_search
+    with writing("sweep.resume" if resumed else "paths.outputs", folder):
+        code = run_sweep(folder, lambda: call_hydra(verb, arguments, None), is_new=begun is None)
+        if search is not None and folder.exists():
+            from attnfocus.commands.sweep.search.study_run import finish_search
 
-        finish_search(search.plan, folder)
+            finish_search(search.plan, folder)
     return code
 
 

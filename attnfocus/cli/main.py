@@ -4,11 +4,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
 
 from attnfocus.cli.help import overview, verb_help
 from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config.nearest import did_you_mean
-from attnfocus.errors import ConfigError, UserError
+from attnfocus.errors import ConfigError, RunError, UserError
+from attnfocus.files import is_no_room, reason_of, write_error
 from attnfocus.parent import end_with_parent
 from attnfocus.redaction import hide
 from attnfocus.version import __version__
@@ -36,25 +39,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # a reader that has left is noticed here, not in a complaint of Python's at exit
         return code
-    except UserError as error:
-        if debug:
-            traceback.print_exc()
-        if not (_is_further_process() if error.is_told is None else error.is_told):
-            print(_readable(f"attnfocus: {error}"), file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
-        print("attnfocus: interrupted.", file=sys.stderr)
+        _complain("attnfocus: interrupted.")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left: nothing more to say
+        _silence(sys.stdout)  # the reader has left: nothing more to say
         return 0
     except Exception as error:
-        if debug:
+        told = _of_system(error) if isinstance(error, OSError) else error
+        if debug and isinstance(told, UserError):
+            traceback.print_exc()
+        elif debug:
             raise
+        if isinstance(told, UserError):
+            if not (_is_further_process() if told.is_told is None else told.is_told):
+                _complain(_readable(f"attnfocus: {told}"))
+            return told.exit_code
         line = str(error).splitlines()[0] if str(error) else ""
-        told = f"attnfocus: {type(error).__name__}: {line}"
-        print(_readable(told), "Run it again with --debug for the traceback.", sep="\n", file=sys.stderr)
+        _complain(_readable(f"attnfocus: {type(error).__name__}: {line}"))
+        _complain("Run it again with --debug for the traceback.")
         return 1
+    finally:
+        if sys.stderr is not None and _is_stuck(sys.stderr):
+            _silence(sys.stderr)  # else Python would end with a code of its own
+
+
+def _of_system(error: OSError) -> Exception:
+    """What the system refuses, as a user is told it; the error itself where it is about no file."""
+    if error.filename is None and is_no_room(error):  # whoever writes a file says which
+        _silence(sys.stdout)
+        return RunError(f"standard output: cannot be written: {reason_of(error)}. Make room, or send it elsewhere.")
+    return error if error.filename is None else write_error(error, os.fsdecode(error.filename))
+
+
+def _is_stuck(stream: TextIO) -> bool:
+    """Whether the stream holds something that cannot be written."""
+    try:
+        stream.flush()
+    except OSError:
+        return True
+    except ValueError:  # closed
+        return False
+    return False
+
+
+def _silence(stream: TextIO) -> None:
+    """What is still written goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):  # a full disk behind standard error: the exit code says it
+        print(text, file=sys.stderr)
 
 
 def _is_further_process() -> bool:

@@ -102,8 +102,11 @@ class Checker:
         if get_args(annotation) == (str, Component):
             return self._named_components(key, value)
         beside = _beside(annotation)
-        if beside is not None and isinstance(value, Mapping):
-            return self.shared(key, value, beside)
+        if beside is not None:
+            if isinstance(value, Mapping):
+                return self.shared(key, value, beside)
+            self.problems.append(f"{key}: needs a _target_, got {_show(value)}.")
+            return None
         if is_component(value):
             return value if _is_node(annotation) else self.component(key, value)
         if annotation is Any:
@@ -155,7 +158,8 @@ class Checker:
         if len(self.problems) == before:
             for mark in marks:
                 if isinstance(mark, Range) and not mark.accepts(converted):
-                    self.problems.append(f"{key}: must be {mark}, got {value}.")
+                    why = f" ({mark.why})" if mark.why and not mark.is_below_end(converted) else ""
+                    self.problems.append(f"{key}: must be {mark}{why}, got {value}.")
         return converted
 
     def _named_components(self, key: str, value: Any) -> Any:

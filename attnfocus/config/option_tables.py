@@ -83,7 +83,7 @@ class TableWriter:
                 if isinstance(mark, Beside):
                     plain["beside"] = self._schema(mark.schema)
                 if isinstance(mark, Range):
-                    plain["range"] = {key: bound for key, bound in vars(mark).items() if bound is not None}
+                    plain["range"] = {key: bound for key, bound in vars(mark).items() if bound not in (None, "")}
             return plain if len(plain) > 1 else plain["of"]
         if origin in (Union, types.UnionType):
             return {"union": [self._plain(each) for each in arguments]}

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from attnfocus.limits import (
+    BeamSize,
+    NonNegativeFloat,
+    NonNegativeInt,
+    NumOutputs,
+    NumTokens,
+    PositiveFloat,
+    Range,
+)
 from attnfocus.marks import Before
 
 LengthPenalty = Literal["power", "gnmt"]
@@ -48,15 +56,15 @@ class DecodingOptions:
         ConfigError: options that do not go together.
     """
 
-    beam_size: PositiveInt = 1
-    num_best: PositiveInt = 1
+    beam_size: BeamSize = 1
+    num_best: NumOutputs = 1
     length_penalty: NonNegativeFloat = 1.0
     length_penalty_form: LengthPenalty = "power"
     coverage_penalty: NonNegativeFloat = 0.0
     min_length_ratio: NonNegativeFloat = 0.0
     max_length_ratio: NonNegativeFloat = 2.0
     max_length_constant: NonNegativeInt = 20
-    max_length: PositiveInt = 1000
+    max_length: NumTokens = 1000
     at_limit: AtLimit = "end"
     no_repeat_ngram_size: NonNegativeInt = 0
     replace_unknown: bool = False

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TextIO
 
 from rich.cells import cell_len
@@ -96,10 +96,12 @@ def say(console: Console, text: str, style: str = "", wrap: bool = True) -> None
     Args:
         wrap: False for what will be copied (commands, paths): only the terminal itself breaks it.
     """
-    for line in text.split("\n"):
-        words = writable(console, line)
-        for row in break_words(words, console.width) if wrap else [words]:
-            console.print(Text(row, style=style), soft_wrap=True)
+    # A word beside the work fails no command: a full disk behind standard error is no reason to.
+    with suppress(OSError) if console.file is sys.stderr else nullcontext():
+        for line in text.split("\n"):
+            words = writable(console, line)
+            for row in break_words(words, console.width) if wrap else [words]:
+                console.print(Text(row, style=style), soft_wrap=True)
 
 
 def break_words(line: str, width: int, between: str = " ") -> list[str]:

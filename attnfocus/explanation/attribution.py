@@ -27,7 +27,8 @@ from attnfocus.focus.attributions import (
 from attnfocus.limits import PositiveInt
 from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
-from attnfocus.tasks.probe import Baseline, Probe, explaining
+from attnfocus.tasks.evaluation import device_of
+from attnfocus.tasks.probe import Baseline, Probe, own_copy
 
 Method = Literal[
     "attention",
@@ -111,29 +112,27 @@ def attribute(
     if method not in METHODS:
         raise ConfigError(f"method: must be one of {', '.join(METHODS)}, got {method}.")
     options = options or AttributionOptions()
-    with explaining(model) as device:
-        probe = probe_of(task, model, examples, device, options.target, decoding)
-        scores, errors = _METHODS[method](probe, options)
-        return list(_attributions(task, probe, examples, method, scores, errors))
+    probe = probe_of(task, model, examples, options.target, decoding)
+    scores, errors = _METHODS[method](probe, options)
+    return list(_attributions(task, probe, examples, method, scores, errors))
 
 
 def probe_of(
     task: Task,
     model: Model,
     examples: Sequence[Encoded],
-    device: torch.device,
     target: str | None = None,
     decoding: DecodingOptions | None = None,
     *,
     skip_empty: bool = False,
 ) -> Probe:
-    """The model on these examples; to be called in `explaining`. See `attribute`.
+    """A copy of the model on these examples. See `attribute`.
 
     Args:
         skip_empty: leave out examples whose output has no token, instead of raising; if all are, that is raised.
     """
     _require_readable(model, examples)
-    return task.probe(model, examples, device, target, decoding, skip_empty=skip_empty)
+    return task.probe(own_copy(model), examples, device_of(model), target, decoding, skip_empty=skip_empty)
 
 
 def _require_readable(model: Model, examples: Sequence[Encoded]) -> None:

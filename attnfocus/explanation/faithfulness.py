@@ -25,7 +25,7 @@ from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import Look, by_kind, looks_of
-from attnfocus.tasks.probe import Probe, explaining
+from attnfocus.tasks.probe import Probe
 
 NUM_DRAWS = 4  # of permuted and random weights
 
@@ -95,16 +95,15 @@ def measure_faithfulness(
     drawn = torch.randperm(len(legible), generator=generator)[:num_examples].tolist()
     if not drawn:
         raise DataError(f"faithfulness: the model can read no example of {split}.")
-    with explaining(model) as device:
-        chosen = [legible[number] for number in drawn]
-        few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen), most.pairs)]
-        probe = probe_of(task, model, few, device, skip_empty=True)
-        sample = _Sample(probe, generator, most)
-        if len(few) < len(chosen):
-            sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
-        metrics = sample.of_inputs()
-        metrics["faithfulness/gain_over_chance"] = gain_over_chance(metrics)
-        metrics |= sample.of_weights()
+    chosen = [legible[number] for number in drawn]
+    few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen), most.pairs)]
+    probe = probe_of(task, model, few, skip_empty=True)
+    sample = _Sample(probe, generator, most)
+    if len(few) < len(chosen):
+        sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
+    metrics = sample.of_inputs()
+    metrics["faithfulness/gain_over_chance"] = gain_over_chance(metrics)
+    metrics |= sample.of_weights()
     left_out = tuple(f"{name}: {reason}" for name, reason in sample.left_out.items())
     return Faithfulness(
         verdict(metrics), metrics, left_out, tuple(sample.names), split, len(probe.inputs), len(probe.examples), seed

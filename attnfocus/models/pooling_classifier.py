@@ -10,7 +10,7 @@ from torch import Tensor
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import NumPositions, Probability, Size
 from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.lengths import length_mask, with_a_position
@@ -44,9 +44,9 @@ class PoolingClassifier(Classifier):
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
-        embed_dim: PositiveInt = 64,
+        embed_dim: Size = 64,
         position: PositionKind = "none",
-        max_length: PositiveInt = 512,
+        max_length: NumPositions = 512,
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()

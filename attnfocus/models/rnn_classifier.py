@@ -10,7 +10,7 @@ from torch import Tensor
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import NumLayers, Probability, Size
 from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, TokenEmbedding
 from attnfocus.models.encoder import RecurrentEncoder
@@ -43,9 +43,9 @@ class RNNClassifier(Classifier):
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
-        embed_dim: PositiveInt = 128,
-        hidden_size: PositiveInt = 128,
-        num_layers: PositiveInt = 1,
+        embed_dim: Size = 128,
+        hidden_size: Size = 128,
+        num_layers: NumLayers = 1,
         cell: CellKind = "lstm",
         bidirectional: bool = True,
         dropout: Probability = 0.2,

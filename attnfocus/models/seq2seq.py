@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attnfocus.attention import BaseAttention, Role
 from attnfocus.attention.dropout import dropout
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import NumLayers, Probability, Size
 from attnfocus.models.base import Translator
 from attnfocus.models.decoder import (
     Activation,
@@ -55,9 +55,9 @@ class Seq2Seq(Translator):
         attention: Callable[..., BaseAttention],
         source_vocab_size: int,
         target_vocab_size: int,
-        embed_dim: PositiveInt = 256,
-        hidden_size: PositiveInt = 256,
-        num_layers: PositiveInt = 1,
+        embed_dim: Size = 256,
+        hidden_size: Size = 256,
+        num_layers: NumLayers = 1,
         cell: CellKind = "lstm",
         bidirectional: bool = True,
         order: Literal["recur_then_attend", "attend_then_recur"] = "recur_then_attend",

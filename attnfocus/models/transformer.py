@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
 from attnfocus.models.length_groups import by_length_groups
@@ -53,14 +53,14 @@ class TransformerClassifier(Classifier):
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
-        embed_dim: PositiveInt = 192,
-        num_layers: PositiveInt = 1,
-        num_heads: PositiveInt = 4,
-        feedforward_dim: PositiveInt = 256,
+        embed_dim: Size = 192,
+        num_layers: NumLayers = 1,
+        num_heads: Size = 4,
+        feedforward_dim: Size = 256,
         norm: NormPlace = "pre",
         pooling: Literal["mean", "cls", "attention"] = "mean",
         position: PositionKind = "sinusoidal",
-        max_length: PositiveInt = 512,
+        max_length: NumPositions = 512,
         dropout: Probability = 0.4,
     ) -> None:
         super().__init__()

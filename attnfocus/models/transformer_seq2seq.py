@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention, Memory
 from attnfocus.attention.dropout import dropout
-from attnfocus.limits import PositiveInt, Probability
+from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
 from attnfocus.models.base import Translator
 from attnfocus.models.embeddings import (
@@ -163,16 +163,16 @@ class TransformerSeq2Seq(Translator):
         encoder_attention: OwnAttention = None,
         decoder_attention: OwnAttention = None,
         cross_attention: OwnAttention = None,
-        embed_dim: PositiveInt = 128,
-        num_encoder_layers: PositiveInt = 2,
-        num_decoder_layers: PositiveInt = 2,
-        num_heads: PositiveInt = 8,
-        feedforward_dim: PositiveInt = 512,
+        embed_dim: Size = 128,
+        num_encoder_layers: NumLayers = 2,
+        num_decoder_layers: NumLayers = 2,
+        num_heads: Size = 8,
+        feedforward_dim: Size = 512,
         activation: Activation = "relu",
         norm: NormPlace = "pre",
         tied_embeddings: Tying = "decoder",
         position: PositionKind = "sinusoidal",
-        max_length: PositiveInt = 512,
+        max_length: NumPositions = 512,
         dropout: Probability = 0.1,
     ) -> None:
         super().__init__()

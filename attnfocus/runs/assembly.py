@@ -1,5 +1,6 @@
 """From the configuration to objects: the one place where data, model, attention and task meet."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.targets import find_target, make_factory
 from attnfocus.config.yaml_files import read_yaml
+from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Source
@@ -28,6 +30,7 @@ from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
 from attnfocus.training import resolve_device
+from attnfocus.training.checkpoints.tensors import saved_tensors
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class Setup:
     def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""
         return _without_numbers(self.model, self.task_class)
+
+    def saved_tensors(self, codec: Codec) -> dict[str, Tensor]:
+        """The tensors that a checkpoint of this run has, without their numbers: no memory is taken for them."""
+        with without_numbers():
+            return saved_tensors(self.model(**codec.dims()))
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
@@ -116,6 +124,11 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             raise
         except ValueError as error:
             problems.append(f"{key}: {error}")
+        except TypeError as error:
+            missing = _MISSING.search(str(error))
+            if missing is None:
+                raise
+            problems.append(f"{key}: {missing[1]} needs the option {missing[2]}, which is not there.")
         return None
 
     attention = make_factory(config.attention, trusted)
@@ -164,6 +177,10 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     trackers = {name: make_factory(node, trusted, f"tracker.{name}") for name, node in config.tracker.items()}
     made = (source, dataset.codecs, model, optimizer, scheduler, task_class, device, embedding, metrics, trackers)
     return Setup(config, data_options, *made)
+
+
+# Of Python's own message about a class, an option of which has no default and was not given.
+_MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required (?:keyword-only|positional) arguments?: '(\w+)'")
 
 
 def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Model]:

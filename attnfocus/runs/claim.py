@@ -9,11 +9,12 @@ from pathlib import Path
 
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
-from attnfocus.files import make_fresh_folder
+from attnfocus.files import make_fresh_folder, write_error
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
 from attnfocus.runs.contents import EVENT_FILES, LATER, TRAIN_LOCK, WRITTEN_BY_TRAINING
-from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER, FINGERPRINTS_FILE
+from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER
+from attnfocus.tracking.focus_drift import MAPS_FOLDER
 
 OTHER_HOST_SECONDS = 120.0  # how long a lock may outlive a process of another host: what NFS takes to notice
 
@@ -40,7 +41,7 @@ def new_run_dir(given: str | None, outputs: str, name: str, *, is_restarted: boo
         write_new(probe, b"")
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"run_dir: cannot write to {folder}: {error.strerror or error}.") from error
+        raise write_error(error, folder, "run_dir") from error
     return folder
 
 
@@ -50,7 +51,7 @@ def _fresh_run_dir(outputs: Path, name: str) -> Path:
     try:
         return make_fresh_folder(parent, f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}")
     except OSError as error:
-        raise ConfigError(f"paths.outputs: cannot write to {parent}: {error.strerror or error}.") from error
+        raise write_error(error, parent, "paths.outputs") from error
 
 
 def require_free(run_dir: Path, *, is_restarted: bool = False, is_locked: bool = False) -> None:
@@ -100,8 +101,9 @@ def training(key: str, run_dir: Path) -> Iterator[None]:
         ConfigError: the run is being trained; names process and host.
     """
     with _held(key, run_dir):
-        remove_remains(run_dir, WRITTEN_BY_TRAINING)
-        remove_remains(run_dir / DATA_FOLDER, frozenset({FINGERPRINTS_FILE}))
+        remove_remains(run_dir, lambda name: name in WRITTEN_BY_TRAINING or fnmatch(name, EVENT_FILES))
+        for folder in (DATA_FOLDER, MAPS_FOLDER):
+            remove_remains(run_dir / folder, lambda name: True)
         yield
 
 
@@ -128,5 +130,5 @@ def _held(key: str, run_dir: Path) -> Iterator[None]:
                 "inspect and compare work meanwhile."
             ) from None
         except OSError as error:
-            raise ConfigError(f"{key}: cannot write to {run_dir}: {error.strerror or error}.") from None
+            raise write_error(error, run_dir, key) from None
         yield

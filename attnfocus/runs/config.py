@@ -1,14 +1,14 @@
 """The configuration of a run as one object: composed or saved, checked, written, compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from attnfocus.config.key_table import KeyTable, flat
 from attnfocus.config.read import load_yaml, save_yaml
-from attnfocus.errors import ConfigError
+from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.marks import Mark
 from attnfocus.redaction import redact, redacted_keys, restore
 from attnfocus.runs.assembly import Setup, check_train
@@ -38,13 +38,18 @@ class RunConfig:
         changed since is what it was then.
 
         Raises:
-            CheckpointError: something else stands in place of a file of the run.
+            CheckpointError: something else stands in place of a file of the run, or a section is missing or none.
             ConfigError: `run_dir` is no run directory, or a variable that the run took from the environment is not set.
         """
         require_run(key, run_dir)
-        saved = cls(restore(load_yaml(run_dir / CONFIG_FILE)), trusted)
+        saved = cls(restore(_sections(run_dir / CONFIG_FILE)), trusted)
         values = {key: value for key, value in saved.values.items() if not saved.keys.has(key, Mark.OF_COMMAND)}
         return cls(_as_before(values, saved.keys.before), trusted)
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A section as it was saved; empty where there is none, which `setup` says."""
+        values = self.values.get(name)
+        return values if isinstance(values, Mapping) else {}
 
     def changed(self, **sections: Any) -> "RunConfig":
         """With other values of top-level keys."""
@@ -130,4 +135,19 @@ def _as_before(values: dict[str, Any], before: Mapping[str, Any]) -> dict[str, A
             node = node.get(part) if isinstance(node, Mapping) else None
         if isinstance(node, dict):
             node.setdefault(name, value)
+    return values
+
+
+def _sections(path: Path) -> dict[str, Any]:
+    """The saved configuration, which has all sections that a run needs. What is in them is checked later.
+
+    Raises:
+        CheckpointError: one is missing, or is no section.
+    """
+    values = load_yaml(path)
+    needed = [field.name for field in fields(TrainConfig) if field.default is field.default_factory is MISSING]
+    for name in (*(name for name in needed if name != "max_jobs"), "paths"):
+        if not isinstance(values.get(name, None if name in needed else {}), Mapping):
+            problem = "is no section of options" if name in values else "is missing"
+            raise CheckpointError(f"{path}: {name}: {problem}. Use an undamaged copy.")
     return values

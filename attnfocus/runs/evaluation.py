@@ -80,7 +80,8 @@ def validate(
     """Metrics during training: on valid, or on train when the set has no valid split. Decoding is greedy, for speed."""
     split = "valid" if "valid" in prepared.splits else "train"
     num_samples = setup.config.focus.num_samples
-    return evaluate_split(setup, task, model, prepared, split, DecodingOptions(), num_samples, processes)
+    greedy = DecodingOptions(at_limit=setup.config.decoding.at_limit)
+    return evaluate_split(setup, task, model, prepared, split, greedy, num_samples, processes)
 
 
 def test_of(setup: Setup, task: Task, model: Model, prepared: Prepared, processes: Processes) -> Evaluation:

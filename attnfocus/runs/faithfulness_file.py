@@ -7,6 +7,8 @@ from typing import Any
 
 from attnfocus.explanation import Faithfulness
 from attnfocus.files import write_json_atomically
+from attnfocus.limits import Finite
+from attnfocus.records import to_value
 from attnfocus.regular_files import read_file
 
 FAITHFULNESS_FILE = "faithfulness.json"
@@ -36,10 +38,10 @@ def load_verdict(run_dir: Path, step: int | None) -> str | None:
 def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
     """The metrics of the file; none where it is not there, is damaged, or is of another checkpoint than that step's."""
     try:
-        metrics = _saved(run_dir, step).get("metrics", {})
-        return {str(name): float(value) for name, value in metrics.items() if value is not None}
-    except (ValueError, TypeError, AttributeError):
+        metrics = to_value(_saved(run_dir, step).get("metrics", {}), dict[str, Finite | None], "metrics")
+    except ValueError:
         return {}
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def _saved(run_dir: Path, step: int | None) -> dict[str, Any]:

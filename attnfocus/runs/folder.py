@@ -12,6 +12,7 @@ from attnfocus.config.folder import shipped_folder
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import CheckpointError
 from attnfocus.files import write_json_atomically
+from attnfocus.records import to_value
 from attnfocus.redaction import redact
 from attnfocus.regular_files import is_there, read_file
 from attnfocus.threads import waiting
@@ -24,7 +25,6 @@ SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"
 MAX_FINGERPRINTS_BYTES = 1_000_000
-MAX_SUMMARY_BYTES = 2**24
 
 
 def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:
@@ -84,10 +84,11 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
     if not is_there(path):
         raise CheckpointError(f"{path}: not there, so the data of this run cannot be compared with those of today.")
     try:
-        saved = json.loads(read_file(path, MAX_FINGERPRINTS_BYTES))
-        marks = {split: saved[split] for split in prepared.fingerprints if split in saved}
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: damaged ({type(error).__name__}). Use an undamaged copy.") from error
+        marks = to_value(json.loads(read_file(path, MAX_FINGERPRINTS_BYTES)), dict[str, str], "fingerprints")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}. Use an undamaged copy.") from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}. Use an undamaged copy.") from None
     differing = [split for split, mark in prepared.fingerprints.items() if marks.get(split) != mark]
     if differing:
         raise CheckpointError(

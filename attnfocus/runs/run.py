@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.preparation import Prepared
+from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
@@ -30,6 +30,9 @@ BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 class Run:
     """A trained model with everything around it. Made by `attnfocus.load`.
+
+    Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
+    `num_threads`, which another's question sets for its helpers for a moment.)
 
     Attributes:
         path: the run directory.
@@ -74,21 +77,22 @@ class Run:
         return prepared
 
     def predict(
-        self, lines: Iterable[str], *, need_weights: bool = False, batch_size: int = 64
+        self, lines: Iterable[str | None], *, need_weights: bool = False, batch_size: int = 64
     ) -> Iterator[Prediction]:
         """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
 
         Args:
             lines: inputs without line ends. Without weights some batches of them are read ahead, so that lines of
-                like length can be run together; one at a time with a `batch_size` of 1.
+                like length can be run together; one at a time with a `batch_size` of 1. A None among them says that
+                no further one has arrived yet: those before it are answered first.
             need_weights: also give the attention weights, which take much memory: nothing is read ahead.
             batch_size: lines that are run together; does not change the answers.
         """
-        numbered = enumerate(lines, 1)
-        window = batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)
-        while chunk := list(islice(numbered, window)):
-            clean = self.setup.data_options.clean
-            encoded = [self.codec.encode_input(text, str(number), clean) for number, text in chunk]
+        num_threads()
+        number, clean = 0, self.setup.data_options.clean
+        for chunk in _windows(lines, batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)):
+            encoded = [self.codec.encode_input(text, str(place), clean) for place, text in enumerate(chunk, number + 1)]
+            number += len(chunk)
             plan = BatchPlan(example_lengths(encoded), batch_size, "sentences", seed=0).fixed()
             batches = (collate([encoded[place] for place in places]).to(self.setup.device) for places in plan)
             decoding = self.setup.config.decoding
@@ -119,6 +123,7 @@ class Run:
             ConfigError: a layer, head or method that there is not; texts and a split; no number of examples.
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
+        num_threads()
         choice = Choice(layer, head, check_methods(method))
         if texts is None:
             split = split or "test"
@@ -134,7 +139,7 @@ class Run:
         found = inspect_examples(trained, examples, choice)
         choices = self.setup.config.choices
         facts: dict[str, str | int] = {
-            "run": str(self.path),
+            "run": self.path.name,  # a page may be given away
             **{name: str(choices.get(name, "?")) for name in NAMING_GROUPS},
             "checkpoint": self.checkpoint,
             "step": self.step,
@@ -162,6 +167,7 @@ class Run:
         if unknown:
             known = ", ".join(option.name for option in fields(AttributionOptions))
             raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        num_threads()
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
         chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
@@ -177,6 +183,19 @@ class Run:
         """
         examples = self._prepared(split).splits[split]
         return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
+
+
+def _windows(lines: Iterable[str | None], size: int) -> Iterator[list[str]]:
+    """Lists of up to `size` lines; each None ends one early."""
+    window: list[str] = []
+    for line in lines:
+        if line is not None:
+            window.append(line)
+        if window and (line is None or len(window) == size):
+            yield window
+            window = []
+    if window:
+        yield window
 
 
 def require_run(values: Mapping[str, Any]) -> None:
@@ -215,25 +234,24 @@ def load(
     """
     path = Path(run).expanduser().resolve()
     config = RunConfig.load("run", path, trust).changed(device=device)
-    attention = config.values["attention"]
+    attention = config.section("attention")
     if resolve_device(device).type != "cuda" and attention.get("path") == "flex":
         config = config.changed(attention={**attention, "path": "auto"})  # trained on a GPU, loaded where there is none
     if data is not None:
-        config = config.changed(paths={**config.values.get("paths", {}), "data": data})
+        config = config.changed(paths={**config.section("paths"), "data": data})
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
-        config = config.changed(decoding={**config.values.get("decoding", {}), **changes})
+        config = config.changed(decoding={**config.section("decoding"), **changes})
     setup = config.setup
     codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
+    keep, like = setup.config.trainer.keep_checkpoints, setup.saved_tensors(codec)
+    store = CheckpointStore(path / CHECKPOINTS, keep=keep, like=like)
+    checkpoints = store.newest_few() if checkpoint == "average" else [store.load(checkpoint)]
     model = setup.model(**codec.dims()).to(setup.device)
-    store = CheckpointStore(path / CHECKPOINTS, keep=setup.config.trainer.keep_checkpoints)
     if checkpoint == "average":
-        checkpoints = store.newest_few()
         load_model_tensors(model, mean_weights(checkpoints))
-        step = checkpoints[0].step
     else:
-        saved = store.load(checkpoint)
-        saved.load_model(model)
-        step = saved.step
+        checkpoints[0].load_model(model)
+    step = checkpoints[0].step
     model.eval()
     return Run(path, config, model, codec, step, checkpoint)

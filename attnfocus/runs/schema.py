@@ -8,7 +8,16 @@ from attnfocus.data.preparation import DatasetOptions
 from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import AtLimit, LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
+from attnfocus.limits import (
+    BeamSize,
+    NonNegativeFloat,
+    NonNegativeInt,
+    NumOutputs,
+    NumTokens,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+)
 from attnfocus.marks import Beside, FilePath, Mark
 from attnfocus.training.distributed.processes import DistributedOptions
 from attnfocus.training.options import TrainerOptions
@@ -97,15 +106,15 @@ class TrainConfig:
 class DecodingOverride:
     """What evaluate and predict may change of a run's decoding; None keeps it."""
 
-    beam_size: PositiveInt | None = None
-    num_best: PositiveInt | None = None
+    beam_size: BeamSize | None = None
+    num_best: NumOutputs | None = None
     length_penalty: NonNegativeFloat | None = None
     length_penalty_form: LengthPenalty | None = None
     coverage_penalty: NonNegativeFloat | None = None
     min_length_ratio: NonNegativeFloat | None = None
     max_length_ratio: NonNegativeFloat | None = None
     max_length_constant: NonNegativeInt | None = None
-    max_length: PositiveInt | None = None
+    max_length: NumTokens | None = None
     at_limit: AtLimit | None = None
     no_repeat_ngram_size: NonNegativeInt | None = None
     replace_unknown: bool | None = None

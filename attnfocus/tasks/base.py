@@ -205,7 +205,7 @@ class Task(ABC):
         *,
         skip_empty: bool = False,
     ) -> Probe:
-        """The model as plain functions of these examples, for whoever explains its answers; in `probe.explaining`.
+        """The model as plain functions of these examples, for whoever explains its answers; in `probe.own_copy`.
 
         Args:
             target: the answer to explain; None: the model's own.

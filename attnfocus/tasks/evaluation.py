@@ -36,14 +36,18 @@ def device_of(model: nn.Module) -> torch.device:
 
 @contextmanager
 def in_eval_mode(model: nn.Module) -> Iterator[torch.device]:
-    """Gives the model's device. Each part gets its own mode back, also after an error."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    """Gives the model's device. Each part gets its own mode back, also after an error.
+
+    A model that is in eval mode already is not touched: many threads may ask one at once.
+    """
+    were_training = [module for module in model.modules() if module.training]
+    if were_training:
+        model.eval()
     try:
         yield device_of(model)
     finally:
-        for module, mode in modes:
-            module.training = mode
+        for module in were_training:
+            module.training = True
 
 
 @contextmanager

@@ -6,6 +6,7 @@ class), N real outputs of all examples, M rows of one call, H heads, C classes o
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,33 +20,34 @@ from attnfocus.errors import ConfigError
 from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import PAD, SPECIAL_TOKENS, UNK
-from attnfocus.tasks.evaluation import in_eval_mode
 
 Baseline = Literal["zero", "unknown", "mean"]
 
 
-@contextmanager
-def explaining(model: Model) -> Iterator[torch.device]:
-    """Eval mode, and no parameter asks for a gradient, so that inputs alone do; both are put back afterwards.
+def own_copy(model: Model) -> Model:
+    """The model in eval mode, in modules of the caller's own, where inputs alone ask for gradients.
 
-    cuDNN's recurrent layers have no backward pass in eval mode: torch's own run in their place.
+    Only the memory of parameters and buffers is shared. A hook or other weights put in are nobody else's matter, so
+    that many threads may explain one model at once.
+
+    cuDNN's recurrent layers have a backward pass in training mode alone: they stay in it, without their dropout.
     """
-    needs = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    with in_eval_mode(model) as device, torch.backends.cudnn.flags(enabled=False):
-        try:
-            for parameter, _ in needs:
-                parameter.requires_grad_(False)
-            yield device
-        finally:
-            for parameter, need in needs:
-                parameter.requires_grad_(need)
+    shared: dict[int, Any] = {id(buffer): buffer for buffer in model.buffers()}
+    for parameter in model.parameters():
+        shared[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
+    own = copy.deepcopy(model, shared).eval()
+    for module in own.modules():
+        if isinstance(module, nn.RNNBase):
+            module.dropout = 0.0
+            module.train()
+    return own
 
 
 class Probe(ABC):
     """B examples of a model, and the outputs of each that are to be explained.
 
     Args:
-        model: in `explaining`.
+        model: an `own_copy`.
         inputs: token ids (B, K), or vectors (B, K, D).
         lengths: (B,), all > 0.
 

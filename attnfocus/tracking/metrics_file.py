@@ -2,16 +2,21 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnfocus.errors import CheckpointError
 from attnfocus.events import Evaluated, Heads, Listener, Progress, RolledBack, TrainingStarted
 from attnfocus.files import strict_json
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt
+from attnfocus.records import to_record, to_value
 from attnfocus.regular_files import is_there, open_to_append, read_lines, replace_file
 
 METRICS_FILE = "metrics.jsonl"
 MAX_LINE_BYTES = 2**24  # a number for each measure and head of a model
+_OF_EVENT = ("step", "epoch", "split", "seconds")
 HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers
 
 
@@ -77,36 +82,73 @@ class MetricsFile(Listener):
             data = data[file.write(data) or 0 :]
 
 
+@dataclass(frozen=True)
+class Event:
+    """What every line has; the rest of it are metrics."""
+
+    step: NonNegativeInt
+    epoch: NonNegativeInt
+    split: str
+    seconds: NonNegativeFloat
+
+
 def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None:
-    """The metrics of a split that were logged at a step, those that are finite numbers; None: no such line."""
-    for line in read_lines(path, MAX_LINE_BYTES) if is_there(path) else ():
-        event = _event(line)
-        if (event.get("step"), event.get("split")) == (step, split):
-            names = [name for name in event if name not in ("step", "epoch", "split", "seconds", HEADS)]
-            return {name: event[name] for name in names if event[name] is not None}
+    """The metrics of a split that were logged at a step, those that are finite numbers; None: no such line.
+
+    Raises:
+        CheckpointError: a line before that one is damaged, or the file is none.
+    """
+    for _, event, metrics in _lines(path):
+        if event is not None and (event.step, event.split) == (step, split):
+            return {name: value for name, value in metrics.items() if value is not None}
     return None
+
+
+def require_metrics(path: Path) -> None:
+    """Looks at every line.
+
+    Raises:
+        CheckpointError: one is damaged, or the file is none; names the line.
+    """
+    for _ in _lines(path):
+        pass
 
 
 def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
     """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
-    replace_file(path, (line for line in read_lines(path, MAX_LINE_BYTES) if _is_kept(line, step, is_evaluated)))
+    replace_file(path, (line for line, event, _ in _lines(path) if _is_kept(line, event, step, is_evaluated)))
 
 
-def _is_kept(line: bytes, step: int, is_evaluated: bool) -> bool:
-    event = _event(line)
-    if not event or not line.endswith(b"\n") or event["split"] == "test":
+def _is_kept(line: bytes, event: Event | None, step: int, is_evaluated: bool) -> bool:
+    if event is None or not line.endswith(b"\n") or event.split == "test":
         return False
-    last = step if is_evaluated or event["split"] == "train" else step - 1
-    return int(event["step"]) <= last
+    last = step if is_evaluated or event.split == "train" else step - 1
+    return event.step <= last
 
 
-def _event(line: bytes) -> dict[str, Any]:
-    """The event of a line; empty for one that was torn by a kill or a full disk."""
+def _lines(path: Path) -> Iterator[tuple[bytes, Event | None, Mapping[str, float | None]]]:
+    """Each line, its event and its metrics; no event where a kill or a full disk has torn the line.
+
+    Raises:
+        CheckpointError: a line is whole, and its values are not what is logged.
+    """
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) and isinstance(event.get("step"), int) and "split" in event else {}
+        for number, line in enumerate(read_lines(path, MAX_LINE_BYTES) if is_there(path) else (), 1):
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError):
+                yield line, None, {}
+                continue
+            try:
+                event = to_record(Event, values, ignore_unknown=True)
+                rest = {name: value for name, value in values.items() if name not in _OF_EVENT}
+                to_value(rest.pop(HEADS, {}), dict[str, dict[str, list[float]]], HEADS)
+                metrics = to_value(rest, dict[str, float | None])
+            except ValueError as error:
+                raise CheckpointError(f"{path}:{number}: {error}. Use an undamaged copy.") from None
+            yield line, event, metrics
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from None
 
 
 LOGGED = ("effective_positions", "distance", "diagonality", "first_mass")

@@ -130,7 +130,7 @@ class _Run:
         self.keeper.model.train()
         options = self.options
         if "rollback" in (options.on_non_finite, options.on_spike) and self.keeper.saved_path is None:
-            self.keeper.save(self.state, is_last=False)  # so that there is something to go back to
+            self.save(is_last=False)  # so that there is something to go back to
         while True:
             state = self.state
             limit = limit_reached(options, state, self.listen())
@@ -142,7 +142,7 @@ class _Run:
             stop = None if ended else self.stop
             reason = stop.reason if stop else ended
             if self.save_due(reason):
-                self.keeper.save(state, is_last=reason is not None)
+                self.save(is_last=reason is not None)
             if reason:
                 return self.end(reason, stop)
             self.train_step()
@@ -256,12 +256,16 @@ class _Run:
             place, options = (state.epoch, state.position), self.options
             self.stream = Stream(self.batches, place, options.num_workers, options.worker_timeout_seconds)
 
-    # Evaluating, resuming, telling
+    # Evaluating, saving, resuming
 
     def save_due(self, reason: str | None) -> bool:
         every, state = self.options.save_every_steps, self.state
         due = every is not None and state.step % every == 0
         return self.keeper.unsaved and (due or reason is not None or state.evaluated_step == state.step)
+
+    def save(self, *, is_last: bool) -> None:
+        with self.guard.saving():
+            self.keeper.save(self.state, is_last=is_last)
 
     def run_evaluation(self, is_due: bool) -> None:
         """Evaluates unless a signal came; then the evaluation is made up for when the run is resumed.

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Literal
 
+from attnfocus.attention.precision import HalfScores
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
-from attnfocus.marks import Mark
+from attnfocus.limits import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range
+from attnfocus.marks import Before, Mark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +37,12 @@ class TrainerOptions:
     # besides the saves after each evaluation
     save_every_steps: Annotated[PositiveInt | None, Mark.RESUMABLE, Mark.NO_EFFECT] = None
     precision: Literal["float32", "bf16", "fp16"] = "float32"
+    # of attention, with bf16 and fp16
+    half_scores: Annotated[HalfScores, Before("rounded"), Mark.RESUMABLE, Mark.NO_EFFECT] = "float32"
     compile: bool = False
     deterministic: bool = False
     ema_decay: Annotated[float, Range(gt=0, lt=1)] | None = None
-    num_workers: Annotated[NonNegativeInt, Mark.NO_EFFECT] = 0
+    num_workers: Annotated[int, Range(ge=0, le=1024, why="each is a process of this machine"), Mark.NO_EFFECT] = 0
     worker_timeout_seconds: Annotated[PositiveFloat, Mark.NO_EFFECT] = 120.0
     on_non_finite: Literal["stop", "skip", "rollback"] = "stop"
     on_spike: Literal["ignore", "warn", "rollback"] = "warn"

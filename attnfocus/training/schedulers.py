@@ -7,10 +7,13 @@ from 0 to 1 (Goyal et al. 2017, section 2.2, arXiv:1706.02677).
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
+from attnfocus.limits import Finite, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, UnitFraction
+from attnfocus.marks import Before
+from attnfocus.records import to_record
 
 
 class Schedule:
@@ -50,11 +53,21 @@ class ConstantSchedule(Schedule):
         return self.warmup(step)
 
 
+@dataclass
+class CosineState:
+    """What a cosine saves; runs of before have nothing."""
+
+    last_step: NonNegativeInt | None = None
+
+
 class CosineSchedule(Schedule):
-    """Half a cosine from 1 at the end of the warmup to `final_fraction` at the last step.
+    """Half a cosine from 1 at the end of the warmup to `final_fraction` at the end of the run.
 
     f + (1 - f) (1 + cos(pi t)) / 2, with t the part of the steps after the warmup that is done
     (Loshchilov and Hutter 2017, equation 5, one cycle, arXiv:1608.03983).
+
+    Args:
+        ends: after the last update, so that none is spent at a rate of 0; or at it, as in runs of before.
 
     Raises:
         ConfigError: the number of steps is not known beforehand.
@@ -67,6 +80,7 @@ class CosineSchedule(Schedule):
         *,
         warmup_steps: NonNegativeInt = 0,
         final_fraction: UnitFraction = 0.0,
+        ends: Annotated[Literal["after", "at"], Before("at")] = "after",
     ) -> None:
         if total_steps is None:
             raise ConfigError(
@@ -76,27 +90,27 @@ class CosineSchedule(Schedule):
         super().__init__(total_steps, direction, warmup_steps=warmup_steps)
         self.last_step = self._saved_last_step = total_steps
         self.final_fraction = final_fraction
+        self.ends = ends
 
     def factor(self, step: int) -> float:
         if step <= self.warmup_steps:
             return self.warmup(step)
-        done = min(1.0, (step - self.warmup_steps) / max(1, self.last_step - self.warmup_steps))
+        updates = step - self.warmup_steps - (1 if self.ends == "after" else 0)
+        done = min(1.0, updates / max(1, self.last_step - self.warmup_steps))
         return self.final_fraction + (1 - self.final_fraction) * 0.5 * (1 + math.cos(math.pi * done))
 
     def change(self, step: int) -> str | None:
         before = self._saved_last_step
         if before == self.last_step:
             return None
-        now = self.factor(step + 1)
-        return (
-            f"the cosine now ends at step {self.last_step:,}, not {before:,}: the rate goes on at {now:.3g} of its peak"
-        )
+        end = f"the cosine ends at step {self.last_step:,} now, not at {before:,}"
+        return f"{end}: the rate goes on at {self.factor(step + 1):.3g} of its peak"
 
     def state_dict(self) -> dict[str, float | int | None]:
         return {"last_step": self.last_step}
 
     def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
-        self._saved_last_step = int(state.get("last_step") or self.last_step)
+        self._saved_last_step = to_record(CosineState, state, key="scheduler").last_step or self.last_step
 
 
 class InverseSqrtSchedule(Schedule):
@@ -114,6 +128,15 @@ class InverseSqrtSchedule(Schedule):
     def factor(self, step: int) -> float:
         peak = max(1, self.warmup_steps)
         return min(step / peak, math.sqrt(peak / step))
+
+
+@dataclass
+class PlateauState:
+    """What a plateau remembers of a run."""
+
+    fraction: UnitFraction
+    best: Finite | None
+    evaluations_since_best: NonNegativeInt
 
 
 class PlateauSchedule(Schedule):
@@ -164,9 +187,6 @@ class PlateauSchedule(Schedule):
         }
 
     def load_state_dict(self, state: Mapping[str, float | int | None]) -> None:
-        fraction, since_best = state["fraction"], state["evaluations_since_best"]
-        assert fraction is not None
-        assert since_best is not None
-        self.fraction = float(fraction)
-        self.best = state["best"]
-        self.evaluations_since_best = int(since_best)
+        saved = to_record(PlateauState, state, key="scheduler")
+        self.fraction, self.best = saved.fraction, saved.best
+        self.evaluations_since_best = saved.evaluations_since_best

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from attnfocus.training.second_signal import SecondSignal
+
 _NAMES = (
     "SIGINT",
     "SIGTERM",
@@ -24,14 +26,17 @@ class Interrupted(BaseException):
 class SignalGuard:
     """While entered, the first signal is remembered in `received`; Ctrl-C after that raises KeyboardInterrupt at once.
 
-    Signals that were ignored stay ignored (`nohup`, background jobs). Outside the main thread Python allows no
-    handlers: there the guard does nothing, and signals act as they did before.
+    Where the main thread cannot even do that, a second signal ends the process (`second_signal`). Signals that were
+    ignored stay ignored (`nohup`, background jobs). Outside the main thread Python allows no handlers: there the guard
+    does nothing, and signals act as they did before.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
         self._may_raise = False
+        self._is_saving = False
+        self._second: SecondSignal | None = None
 
     def __enter__(self) -> SignalGuard:
         if threading.current_thread() is threading.main_thread():
@@ -39,14 +44,28 @@ class SignalGuard:
                 number = getattr(signal, name, None)  # Windows lacks some
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._handle) or signal.SIG_DFL
+            self._second = SecondSignal(lambda: self._is_saving)
+            self._second.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._second is not None:
+            self._second.stop()
+            self._second = None
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Around a save, which a second SIGTERM lets end."""
+        self._is_saving = True
+        try:
+            yield
+        finally:
+            self._is_saving = False
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

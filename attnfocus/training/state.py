@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from attnfocus.errors import CheckpointError
 from attnfocus.events import Best
+from attnfocus.limits import NonNegativeFloat, Range
+from attnfocus.records import to_record
 
 if TYPE_CHECKING:
     from attnfocus.training.step import Gradients
+
+
+Count = Annotated[int, Range(ge=0, lt=10**15)]
+Seed = Annotated[int, Range(ge=0, le=2**63 - 1)]
 
 
 @dataclass
@@ -19,10 +24,10 @@ class Window:
     """Sums over the steps since the last progress event."""
 
     loss_sum: float = 0.0
-    num_targets: int = 0
+    num_targets: Count = 0
     grad_norm_sum: float = 0.0
-    num_norms: int = 0  # fewer than steps when fp16 updates were left out
-    num_words: int = 0
+    num_norms: Count = 0  # fewer than steps when fp16 updates were left out
+    num_words: Count = 0
     seconds: float = 0.0
     penalty_sums: dict[str, float] = field(default_factory=dict)
 
@@ -65,20 +70,22 @@ class RunState:
     `step_seconds` the part spent in training steps.
     """
 
-    seed: int
-    step: int = 0
-    epoch: int = 0
-    position: int = 0
-    epoch_batches: int = 0
-    evaluated_step: int = 0
-    evaluations_since_best: int = 0
-    skipped_updates: int = 0  # in a row
-    seconds: float = 0.0
-    step_seconds: float = 0.0
-    num_words: int = 0
-    recoveries: int = 0  # skips and rollbacks so far
+    seed: Seed
+    step: Count = 0
+    epoch: Count = 0
+    position: Count = 0
+    epoch_batches: Count = 0
+    evaluated_step: Count = 0
+    evaluations_since_best: Count = 0
+    skipped_updates: Count = 0  # in a row
+    seconds: NonNegativeFloat = 0.0
+    step_seconds: NonNegativeFloat = 0.0
+    num_words: Count = 0
+    recoveries: Count = 0  # skips and rollbacks so far
     dropped: list[list[int]] = field(default_factory=list)  # [epoch, position] of steps that are left out
-    parts: int = 1  # pieces that each micro-batch is cut into, because it did not fit in memory
+    parts: Annotated[int, Range(gt=0, le=2**20)] = (
+        1  # pieces that each micro-batch is cut into, because it did not fit in memory
+    )
     losses: list[float] = field(default_factory=list)  # of the last steps: what is usual
     best: Best | None = None
     best_loss: float = math.inf  # of the best evaluation: decides between equals
@@ -123,8 +130,8 @@ class RunState:
             self.evaluations_since_best = 0 if is_better_due else self.evaluations_since_best + 1
             if is_better_due:
                 self.best_due, self.best_due_loss = value, loss
-        before = None if self.best is None else self.best.value
-        is_best = _is_better((value, loss), (before, self.best_loss), direction)
+        best_value = None if self.best is None else self.best.value
+        is_best = _is_better((value, loss), (best_value, self.best_loss), direction)
         if is_best:
             self.best, self.best_loss = best, loss
         return is_best
@@ -138,13 +145,24 @@ class RunState:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> RunState:
-        try:
-            best = None if saved["best"] is None else Best(**saved["best"])
-            # Before these two were there, every evaluation counted for the patience.
-            due = {"best_due": best and best.value, "best_due_loss": saved["best_loss"]}
-            return cls(**{**due, **saved, "best": best, "window": Window(**saved["window"])})
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"the checkpoint's state.json does not describe a training run: {error}") from None
+        """What `to_json` gave.
+
+        Raises:
+            ValueError: a value is missing, of another type, out of range, or contradicts another; names its key.
+        """
+        best = saved.get("best")
+        if "best_due" not in saved and isinstance(best, Mapping):  # every evaluation counted for the patience then
+            saved = {**saved, "best_due": best.get("value"), "best_due_loss": saved.get("best_loss")}
+        state = to_record(cls, saved, key="run")
+        if state.evaluated_step > state.step:
+            raise ValueError(f"run.evaluated_step: {state.evaluated_step} is after step {state.step}")
+        if state.position > state.epoch_batches:
+            raise ValueError(f"run.position: {state.position} is beyond the {state.epoch_batches} batches of an epoch")
+        if state.best is not None and state.best.step > state.step:
+            raise ValueError(f"run.best.step: {state.best.step} is after step {state.step}")
+        if any(len(place) != 2 for place in state.dropped):
+            raise ValueError("run.dropped: must be pairs of an epoch and a position")
+        return state
 
 
 def _is_better(new: tuple[float, float], best: tuple[float | None, float], direction: str) -> bool:

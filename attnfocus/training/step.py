@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from attnfocus.attention.precision import scores_as
 from attnfocus.errors import RunError
 from attnfocus.tasks.base import Task
 from attnfocus.training.device import Precision
@@ -90,7 +91,7 @@ class Stepper:
             share = float(batch.is_real) / max(1, num_targets)
             is_last = index + 1 == len(batches)
             with nullcontext() if is_last else self.processes.accumulating(self.model):
-                with _compiling(), self.precision.autocast():
+                with _compiling(), self.precision.autocast(), scores_as(self.options.half_scores):
                     output = self.task.step(cast(Any, self.model), batch.to(self.device), step)
                     total = output.total * (share * size)  # of which the processes take the mean
                 with _compiling():

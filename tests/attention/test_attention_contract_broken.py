@@ -78,6 +78,16 @@ class TellsOtherWeights(Attention):
         return context, sharper / sharper.sum(-1, keepdim=True).clamp(min=torch.finfo(sharper.dtype).tiny)
 
 
+class DoesNotKnowItself(Attention):
+    def forward(self, query, *arguments, **named):
+        return super().forward(query.clone(), *arguments, **named)
+
+
+class HeedsNoHeadMask(Attention):
+    def forward(self, *arguments, head_mask=None, **named):
+        return super().forward(*arguments, **named)
+
+
 @pytest.mark.parametrize(
     ("wrong", "promise"),
     [
@@ -110,6 +120,14 @@ def test_a_broken_promise_is_named(wrong, promise):
 def test_weights_that_were_not_used_are_found_out():
     with pytest.raises(AssertionError, match=r"promise broken: .* are what was used"):
         check_promises(functools.partial(TellsOtherWeights, score=ScaledDotScore))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "promise"), [(DoesNotKnowItself, "looks at itself never leak"), (HeedsNoHeadMask, "a mask for each head")]
+)
+def test_an_attention_that_breaks_a_promise_about_masks_is_found_out(wrong, promise):
+    with pytest.raises(AssertionError, match=f"promise broken: .*{promise}"):
+        check_promises(functools.partial(wrong, score=ScaledDotScore, num_heads=2))
 
 
 def test_the_checks_leave_the_random_state_alone():

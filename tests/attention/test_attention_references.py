@@ -155,7 +155,7 @@ def test_additive_blocks_equal_the_obvious_formula(hidden_size, num_heads, dtype
         return (hidden * score.vector[:, None, None]).sum(-1)
 
     leaves, tolerance = [query, keys, *score.parameters()], 1e-12 if dtype == torch.float64 else 0.1
-    expected, scores = obvious(), score(query, score.prepare_keys(keys))
+    expected, scores = obvious(), score(query, score.prepare_keys(keys)).to(dtype)  # float32 of half precision
     torch.testing.assert_close(scores, expected, atol=tolerance, rtol=tolerance)
     for found, wanted in zip(
         torch.autograd.grad((scores * chosen).sum(), leaves),

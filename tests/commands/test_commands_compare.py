@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 import shutil
 from pathlib import Path
 from statistics import mean, stdev
@@ -79,7 +80,7 @@ def test_runs_of_several_tasks_and_seeds_are_put_side_by_side(trained: Path, att
         ("identity", "dot", "1"),
     ]
     several = next(row for row in rows if row["seeds"] == "1 2")
-    summaries = [summary_of(Path(path)) for path in several["run_dirs"].split(";")]
+    summaries = [summary_of(found / path) for path in several["run_dirs"].split(";")]
     losses = [summary["test"]["loss"] for summary in summaries]
     assert float(several["test/loss"]) == pytest.approx(mean(losses))
     assert float(several["test/loss sd"]) == pytest.approx(stdev(losses))
@@ -300,8 +301,12 @@ def test_evaluate_writes_the_answers_of_an_older_run(trained: Path, here: Path) 
 
 def test_answers_that_cannot_be_written_cost_themselves_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / ANSWERS_FILE).write_text("of other weights")
-    (tmp_path / f".{ANSWERS_FILE}.tmp").mkdir()  # where it is written first: an OSError, as on a full disk
-    save_answers(tmp_path, [Prediction("0", "a", 0.0, target="a")])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        save_answers(tmp_path, [Prediction("0", "a", 0.0, target="a")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "could not be written" in caplog.text
     assert not (tmp_path / ANSWERS_FILE).exists()
 
@@ -359,10 +364,14 @@ def test_folders_need_no_key_whatever_they_are_called(here: Path, capsys: pytest
     (here / "bench" / "bench.yaml").write_text("lengths: [8]\n")
     assert main(["compare", *names, "bench", "format=json", "run_dir=found"]) == 0
     facts: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert [row["run_dirs"] for row in facts["sections"][0]["configurations"]] == [[str(here / name)] for name in names]
-    assert json.loads((here / "found" / "results.json").read_text(encoding="utf-8")) == facts
+    assert [row["run_dirs"] for row in facts["sections"][0]["configurations"]] == [[name] for name in names]
+    written = json.loads((here / "found" / "results.json").read_text(encoding="utf-8"))
+    rows = [row["run_dirs"] for row in written["sections"][0]["configurations"]]
+    assert rows == [[f"../{name}"] for name in names]
+    assert str(here) not in (here / "found" / "results.json").read_text(encoding="utf-8")
     assert main(["compare", *names, "format=csv", "run_dir=again"]) == 0
-    assert capsys.readouterr().out == (here / "again" / "results.csv").read_text(encoding="utf-8")
+    shown, written = capsys.readouterr().out, (here / "again" / "results.csv").read_text(encoding="utf-8")
+    assert shown == written.replace("../", "")
     assert main(["compare", *names, "format=markdown", f"baseline={names[2]}"]) == 0
     assert "Against 3:" in capsys.readouterr().out
     assert len(list(here.glob("outputs/compare/*/*_4_runs_*/compare.png"))) == 1

@@ -61,10 +61,10 @@ def test_a_search_prunes_and_is_gone_on_with_and_a_pruned_run_can_be_finished(
     rows = rows_of(sweep)
     assert [row["status"].replace("done", "completed") for row in rows] == statuses
     for trial, row in zip(result["trials"], rows, strict=True):
-        run = Path(row["run_dir"])
+        run = sweep / row["run_dir"]
         summary = summary_of(run)
         assert summary["status"] == trial["status"]
-        assert trial["run_dir"] == str(run)
+        assert trial["run_dir"] == row["run_dir"] == run.name
         assert run.name.startswith(f"{trial['number']}_")
         assert ("test" in summary) == (trial["status"] == "completed")
         if trial["status"] == "completed":
@@ -85,8 +85,8 @@ def test_a_search_prunes_and_is_gone_on_with_and_a_pruned_run_can_be_finished(
     assert longer.stderr.count("\njob 2: ") == 2  # its beginning and its end
 
     pruned = next(trial for trial in result["trials"] if trial["status"] == "pruned")
-    assert attnfocus("train", f"resume={pruned['run_dir']}").returncode == 0
-    assert summary_of(Path(pruned["run_dir"]))["status"] == "completed"  # outside of the search nothing prunes it
+    assert attnfocus("train", f"resume={sweep / pruned['run_dir']}").returncode == 0
+    assert summary_of(sweep / pruned["run_dir"])["status"] == "completed"  # outside of the search nothing prunes it
 
     refused = attnfocus("train", "-m", f"sweep.resume={sweep}", "optimizer.lr=0.1,0.2")
     assert_said(refused, "optimizer.lr=0.1,0.2", "this sweep has optimizer.lr=1e-9,0.1")

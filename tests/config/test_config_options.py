@@ -149,7 +149,10 @@ def limits(annotation: Any) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in parts_of(annotation):
         if isinstance(part, Range):
-            found |= {name: bound for name, bound in vars(part).items() if bound is not None}
+            bounds = {name: getattr(part, name) for name in ("gt", "ge", "lt", "le")}
+            if part.why:  # an upper end that no comment needs to tell: the error says why it is there
+                bounds["le"] = None
+            found |= {name: bound for name, bound in bounds.items() if bound is not None}
     return {name: bound for name, bound in found.items() if abs(bound) < LARGE}
 
 

@@ -12,7 +12,7 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
 from attnfocus.tasks import ClassificationTask, TranslationTask
-from attnfocus.tasks.probe import cut_to, explaining
+from attnfocus.tasks.probe import cut_to, own_copy
 
 VECTORS = (([[1.0, 0.0], [0.5, 0.5], [0.0, -1.0]], "yes"), ([[0.0, 2.0]], "no"))
 WRITERS = {
@@ -164,27 +164,25 @@ def test_attention_times_gradient_of_a_weighted_mean_is_what_each_position_adds(
 @pytest.mark.parametrize("name", [*WRITERS, *READERS])
 def test_replaced_attentions_are_named_as_their_weights_are(name):
     task, model, examples = made(name)
-    with explaining(model) as device:
-        probe = probe_of(task, model, examples, device, target="x y z" if name in WRITERS else None)
-        weights = probe.weights()
-        assert set(weights) <= set(model.attentions())
-        everything = torch.arange(len(examples))
-        own = probe.log_probabilities({}, everything)
-        torch.testing.assert_close(probe.log_probabilities(weights, everything), own)
-        elsewhere = {each: given.flip(-1) for each, given in weights.items()}
-        assert not torch.allclose(probe.log_probabilities(elsewhere, everything), own)
+    probe = probe_of(task, model, examples, target="x y z" if name in WRITERS else None)
+    weights = probe.weights()
+    assert set(weights) <= set(model.attentions())
+    everything = torch.arange(len(examples))
+    own = probe.log_probabilities({}, everything)
+    torch.testing.assert_close(probe.log_probabilities(weights, everything), own)
+    elsewhere = {each: given.flip(-1) for each, given in weights.items()}
+    assert not torch.allclose(probe.log_probabilities(elsewhere, everything), own)
 
 
 def test_a_table_of_both_sides_is_replaced_for_the_source_alone():
     codec = pair_codec()
     model = shaken(seq2seq(codec, "additive", tied_embeddings="all", target_vocab_size=9, source_vocab_size=9))
     task, examples = TranslationTask(codec), codec.encode_rows(rows(PAIRS))
-    with explaining(model) as device:
-        probe = probe_of(task, model, examples, device, target="x y")
-        everything = torch.arange(len(examples))
-        same = probe.scores_of_vectors(probe.vectors(), everything)
-        torch.testing.assert_close(same, probe.scores_without(probe.mask, everything))
-        assert not torch.allclose(probe.scores_of_vectors(probe.vectors() * 0, everything), same)
+    probe = probe_of(task, model, examples, target="x y")
+    everything = torch.arange(len(examples))
+    same = probe.scores_of_vectors(probe.vectors(), everything)
+    torch.testing.assert_close(same, probe.scores_without(probe.mask, everything))
+    assert not torch.allclose(probe.scores_of_vectors(probe.vectors() * 0, everything), same)
 
 
 def test_cutting_positions_out_moves_up_what_follows():
@@ -234,8 +232,12 @@ def test_explaining_leaves_the_model_as_it_was():
     model.train()
     model.decoder.attention.eval()
     next(model.parameters()).requires_grad_(False)
-    with explaining(model):
-        assert not any(parameter.requires_grad for parameter in model.parameters())
+    own = own_copy(model)
+    assert not any(parameter.requires_grad for parameter in own.parameters())
+    addresses = [[parameter.data_ptr() for parameter in each.parameters()] for each in (own, model)]
+    assert addresses[0] == addresses[1]
+    assert not set(map(id, own.modules())) & set(map(id, model.modules()))
+    assert not any(module.training for module in own.modules() if not isinstance(module, torch.nn.RNNBase))
     with pytest.raises(ConfigError, match="method"):
         attribute(task, model, examples[:1], "attention_flow")
     attribute(task, model, examples[:1], "integrated_gradients", AttributionOptions(target="x"))
@@ -304,15 +306,14 @@ def test_integrated_gradients_are_those_of_captum(name):
     from captum.attr import IntegratedGradients
 
     task, model, examples = made(name)
-    with explaining(model) as device:
-        probe = probe_of(task, model, examples[:2], device, target="x y z w" if name in WRITERS else None)
-        vectors = probe.vectors()[probe.examples]
-        row = torch.arange(len(vectors))
+    probe = probe_of(task, model, examples[:2], target="x y z w" if name in WRITERS else None)
+    vectors = probe.vectors()[probe.examples]
+    row = torch.arange(len(vectors))
 
-        def forward(x):
-            return probe.score(x, row.repeat(len(x) // len(vectors)))
+    def forward(x):
+        return probe.score(x, row.repeat(len(x) // len(vectors)))
 
-        theirs = IntegratedGradients(forward).attribute(vectors, n_steps=40, method="gausslegendre").sum(dim=-1)
+    theirs = IntegratedGradients(forward).attribute(vectors, n_steps=40, method="gausslegendre").sum(dim=-1)
     options = AttributionOptions(num_steps=40, **({"target": "x y z w"} if name in WRITERS else {}))
     ours = attribute(task, model, examples[:2], "integrated_gradients", options)
     joined = torch.cat(

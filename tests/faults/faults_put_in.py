@@ -52,6 +52,11 @@ def disk_full() -> None:
     _around(CheckpointStore, "save", change)
 
 
+def file_size_limit() -> None:
+    """From the start on no file can grow over so many bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_at()[0], resource.RLIM_INFINITY))
+
+
 def disk_full_from_the_last_save_on() -> None:
     """From the save of this number on no file can grow over 20,000 bytes, and summary.json not at all."""
     from attnfocus import files

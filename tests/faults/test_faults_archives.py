@@ -1,6 +1,9 @@
-"""Case 17: archives are told by their content, and nothing is ever unpacked."""
+"""17 and 56: archives are told by their content and never unpacked; a small compressed file fills no memory."""
 
+import gzip
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -42,3 +45,45 @@ def test_17_an_archive_is_refused_and_nothing_is_written_outside(name: str, tmp_
     assert_polite(done, 2)
     assert "is an archive; nothing was unpacked" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+IN_A_GIGABYTE = """
+import resource, sys
+from pathlib import Path
+from attnfocus.data.reading.lines import BadRows, read_lines
+from attnfocus.data.reading.tables import Table
+from attnfocus.errors import DataError
+
+resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))
+path, bad = Path(sys.argv[1]), BadRows("skip")
+try:
+    rows = read_lines(path, "utf-8", bad) if "txt" in path.name else Table(path, (0, 1), "tsv").read(bad)
+    print(len(rows))
+except DataError as error:
+    print(error)
+"""
+ROWS = {"txt": b"a\n", "tsv": b"a\t0\n"}
+
+
+def read_in_a_gigabyte(path: Path, kind: str, num_rows: int) -> str:
+    with gzip.open(path, "wb", compresslevel=6) as file:
+        for _ in range(num_rows // 100_000):
+            file.write(ROWS[kind] * 100_000)
+    done = subprocess.run([sys.executable, "-c", IN_A_GIGABYTE, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ROWS)
+def test_56_a_small_file_of_many_tiny_rows_is_refused_before_it_takes_a_gigabyte(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}.gz"
+    message = read_in_a_gigabyte(path, kind, 39_000_000 if kind == "txt" else 5_000_000)
+    assert "unpacks to more than 1,000,000 rows for its" in message
+    assert str(path) in message
+    assert path.stat().st_size < 800_000
+
+
+@pytest.mark.slow
+def test_56_a_million_tiny_rows_are_read_in_a_gigabyte(tmp_path: Path) -> None:
+    assert read_in_a_gigabyte(tmp_path / "rows.tsv.gz", "tsv", 1_000_000) == "1000000"

@@ -46,7 +46,10 @@ def test_04_a_wrong_type_is_named_before_any_data_is_read(run: Run) -> None:
         (["optimizer.lr=-1", "optimizer.eps=nan"], ["lr: must be > 0, got -1", "eps: must be > 0, got nan"]),
         (["model.dropout=1.5"], ["model.dropout: must be >= 0 and < 1, got 1.5"]),
         (["model=transformer", "model.num_heads=5", "dataset=labelled_text"], ["model: ", "num_heads", "5"]),
-        (["attention=local", "attention.pattern.window=0"], ["attention.pattern.window: must be > 0, got 0"]),
+        (
+            ["attention=local", "attention.pattern.window=0"],
+            ["attention.pattern.window: must be > 0 and <= 1,048,576, got 0"],
+        ),
     ],
 )
 def test_05_out_of_range_names_the_range_before_any_data_is_read(run: Run, given: list[str], said: list[str]) -> None:

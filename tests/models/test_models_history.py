@@ -40,9 +40,9 @@ def searched(model):
 
 @torch.no_grad()
 def forced(model, row, ids):
-    """Log probability of the ids, and EOS if they end, and the weights: one sentence, teacher-forced."""
+    """Log probability of the ids and EOS, and the weights: one sentence, teacher-forced."""
     length = int(LENGTHS[row])
-    read, written = [BOS, *ids][:7], [*ids, EOS][:7]
+    read, written = [BOS, *ids], [*ids, EOS]
     output = model(SOURCE[row : row + 1, :length], LENGTHS[row : row + 1], torch.tensor([read]), need_weights=True)
     log_probs = output.logits[0].log_softmax(-1)
     return log_probs[range(len(written)), written].sum().item(), output.weights["cross"][0][:, : len(ids)]

@@ -151,9 +151,11 @@ def test_a_run_from_before_a_changed_default_keeps_what_it_had(attnfocus: Comman
     assert "at_limit" not in load_yaml(run / "config.yaml")["decoding"]
     assert decoding_of(run)["at_limit"] == "cut"
     assert RunConfig.load("run", run).setup.config.decoding.at_limit == "cut"
+    assert RunConfig.load("run", run).setup.config.trainer.half_scores == "rounded"
     again = (*OF_OLD, "resume=auto", f"run_dir={run}")
     assert attnfocus("train", *again, "trainer.max_steps=21").returncode == 0
     assert decoding_of(run)["at_limit"] == "cut"
+    assert RunConfig.load("run", run).values["trainer"]["half_scores"] == "rounded"
     assert attnfocus("train", *again, "trainer.max_steps=22", "decoding.at_limit=end").returncode == 0
     assert decoding_of(run)["at_limit"] == "end"
     assert attnfocus("train", "resume=old", "trainer.max_steps=23", "decoding.at_limit=cut").returncode == 0

@@ -21,6 +21,7 @@ from training_toys import (
     same_tensors,
 )
 
+from attnfocus.attention import ScaledDotScore
 from attnfocus.errors import ConfigError, DataError, RunError
 from attnfocus.events import CheckpointSaved, Evaluated, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import StepOutput
@@ -281,6 +282,19 @@ def test_a_compiled_model_trains_and_its_checkpoint_is_that_of_the_module(tmp_pa
     model = ToyModel()
     toy.store.load("last").load_model(model)
     assert same_tensors(model, plain.model)
+
+
+@pytest.mark.parametrize(("half_scores", "dtype"), [("float32", torch.float32), ("rounded", torch.bfloat16)])
+def test_bf16_makes_attention_scores_as_the_run_says(tmp_path, half_scores, dtype):
+    score, seen = ScaledDotScore(query_dim=4, key_dim=4, num_heads=1), set()
+
+    class LookingTask(ToyTask):
+        def step(self, model, batch, optimizer_step=1):
+            seen.add(score(torch.ones(1, 2, 4), torch.ones(1, 3, 4)).dtype)
+            return super().step(model, batch, optimizer_step)
+
+    Toy(tmp_path, TrainerOptions(max_steps=2, precision="bf16", half_scores=half_scores), task=LookingTask()).run()
+    assert seen == {dtype}
 
 
 def test_bf16_trains_and_keeps_float32_weights(tmp_path):

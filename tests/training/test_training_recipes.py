@@ -120,9 +120,21 @@ def test_schedules_rise_linearly_over_the_warmup_to_one(kind):
 
 def test_cosine_worked_example():
     schedule = CosineSchedule(14, "min", warmup_steps=4, final_fraction=0.2)
-    # step 9 is half of the 10 steps after the warmup: 0.2 + 0.8 * (1 + cos(pi / 2)) / 2 = 0.6
+    # half of the 10 updates after the warmup are done before step 10: 0.2 + 0.8 * (1 + cos(pi / 2)) / 2 = 0.6
+    assert schedule.factor(10) == pytest.approx(0.6)
+    assert schedule.factor(14) > 0.2
+    assert schedule.factor(15) == schedule.factor(99) == pytest.approx(0.2)
+
+
+def test_58_no_update_is_spent_at_a_rate_of_0() -> None:
+    assert CosineSchedule(1, "min").factor(1) == 1.0
+    assert all(CosineSchedule(20, "min", warmup_steps=warmup).factor(20) > 0 for warmup in range(20))
+
+
+def test_cosine_of_a_run_begun_before_ends_with_its_last_update() -> None:
+    schedule = CosineSchedule(14, "min", warmup_steps=4, final_fraction=0.2, ends="at")
     assert schedule.factor(9) == pytest.approx(0.6)
-    assert schedule.factor(14) == schedule.factor(99) == pytest.approx(0.2)
+    assert schedule.factor(14) == pytest.approx(0.2)
 
 
 def test_inverse_sqrt_is_the_transformers_up_to_its_scale():

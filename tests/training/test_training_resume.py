@@ -190,6 +190,22 @@ def test_58_an_extended_run_is_the_run_that_had_the_later_limit(tmp_path, recipe
     assert longer.schedule.state_dict() == whole.schedule.state_dict()
 
 
+def test_58_what_differs_is_said_before_a_run_goes_on_beyond_its_end(tmp_path, caplog):
+    whole = toy(tmp_path, options=dataclasses.replace(OPTIONS, max_steps=10, evaluate_every_steps=20))
+    whole.total_steps = 10
+    whole.run()
+    longer = toy(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        longer.run(resume=True)
+    assert "the cosine ends at step 20 now, not at 10: the rate goes on at 0.6" in caplog.text
+    assert "the run had ended at step 10, which is the best so far" in caplog.text
+    caplog.clear()
+    again = toy(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        again.run(resume=True)
+    assert not caplog.records
+
+
 def test_a_damaged_newest_checkpoint_is_passed_over_and_the_end_is_the_same(tmp_path, caplog):
     whole = toy(tmp_path / "whole")
     whole.run()

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from training_toys import Toy, ToyModel, same_tensors, validation_loss
@@ -12,6 +16,7 @@ from attnfocus.training import TrainerOptions, adam
 from attnfocus.training.signals import SignalGuard
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = TrainerOptions(max_epochs=2, log_every_steps=1)
 
 
@@ -104,3 +109,60 @@ def test_ignored_signals_stay_ignored_and_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert results == [None]
+
+
+LONG_OPERATION = """
+import sys, time, torch
+from attnfocus.training.signals import SignalGuard
+
+torch.set_num_threads(1)
+matrix = torch.randn(2500, 2500)
+with SignalGuard() as guard:
+    print("ready", flush=True)
+    if sys.argv[1] == "saving":
+        with guard.saving():
+            time.sleep(2)
+            print("saved", flush=True)
+    torch.linalg.svd(matrix.repeat(2, 2))  # one operation of a minute
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ((signal.SIGINT, signal.SIGINT), 130),
+        ((signal.SIGTERM, signal.SIGTERM), 143),
+        ((signal.SIGTERM, signal.SIGINT), 130),
+        ((signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM), 143),
+    ],
+)
+def test_60_a_second_signal_ends_the_process_inside_one_operation(sent, code):
+    child = subprocess.Popen(
+        [sys.executable, "-c", LONG_OPERATION, "working"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    try:
+        assert child.stdout.readline() == "ready\n"
+        for number in sent:
+            time.sleep(0.8)
+            assert child.poll() is None
+            child.send_signal(number)
+        began = time.monotonic()
+        assert child.wait(timeout=20) == code
+        assert time.monotonic() - began < 10
+    finally:
+        child.kill()
+        child.stdout.close()
+
+
+@pytest.mark.slow
+def test_60_a_save_that_is_under_way_ends_first():
+    child = subprocess.Popen(
+        [sys.executable, "-c", LONG_OPERATION, "saving"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGTERM)
+    time.sleep(0.8)
+    child.send_signal(signal.SIGTERM)
+    out, _ = child.communicate(timeout=30)
+    assert (out, child.returncode) == ("saved\n", 143)

@@ -5,8 +5,9 @@
     check_promises(functools.partial(Attention, score=MyScore))
 
 What applies is read from the attention itself: one that compares positions is checked in self-attention, one that
-follows a decoder runs step by step, one whose weights are no distributions need not sum to 1, and one that says by a
-ValueError that it takes masks of padding only is given no others.
+follows a decoder runs step by step and never looks at itself, one whose weights are no distributions need not sum to
+1, one that says by a ValueError that it takes masks of padding only is given no others, and one with a
+`head_mask_problem` must refuse masks of heads.
 
 Shapes: B items, H heads, Q queries, K keys, D sizes. Masks are bool, True = may attend.
 """
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 
 from attnfocus.attention.contract.masks import (
     check_garbage,
+    check_head_masks,
     check_masked_positions,
     check_nothing_to_attend,
+    check_own_garbage,
     check_padding,
 )
 from attnfocus.attention.contract.results import (
@@ -35,6 +38,8 @@ CHECKS: Sequence[Check] = (
     check_padding,
     check_masked_positions,
     check_garbage,
+    check_own_garbage,
+    check_head_masks,
     check_nothing_to_attend,
     check_weights,
     check_paths,

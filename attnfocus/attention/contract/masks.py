@@ -11,7 +11,17 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.base import BaseAttention
-from attnfocus.attention.contract.trial import B, outcome, padding_mask, promise, random_inputs, require, sizes, takes
+from attnfocus.attention.contract.trial import (
+    B,
+    outcome,
+    padding_mask,
+    promise,
+    random_inputs,
+    require,
+    seeded,
+    sizes,
+    takes,
+)
 
 
 @promise("padding never changes a result: a padded batch equals its items one by one, outputs and gradients")
@@ -71,6 +81,48 @@ def check_garbage(attention: BaseAttention) -> None:
         context, _, dirty_gradients = outcome(attention, dirty, mask, need_weights)
         require(torch.equal(context, expected), f"{garbage} in padding changes the context")
         require(all(map(torch.equal, dirty_gradients, clean_gradients)), f"{garbage} in padding changes a gradient")
+
+
+@promise("NaN and infinity in the padding of a sequence that looks at itself never leak, though its queries hold them")
+def check_own_garbage(attention: BaseAttention) -> None:
+    if attention.decoders_only:
+        return
+    num_keys = sizes(attention)[1]
+    lengths, sequence = [num_keys, num_keys - 2, 0], random_inputs(attention, B)[1]
+    mask = padding_mask(lengths, num_keys)
+    hidden = ~mask.transpose(-1, -2)
+    for need_weights in (False, True):
+        expected, _, clean_gradients = outcome(attention, [sequence], mask, need_weights, lengths)
+        for garbage in (math.nan, math.inf, -math.inf, 1e300):
+            dirty = sequence.masked_fill(hidden, garbage)
+            context, weights, gradients = outcome(attention, [dirty], mask, need_weights, lengths)
+            require(context.isfinite().all(), f"{garbage} in padding is in the context")
+            require(weights is None or weights.isfinite().all(), f"{garbage} in padding is in the weights")
+            require(torch.equal(context[~hidden.squeeze(-1)], expected[~hidden.squeeze(-1)]), f"{garbage} leaks")
+            require(all(map(torch.equal, gradients, clean_gradients)), f"{garbage} in padding changes a gradient")
+
+
+@promise("a mask for each head is to that head what a mask is to all; or it is refused by name")
+def check_head_masks(attention: BaseAttention) -> None:
+    inputs, (num_queries, num_keys) = random_inputs(attention, B), sizes(attention)
+    shape = B, attention.num_heads, num_queries, num_keys
+    of_heads = torch.rand(shape, generator=seeded()) < 0.6
+    if attention.head_mask_problem is not None:
+        try:
+            attention(*inputs, head_mask=of_heads)
+        except ValueError:
+            return
+        require(False, "it says that it takes no head_mask, and takes one")
+    padding = padding_mask([num_keys, num_keys - 2, 1], num_keys)
+    fast, _ = attention(*inputs, head_mask=of_heads)
+    context, weights = attention(*inputs, None, True, head_mask=of_heads)
+    torch.testing.assert_close(fast, context)
+    require((weights[~of_heads] == 0).all(), "a masked position has a weight")
+    for head in range(attention.num_heads):
+        _, alone = attention(*inputs, of_heads[:, head], True)
+        torch.testing.assert_close(weights[:, head], alone[:, head])
+    both, _ = attention(*inputs, padding, head_mask=of_heads)
+    torch.testing.assert_close(both, attention(*inputs, head_mask=of_heads & padding.unsqueeze(1))[0])
 
 
 @promise("a row with nothing to attend gives 0, forward and backward")

@@ -90,11 +90,13 @@ def outcome(
 ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
     """Context, weights, and gradients (of inputs, then parameters) of a loss that tells all numbers apart.
 
+    inputs: query, keys and values; or one sequence, which looks at itself.
     rows: of each item, how many queries count.
     """
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
     torch.manual_seed(0)
-    context, weights = attention(*leaves, mask, need_weights)
+    query, keys, values = leaves if len(leaves) == 3 else (*leaves, *leaves, None)
+    context, weights = attention(query, keys, values, mask, need_weights)
     items = [context[item, :count] for item, count in enumerate(rows)] if rows else list(context)
     loss = sum(((item * torch.arange(item.numel()).cos().view_as(item)).sum() for item in items), context.sum() * 0)
     parameters = list(attention.parameters())

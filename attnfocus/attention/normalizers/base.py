@@ -6,7 +6,6 @@ Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may
 import math
 from typing import ClassVar, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from attnfocus.attention.memory import History
@@ -47,11 +46,6 @@ class NormalizerFactory(Protocol):
     """Builds a normalizer: a `Normalizer` class, or a `functools.partial` of one."""
 
     def __call__(self, *, num_heads: int) -> Normalizer: ...
-
-
-def exact(scores: Tensor) -> Tensor:
-    """Half precision as float32: sums and exponentials of many scores would lose the small weights."""
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
 
 
 def log_count(scores: Tensor, mask: Tensor | None) -> Tensor | float:

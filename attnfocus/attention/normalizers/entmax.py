@@ -4,12 +4,14 @@ Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may
 """
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention.normalizers.base import Normalizer, exact
+from attnfocus.attention.normalizers.base import Normalizer
+from attnfocus.attention.precision import exact
 from attnfocus.limits import Range
 
 # Steps of Newton's method for the threshold. It converges quadratically: six steps are exact for most rows of some
@@ -122,6 +124,25 @@ class EntmaxFunction(torch.autograd.Function):
         own = _alpha_slopes(weights, alpha)
         of_alpha = own - of_threshold * own.sum(dim=-1, keepdim=True)
         return of_scores, None, (gradient * of_alpha).sum_to_size(alpha.shape)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Sequence[int | None], scores: Tensor, mask: Tensor | None, alpha: Tensor | float
+    ) -> tuple[Tensor, int]:
+        """What `torch.func.vmap` maps over becomes one more leading dim."""
+        rank = scores.dim() + (in_dims[0] is None)
+        whole = scores.expand(info.batch_size, *scores.shape) if in_dims[0] is None else scores.movedim(in_dims[0], 0)
+        mask, alpha = (_in_front(each, dim, rank) for each, dim in zip((mask, alpha), in_dims[1:], strict=True))
+        weights: Tensor = EntmaxFunction.apply(whole, mask, alpha)
+        return weights, 0
+
+
+def _in_front(tensor: Any, dim: int | None, rank: int) -> Any:
+    """A tensor that broadcasts to scores of `rank` dims, with its dim `dim` as the first of them; anything without."""
+    if dim is None:
+        return tensor
+    moved = tensor.movedim(dim, 0)
+    return moved.reshape(len(moved), *(1 for _ in range(rank - moved.dim())), *moved.shape[1:])
 
 
 def sparsemax_of(scores: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention.memory import History
-from attnfocus.attention.normalizers.base import Normalizer, exact
+from attnfocus.attention.normalizers.base import Normalizer
+from attnfocus.attention.precision import exact
 from attnfocus.limits import NonNegativeFloat
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attnfocus.attention.normalizers.base import Normalizer, exact, log_count
+from attnfocus.attention.normalizers.base import Normalizer, log_count
+from attnfocus.attention.precision import exact
 
 
 class Sigmoid(Normalizer):

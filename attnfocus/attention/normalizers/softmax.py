@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention.normalizers.base import Normalizer, exact, log_count
+from attnfocus.attention.normalizers.base import Normalizer, log_count
+from attnfocus.attention.precision import exact
 from attnfocus.limits import PositiveFloat, Range
 
 

@@ -34,6 +34,8 @@ def choose(attention: Algebra, call: Call) -> PathChoice:
         return PathChoice(wanted, f"attention.path={wanted}")
     if attention.uses_history:
         return PathChoice("plain", _one_by_one(attention))
+    if call.second_order and why_not(attention, "sdpa") is None:
+        return PathChoice("plain", "gradients of gradients are asked for, and fused kernels have none")
     if call.device == "cuda" and _is_dense(attention, call) and why_not(attention, "flex", call) is None:
         return PathChoice("flex", f"{_dense_part(attention)} at this length costs less inside a compiled kernel")
     reason = why_not(attention, "sdpa")
@@ -60,7 +62,7 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
     if attention.uses_history:
         return _one_by_one(attention)
     if path == "chunked":
-        return None
+        return None  # where it takes a fused kernel inside, and gradients of gradients are asked for, that one says so
     if attention.has_own_weights:
         return f"{type(attention).__name__} makes its weights in a way of its own"
     if not attention.score.is_inner_product:
@@ -69,6 +71,8 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
         return f"the fused kernel normalizes by softmax, not by {type(attention.normalizer).__name__}"
     if attention.pattern.is_selective:
         return f"{type(attention.pattern).__name__} looks at the scores, which the fused kernel never shows"
+    if call is not None and call.second_order:
+        return "gradients of gradients are asked for, and its fused kernel has none; path=plain has"
     return _why_not_flex(attention, call) if path == "flex" else None
 
 

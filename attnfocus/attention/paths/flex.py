@@ -15,6 +15,7 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.derivatives import once
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.plain import plain
 from attnfocus.attention.paths.protocol import Work
@@ -55,7 +56,7 @@ def flex(
     context = used(
         *flat, score_mod=_bias(attention, work.query, places), block_mask=blocks, scale=attention.score.kernel_scale
     )
-    return context.view(*leading, *context.shape[1:]), None
+    return once(context, "flex").view(*leading, *context.shape[1:]), None
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.masks import leading_dims
+from attnfocus.attention.paths.derivatives import second_order
 
 PathName = Literal["auto", "plain", "sdpa", "flex", "chunked"]
 
@@ -35,12 +36,15 @@ class Call:
     device: str = "cpu"
     dtype: torch.dtype | None = None
     has_mask: bool = False  # besides what the pattern forbids
+    second_order: bool = False  # gradients of gradients are asked for, as far as that is known
 
     @classmethod
     def of(cls, work: Work, need_weights: bool) -> "Call":
         leading = leading_dims(work.query, work.keys)
-        sizes = work.query.shape[-2], work.keys.shape[-2], math.prod(leading)
-        return cls(need_weights, *sizes, work.query.device.type, work.query.dtype, work.mask is not None)
+        rows = 1 if torch.compiler.is_exporting() else math.prod(leading)  # an exported graph is for any number of them
+        sizes = work.query.shape[-2], work.keys.shape[-2], rows
+        device, dtype = work.query.device.type, work.query.dtype
+        return cls(need_weights, *sizes, device, dtype, work.mask is not None, second_order())
 
 
 @dataclass(frozen=True)

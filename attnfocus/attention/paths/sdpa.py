@@ -3,7 +3,7 @@
 Shapes: ... leading dims, H heads, Q queries, K keys, d, dv sizes. Masks are bool, True = may attend.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from attnfocus.attention import masks
 from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
+from attnfocus.attention.paths.derivatives import once
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.precision import as_scores, in_score_precision, lowered, lowers
 
 # Kernels on CUDA have no place for more items in one call (pytorch issue 142228); blocks of many items can be more.
 MAX_BATCH = 2**16 - 1
@@ -66,11 +68,23 @@ def _masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float)
 def _call(attention: Algebra, work: Work, added: Tensor | None, dropout: float, *, is_causal: bool = False) -> Tensor:
     """The kernel for any leading dims; `added` is a mask, or a bias with -inf inside."""
     query, scale = attention.score.prepare_query(work.query), attention.score.kernel_scale
+    if lowers(query):  # autocast would round the bias too
+        lower = (lowered(query), lowered(work.keys), lowered(work.values))
+        with in_score_precision(query):
+            return _split(lower, added, partial(_kernel, dropout=dropout, is_causal=is_causal, scale=scale))
+    tensors = (query, work.keys, work.values)
+    return _split(tensors, added, partial(_kernel, dropout=dropout, is_causal=is_causal, scale=scale))
+
+
+def _split(vectors: tuple[Tensor, Tensor, Tensor], added: Tensor | None, kernel: Callable[..., Tensor]) -> Tensor:
+    """The kernel for as many calls as the device needs."""
+    query = vectors[0]
     if added is not None and added.dtype != torch.bool:
-        added = added.to(query.dtype)
-    tensors = (query, work.keys, work.values) if added is None else (query, work.keys, work.values, added)
+        # A bias is not rounded to half precision, save on devices whose kernels want it so.
+        wide = torch.promote_types(query.dtype, torch.float32) if query.device.type == "cpu" else query.dtype
+        added = as_scores(added.to(wide), query)
+    tensors = vectors if added is None else (*vectors, added)
     batch = leading_dims(*tensors)[:-1]
-    kernel = partial(_kernel, dropout=dropout, is_causal=is_causal, scale=scale)
     if len(batch) <= 1:
         return kernel(*tensors)
     parts = zip(*(_with_one_batch(tensor, batch).split(MAX_BATCH) for tensor in tensors), strict=True)
@@ -95,7 +109,8 @@ def _kernel(
         tensor if tensor.shape[:-2] == leading else tensor.expand(*leading, *tensor.shape[-2:])
         for tensor in (query, keys, values)
     )
-    return F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
+    context = F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
+    return once(context, "sdpa")
 
 
 def _with_one_batch(tensor: Tensor, batch: Sequence[int]) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import Direction, Pattern
 from attnfocus.attention.patterns.local import neighbors, of_global, within
-from attnfocus.limits import NonNegativeInt, PositiveInt
+from attnfocus.limits import NonNegativeInt, NumPositions
 
 
 class BlockSparsePattern(Pattern):
@@ -31,7 +31,7 @@ class BlockSparsePattern(Pattern):
     same_sequence_only = True
 
     def __init__(
-        self, *, block_size: PositiveInt = 16, num_neighbors: NonNegativeInt = 1, direction: Direction = "both"
+        self, *, block_size: NumPositions = 16, num_neighbors: NonNegativeInt = 1, direction: Direction = "both"
     ) -> None:
         self.block_size: int = block_size
         self.num_neighbors, self.direction = num_neighbors, direction
@@ -73,7 +73,7 @@ class BigBirdPattern(Pattern):
     def __init__(
         self,
         *,
-        block_size: PositiveInt = 16,
+        block_size: NumPositions = 16,
         num_neighbors: NonNegativeInt = 1,
         num_random: NonNegativeInt = 2,
         num_global: NonNegativeInt = 16,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import Direction, Pattern
-from attnfocus.limits import NonNegativeInt, PositiveInt
+from attnfocus.limits import NonNegativeInt, NumPositions
 
 # Blocks below this are more bookkeeping than work.
 MIN_BLOCK = 16
@@ -33,7 +33,7 @@ class LocalPattern(Pattern):
     same_sequence_only = True
 
     def __init__(
-        self, *, window: PositiveInt = 8, direction: Direction = "both", num_global: NonNegativeInt = 0
+        self, *, window: NumPositions = 8, direction: Direction = "both", num_global: NonNegativeInt = 0
     ) -> None:
         self.window, self.direction, self.num_global = window, direction, num_global
         self.block_size = max(window, MIN_BLOCK)

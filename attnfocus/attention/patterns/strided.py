@@ -5,7 +5,7 @@ from torch import Tensor
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import Direction, Pattern
 from attnfocus.attention.patterns.local import within
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class StridedPattern(Pattern):
@@ -23,7 +23,7 @@ class StridedPattern(Pattern):
 
     same_sequence_only = True
 
-    def __init__(self, *, stride: PositiveInt = 8, direction: Direction = "both") -> None:
+    def __init__(self, *, stride: NumPositions = 8, direction: Direction = "both") -> None:
         self.stride, self.direction = stride, direction
 
     def allows(self, places: Places) -> Tensor:

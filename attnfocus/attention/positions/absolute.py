@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from attnfocus.attention.positions.base import Position
 from attnfocus.attention.positions.sinusoids import FrequencyBase, angles, span
 from attnfocus.errors import DataError
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class SinusoidalPosition(Position):
@@ -60,7 +60,7 @@ class LearnedPosition(Position):
             another size than the queries.
     """
 
-    def __init__(self, *, num_heads: int, head_dim: int, max_length: PositiveInt = 512) -> None:
+    def __init__(self, *, num_heads: int, head_dim: int, max_length: NumPositions = 512) -> None:
         super().__init__(num_heads=num_heads, head_dim=head_dim)
         self.max_length = max_length
         self.query_table = nn.Parameter(torch.empty(max_length, head_dim))

@@ -40,7 +40,7 @@ class Position(nn.Module):
         return queries
 
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor | None:
-        """What is added to the scores: broadcastable to (..., H, Q, K), or None.
+        """What is added to the scores: broadcastable to (..., H, Q, K), in float32 at least; or None.
 
         Args:
             query: (..., H, Q, d), out of `place_queries`.

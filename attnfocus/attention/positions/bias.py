@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention.positions.base import Position
-from attnfocus.limits import PositiveInt, Range
+from attnfocus.attention.precision import as_scores
+from attnfocus.limits import NumPositions, Range
 
 
 class AlibiPosition(Position):
@@ -28,7 +29,7 @@ class AlibiPosition(Position):
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
         dtype = torch.promote_types(query.dtype, torch.float32)
         distance = offsets.abs().unsqueeze(-3).to(dtype)
-        return (distance * -self.slopes(query.device, dtype)).to(query.dtype)  # (..., H, Q, K)
+        return as_scores(distance * -self.slopes(query.device, dtype), query)  # (..., H, Q, K)
 
     def slopes(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """m (H, 1, 1)."""
@@ -68,8 +69,8 @@ class T5Position(Position):
         *,
         num_heads: int,
         head_dim: int,
-        num_buckets: Annotated[int, Range(ge=4)] = 32,
-        max_distance: PositiveInt = 128,
+        num_buckets: Annotated[int, Range(ge=4, le=2**16, why="a table has a row for each")] = 32,
+        max_distance: NumPositions = 128,
         bidirectional: bool = True,
     ) -> None:
         super().__init__(num_heads=num_heads, head_dim=head_dim)
@@ -96,7 +97,8 @@ class T5Position(Position):
         near = offsets.clamp(-self.max_distance, self.max_distance) + self.max_distance
         biases = F.embedding(self.buckets[near], self.table)  # (..., Q, K, H)
         # Fused kernels read a bias along the keys.
-        return biases.to(query.dtype).movedim(-1, -3).contiguous()
+        biases = as_scores(biases.to(torch.promote_types(query.dtype, torch.float32)), query)
+        return biases.movedim(-1, -3).contiguous()
 
     def extra_repr(self) -> str:
         sides = "" if self.bidirectional else ", bidirectional=False"

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from attnfocus.attention.positions.base import Position
 from attnfocus.attention.positions.sinusoids import FrequencyBase, angles
+from attnfocus.attention.precision import as_scores, exact, for_scores, in_score_precision
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class ShawPosition(Position):
@@ -32,16 +33,18 @@ class ShawPosition(Position):
     has_bias: ClassVar[bool] = True
     bias_needs_query: ClassVar[bool] = True
 
-    def __init__(self, *, num_heads: int, head_dim: int, max_distance: PositiveInt = 16) -> None:
+    def __init__(self, *, num_heads: int, head_dim: int, max_distance: NumPositions = 16) -> None:
         super().__init__(num_heads=num_heads, head_dim=head_dim)
         self.max_distance = max_distance
         self.table = nn.Parameter(torch.empty(2 * max_distance + 1, head_dim))
         nn.init.xavier_uniform_(self.table)
 
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
-        of_offset = torch.matmul(query * (1 / math.sqrt(self.head_dim)), self.table.t())  # (..., H, Q, 2k + 1)
+        with in_score_precision(query):
+            scaled = for_scores(query) * (1 / math.sqrt(self.head_dim))
+            of_offset = torch.matmul(scaled, for_scores(self.table).t())  # (..., H, Q, 2k + 1)
         index = (offsets.clamp(-self.max_distance, self.max_distance) + self.max_distance).unsqueeze(-3)
-        return of_offset.gather(-1, index.expand(*of_offset.shape[:-1], offsets.shape[-1])).to(query.dtype)
+        return as_scores(of_offset.gather(-1, index.expand(*of_offset.shape[:-1], offsets.shape[-1])), query)
 
     def extra_repr(self) -> str:
         return f"max_distance={self.max_distance}"
@@ -79,15 +82,19 @@ class TransformerXLPosition(Position):
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
         if offsets.numel() == 0:
             return query.new_zeros(*offsets.shape[:-2], 1, *offsets.shape[-2:])
-        query = query + (self.position_bias - self.content_bias).to(query.dtype)  # it came with u
-        of_query = per_head_linear(query * (1 / math.sqrt(self.head_dim)), self.weight.transpose(-1, -2))
+        query = for_scores(query)
+        query = query + (exact(self.position_bias) - exact(self.content_bias)).to(query.dtype)  # it came with u
+        with in_score_precision(query):
+            scaled = query * (1 / math.sqrt(self.head_dim))
+            of_query = per_head_linear(scaled, for_scores(self.weight).transpose(-1, -2))
         # Offsets are differences of positions: measured from the first key, i - j = behind - ahead.
         behind = self._angles(-offsets[..., :, 0], query).unsqueeze(-3)  # (..., 1, Q, F)
         ahead = self._angles(offsets[..., 0, :] - offsets[..., 0, :1], query).unsqueeze(-3)  # (..., 1, K, F)
         sine, cosine = of_query.to(behind.dtype).chunk(2, dim=-1)
         left = (sine * behind.sin() + cosine * behind.cos(), cosine * behind.sin() - sine * behind.cos())
         right = torch.cat((ahead.cos(), ahead.sin()), dim=-1)
-        return torch.matmul(torch.cat(left, dim=-1), right.transpose(-1, -2)).to(query.dtype)  # (..., H, Q, K)
+        with in_score_precision(query):
+            return as_scores(torch.matmul(torch.cat(left, dim=-1), right.transpose(-1, -2)), query)  # (..., H, Q, K)
 
     def _angles(self, positions: Tensor, like: Tensor) -> Tensor:
         return angles(positions, self.size, self.base, like.dtype)

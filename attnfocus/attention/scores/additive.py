@@ -5,16 +5,16 @@ N leading dims and heads in one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from attnfocus.attention.masks import leading_dims
+from attnfocus.attention.precision import as_scores, in_score_precision
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import Size
 
 # Numbers that one block of hidden units may have: what stays in a processor's cache, or fills a GPU without filling
 # its memory.
@@ -37,7 +37,7 @@ class AdditiveScore(Score):
 
     keys_differ_by_head: ClassVar[bool] = True
 
-    def __init__(self, *, query_dim: int, key_dim: int, num_heads: int, hidden_size: PositiveInt | None = None) -> None:
+    def __init__(self, *, query_dim: int, key_dim: int, num_heads: int, hidden_size: Size | None = None) -> None:
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads)
         self.hidden_size = query_dim if hidden_size is None else hidden_size
         self.query_weight = nn.Parameter(torch.empty(num_heads, self.hidden_size, query_dim))
@@ -65,6 +65,8 @@ class AdditiveScore(Score):
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         query = self.prepare_query(query)
         dtype = torch.promote_types(query.dtype, keys.dtype)  # they differ where autocast saw only one of them
+        if torch.compiler.is_exporting():
+            return tanh_product(query, keys, self.vector.unsqueeze(-2))
         leading = leading_dims(query, keys)  # (..., H)
         flat = [
             tensor.to(dtype).expand(*leading, *tensor.shape[-2:]).flatten(0, -3)
@@ -78,12 +80,14 @@ class AdditiveScore(Score):
 
 
 class TanhProduct(torch.autograd.Function):
-    """query (N, Q, h), keys (N, K, h), vector (N, 1, h) -> (vector * tanh(query + keys)).sum(over h), (N, Q, K).
+    """query (N, Q, h), keys (N, K, h), vector (N, 1, h) -> (vector * tanh(query + keys)).sum(over h), (N, Q, K), in
+    float32 at least.
 
     The hidden units are made block by block, forward and again backward, so that a block stays in the cache: what
-    autograd would do holds three tensors (N, Q, K, h) and is slower by the time that it takes to move them. On a CPU
-    a sigmoid takes a fifth of the time of a tanh, and tanh(a) = 2 sigmoid(2 a) - 1; the products and sums over hidden
-    units are made of the sigmoids, and what 2 and -1 do to them is known.
+    autograd would do holds three tensors (N, Q, K, h) and is slower by the time that it takes to move them.
+    Gradients of gradients do hold them: see `TanhSlopes`. On a CPU a sigmoid takes a fifth of the time of a tanh, and
+    tanh(a) = 2 sigmoid(2 a) - 1; the products and sums over hidden units are made of the sigmoids, and what 2 and -1 do
+    to them is known.
     """
 
     @staticmethod
@@ -92,37 +96,101 @@ class TanhProduct(torch.autograd.Function):
         doubled, keys = 2 * query.to(exact), keys.to(exact)
         scores = query.new_empty(query.shape[0], query.shape[1], keys.shape[1], dtype=exact)
         factors = 2 * vector.to(exact).transpose(1, 2)  # (N, h, 1)
-        for items, queries in _blocks(query, keys):
-            hidden = _sigmoids(doubled[items, queries], keys[items])  # (n, q K, h)
-            scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
-        return scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact)).to(query.dtype)
+        with in_score_precision(query):
+            for items, queries in _blocks(query, keys):
+                hidden = _sigmoids(doubled[items, queries], keys[items])  # (n, q K, h)
+                scores[items, queries] = torch.bmm(hidden, factors[items]).view_as(scores[items, queries])
+        return as_scores(scores.sub_(vector.sum(dim=-1, keepdim=True, dtype=exact)), query)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """With s = vector . tanh(a) and p = sigmoid(2 a), ds/da = vector * 4 p (1 - p)."""
-        query, keys, vector = ctx.saved_tensors
-        dtype, exact = query.dtype, _exact(query)
-        doubled, keys, gradient = 2 * query.to(exact), keys.to(exact), gradient.to(exact)
-        of_query, of_keys = torch.empty_like(doubled), torch.empty_like(keys)
-        of_vector = torch.zeros_like(vector, dtype=exact)
-        for items, queries in _blocks(query, keys):
-            hidden = _sigmoids(doubled[items, queries], keys[items])
-            block = gradient[items, queries]  # (n, q, K)
-            of_vector[items] += torch.bmm(block.flatten(1).unsqueeze(1), hidden)
-            slope = hidden.addcmul_(hidden, hidden, value=-1).view(*block.shape, -1).mul_(block.unsqueeze(-1))
-            torch.sum(slope, dim=2, out=of_query[items, queries])  # slope: (n, q, K, h)
-            if queries.start == 0:
-                torch.sum(slope, dim=1, out=of_keys[items])
-            else:
-                of_keys[items] += slope.sum(dim=1)
-        of_vector = 2 * of_vector - gradient.sum(dim=(1, 2)).view(-1, 1, 1)
-        factors = 4 * vector.to(exact)
-        return of_query.mul_(factors).to(dtype), of_keys.mul_(factors).to(dtype), of_vector.to(dtype)
+        inputs = (*ctx.saved_tensors, gradient)
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            of_inputs: tuple[Tensor, Tensor, Tensor] = TanhSlopes.apply(*inputs)
+            return of_inputs
+        return tanh_slopes(*inputs)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], *inputs: Tensor) -> tuple[Tensor, int]:
+        scores = TanhProduct.apply(*_as_items(info, in_dims, inputs))
+        return scores.unflatten(0, (info.batch_size, len(scores) // info.batch_size)), 0
+
+
+class TanhSlopes(torch.autograd.Function):
+    """`tanh_slopes`, whose own gradients hold all hidden units (N, Q, K, h) at once, and have gradients again."""
+
+    @staticmethod
+    def forward(query: Tensor, keys: Tensor, vector: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return tanh_slopes(query, keys, vector, gradient)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, to_query: Tensor, to_keys: Tensor, to_vector: Tensor) -> tuple[Tensor, ...]:
+        """Of sum g (v s u + t c): t = tanh(a), s = 1 - t^2, v the vector, g the gradient, u = to_query + to_keys, c =
+        to_vector."""
+        dtypes = [tensor.dtype for tensor in ctx.saved_tensors]
+        exact = _exact(ctx.saved_tensors[0])
+        query, keys, vector, gradient = (tensor.to(exact) for tensor in ctx.saved_tensors)
+        tanh = torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1))  # (N, Q, K, h)
+        moved = to_query.to(exact).unsqueeze(2) + to_keys.to(exact).unsqueeze(1)
+        vector, of_vector = vector.unsqueeze(2), to_vector.to(exact).unsqueeze(2)  # (N, 1, 1, h)
+        slope, outer = 1 - tanh.square(), gradient.unsqueeze(-1)
+        of_sum = outer * slope * (of_vector - 2 * tanh * vector * moved)
+        of_gradient = (vector * slope * moved + tanh * of_vector).sum(dim=-1)
+        results = of_sum.sum(2), of_sum.sum(1), (outer * slope * moved).sum((1, 2)).unsqueeze(1), of_gradient
+        return tuple(result.to(dtype) for result, dtype in zip(results, dtypes, strict=True))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Sequence[int | None], *inputs: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        results = TanhSlopes.apply(*_as_items(info, in_dims, inputs))
+        return tuple(each.unflatten(0, (info.batch_size, len(each) // info.batch_size)) for each in results), (0, 0, 0)
+
+
+def tanh_slopes(query: Tensor, keys: Tensor, vector: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of query, keys and vector, from that of the scores (N, Q, K).
+
+    With s = vector . tanh(a) and p = sigmoid(2 a), ds/da = vector * 4 p (1 - p).
+    """
+    dtype, exact = query.dtype, _exact(query)
+    doubled, keys, gradient = 2 * query.to(exact), keys.to(exact), gradient.to(exact)
+    of_query, of_keys = torch.empty_like(doubled), torch.empty_like(keys)
+    of_vector = torch.zeros_like(vector, dtype=exact)
+    for items, queries in _blocks(query, keys):
+        hidden = _sigmoids(doubled[items, queries], keys[items])
+        block = gradient[items, queries]  # (n, q, K)
+        of_vector[items] += torch.bmm(block.flatten(1).unsqueeze(1), hidden)
+        slope = hidden.addcmul_(hidden, hidden, value=-1).view(*block.shape, -1).mul_(block.unsqueeze(-1))
+        torch.sum(slope, dim=2, out=of_query[items, queries])  # slope: (n, q, K, h)
+        if queries.start == 0:
+            torch.sum(slope, dim=1, out=of_keys[items])
+        else:
+            of_keys[items] += slope.sum(dim=1)
+    of_vector = 2 * of_vector - gradient.sum(dim=(1, 2)).view(-1, 1, 1)
+    factors = 4 * vector.to(exact)
+    return of_query.mul_(factors).to(dtype), of_keys.mul_(factors).to(dtype), of_vector.to(dtype)
+
+
+def tanh_product(query: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+    """What `TanhProduct` computes, all at once: for `torch.export`, whose graphs have no loops over items."""
+    exact = _exact(query)
+    hidden = torch.tanh(query.to(exact).unsqueeze(-2) + keys.to(exact).unsqueeze(-3))
+    return (vector.to(exact).unsqueeze(-2) * hidden).sum(dim=-1)
+
+
+def _as_items(info: Any, in_dims: Sequence[int | None], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors (N, ...), over one dim of which `torch.func.vmap` maps where there is a number, as more items."""
+    mapped = (
+        tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        for tensor, dim in zip(inputs, in_dims, strict=True)
+    )
+    return [tensor.flatten(0, 1) for tensor in mapped]
 
 
 def _exact(query: Tensor) -> torch.dtype:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from attnfocus.attention.memory import History
 from attnfocus.attention.scores.additive import AdditiveScore
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import Size
 
 
 class AdditiveHistoryScore(AdditiveScore):
@@ -53,7 +53,7 @@ class LocationScore(AdditiveHistoryScore):
         ValueError: kernel_size is even.
     """
 
-    def __init__(self, *, num_filters: PositiveInt = 10, kernel_size: PositiveInt = 31, **options: Any) -> None:
+    def __init__(self, *, num_filters: Size = 10, kernel_size: Size = 31, **options: Any) -> None:
         super().__init__(**options)
         if kernel_size % 2 == 0:
             raise ValueError(

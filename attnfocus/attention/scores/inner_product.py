@@ -12,20 +12,25 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention.precision import as_scores, exact, for_scores, in_score_precision, lowered
 from attnfocus.attention.scores.base import Score, per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import Range
 
 
 class InnerProductScore(Score):
-    """score(q, k) = c prepare_query(q) . prepare_keys(k). Cost: O(Q K d) multiplications, O(Q K) memory."""
+    """score(q, k) = c prepare_query(q) . prepare_keys(k). Cost: O(Q K d) multiplications, O(Q K) memory.
+
+    Of half precision the scores are float32, as in a fused kernel: what is rounded is the vectors, never the scores.
+    """
 
     is_inner_product: ClassVar[bool] = True
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        query = self.prepare_query(query)
-        if self.kernel_scale != 1:  # not the scores: a query has fewer numbers, and they do not overflow in float16
-            query = query * self.kernel_scale
-        return torch.matmul(query, keys.transpose(-1, -2))
+        query, keys = for_scores(lowered(self.prepare_query(query))), for_scores(lowered(keys))
+        with in_score_precision(query):
+            if self.kernel_scale != 1:  # not the scores: a query has fewer numbers
+                query = query * self.kernel_scale
+            return torch.matmul(query, keys.transpose(-1, -2))
 
 
 def _require_equal_dims(name: str, query_dim: int, key_dim: int) -> None:
@@ -118,13 +123,12 @@ class CosineScore(InnerProductScore):
         nn.init.constant_(self.log_scale, -math.log(initial_temperature))
 
     def prepare_keys(self, keys: Tensor) -> Tensor:
-        return self._unit_length(keys)
+        return self._unit_length(keys).to(keys.dtype)
 
     def prepare_query(self, query: Tensor) -> Tensor:
-        scale = self.log_scale.clamp(max=-math.log(self.MIN_TEMPERATURE)).exp()  # (H, 1, 1)
-        return (self._unit_length(query) * scale).to(query.dtype)
+        scale = exact(self.log_scale).clamp(max=-math.log(self.MIN_TEMPERATURE)).exp()  # (H, 1, 1)
+        return (as_scores(self._unit_length(query), query) * scale).to(query.dtype)
 
     def _unit_length(self, vectors: Tensor) -> Tensor:
-        exact = vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors
-        squares = exact.square().sum(-1, keepdim=True)
-        return (exact * torch.rsqrt(squares + self.EPS)).to(vectors.dtype)
+        precise = exact(vectors)
+        return precise * torch.rsqrt(precise.square().sum(-1, keepdim=True) + self.EPS)

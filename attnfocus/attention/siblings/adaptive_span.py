@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Places
-from attnfocus.limits import PositiveFloat, PositiveInt
+from attnfocus.limits import NumPositions, PositiveFloat
 
 
 class AdaptiveSpanAttention(Attention):
@@ -39,8 +39,8 @@ class AdaptiveSpanAttention(Attention):
     def __init__(
         self,
         *sizes: Any,
-        max_span: PositiveInt = 256,
-        ramp: PositiveInt = 32,
+        max_span: NumPositions = 256,
+        ramp: NumPositions = 32,
         initial_span: PositiveFloat = 32.0,
         **options: Any,
     ) -> None:

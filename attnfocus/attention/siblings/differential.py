@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import paths
 from attnfocus.attention.algebra import Attention
-from attnfocus.attention.normalizers.base import exact
+from attnfocus.attention.precision import exact
 from attnfocus.limits import Probability
 
 
@@ -89,6 +89,8 @@ class DifferentialAttention(Attention):
     ) -> tuple[Tensor, Tensor | None]:
         query = self.position.place_queries(_as_maps(query), keys.shape[-2] - query.shape[-2])
         keys, values = _as_maps(self._for_each_head(keys)), self._for_each_head(values)
+        if mask is not None and mask.shape[-3] > 1:
+            mask = mask.repeat_interleave(2, dim=-3)
         work = paths.Work(query, keys, values.repeat_interleave(2, dim=-3), mask)  # 2 H heads, on any path
         context, weights = self.run_path(work, need_weights)
         return self._normed(self._less(context)), None if weights is None else self._less(weights)

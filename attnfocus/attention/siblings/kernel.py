@@ -4,7 +4,6 @@ Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, d size of one
 N chunks, c positions in a chunk. Masks are bool, True = may attend.
 """
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,9 +13,9 @@ from torch.nn import functional as F
 from attnfocus.attention import masks, paths
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.memory import Places
-from attnfocus.attention.normalizers.base import exact
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
+from attnfocus.attention.precision import exact, no_autocast
 
 # One feature more, the same for all, beside others of up to 1. Its square is far below the last digit of a kernel that
 # counts, and far above the end of float32, so that no sum vanishes and no gradient divided by it overflows.
@@ -100,7 +99,7 @@ class KernelAttention(BaseAttention):
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
-        with _no_autocast(keys):
+        with no_autocast(keys):  # half precision would lose small kernels in sums, and not hold large ones
             return self.log_features(exact(keys)), values
 
     def mix(
@@ -110,7 +109,7 @@ class KernelAttention(BaseAttention):
         by_query = mask is not None and mask.shape[-2] != 1
         call = paths.Call(need_weights, num_queries, num_keys, device=query.device.type)
         is_plain = self.noted(self.chosen_path(call, by_query)).name == "plain"
-        with _no_autocast(query):
+        with no_autocast(query):
             of_query, of_keys = self._features(self.log_features(exact(query)), self._for_each_head(keys), mask)
             exact_values = self._for_each_head(values).to(of_keys.dtype)
             if is_plain:
@@ -174,9 +173,3 @@ def _chunks(vectors: Tensor, size: int) -> Tensor:
 def _divisor(sums: Tensor) -> Tensor:
     """1 where there was nothing to sum."""
     return sums + (sums == 0)
-
-
-def _no_autocast(tensor: Tensor) -> AbstractContextManager[object]:
-    """Half precision would lose the small kernels in sums over many keys, and not hold the large."""
-    kind = tensor.device.type
-    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()

@@ -15,7 +15,7 @@ from attnfocus.attention.memory import Memory
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.positions.base import NoPosition
 from attnfocus.errors import DataError
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions, Size
 
 
 class Linformer(Attention):
@@ -50,8 +50,8 @@ class Linformer(Attention):
     def __init__(
         self,
         *sizes: Any,
-        num_landmarks: PositiveInt = 64,
-        max_length: PositiveInt = 512,
+        num_landmarks: Size = 64,
+        max_length: NumPositions = 512,
         sharing: Literal["none", "headwise", "key_value"] = "headwise",
         **options: Any,
     ) -> None:
@@ -113,13 +113,19 @@ class Linformer(Attention):
         mixing = self._value_mixing(mask.shape[-1]) * mask  # (..., 1 or G, m, K): nothing of what is padded
         return context, torch.matmul(of_landmarks, self._for_each_head(mixing))
 
-    def _attended(self, memory: Memory, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    @property
+    def head_mask_problem(self) -> str:
+        return "Linformer mixes the keys before any head looks at them: use attention=multi_head."
+
+    def _attended(
+        self, query: Tensor, memory: Memory, mask: Tensor | None, head_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         if mask is not None:
             raise ValueError(
                 "Linformer has mixed the keys of this memory already: give the mask to prepare or forward, not to "
                 "attend, or use attention=multi_head."
             )
-        return super()._attended(memory, None)
+        return super()._attended(query, memory, None, head_mask)
 
     def _value_mixing(self, num_keys: int) -> Tensor:
         return (self.key_mixing if self.sharing == "key_value" else self.value_mixing)[..., :num_keys]

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import History, Places
-from attnfocus.attention.normalizers.base import exact
 from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.precision import as_weights, exact
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class LocalPredictiveAttention(Attention):
@@ -38,7 +38,7 @@ class LocalPredictiveAttention(Attention):
         ValueError: a pattern besides the window, a normalizer that moves on by itself, or as in `Attention`.
     """
 
-    def __init__(self, *sizes: Any, window: PositiveInt = 10, **options: Any) -> None:
+    def __init__(self, *sizes: Any, window: NumPositions = 10, **options: Any) -> None:
         super().__init__(*sizes, **options)
         self._check_factors()
         self.window = window
@@ -61,12 +61,13 @@ class LocalPredictiveAttention(Attention):
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
         within, nearness = self._around_predicted(query, mask, scores.shape[-1])
-        return self.normalizer(scores, masks.both(mask, within)) * nearness.to(scores.dtype)
+        return as_weights(self.normalizer(scores, masks.both(mask, within)) * nearness.to(scores.dtype), query)
 
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         scores = self.score.step(query, keys, history)
         within, nearness = self._around_predicted(query, mask, scores.shape[-1])
-        return self.normalizer.step(scores, masks.both(mask, within), history) * nearness.to(scores.dtype)
+        weights = self.normalizer.step(scores, masks.both(mask, within), history)
+        return as_weights(weights * nearness.to(scores.dtype), query)
 
     def predicted(self, query: Tensor) -> Tensor:
         """p_i / S, between 0 and 1: query (..., H, Q, d) -> (..., H, Q, 1)."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.siblings.kernel import KernelAttention
-from attnfocus.limits import NonNegativeInt, PositiveInt
+from attnfocus.limits import NonNegativeInt, Size
 
 
 class Performer(KernelAttention):
@@ -26,7 +26,7 @@ class Performer(KernelAttention):
 
     directions: Tensor
 
-    def __init__(self, *sizes: Any, num_features: PositiveInt = 256, seed: NonNegativeInt = 0, **options: Any) -> None:
+    def __init__(self, *sizes: Any, num_features: Size = 256, seed: NonNegativeInt = 0, **options: Any) -> None:
         super().__init__(*sizes, **options)
         self.num_features, self.seed = num_features, seed
         directions = orthogonal_directions(num_features, self.query_head_dim, seed)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Places
+from attnfocus.attention.precision import as_weights, for_scores, in_score_precision
 
 
 class TalkingHeadsAttention(Attention):
@@ -41,12 +42,20 @@ class TalkingHeadsAttention(Attention):
     def weights_are_distributions(self) -> bool:
         return False
 
+    @property
+    def head_mask_problem(self) -> str:
+        return (
+            "TalkingHeadsAttention mixes the maps of its heads, so that what one may not see would reach it by "
+            "another: use a mask for all heads, or attention=multi_head."
+        )
+
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
         scores = mixed_heads(self.score_mixing, self.score(query, keys))
         scores, mask = self.masked_scores(scores, query, mask, places)
-        return mixed_heads(self.weight_mixing, self.normalizer(scores, mask))
+        return as_weights(mixed_heads(self.weight_mixing, self.normalizer(scores, mask)), query)
 
 
 def mixed_heads(mixing: Tensor, maps: Tensor) -> Tensor:
     """mixing (H, H), maps (..., H, Q, K) -> maps (..., H, Q, K), of which number g is sum_h mixing[g, h] maps_h."""
-    return torch.matmul(mixing, maps.flatten(-2)).unflatten(-1, maps.shape[-2:])
+    with in_score_precision(maps):
+        return torch.matmul(for_scores(mixing), for_scores(maps).flatten(-2)).unflatten(-1, maps.shape[-2:])

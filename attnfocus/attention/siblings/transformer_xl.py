@@ -15,7 +15,7 @@ from attnfocus.attention.algebra import Attention
 from attnfocus.attention.memory import Memory, Places
 from attnfocus.attention.patterns.base import Pattern
 from attnfocus.attention.patterns.dense import FullPattern
-from attnfocus.limits import PositiveInt
+from attnfocus.limits import NumPositions
 
 
 class SegmentPattern(Pattern):
@@ -65,7 +65,7 @@ class TransformerXLAttention(Attention):
             `Attention`.
     """
 
-    def __init__(self, *sizes: Any, segment_length: PositiveInt = 64, **options: Any) -> None:
+    def __init__(self, *sizes: Any, segment_length: NumPositions = 64, **options: Any) -> None:
         super().__init__(*sizes, **options)
         if not isinstance(self.pattern, FullPattern):
             raise ValueError(

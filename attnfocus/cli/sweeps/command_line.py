@@ -13,7 +13,7 @@ from attnfocus.config.override_text import is_of_hydra, quoted, unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
-from attnfocus.files import make_fresh_folder
+from attnfocus.files import is_no_room, make_fresh_folder, write_error
 from attnfocus.redaction import REDACTED, hide_override, is_secret
 
 RESUME = "sweep.resume"
@@ -91,8 +91,9 @@ def _launch(saved: Sequence[str], given: Sequence[str]) -> list[str]:
 
 def _saved(folder: Path) -> tuple[list[str], list[str], str | None]:
     """Overrides, those of Hydra's own section, and `--config-dir` of the sweep in a folder."""
-    from attnfocus.commands.sweep.sweep import HYDRA_FILE
+    from attnfocus.commands.sweep.folders import HYDRA_FILE, require_own_sweep
 
+    require_own_sweep(folder)
     path = folder / HYDRA_FILE
     if not path.is_file():
         raise ConfigError(f"{RESUME}: {folder} holds no sweep (no {HYDRA_FILE} in it). Name outputs/sweeps/DATE/TIME.")
@@ -189,7 +190,7 @@ def run_sweep(folder: Path, launch: Callable[[], None], *, is_new: bool) -> int:
         has_begun = has_begun_jobs(folder)
         if is_new and not has_begun:
             shutil.rmtree(folder)
-        if isinstance(error, UserError):
+        if isinstance(error, UserError) or (isinstance(error, OSError) and is_no_room(error)):
             raise
         if has_begun:
             finish_sweep(folder)
@@ -206,7 +207,7 @@ def new_sweep_dir(outputs: Path) -> Path:
     try:
         return make_fresh_folder(parent, now.strftime("%H-%M-%S"))
     except OSError as error:
-        raise ConfigError(f"paths.outputs: cannot write to {parent.resolve()}: {error.strerror}.") from error
+        raise write_error(error, parent.resolve(), "paths.outputs") from error
 
 
 def key_of(override: str) -> str:

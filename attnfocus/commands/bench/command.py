@@ -20,6 +20,7 @@ from attnfocus.config.targets import make_factory
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
+from attnfocus.files import writing
 from attnfocus.limits import PositiveFloat, PositiveInt, Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
@@ -70,7 +71,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     device = resolve_device(config.device)
     builders = candidates(config, device)
     folder = new_run_dir(config.run_dir, config.paths.outputs, "bench")
-    save_yaml(folder / BENCH_FILE, redact({key: value for key, value in values.items() if key != "trust"}))
+    writable = partial(writing, "run_dir" if config.run_dir else "paths.outputs", folder)
+    with writable():
+        save_yaml(folder / BENCH_FILE, redact({key: value for key, value in values.items() if key != "trust"}))
     facts = {**{name: getattr(config, name) for name in FACTS}, "device": _device_name(device)}
     console = open_console()
     say(console, ", ".join(f"{name} {value}" for name, value in facts.items()), style="dim")
@@ -78,7 +81,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     for length in sorted(set(config.lengths)):
         say(console, f"length {length}", style="dim")
         costs += measure(builders, length, config, device, costs)
-        _write(folder, costs, facts)  # after each length: what is there survives a Ctrl-C
+        with writable():
+            _write(folder, costs, facts)  # after each length: what is there survives a Ctrl-C
     print_costs(open_console(sys.stdout), costs)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0

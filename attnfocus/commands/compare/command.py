@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from attnfocus.commands.compare.configurations import Configuration, sections_of
 from attnfocus.commands.compare.differences import differences_of
@@ -17,8 +17,8 @@ from attnfocus.config.read import check, save_yaml
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
-from attnfocus.files import strict_json, write_json_atomically
-from attnfocus.limits import PositiveInt
+from attnfocus.files import strict_json, write_json_atomically, writing
+from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
@@ -33,7 +33,7 @@ class CompareConfig:
 
     runs: list[FilePath]
     baseline: FilePath | None = None
-    num_resamples: PositiveInt = 1000
+    num_resamples: Annotated[int, Range(gt=0, le=10**6, why="all are made in memory")] = 1000
     format: Literal["table", "csv", "json", "markdown"] = "table"
     run_dir: FilePath | None = None
     paths: OutputPath = field(default_factory=OutputPath)
@@ -62,10 +62,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     sections = compared(runs, baseline, config.num_resamples)
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
-    save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
-    facts = as_facts(sections, left_out)
-    _write(folder, sections, facts)
-    _show(config.format, sections, facts)
+    with writing("run_dir" if config.run_dir else "paths.outputs", folder):
+        save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
+        _write(folder, sections, as_facts(sections, left_out, folder))
+    _show(config.format, sections, left_out)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0
 
@@ -113,7 +113,7 @@ def made_differently(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
-    for name, text in (("results.csv", results_csv(sections)), ("differences.csv", differences_csv(sections))):
+    for name, text in (("results.csv", results_csv(sections, folder)), ("differences.csv", differences_csv(sections))):
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
     replace_file(folder / "compare.png", to_png(draw_comparison(sections))[0])
@@ -122,12 +122,14 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
         replace_file(folder / "faithfulness.png", to_png(trust)[0])
 
 
-def _show(form: str, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
+def _show(form: str, sections: Sequence[Section], left_out: Mapping[Path, str]) -> None:
     if form == "table":
         print_comparison(open_console(sys.stdout), sections)
     elif form == "markdown":
         say(open_console(sys.stdout), as_markdown(sections), wrap=False)
     else:
-        text = results_csv(sections) if form == "csv" else f"{json.dumps(strict_json(facts), indent=2)}\n"
+        here = Path.cwd()
+        facts = strict_json(as_facts(sections, left_out, here))
+        text = results_csv(sections, here) if form == "csv" else f"{json.dumps(facts, indent=2)}\n"
         sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))  # a folder's name may be no text
         sys.stdout.buffer.flush()

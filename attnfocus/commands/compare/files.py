@@ -6,11 +6,14 @@ from statistics import mean
 from typing import Any
 
 from attnfocus.commands.compare.table import Section
-from attnfocus.files import csv_text
+from attnfocus.files import csv_text, path_from
 
 
-def results_csv(sections: Sequence[Section]) -> str:
-    """A row for each configuration: labels, runs, seeds, mean and standard deviation of every metric, directories."""
+def results_csv(sections: Sequence[Section], folder: Path) -> str:
+    """A row for each configuration: labels, runs, seeds, mean and standard deviation of every metric, directories.
+
+    The directories are named as from `folder`.
+    """
     every = [row for section in sections for row in section.rows]
     keys = list(dict.fromkeys(key for row in every for key in row.labels))
     metrics = list(dict.fromkeys(name for row in every for name in row.values))
@@ -21,7 +24,7 @@ def results_csv(sections: Sequence[Section]) -> str:
             spreads = [row.spread(name) for name in metrics]
             numbers = [value for each in spreads for value in ((each.mean, each.deviation) if each else (None, None))]
             labels = [row.labels.get(key) for key in keys]
-            seeds, folders = " ".join(map(str, row.seeds)), ";".join(map(str, row.run_dirs))
+            seeds, folders = " ".join(map(str, row.seeds)), ";".join(path_from(folder, path) for path in row.run_dirs)
             lines.append([section.task, section.dataset, *labels, len(row.seeds), seeds, *numbers, folders])
     return csv_text(lines)
 
@@ -40,8 +43,8 @@ def differences_csv(sections: Sequence[Section]) -> str:
     return csv_text(lines)
 
 
-def as_facts(sections: Sequence[Section], left_out: Mapping[Path, str]) -> dict[str, Any]:
-    """Everything, for programs: the values of each run, the differences of each seed."""
+def as_facts(sections: Sequence[Section], left_out: Mapping[Path, str], folder: Path) -> dict[str, Any]:
+    """Everything, for programs: the values of each run, the differences of each seed; directories as from `folder`."""
     return {
         "sections": [
             {
@@ -52,7 +55,7 @@ def as_facts(sections: Sequence[Section], left_out: Mapping[Path, str]) -> dict[
                         "name": row.name,
                         "labels": row.labels,
                         "seeds": row.seeds,
-                        "run_dirs": row.run_dirs,
+                        "run_dirs": [path_from(folder, path) for path in row.run_dirs],
                         "values": row.values,
                         "mean": {name: spread.mean for name in row.values if (spread := row.spread(name))},
                         "sd": {name: spread.deviation for name in row.values if (spread := row.spread(name))},
@@ -63,5 +66,5 @@ def as_facts(sections: Sequence[Section], left_out: Mapping[Path, str]) -> dict[
             }
             for section in sections
         ],
-        "left_out": {str(path): reason for path, reason in left_out.items()},
+        "left_out": {path_from(folder, path): reason for path, reason in left_out.items()},
     }

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from attnfocus.commands.sweep.folders import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
+from attnfocus.files import short_path
+from attnfocus.records import to_value
 from attnfocus.regular_files import is_there, read_file
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own
@@ -24,11 +25,11 @@ from attnfocus.runs.folder import (
     DATA_FOLDER,
     FINGERPRINTS_FILE,
     MAX_FINGERPRINTS_BYTES,
-    MAX_SUMMARY_BYTES,
     SUMMARY_FILE,
 )
+from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
-from attnfocus.tracking.metrics_file import logged_metrics
+from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
 
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE)
@@ -102,16 +103,17 @@ def _holds_results(folder: Path) -> bool:
 
 
 def _runs_at(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Run directories, and folders of jobs that failed before they became one."""
-    if not folder.is_dir():
-        return
-    if is_there(folder / CONFIG_FILE) or is_there(folder / JOB_FILE):
-        yield folder
-    elif depth < MAX_DEPTH:
-        try:
-            inner = sorted(folder.iterdir(), key=job_order)
-        except OSError:  # not ours to read
+    """Run directories, and folders of jobs that failed before they became one; also what we may not look into."""
+    try:
+        if not folder.is_dir():
             return
+        is_run = is_there(folder / CONFIG_FILE) or is_there(folder / JOB_FILE)
+        inner = [] if is_run or depth == MAX_DEPTH else sorted(folder.iterdir(), key=job_order)
+    except OSError:
+        is_run, inner = True, []
+    if is_run:
+        yield folder
+    else:
         for path in inner:
             if not path.name.startswith(".") and not path.is_symlink():
                 yield from _runs_at(path, depth + 1)
@@ -151,7 +153,7 @@ def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> tuple[list[
         same = runs.setdefault((run.seed, *run.options.items()), run)
         if same is not run:
             rows = "" if same.digests == run.digests else ", on other data"
-            left_out[path] = f"same configuration and seed {run.seed} as {same.path}{rows}"
+            left_out[path] = f"same configuration and seed {run.seed} as {short_path(same.path)}{rows}"
     if not runs:
         raise ConfigError(_shortened([f"runs: {path}: {reason}" for path, reason in left_out.items()]))
     return list(runs.values()), left_out
@@ -164,6 +166,10 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         raise UnfinishedError(str(error).removeprefix(f"{path}/")) from error
     summary = _summary(path)
     try:
+        metrics = _metrics(path, summary)
+    except CheckpointError as error:
+        raise UnfinishedError(str(error).removeprefix(f"{path}/")) from error
+    try:
         config = load_yaml(path / CONFIG_FILE)
         choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
         task_class, seed = _task_class(str(config["dataset"]["task"]), trusted), int(config["seed"])
@@ -172,7 +178,6 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         raise UnfinishedError(f"{CONFIG_FILE}: {str(error).splitlines()[0]}") from error
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnfinishedError(f"{CONFIG_FILE} is not that of a run ({type(error).__name__})") from error
-    best = summary.get("best") or {}
     return ComparedRun(
         path=path,
         seed=seed,
@@ -180,11 +185,11 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         task_class=task_class,
         choices=choices,
         options=options,
-        metrics=_metrics(path, summary),
-        monitor=best.get("metric"),
+        metrics=metrics,
+        monitor=None if summary.best is None else summary.best.metric,
         digests=_digests(path),
         made_by=_made_by(summary),
-        directions={str(name): str(way) for name, way in dict(summary.get("directions") or {}).items()},
+        directions=summary.directions,
     )
 
 
@@ -198,23 +203,21 @@ def _task_class(name: str, trusted: Sequence[str]) -> type[Task] | None:
     return task_class_of("dataset.task", name, tuple(trusted)) if is_known else None
 
 
-def _summary(path: Path) -> dict[str, Any]:
-    file = path / SUMMARY_FILE
-    if not is_there(file):
-        raise UnfinishedError(f"no {SUMMARY_FILE}: it ended before training began, or is about to begin")
+def _summary(path: Path) -> Summary:
     try:
-        summary = json.loads(read_file(file, MAX_SUMMARY_BYTES))
-        status = summary["status"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UnfinishedError(f"{SUMMARY_FILE} is damaged ({type(error).__name__})") from error
-    if status == "completed":
-        return dict(summary)
+        summary = load_summary(path)
+    except FileNotFoundError:
+        raise UnfinishedError(f"no {SUMMARY_FILE}: it ended before training began, or is about to begin") from None
+    except CheckpointError as error:
+        raise UnfinishedError(str(error).removeprefix(f"{path}/")) from error
+    if summary.status == "completed":
+        return summary
     reasons = {
         "running": "still running, or killed",
-        "interrupted": f"interrupted; attnfocus train resume={path} goes on",
-        "failed": f"failed: {(str(summary.get('error') or '').splitlines() or ['unknown error'])[0]}",
+        "interrupted": f"interrupted; attnfocus train resume={short_path(path)} goes on",
+        "failed": f"failed: {((summary.error or '').splitlines() or ['unknown error'])[0]}",
     }
-    raise UnfinishedError(reasons.get(str(status), f"status {status}"))
+    raise UnfinishedError(reasons.get(summary.status, f"status {summary.status}"))
 
 
 def _options(config: RunConfig) -> dict[str, str]:
@@ -222,40 +225,34 @@ def _options(config: RunConfig) -> dict[str, str]:
     return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in config.compared().items()}
 
 
-def _metrics(path: Path, summary: Mapping[str, Any]) -> dict[str, float]:
-    best = summary.get("best") or {}
-    valid = dict(_numbers(logged_metrics(path / "metrics.jsonl", best.get("step", -1), "valid") or {}))
-    if best:
-        valid |= _numbers({best.get("metric"): best.get("value")})
-    test = _numbers(summary.get("test") or {})
+def _metrics(path: Path, summary: Summary) -> dict[str, float]:
+    best, valid = summary.best, {}
+    if best is not None:
+        logged = logged_metrics(path / METRICS_FILE, best.step, "valid") or {}
+        valid = {**logged, best.metric: best.value}
+    costs = {name: getattr(summary, name) for name in COSTS}
     return {
-        **{f"test/{name}": value for name, value in test.items()},
+        **{f"test/{name}": value for name, value in summary.test_metrics.items()},
         **{f"valid/{name}": value for name, value in valid.items()},
-        **load_faithfulness(path, best.get("step")),
-        **_numbers({name: summary.get(name) for name in COSTS}),
+        **load_faithfulness(path, None if best is None else best.step),
+        **{name: cost for name, cost in costs.items() if cost is not None},
     }
-
-
-def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
-    pairs = ((str(name), value) for name, value in values.items())
-    return {name: value for name, value in pairs if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
 def _digests(path: Path) -> dict[str, str]:
     """Empty where the file is not there or is damaged: then nothing says what the run was tested on."""
     try:
-        saved = json.loads(read_file(path / DATA_FOLDER / FINGERPRINTS_FILE, MAX_FINGERPRINTS_BYTES))
-        return {str(split): str(mark) for split, mark in saved.items()}
-    except (OSError, ValueError, AttributeError, RecursionError):
+        saved = read_file(path / DATA_FOLDER / FINGERPRINTS_FILE, MAX_FINGERPRINTS_BYTES)
+        return dict(to_value(json.loads(saved), dict[str, str]))
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
-def _made_by(summary: Mapping[str, Any]) -> dict[str, str]:
-    versions, git = summary.get("versions") or {}, summary.get("git") or {}
+def _made_by(summary: Summary) -> dict[str, str]:
     facts = {
-        "device": summary.get("device"),
-        "attnfocus": versions.get("attnfocus"),
-        "torch": versions.get("torch"),
-        "commit": git.get("commit"),
+        "device": summary.device,
+        "attnfocus": summary.versions.get("attnfocus"),
+        "torch": summary.versions.get("torch"),
+        "commit": None if summary.git is None else summary.git.commit,
     }
-    return {name: str(value) for name, value in facts.items() if value is not None}
+    return {name: value for name, value in facts.items() if value is not None}

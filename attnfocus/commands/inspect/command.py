@@ -13,7 +13,7 @@ from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import open_input
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
-from attnfocus.files import make_fresh_folder, strict_json
+from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
 from attnfocus.inspection.terminal import print_inspection
@@ -86,8 +86,9 @@ def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
     if config.input == "-" and sys.stdin.isatty():
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
     with open_input(config.input) as lines:
-        texts = list(islice(lines, config.num_examples))
-        has_more = config.input != "-" and next(lines, None) is not None  # a pipe may not have ended
+        waited_for = (line for line in lines if line is not None)
+        texts = list(islice(waited_for, config.num_examples))
+        has_more = config.input != "-" and next(waited_for, None) is not None  # a pipe may not have ended
     if has_more:
         print(
             f"attnfocus: input: there are more lines than num_examples={config.num_examples}, which are not shown.",
@@ -107,9 +108,8 @@ def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:
             folder = make_fresh_folder(folder, datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
         written = found.save(folder, config.files)
     except OSError as error:
-        raise ConfigError(
-            f"{key}: cannot write to {folder}: {error.strerror or error}. Name another folder: output=DIR."
-        ) from error
+        problem = write_error(error, folder, key)
+        raise type(problem)(f"{problem} Name another folder: output=DIR.") from error
     console = open_console()
     say(console, "")
     pages = [path for path in written if path.suffix != ".png"]

@@ -26,15 +26,14 @@ class PredictConfig(RunChoice):
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
-    """Reads lines, writes predictions to stdout as they are made.
+    """Reads lines, writes predictions to stdout as they are made: at once where no further line has arrived.
 
     Returns:
         The exit code.
     """
     require_run(values)
     config = check(values, PredictConfig)
-    is_typed = config.input == "-" and sys.stdin.isatty()
-    if is_typed:
+    if config.input == "-" and sys.stdin.isatty():
         print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
     with open_input(config.input) as lines:
         trained = load(
@@ -46,9 +45,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         )
         wants_weights, num_best = config.format == "jsonl", trained.setup.config.decoding.num_best
         num_skipped = 0
-        for prediction in trained.predict(
-            lines, need_weights=wants_weights, batch_size=1 if is_typed else config.batch_size
-        ):
+        for prediction in trained.predict(lines, need_weights=wants_weights, batch_size=config.batch_size):
             num_skipped += prediction.skipped is not None
             text = as_json(prediction) if config.format == "jsonl" else as_lines(prediction, num_best)
             sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")

@@ -8,16 +8,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+from attnfocus.errors import CheckpointError
 from attnfocus.locks import is_locked, locked
+from attnfocus.records import to_value
 from attnfocus.redaction import hide_override
-from attnfocus.regular_files import is_there, read_file, replace_file
-from attnfocus.runs.folder import MAX_SUMMARY_BYTES, SUMMARY_FILE
+from attnfocus.regular_files import is_there, read_file, replace_file, require_folder, require_regular
+from attnfocus.runs.contents import require_own
+from attnfocus.runs.summary import Summary, load_summary
 
 MAX_JOB_BYTES = 1_000_000
 MAX_PROCESS_BYTES = 1000
 JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
+HYDRA_FILE = "multirun.yaml"  # Hydra's whole configuration, with the command line that a sweep goes on with
+RESULTS_FILE = "results.csv"
+OF_SEARCH = ("study.db", "study.db-journal", "search.json", "search.png", ".search.lock")
 LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
 PROCESS_FILE = ".process"  # host and number of the process that runs the job
 START_SECONDS = 2.0  # how long a job waits for its lock, which whoever looks whether it runs holds for a moment
@@ -48,29 +53,54 @@ def note_job(folder: Path, overrides: Sequence[str]) -> None:
 
 
 def overrides_of(folder: Path) -> list[str]:
-    """What `note_job` wrote."""
-    texts: list[str] = json.loads(read_file(folder / JOB_FILE, MAX_JOB_BYTES))
+    """What `note_job` wrote.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    path = folder / JOB_FILE
+    try:
+        texts: list[str] = to_value(json.loads(read_file(path, MAX_JOB_BYTES)), list[str], "overrides")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}. Begin another sweep.") from None
     return texts
 
 
-def summary_of(folder: Path) -> dict[str, Any]:
+def summary_of(folder: Path) -> Summary:
     """summary.json; empty where there is none that can be read, as in the folder of a job that is not done."""
     try:
-        summary = json.loads(read_file(folder / SUMMARY_FILE, MAX_SUMMARY_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return summary if isinstance(summary, dict) else {}
+        return load_summary(folder)
+    except (OSError, CheckpointError):
+        return Summary()
 
 
 def is_done(folder: Path) -> bool:
     """Whether the folder holds the finished run of its job."""
-    return summary_of(folder).get("status") == "completed"
+    return summary_of(folder).status == "completed"
 
 
 def interrupted_by(folder: Path) -> str | None:
     """Name of the signal that stopped the job's run (`SIGTERM`), as its summary tells."""
-    reason = str(summary_of(folder).get("reason", ""))
+    reason = summary_of(folder).reason or ""
     return reason.rpartition(" ")[2] if reason.startswith("interrupted by ") else None
+
+
+def require_own_sweep(sweep_dir: Path) -> None:
+    """Refuses a sweep with a link or something else in place of one of its files, or of the folder of a job.
+
+    Raises:
+        CheckpointError: names the first.
+    """
+    try:
+        for name in (HYDRA_FILE, RESULTS_FILE, LOCK_FILE, *OF_SEARCH):
+            require_regular(sweep_dir / name)
+        for folder in job_folders(sweep_dir):
+            require_folder(folder)
+            require_own(folder)
+    except OSError as error:
+        raise CheckpointError(f"{error.filename}: {error.strerror}. Use an undamaged copy of the sweep.") from None
 
 
 @contextmanager

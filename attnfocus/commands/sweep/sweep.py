@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.commands.sweep.folders import (
+    HYDRA_FILE,
     LOCK_FILE,
+    RESULTS_FILE,
     is_done,
     is_running,
     job_folders,
@@ -18,6 +20,7 @@ from attnfocus.commands.sweep.folders import (
     note_job,
     overrides_of,
     owned,
+    require_own_sweep,
     summary_of,
     to_note,
 )
@@ -35,15 +38,15 @@ from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
+from attnfocus.files import write_error
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
-from attnfocus.regular_files import is_there, make_folder, replace_file
+from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
 from attnfocus.runs.folder import write_summary
+from attnfocus.runs.summary import Summary
 from attnfocus.tasks import TASKS
 
-HYDRA_FILE = "multirun.yaml"  # Hydra's whole configuration, with the command line that a sweep goes on with
 TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's
-RESULTS_FILE = "results.csv"
 MISSING: tuple[Status, ...] = ("failed", "interrupted", "running", "waiting")  # what `sweep.resume` goes on with
 
 
@@ -70,7 +73,9 @@ def prepare_sweep(sweep_dir: Path, jobs: Mapping[str, Sequence[str]]) -> list[st
 
     Raises:
         ConfigError: the folder holds jobs of other overrides.
+        CheckpointError: a link or something else stands in place of a file or folder of the sweep.
     """
+    require_own_sweep(sweep_dir)
     noted = {name: to_note(overrides) for name, overrides in jobs.items()}
     found = {folder.name: overrides_of(folder) for folder in job_folders(sweep_dir)}
     others = [name for name, overrides in found.items() if noted.get(name) != overrides]
@@ -132,6 +137,9 @@ def _recorded(folder: Path, job: Callable[[], int]) -> int:
         return job()
     except UserError as error:
         message, code = str(error), error.exit_code
+    except OSError as error:
+        problem = write_error(error, error.filename or folder)
+        message, code = str(problem), problem.exit_code
     except Exception as error:
         message, code = f"{type(error).__name__}: {error}", 1
         replace_file(folder / TRACEBACK_FILE, hide(traceback.format_exc()).encode("utf-8", "backslashreplace"))
@@ -172,6 +180,7 @@ def update_results(sweep_dir: Path) -> None:
     """Writes results.csv anew, from whichever process a job has ended in. A disk that is full ends no sweep."""
     try:
         with locked(sweep_dir / LOCK_FILE, math.inf):
+            remove_remains(sweep_dir, lambda name: name == RESULTS_FILE)
             write_results_csv(sweep_dir / RESULTS_FILE, read_jobs(sweep_dir))
     except OSError as error:
         path = sweep_dir / RESULTS_FILE
@@ -234,9 +243,9 @@ def read_jobs(sweep_dir: Path) -> list[JobResult]:
     ]
 
 
-def _status(folder: Path, summary: Mapping[str, Any]) -> tuple[Status, str | None]:
+def _status(folder: Path, summary: Summary) -> tuple[Status, str | None]:
     """How far a job has come, and the error of a failed one."""
-    told = summary.get("status")
+    told = summary.status
     if told == "completed":
         return "done", None
     if told == "pruned":
@@ -246,27 +255,27 @@ def _status(folder: Path, summary: Mapping[str, Any]) -> tuple[Status, str | Non
     if told == "interrupted":
         return "interrupted", None
     if told == "failed":
-        return "failed", summary.get("error") or "unknown error"
-    if told is None and not is_there(folder / LOCK_FILE):
+        return "failed", summary.error or "unknown error"
+    if not told and not is_there(folder / LOCK_FILE):
         return "waiting", None
     return "failed", "killed" if told else "the job was killed before it wrote a summary"
 
 
 def _result(folder: Path, overrides: Mapping[str, str]) -> JobResult:
     summary = summary_of(folder)
-    best = summary.get("best") or {}
+    best = summary.best
     status, error = _status(folder, summary)
     return JobResult(
         number=job_order(folder)[0],
         overrides=overrides,
         status=status,
         run_dir=folder,
-        seconds=summary.get("seconds"),
-        monitor=best.get("metric"),
-        value=best.get("value"),
-        test={name: value for name, value in summary.get("test", {}).items() if isinstance(value, float)},
+        seconds=summary.seconds,
+        monitor=None if best is None else best.metric,
+        value=None if best is None else best.value,
+        test={name: value for name, value in summary.test_metrics.items() if isinstance(value, float)},
         error=error,
-        direction=(summary.get("directions") or {}).get(best.get("metric")),
+        direction=None if best is None else summary.directions.get(best.metric),
     )
 
 

@@ -14,7 +14,7 @@ from attnfocus.display.console import say, writable
 from attnfocus.display.tables import new_table, print_table
 from attnfocus.display.text import duration, metric_name, number, short_key
 from attnfocus.events import Direction
-from attnfocus.files import csv_text
+from attnfocus.files import csv_text, path_from
 from attnfocus.regular_files import replace_file
 from attnfocus.visible import visible
 
@@ -44,8 +44,8 @@ class JobResult:
 def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     """Writes one row per job, in the order given, with every column that any of them has; never half a file.
 
-    Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir, error; of the measures of
-    focus those of `FOCUS`. A missing or non-finite number is an empty field.
+    Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir (as from the file's folder),
+    error; of the measures of focus those of `FOCUS`. A missing or non-finite number is an empty field.
     """
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
     tests = [key for key in tests if not key.startswith("focus/") or key in FOCUS]
@@ -57,7 +57,7 @@ def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
         row: list[object] = [job.number, *(job.overrides.get(key, "") for key in overrides)]
         row += [job.status, job.monitor or "", _field(job.value)]
         row += [*(_field(job.test.get(key)) for key in tests), _field(job.seconds)]
-        rows.append([*row, str(job.run_dir), visible(job.error or "")])
+        rows.append([*row, path_from(Path(path).parent, job.run_dir), visible(job.error or "")])
     replace_file(Path(path), csv_text(rows).encode("utf-8", "backslashreplace"))
 
 

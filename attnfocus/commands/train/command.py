@@ -18,6 +18,7 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
+from attnfocus.files import writing
 from attnfocus.regular_files import make_folder
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.claim import new_run_dir, require_free, training
@@ -33,6 +34,7 @@ from attnfocus.runs.resume import AUTO, resumed, run_to_resume
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
+from attnfocus.tracking.metrics_file import METRICS_FILE, require_metrics
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes
@@ -102,11 +104,12 @@ def _run_here(
             require_own(folder)
         if is_learned:
             check_fingerprints(folder, prepared)
-        else:
-            make_folder(folder / DATA_FOLDER)
-            prepared.codec.save(folder / DATA_FOLDER)
-            save_fingerprints(folder, prepared)
-        config.save(folder)
+        with writing("resume" if resume_dir else "run_dir" if given else "paths.outputs", folder):
+            if not is_learned:
+                make_folder(folder / DATA_FOLDER)
+                prepared.codec.save(folder / DATA_FOLDER)
+                save_fingerprints(folder, prepared)
+            config.save(folder)
         processes.note(RUN, str(folder))
         return str(folder)
 
@@ -161,11 +164,14 @@ def train(
     """
     config, trainer = setup.config, setup.config.trainer
     task = setup.task(prepared.codec)
+    like = setup.saved_tensors(prepared.codec) if is_resumed else None
+    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints, like=like)
+    newest = store.newest() if is_resumed else None
+    if is_resumed and processes.is_first:
+        require_metrics(run_dir / METRICS_FILE)
     model = setup.model(**prepared.codec.dims())
     if not processes.holds_part:  # else it may be too large for a device
         model = model.to(setup.device)
-    store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints)
-    newest = store.newest() if is_resumed else None
     if newest is None:  # else the vectors are in the checkpoint
         prepared.report.extend(fill_tables(setup, model, vectors))
     freeze_tables(setup, model)

@@ -286,8 +286,13 @@ def load_codec(directory: Path, codecs: Sequence[type[Codec]]) -> Codec:
     content = read_json(path, FORMAT_VERSION)
     kinds = {codec.kind: codec for codec in codecs}
     try:
-        return kinds[content["kind"]].load(directory, content)
+        kind = content["kind"]
+        if not isinstance(kind, str) or kind not in kinds:
+            raise ValueError(f"kind is not {' or '.join(kinds)}")
+        return kinds[kind].load(directory, content)
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise CheckpointError(f"{path}: damaged: {error} is missing. Use an undamaged copy.") from error
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged: {error}. Use an undamaged copy.") from error

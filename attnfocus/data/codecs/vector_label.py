@@ -15,6 +15,8 @@ from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 
+MAX_INPUT_DIM = 2**24  # numbers in a vector
+
 
 class VectorLabelCodec(LabelCodec):
     """A sequence of vectors (L, input_dim) of numbers, and its class."""
@@ -87,6 +89,6 @@ class VectorLabelCodec(LabelCodec):
 
     @classmethod
     def load(cls, directory: Path, content: dict[str, Any]) -> VectorLabelCodec:
-        if type(content["input_dim"]) is not int or content["input_dim"] < 1:
-            raise ValueError("input_dim is not a positive integer")
+        if type(content["input_dim"]) is not int or not 1 <= content["input_dim"] <= MAX_INPUT_DIM:
+            raise ValueError(f"input_dim is not an integer from 1 to {MAX_INPUT_DIM:,}")
         return cls(content["input_dim"], saved_labels(content))

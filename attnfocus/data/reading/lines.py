@@ -22,6 +22,8 @@ EMBEDDED_SETS = ("dates", "languages", "identity")
 MAX_LINE_CHARACTERS = 10_000_000  # a longer line means that the file is no text, or meant to exhaust the memory
 MAX_GZIP_RATIO = 200  # text shrinks 3 to 20 times; a bomb about 1000 times
 MAX_UNPACKED_ALWAYS_FINE = 100_000_000
+ROW_BYTES = 250  # of memory that a row takes beside its characters
+MAX_ROWS_ALWAYS_FINE = 1_000_000
 NUM_SHOWN = 3  # with the first and the last line a message of five
 
 ARCHIVE_HEAD = 512
@@ -182,16 +184,22 @@ def _refuse_archive(path: Path, binary: gzip.GzipFile | io.BufferedReader) -> No
 
 
 def _bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
-    limit = max(MAX_UNPACKED_ALWAYS_FINE, MAX_GZIP_RATIO * path.stat().st_size)
+    """Of a compressed file: characters, and the memory that rows take, in proportion to its size.
+
+    Ordinary rows take a byte or more when they are compressed, even a sorted list of words takes three.
+    """
+    fine = MAX_GZIP_RATIO * path.stat().st_size
+    limit, row_limit = max(MAX_UNPACKED_ALWAYS_FINE, fine), max(MAX_ROWS_ALWAYS_FINE, fine // ROW_BYTES)
     number = characters = 0
     while line := stream.readline(MAX_LINE_CHARACTERS + 1):
         number += 1
         characters += len(line)
         if len(line) > MAX_LINE_CHARACTERS:
             raise DataError(f"{path}:{number}: a line of more than {MAX_LINE_CHARACTERS} characters: not a text file.")
-        if path.suffix == ".gz" and characters > limit:
+        if path.suffix == ".gz" and (characters > limit or number > row_limit):
+            what = f"{MAX_GZIP_RATIO} times its size" if characters > limit else f"{row_limit:,} rows"
+            size = "" if characters > limit else f" for its {path.stat().st_size} bytes"
             raise DataError(
-                f"{path}: unpacks to more than {MAX_GZIP_RATIO} times its size, which text never does. "
-                "Unpack it yourself if you trust it."
+                f"{path}: unpacks to more than {what}{size}, which text never does. Unpack it yourself if you trust it."
             )
         yield line

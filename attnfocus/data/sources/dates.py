@@ -15,7 +15,7 @@ from babel.dates import tokenize_pattern
 
 from attnfocus.data.rows import RawData, Row
 from attnfocus.errors import DataError
-from attnfocus.limits import PositiveInt, Range
+from attnfocus.limits import NumRows, Range
 
 Year = Annotated[int, Range(ge=1000, le=9999)]  # four digits: of 3/4/21 nobody knows the order
 
@@ -111,9 +111,9 @@ class Dates:
         languages: list[str] | None = None,
         first_year: Year = 1900,
         last_year: Year = 2099,
-        num_train: PositiveInt = 20000,
-        num_valid: PositiveInt = 1000,
-        num_test: PositiveInt = 1000,
+        num_train: NumRows = 20000,
+        num_valid: NumRows = 1000,
+        num_test: NumRows = 1000,
     ) -> None:
         self.languages = tuple(LOCALES if languages is None else languages)
         unknown = [language for language in self.languages if language not in LOCALES]

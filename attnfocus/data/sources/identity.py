@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import SPLITS, RawData, Row
-from attnfocus.limits import PositiveInt, Range
+from attnfocus.limits import Range
 
 
 class Identity:
@@ -22,7 +22,12 @@ class Identity:
 
     task: ClassVar[str] = "classification"
 
-    def __init__(self, *, size: Annotated[int, Range(ge=2)] = 4, length: PositiveInt = 4) -> None:
+    def __init__(
+        self,
+        *,
+        size: Annotated[int, Range(ge=2, le=256, why="there are as many examples, of as many numbers")] = 4,
+        length: Annotated[int, Range(gt=0, le=1000, why="all rows are made in memory")] = 4,
+    ) -> None:
         if size < 2:
             raise ValueError(f"size={size}: one class cannot be told from another; take 2 or more")
         self.size = size

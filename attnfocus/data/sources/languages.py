@@ -16,7 +16,7 @@ import babel
 
 from attnfocus.data.rows import SPLITS, RawData, Row
 from attnfocus.errors import DataError
-from attnfocus.limits import PositiveInt, Range
+from attnfocus.limits import NumRows, Range
 
 # fmt: off
 KNOWN = (
@@ -54,9 +54,9 @@ class Languages:
         *,
         languages: list[str] | None = None,
         num_names: Annotated[int, Range(ge=1, le=20)] = 5,
-        num_train: PositiveInt = 24000,
-        num_valid: PositiveInt = 1000,
-        num_test: PositiveInt = 2000,
+        num_train: NumRows = 24000,
+        num_valid: NumRows = 1000,
+        num_test: NumRows = 2000,
     ) -> None:
         self.languages = tuple(DEFAULT if languages is None else dict.fromkeys(languages))
         unknown = [language for language in self.languages if language not in KNOWN]

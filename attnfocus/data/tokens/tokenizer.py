@@ -49,7 +49,7 @@ class TokenizerOptions:
     """
 
     kind: TokenizerKind = "bpe"
-    vocab_size: Annotated[int, Range(ge=5)] = 8000
+    vocab_size: Annotated[int, Range(ge=5, le=10**7, why="tables have a row for each entry")] = 8000
     min_frequency: PositiveInt = 1
     lowercase: bool = False
     shared: bool = False

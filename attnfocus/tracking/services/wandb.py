@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from attnfocus.errors import ConfigError
 from attnfocus.events import TrainingEnded, TrainingStarted
+from attnfocus.files import short_path
 from attnfocus.tracking.scalars import ScalarTracker
 
 
@@ -54,7 +55,7 @@ class WandB(ScalarTracker):
                 dir=str(folder),
                 id=re.sub(r"[^\w-]", "-", folder.name, flags=re.ASCII)[-64:],
                 name=self._name or folder.name,
-                config={**facts.options, "run_dir": str(folder)},
+                config={**facts.options, "run_dir": short_path(folder)},
                 resume="allow" if self._filed["mode"] == "online" else None,
                 settings=self._wandb.Settings(
                     silent=True, console="off", save_code=False, disable_git=True, disable_job_creation=True

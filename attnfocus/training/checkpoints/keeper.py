@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError, RunError
 from attnfocus.events import CheckpointSaved, Listener
+from attnfocus.limits import NonNegativeInt, PositiveFloat, PositiveInt
+from attnfocus.records import to_record, to_value
 from attnfocus.training.checkpoints.average import Average
-from attnfocus.training.checkpoints.checkpoint import open_checkpoint
+from attnfocus.training.checkpoints.checkpoint import STATE, Checkpoint, open_checkpoint
 from attnfocus.training.checkpoints.store import CheckpointStore
 from attnfocus.training.checkpoints.tensors import model_tensors, optimizer_tensors
 from attnfocus.training.distributed.processes import Processes
@@ -23,6 +25,17 @@ from attnfocus.training.schedulers import Schedule
 from attnfocus.training.state import RunState
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ScalerState:
+    """What torch's GradScaler saves."""
+
+    scale: PositiveFloat
+    growth_factor: PositiveFloat
+    backoff_factor: PositiveFloat
+    growth_interval: PositiveInt
+    _growth_tracker: NonNegativeInt
 
 
 class Keeper:
@@ -81,7 +94,7 @@ class Keeper:
                     state.step, self.model, self.optimizer, content, is_best=is_best, averaged=averaged
                 )
             except OSError as error:
-                problem += f" ({error})"
+                problem += f" ({error.strerror or error})"
                 return ""
             return str(path)
 
@@ -112,7 +125,7 @@ class Keeper:
             return None
         checkpoint = open_checkpoint(Path(path))
         saved = checkpoint.state()
-        state = RunState.from_json(saved.get("run", {}))
+        state = _run_state(checkpoint, saved)
         if state.seed != seed:
             raise CheckpointError(f"{checkpoint.path}: was trained with seed={state.seed}, not {seed}. Set that.")
         checkpoint.load_trained(self.model)
@@ -120,18 +133,49 @@ class Keeper:
         if self.average is not None:
             checkpoint.load_average(self.average.module)
             self.average.resume(state.step)
-        self.scheduler.load_state_dict(saved["scheduler"])
-        if self.scaler is not None and saved["scaler"] is not None:
-            self.scaler.load_state_dict(saved["scaler"])
+        self._restore_rates(checkpoint, saved)
         self.saved_path = checkpoint.path
         self.unsaved = False
         self._started = time.perf_counter()
         return state
+
+    def _restore_rates(self, checkpoint: Checkpoint, saved: Mapping[str, Any]) -> None:
+        """The schedule and the scale of the loss."""
+        try:
+            schedule, scaler = to_value(saved.get("scheduler"), dict[str, Any], "scheduler"), saved.get("scaler")
+            try:
+                self.scheduler.load_state_dict(schedule)
+            except (KeyError, TypeError, AssertionError) as error:
+                raise ValueError(f"scheduler: does not fit this schedule ({error or type(error).__name__})") from None
+            if self.scaler is not None and scaler is not None:
+                to_record(ScalerState, scaler, key="scaler")
+                self.scaler.load_state_dict(scaler)
+        except ValueError as error:
+            raise _damaged(checkpoint, error) from None
 
     def _finish_save(self) -> str:
         """The newest whole checkpoint's folder, after the rest of a save that was killed; empty if there is none."""
         checkpoint = self.store.newest()
         if checkpoint is None:
             return ""
-        best = RunState.from_json(checkpoint.state().get("run", {})).best
+        best = _run_state(checkpoint, checkpoint.state()).best
         return str(self.store.finish_save(checkpoint, None if best is None else best.step))
+
+
+def _run_state(checkpoint: Checkpoint, saved: Mapping[str, Any]) -> RunState:
+    """Where the run was.
+
+    Raises:
+        CheckpointError: that is not what state.json tells, or not of this checkpoint.
+    """
+    try:
+        state = RunState.from_json(to_value(saved.get("run"), dict[str, Any], "run"))
+        if state.step != checkpoint.step:
+            raise ValueError(f"run.step: is {state.step}, and the checkpoint is of step {checkpoint.step}")
+    except ValueError as error:
+        raise _damaged(checkpoint, error) from None
+    return state
+
+
+def _damaged(checkpoint: Checkpoint, error: ValueError) -> CheckpointError:
+    return CheckpointError(f"{checkpoint.path / STATE}: {error}. Use an undamaged copy.")

@@ -12,13 +12,15 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import CheckpointError
+from attnfocus.files import is_no_room, reason_of
 from attnfocus.regular_files import (
     is_folder,
     is_regular,
@@ -60,11 +62,13 @@ class CheckpointStore:
     Args:
         folder: made at the first save. Reading never writes.
         keep: how many of the newest stay; the best stays besides.
+        like: the tensors of the run's model, without their numbers, which every checkpoint that is read must have.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+    def __init__(self, folder: Path, *, keep: int = 2, like: Mapping[str, Tensor] | None = None) -> None:
         self.folder = folder
         self.keep = keep
+        self.like = like
 
     def save(
         self,
@@ -107,6 +111,8 @@ class CheckpointStore:
             staged.rename(path)
         except CheckpointError as error:  # written, but not what comes back
             raise OSError(str(error)) from None
+        except OSError as error:
+            raise _with_sizes(error, sum(map(len, contents.values())), self.folder) from None
         finally:
             _remove(staged)
         _flush_folder(self.folder)
@@ -147,7 +153,7 @@ class CheckpointStore:
         for path in self._folders():
             try:
                 checkpoint = open_checkpoint(path)
-                checkpoint.verify()
+                checkpoint.verify(self.like)
             except DamagedError as error:
                 skipped.append(str(error))
                 continue
@@ -176,8 +182,10 @@ class CheckpointStore:
                 raise CheckpointError(f"{path}: there is no such checkpoint. {self._choices()}")
         try:
             checkpoint = open_checkpoint(path)
-            checkpoint.verify()
+            checkpoint.verify(self.like)
         except DamagedError as error:
+            if which in ("best", "last") and self._pointed(which) != path:
+                return self.load(which)  # a save has put another in its place meanwhile
             raise CheckpointError(f"{error}\n{self._choices()}") from None
         return checkpoint
 
@@ -268,6 +276,15 @@ class CheckpointStore:
 def _is_ours(folder: Path) -> bool:
     """Whether there is nothing in a checkpoint's folder but what a save writes."""
     return is_folder(folder) and all(path.name in OWN_NAMES and is_regular(path) for path in folder.iterdir())
+
+
+def _with_sizes(error: OSError, needed: int, folder: Path) -> OSError:
+    """The error with what a checkpoint needs, where the disk has no room for it."""
+    if not is_no_room(error):
+        return error
+    free = disk_usage(folder).free
+    problem = f"{reason_of(error)}; it needs {needed:,} bytes, {free:,} are free"
+    return OSError(error.errno, problem, error.filename)
 
 
 def _remove(path: Path) -> None:

@@ -39,14 +39,29 @@ def load_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     module = original_module(model)
     own = module.state_dict()
     first_names = _first_names(model)
-    problems = _differences(tensors, {name: own[name] for name in dict.fromkeys(first_names.values())})
+    require_same_shapes(tensors, saved_tensors(model))
+    module.load_state_dict({name: parted_as(tensors[first], own[name]) for name, first in first_names.items()})
+
+
+def saved_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a model that a checkpoint has, as they are; of a model without numbers too."""
+    own = original_module(model).state_dict()
+    return {name: own[name] for name in dict.fromkeys(_first_names(model).values())}
+
+
+def require_same_shapes(saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Refuses tensors of another architecture, which need not have numbers.
+
+    Raises:
+        CheckpointError: names what differs.
+    """
+    problems = _differences(saved, own)
     if problems:
         raise CheckpointError(
             "the checkpoint is of another model:\n  "
             + "\n  ".join(problems)
             + "\nUse the configuration that it was trained with (config.yaml in its run directory)."
         )
-    module.load_state_dict({name: parted_as(tensors[first], own[name]) for name, first in first_names.items()})
 
 
 def optimizer_tensors(optimizer: Optimizer, model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -81,14 +96,28 @@ def load_optimizer_tensors(
         )
     index = {name: number for number, (name, _) in enumerate(_names(optimizer, model))}
     parameters = dict(_names(optimizer, model))
+    states = {**rest.get("numbers", {}), **tensors}
+    require_optimizer_shapes(optimizer, model, states)
     state: dict[int, dict[str, Any]] = {}
-    for full_name, value in {**rest.get("numbers", {}), **tensors}.items():
+    for full_name, value in states.items():
         name, _, key = full_name.rpartition(SEPARATOR)
         has_shape = isinstance(value, Tensor) and value.ndim
-        if name not in index or (has_shape and value.shape != parameters[name].shape):
-            raise CheckpointError(f"optimizer: the checkpoint's state {full_name} does not belong to this model.")
         state.setdefault(index[name], {})[key] = parted_as(value, parameters[name]) if has_shape else value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def require_optimizer_shapes(optimizer: Optimizer, model: nn.Module, states: Mapping[str, Any]) -> None:
+    """Refuses a state of another model, the tensors of which need not have numbers.
+
+    Raises:
+        CheckpointError: names the first that does not belong to the model.
+    """
+    parameters = dict(_names(optimizer, model))
+    for full_name, value in states.items():
+        name = full_name.rpartition(SEPARATOR)[0]
+        has_shape = isinstance(value, Tensor) and value.ndim
+        if name not in parameters or (has_shape and value.shape != parameters[name].shape):
+            raise CheckpointError(f"optimizer: the checkpoint's state {full_name} does not belong to this model.")
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.errors import ConfigError, RunError
-from attnfocus.limits import NonNegativeInt, PositiveFloat, PositiveInt
+from attnfocus.limits import NonNegativeInt, NumProcesses, PositiveFloat
 from attnfocus.training.distributed.shard import replicated, shard
 
 _LOST = re.compile(
@@ -40,7 +40,7 @@ class DistributedOptions:
     """
 
     strategy: Literal["ddp", "fsdp"] | None = None
-    num_processes: PositiveInt | None = None
+    num_processes: NumProcesses | None = None
     max_restarts: NonNegativeInt = 0
     timeout_seconds: PositiveFloat = 600.0
 

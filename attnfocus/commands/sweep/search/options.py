@@ -9,7 +9,7 @@ from attnfocus.config.search_space import Dimension
 from attnfocus.decoding.options import Seed
 from attnfocus.errors import ConfigError
 from attnfocus.events import Direction
-from attnfocus.limits import NonNegativeInt, PositiveInt
+from attnfocus.limits import NonNegativeInt, NumProcesses, PositiveInt
 
 SECTION = "hydra.sweeper"
 # Numbers of summary.json besides the metrics, and which way is better.
@@ -19,7 +19,7 @@ FACTS: Mapping[str, Direction] = {"seconds": "min", "parameters": "min", "words_
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
     n_trials: PositiveInt
-    n_jobs: PositiveInt = 1
+    n_jobs: NumProcesses = 1
     objectives: list[str] | None = None  # None: the metric that the runs monitor
     directions: list[Direction] | None = None  # None: the metric's own
     sampler: Literal["tpe", "random", "gp", "nsgaii"] = "tpe"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnfocus.commands.sweep.search.options import SearchOptions
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, RunError
 from attnfocus.redaction import hide
 
 if TYPE_CHECKING:
@@ -67,6 +69,27 @@ def open_storage(options: SearchOptions, sweep_dir: Path) -> RDBStorage:
         f"hydra.sweeper.storage: {hide(url)}: {hide(problem)}. "
         f"Give the URL of a database, such as {SQLITE}study.db, or null."
     )
+
+
+@contextmanager
+def stored(options: SearchOptions, sweep_dir: Path) -> Iterator[None]:
+    """Turns what a database says that cannot be written any more into what a user is told.
+
+    Raises:
+        RunError: names the key and the database.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        said = str(getattr(cause, "orig", None) or cause).splitlines()[0]
+        raise RunError(
+            f"hydra.sweeper.storage: {hide(storage_url(options, sweep_dir))}: {hide(said)}. Make room, or see that it "
+            "can be written; finished trials are not lost."
+        ) from error
 
 
 def study_folder(options: SearchOptions) -> Path | None:

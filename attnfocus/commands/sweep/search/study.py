@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +20,7 @@ from attnfocus.commands.sweep.search.options import FACTS, SearchPlan
 from attnfocus.commands.sweep.search.samplers import distribution_of, sampler_of
 from attnfocus.commands.sweep.search.storage import open_storage
 from attnfocus.display.console import open_console, say
-from attnfocus.errors import ConfigError
+from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide
 from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
@@ -41,9 +41,12 @@ def folder_of(sweep_dir: Path, number: int) -> Path:
 def numbers_of(folder: Path) -> dict[str, float]:
     """What a finished run can be judged by: the metrics of valid at its best checkpoint, and `FACTS`."""
     summary = summary_of(folder)
-    best = summary.get("best") or {}
-    metrics = logged_metrics(folder / METRICS_FILE, best["step"], "valid") if best else None
-    return {**(metrics or {}), **{name: float(summary[name]) for name in FACTS if summary.get(name) is not None}}
+    metrics = None
+    if summary.best is not None:
+        with suppress(CheckpointError):  # damaged: then there is no number to judge it by
+            metrics = logged_metrics(folder / METRICS_FILE, summary.best.step, "valid")
+    facts = {name: getattr(summary, name) for name in FACTS}
+    return {**(metrics or {}), **{name: float(value) for name, value in facts.items() if value is not None}}
 
 
 class Search:
@@ -180,7 +183,7 @@ class Search:
         if is_running(folder):
             return  # its summary is of another attempt, or not its last word
         summary = summary_of(folder)
-        status = summary.get("status")
+        status = summary.status
         if status == "completed":
             numbers = numbers_of(folder)
             values = [numbers.get(objective.name, math.nan) for objective in self.plan.objectives]
@@ -197,7 +200,7 @@ class Search:
             self.study.tell(number, state=TrialState.PRUNED)
             return
         elif status == "failed":
-            error = summary.get("error") or "unknown error"
+            error = summary.error or "unknown error"
         elif not self._is_whole(self.trials()[number]):
             error = "killed while its values were proposed"
         elif self._starts(number) >= MAX_STARTS:

@@ -5,20 +5,20 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import SearchPlan
-from attnfocus.commands.sweep.search.storage import storage_url
+from attnfocus.commands.sweep.search.storage import storage_url, stored
 from attnfocus.commands.sweep.search.study import Search
 from attnfocus.commands.sweep.search.table import SearchResult, Trial, importance_lines, print_search, search_facts
 from attnfocus.commands.sweep.sweep import resume_command
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.display.text import metric_name, number
-from attnfocus.files import write_json_atomically
+from attnfocus.files import path_from, write_json_atomically
 from attnfocus.redaction import hide, hide_override
 from attnfocus.regular_files import replace_file
 
@@ -37,9 +37,11 @@ def running_search(plan: SearchPlan, sweep_dir: Path) -> Iterator[Search]:
     Raises:
         ConfigError: the study there is another one, or another search works in the folder.
     """
-    search = Search(plan, sweep_dir)
     console = open_console()
-    with search.alone():
+    with ExitStack() as stack:
+        stack.enter_context(stored(plan.options, sweep_dir))
+        search = Search(plan, sweep_dir)
+        stack.enter_context(search.alone())
         goals = " and ".join(f"{each.direction} {metric_name(each.name)}" for each in plan.objectives)
         done = search.num_finished()
         say(console, f"search for {goals}: {done} of {plan.options.n_trials} trials are done", style="bold")
@@ -75,8 +77,9 @@ def _outcome(trial: Trial, result: SearchResult) -> str:
 
 def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
     """Writes search.json and search.png into the folder; prints the best trials, importances, and what to do next."""
-    search = Search(plan, sweep_dir)
-    result = result_of(search, _importances(search))
+    with stored(plan.options, sweep_dir):
+        search = Search(plan, sweep_dir)
+        result = result_of(search, _importances(search))
     best = result.ranked[:1]
     command = _command(plan, best[0].params) if best else None
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
@@ -112,16 +115,17 @@ def result_of(search: Search, importances: tuple[Mapping[str, float], ...] = ())
     return SearchResult(
         objectives=tuple(each.name for each in objectives),
         directions=tuple(each.direction for each in objectives),
-        trials=tuple(_plain(trial) for trial in search.trials()),
+        trials=tuple(_plain(trial, search.sweep_dir) for trial in search.trials()),
         best=tuple(sorted(trial.number for trial in search.study.best_trials)),
         importances=importances,
     )
 
 
-def _plain(trial: "FrozenTrial") -> Trial:
+def _plain(trial: "FrozenTrial", sweep_dir: Path) -> Trial:
     from optuna.trial import TrialState
 
     names = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+    folder = trial.user_attrs.get("folder")
     status: Any = names.get(trial.state, "running")
     return Trial(
         number=trial.number,
@@ -129,7 +133,7 @@ def _plain(trial: "FrozenTrial") -> Trial:
         params=dict(trial.params),
         values=tuple(trial.values) if status == "completed" else (),
         reports={step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)},
-        run_dir=trial.user_attrs.get("folder"),
+        run_dir=None if folder is None else path_from(sweep_dir, Path(folder)),
         error=trial.user_attrs.get("error"),
     )
 

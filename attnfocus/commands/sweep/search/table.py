@@ -17,7 +17,9 @@ MAX_SHOWN = 5  # trials of the table
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial. `values` are empty unless it completed; `reports` are what its pruner has seen, by step."""
+    """One trial. `values` are empty unless it completed; `reports` are what its pruner has seen, by step;
+    `run_dir` is named as from the sweep's folder.
+    """
 
     number: int
     status: Literal["completed", "pruned", "failed", "running"]

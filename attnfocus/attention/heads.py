@@ -1,0 +1,31 @@
+"""How vectors are split into heads, and which numbers of heads there can be.
+
+Shapes: ... leading dims, N queries or keys, d size of one head.
+"""
+
+from torch import Tensor
+
+
+def split(vectors: Tensor, heads: int) -> Tensor:
+    """(..., N, heads d) -> (..., heads, N, d)."""
+    if heads == 1:
+        return vectors.unsqueeze(-3)
+    return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
+
+
+def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> str:
+    works = ", ".join(str(number) for number in range(1, whole + 1) if whole % number == 0)
+    return f"{name} {given} does not divide {whole_name} {whole}; these do: {works}."
+
+
+def require_one_plain_head(num_heads: int, value_dim: int, output_dim: int | None) -> None:
+    if num_heads != 1:
+        raise ValueError(
+            f"projections=false leaves no way to split vectors into num_heads {num_heads}: "
+            "use num_heads=1, or projections=true."
+        )
+    if output_dim not in (None, value_dim):
+        raise ValueError(
+            f"projections=false returns contexts of the values' size {value_dim}, not {output_dim}: "
+            "use projections=true."
+        )
