@@ -143,7 +143,8 @@ class Compositions:
         """What Hydra has to compose, and the plain keys to be set then."""
         keys = [each for each in overrides if self._is_plain(each)]
         rest = [each for each in overrides if each not in keys]
-        if not all(self._is_choice(each) for each in rest):  # their order may count
+        names = {each.get_key_element() for each in rest}
+        if len(names) < len(rest) or not all(self._is_choice(each) for each in rest):  # their order may count
             return [str(each.input_line) for each in overrides], []
         return sorted(str(each.input_line) for each in rest), keys
 
@@ -175,6 +176,10 @@ class Compositions:
             config = compose(self._verb, [*own, *overrides], return_hydra_config=True)
             with open_dict(config):
                 section = config.pop("hydra")
+        noted = [*as_written(section.overrides.task), *as_written(section.overrides.hydra)]
+        added = [text for text in noted if text not in own and text not in overrides]
+        if added:  # such as `trust=[...]`, which counts where it is typed
+            raise ConfigError([f"hydra.overrides: {text} was not typed, but read from a file." for text in added])
         return Composed(config, _of_task(overrides), section)
 
 

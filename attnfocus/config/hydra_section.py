@@ -79,7 +79,7 @@ def check_hydra_section(line: CommandLine) -> None:
     for overrides, is_of_files in _compositions(line, parsed):
         section = line.compose(overrides, with_hydra=True)["hydra"]
         problems |= dict.fromkeys((*_problems(section, trusted), *launcher_problems(section, line)))
-        problems |= dict.fromkeys(_only_typed(section, shipped, overrides) if is_of_files else ())
+        problems |= dict.fromkeys(_only_typed(section, shipped) if is_of_files else ())
     if problems:
         raise ConfigError(list(problems))
 
@@ -103,24 +103,14 @@ def _compositions(line: CommandLine, parsed: Sequence[Override]) -> Iterator[tup
         yield [*(text for text in fixed if text not in typed), *extra], True
 
 
-def _only_typed(section: Mapping[str, Any], shipped: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[str]:
-    """What files have set that may only be typed: where the section is not that of the shipped files.
-
-    What the command was given stands in the section too, and a file may add nothing to it, such as `trust=[...]`.
-    """
+def _only_typed(section: Mapping[str, Any], shipped: Mapping[str, Any]) -> Iterator[str]:
+    """What files have set that may only be typed: where the section is not that of the shipped files."""
     found = dict(_leaves("hydra", section))
     for key in {**shipped, **found}:
         if not key.startswith((*_FROM_FILES, *_COMPUTED, *_GIVEN)) and found.get(key) != shipped.get(key):
             yield f"{key}: may be typed, not read from a file; nothing was run. {key}={found.get(key, 'null')} sets it."
         elif key.startswith(_SWEPT) and re.split(r"[./@]", key.removeprefix(_SWEPT).lstrip("+~"))[0] in _OF_COMMAND:
             yield f"{key}: may be typed, not read from a file; nothing was run."
-    added = [*section["overrides"]["task"], *section["overrides"]["hydra"]]
-    for text in (*overrides, *section["searchpath"]):
-        text = f"hydra.searchpath=[{text}]" if text.startswith("file://") else text
-        if text in added:
-            added.remove(text)
-    for text in added:
-        yield f"hydra.overrides: {text} was not typed, but read from a file; nothing was run."
 
 
 def _problems(section: Mapping[str, Any], trusted: Sequence[str]) -> Iterator[str]:

@@ -48,7 +48,11 @@ def read_yaml(path: Path, *, follow_links: bool = True) -> Any:
 
 def _load(path: Path, text: str, loader: Any) -> Any:
     _measure(path, text, loader)
-    return yaml.load(text, Loader=loader)
+    reader = loader(text)
+    try:
+        return reader.get_single_data()
+    finally:
+        reader.dispose()
 
 
 def check_folder(folder: Path) -> None:
@@ -92,7 +96,7 @@ def _measure(path: Path, text: str, loader: Any) -> None:
             count += 1
             if event.anchor is not None:
                 sizes[event.anchor] = 1
-            if event.style is None and len(event.value) > MAX_PLAIN:
+            if not event.style and len(event.value) > MAX_PLAIN:
                 raise _refusal(path, f"has a value of more than {MAX_PLAIN:,} characters without quotes")
         elif isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append((event.anchor, count))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,7 +248,9 @@ def test_a_restarted_job_goes_on_with_its_own_run(job: Job, tmp_path: Path) -> N
 def test_a_run_that_goes_on_is_checked_too(job: Job, tmp_path: Path) -> None:
     finished(job(1, *TINY, "trainer.ema_decay=0.9", "trainer.split_on_oom=true", "run_dir=run"))
     problems = (("fsdp", "trainer.ema_decay"), ("ddp", "trainer.split_on_oom"))
-    jobs = [job(2, "resume=run", f"distributed={distributed}") for distributed, _ in problems]
+    for distributed, _ in problems:  # a run each, which is locked while it is looked at
+        shutil.copytree(tmp_path / "run", tmp_path / distributed)
+    jobs = [job(2, f"resume={distributed}", f"distributed={distributed}") for distributed, _ in problems]
     for running, (_, key) in zip(jobs, problems, strict=True):
         done = ended(running)
         assert sum(each.stderr.count("attnfocus:") for each in done) == 1

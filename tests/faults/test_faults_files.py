@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests_support import Command, assert_polite
 
-from attnfocus.commands.sweep.sweep import prepare_sweep
+from attnfocus.commands.sweep.sweep import begin_sweep, prepare_sweep
 from attnfocus.errors import CheckpointError
 from attnfocus.regular_files import open_to_append, read_file, replace_file, write_new
 from attnfocus.runs.contents import require_own
@@ -192,14 +192,19 @@ def test_48_what_is_written_replaces_files_alone(tmp_path: Path, outside: Path, 
     "name", ["results.csv", ".lock", "multirun.yaml", "study.db", "0_a/.lock", "0_a/overrides.json", "0_a"]
 )
 def test_48_nor_by_a_sweep_that_goes_on(tmp_path: Path, outside: Path, name: str) -> None:
-    sweep, composed, jobs = tmp_path / "sweep", {"hydra": {"overrides": {"task": []}}}, {"0_a": ["x=a"]}
+    sweep = tmp_path / "sweep"
     sweep.mkdir()
-    prepare_sweep(sweep, composed, jobs)
+
+    def plan() -> None:
+        begin_sweep(sweep, {"hydra": {"overrides": {"task": []}}})
+        prepare_sweep(sweep, {"0_a": ["x=a"]})
+
+    plan()
     if name == "0_a":
         (sweep / name).rename(tmp_path / "elsewhere")
         (sweep / name).symlink_to(tmp_path / "elsewhere")
     else:
         put(link, sweep / name, outside)
     with pytest.raises(CheckpointError, match="is a symbolic link"):
-        prepare_sweep(sweep, composed, jobs)
+        plan()
     assert outside.read_bytes() == b"{}"
