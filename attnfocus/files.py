@@ -13,7 +13,7 @@ from typing import Any
 
 from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.regular_files import replace_file
-from attnfocus.visible import visible
+from attnfocus.visible import visible_lines
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
 
@@ -152,7 +152,7 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
 def _harmless(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
-    text = "\n".join(map(visible, cell.split("\n")))
+    text = visible_lines(cell)
     if not text.startswith(("=", "+", "-", "@")):
         return text
     try:

@@ -26,6 +26,9 @@ class _LocalFinder(MetaPathFinder):
 
 def find_here(packages: Sequence[str]) -> None:
     """From now on these packages are also looked for in the current folder, here and in processes started from here."""
+    if not packages:
+        os.environ.pop(_VARIABLE, None)
+        return
     os.environ[_VARIABLE] = ",".join(name.split(".")[0] for name in packages) + os.pathsep + os.getcwd()
     find_named()
 

@@ -20,9 +20,10 @@ def end_with_parent() -> None:
     The death of the command is a SIGTERM: before training it ends this process, in training it saves first. Whoever is
     then still here, such as one that waits for others, ends without more.
     """
-    parent = int(os.environ.get(OUR_AGENT, "0"))
-    if not parent or sys.platform == "win32":
+    given = os.environ.get(OUR_AGENT, "")
+    if not given.isdecimal() or sys.platform == "win32":
         return
+    parent = int(given)
     is_signaled = sys.platform == "linux" and ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) == 0
     if os.getppid() != parent:  # it died before this was asked for
         os._exit(_TERMINATED)

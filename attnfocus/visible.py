@@ -10,6 +10,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() or unicodedata.category(char) == "Zs" else escape(char) for char in text)
 
 
+def visible_lines(text: str) -> str:
+    """The same of a text whose ends of lines stay."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def escape(character: str) -> str:
     """The character as it is written in Python: `\\t`, `\\x1b`, `\\u200f`."""
     return character.encode("unicode_escape").decode()

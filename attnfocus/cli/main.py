@@ -15,7 +15,7 @@ from attnfocus.files import is_no_room, reason_of, write_error
 from attnfocus.parent import end_with_parent
 from attnfocus.redaction import hide
 from attnfocus.version import __version__
-from attnfocus.visible import visible
+from attnfocus.visible import visible_lines
 
 CONFIG_DIR_FLAGS = ("--config-dir", "-cd")
 MAX_LINE = 1000  # characters of one line of a message
@@ -102,19 +102,14 @@ def _is_further_process() -> bool:
 
 def _readable(message: str) -> str:
     """Without secrets, without what steers a terminal, and with the middle of endless lines left out."""
-    lines = [visible(line) for line in hide(message).split("\n")]
+    lines = visible_lines(hide(message)).split("\n")
     return "\n".join(line if len(line) <= MAX_LINE else f"{line[:500]} ... {line[-200:]}" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Help, whose lines may come from files of somebody else, without what steers a terminal."""
-    return "\n".join(map(visible, text.split("\n")))
 
 
 def _dispatch(given: list[str]) -> int:
     arguments, config_dir = _without_config_dir(given)
     if not arguments or arguments[0] in HELP_FLAGS:
-        print(_plain(overview(config_dir)))
+        print(visible_lines(overview(config_dir)))  # some lines may come from files of somebody else
         return 0
     first, rest = arguments[0], arguments[1:]
     if first in ("-V", "--version"):
@@ -130,7 +125,7 @@ def _dispatch(given: list[str]) -> int:
             f"{first}: no such verb.{hint} There are: {', '.join(VERBS)}. `attnfocus` alone shows them all."
         )
     if any(flag in rest for flag in HELP_FLAGS):
-        print(_plain(verb_help(first, config_dir)))
+        print(visible_lines(verb_help(first, config_dir)))
         return 0
     own = facts_of(first).flags
     rest = [own[argument].override if argument in own else argument for argument in rest]

@@ -74,11 +74,11 @@ def save_fingerprints(run_dir: Path, prepared: Prepared) -> None:
     write_json_atomically(run_dir / DATA_FOLDER / FINGERPRINTS_FILE, prepared.fingerprints)
 
 
-def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
-    """Compares the data with those that the run has seen.
+def load_fingerprints(run_dir: Path) -> dict[str, str]:
+    """Split -> what `save_fingerprints` remembered of its rows.
 
     Raises:
-        CheckpointError: a split has other rows now.
+        CheckpointError: the file is not there or is damaged.
     """
     path = run_dir / DATA_FOLDER / FINGERPRINTS_FILE
     if not is_there(path):
@@ -89,6 +89,16 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}. Use an undamaged copy.") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged: {error}. Use an undamaged copy.") from None
+    return dict(marks)
+
+
+def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
+    """Compares the data with those that the run has seen.
+
+    Raises:
+        CheckpointError: a split has other rows now.
+    """
+    marks = load_fingerprints(run_dir)
     differing = [split for split, mark in prepared.fingerprints.items() if marks.get(split) != mark]
     if differing:
         raise CheckpointError(

@@ -12,8 +12,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import short_path
-from attnfocus.records import to_value
-from attnfocus.regular_files import is_there, read_file
+from attnfocus.regular_files import is_there
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own
 from attnfocus.runs.dataset import task_class_of
@@ -22,10 +21,8 @@ from attnfocus.runs.folder import (
     BENCH_FILE,
     COMPARE_FILE,
     CONFIG_FILE,
-    DATA_FOLDER,
-    FINGERPRINTS_FILE,
-    MAX_FINGERPRINTS_BYTES,
     SUMMARY_FILE,
+    load_fingerprints,
 )
 from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
@@ -242,9 +239,8 @@ def _metrics(path: Path, summary: Summary) -> dict[str, float]:
 def _digests(path: Path) -> dict[str, str]:
     """Empty where the file is not there or is damaged: then nothing says what the run was tested on."""
     try:
-        saved = read_file(path / DATA_FOLDER / FINGERPRINTS_FILE, MAX_FINGERPRINTS_BYTES)
-        return dict(to_value(json.loads(saved), dict[str, str]))
-    except (OSError, ValueError, RecursionError):
+        return load_fingerprints(path)
+    except CheckpointError:
         return {}
 
 
