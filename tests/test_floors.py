@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "collector",
         "events",
         "late_names",
+        "layout",
         "local_packages",
         "locks",
         "parent",

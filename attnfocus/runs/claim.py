@@ -10,12 +10,12 @@ from pathlib import Path
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, write_error
+from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER, EVENT_FILES, MAPS_FOLDER, TRAIN_LOCK
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
-from attnfocus.runs.contents import EVENT_FILES, LATER, TRAIN_LOCK, WRITTEN_BY_TRAINING
-from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER
-from attnfocus.tracking.focus_drift import MAPS_FOLDER
+from attnfocus.runs.contents import LATER, WRITTEN_BY_TRAINING
 
+AUTO = "auto"  # of `resume`: the run that the same command began, or a new one
 OTHER_HOST_SECONDS = 120.0  # how long a lock may outlive a process of another host: what NFS takes to notice
 
 
