@@ -9,6 +9,7 @@ from typing import Any
 
 TIMES = {"seconds", "step_seconds", "words_per_second"}
 SUMMARY_TIMES = {*TIMES, "git", "threads"}  # someone may commit, or want the cores, while it runs
+OWNERS = (".lock", ".process", ".train.lock")  # which process had it
 EVENTS = "events.out.tfevents."
 
 
@@ -36,7 +37,7 @@ def _files(run: Path) -> dict[str, Path]:
     found = {}
     for path in run.rglob("*"):
         name = path.relative_to(run).as_posix()
-        if not path.is_dir():
+        if not path.is_dir() and path.name not in OWNERS:
             found[EVENTS if name.startswith(EVENTS) else name] = path
     return found
 

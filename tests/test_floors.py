@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "local_packages",
         "locks",
         "parent",
+        "second_signal",
         "threads",
         "version",
     ),

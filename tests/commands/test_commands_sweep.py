@@ -443,3 +443,17 @@ def test_a_sweep_is_planned_without_torch_and_composes_each_choice_once(tmp_path
     )
     assert len(list(only_sweep(tmp_path).glob("*/overrides.json"))) == 200
     assert float((tmp_path / "seconds").read_text()) < 8  # alone 2
+
+
+def test_a_sweep_lies_where_it_was_told_to_or_says_why_not(tmp_path: Path, attnfocus: Command) -> None:
+    """Any folder but outputs/sweeps/... was left out without a word."""
+    sweep = ["train", "-m", *VECTORS, "seed=1,2"]
+    assert attnfocus(*sweep, "hydra.sweep.dir=mine/first").returncode == 0
+    assert len(rows_of(tmp_path / "mine" / "first")) == 2
+    assert not (tmp_path / "outputs").exists()
+    again = attnfocus(*sweep, "hydra.sweep.dir=mine/first")
+    assert again.returncode == 2
+    assert f"sweep.resume='{tmp_path}/mine/first'" in again.stderr
+    assert "holds first already" in attnfocus(*sweep, "hydra.sweep.dir=mine").stderr
+    assert "run_dir=mine/run" in attnfocus("train", *VECTORS, "hydra.run.dir=mine/run").stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["first"]

@@ -38,6 +38,7 @@ from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.files import relative_to_here, write_error
+from attnfocus.layout import OF_JOB
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
@@ -54,6 +55,7 @@ def begin_sweep(sweep_dir: Path, composed: Mapping[str, Any]) -> None:
         sweep_dir: its folder, which may hold the same sweep already.
         composed: Hydra's whole configuration.
     """
+    remove_remains(sweep_dir, lambda name: name == HYDRA_FILE)
     if not is_there(sweep_dir / HYDRA_FILE):
         write_composed(sweep_dir, composed)
 
@@ -114,6 +116,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
     console, name = open_console(), f"job {job_order(folder)[0]}"
     try:
         with owned(folder):
+            remove_remains(folder, lambda name: name in OF_JOB)
             if is_done(folder):
                 return 0
             say(console, f"\n{name}: {' '.join(overrides)}", style="bold")
