@@ -93,6 +93,7 @@ class Progress:
     grad_norm: float
     words_per_second: float
     is_logged: bool  # True every trainer.log_every_steps steps: to be written to files; otherwise for the screen only
+    is_eta_whole: bool = True  # False: no evaluation has been timed yet, and `eta_seconds` counts none
     penalties: Mapping[str, float] = field(default_factory=dict)  # what regularizers added to the loss, not part of it
 
     @property

@@ -17,6 +17,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "marks",
         "records",
         "special",
+        "stages",
         "visible",
         "collector",
         "events",
@@ -43,7 +44,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # Beside the tower: only some floors may use them.
 USED_BY: dict[str, set[str]] = {
     "config": {"runs", "inspection", "commands", "cli"},
-    "display": {"tracking", "inspection", "runs", "commands"},
+    "display": {"tracking", "inspection", "runs", "commands", "cli"},
     "data": {"tasks", "explanation", "tracking", "inspection", "runs", "commands"},
 }
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -41,6 +41,7 @@ from attnfocus.events import Listener
 from attnfocus.files import writing
 from attnfocus.local_packages import find_here
 from attnfocus.redaction import hide, note_overrides
+from attnfocus.stages import watching
 
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
 MAX_NAME = 80  # characters of a sweep job's folder name that come from its overrides
@@ -183,7 +184,10 @@ def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: 
         values["config_dir"] = own[0] if own else None
     prepare_process()
     command = import_quickly(command_of(verb))
-    code: int = command.run(values, overrides, *([listeners] if listeners else []))
+    from attnfocus.display.stages import StageScreen  # with rich, which a mistake does without
+
+    with watching(StageScreen()):
+        code: int = command.run(values, overrides, *([listeners] if listeners else []))
     return code
 
 

@@ -15,6 +15,7 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.events import Sample
 from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup
+from attnfocus.stages import counted
 from attnfocus.tasks import Candidate, Evaluation, Prediction, Task
 from attnfocus.tasks.tally import add_up, pack, unpack
 from attnfocus.training.checkpoints.tensors import load_model_tensors, model_tensors
@@ -53,7 +54,8 @@ def evaluate_split(
     """
     processes = processes or Processes()
     groups = plan_of(setup, prepared, split).fixed()[processes.rank :: processes.size]
-    on_device = (batch.to(setup.device) for batch in Batches(prepared.splits[split], groups))
+    batches = counted(Batches(prepared.splits[split], groups), split, len(groups))
+    on_device = (batch.to(setup.device) for batch in batches)
     tally = task.tally(model, on_device, decoding, num_samples)
     if processes.size == 1:
         return task.evaluation_of(tally, num_samples)

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.console import Console, Group
+from rich.control import Control
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.segment import ControlType
 from rich.text import Text
 
 from attnfocus.display.console import break_words, is_plain, open_console, say, writable
 from attnfocus.display.result import Result, print_result
+from attnfocus.display.stages import StageScreen, stage_bar, time_of
 from attnfocus.display.text import duration, focus_phrase, metric_name, number
 from attnfocus.events import Best, Evaluated, Listener, TrainingEnded, TrainingStarted
 from attnfocus.events import Progress as ProgressEvent
+from attnfocus.stages import Stage
 from attnfocus.tracking.screen_evaluations import EvaluationTable, evaluation_line
 
 _REFRESH_SECONDS = 0.1
@@ -26,7 +30,8 @@ class Terminal(Listener):
 
     On a terminal: the header, evaluations as they come, and below them a bar with the newest figures, redrawn at most
     ten times a second and never from a thread. Elsewhere (see `open_console`): a line at most every
-    `seconds_between_lines` of training, and one per evaluation.
+    `seconds_between_lines` of training, and one per evaluation. It also watches the stages of the run (evaluations):
+    a second bar in its display, or what other commands show where there is none.
 
     Args:
         header: what the run is, in a few lines, below the one that `train` begins with.
@@ -47,12 +52,18 @@ class Terminal(Listener):
         self._table = EvaluationTable(self.console)
         self._bar = _bar(self.console)
         self._live: Live | None = None
+        self._stages: list[Stage] = []  # in the display, the innermost last
+        self._stage_bar = stage_bar(self.console)
+        self._stage_bar.add_task("", left="")
+        self._alone = StageScreen(self.console)
+        self._drawn_width = self.console.width
         self._drawn_at = self._line_at = float("-inf")
 
     def on_start(self, event: TrainingStarted) -> None:
         self._limits = event
         for line in self._header:
-            say(self.console, line, style="yellow" if line.startswith("warning: ") else _LABEL)
+            is_path = line.startswith("run ")  # which will be copied
+            say(self.console, line, style="yellow" if line.startswith("warning: ") else _LABEL, wrap=not is_path)
         if event.resumed_from is not None:
             say(self.console, f"resumed from step {event.resumed_from:,}")
         if not self._is_plain:
@@ -75,6 +86,23 @@ class Terminal(Listener):
         elif self._is_plain and event.seconds - self._line_at >= self._seconds_between_lines:
             self._line_at = event.seconds
             say(self.console, self._progress_line(event))
+
+    def stage_began(self, stage: Stage) -> None:
+        if self._live is None:
+            self._alone.stage_began(stage)
+        else:
+            self._stages.append(stage)
+            self._refresh()
+
+    def stage_moved(self, stage: Stage) -> None:
+        if stage in self._stages:
+            self._refresh()
+
+    def stage_ended(self, stage: Stage) -> None:
+        if stage in self._stages:
+            self._stages.remove(stage)
+        else:
+            self._alone.stage_ended(stage)
 
     def on_evaluation(self, event: Evaluated) -> None:
         self._best = event.best or self._best
@@ -116,13 +144,31 @@ class Terminal(Listener):
         clock = time.monotonic()
         if self._live is not None and (now or clock - self._drawn_at >= _REFRESH_SECONDS):
             self._drawn_at = clock
+            self._leave_wrapped_rows()
             self._live.refresh()
+
+    def _leave_wrapped_rows(self) -> None:
+        """Of a terminal that has become narrower: what was drawn takes more rows now, and all of them have to go."""
+        before, width = self._drawn_width, self.console.width
+        self._drawn_width = width
+        if width < before:
+            drawn = self.console.render_lines(self._display(), self.console.options.update(width=before), pad=False)
+            cells = [sum(segment.cell_length for segment in line) for line in drawn]
+            surplus = sum(max(0, (length - 1) // width) for length in cells)
+            up = [(ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)]
+            self.console.control(Control(*up * surplus))
 
     def _display(self) -> Group:
         width = self.console.width
         lines = [
             _fit(line, width, self.console) for line in (self._position(), self._figures(), self._quality()) if line
         ]
+        if self._stages:
+            stage = self._stages[-1]
+            name = writable(self.console, stage.name)
+            task = self._stage_bar.task_ids[0]
+            self._stage_bar.update(task, description=name, total=stage.total, completed=stage.done, left=time_of(stage))
+            return Group(Text(""), self._bar, self._stage_bar, *lines)
         return Group(Text(""), self._bar, *lines)
 
     def _position(self) -> list[tuple[str, str]]:
@@ -183,7 +229,10 @@ def _bar(console: Console) -> Progress:
 
 
 def _time_left(event: ProgressEvent) -> str:
-    return f"{duration(event.eta_seconds)} left" if event.eta_seconds is not None else ""
+    """`2 min left`; `> 2 min left` while nobody knows how long an evaluation takes."""
+    if event.eta_seconds is None:
+        return ""
+    return f"{'' if event.is_eta_whole else '> '}{duration(event.eta_seconds)} left"
 
 
 def _fit(parts: list[tuple[str, str]], width: int, console: Console) -> Text:

@@ -274,7 +274,7 @@ class _Run:
             is_due: a run with a later limit would evaluate here too. Otherwise neither the patience nor the schedule
                 hears of it: when this run is extended, it is the one that had the later limit from the start.
         """
-        state, average = self.state, self.keeper.average
+        state, average, began = self.state, self.keeper.average, time.perf_counter()
         try:
             # Several processes wait for each other in an evaluation, which none of them may leave.
             with self.guard.interruptible() if self.processes.size == 1 else nullcontext():
@@ -293,6 +293,7 @@ class _Run:
             self.keeper.scheduler.observe(value)
         self.keeper.unsaved = True
         self.teller.evaluation(state, self.seconds(), evaluation, is_best)
+        self.teller.time_left.evaluation(time.perf_counter() - began)
 
     def restore(self) -> int:
         """Goes back to the newest whole checkpoint; returns its step, 0 when the run was killed before its first."""

@@ -25,6 +25,7 @@ from attnfocus.training.schedulers import Schedule
 from attnfocus.training.state import RunState, Window
 from attnfocus.training.step import Gradients
 from attnfocus.training.stop_rules import evaluation_due, fraction_done
+from attnfocus.training.time_left import TimeLeft
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +42,13 @@ class Teller:
         self._screen = Window()
         self._last_event = time.perf_counter()
         self._is_first = True
+        self.time_left = TimeLeft(self._last_event)
 
     def start(self, state: RunState, run_dir: Path, resumed_from: int | None, facts: RunFacts) -> None:
         options = self.options
         steps = options.steps_per_epoch(state.epoch_batches)
         limits = options.max_steps, options.max_epochs
+        self.time_left = TimeLeft(time.perf_counter())  # without what came before
         event = TrainingStarted(run_dir, *limits, steps, resumed_from, state.is_evaluated, facts)
         for listener in self.listeners:
             listener.on_start(event)
@@ -70,6 +73,7 @@ class Teller:
         """After a step that took `step_seconds`; `seconds` is the age of the run."""
         state.num_words += gradients.num_words
         state.step_seconds += step_seconds
+        self.time_left.step()
         for window in (state.window, self._screen):
             window.add(gradients, step_seconds)
         if self._is_first:
@@ -81,18 +85,19 @@ class Teller:
         if not is_logged and now - self._last_event < self.screen_seconds:
             return
         window = state.window if is_logged else self._screen
-        done = fraction_done(self.options, state, seconds)
+        eta_seconds, is_eta_whole = self.time_left.of(self.options, state, now, seconds)
         event = Progress(
             step=state.step,
             epoch=state.epoch_of_step,
-            fraction_done=done,
+            fraction_done=fraction_done(self.options, state, seconds),
             seconds=seconds,
-            eta_seconds=seconds * (1 - done) / done if done else None,
+            eta_seconds=eta_seconds,
             loss=window.loss,
             lr=optimizer.param_groups[0]["lr"],
             grad_norm=window.grad_norm,
             words_per_second=window.words_per_second,
             is_logged=is_logged,
+            is_eta_whole=is_eta_whole,
             penalties=window.penalties,
         )
         self._last_event, self._screen = now, Window()

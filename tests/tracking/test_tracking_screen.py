@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from attnfocus.display.result import Result, print_result
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import duration, number, shorten
 from attnfocus.events import Best, Evaluated, Progress, TrainingEnded, TrainingStarted
+from attnfocus.stages import Stage, counted, watching
 from attnfocus.tracking.screen import Terminal
 from attnfocus.visible import visible
 
@@ -299,3 +301,93 @@ def test_a_joined_emoji_is_one_wide_character():
 def test_long_words_stay_whole_when_a_line_is_broken():
     assert break_words("see " + "x" * 30 + " or y", 20) == ["see", "  " + "x" * 30, "  or y"]
     assert break_words("  a bb", 4) == ["  a", "    bb"]
+
+
+class Paper:
+    """A terminal that folds what no longer fits, as most do, and obeys what our display sends."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.rows, self.row, self.column = width, [""], 0, 0
+
+    def feed(self, text: str) -> None:
+        for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]", text):
+            self._obey(part)
+
+    def _obey(self, part: str) -> None:
+        if part == "\r":
+            self.column = 0
+        elif part == "\n":
+            self.row, self.column = self.row + 1, 0
+        elif part == "\x1b[2K":
+            self.rows[self.row] = ""
+        elif re.fullmatch(r"\x1b\[\d+A", part):
+            self.row = max(0, self.row - int(part[2:-1]))
+        elif not part.startswith("\x1b"):
+            if self.column == self.width:
+                self.row, self.column = self.row + 1, 0
+            self._grow()
+            row = self.rows[self.row].ljust(self.column)
+            self.rows[self.row] = row[: self.column] + part + row[self.column + 1 :]
+            self.column += 1
+        self._grow()
+
+    def _grow(self) -> None:
+        self.rows += [""] * (self.row + 1 - len(self.rows))
+
+    def fold(self, width: int) -> None:
+        folded, at = [], 0
+        for place, row in enumerate(self.rows):
+            parts = [row[start : start + width] for start in range(0, len(row), width)] or [""]
+            if place == self.row:
+                at = len(folded) + len(parts) - 1
+            folded += parts
+        self.rows, self.row, self.width = folded, at, width
+
+
+def test_a_terminal_that_becomes_narrower_keeps_nothing_of_the_old_display():
+    screen = Screen()
+    console = open_console(screen, environ={"TERM": "xterm"}, width=120)
+    terminal, paper = Terminal(HEADER, console=console), Paper(120)
+    terminal.on_start(TrainingStarted(Path("run"), 50, 2, 25))
+    terminal.on_progress(progress(1))
+    terminal.stage_began(Stage("valid", 10.0))
+    time.sleep(0.12)
+    terminal.on_progress(progress(2))
+    paper.feed(screen.getvalue())
+    drawn = len(screen.getvalue())
+    paper.fold(64)
+    console.width = 64
+    time.sleep(0.12)
+    terminal.on_progress(progress(3))
+    paper.feed(screen.getvalue()[drawn:])
+    text = "\n".join(paper.rows)
+    assert text.count("words/s") == 1
+    assert text.count("elapsed") == 1
+    assert text.count("valid") == 1
+    assert text.count("%") == 1  # of the run; the stage has not moved yet
+    assert all(len(row) <= 64 for row in paper.rows)
+    terminal.close()
+
+
+def test_an_evaluation_has_a_bar_of_its_own_in_the_display():
+    screen = Screen()
+    terminal = Terminal(HEADER, console=open_console(screen, environ={"TERM": "xterm"}, width=100))
+    terminal.on_start(TrainingStarted(Path("run"), 50, 2, 25))
+    with watching(terminal):
+        for _ in counted(range(4), "valid", 4):
+            time.sleep(0.11)
+    terminal.close()
+    text = screen.getvalue()
+    assert " 50%" in text
+    assert "valid" in text
+
+
+def test_what_is_left_is_at_least_that_until_an_evaluation_was_timed():
+    lines = []
+    for is_whole in (False, True):
+        console = open_console(io.StringIO())
+        terminal = Terminal(console=console)
+        terminal.on_progress(replace(progress(11), is_eta_whole=is_whole))
+        lines.append(console.file.getvalue())
+    assert "  > 1 min left  " in lines[0]
+    assert "  1 min left  " in lines[1]

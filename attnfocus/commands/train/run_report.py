@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from attnfocus.runs.folder import environment
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import write_summary
+from attnfocus.stages import watching
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
@@ -70,6 +72,7 @@ class RunReport:
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
         self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
+        self._watched = ExitStack()
         self.log = RunLog(run_dir / LOG_FILE, self.terminal.announce)
         self.evaluations = _LastEvaluation()
         self.listeners = self._listeners(trackers, others)
@@ -95,6 +98,7 @@ class RunReport:
         return RunFacts(self.setup.config.choices, options, self.setup.directions)
 
     def __enter__(self) -> "RunReport":
+        self._watched.enter_context(watching(self.terminal))
         self.write_summary(self.facts)
         logger.info("threads: %(torch)d, waiting: %(waiting)s", self.facts["threads"])
         for line in self.notes:
@@ -108,6 +112,7 @@ class RunReport:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             self.write_summary({**self.facts, "status": status, "error": message})
+        self._watched.close()
         for listener in self.listeners:
             listener.close()
         self.log.close()
@@ -196,14 +201,22 @@ def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int)
 
 
 def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str] = ()) -> list[str]:
-    """Three commands to try next; of a run to go on with the one, with its trackers, which are not saved with it."""
+    """Commands to try next, first where the model looked, and whether that can be trusted.
+
+    Of a run that has not ended the one that goes on with it, with its trackers, which are not saved with it.
+    """
     here = relative_to_here(run_dir)
     shown = shlex.quote(f"run={here}")
     if result.status != "completed":
         again = [shlex.quote(f"tracker=[{','.join(trackers)}]")] if trackers else []
         return [" ".join(["attnfocus train", shlex.quote(f"resume={here}"), *again])]
     logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
-    return [f"attnfocus evaluate {shown}", f"attnfocus predict {shown}", f"tensorboard --logdir {logs}"]
+    return [
+        f"attnfocus inspect {shown}",
+        f"attnfocus evaluate {shown} faithfulness=true",
+        f"attnfocus predict {shown}",
+        f"tensorboard --logdir {logs}",
+    ]
 
 
 def finished_remark(run_dir: Path, reason: str, trainer: TrainerOptions) -> str:
