@@ -155,8 +155,8 @@ class Terminal(Listener):
             drawn = self.console.render_lines(self._display(), self.console.options.update(width=before), pad=False)
             cells = [sum(segment.cell_length for segment in line) for line in drawn]
             surplus = sum(max(0, (length - 1) // width) for length in cells)
-            up = [(ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)]
-            self.console.control(Control(*up * surplus))
+            for _ in range(surplus):
+                self.console.control(Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)))
 
     def _display(self) -> Group:
         width = self.console.width

@@ -364,6 +364,7 @@ def test_a_terminal_that_becomes_narrower_keeps_nothing_of_the_old_display():
     assert text.count("words/s") == 1
     assert text.count("elapsed") == 1
     assert text.count("valid") == 1
+    assert sum("━" in row for row in paper.rows) == 2  # the bars of run and stage
     assert text.count("%") == 1  # of the run; the stage has not moved yet
     assert all(len(row) <= 64 for row in paper.rows)
     terminal.close()
