@@ -38,7 +38,11 @@ class Dialect:
 
     @property
     def name(self) -> str:
-        return SEPARATOR_NAMES.get(self.separator, self.separator)
+        return SEPARATOR_NAMES.get(self.separator, repr(self.separator))
+
+    @property
+    def plural(self) -> str:
+        return f"{self.name}s" if self.separator in SEPARATOR_NAMES else self.name
 
     def rows(self, lines: Iterator[str], path: Path, bad: BadRows) -> Iterator[FieldRow]:
         """The rows that hold any text. `bad` hears what is odd about rows that can be read."""

@@ -79,7 +79,8 @@ class Layout:
             for split, paths in files.items()
         }
         every = [table for tables in made.values() for table in tables]
-        return made, [*_separator_notes(every), *notes, *header_notes(every)]
+        separators = _separator_notes(every) if self.separator is None else []
+        return made, [*separators, *notes, *header_notes(every)]
 
     def format_of(self, path: Path) -> TableFormat:
         return table_format(path) if self.format == "auto" else self.format
@@ -119,10 +120,10 @@ class Layout:
         if names is not None:
             chosen = dict(zip(missing, names, strict=True))
             options = " ".join(f"{key}={name}" for key, name in chosen.items())
-            what = "has columns of these names" if is_named else "names them in its first row"
+            why = "its columns are called so" if is_named else "its first row names its columns"
             columns = {key: chosen.get(key) if column is None else column for key, column in self.columns.items()}
             return tuple(column for column in columns.values() if column is not None), [
-                f"{first.path.name} {what}: {options}"
+                f"{first.path.name}: {options}, since {why}"
             ]
         if is_named or given:
             raise DataError(
@@ -176,5 +177,5 @@ def _separator_notes(tables: Sequence[Table]) -> list[str]:
         return []
     dialect = other[0].used_dialect
     more = f" and {len(other) - 1} more" if len(other) > 1 else ""
-    quotes = "" if dialect.quotes else ", quotes mean nothing (dataset.quotes)"
-    return [f"{other[0].path.name}{more}: columns are separated by {dialect.name}{quotes} (dataset.separator)"]
+    quotes = "" if dialect.quotes else ", and quotes mean nothing"
+    return [f"{other[0].path.name}{more}: its first lines show columns separated by {dialect.plural}{quotes}"]

@@ -201,7 +201,7 @@ def _text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
     with open_bytes(path) as binary:
         head = binary.read(HEAD)
         binary.seek(0)
-        _refuse_archive(path, head)
+        refuse_archive(path, head)
         with text_stream(binary, head, path, encoding) as stream:
             yield stream
 
@@ -244,7 +244,7 @@ def text_stream(binary: BinaryIO, head: bytes, path: Path, encoding: str) -> Ite
         ) from error
 
 
-def _refuse_archive(path: Path, head: bytes) -> None:
+def refuse_archive(path: Path, head: bytes) -> None:
     """Archives are told by their content and never unpacked: what is inside might write anywhere."""
     kind = next((name for mark, name in TABLE_MARKS if head.startswith(mark)), None)
     if kind is not None:

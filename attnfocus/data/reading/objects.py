@@ -12,7 +12,8 @@ from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE
 from attnfocus.errors import DataError
 
 LINE_BREAKS = re.compile(r"[\r\n]+")
-ObjectRow = tuple[int, str, "Mapping[str, Any] | str", int]  # line, raw text, values or what is wrong, and its column
+# Line, raw text, values or what is wrong, the column of that, and the number that it is known by in its file
+ObjectRow = tuple[int, str, "Mapping[str, Any] | str", int, int]
 _BLANK = re.compile(r"\s*")
 
 
@@ -90,20 +91,20 @@ def line_rows(lines: Iterator[str]) -> Iterator[ObjectRow]:
         try:
             found = _DECODER.decode(line)
         except json.JSONDecodeError as error:
-            yield number, line, str(error), error.colno
+            yield number, line, str(error), error.colno, number
         except (ValueError, RecursionError) as error:
-            yield number, line, str(error) if isinstance(error, ValueError) else "nested too deep", 1
+            yield number, line, str(error) if isinstance(error, ValueError) else "nested too deep", 1, number
         else:
-            yield number, line, found if isinstance(found, dict) else "not a JSON object", 1
+            yield number, line, found if isinstance(found, dict) else "not a JSON object", 1, number
 
 
 def array_rows(parts: Iterator[str], path: Path) -> Iterator[ObjectRow]:
-    """The elements of an array, read one after the other.
+    """The elements of an array, read one after the other and counted from 1.
 
     Raises:
         DataError: it is no JSON from some place on: what follows cannot be told apart.
     """
-    text, line, offset = "", 1, 0
+    text, line, offset, count = "", 1, 0, 0
 
     def more() -> bool:
         """Whether something new has come: as much as is there already, so that long elements cost no more."""
@@ -140,14 +141,15 @@ def array_rows(parts: Iterator[str], path: Path) -> Iterator[ObjectRow]:
             where = place(error.pos if isinstance(error, json.JSONDecodeError) else offset)
             reason = str(error).partition(": line")[0] if isinstance(error, ValueError) else "nested too deep"
             raise DataError(f"{path}:{where[0]}:{where[1]}: not valid JSON: {reason}. Correct it.") from None
-        number, column = place(offset)
+        count += 1
+        where = place(offset)
         raw, offset = text[offset:end], end
-        yield number, raw, found if isinstance(found, dict) else "not a JSON object", column
+        yield where[0], raw, found if isinstance(found, dict) else "not a JSON object", where[1], count
         character = skipped_blank()
         if character == ",":
             offset += 1
         elif character != "]":
-            number, column = place(offset)
-            raise DataError(f"{path}:{number}:{column}: not valid JSON: a comma or ] must follow. Correct it.")
+            where = place(offset)
+            raise DataError(f"{path}:{where[0]}:{where[1]}: not valid JSON: a comma or ] must follow. Correct it.")
     if not character:
         raise DataError(f"{path}: its array is not closed by ]: the file is cut off. Replace it by a whole copy.")

@@ -41,11 +41,16 @@ NUM_VALUES_SHOWN, MAX_COLUMNS_SHOWN, MAX_CHARACTERS_SHOWN = 3, 8, 20
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of a table: the values of the columns asked for, and where it stands."""
+    """One row of a table: the values of the columns asked for, and where it stands.
+
+    Args:
+        number: what it is called by, unique in its file: its line, or which element of a JSON array it is.
+    """
 
     line: int
     raw: str
     values: tuple[str, ...]
+    number: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Table:
             return parquet_columns(self.path)
         if self.format in OBJECT_FORMATS:
             with self._objects() as rows:
-                found = next(rows, (0, "", "", 1))[2]
+                found = next(rows, (0, "", "", 1, 0))[2]
             return list(found) if isinstance(found, Mapping) else []
         with self._rows(BadRows()) as rows:
             fields = next(rows, (0, "", ""))[2]
@@ -157,7 +162,7 @@ class Table:
         if self.format == "parquet":
             names = [column for column in self.columns if isinstance(column, str)]
             rows = parquet_rows(self.path, names if len(names) == len(self.columns) else None)
-            yield ((number, "", record, 1) for number, record in enumerate(rows, 1))
+            yield ((number, "", record, 1, number) for number, record in enumerate(rows, 1))
             return
         with text_parts(self.path, self.encoding) as parts:
             is_array = self.rules > 1 and begins_array(parts)
@@ -195,7 +200,7 @@ class Table:
                 if "\n" in value or "\r" in value:
                     values = tuple(LINE_BREAKS.sub(" ", value) for value in values)
             else:
-                yield Record(line, raw, values)
+                yield Record(line, raw, values, line)
 
     def _start(self, first: Sequence[str]) -> list[int]:
         """Where the columns are."""
@@ -227,7 +232,7 @@ class Table:
 
     def _object_records(self, objects: Iterator[ObjectRow], bad: BadRows) -> Iterator[Record]:
         names = self._names()
-        for line, raw, found, column in objects:
+        for line, raw, found, column, number in objects:
             if has_surrogates(raw):
                 bad.add_undecodable(self.path, line, raw, self.encoding)
             elif isinstance(found, str):
@@ -240,7 +245,7 @@ class Table:
                 except ValueError as error:
                     bad.add(self.path, line, column, str(error))
                 else:
-                    yield Record(line, raw, values)
+                    yield Record(line, raw, values, number)
 
     def _names(self) -> list[str]:
         """The columns of named values by name."""

@@ -177,7 +177,7 @@ def _named_records(split: str, tables: Sequence[Table], bad: BadRows) -> Iterato
     """The rows of a split with their ids and the tables that they stand in."""
     for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
         for record in table.records(bad):
-            yield f"{prefix}{record.line}", table, record
+            yield f"{prefix}{record.number}", table, record
 
 
 def _check_paths(paths: Mapping[str, str | list[str] | None], what: str) -> None:
