@@ -192,7 +192,7 @@ def test_the_one_file_of_an_archive_is_read(tmp_path):
 
 
 def test_an_archive_that_unpacks_to_what_no_text_is_is_refused(tmp_path, monkeypatch):
-    path = zipped(tmp_path / "v.zip", v_txt=b"cat 1 2\n" * 200_000)
+    path = zipped(tmp_path / "v.zip", v_txt=b"cat 1 2\n" + b"zebra 1 2\n" * 200_000)
     assert read_vectors(path, tokenizer()).num_odd == 0
     monkeypatch.setattr(lines, "MAX_UNPACKED_ALWAYS_FINE", 10_000)
     with pytest.raises(DataError, match=r"v.zip: unpacks to more than"):
