@@ -169,7 +169,6 @@ def test_what_stands_in_a_file_is_given_to_the_letter(tmp_path, ending, how):
     assert texts(pairs) == [("001", "NA"), ("None", '"quo te')]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "readme"), [("csv", HIDDEN), ("csv", TYPED), ("tsv", HIDDEN), ("tsv", TYPED)])
 def test_the_library_reads_to_the_letter_too_where_a_page_says_what_is_what(tmp_path, ending, readme):
     exact(tmp_path, ending)
@@ -179,7 +178,7 @@ def test_the_library_reads_to_the_letter_too_where_a_page_says_what_is_what(tmp_
 
 def test_runs_begun_before_read_as_the_library_does(tmp_path):
     path = exact(tmp_path, "csv")
-    with pytest.raises(DataError, match=r"train:1:1: 'text' must be a text, got null"):
+    with pytest.raises(DataError, match=r"train:2:1: 'label' must be a text, got null"):
         HubText(path=str(path), reader=1).read(Path(), 0)
 
 

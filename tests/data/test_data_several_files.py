@@ -21,8 +21,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ids(train, split: str = "train", **options) -> list[str]:
     rows = LabelledText(train=train, **options).read(Path(), 0).splits[split]
     assert len({row.id for row in rows}) == len(rows)
-    for row in rows[::2]:
-        assert row.input in row.id or len({row.id.count(":") for row in rows}) == 1
     return [row.id for row in rows]
 
 
@@ -52,7 +50,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(folder: Path) -> None
 
 def test_bad_rows_and_labels_name_their_file(folder: Path) -> None:
     Path("bad.tsv").write_text("alone\n")
-    with pytest.raises(DataError, match=r"bad.tsv:1:1: the first line|bad.tsv is a single column|single column"):
+    with pytest.raises(DataError, match=r"the first line of .*/bad.tsv is a single column"):
         ids(["part-2.tsv", "bad.tsv"])
     Path("v1.tsv").write_text("a\tx\n")
     Path("v2.tsv").write_text("a\tz\n")
