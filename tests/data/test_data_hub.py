@@ -195,12 +195,7 @@ def test_files_of_a_folder_are_splits_by_their_names(tmp_path):
     source = HubText(path=str(tmp_path), valid_split="validation", test_split="test", on_bad_row="skip")
     data = source.read(Path(), 0)
     assert [row.input for row in data.splits["train"]] == ["train-9", "train-9 again", "train-10", "train-10 again"]
-    assert [row.id for row in data.splits["train"]] == [
-        "train:1",
-        "train:3",
-        "train:4",
-        "train:6",
-    ]  # as the library counts
+    assert [row.id for row in data.splits["train"]] == ["train:1", "train:3", "train:4", "train:6"]  # bad ones count
     assert [row.input for row in data.splits["valid"] + data.splits["test"]] == [
         "dev", "dev again", "sub/test", "sub/test again"
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -115,8 +115,8 @@ class Layout:
         is_named = first.format in OBJECT_FORMATS
         if not missing or any(isinstance(column, int) for column in given):
             return tuple(_numbered(self.columns).values()), []
-        cells = first.first_row() if is_named or self.header is not False else []
-        names = meant_columns(cells, missing)
+        cells = first.first_row()
+        names = meant_columns(cells, missing) if is_named or self.header is not False else None
         if names is not None:
             chosen = dict(zip(missing, names, strict=True))
             options = " ".join(f"{key}={name}" for key, name in chosen.items())
@@ -125,11 +125,13 @@ class Layout:
             return tuple(column for column in columns.values() if column is not None), [
                 f"{first.path.name}: {options}, since {why}"
             ]
-        if is_named or given:
+        if is_named or given or len(cells) > len(self.columns):
+            shown = replace(first, has_header=True) if given else first
+            example = "NAME" if is_named or given else "NUMBER (or a NAME of the first row)"
             raise DataError(
-                f"{' and '.join(missing)}: not given, and {first.path} has no column that is called so.\n"
-                f"Its columns: {first.shown_columns() or 'none, it is empty'}.\nGive names from there: "
-                f"{' '.join(f'{key}=NAME' for key in missing)}"
+                f"{' and '.join(missing)}: not given, and {first.path} does not say which of its columns is meant.\n"
+                f"They are: {shown.shown_columns() or 'none, it is empty'}.\nGive "
+                f"{' and '.join(f'{key}={example}' for key in missing)}."
             )
         return tuple(_numbered(self.columns).values()), []
 
