@@ -98,6 +98,7 @@ def test_a_first_row_that_only_some_files_have_is_to_be_removed(tmp_path: Path) 
         (LabelledText, "title,Text,label,label_name", ("Text", "label")),
         (LabelledText, "review,sentiment", ("review", "sentiment")),
         (LabelledText, "标签,文本", ("文本", "标签")),
+        (LabelledText, "Source,Target", ("Source", "Target")),
         (ParallelText, "source,target", ("source", "target")),
         (ParallelText, "tgt,src", ("src", "tgt")),
         (ParallelText, "id,en,de", ("en", "de")),
@@ -124,8 +125,8 @@ def test_columns_that_the_first_row_names_are_used_and_said(
     "header",
     [
         ["good film", "pos"],
-        ["text", "content"],  # two that may be the text, none that is the label
         ["text", "text"],
+        ["id", "text"],  # the second is the text, and none is the label
     ],
 )
 def test_a_first_row_that_does_not_say_which_is_data(tmp_path: Path, header: list[str]) -> None:
