@@ -281,9 +281,10 @@ class TranslationTask(Task):
             return self.codec.decode_target(hypothesis.ids)
         assert hypothesis.weights is not None
         source = source_text(row)
-        spans = self.codec.source_tokenizer.character_spans(source)
-        looked_at = hypothesis.weights.mean(dim=0)[unknown].argmax(dim=-1).tolist()  # of each unknown word
-        return self.codec.decode_target(hypothesis.ids, [source[slice(*spans[place])] for place in looked_at])
+        words = [source[slice(*span)].strip() for span in self.codec.source_tokenizer.character_spans(source)]
+        weights = hypothesis.weights.mean(dim=0)[unknown]
+        weights[:, torch.tensor([not word for word in words])] = -1  # what only says where a space is, is no word
+        return self.codec.decode_target(hypothesis.ids, [words[place] for place in weights.argmax(dim=-1).tolist()])
 
     def _require_words(self) -> None:
         for tokenizer in (self.codec.source_tokenizer, self.codec.target_tokenizer):
