@@ -57,7 +57,7 @@ def test_references_of_every_script_come_back_and_have_bleu_100(kind: str, share
         tokenizer = trained(GOLD if shared else [text], kind)
         outputs.append(tokenizer.decode(tokenizer.encode(text)))
     assert outputs == GOLD
-    assert round(text_scorers(GOLD)["bleu"].corpus_score(outputs, [GOLD]).score, 6) == 100
+    assert round(text_scorers("13a")["bleu"].corpus_score(outputs, [GOLD]).score, 6) == 100
 
 
 @given(texts=st.lists(st.text(st.sampled_from(LETTERS + BLANKS), max_size=20), min_size=1, max_size=4))
