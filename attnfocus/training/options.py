@@ -32,7 +32,7 @@ class TrainerOptions:
     label_smoothing: Probability = 0.0
     word_dropout: Probability = 0.0
     r_drop: NonNegativeFloat = 0.0  # alpha of Liang et al. 2021, eq. 4
-    monitor: str | None = None  # None: the task's own choice
+    monitor: Annotated[str | None, Mark.RESUMABLE] = None  # None: the task's own choice
     bleu_tokenizer: BleuTokenizer | None = None  # None: what suits the script of the targets
     patience: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # evaluations without a better one
     keep_checkpoints: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 2

@@ -47,6 +47,21 @@ def test_where_no_target_has_four_words_it_is_said_and_chrf_decides(attnfocus: C
     assert summary_of(run)["best"]["metric"] == "chrf"
 
 
+def test_a_run_begun_before_goes_on_with_the_metric_that_it_had(attnfocus: Command, tmp_path: Path) -> None:
+    """Its data set named bleu, and its codec has not noted how the targets are written."""
+    write(tmp_path, [(f"{source} {n}", target) for n in range(8) for source, target in VERBS])
+    command = ("dataset.tokenizer.kind=character", "scheduler=constant", "resume=auto", "run_dir=run")
+    trained(attnfocus, *command, "trainer.monitor=bleu")
+    config, codec = tmp_path / "run" / "config.yaml", tmp_path / "run" / "data" / "codec.json"
+    assert "monitor: bleu" in config.read_text(encoding="utf-8")
+    content = json.loads(codec.read_text(encoding="utf-8"))
+    content.pop("target_writing")
+    codec.write_text(json.dumps(content), encoding="utf-8")
+    trained(attnfocus, *command, "trainer.max_steps=2")
+    summary = summary_of(tmp_path / "run")
+    assert (summary["steps"], summary["best"]["metric"]) == (2, "bleu")
+
+
 def test_what_the_tokenizer_does_not_give_back_is_said_with_what_it_costs(attnfocus: Command, tmp_path: Path) -> None:
     write(tmp_path, GERMAN)
     for name in ("valid", "test"):

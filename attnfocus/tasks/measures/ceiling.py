@@ -41,7 +41,7 @@ def ceiling(
         lost.append(_lost_blanks(tokenizer))
     return (
         f"BLEU at most {bleu:.1f}, exact match at most {exact:.3f}: "
-        f"of {len(sample):,} references the tokenizer loses {', '.join(lost)}"
+        f"of {len(sample):,} reference{'' if len(sample) == 1 else 's'} the tokenizer loses {', '.join(lost)}"
     )
 
 
