@@ -24,6 +24,7 @@ COMPARE_FILE = "compare.yaml"  # ... and of a comparison
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"
+WITH_NAMES = " with names"  # after the name of a split: what runs of before have under the name alone
 MAX_FINGERPRINTS_BYTES = 1_000_000
 
 
@@ -70,8 +71,9 @@ def _git() -> dict[str, Any] | None:
 
 
 def save_fingerprints(run_dir: Path, prepared: Prepared) -> None:
-    """Remembers which data the run has seen."""
-    write_json_atomically(run_dir / DATA_FOLDER / FINGERPRINTS_FILE, prepared.fingerprints)
+    """Remembers which data the run has seen; of test also as runs of before do, to be compared with them."""
+    named = {f"{split}{WITH_NAMES}": mark for split, mark in prepared.named_fingerprints.items() if split == "test"}
+    write_json_atomically(run_dir / DATA_FOLDER / FINGERPRINTS_FILE, {**prepared.fingerprints, **named})
 
 
 def load_fingerprints(run_dir: Path) -> dict[str, str]:
@@ -99,7 +101,8 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
         CheckpointError: a split has other rows now.
     """
     marks = load_fingerprints(run_dir)
-    differing = [split for split, mark in prepared.fingerprints.items() if marks.get(split) != mark]
+    known, as_before = prepared.fingerprints, prepared.named_fingerprints
+    differing = [split for split in known if marks.get(split) not in (known[split], as_before.get(split, known[split]))]
     if differing:
         raise CheckpointError(
             f"{run_dir}: the rows of {', '.join(differing)} are not those that this run has seen. "
