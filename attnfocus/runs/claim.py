@@ -13,7 +13,7 @@ from attnfocus.files import make_fresh_folder, write_error
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
 from attnfocus.runs.contents import EVENT_FILES, LATER, TRAIN_LOCK, WRITTEN_BY_TRAINING
-from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER
+from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, DATA_FOLDER
 from attnfocus.tracking.focus_drift import MAPS_FOLDER
 
 OTHER_HOST_SECONDS = 120.0  # how long a lock may outlive a process of another host: what NFS takes to notice
@@ -72,7 +72,7 @@ def require_free(run_dir: Path, *, is_restarted: bool = False, is_locked: bool =
         with _held("run_dir", run_dir):
             pass
     there = {path.name for path in run_dir.iterdir()} - {TRAIN_LOCK}
-    results = sorted(there & {BENCH_FILE, COMPARE_FILE})
+    results = sorted(there & {BENCH_FILE, COMPARE_FILE, DATA_FILE})
     if CONFIG_FILE in there:
         problem = f"already holds a run. To go on with it: resume={run_dir}."
     elif results:

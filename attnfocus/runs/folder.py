@@ -20,7 +20,8 @@ from attnfocus.version import __version__
 
 CONFIG_FILE = "config.yaml"
 BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
-COMPARE_FILE = "compare.yaml"  # ... and of a comparison
+COMPARE_FILE = "compare.yaml"  # ... of a comparison
+DATA_FILE = "data.yaml"  # ... and of a look at data
 SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"

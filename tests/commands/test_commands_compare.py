@@ -328,7 +328,7 @@ def test_answers_of_any_text_come_back(tmp_path: Path) -> None:
         (["runs/z*"], ["runs/z*: nothing has such a name."]),
         (["empty", "runs/a"], ["empty: holds no run (no config.yaml"]),
         (["runs/a/summary.json"], ["is a file. Name the run directory."]),
-        (["bench"], ["results of bench or compare there, but no runs"]),
+        (["bench"], ["results of bench, compare or data there, but no runs"]),
         (["runs/a", "baseline=runs"], ["baseline: runs holds 2 runs. Name one of them."]),
         (["runs/a", "baseline=runs/b"], ["baseline", "cannot be it: still running"]),
         (["runs/b"], ["runs/b: still running, or killed"]),

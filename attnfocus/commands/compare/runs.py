@@ -21,6 +21,7 @@ from attnfocus.runs.folder import (
     BENCH_FILE,
     COMPARE_FILE,
     CONFIG_FILE,
+    DATA_FILE,
     SUMMARY_FILE,
     load_fingerprints,
 )
@@ -29,7 +30,7 @@ from attnfocus.tasks import TASKS, Task
 from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
 
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
-RESULT_FILES = (BENCH_FILE, COMPARE_FILE)
+RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
 COSTS = ("seconds", "parameters", "words_per_second")
 
@@ -88,14 +89,14 @@ def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
             problems.append(f"{key}: {_why_none(path, paths)}")
         found |= dict.fromkeys(runs)
     if not found and not problems:
-        problems.append(f"{key}: there are results of bench or compare there, but no runs.")
+        problems.append(f"{key}: there are results of bench, compare or data there, but no runs.")
     if problems:
         raise ConfigError(_shortened(problems))
     return list(found)
 
 
 def _holds_results(folder: Path) -> bool:
-    """Whether bench or compare wrote there: what a shell makes of `outputs/*/*` names such folders among the runs."""
+    """Whether bench, compare or data wrote there: a shell's `outputs/*/*` names such folders among the runs."""
     return any(any(folder.glob(f"{level}{name}")) for name in RESULT_FILES for level in ("", "*/", "*/*/"))
 
 
