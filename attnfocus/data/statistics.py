@@ -45,7 +45,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class SplitStatistics:
-    """What there is in one split.
+    """What there is in one split, which is not empty.
 
     Args:
         lengths: side (`source`, `target`) -> of the input, and of an output that is a sequence.
@@ -60,7 +60,6 @@ class SplitStatistics:
 
 
 def split_statistics(examples: Examples, codec: Codec) -> SplitStatistics:
-    """Of a split that is not empty."""
     rows = examples.rows
     sizes = examples.lengths
     sides = {"source": sizes[:, 0]}

@@ -148,10 +148,8 @@ def _long_warnings(prepared: Prepared, statistics: Mapping[str, SplitStatistics]
     if split == "train":  # a limit concerns no other rows
         limit = _words_at_most(prepared, usual[side])
         ways.insert(0, f"dataset.clean.max_words={limit} leaves such rows out of train")
-    return [
-        f"row {longest.longest_id} has {longest.longest:,} {unit_of(prepared)}, {times:,.0f} times the median: its batch "
-        f"is nearly all padding. {'; '.join(ways)}."
-    ]
+    size_of_row = f"{longest.longest:,} {unit_of(prepared)}, {times:,.0f} times the median"
+    return [f"row {longest.longest_id} has {size_of_row}: its batch is nearly all padding. {'; '.join(ways)}."]
 
 
 def _words_at_most(prepared: Prepared, lengths: Lengths) -> int:
