@@ -76,7 +76,9 @@ def split_train(
     _require_enough(len(inputs), sizes, options)
     labels = _labels(rows, keys, label) if options.stratify else {}
     if labels:
-        may_stay = {of_row for row, of_row in zip(rows, keys, strict=True) if may_train is None or may_train(row)}
+        may_stay: Collection[Hashable] = labels
+        if may_train is not None:
+            may_stay = {of_row for row, of_row in zip(rows, keys, strict=True) if may_train(row)}
         order = random.Random(options.seed).sample(inputs, len(inputs))
         drawn = _drawn_by_label(Strata(order, labels, may_stay), sizes, options, seed)
     else:
@@ -111,12 +113,15 @@ def _labels(
 ) -> dict[Hashable, Labels]:
     """Input -> its labels; empty where rows have none."""
     found: dict[Hashable, Labels] = {}
+    alone: dict[str, Labels] = {}  # one tuple for all inputs of a label
     for row, key in zip(rows, keys, strict=True):
         of_row = label(row)
         if of_row is None:
             return {}
-        known = found.get(key, ())
-        if of_row not in known:
+        known = found.get(key)
+        if known is None:
+            found[key] = alone.setdefault(of_row, (of_row,))
+        elif of_row not in known:
             found[key] = tuple(sorted((*known, of_row)))
     return found
 

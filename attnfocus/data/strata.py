@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,9 +25,8 @@ class Strata:
     may_stay: Collection[Hashable]
 
     def __post_init__(self) -> None:
-        self.counts: dict[Labels, int] = {}
-        for each in self.order:
-            self.counts[self.labels[each]] = self.counts.get(self.labels[each], 0) + 1
+        self.counts = Counter(map(self.labels.__getitem__, self.order))
+        self._num_labels = len({label for labels in self.counts for label in labels})
 
     def part(self, number: int, parts: int) -> list[Hashable]:
         """One of `parts` parts of like size and like shares of labels; an input that alone has its label is in none."""
@@ -62,14 +62,14 @@ class Strata:
         stands: dict[str, Hashable] = {}
         is_sound: set[str] = set()
         for each in inputs:
-            open_labels = [label for label in self.labels[each] if label not in is_sound]
-            if open_labels:
-                for label in open_labels:
-                    if each in self.may_stay:
-                        stands[label] = each
-                        is_sound.add(label)
-                    else:
-                        stands.setdefault(label, each)
+            stays = each in self.may_stay
+            for label in self.labels[each]:
+                if label not in is_sound and (stays or label not in stands):
+                    stands[label] = each
+            if stays:
+                is_sound.update(self.labels[each])
+                if len(is_sound) == self._num_labels:
+                    break
         return stands
 
     def _shares(self, size: int, taken: Collection[Hashable], free: Mapping[Labels, int]) -> dict[Labels, int]:
