@@ -17,4 +17,5 @@ MAPS_FOLDER = "focus"
 PAGES_FOLDER = "inspect"
 
 BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
-COMPARE_FILE = "compare.yaml"  # ... and of a comparison
+COMPARE_FILE = "compare.yaml"  # ... of a comparison
+DATA_FILE = "data.yaml"  # ... and of a look at data

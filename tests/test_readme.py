@@ -100,6 +100,8 @@ def made_small(command: str) -> str:
     """The same command with sizes of seconds."""
     if "attnfocus bench" in command:
         return f"{command} {' '.join(SMALL_BENCH)}"
+    if "attnfocus data dataset=dates" in command:
+        return f"{command} {' '.join(FEW_ROWS)}"
     if "faithfulness=true" in command:
         return f"{command} faithfulness_examples=8"
     if "attnfocus train" not in command or "--help" in command or "--cfg" in command:

@@ -7,6 +7,7 @@ from attnfocus.cli.verbs import VERBS, schema_of
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.key_table import KeyTable
 from attnfocus.config.option_tables import FILE, TableWriter
+from attnfocus.config.primary import primary_groups
 from attnfocus.config.yaml_files import read_yaml
 from attnfocus.marks import Mark
 
@@ -18,7 +19,7 @@ def current_tables() -> str:
     for verb in VERBS:
         schema = schema_of(verb)
         if schema is not None:
-            writer.add_verb(verb, schema, _file_keys(schema, nodes if verb == "train" else [{}]))
+            writer.add_verb(verb, schema, _file_keys(schema, nodes if primary_groups(verb) else [{}]))
     for target, section in sorted({named for node in nodes for named in _named(node)}):
         writer.add_target(section, target)
     return writer.text()

@@ -6,6 +6,7 @@ from attnfocus.commands.verb import Verb
 
 VERBS = {  # verb -> its room
     "train": "attnfocus.commands.train",
+    "data": "attnfocus.commands.data",
     "evaluate": "attnfocus.commands.evaluate",
     "predict": "attnfocus.commands.predict",
     "inspect": "attnfocus.commands.inspect",

@@ -58,9 +58,8 @@ def primary_keys(verb: str) -> list[Key]:
 def commented_keys(path: Path) -> list[Key]:
     """The keys of a YAML file that have a comment, there or in the file that it is based on."""
     keys: dict[str, Key] = {}
-    for entry in _defaults(path):
-        if isinstance(entry, str) and entry.endswith("@_here_"):
-            keys |= {key.name: key for key in commented_keys(path.parent / f"{entry.removesuffix('@_here_')}.yaml")}
+    for base in _bases(path):
+        keys |= {key.name: key for key in commented_keys(base)}
     sections: list[tuple[int, str]] = []  # indentation and name of those around a line
     for line in path.read_text(encoding="utf-8").splitlines():
         match = _LINE.match(line)
@@ -80,6 +79,20 @@ def commented_keys(path: Path) -> list[Key]:
 
 
 def _defaults(path: Path) -> Sequence[str | dict[str, object]]:
+    """The entries of a file's defaults list, after those of the verb's file that it is based on."""
+    of_bases = [entry for base in _bases(path) if base.parent == shipped_folder() for entry in _defaults(base)]
+    return [*of_bases, *_entries(path)]
+
+
+def _bases(path: Path) -> list[Path]:
+    """The files whose keys stand in this one: `- keys@_here_` beside it, or `- train`, the file of another verb."""
+    names = [entry for entry in _entries(path) if isinstance(entry, str)]
+    here = [path.parent / f"{name.removesuffix('@_here_')}.yaml" for name in names if name.endswith("@_here_")]
+    verbs = [path.parent / f"{name}.yaml" for name in names if name.isidentifier() and name != "_self_"]
+    return [*here, *verbs] if path.parent == shipped_folder() else here
+
+
+def _entries(path: Path) -> Sequence[str | dict[str, object]]:
     """The entries of a file's defaults list, without those that override a choice made elsewhere."""
     content = read_yaml(path)
     entries = content.get("defaults", []) if isinstance(content, dict) else []

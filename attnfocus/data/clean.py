@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol
 
 from attnfocus.data.rows import Row
+from attnfocus.data.strata import Labels, Strata
+from attnfocus.errors import DataError
 from attnfocus.limits import NonNegativeInt, PositiveInt, Range
+from attnfocus.marks import Before
 
 Splits = dict[str, list[Row]]
 
@@ -46,6 +49,8 @@ class CleanOptions:
             as one; of the input alone where the target is a label.
         max_words_ratio: the longer side of a training pair may have at most this many times the words of the other.
         deduplicate: drop repeated training rows, and those whose input is also in valid or test.
+        equality: when inputs of two splits are the same one: if they are cut into the same tokens, or if they are equal
+            letter by letter, as in runs of before.
         max_train_rows: keep at most this many training rows, drawn at random.
     """
 
@@ -56,6 +61,7 @@ class CleanOptions:
     max_words: PositiveInt | None = None
     max_words_ratio: Annotated[float, Range(ge=1)] | None = None
     deduplicate: bool = True
+    equality: Annotated[Literal["tokens", "input"], Before("input")] = "tokens"
     max_train_rows: PositiveInt | None = None
 
     def __post_init__(self) -> None:
@@ -129,31 +135,77 @@ def drop_repeated(rows: list[Row], report: CleanReport, rules: type[RowRules]) -
     return report.keep("train", rows, "repeated dropped", lambda row: first[rules.input_key(row), row.target] is row)
 
 
-def limit_train(
-    splits: Splits, options: CleanOptions, report: CleanReport, rules: type[RowRules], *, seed: int
-) -> Splits:
-    """The splits, train without what is in the other splits, too short, too long, or more than `max_train_rows`."""
-    rows = splits.get("train", [])
-    if options.deduplicate:
-        held_out = {rules.input_key(row) for split, others in splits.items() if split != "train" for row in others}
-        reason = "also in valid or test dropped"
-        rows = report.keep("train", rows, reason, lambda row: rules.input_key(row) not in held_out)
-    sizes = {row.id: rules.sizes(row) for row in rows} if _limits_length(options) else {}
+def train_limits(
+    splits: Splits, options: CleanOptions, rules: type[RowRules], key: Callable[[Row], Hashable]
+) -> dict[str, Callable[[Row], bool]]:
+    """Why rows are left out of train -> what passes: those in no other split, neither too short nor too long.
+
+    Args:
+        key: equal exactly for rows with the same input.
+    """
+    limits: dict[str, Callable[[Row], bool]] = {}
+    held_out = {key(row) for split, rows in splits.items() if split != "train" for row in rows}
+    known: dict[str, tuple[int, ...]] = {}
+
+    def sizes(row: Row) -> tuple[int, ...]:
+        if row.id not in known:
+            known[row.id] = rules.sizes(row)
+        return known[row.id]
+
+    if options.deduplicate and held_out:
+        limits["also in valid or test dropped"] = lambda row: key(row) not in held_out
     if options.min_words > 1:
-        rows = report.keep("train", rows, "too short dropped", lambda row: min(sizes[row.id]) >= options.min_words)
+        limits["too short dropped"] = lambda row: min(sizes(row)) >= options.min_words
     if options.max_words is not None:
         most = options.max_words
-        rows = report.keep("train", rows, "too long dropped", lambda row: max(sizes[row.id]) <= most)
+        limits["too long dropped"] = lambda row: max(sizes(row)) <= most
     if options.max_words_ratio is not None:
         ratio = options.max_words_ratio
-        reason = "of unequal lengths dropped"
-        rows = report.keep("train", rows, reason, lambda row: max(sizes[row.id]) <= ratio * min(sizes[row.id]))
+        limits["of unequal lengths dropped"] = lambda row: max(sizes(row)) <= ratio * min(sizes(row))
+    return limits
+
+
+def limit_train(
+    splits: Splits,
+    limits: Mapping[str, Callable[[Row], bool]],
+    options: CleanOptions,
+    report: CleanReport,
+    *,
+    seed: int,
+    label: Callable[[Row], str | None] = lambda row: None,
+) -> Splits:
+    """The splits, train with those rows alone that pass all limits, and of them at most `max_train_rows`.
+
+    Args:
+        limits: as `train_limits` gives them.
+        label: of a row, whose shares the rows keep that are drawn; None: it has none.
+
+    Raises:
+        DataError: fewer rows are asked for than there are labels.
+    """
+    rows = splits.get("train", [])
+    for reason, limit in limits.items():
+        rows = report.keep("train", rows, reason, limit)
     if options.max_train_rows is not None and len(rows) > options.max_train_rows:
-        drawn = set(random.Random(seed).sample(range(len(rows)), options.max_train_rows))
+        drawn = _drawn(rows, options.max_train_rows, seed, label)
         report.count("train", "above max_train_rows dropped", len(rows) - len(drawn))
         rows = [row for index, row in enumerate(rows) if index in drawn]
     return {**splits, "train": rows} if "train" in splits else splits
 
 
-def _limits_length(options: CleanOptions) -> bool:
-    return options.min_words > 1 or options.max_words is not None or options.max_words_ratio is not None
+def _drawn(rows: list[Row], size: int, seed: int, label: Callable[[Row], str | None]) -> set[int]:
+    """The places of `size` rows of train that are drawn to stay."""
+    generator = random.Random(seed)
+    labels: dict[Hashable, Labels] = {
+        index: (of_row,) for index, row in enumerate(rows) if (of_row := label(row)) is not None
+    }
+    if len(labels) < len(rows):
+        return set(generator.sample(range(len(rows)), size))
+    order = generator.sample(range(len(rows)), len(rows))
+    dropped = Strata(order, labels, may_stay=labels.keys()).draw(len(rows) - size, ())
+    if dropped is None:
+        raise DataError(
+            f"dataset.clean.max_train_rows={size}: train has {len(set(labels.values()))} labels, each of which keeps a "
+            "row.\nGive a larger number, or null."
+        )
+    return set(order) - set(dropped)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attnfocus.collector import without_collector
-from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits, limit_train
+from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits, limit_train, train_limits
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.examples import Examples
 from attnfocus.data.rows import SPLITS, Row, Source
-from attnfocus.data.split import SplitOptions, split_train
+from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
@@ -64,13 +64,16 @@ class Prepared:
     Args:
         splits: those of `train`, `valid`, `test` that there are and that were asked for; none is empty.
         report: a line per split on what was read, dropped and kept, then what the source and the vocabulary say.
-        fingerprints: of each split's rows (id, input, target): equal exactly when the data are.
+        fingerprints: of each split's rows (input, target), whatever their names: equal exactly when the data are.
+        named_fingerprints: of some splits, with the names of rows, as runs of before have them: of test, by which runs
+            are compared; of all where the codec is of a run, whose fingerprints may be such.
     """
 
     splits: dict[str, Examples]
     codec: Codec
     report: list[str]
     fingerprints: dict[str, str]
+    named_fingerprints: dict[str, str] = field(default_factory=dict)
 
 
 def prepare(
@@ -96,7 +99,7 @@ def prepare(
     with without_collector():  # rows hold no cycles; looking through them as they grow takes a third of the time
         report = CleanReport()
         raw = source.read(data_dir, seed)
-        rules = _rules_of(raw.splits, codec)
+        rules, is_of_run = _rules_of(raw.splits, codec), isinstance(codec, Codec)
         splits = _clean_and_split(raw.splits, options, report, seed, rules)
         lines = [report.line(split, len(rows)) for split, rows in splits.items()]
         _check_not_empty(splits, lines, raw.notes)
@@ -106,8 +109,14 @@ def prepare(
         for split in [name for name in splits if name in wanted]:
             codec.check(split, splits[split], raw.notes)
         encoded = {split: Examples(rows, codec) for split, rows in splits.items() if split in wanted}
-        prints = {split: _fingerprint(rows, rules) for split, rows in splits.items()}
-    return Prepared(encoded, codec, [*raw.notes, *lines], prints)
+        prints = {split: _fingerprint(rows, rules.fingerprint) for split, rows in splits.items()}
+        as_read = named_as_read(splits, splits.keys() - raw.splits.keys())
+        named = {
+            split: _fingerprint(rows, rules.named_fingerprint)
+            for split, rows in as_read.items()
+            if is_of_run or split == "test"
+        }
+    return Prepared(encoded, codec, [*raw.notes, *lines], prints, named)
 
 
 def _rules_of(raw: Splits, codec: Codec | CodecChoice) -> type[Codec]:
@@ -122,10 +131,22 @@ def _clean_and_split(
     raw: Splits, options: DatasetOptions, report: CleanReport, seed: int, rules: type[Codec]
 ) -> Splits:
     splits = clean_splits(raw, options.clean, report, rules)
-    splits = split_train(splits, options.split, seed, rules.input_key)
-    for split in [name for name in splits if name not in raw]:
+    key: Callable[[Row], Hashable] = rules.input_key
+    if options.clean.equality == "tokens":
+        key = rules.input_keys([row for rows in splits.values() for row in rows], options.tokenizer)
+    label = rules.label if options.split.stratify else _no_label
+    limits = train_limits(splits, options.clean, rules, key)
+    may_train = (lambda row: all(passes(row) for passes in limits.values())) if limits else None
+    splits = split_train(splits, options.split, seed, key, label, may_train)
+    drawn = splits.keys() - raw.keys()
+    for split in [name for name in splits if name in drawn]:
         report.count("train", f"moved to {split}", len(splits[split]))
-    return limit_train(splits, options.clean, report, rules, seed=options.split.seed)
+    splits = limit_train(splits, limits, options.clean, report, seed=options.split.seed, label=label)
+    return renamed(splits, drawn)
+
+
+def _no_label(row: Row) -> None:
+    return None
 
 
 def _check_not_empty(splits: Splits, lines: Sequence[str], notes: Sequence[str]) -> None:
@@ -143,8 +164,8 @@ def _describe_codec(codec: Codec) -> str:
     return f"learned from train: {sizes}"
 
 
-def _fingerprint(rows: Sequence[Row], rules: type[Codec]) -> str:
+def _fingerprint(rows: Sequence[Row], content: Callable[[Row], bytes]) -> str:
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(rules.fingerprint(row))
+        digest.update(content(row))
     return digest.hexdigest()[:16]

@@ -25,7 +25,7 @@ from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
-from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, TrainConfig
+from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
@@ -57,7 +57,7 @@ class Setup:
 
     @property
     def data_dir(self) -> Path:
-        return Path(self.config.paths.data).expanduser() if self.config.paths.data else default_data_dir()
+        return folder_of_data(self.config.paths)
 
     @property
     def name(self) -> str:
@@ -85,6 +85,11 @@ class Setup:
             bleu_tokenizer=trainer.bleu_tokenizer,
             metrics=self.metrics,
         )
+
+
+def folder_of_data(paths: Paths) -> Path:
+    """Where the named data sets are."""
+    return Path(paths.data).expanduser() if paths.data else default_data_dir()
 
 
 def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:

@@ -10,7 +10,16 @@ from pathlib import Path
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, write_error
-from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER, EVENT_FILES, MAPS_FOLDER, TRAIN_LOCK
+from attnfocus.layout import (
+    BENCH_FILE,
+    COMPARE_FILE,
+    CONFIG_FILE,
+    DATA_FILE,
+    DATA_FOLDER,
+    EVENT_FILES,
+    MAPS_FOLDER,
+    TRAIN_LOCK,
+)
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
 from attnfocus.runs.contents import LATER, WRITTEN_BY_TRAINING
@@ -73,7 +82,7 @@ def require_free(run_dir: Path, *, is_restarted: bool = False, is_locked: bool =
         with _held("run_dir", run_dir):
             pass
     there = {path.name for path in run_dir.iterdir()} - {TRAIN_LOCK}
-    results = sorted(there & {BENCH_FILE, COMPARE_FILE})
+    results = sorted(there & {BENCH_FILE, COMPARE_FILE, DATA_FILE})
     if CONFIG_FILE in there:
         problem = f"already holds a run. To go on with it: resume={run_dir}."
     elif results:

@@ -1,6 +1,6 @@
 """The configuration of a run as one object: composed or saved, checked, written, compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -96,18 +96,16 @@ class RunConfig:
         without = (Mark.NO_EFFECT, Mark.OF_COMMAND)
         return {key: value for key, value in sorted(leaves.items()) if not self.keys.has(key, *without)}
 
-    def differences(self, run_dir: Path) -> list[str]:
+    def differences(self, run_dir: Path, typed: Collection[str] = ()) -> list[str]:
         """The keys in which a saved run differs, apart from those that may change when a run goes on.
 
-        A key that the saved run does not have, because it is younger, counts as its default. One whose default has
-        changed since (`marks.Before`) is no difference where each run has the default of its time.
+        A key that the saved run does not have, because it is younger, counts as its default; if that has changed since,
+        as what it was. The run keeps that unless the key is typed: it is no difference then.
         """
         ours, theirs = (self.keys.completed(flat(each)) for each in (self.saved(), load_yaml(run_dir / CONFIG_FILE)))
-        keys = [
-            key
-            for key in {**theirs, **ours}
-            if ours.get(key) != theirs.get(key) and not self.keys.is_of_before(key, ours.get(key), theirs.get(key))
-        ]
+        before = self.keys.before.items()
+        ours |= {key: value for key, value in before if theirs.get(key) == value and key not in typed}
+        keys = [key for key in {**theirs, **ours} if ours.get(key) != theirs.get(key)]
         return sorted(key for key in keys if not self.keys.has(key, Mark.RESUMABLE))
 
     def _with_whole_paths(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from attnfocus.regular_files import is_there, read_file
 from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
+WITH_NAMES = " with names"  # after the name of a split: what runs of before have under the name alone
 MAX_FINGERPRINTS_BYTES = 1_000_000
 
 
@@ -59,8 +60,9 @@ def _git() -> dict[str, Any] | None:
 
 
 def save_fingerprints(run_dir: Path, prepared: Prepared) -> None:
-    """Remembers which data the run has seen."""
-    write_json_atomically(run_dir / DATA_FOLDER / FINGERPRINTS_FILE, prepared.fingerprints)
+    """Remembers which data the run has seen; of test also as runs of before do, to be compared with them."""
+    named = {f"{split}{WITH_NAMES}": mark for split, mark in prepared.named_fingerprints.items() if split == "test"}
+    write_json_atomically(run_dir / DATA_FOLDER / FINGERPRINTS_FILE, {**prepared.fingerprints, **named})
 
 
 def load_fingerprints(run_dir: Path) -> dict[str, str]:
@@ -88,7 +90,8 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
         CheckpointError: a split has other rows now.
     """
     marks = load_fingerprints(run_dir)
-    differing = [split for split, mark in prepared.fingerprints.items() if marks.get(split) != mark]
+    known, as_before = prepared.fingerprints, prepared.named_fingerprints
+    differing = [split for split in known if marks.get(split) not in (known[split], as_before.get(split, known[split]))]
     if differing:
         raise CheckpointError(
             f"{run_dir}: the rows of {', '.join(differing)} are not those that this run has seen. "

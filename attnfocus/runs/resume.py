@@ -15,11 +15,12 @@ from attnfocus.runs.claim import AUTO
 from attnfocus.runs.config import RunConfig
 
 
-def run_to_resume(config: RunConfig) -> Path | None:
+def run_to_resume(config: RunConfig, overrides: Sequence[str] = ()) -> Path | None:
     """The run directory that `resume` names; None to start a new run.
 
     `resume=auto` is for jobs that a cluster starts again with the same command: the run in `run_dir` if there is one,
-    else the newest below `paths.outputs` with the same configuration, finished or not, else none.
+    else the newest below `paths.outputs` with the same configuration, finished or not, else none. `overrides` are those
+    of this command line.
 
     Raises:
         ConfigError: `run_dir` holds a run of another configuration.
@@ -32,7 +33,7 @@ def run_to_resume(config: RunConfig) -> Path | None:
         given = Path(values["run_dir"]).expanduser().resolve()
         if not is_there(given / CONFIG_FILE):
             return None
-        differing = config.differences(given)
+        differing = config.differences(given, typed_keys(overrides))
         if differing:
             raise ConfigError(
                 f"resume=auto: {given} holds another run; different are {', '.join(differing[:5])}. "
@@ -41,14 +42,18 @@ def run_to_resume(config: RunConfig) -> Path | None:
         return given
     outputs = Path(values["paths"]["outputs"]).expanduser().resolve()
     runs = {path.parent.resolve() for path in outputs.glob(f"*/*/{CONFIG_FILE}") if is_regular(path)}
-    same = [path for path in runs if _is_same(config, path)]
+    same = [path for path in runs if _is_same(config, path, typed_keys(overrides))]
     return max(same, key=lambda path: (path / CONFIG_FILE).stat().st_mtime, default=None)
 
 
-def _is_same(config: RunConfig, run_dir: Path) -> bool:
+def typed_keys(overrides: Sequence[str]) -> list[str]:
+    return [text.lstrip("+").split("=", 1)[0] for text in overrides]
+
+
+def _is_same(config: RunConfig, run_dir: Path, typed: Sequence[str]) -> bool:
     """Whether a folder among many holds a run of this configuration; one that is damaged or not ours does not."""
     try:
-        return not config.differences(run_dir)
+        return not config.differences(run_dir, typed)
     except (ConfigError, CheckpointError):
         return False
 
@@ -63,7 +68,7 @@ def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunCon
         ConfigError: `run_dir` is no run directory, or an override would change the model, the data or the past.
     """
     config = RunConfig.load("resume", run_dir, given.trusted)
-    typed = [text.lstrip("+").split("=", 1)[0] for text in overrides]
+    typed = typed_keys(overrides)
     if given.values.get("resume") == AUTO:
         changed = [key for key in flat(given.values) if given.keys.has(key, Mark.RESUMABLE)]
         secrets = redacted_keys(config.values)  # not saved, but given again

@@ -273,6 +273,21 @@ def test_other_test_examples_are_not_compared(tmp_path: Path) -> None:
     ]
 
 
+def test_runs_of_before_are_compared_by_the_mark_that_tells_of_names(tmp_path: Path) -> None:
+    """They call a row `train:1` that was drawn for test, which is `test:1` now."""
+    old = write_run(tmp_path / "a", (True, False), digest="named")
+    new = write_run(tmp_path / "b", (True, True), optimizer__lr=0.2)
+    (new / "data" / "fingerprints.json").write_text(json.dumps({"test": "new", "test with names": "named"}))
+    for run, split in ((old, "train"), (new, "test")):
+        lines = [json.loads(line) for line in (run / ANSWERS_FILE).read_text().splitlines()]
+        named = [json.dumps({**line, "id": f"{split}:{line['id']}"}) for line in lines]
+        (run / ANSWERS_FILE).write_text("\n".join(named) + "\n")
+    (section,) = sections(tmp_path)
+    (difference,) = section.differences
+    assert difference.by_seed == {1: 0.5}
+    assert difference.p_values == {1: 1.0}  # one example of two, by McNemar
+
+
 def test_missing_answers_leave_p_empty_and_say_why(tmp_path: Path) -> None:
     write_run(tmp_path / "a", (True, False))
     missing = write_run(tmp_path / "b", None, optimizer__lr=0.2)
@@ -329,7 +344,7 @@ def test_answers_of_any_text_come_back(tmp_path: Path) -> None:
         (["runs/z*"], ["runs/z*: nothing has such a name."]),
         (["empty", "runs/a"], ["empty: holds no run (no config.yaml"]),
         (["runs/a/summary.json"], ["is a file. Name the run directory."]),
-        (["bench"], ["results of bench or compare there, but no runs"]),
+        (["bench"], ["results of bench, compare or data there, but no runs"]),
         (["runs/a", "baseline=runs"], ["baseline: runs holds 2 runs. Name one of them."]),
         (["runs/a", "baseline=runs/b"], ["baseline", "cannot be it: still running"]),
         (["runs/b"], ["runs/b: still running, or killed"]),

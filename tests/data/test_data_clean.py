@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits, clean_text, limit_train
+from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits, clean_text, limit_train, train_limits
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
@@ -18,7 +18,8 @@ def rows(*pairs: tuple[str, str]) -> list[Row]:
 def clean(splits: Splits, options: CleanOptions, *, rules: type = TextPairCodec) -> tuple[dict[str, list], list[str]]:
     report = CleanReport()
     cleaned = clean_splits(splits, options, report, rules)
-    cleaned = limit_train(cleaned, options, report, rules, seed=0)
+    limits = train_limits(cleaned, options, rules, rules.input_key)
+    cleaned = limit_train(cleaned, limits, options, report, seed=0)
     lines = [report.line(split, len(kept)) for split, kept in cleaned.items()]
     return {split: [(row.input, row.target) for row in kept] for split, kept in cleaned.items()}, lines
 
@@ -127,7 +128,8 @@ def test_every_row_is_kept_or_counted_and_train_never_holds_held_out_inputs(
     report = CleanReport()
     options = CleanOptions(min_words=min_words, max_train_rows=max_train_rows)
     cleaned = clean_splits({"train": train, "test": test}, options, report, TextPairCodec)
-    kept = limit_train(cleaned, options, report, TextPairCodec, seed=1)
+    limits = train_limits(cleaned, options, TextPairCodec, TextPairCodec.input_key)
+    kept = limit_train(cleaned, limits, options, report, seed=1)
     for split, before in (("train", train), ("test", test)):
         assert len(kept[split]) + sum(report.drops.get(split, {}).values()) == len(before)
     pairs = [(row.input, row.target) for row in kept["train"]]

@@ -4,8 +4,10 @@ import contextlib
 import gc
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,51 @@ def test_fingerprints_tell_data_apart() -> None:
     assert prints[0] == prints[1]
     assert prints[0]["train"] == prints[2]["train"]
     assert prints[0]["test"] != prints[2]["test"]
+
+
+class Numbered(Fixed):
+    """With other names of rows."""
+
+    def read(self, data_dir: Path, seed: int) -> RawData:
+        raw = super().read(data_dir, seed)
+        return RawData({s: [replace(row, id=f"{s}:line {row.id}") for row in rows] for s, rows in raw.splits.items()})
+
+
+def test_fingerprints_leave_the_names_of_rows_out_and_those_of_before_do_not() -> None:
+    options = words("classification", split=SplitOptions(valid=1, test=2))
+    pairs = {"train": [(f"{number}", "ab"[number % 2]) for number in range(9)]}
+    one, other = (prepare(source("classification", **pairs), options, NOWHERE, 0) for source in (Fixed, Numbered))
+    assert one.fingerprints == other.fingerprints
+    assert one.named_fingerprints["test"] != other.named_fingerprints["test"]
+    assert set(one.named_fingerprints) == {"test"}
+    of_run = prepare(Fixed("classification", **pairs), options, NOWHERE, 0, codec=one.codec)
+    rows = Fixed("classification", **pairs).read(NOWHERE, 0).splits["train"]
+    held_out = {row.row.input for split in ("valid", "test") for row in of_run.splits[split]}
+    kept = b"".join(repr((row.id, row.input, row.target)).encode() for row in rows if row.input not in held_out)
+    assert of_run.named_fingerprints["train"] == sha256(kept).hexdigest()[:16]
+    tested = {row.row.input for row in of_run.splits["test"]}
+    named = b"".join(repr((row.id, row.input, row.target)).encode() for row in rows if row.input in tested)
+    assert of_run.named_fingerprints["test"] == sha256(named).hexdigest()[:16]
+    assert all(row.id.startswith("test:") for row in of_run.splits["test"])
+
+
+@pytest.mark.parametrize("max_train_rows", [2, 3, 5])
+def test_the_rows_that_a_limit_leaves_have_each_label_in_its_share(max_train_rows: int) -> None:
+    pairs = [(f"{number}", "aaaaab"[number % 6]) for number in range(60)]
+    options = words(
+        "classification", clean=CleanOptions(max_train_rows=max_train_rows), split=SplitOptions(valid=0, test=0)
+    )
+    prepared = prepare(Fixed("classification", train=pairs), options, NOWHERE, 0)
+    assert Counter(row.row.target for row in prepared.splits["train"]) == {"a": max_train_rows - 1, "b": 1}
+
+
+def test_a_limit_below_the_number_of_labels_is_refused() -> None:
+    options = words("classification", clean=CleanOptions(max_train_rows=2), split=SplitOptions(valid=0, test=0))
+    source = Fixed("classification", train=[(f"{number}", "abc"[number % 3]) for number in range(9)])
+    with pytest.raises(
+        DataError, match=r"dataset.clean.max_train_rows=2: train has 3 labels, each of which keeps a row"
+    ):
+        prepare(source, options, NOWHERE, 0)
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -109,6 +109,14 @@ def test_an_old_run_of_other_options_is_refused_by_these_alone(attnfocus: Comman
     assert "different are trainer.word_dropout. " in refused.stderr
 
 
+def test_a_changed_default_that_is_typed_is_a_difference(attnfocus: Command, tmp_path: Path) -> None:
+    """It makes other rows, so that no run can go on with it."""
+    run = shutil.copytree(OLD, tmp_path / "old")
+    refused = attnfocus("train", *OF_OLD, "resume=auto", f"run_dir={run}", "dataset.split.stratify=true")
+    assert_polite(refused, 2)
+    assert "different are dataset.split.stratify. " in refused.stderr
+
+
 def composed(*overrides: str) -> RunConfig:
     return RunConfig(CommandLine("train", ()).compose(overrides, resolve=True))
 
@@ -137,7 +145,8 @@ def test_a_run_from_before_a_key_is_of_one_configuration_with_one_that_has_its_d
     old = RunConfig(load_yaml(OLD / "config.yaml"))
     assert set(config.values["focus"]) - set(old.values["focus"])  # there are such keys
     differing = {key for key, value in config.compared().items() if old.compared().get(key, "missing") != value}
-    assert differing == {"decoding.at_limit"}  # whose default has changed: it is what it was
+    changed = {"decoding.at_limit", "dataset.clean.equality", "dataset.split.stratify"}
+    assert differing == changed  # their defaults have changed: they are what they were
 
 
 def decoding_of(run: Path) -> dict[str, Any]:

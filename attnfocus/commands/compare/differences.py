@@ -7,6 +7,7 @@ from attnfocus.commands.compare.runs import ComparedRun
 from attnfocus.commands.compare.significance import are_right, mean_interval, p_values
 from attnfocus.commands.compare.table import Difference
 from attnfocus.layout import ANSWERS_FILE, FINGERPRINTS_FILE
+from attnfocus.runs.folder import WITH_NAMES
 from attnfocus.runs.predictions_file import Answer, load_answers
 
 TOLERANCE = 1e-6  # a metric of a summary has seven digits
@@ -65,7 +66,9 @@ def _differences(key: str, pairs: Mapping[int, tuple[ComparedRun, ComparedRun]])
 
 
 def _same_test_rows(left: ComparedRun, right: ComparedRun) -> bool:
-    return left.digests.get("test") is not None and left.digests.get("test") == right.digests.get("test")
+    """By one of the marks that both have: those of older runs tell of the names of rows too."""
+    marks = [{run.digests.get(name) for name in ("test", f"test{WITH_NAMES}")} - {None} for run in (left, right)]
+    return bool(marks[0] & marks[1])
 
 
 def paired_answers(left: ComparedRun, right: ComparedRun) -> tuple[Sequence[Answer], Sequence[Answer]]:
@@ -75,9 +78,14 @@ def paired_answers(left: ComparedRun, right: ComparedRun) -> tuple[Sequence[Answ
         UntestedError: those of one are not there, damaged or not of its summary; or the examples differ.
     """
     ours, theirs = _answers(left), _answers(right)
-    if [(answer.id, answer.target) for answer in ours] != [(answer.id, answer.target) for answer in theirs]:
+    if [_example(answer) for answer in ours] != [_example(answer) for answer in theirs]:
         raise UntestedError(f"{ANSWERS_FILE} of {left.path} and {right.path} are of other examples")
     return ours, theirs
+
+
+def _example(answer: Answer) -> tuple[str, str]:
+    """Which row it answers: without its split, as runs of before call the rows that were drawn for test `train:12`."""
+    return answer.id.removeprefix("train:").removeprefix("test:"), answer.target
 
 
 def _answers(run: ComparedRun) -> Sequence[Answer]:

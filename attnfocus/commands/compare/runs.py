@@ -13,7 +13,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import short_path
-from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, METRICS_FILE, SUMMARY_FILE
+from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.regular_files import is_there
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own
@@ -25,7 +25,7 @@ from attnfocus.tasks import TASKS, Task
 from attnfocus.tracking.metrics_file import logged_metrics
 
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
-RESULT_FILES = (BENCH_FILE, COMPARE_FILE)
+RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
 COSTS = ("seconds", "parameters", "words_per_second")
 
@@ -86,14 +86,14 @@ def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
             problems.append(f"{key}: {_why_none(path, paths)}")
         found |= dict.fromkeys(runs)
     if not found and not problems:
-        problems.append(f"{key}: there are results of bench or compare there, but no runs.")
+        problems.append(f"{key}: there are results of bench, compare or data there, but no runs.")
     if problems:
         raise ConfigError(_shortened(problems))
     return list(found)
 
 
 def _holds_results(folder: Path) -> bool:
-    """Whether bench or compare wrote there: what a shell makes of `outputs/*/*` names such folders among the runs."""
+    """Whether bench, compare or data wrote there: a shell's `outputs/*/*` names such folders among the runs."""
     return any(any(folder.glob(f"{level}{name}")) for name in RESULT_FILES for level in ("", "*/", "*/*/"))
 
 

@@ -128,7 +128,7 @@ def _to_resume(
         return str(noted or "")
 
     def to_continue() -> str:
-        named = run_to_resume(config)
+        named = run_to_resume(config, overrides)
         if named is not None:
             require_run("resume", named)
             held.enter_context(training("resume", named))

@@ -20,6 +20,7 @@ from attnfocus.layout import LOG_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.models.base import Model
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
+from attnfocus.runs.data_summary import statistics_of, summary_lines
 from attnfocus.runs.folder import environment
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
@@ -71,7 +72,8 @@ class RunReport:
         self.notes = model.notes
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
-        self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
+        self.header = header(run_dir, setup, prepared, self.facts["parameters"])
+        self.terminal = Terminal([*self.header, *self.notes])
         self._watched = ExitStack()
         self.log = RunLog(run_dir / LOG_FILE, self.terminal.announce)
         self.evaluations = _LastEvaluation()
@@ -101,8 +103,8 @@ class RunReport:
         self._watched.enter_context(watching(self.terminal))
         self.write_summary(self.facts)
         logger.info("threads: %(torch)d, waiting: %(waiting)s", self.facts["threads"])
-        for line in self.notes:
-            logger.info(line)
+        for line in (*self.header, *self.notes):
+            logger.info("%s", line)
         return self
 
     def __exit__(
@@ -197,7 +199,8 @@ def announce(setup: Setup) -> None:
 def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
     """How large the model is, what the data are, and where the run is written."""
     device = f"{num_parameters:,} parameters, {setup.config.trainer.precision} on {setup.device}"
-    return [device, *prepared.report, f"run {run_dir}"]
+    summary = summary_lines(prepared, statistics_of(prepared), setup.data_options, setup.config.trainer)
+    return [device, *prepared.report, *summary, f"run {run_dir}"]
 
 
 def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str] = ()) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions, clean_texts
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
+from attnfocus.data.tokens.equality import token_keys
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.data.tokens.words import count_words
 from attnfocus.errors import DataError
 
@@ -32,6 +34,16 @@ class TextCodec(Codec):
     @classmethod
     def has_content(cls, row: Row) -> bool:
         return bool(text_of(row).strip() and row.target.strip())
+
+    @classmethod
+    def input_keys(cls, rows: Iterable[Row], tokenizer: TokenizerOptions) -> Callable[[Row], Hashable]:
+        same = token_keys((text for row in rows if isinstance(text := cls.input_key(row), str)), tokenizer)
+
+        def key(row: Row) -> Hashable:
+            text = cls.input_key(row)
+            return same(text) if isinstance(text, str) else text
+
+        return key
 
     @classmethod
     def sizes(cls, row: Row) -> tuple[int, ...]:

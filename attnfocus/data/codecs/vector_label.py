@@ -33,7 +33,7 @@ class VectorLabelCodec(LabelCodec):
         return not isinstance(row.input, str) and row.input.ndim == 2
 
     @classmethod
-    def fingerprint(cls, row: Row) -> bytes:
+    def named_fingerprint(cls, row: Row) -> bytes:
         """As of the nested tuples that rows held before they held arrays: runs of that time go on."""
         vectors = row.input if isinstance(row.input, str) else tuple(map(tuple, row.input.tolist()))
         return repr((row.id, vectors, row.target)).encode("utf-8", "surrogatepass")

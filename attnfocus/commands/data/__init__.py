@@ -1,0 +1,17 @@
+"""`attnfocus data`: what a data set holds, before anything is trained."""
+
+from attnfocus.commands.verb import Verb
+
+VERB = Verb(
+    command="attnfocus.commands.data.command",
+    config="attnfocus.commands.data.command.DataConfig",
+    check="attnfocus.commands.data.command.check_data",
+    usage="dataset=NAME [group=choice] [key=value] ...",
+    examples=(
+        "attnfocus data dataset=dates",
+        "attnfocus data dataset=labelled_text dataset.train=my.csv dataset.text_column=text dataset.label_column=label",
+        "attnfocus data model=transformer dataset=thucnews format=json",
+    ),
+    named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
+    needs_config_dir=True,
+)

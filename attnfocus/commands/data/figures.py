@@ -1,0 +1,117 @@
+"""The lengths of rows as histograms, and the classes as bars."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from attnfocus.commands.data.table import Look
+from attnfocus.data.statistics import Lengths
+from attnfocus.display import fonts
+from attnfocus.display.figures import DPI
+from attnfocus.display.text import shorten
+from attnfocus.runs.data_summary import by_size
+
+# fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
+from matplotlib.axes import Axes  # isort: skip
+from matplotlib.figure import Figure  # isort: skip
+from matplotlib.ticker import MaxNLocator  # isort: skip
+
+MAX_BARS = 40
+MAX_BINS = 40
+MAX_LABEL_CELLS = 40
+FAR = 10  # times the length that 99 % have: then the axis is logarithmic
+# Told apart with any color vision (Okabe & Ito 2008); the styles differ too.
+STYLES: dict[str, dict[str, Any]] = {
+    "train": {"color": "#0072b2"},
+    "valid": {"color": "#d55e00", "linestyle": "--", "marker": "D"},
+    "test": {"color": "#333333", "linestyle": ":", "marker": "o"},
+}
+
+# All lengths below are in inches.
+_WIDTH, _PANEL, _ROW, _AROUND = 6.4, 2.6, 0.24, 1.0
+
+
+def draw_lengths(look: Look) -> Figure:
+    """A panel for each side: the share of rows by length, train as bars, valid and test as lines."""
+    sides = list(look.statistics["train"].lengths)
+    size = (_WIDTH, _PANEL * len(sides) + 0.3)
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
+    _title(figure, f"{look.name}: {look.unit} a row")
+    for number, side in enumerate(sides, 1):
+        axes = figure.add_subplot(len(sides), 1, number)
+        _draw_side(axes, {name: split.lengths[side] for name, split in look.statistics.items()})
+        axes.set_xlabel(f"{side} {look.unit}" if len(sides) > 1 else look.unit, fontsize=8)
+    return figure
+
+
+def _draw_side(axes: Axes, splits: dict[str, Lengths]) -> None:
+    train = splits["train"]
+    edges, is_far = bin_edges([lengths.values for lengths in splits.values()], train.quantile(0.99))
+    for name, lengths in splits.items():
+        counts, _ = np.histogram(np.maximum(lengths.values, edges[0]), edges)  # no 0 on a logarithmic axis
+        heights, color = counts / len(lengths.values), STYLES[name]["color"]
+        if name == "train":
+            axes.stairs(heights, edges, fill=True, color=color, alpha=0.45, label=name)
+        else:
+            axes.stairs(heights, edges, color=color, linestyle=STYLES[name]["linestyle"], linewidth=1.3, label=name)
+    usual = train.quantile(0.95)
+    for value, style in ((train.median, "-"), (usual, "--")):
+        axes.axvline(value, color="#666666", linewidth=0.8, linestyle=style)
+    facts = f"train: median {train.median:,} (line), 95 % at most {usual:,} (dashes), longest {train.longest:,}"
+    axes.set_title(facts, loc="left", fontsize=7.5, color="#333333")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if is_far:
+        axes.set_xscale("log")
+    axes.set_ylabel("share of rows", fontsize=8)
+    axes.set_ylim(bottom=0)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="upper right")
+
+
+def bin_edges(values: Sequence[np.ndarray], usual: int) -> tuple[np.ndarray, bool]:
+    """Edges between whole numbers, and whether they grow by a factor: where some row is far longer than all others.
+
+    Args:
+        usual: the length that nearly all rows have at most.
+    """
+    low, high = min(int(of.min()) for of in values), max(int(of.max()) for of in values)
+    if high > FAR * max(usual, 1):
+        edges = np.geomspace(max(low, 1), high + 1, MAX_BINS + 1)
+        return np.unique(np.floor(edges)) - 0.5, True
+    width = max(1, -(-(high - low + 1) // MAX_BINS))
+    return np.arange(low, high + width + 1, width) - 0.5, False
+
+
+def draw_classes(look: Look) -> Figure:
+    """A bar for each class, the share of train; beside it the shares of valid and test. The largest is at the top."""
+    ordered = by_size(look.statistics["train"].classes)
+    shown = [label for label, _ in ordered[:MAX_BARS]]
+    size = (_WIDTH, _AROUND + _ROW * len(shown))
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
+    left_out = f" (largest {len(shown)} of {len(ordered)})" if len(shown) < len(ordered) else ""
+    _title(figure, f"{look.name}: classes{left_out}")
+    axes = figure.add_subplot()
+    places = range(len(shown))
+    for name, split in look.statistics.items():
+        shares = [split.classes[label] / split.num_rows for label in shown]
+        style = STYLES[name]
+        if name == "train":
+            axes.barh(places, shares, color=style["color"], alpha=0.45, label=name)
+        else:
+            axes.plot(
+                shares, places, style["marker"], color=style["color"], markersize=3.5, fillstyle="none", label=name
+            )
+    families = fonts.families_for(shown)
+    labels = [shorten(fonts.written(label, families), MAX_LABEL_CELLS) for label in shown]
+    axes.set_yticks(places, labels, fontfamily=families, parse_math=False, fontsize=8)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlabel("share of rows", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return figure
+
+
+def _title(figure: Figure, text: str) -> None:
+    families = fonts.families_for([text])
+    figure.suptitle(fonts.written(text, families), fontsize=9, fontfamily=families, parse_math=False)
