@@ -134,19 +134,38 @@ def read_line_pairs(source: Path, target: Path, encoding: str, bad: BadRows) -> 
     return pairs
 
 
+class MissingFileError(DataError):
+    """A file that a configuration key names is not there.
+
+    Args:
+        key: of the configuration.
+        problem: what is at its place, as a sentence.
+        way_out: what to do about it in a new run; a run that was saved before has others.
+    """
+
+    def __init__(self, key: str, problem: str, way_out: str) -> None:
+        super().__init__(f"{problem}\n{way_out}")
+        self.key, self.problem, self.way_out = key, problem, way_out
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.key, self.problem, self.way_out)
+
+
 def find_file(given: str, key: str) -> Path:
     """The absolute path of a file that a configuration key names.
 
     Raises:
-        DataError: there is no such file.
+        MissingFileError: there is no such file.
     """
     path = Path(given).expanduser().absolute()
     if path.is_file():
         return path
     problem = "is a folder, not a file" if path.is_dir() else "does not exist"
-    raise DataError(
-        f"{key}={given}: {path} {problem}.\nGive a path that is absolute or relative to the current folder. "
-        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
+    raise MissingFileError(
+        key,
+        f"{key}={given}: {path} {problem}.",
+        "Give a path that is absolute or relative to the current folder. "
+        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}.",
     )
 
 

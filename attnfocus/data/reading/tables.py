@@ -18,7 +18,7 @@ Column = str | int
 
 LINE_BREAKS = re.compile(r"[\r\n]+")
 _SEPARATORS = {"tsv": "tab", "csv": "comma"}
-_SUFFIXES: dict[str, TableFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_SUFFIXES: dict[str, TableFormat] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,11 @@ class Table:
     def read(self, bad: BadRows) -> list[Record]:
         """All usable rows; the others go to `bad`. Lines without any text are no rows."""
         with text_lines(self.path, self.encoding) as lines:
-            if self.format == "jsonl":
-                return list(self._json_records(lines, bad))
-            return list(self._split_records(lines, bad))
+            return list(self.records(lines, bad))
+
+    def records(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
+        """The usable rows among lines, those of the file or of a stream, one after another; the others go to `bad`."""
+        return self._json_records(lines, bad) if self.format == "jsonl" else self._split_records(lines, bad)
 
     def place(self, record: Record, index: int) -> tuple[int, int]:
         """Line and column where the value of `columns[index]` begins."""
@@ -178,8 +180,25 @@ class Table:
 
 def table_format(path: Path) -> TableFormat:
     """By the file's ending; everything but .csv, .jsonl and .ndjson is read as tab-separated."""
+    return ending_format(path) or "tsv"
+
+
+def ending_format(path: Path) -> TableFormat | None:
+    """What the file's ending says; None where it says nothing of a table."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
-    return _SUFFIXES.get(name.suffix.lower(), "tsv")
+    return _SUFFIXES.get(name.suffix.lower())
+
+
+def first_row(path: Path, kind: TableFormat, encoding: str) -> tuple[str, ...]:
+    """The cells of a table's first row, or the keys of its first object; none where that is no whole row."""
+    with text_lines(path, encoding) as lines:
+        if kind == "jsonl":
+            try:
+                return tuple(json.loads(next((line for line in lines if line.strip()), "{}")))
+            except (ValueError, RecursionError, TypeError):
+                return ()
+        fields = next(_rows(lines, kind), (0, "", ""))[2]
+    return () if isinstance(fields, str) else tuple(fields)
 
 
 def _rows(lines: Iterator[str], kind: TableFormat) -> Iterator[tuple[int, str, list[str] | str]]:

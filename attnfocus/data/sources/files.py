@@ -64,9 +64,13 @@ class ParallelText:
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. `data_dir` and `seed` change nothing."""
-        paths = {split: find_file(given, f"dataset.{split}") for split, given in self._paths.items() if given}
+        return self.read_alone(*self._paths)
+
+    def read_alone(self, *splits: str) -> RawData:
+        """Those of these splits whose paths are given."""
+        paths = {split: find_file(given, f"dataset.{split}") for split in splits if (given := self._paths[split])}
         targets = {
-            split: find_file(given, f"dataset.{split}_target") for split, given in self._targets.items() if given
+            split: find_file(given, f"dataset.{split}_target") for split in splits if (given := self._targets[split])
         }
         bad = BadRows(self._on_bad_row)
         tables = {
@@ -74,14 +78,14 @@ class ParallelText:
             for split, path in paths.items()
             if split not in targets
         }
-        splits = {}
+        rows = {}
         for split, path in paths.items():
             if split in targets:
                 pairs = read_line_pairs(path, targets[split], self._tables.encoding, bad)
             else:
                 pairs = [(record.line, *record.values) for record in tables[split].read(bad)]  # type: ignore[misc]
-            splits[split] = [Row(f"{split}:{line}", source, target) for line, source, target in pairs]
-        return RawData(splits, [*bad.finish(), *header_notes(tables.values())])
+            rows[split] = [Row(f"{split}:{line}", source, target) for line, source, target in pairs]
+        return RawData(rows, [*bad.finish(), *header_notes(tables.values())])
 
 
 class LabelledText:
@@ -120,17 +124,21 @@ class LabelledText:
 
         `data_dir` and `seed` change nothing.
         """
-        paths = {split: find_file(given, f"dataset.{split}") for split, given in self._paths.items() if given}
+        return self.read_alone(*self._paths)
+
+    def read_alone(self, *splits: str) -> RawData:
+        """Those of these splits whose paths are given; labels are compared where train is among them."""
+        paths = {split: find_file(given, f"dataset.{split}") for split in splits if (given := self._paths[split])}
         bad = BadRows(self._on_bad_row)
         tables = {split: self._tables.at(path) for split, path in paths.items()}
         records = {split: table.read(bad) for split, table in tables.items()}
-        labels = sorted({record.values[1].strip() for record in records["train"]})
-        splits = {}
+        labels = sorted({record.values[1].strip() for record in records.get("train", [])})
+        found = {}
         for split, table in tables.items():
             # Without any row of train there are no labels to compare with: that train is empty is said later.
             known = [record for record in records[split] if not labels or _has_label(record, labels, table, bad)]
-            splits[split] = [Row(f"{split}:{r.line}", r.values[0], r.values[1].strip()) for r in known]
-        return RawData(splits, [*bad.finish(), *header_notes(tables.values())])
+            found[split] = [Row(f"{split}:{r.line}", r.values[0], r.values[1].strip()) for r in known]
+        return RawData(found, [*bad.finish(), *header_notes(tables.values())])
 
 
 class _Tables:

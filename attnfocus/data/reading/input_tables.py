@@ -1,0 +1,60 @@
+"""A column of a table as inputs: a row that cannot be read is marked in its place."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from attnfocus.data.reading.arrivals import arriving
+from attnfocus.data.reading.inputs import Input, lines_of
+from attnfocus.data.reading.lines import BadRows, text_lines
+from attnfocus.data.reading.tables import Table
+
+
+class _MarkedRows(BadRows):
+    """Bad rows as marked inputs, in the order in which they are met."""
+
+    def __init__(self, put: Callable[[Input], None]) -> None:
+        super().__init__("skip")
+        self._put = put
+
+    def add(self, path: Path, line: int, column: int, reason: str) -> None:
+        super().add(path, line, column, reason)
+        self._put(Input(str(line), "", reason))
+
+
+def inputs_of_table(table: Table) -> Iterator[Input]:
+    """The rows of a file.
+
+    Raises:
+        DataError: it cannot be read, or has no such column.
+    """
+    marked: list[Input] = []
+    with text_lines(table.path, table.encoding) as lines:
+        for record in table.records(lines, _MarkedRows(marked.append)):
+            yield from marked
+            marked.clear()
+            yield Input(str(record.line), record.values[0])
+    yield from marked
+
+
+def arriving_inputs(table: Table) -> Iterator[Input | None]:
+    """The rows that arrive on standard input. None says that no further one has arrived yet."""
+
+    def produce(put: Callable[[Input], None]) -> None:
+        lines = (line for line in lines_of(_own_stdin(), table.encoding) if line is not None)
+        for record in table.records(lines, _MarkedRows(put)):
+            put(Input(str(record.line), record.values[0]))
+
+    return arriving(produce)
+
+
+def _own_stdin() -> io.BufferedReader:
+    """Standard input without the lock of `sys.stdin`, which a thread that waits would hold when Python ends."""
+    try:
+        return open(os.dup(sys.stdin.fileno()), "rb")
+    except io.UnsupportedOperation:  # in memory
+        return sys.stdin.buffer  # type: ignore[return-value]
