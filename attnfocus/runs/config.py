@@ -99,10 +99,15 @@ class RunConfig:
     def differences(self, run_dir: Path) -> list[str]:
         """The keys in which a saved run differs, apart from those that may change when a run goes on.
 
-        A key that the saved run does not have, because it is younger, counts as its default.
+        A key that the saved run does not have, because it is younger, counts as its default. One whose default has
+        changed since (`marks.Before`) is no difference where each run has the default of its time.
         """
         ours, theirs = (self.keys.completed(flat(each)) for each in (self.saved(), load_yaml(run_dir / CONFIG_FILE)))
-        keys = [key for key in {**theirs, **ours} if ours.get(key) != theirs.get(key)]
+        keys = [
+            key
+            for key in {**theirs, **ours}
+            if ours.get(key) != theirs.get(key) and not self.keys.is_of_before(key, ours.get(key), theirs.get(key))
+        ]
         return sorted(key for key in keys if not self.keys.has(key, Mark.RESUMABLE))
 
     def _with_whole_paths(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,10 @@ class OtherData:
         kind: type[LabelledText | ParallelText] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
         known = parameters_of(kind)
         files = [f"{name}{end}" for name in FILE_KEYS for end in ("", "_target")]
-        own = {key: value for key, value in setup.config.dataset.component.items() if key in known and key not in files}
+        not_own = [*files, "reader"]  # the rules of reading are those of today
+        own = {
+            key: value for key, value in setup.config.dataset.component.items() if key in known and key not in not_own
+        }
         given = {key: value for key, value in self.keys.items() if key not in files}
         of_split = {key: value for key, value in self.keys.items() if key in (split, f"{split}_target")}
         # What a source is made with is its train; it is not read.

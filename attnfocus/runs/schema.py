@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from attnfocus.config.check import Component
 from attnfocus.data.preparation import DatasetOptions
 from attnfocus.data.reading.input_layouts import InputFormat
+from attnfocus.data.reading.layout import Format
 from attnfocus.data.reading.lines import OnBadRow
-from attnfocus.data.sources.files import Format
+from attnfocus.data.sources.files import Files
 from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import AtLimit, LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
@@ -159,28 +160,37 @@ class DataPath:
 
 
 @dataclass(kw_only=True)
-class DatasetOverride:
+class ReadingOverride:
+    """What a verb may say of how tables are read; None: as the run's own files."""
+
+    separator: str | None = None
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keys that are not None."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(kw_only=True)
+class DatasetOverride(ReadingOverride):
     """What evaluate and inspect may say of a run's data: other files, and how they are read; None keeps it."""
 
-    test: FilePath | None = None
-    test_target: FilePath | None = None
-    valid: FilePath | None = None
-    valid_target: FilePath | None = None
-    train: FilePath | None = None
-    train_target: FilePath | None = None
+    test: Files = None
+    test_target: Files = None
+    valid: Files = None
+    valid_target: Files = None
+    train: Files = None
+    train_target: Files = None
     path: FilePath | None = None
     format: Format | None = None
     text_column: int | str | None = None
     label_column: int | str | None = None
     source_column: int | str | None = None
     target_column: int | str | None = None
-    header: bool | None = None
-    encoding: str | None = None
     on_bad_row: OnBadRow | None = None
-
-    @property
-    def given(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if value is not None}
 
 
 @dataclass(kw_only=True)

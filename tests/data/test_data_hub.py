@@ -84,7 +84,7 @@ def test_dotted_paths_reach_inside_a_column(tmp_path):
     assert texts(HubPairs(path=str(tmp_path / "pairs"))) == expected
     turned = HubPairs(path=str(tmp_path / "pairs"), source_column="translation.en", target_column="translation.de")
     assert texts(turned) == [(en, de) for de, en in expected]
-    with pytest.raises(DataError, match=r"no 'fr' of translation.fr here, which has de, en"):
+    with pytest.raises(DataError, match=r"no 'fr' among its keys of 'translation' 'de', 'en'"):
         HubPairs(path=str(tmp_path / "pairs"), source_column="translation.fr").read(Path(), 0)
 
 
@@ -101,9 +101,9 @@ def test_rows_that_cannot_be_used_are_named_or_skipped(tmp_path):
         HubText(path=str(tmp_path / "rows")).read(Path(), 0)
     message = str(error.value)
     assert message.startswith("3 bad rows")
-    assert "rows:train:2:1: column text is empty" in message
+    assert "rows:train:2:1: 'text' is empty" in message
     assert "rows:train:3:1: column label is -1: these rows have no labels" in message
-    assert "rows:train:4:1: column text must be a text, got None" in message
+    assert "rows:train:4:1: 'text' must be a text, got null" in message
     skipping = HubText(path=str(tmp_path / "rows"), on_bad_row="skip")
     assert texts(skipping) == [("fine", "yes")]
     assert skipping.read(Path(), 0).notes[0].startswith("3 bad rows skipped")

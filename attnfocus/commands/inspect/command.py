@@ -87,7 +87,7 @@ def _inputs(config: InspectConfig) -> tuple[list[Input] | None, str | None]:
         return list(numbered(config.texts)), None
     if config.input is None:
         return None, config.split or "test"
-    layout = layout_for(config.input, config)
+    layout = layout_for(config.input, config, config.dataset.given)
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
     with layout.open() as inputs:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ def form_of(format: Literal["text", "jsonl"], table: TableFormat | None, output:
     kind = (None if output is None else ending_format(Path(output))) or table
     if kind is None:
         return "lines"
-    return kind if kind in ("tsv", "csv") else "records"
+    return "records" if kind in ("jsonl", "json") else "tsv" if kind == "tsv" else "csv"
 
 
 def written(answers: Iterable[Prediction], form: Form, num_best: int) -> Iterator[bytes]:
@@ -48,11 +48,11 @@ def written(answers: Iterable[Prediction], form: Form, num_best: int) -> Iterato
         yield _encoded(text)
 
 
-def as_columns(prediction: Prediction, num_best: int) -> dict[str, str]:
-    """An answer as a row of a table: the same columns for all, in this order."""
+def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | None]:
+    """An answer as a row of a table: the same columns for all, in this order; None: there is no such value."""
     texts = _texts(prediction, num_best)
     more = {f"prediction_{rank}": text for rank, text in enumerate(texts[1:], 2)}
-    return {"id": prediction.id, "prediction": texts[0], **more, "skipped": prediction.skipped or ""}
+    return {"id": prediction.id, "prediction": texts[0], **more, "skipped": prediction.skipped}
 
 
 def as_lines(prediction: Prediction, num_best: int) -> str:
@@ -70,9 +70,9 @@ def _texts(prediction: Prediction, num_best: int) -> list[str]:
     return [*texts, *[""] * (num_best - len(texts))]
 
 
-def _row(cells: list[str], form: Form) -> str:
+def _row(cells: Sequence[str | None], form: Form) -> str:
     if form == "tsv":  # has no quotes
-        return "\t".join(one_line(cell).replace("\t", " ") for cell in cells)
+        return "\t".join(one_line(cell or "").replace("\t", " ") for cell in cells)
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="").writerow(cells)
     return buffer.getvalue()

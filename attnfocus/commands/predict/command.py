@@ -17,7 +17,7 @@ from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.inputs import layout_for
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DecodingOverride, InputChoice
+from attnfocus.runs.schema import DecodingOverride, InputChoice, ReadingOverride
 from attnfocus.tasks import Prediction
 
 
@@ -29,6 +29,7 @@ class PredictConfig(InputChoice):
     output: FilePath | None = None
     format: Literal["text", "jsonl"] = "text"
     batch_size: PositiveInt = 64
+    dataset: ReadingOverride = field(default_factory=ReadingOverride)
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
 
@@ -70,7 +71,7 @@ def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Iterable[Input | 
         if config.input != STDIN:
             raise ConfigError("text and input: choose one of them.")
         return numbered(config.texts), form_of(config.format, None, config.output)
-    layout = layout_for(config.input, config)
+    layout = layout_for(config.input, config, config.dataset.given)
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
     kind = None if layout.table is None else layout.table.format

@@ -2,64 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from attnfocus.data.reading.encoding import require_encoding
-from attnfocus.data.reading.headers import look_like_names
+from attnfocus.data.reading.headers import header_notes, look_like_names, meant_columns
 from attnfocus.data.reading.input_tables import arriving_inputs, inputs_of_table
-from attnfocus.data.reading.inputs import STDIN, Input, inputs_of_lines, open_bytes
-from attnfocus.data.reading.tables import Column, Table, TableFormat, ending_format, first_row
+from attnfocus.data.reading.inputs import STDIN, STDIN_PATH, Input, inputs_of_lines, open_bytes
+from attnfocus.data.reading.layout import Layout
+from attnfocus.data.reading.tables import DIALECTS, OBJECT_FORMATS, Column, Table, TableFormat, ending_format
 from attnfocus.errors import ConfigError
 
-InputFormat = Literal["auto", "lines", "tsv", "csv", "jsonl"]
-MAX_COLUMNS_LISTED = 20
-INPUT_NAMES = ("text", "source", "input", "sentence", "src")  # a column of inputs, where nobody says which it is
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputOptions:
-    """What a command line says of its inputs; None: as the run's own files."""
-
-    format: InputFormat = "auto"
-    column: Column | None = None
-    encoding: str | None = None
+InputFormat = Literal["auto", "lines", "tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
+KEY = "text_column"
+NOT_IN_A_PIPE = ("json", "parquet", "xlsx")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnTables:
-    """How the files were read that a run was trained on.
+    """How the tables were read that a run was trained on.
 
     Attributes:
-        column: of the inputs; None: the run has no tables.
-        format, header, encoding: as `LabelledText` has them.
-        train: path of the first table; None: the run has none of its own.
+        key: what the column of inputs is called in the configuration, such as `dataset.text_column`.
+        column: of the inputs; None: what the first row calls so.
+        format: `auto`, or of all of its tables.
+        options: of `Layout`, besides.
+        train: path of the first table; None: the run has no tables of its own.
     """
 
+    key: str
     column: Column | None = None
     format: str = "auto"
-    header: bool | None = None
-    encoding: str = "utf-8"
+    options: Mapping[str, Any] = field(default_factory=dict)
     train: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class InputOptions:
+    """What a command line says of its inputs."""
+
+    format: InputFormat = "auto"
+    column: Column | None = None
+    encoding: str
+
+
 @dataclass(frozen=True)
-class Layout:
+class InputLayout:
     """How one file is read.
 
     Attributes:
         name: path of the file; `-`: standard input.
         table: None: line by line.
-        note: what was decided, for the user; empty where nothing was.
+        notes: what was decided, for the user.
     """
 
     name: str
     encoding: str
     table: Table | None = None
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @contextmanager
     def open(self) -> Iterator[Iterator[Input | None]]:
@@ -70,97 +72,139 @@ class Layout:
         """
         if self.table is None:
             with open_bytes(self.name) as binary:
-                yield inputs_of_lines(binary, self.encoding)
+                yield inputs_of_lines(binary, _path(self.name), self.encoding)
         elif self.name == STDIN:
             yield arriving_inputs(self.table)
         else:
             yield inputs_of_table(self.table)
 
 
-def layout_of(name: str, options: InputOptions, own: OwnTables) -> Layout:
+def input_layout(name: str, options: InputOptions, own: OwnTables) -> InputLayout:
     """How a file, or standard input (`-`), is read.
 
     A table is known by its ending, or by being like the table that the run was trained on; or it is said to be one.
 
     Raises:
-        ConfigError: options that do not go together, or a file that cannot be read.
+        ConfigError: options that do not go together, a file that cannot be read, or without the column.
+        DataError: a table that cannot be read.
     """
-    if options.encoding is not None:
-        require_encoding("encoding", options.encoding)
-    encoding = options.encoding or own.encoding
-    path = Path("standard input") if name == STDIN else Path(name).expanduser().absolute()
-    kind = _kind(name, path, options, own, encoding)
+    with open_bytes(name):  # or it is said why not
+        pass
+    kind = _kind(name, options, own)
     if kind == "lines":
         if options.column is not None:
             raise ConfigError(
-                f"text_column: {name} is read line by line. If it is a table, add input_format=csv or tsv."
+                f"{KEY}: {_path(name).name} is read line by line. If it is a table: input_format=csv, tsv."
             )
-        return Layout(name, encoding)
-    cells = first_row(path, kind, encoding) if name != STDIN else None
-    column, header, why = _column(kind, cells, options, own)
-    if cells is not None:
-        _require_column(path, column, cells)
-    table = Table(path, (column,), kind, header, encoding, ("text_column",))
-    shown = f"its column {column!r}" if isinstance(column, str) else f"its column {column} (counted from 0)"
+        return InputLayout(name, options.encoding)
+    layout = _layout(kind, options, own)
+    if name == STDIN:
+        return _of_pipe(layout, kind, options, own)
+    path = _path(name)
+    found, notes = layout.tables({"input": [path]})
+    table = found["input"][0]
+    cells = table.first_row()
+    column, has_names, why = _column(kind, cells, options, own)
+    table = replace(table, columns=(column,), has_header=has_names if layout.header is None else layout.header)
+    _require_column(table, column, cells)
     way_out = "" if options.format != "auto" else "; input_format=lines reads it line by line"
-    return Layout(name, encoding, table, f"{path.name} is read as {kind}, {shown}{why}{way_out}.")
+    decided = f"{path.name} is read as {kind}, {_shown(column)}{why}{way_out}."
+    return InputLayout(name, options.encoding, table, (decided, *notes, *header_notes([table])))
 
 
-def _require_column(path: Path, column: Column, cells: Sequence[str]) -> None:
-    """Refuses a column that the first row does not have; of a file without rows nothing is known."""
-    if not cells or (column in cells if isinstance(column, str) else column < len(cells)):
-        return
-    names = ", ".join(cells[:MAX_COLUMNS_LISTED]) + (", ..." if len(cells) > MAX_COLUMNS_LISTED else "")
-    raise ConfigError(
-        f"text_column: {path} has no column {column}; its columns are {names[:300]}. "
-        "Give the one that holds the inputs: text_column=NAME, or its number counted from 0."
+def _of_pipe(layout: Layout, kind: TableFormat, options: InputOptions, own: OwnTables) -> InputLayout:
+    """Of a stream nothing can be looked at before it is read."""
+    if kind in NOT_IN_A_PIPE:
+        raise ConfigError(f"input_format={kind}: cannot be read from a pipe. Give a file: input=FILE.")
+    column, has_names, why = _column(kind, (), options, own)
+    has_header = has_names if layout.header is None else layout.header
+    table = Table(
+        STDIN_PATH,
+        (column,),
+        kind,
+        has_header,
+        options.encoding,
+        (KEY,),
+        "",
+        layout.expected_dialect(kind),
+        layout.rules,
     )
+    note = f"{STDIN_PATH} is read as {kind}, {_shown(column)}{why}."
+    return InputLayout(STDIN, options.encoding, table, (note,))
 
 
-def _kind(
-    name: str, path: Path, options: InputOptions, own: OwnTables, encoding: str
-) -> Literal["lines"] | TableFormat:
+def _path(name: str) -> Path:
+    return STDIN_PATH if name == STDIN else Path(name).expanduser().absolute()
+
+
+def _kind(name: str, options: InputOptions, own: OwnTables) -> Literal["lines"] | TableFormat:
     if options.format != "auto":
         return options.format
     if name == STDIN:
         return "lines"
-    if own.train is not None and own.format != "auto" and _ending(Path(own.train)) == _ending(path):
+    path = _path(name)
+    is_like_own = own.train is not None and _ending(Path(own.train)) == _ending(path)
+    if is_like_own and own.format != "auto":
         return own.format  # type: ignore[return-value]
     known = ending_format(path)
     if known is not None:
         return known
-    is_like_own = own.train is not None and _ending(Path(own.train)) == _ending(path)
-    if options.column is not None or (is_like_own and _has_column(path, own.column, encoding)):
+    if options.column is not None:
         return "tsv"
+    if is_like_own:
+        table = _layout("tsv", options, own).tables({"input": [path]})[0]["input"][0]
+        cells = table.first_row()
+        if len(cells) > 1 and (own.column is None or _has_column(own.column, cells)):
+            return "tsv"
     return "lines"
 
 
-def _has_column(path: Path, column: Column | None, encoding: str) -> bool:
-    """Whether the first line is one of several fields, and the column among them."""
-    cells = first_row(path, "tsv", encoding)
-    return len(cells) > 1 and (column in cells if isinstance(column, str) else (column or 0) < len(cells))
+def _layout(kind: TableFormat, options: InputOptions, own: OwnTables) -> Layout:
+    """As the run's own tables. Which column it is, is known later."""
+    given = dict(own.options)
+    if kind not in DIALECTS:
+        given["separator"] = None
+    column = 0 if given.get("header") is False else ""
+    is_auto = own.format == options.format == "auto"  # then the first lines show what separates the columns
+    return Layout({KEY: column}, "auto" if is_auto else kind, encoding=options.encoding, **given)
 
 
 def _column(
-    kind: TableFormat, cells: Sequence[str] | None, options: InputOptions, own: OwnTables
+    kind: TableFormat, cells: Sequence[str], options: InputOptions, own: OwnTables
 ) -> tuple[Column, bool | None, str]:
-    """The column, whether the first row holds names, and why that one, to be said.
-
-    Args:
-        cells: of the first row; None: of a stream, which cannot be looked at before it is read.
-    """
+    """The column, whether the first row holds names (None: if the column is one), and why that column, to be said."""
+    is_named = kind in OBJECT_FORMATS
     if options.column is not None:
-        return options.column, own.header if type(options.column) is type(own.column) else None, ""
-    if isinstance(own.column, str) or (own.column is not None and kind != "jsonl"):
-        return own.column, own.header, " (as in this run's own files)"
-    why = " (this run has no column of its own for it; text_column=NAME takes another)"
-    names = cells or (() if kind != "jsonl" else INPUT_NAMES)
-    for name in INPUT_NAMES:
-        if name in names:
-            return name, True, why
-    if kind == "jsonl":
-        return names[0], None, why
-    return 0, look_like_names(names), why
+        return options.column, None, ""
+    if isinstance(own.column, str) or (own.column is not None and not is_named):
+        return own.column, None, " (as in this run's own files)"
+    meant = meant_columns(cells, [own.key])
+    why = f" ({KEY}=NAME takes another)"
+    if meant is not None:
+        return meant[0], None, why
+    if is_named:
+        return cells[0] if cells else own.key.rpartition(".")[2].removesuffix("_column"), None, why
+    return 0, True if look_like_names(cells) else None, why
+
+
+def _require_column(table: Table, column: Column, cells: Sequence[str]) -> None:
+    """Refuses a column that the first row does not have; of a file without rows nothing is known."""
+    if not cells or _has_column(column, cells):
+        return
+    raise ConfigError(
+        f"{KEY}: {table.path} has no column {column}.\nIts columns: {table.shown_columns()}.\n"
+        f"Give the one that holds the inputs: {KEY}=NAME, or its number counted from 0."
+    )
+
+
+def _has_column(column: Column, cells: Sequence[str]) -> bool:
+    if isinstance(column, int):
+        return column < len(cells)
+    return column in cells or column.split(".")[0] in cells
+
+
+def _shown(column: Column) -> str:
+    return f"its column {column!r}" if isinstance(column, str) else f"its column {column} (counted from 0)"
 
 
 def _ending(path: Path) -> str:

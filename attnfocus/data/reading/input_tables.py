@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attnfocus.data.reading.arrivals import arriving
 from attnfocus.data.reading.inputs import Input, lines_of
-from attnfocus.data.reading.lines import BadRows, text_lines
+from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table
 
 
@@ -21,9 +21,11 @@ class _MarkedRows(BadRows):
         super().__init__("skip")
         self._put = put
 
-    def add(self, path: Path, line: int, column: int, reason: str) -> None:
-        super().add(path, line, column, reason)
-        self._put(Input(str(line), "", reason))
+    def add(
+        self, path: Path, line: int, column: int, reason: str, num_lines: int = 1, number: int | None = None
+    ) -> None:
+        super().add(path, line, column, reason, num_lines, number)
+        self._put(Input(str(number or line), "", reason))
 
 
 def inputs_of_table(table: Table) -> Iterator[Input]:
@@ -33,11 +35,10 @@ def inputs_of_table(table: Table) -> Iterator[Input]:
         DataError: it cannot be read, or has no such column.
     """
     marked: list[Input] = []
-    with text_lines(table.path, table.encoding) as lines:
-        for record in table.records(lines, _MarkedRows(marked.append)):
-            yield from marked
-            marked.clear()
-            yield Input(str(record.line), record.values[0])
+    for record in table.records(_MarkedRows(marked.append)):
+        yield from marked
+        marked.clear()
+        yield Input(str(record.number), record.values[0])
     yield from marked
 
 
@@ -45,9 +46,9 @@ def arriving_inputs(table: Table) -> Iterator[Input | None]:
     """The rows that arrive on standard input. None says that no further one has arrived yet."""
 
     def produce(put: Callable[[Input], None]) -> None:
-        lines = (line for line in lines_of(_own_stdin(), table.encoding) if line is not None)
-        for record in table.records(lines, _MarkedRows(put)):
-            put(Input(str(record.line), record.values[0]))
+        lines = (line for line in lines_of(_own_stdin(), table.path, table.encoding) if line is not None)
+        for record in table.records_of(lines, _MarkedRows(put)):
+            put(Input(str(record.number), record.values[0]))
 
     return arriving(produce)
 

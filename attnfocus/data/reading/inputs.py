@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from attnfocus.data.reading.encoding import ESCAPE, encoding_of
-from attnfocus.data.reading.lines import ARCHIVE_MARKS, MAX_LINE_CHARACTERS, SURROGATE
+from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
 from attnfocus.errors import ConfigError, DataError
 
 BYTES_AT_ONCE = 65_536
 STDIN = "-"
+STDIN_PATH = Path("standard input")  # what it is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,17 @@ def open_bytes(name: str) -> Iterator[io.BufferedReader]:
             raise ConfigError(f"input: {path.resolve()} is not a whole gzip file ({error}).") from error
 
 
-def inputs_of_lines(binary: io.BufferedReader, encoding: str) -> Iterator[Input | None]:
+def inputs_of_lines(binary: io.BufferedReader, path: Path, encoding: str) -> Iterator[Input | None]:
     """Each line as an input. None says that no further one has arrived yet: a program may be waiting for answers.
+
+    Args:
+        path: for messages.
 
     Raises:
         DataError: it is no text.
     """
     number = 0
-    for line in lines_of(binary, encoding):
+    for line in lines_of(binary, path, encoding):
         if line is None:
             yield None
             continue
@@ -89,7 +92,7 @@ def _input_of_line(id: str, line: str, encoding: str) -> Input:
     return Input(id, SURROGATE.sub("\N{REPLACEMENT CHARACTER}", line), problem)
 
 
-def lines_of(binary: io.BufferedReader, encoding: str) -> Iterator[str | None]:
+def lines_of(binary: io.BufferedReader, path: Path, encoding: str) -> Iterator[str | None]:
     r"""Lines with their ends (\n or \r\n only), as they arrive; undecodable bytes become lone surrogates.
 
     None says that no further line has arrived yet.
@@ -98,10 +101,11 @@ def lines_of(binary: io.BufferedReader, encoding: str) -> Iterator[str | None]:
         DataError: it is no text.
     """
     chunk = binary.read1(BYTES_AT_ONCE)
-    decoder = codecs.getincrementaldecoder(recognized("input", chunk, encoding))(ESCAPE)
+    refuse_archive(path, chunk)
+    decoder = codecs.getincrementaldecoder(text_encoding(chunk, path, encoding))("surrogateescape")
     number, size, parts, is_owing = 1, 0, list[str](), False
     while True:
-        *ends, after = _decoded(decoder, chunk, encoding).split("\n")
+        *ends, after = _decoded(decoder, chunk, path, encoding).split("\n")
         for end in ends:
             _check_length(size + len(end), number)
             yield "".join([*parts, end, "\n"])
@@ -119,25 +123,11 @@ def lines_of(binary: io.BufferedReader, encoding: str) -> Iterator[str | None]:
         yield "".join(parts)
 
 
-def recognized(name: str, head: bytes, encoding: str) -> str:
-    """What decodes a file that begins with `head`: the encoding that is given, unless its first bytes say another.
-
-    Raises:
-        DataError: it is no text.
-    """
-    if any(head[offset:].startswith(mark) for offset, mark in ARCHIVE_MARKS):
-        raise DataError(f"{name}: is an archive; nothing was unpacked. Unpack it and give the text file inside.")
-    known = encoding_of(head, encoding)
-    if known is None:
-        raise DataError(f"{name}: is no text file: there are NUL bytes at its start, and it is not UTF-16.")
-    return known
-
-
-def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, encoding: str) -> str:
+def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, encoding: str) -> str:
     try:
         return decoder.decode(chunk, final=not chunk)
-    except UnicodeError as error:  # such as a missing mark of UTF-16, which no byte by itself is to blame for
-        raise DataError(f"input: not {encoding} ({error}). Give its encoding: encoding=...") from error
+    except UnicodeError as error:  # of UTF-16, such as a missing mark: no line by itself is to blame
+        raise DataError(f"{path}: not {encoding} ({error}). Give the encoding of the input: encoding=...") from error
 
 
 def _has_more(binary: io.BufferedReader) -> bool:
