@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from attnfocus.cli import main
-from attnfocus.data.reading.inputs import Input, inputs_of_lines, open_bytes
+from attnfocus.data.reading.inputs import STDIN_PATH, Input, inputs_of_lines, open_bytes
 
 RUN = Path(__file__).resolve().parents[1] / "runs" / "fixtures" / "run-format-1"
 PATIENCE = 60.0  # seconds until a test that would wait for ever gives up
@@ -67,7 +67,7 @@ def test_63_a_program_that_waits_for_each_answer_gets_it_within_a_second(
 
 def test_63_lines_that_are_there_are_read_ahead_and_what_is_waited_for_is_said(pipe_to_stdin: int) -> None:
     with open_bytes("-") as binary:
-        lines = texts(inputs_of_lines(binary, "utf-8"))
+        lines = texts(inputs_of_lines(binary, STDIN_PATH, "utf-8"))
         os.write(pipe_to_stdin, b"one\r\ntwo\nthr")
         assert [next(lines) for _ in range(3)] == ["one", "two", None]
         os.write(pipe_to_stdin, b"ee\n\nfour")
@@ -88,13 +88,13 @@ def many_lines(folder: Path) -> tuple[Path, list[str]]:
 
 def from_file(path: Path) -> list[str | None]:
     with open_bytes(str(path)) as binary:
-        return list(texts(inputs_of_lines(binary, "utf-8")))
+        return list(texts(inputs_of_lines(binary, STDIN_PATH, "utf-8")))
 
 
 def from_memory(path: Path) -> list[str | None]:
     sys.stdin = io.TextIOWrapper(io.BytesIO(path.read_bytes()), encoding="utf-8")
     with open_bytes("-") as binary:
-        return list(texts(inputs_of_lines(binary, "utf-8")))
+        return list(texts(inputs_of_lines(binary, STDIN_PATH, "utf-8")))
 
 
 @pytest.mark.parametrize("read", [from_file, from_memory])
