@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from attnfocus.commands.predict.answers import Form, form_of, written
 from attnfocus.config.read import check
@@ -55,14 +55,22 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         answers = skips.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
         lines = written(answers, form, trained.setup.config.decoding.num_best)
         if output is None:
-            for line in lines:
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
+            _write_through(sys.stdout.buffer, lines)
         else:
             with writing("output", output):
-                replace_file(output, lines)
+                if output.exists() and not output.is_file():  # a device or a pipe
+                    with output.open("wb") as stream:
+                        _write_through(stream, lines)
+                else:
+                    replace_file(output, lines)
     skips.report(says_why=form != "lines")
     return 0
+
+
+def _write_through(stream: BinaryIO, lines: Iterable[bytes]) -> None:
+    for line in lines:
+        stream.write(line)
+        stream.flush()
 
 
 def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Iterable[Input | None], Form]:

@@ -10,14 +10,23 @@ from typing import Any, Literal
 
 from attnfocus.data.reading.headers import header_notes, look_like_names, meant_columns
 from attnfocus.data.reading.input_tables import arriving_inputs, inputs_of_table
-from attnfocus.data.reading.inputs import STDIN, STDIN_PATH, Input, inputs_of_lines, open_bytes
+from attnfocus.data.reading.inputs import (
+    STDIN,
+    STDIN_PATH,
+    Input,
+    inputs_of_lines,
+    is_stream,
+    open_bytes,
+    require_input,
+)
 from attnfocus.data.reading.layout import Layout
 from attnfocus.data.reading.tables import DIALECTS, OBJECT_FORMATS, Column, Table, TableFormat, ending_format
 from attnfocus.errors import ConfigError
 
 InputFormat = Literal["auto", "lines", "tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 KEY = "text_column"
-NOT_IN_A_PIPE = ("json", "parquet", "xlsx")
+PAIR_KEYS = ("dataset.source_column", "dataset.target_column")
+NOT_IN_A_STREAM = ("json", "parquet", "xlsx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +82,8 @@ class InputLayout:
         if self.table is None:
             with open_bytes(self.name) as binary:
                 yield inputs_of_lines(binary, _path(self.name), self.encoding)
-        elif self.name == STDIN:
-            yield arriving_inputs(self.table)
+        elif is_stream(self.name):
+            yield arriving_inputs(self.table, self.name)
         else:
             yield inputs_of_table(self.table)
 
@@ -88,38 +97,36 @@ def input_layout(name: str, options: InputOptions, own: OwnTables) -> InputLayou
         ConfigError: options that do not go together, a file that cannot be read, or without the column.
         DataError: a table that cannot be read.
     """
-    with open_bytes(name):  # or it is said why not
-        pass
+    require_input(name)
     kind = _kind(name, options, own)
     if kind == "lines":
         if options.column is not None:
             raise ConfigError(
-                f"{KEY}: {_path(name).name} is read line by line. If it is a table: input_format=csv, tsv."
+                f"{KEY}: {_shown_name(name)} is read line by line. If it is a table: input_format=csv, tsv."
             )
         return InputLayout(name, options.encoding)
     layout = _layout(kind, options, own)
-    if name == STDIN:
-        return _of_pipe(layout, kind, options, own)
+    if is_stream(name):
+        return _of_stream(name, layout, kind, options, own)
     path = _path(name)
     found, notes = layout.tables({"input": [path]})
     table = found["input"][0]
     cells = table.first_row()
-    column, has_names, why = _column(kind, cells, options, own)
-    table = replace(table, columns=(column,), has_header=has_names if layout.header is None else layout.header)
+    column, has_header, why = _column(kind, cells, options, own, layout.header)
+    table = replace(table, columns=(column,), has_header=has_header)
     _require_column(table, column, cells)
     way_out = "" if options.format != "auto" else "; input_format=lines reads it line by line"
-    decided = f"{path.name} is read as {kind}, {_shown(column)}{why}{way_out}."
+    decided = f"{_shown_name(name)} is read as {kind}, {_shown(column)}{why}{way_out}."
     return InputLayout(name, options.encoding, table, (decided, *notes, *header_notes([table])))
 
 
-def _of_pipe(layout: Layout, kind: TableFormat, options: InputOptions, own: OwnTables) -> InputLayout:
+def _of_stream(name: str, layout: Layout, kind: TableFormat, options: InputOptions, own: OwnTables) -> InputLayout:
     """Of a stream nothing can be looked at before it is read."""
-    if kind in NOT_IN_A_PIPE:
+    if kind in NOT_IN_A_STREAM:
         raise ConfigError(f"input_format={kind}: cannot be read from a pipe. Give a file: input=FILE.")
-    column, has_names, why = _column(kind, (), options, own)
-    has_header = has_names if layout.header is None else layout.header
+    column, has_header, why = _column(kind, (), options, own, layout.header)
     table = Table(
-        STDIN_PATH,
+        _path(name),
         (column,),
         kind,
         has_header,
@@ -129,8 +136,13 @@ def _of_pipe(layout: Layout, kind: TableFormat, options: InputOptions, own: OwnT
         layout.expected_dialect(kind),
         layout.rules,
     )
-    note = f"{STDIN_PATH} is read as {kind}, {_shown(column)}{why}."
-    return InputLayout(STDIN, options.encoding, table, (note,))
+    note = f"{_shown_name(name)} is read as {kind}, {_shown(column)}{why}."
+    return InputLayout(name, options.encoding, table, (note,))
+
+
+def _shown_name(name: str) -> str:
+    """As it was typed."""
+    return str(STDIN_PATH) if name == STDIN else name
 
 
 def _path(name: str) -> Path:
@@ -140,7 +152,7 @@ def _path(name: str) -> Path:
 def _kind(name: str, options: InputOptions, own: OwnTables) -> Literal["lines"] | TableFormat:
     if options.format != "auto":
         return options.format
-    if name == STDIN:
+    if is_stream(name):
         return "lines"
     path = _path(name)
     is_like_own = own.train is not None and _ending(Path(own.train)) == _ending(path)
@@ -170,21 +182,30 @@ def _layout(kind: TableFormat, options: InputOptions, own: OwnTables) -> Layout:
 
 
 def _column(
-    kind: TableFormat, cells: Sequence[str], options: InputOptions, own: OwnTables
+    kind: TableFormat, cells: Sequence[str], options: InputOptions, own: OwnTables, header: bool | None
 ) -> tuple[Column, bool | None, str]:
-    """The column, whether the first row holds names (None: if the column is one), and why that column, to be said."""
+    """The column, whether the first row holds names (None: where the column is one), and why that column, to be said.
+
+    Args:
+        cells: the first row, as far as it is known.
+        header: whether it holds names, as the run's own files have it or the command line says.
+    """
     is_named = kind in OBJECT_FORMATS
     if options.column is not None:
-        return options.column, None, ""
-    if isinstance(own.column, str) or (own.column is not None and not is_named):
+        return options.column, header if isinstance(options.column, int) else None, ""
+    if isinstance(own.column, str):
         return own.column, None, " (as in this run's own files)"
-    meant = meant_columns(cells, [own.key])
+    if own.column is not None and not is_named:
+        return own.column, header, " (as in this run's own files)"
+    if header is False and not is_named:
+        return 0, header, f" ({KEY}=NUMBER takes another)"
+    meant = meant_columns(cells, PAIR_KEYS if own.key in PAIR_KEYS else [own.key]) or meant_columns(cells, [own.key])
     why = f" ({KEY}=NAME takes another)"
     if meant is not None:
         return meant[0], None, why
     if is_named:
         return cells[0] if cells else own.key.rpartition(".")[2].removesuffix("_column"), None, why
-    return 0, True if look_like_names(cells) else None, why
+    return 0, header or look_like_names(cells) or None, why
 
 
 def _require_column(table: Table, column: Column, cells: Sequence[str]) -> None:
@@ -204,7 +225,7 @@ def _has_column(column: Column, cells: Sequence[str]) -> bool:
 
 
 def _shown(column: Column) -> str:
-    return f"its column {column!r}" if isinstance(column, str) else f"its column {column} (counted from 0)"
+    return f"its column {column!r}" if isinstance(column, str) else f"its column {column}, counted from 0"
 
 
 def _ending(path: Path) -> str:

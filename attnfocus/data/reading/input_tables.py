@@ -6,10 +6,12 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from attnfocus.data.reading.arrivals import arriving
-from attnfocus.data.reading.inputs import Input, lines_of
+from attnfocus.data.reading.inputs import STDIN, Input, lines_of
 from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table
 
@@ -42,20 +44,25 @@ def inputs_of_table(table: Table) -> Iterator[Input]:
     yield from marked
 
 
-def arriving_inputs(table: Table) -> Iterator[Input | None]:
-    """The rows that arrive on standard input. None says that no further one has arrived yet."""
+def arriving_inputs(table: Table, name: str) -> Iterator[Input | None]:
+    """The rows that arrive in a pipe, or on standard input (`-`). None says that no further one has arrived yet."""
 
     def produce(put: Callable[[Input], None]) -> None:
-        lines = (line for line in lines_of(_own_stdin(), table.path, table.encoding) if line is not None)
-        for record in table.records_of(lines, _MarkedRows(put)):
-            put(Input(str(record.number), record.values[0]))
+        with _stream(name) as binary:
+            lines = (line for line in lines_of(binary, table.path, table.encoding) if line is not None)
+            for record in table.records_of(lines, _MarkedRows(put)):
+                put(Input(str(record.number), record.values[0]))
 
     return arriving(produce)
 
 
-def _own_stdin() -> io.BufferedReader:
-    """Standard input without the lock of `sys.stdin`, which a thread that waits would hold when Python ends."""
+@contextmanager
+def _stream(name: str) -> Iterator[io.BufferedReader]:
+    """A pipe, or standard input without the lock of `sys.stdin`, which a thread that waits would hold at the end."""
     try:
-        return open(os.dup(sys.stdin.fileno()), "rb")
+        place: Path | int = os.dup(sys.stdin.fileno()) if name == STDIN else Path(name).expanduser()
     except io.UnsupportedOperation:  # in memory
-        return sys.stdin.buffer  # type: ignore[return-value]
+        yield cast(io.BufferedReader, sys.stdin.buffer)
+        return
+    with open(place, "rb") as binary:
+        yield binary

@@ -43,6 +43,23 @@ def numbered(texts: Sequence[str]) -> Iterator[Input]:
     return (Input(str(number), text) for number, text in enumerate(texts, 1))
 
 
+def is_stream(name: str) -> bool:
+    """Whether it is standard input, or another pipe, of which everything can be read only once."""
+    return name == STDIN or not Path(name).expanduser().is_file()
+
+
+def require_input(name: str) -> None:
+    """Refuses a file that is not there, without opening it: a pipe opens only once.
+
+    Raises:
+        ConfigError: there is none, or it is a folder.
+    """
+    path = Path(name).expanduser()
+    if name != STDIN and (path.is_dir() or not path.exists()):
+        problem = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise ConfigError(f"input: {path.absolute()} cannot be read: it {problem}.")
+
+
 @contextmanager
 def open_bytes(name: str) -> Iterator[io.BufferedReader]:
     """A file, unpacked where it ends in .gz, or standard input (`-`).
