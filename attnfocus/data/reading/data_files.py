@@ -107,6 +107,8 @@ def _entry_files(given: str, key: str) -> list[Path]:
         problem = f"no file fits {path}"
     else:
         problem = f"{path} does not exist"
+    if given.startswith("["):
+        problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
     raise DataError(
         f"{key}={given}: {problem}.\nGive a path that is absolute or relative to the current folder. "
         f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."

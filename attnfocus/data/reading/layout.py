@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,9 @@ class Layout:
     def tables(
         self, files: Mapping[str, Sequence[Path]], single_column: Mapping[str, str] | None = None
     ) -> tuple[dict[str, list[Table]], list[str]]:
-        """The tables in files, by split, and notes on how they are read. The first file says which columns are meant.
+        """The tables in files, by split, and notes on how they are read.
+
+        The first file that is not empty, of the first split, says which columns are meant.
 
         Args:
             single_column: by split, what a file of a single column may be instead of a table, for messages.
@@ -72,8 +75,8 @@ class Layout:
             DataError: a file cannot be read, or does not say which columns are meant.
         """
         dialects = {path: self._dialect(path) for paths in files.values() for path in paths}
-        first = next(path for paths in files.values() for path in paths)
-        columns, notes = self._resolved(self._table(first, (), dialects[first]))
+        candidates = [self._table(path, (), dialects[path]) for path in next(iter(files.values()))]
+        columns, notes = self._resolved(next((table for table in candidates if table.first_row()), candidates[0]))
         made = {
             split: [self._table(path, columns, dialects[path], (single_column or {}).get(split, "")) for path in paths]
             for split, paths in files.items()
@@ -119,7 +122,7 @@ class Layout:
         names = meant_columns(cells, missing) if is_named or self.header is not False else None
         if names is not None:
             chosen = dict(zip(missing, names, strict=True))
-            options = " ".join(f"{key}={name}" for key, name in chosen.items())
+            options = " ".join(shlex.quote(f"{key}={name}") for key, name in chosen.items())
             why = "its columns are called so" if is_named else "its first row names its columns"
             columns = {key: chosen.get(key) if column is None else column for key, column in self.columns.items()}
             return tuple(column for column in columns.values() if column is not None), [
