@@ -98,6 +98,7 @@ def test_a_first_row_that_only_some_files_have_is_to_be_removed(tmp_path: Path) 
         (LabelledText, "title,Text,label,label_name", ("Text", "label")),
         (LabelledText, "review,sentiment", ("review", "sentiment")),
         (LabelledText, "标签,文本", ("文本", "标签")),
+        (LabelledText, "Source,Target", ("Source", "Target")),
         (ParallelText, "source,target", ("source", "target")),
         (ParallelText, "tgt,src", ("src", "tgt")),
         (ParallelText, "id,en,de", ("en", "de")),
@@ -124,8 +125,8 @@ def test_columns_that_the_first_row_names_are_used_and_said(
     "header",
     [
         ["good film", "pos"],
-        ["text", "content"],  # two that may be the text, none that is the label
-        ["text", "label", "text"],
+        ["text", "text"],
+        ["id", "text"],  # the second is the text, and none is the label
     ],
 )
 def test_a_first_row_that_does_not_say_which_is_data(tmp_path: Path, header: list[str]) -> None:
@@ -133,6 +134,19 @@ def test_a_first_row_that_does_not_say_which_is_data(tmp_path: Path, header: lis
     path.write_text("\n".join("\t".join(row) for row in (header, ["x"] * len(header))))
     rows = LabelledText(train=str(path)).read(Path(), 0).splits["train"]
     assert [(row.input, row.target) for row in rows] == [(header[0], header[1]), ("x", "x")]
+
+
+def test_of_more_than_two_columns_none_is_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,reviews.text,stars\n1,good,5\n2,bad,1\n", encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        LabelledText(train=str(path)).read(Path(), 0)
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("dataset.text_column and dataset.label_column: not given, and ")
+    assert lines[1] == "They are: 0 ('id', '1', '2'); 1 ('reviews.text', 'good', 'bad'); 2 ('stars', '5', '1')."
+    assert "dataset.text_column=NUMBER (or a NAME of the first row)" in lines[2]
+    rows = LabelledText(train=str(path), text_column="reviews.text", label_column="stars").read(Path(), 0).splits
+    assert [row.target for row in rows["train"]] == ["5", "1"]
 
 
 def test_columns_that_are_given_by_number_stay_data(tmp_path: Path) -> None:
@@ -150,7 +164,7 @@ def test_one_name_that_is_given_goes_with_the_other_that_is_there(tmp_path: Path
     assert [(row.input, row.target) for row in rows] == [("good", "a")]
     path.write_text("a,b\nx,y\n", encoding="utf-8")
     source = LabelledText(train=str(path), text_column="a", header=True)
-    with pytest.raises(DataError, match=r"dataset.label_column: not given, .*\nIts columns: a \('x'\); b \('y'\)."):
+    with pytest.raises(DataError, match=r"dataset.label_column: not given, .*\nThey are: a \('x'\); b \('y'\)."):
         source.read(Path(), 0)
 
 
@@ -169,5 +183,5 @@ def test_named_values_without_known_names_show_three_short_values_each(tmp_path:
         "tweet ('a long text 0 tha...', 'a long text 1 tha...', 'a long text 2 tha...'); stance ('0', '1', '2')"
         in lines[1]
     )
-    assert lines[2].endswith("dataset.text_column=NAME dataset.label_column=NAME")
+    assert lines[2] == "Give dataset.text_column=NAME and dataset.label_column=NAME."
     assert len(str(error.value)) < 600

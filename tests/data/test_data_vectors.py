@@ -187,12 +187,12 @@ def test_the_one_file_of_an_archive_is_read(tmp_path):
         assert found(path, tokenizer()) == {"cat": [0.5, -1.25], "sat": [1.0, 2.0]}
     assert found(zipped(tmp_path / "v.zip", v_bin=binary(ENTRIES)), tokenizer())["cat"] == [0.5, -1.25]
     several = zipped(tmp_path / "v.zip", glove50_txt=text, glove100_txt=text)
-    with pytest.raises(DataError, match=r"must hold one file of vectors .*, holds glove50.txt, glove100.txt"):
+    with pytest.raises(DataError, match=r"must hold one file that ends in .*, holds glove50.txt, glove100.txt"):
         vector_size(several)
 
 
 def test_an_archive_that_unpacks_to_what_no_text_is_is_refused(tmp_path, monkeypatch):
-    path = zipped(tmp_path / "v.zip", v_txt=b"cat 1 2\n" * 200_000)
+    path = zipped(tmp_path / "v.zip", v_txt=b"cat 1 2\n" + b"zebra 1 2\n" * 200_000)
     assert read_vectors(path, tokenizer()).num_odd == 0
     monkeypatch.setattr(lines, "MAX_UNPACKED_ALWAYS_FINE", 10_000)
     with pytest.raises(DataError, match=r"v.zip: unpacks to more than"):
@@ -206,7 +206,7 @@ def test_a_file_that_is_not_there_or_of_another_kind_is_refused(file, tmp_path):
         find_vectors(str(tmp_path), "key")
     with pytest.raises(DataError, match=r"is a pickle, which is never read. Give the text file beside it"):
         find_vectors(str(file("x", "glove.txt.pt")), "key")
-    with pytest.raises(DataError, match=r"glove.zip: cannot be unpacked \(.*\). Give the text file inside"):
+    with pytest.raises(DataError, match=r"glove.zip: cannot be unpacked \(.*\). Give the file inside"):
         vector_size(file(b"PK\x03\x04 glove", "glove.zip"))
     with pytest.raises(DataError, match="is an archive; nothing was unpacked"):
         vector_size(file(b"PK\x03\x04 glove", "glove.txt"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from attnfocus.data.reading.lines import (
     MAX_UNPACKED_ALWAYS_FINE,
     ROW_BYTES,
 )
+from attnfocus.data.reading.zip_files import BadZipError, unpacked_bytes
 from attnfocus.errors import DataError
 
 _ROWS_AT_ONCE = 10_000
@@ -85,8 +85,7 @@ def sheet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             f"{path}: reading Excel's format needs openpyxl: pip install openpyxl. Or save the sheet as CSV UTF-8."
         ) from None
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
+        size = unpacked_bytes(path)
         if size > max(MAX_UNPACKED_ALWAYS_FINE, MAX_GZIP_RATIO * path.stat().st_size):
             raise DataError(f"{path}: unpacks to {size:,} bytes, which no sheet does. Save it as CSV if you trust it.")
         book = load_workbook(path, read_only=True, data_only=True)
@@ -103,7 +102,7 @@ def sheet_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             book.close()
     except DataError:
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, IndexError, OSError) as error:
+    except (BadZipError, KeyError, ValueError, IndexError, OSError) as error:
         raise DataError(f"{path}: cannot be read as a workbook: {str(error)[:200]}. Save the sheet as CSV.") from error
 
 

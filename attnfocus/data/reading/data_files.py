@@ -108,6 +108,8 @@ def _entry_files(given: str, key: str) -> list[Path]:
         problem = f"no file fits {path}"
     else:
         problem = f"{path} does not exist"
+    if given.startswith("["):
+        problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
     raise MissingFileError(
         key,
         f"{key}={given}: {problem}.",

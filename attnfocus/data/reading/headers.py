@@ -23,6 +23,7 @@ _OTHERS = """
 classes categories title description score answer topic language lang tag id idx index 标题 主题 答案 语言 编号 序号
 """
 _NAMES = frozenset(" ".join((_TEXT, _LABEL, _SOURCE, _TARGET, _LANGUAGES, _OTHERS)).split())
+_PAIR = ("dataset.source_column", "dataset.target_column")
 # What the two columns of a set are called, the likeliest name first.
 _FAMILIES = {
     "dataset.text_column": _TEXT.split(),
@@ -36,7 +37,7 @@ def meant_columns(cells: Sequence[str], keys: Sequence[str]) -> list[str] | None
     """The names in a first row that say which columns are meant; None where it does not say that of all keys.
 
     `text` and `label`, `source` and `target`, or names like these of which each stands there alone; for pairs also two
-    names of languages, the first of them the source.
+    names of languages, the first of them the source. Where there are two columns, any two names that people give.
 
     Args:
         cells: the first row.
@@ -48,8 +49,12 @@ def meant_columns(cells: Sequence[str], keys: Sequence[str]) -> list[str] | None
     found = [_meant(names, _FAMILIES[key]) for key in keys if key in _FAMILIES]
     if len(found) == len(keys) and None not in found and len(set(found)) == len(found):
         return [name for name in found if name is not None]
+    if len(cells) == len(keys) == 2 and look_like_names(cells):
+        first, second = names
+        is_turned = first in _FAMILIES.get(keys[1], ()) or second in _FAMILIES.get(keys[0], ())
+        return None if is_turned else list(cells)  # names of another kind, in the order of the keys
     languages = [cell for name, cell in names.items() if name in _LANGUAGES.split()]
-    is_pair = list(keys) == ["dataset.source_column", "dataset.target_column"]
+    is_pair = tuple(keys) == _PAIR
     return languages if is_pair and len(languages) == 2 else None
 
 

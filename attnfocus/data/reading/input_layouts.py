@@ -25,7 +25,7 @@ from attnfocus.errors import ConfigError
 
 InputFormat = Literal["auto", "lines", "tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 KEY = "text_column"
-PAIR_KEYS = ("dataset.source_column", "dataset.target_column")
+TARGET_KEYS = {"dataset.text_column": "dataset.label_column", "dataset.source_column": "dataset.target_column"}
 NOT_IN_A_STREAM = ("json", "parquet", "xlsx")
 
 
@@ -113,8 +113,9 @@ def input_layout(name: str, options: InputOptions, own: OwnTables) -> InputLayou
     table = found["input"][0]
     cells = table.first_row()
     column, has_header, why = _column(kind, cells, options, own, layout.header)
+    if column is None or (cells and not _has_column(column, cells)):
+        raise _no_column(table, column)
     table = replace(table, columns=(column,), has_header=has_header)
-    _require_column(table, column, cells)
     way_out = "" if options.format != "auto" else "; input_format=lines reads it line by line"
     decided = f"{_shown_name(name)} is read as {kind}, {_shown(column)}{why}{way_out}."
     return InputLayout(name, options.encoding, table, (decided, *notes, *header_notes([table])))
@@ -125,6 +126,7 @@ def _of_stream(name: str, layout: Layout, kind: TableFormat, options: InputOptio
     if kind in NOT_IN_A_STREAM:
         raise ConfigError(f"input_format={kind}: cannot be read from a pipe. Give a file: input=FILE.")
     column, has_header, why = _column(kind, (), options, own, layout.header)
+    assert column is not None  # nothing is known of the first row
     table = Table(
         _path(name),
         (column,),
@@ -183,8 +185,10 @@ def _layout(kind: TableFormat, options: InputOptions, own: OwnTables) -> Layout:
 
 def _column(
     kind: TableFormat, cells: Sequence[str], options: InputOptions, own: OwnTables, header: bool | None
-) -> tuple[Column, bool | None, str]:
+) -> tuple[Column | None, bool | None, str]:
     """The column, whether the first row holds names (None: where the column is one), and why that column, to be said.
+
+    The column is None where the run has tables whose first row said which it was, and this one's does not.
 
     Args:
         cells: the first row, as far as it is known.
@@ -199,21 +203,21 @@ def _column(
         return own.column, header, " (as in this run's own files)"
     if header is False and not is_named:
         return 0, header, f" ({KEY}=NUMBER takes another)"
-    meant = meant_columns(cells, PAIR_KEYS if own.key in PAIR_KEYS else [own.key]) or meant_columns(cells, [own.key])
+    meant = meant_columns(cells, [own.key]) or meant_columns(cells, [own.key, TARGET_KEYS[own.key]])
     why = f" ({KEY}=NAME takes another)"
     if meant is not None:
         return meant[0], None, why
+    if own.train is not None and len(cells) > len(TARGET_KEYS):
+        return None, None, ""
     if is_named:
         return cells[0] if cells else own.key.rpartition(".")[2].removesuffix("_column"), None, why
     return 0, header or look_like_names(cells) or None, why
 
 
-def _require_column(table: Table, column: Column, cells: Sequence[str]) -> None:
-    """Refuses a column that the first row does not have; of a file without rows nothing is known."""
-    if not cells or _has_column(column, cells):
-        return
-    raise ConfigError(
-        f"{KEY}: {table.path} has no column {column}.\nIts columns: {table.shown_columns()}.\n"
+def _no_column(table: Table, column: Column | None) -> ConfigError:
+    problem = "does not say which of its columns is meant" if column is None else f"has no column {column}"
+    return ConfigError(
+        f"{KEY}: {table.path} {problem}.\nIts columns: {table.shown_columns()}.\n"
         f"Give the one that holds the inputs: {KEY}=NAME, or its number counted from 0."
     )
 
@@ -221,7 +225,8 @@ def _require_column(table: Table, column: Column, cells: Sequence[str]) -> None:
 def _has_column(column: Column, cells: Sequence[str]) -> bool:
     if isinstance(column, int):
         return column < len(cells)
-    return column in cells or column.split(".")[0] in cells
+    names = [cell.strip() for cell in cells]
+    return column.strip() in names or column.split(".")[0] in names
 
 
 def _shown(column: Column) -> str:

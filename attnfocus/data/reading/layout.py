@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -57,7 +58,9 @@ class Layout:
     def tables(
         self, files: Mapping[str, Sequence[Path]], single_column: Mapping[str, str] | None = None
     ) -> tuple[dict[str, list[Table]], list[str]]:
-        """The tables in files, by split, and notes on how they are read. The first file says which columns are meant.
+        """The tables in files, by split, and notes on how they are read.
+
+        The first file that is not empty, of the first split, says which columns are meant.
 
         Args:
             single_column: by split, what a file of a single column may be instead of a table, for messages.
@@ -66,8 +69,8 @@ class Layout:
             DataError: a file cannot be read, or does not say which columns are meant.
         """
         dialects = {path: self._dialect(path) for paths in files.values() for path in paths}
-        first = next(path for paths in files.values() for path in paths)
-        columns, notes = self._resolved(self._table(first, (), dialects[first]))
+        candidates = [self._table(path, (), dialects[path]) for path in next(iter(files.values()))]
+        columns, notes = self._resolved(next((table for table in candidates if table.first_row()), candidates[0]))
         made = {
             split: [self._table(path, columns, dialects[path], (single_column or {}).get(split, "")) for path in paths]
             for split, paths in files.items()
@@ -112,21 +115,23 @@ class Layout:
         is_named = first.format in OBJECT_FORMATS
         if not missing or any(isinstance(column, int) for column in given):
             return tuple(_numbered(self.columns).values()), []
-        cells = first.first_row() if is_named or self.header is not False else []
-        names = meant_columns(cells, missing)
+        cells = first.first_row()
+        names = meant_columns(cells, missing) if is_named or self.header is not False else None
         if names is not None:
             chosen = dict(zip(missing, names, strict=True))
-            options = " ".join(f"{key}={name}" for key, name in chosen.items())
+            options = " ".join(shlex.quote(f"{key}={name}") for key, name in chosen.items())
             why = "its columns are called so" if is_named else "its first row names its columns"
             columns = {key: chosen.get(key) if column is None else column for key, column in self.columns.items()}
             return tuple(column for column in columns.values() if column is not None), [
                 f"{first.path.name}: {options}, since {why}"
             ]
-        if is_named or given:
+        if is_named or given or len(cells) > len(self.columns):
+            shown = replace(first, has_header=True) if given else first
+            example = "NAME" if is_named or given else "NUMBER (or a NAME of the first row)"
             raise DataError(
-                f"{' and '.join(missing)}: not given, and {first.path} has no column that is called so.\n"
-                f"Its columns: {first.shown_columns() or 'none, it is empty'}.\nGive names from there: "
-                f"{' '.join(f'{key}=NAME' for key in missing)}"
+                f"{' and '.join(missing)}: not given, and {first.path} does not say which of its columns is meant.\n"
+                f"They are: {shown.shown_columns() or 'none, it is empty'}.\nGive "
+                f"{' and '.join(f'{key}={example}' for key in missing)}."
             )
         return tuple(_numbered(self.columns).values()), []
 

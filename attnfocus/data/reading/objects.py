@@ -136,9 +136,9 @@ def array_rows(parts: Iterator[str], path: Path) -> Iterator[ObjectRow]:
         try:
             found, end = _DECODER.raw_decode(text, offset)
         except (ValueError, RecursionError) as error:
+            where = place(error.pos if isinstance(error, json.JSONDecodeError) else offset)
             if isinstance(error, ValueError) and len(text) - offset < MAX_LINE_CHARACTERS and more():
                 continue
-            where = place(error.pos if isinstance(error, json.JSONDecodeError) else offset)
             reason = str(error).partition(": line")[0] if isinstance(error, ValueError) else "nested too deep"
             raise DataError(f"{path}:{where[0]}:{where[1]}: not valid JSON: {reason}. Correct it.") from None
         count += 1

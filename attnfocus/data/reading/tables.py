@@ -133,7 +133,7 @@ class Table:
         name = self.columns[index]
         if self.format in OBJECT_FORMATS or not record.raw:
             return record.line, 1
-        field = name if isinstance(name, int) else self.first_row().index(name)
+        field = name if isinstance(name, int) else _places_of(name, self.first_row())[0]
         return self.used_dialect.field_place(record.raw, record.line, field)
 
     def shown_columns(self) -> str:
@@ -215,13 +215,14 @@ class Table:
         shown = self.shown_columns if self.path.is_file() else lambda: ", ".join(map(_short, first))
         for column, key in zip(self.columns, self.keys or ("column",) * len(self.columns), strict=True):
             if isinstance(column, str):
-                if first.count(column) != 1:
-                    how = "twice" if column in first else "not"
+                places = _places_of(column, first)
+                if len(places) != 1:
+                    how = "twice" if places else "not"
                     raise DataError(
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
                         f"{shown()}.\nGive a name from there, or a number counted from 0."
                     )
-                indices.append(first.index(column))
+                indices += places
             elif column < len(first):
                 indices.append(column)
             elif len(first) == 1:
@@ -277,6 +278,12 @@ def ending_format(path: Path) -> TableFormat | None:
     """What a file's ending says; None where it says nothing of a table."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
     return _SUFFIXES.get(name.suffix.lower())
+
+
+def _places_of(name: str, first: Sequence[str]) -> list[int]:
+    """Where the first row has a name: exactly so, else with blanks around it."""
+    exact = [place for place, cell in enumerate(first) if cell == name]
+    return exact or [place for place, cell in enumerate(first) if cell.strip() == name.strip()]
 
 
 def _short(value: object) -> str:

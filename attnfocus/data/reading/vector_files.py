@@ -10,7 +10,6 @@ Shapes: D numbers of a vector.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import dropwhile
@@ -29,6 +28,7 @@ from attnfocus.data.reading.lines import (
     refuse_archive,
     text_stream,
 )
+from attnfocus.data.reading.zip_files import open_member
 from attnfocus.errors import DataError
 
 Vector = NDArray[np.float32]
@@ -97,22 +97,8 @@ def _content(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
         with open_bytes(path) as binary:
             yield binary, path.name.removesuffix(".gz").endswith(".bin")
         return
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(_member(archive, path)) as member:
-            yield cast(BinaryIO, member), member.name.endswith(".bin")
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:  # damaged, or with a password
-        raise DataError(f"{path}: cannot be unpacked ({error}). Give the text file inside.") from error
-
-
-def _member(archive: zipfile.ZipFile, path: Path) -> str:
-    """The only file of vectors in an archive."""
-    names = [member.filename for member in archive.infolist() if not member.is_dir()]
-    found = [name for name in names if name.endswith((".txt", ".vec")) and not Path(name).stem.isupper()]
-    found = found or [name for name in names if name.endswith(".bin")]
-    if len(found) != 1:
-        listed = ", ".join(found or names)[:300]
-        raise DataError(f"{path}: is an archive, must hold one file of vectors (.txt, .vec or .bin), holds {listed}.")
-    return found[0]
+    with open_member(path, (".txt", ".vec"), (".bin",)) as (member, name):
+        yield member, name.endswith(".bin")
 
 
 @contextmanager

@@ -138,10 +138,11 @@ class _HubSet:
         """Options with which the library reads csv and tsv to the letter; none for other kinds."""
         if not hasattr(builder.config, "keep_default_na"):
             return {}
-        no_quotes = {"quoting": csv.QUOTE_NONE} if builder.config.sep == "\t" else {}
-        if builder.config.features is not None or builder.info.features is not None:  # known types, not guessed ones
-            return {"keep_default_na": False, **no_quotes}
-        return {"converters": dict.fromkeys(self._columns.values(), str), **no_quotes}
+        no_quotes: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if builder.config.sep == "\t" else {}
+        exact = {"keep_default_na": False, **no_quotes}
+        if builder.config.features is None and builder.info.features is None:  # types that would be guessed
+            exact["converters"] = dict.fromkeys(self._columns.values(), str)
+        return exact
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
