@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.cli.process import import_quickly, prepare_process
+from attnfocus.cli.resumption import with_own_dataset
 from attnfocus.cli.sweeps.command_line import (
     check_sweep,
     new_sweep_dir,
@@ -33,7 +34,7 @@ from attnfocus.collector import without_collector
 from attnfocus.config.composition import Composed, reword
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
-from attnfocus.config.override_text import literal, trusted_packages
+from attnfocus.config.override_text import gathered, literal, trusted_packages
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import resolve
 from attnfocus.errors import ConfigError
@@ -70,7 +71,8 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     check_flags(flags)
     facts = facts_of(verb)
     bare = [text for text in flags.overrides if facts.bare and not OVERRIDE.fullmatch(text)]
-    overrides = [literal(text) for text in flags.overrides if text not in bare]
+    overrides = gathered([literal(text) for text in flags.overrides if text not in bare])
+    overrides = with_own_dataset(overrides) if "dataset" in facts.named_groups else overrides
     note_overrides(overrides)
     find_here(trusted_packages(overrides))
     arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants

@@ -106,6 +106,16 @@ def literal(text: str) -> str:
     return text
 
 
+def gathered(overrides: Sequence[str]) -> list[str]:
+    """The overrides, each as `literal` has it, with a `text` that is given several times as one list of texts."""
+    texts = [override for override in overrides if override.startswith("text=")]
+    if len(texts) < 2:
+        return list(overrides)
+    values = ",".join(override.removeprefix("text=") for override in texts)
+    rest = [override for override in overrides if override not in texts]
+    return [*rest, f"text=[{values}]"]
+
+
 def quoted(value: str) -> str:
     """The value in quotes of Hydra's grammar, which reads backslashes in pairs only before a quote."""
     escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from attnfocus.collector import without_collector
 from attnfocus.data.clean import CleanOptions, CleanReport, Splits, clean_splits, limit_train, train_limits
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.examples import Examples
-from attnfocus.data.rows import SPLITS, Row, Source
+from attnfocus.data.rows import SPLITS, RawData, Row, Source
 from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
@@ -117,6 +118,37 @@ def prepare(
             if is_of_run or split == "test"
         }
     return Prepared(encoded, codec, [*raw.notes, *lines], prints, named)
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """Rows that a run has not been trained on, ready to be answered.
+
+    Attributes:
+        prepared: of the one split; without the rows whose target the codec does not know.
+        unknown: such a target -> how many rows have it, most first.
+    """
+
+    prepared: Prepared
+    unknown: Mapping[str, int]
+
+
+def prepare_new(raw: RawData, split: str, options: DatasetOptions, codec: Codec) -> NewRows:
+    """Cleans and encodes the rows of a split as those that the codec was learned from.
+
+    Raises:
+        DataError: there is no row, or none that the codec can encode.
+    """
+    report, rules = CleanReport(), type(codec)
+    rows = clean_splits({split: raw.splits[split]}, options.clean, report, rules)[split]
+    known = [row for row in rows if codec.is_known(row.target)]
+    unknown = Counter(row.target for row in rows if not codec.is_known(row.target))
+    if not rows:
+        raise DataError("\n".join([f"dataset.{split}: holds no row. {report.line(split, 0)}.", *raw.notes]))
+    codec.check(split, known or rows, raw.notes)
+    lines = [*raw.notes, report.line(split, len(rows))]
+    prints, named = ({split: _fingerprint(rows, each)} for each in (rules.fingerprint, rules.named_fingerprint))
+    return NewRows(Prepared({split: Examples(known, codec)}, codec, lines, prints, named), dict(unknown.most_common()))
 
 
 def _rules_of(raw: Splits, codec: Codec | CodecChoice) -> type[Codec]:

@@ -60,8 +60,13 @@ class Trained:
     decoding: DecodingOptions
 
 
-def inspect_examples(trained: Trained, examples: Sequence[Encoded], choice: Choice) -> tuple[Inspected, ...]:
+def inspect_examples(
+    trained: Trained, examples: Sequence[Encoded | Prediction], choice: Choice
+) -> tuple[Inspected, ...]:
     """Answers the examples one by one, so that no other one's length costs memory.
+
+    Args:
+        examples: a `Prediction` in place of one that cannot be read, which says why.
 
     Raises:
         ConfigError: no attention or head is meant by `choice`.
@@ -75,7 +80,9 @@ def inspect_examples(trained: Trained, examples: Sequence[Encoded], choice: Choi
     return found
 
 
-def _inspected(trained: Trained, example: Encoded, choice: Choice) -> Inspected:
+def _inspected(trained: Trained, example: Encoded | Prediction, choice: Choice) -> Inspected:
+    if isinstance(example, Prediction):
+        return Inspected(example)
     size = len(example.inputs)
     if size > MAX_TOKENS:
         row, reason = example.row, f"input of {size} tokens; at most {MAX_TOKENS} can be shown"

@@ -11,7 +11,9 @@ from attnfocus.data.batches import BatchPlan
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.epochs import Batches
 from attnfocus.data.preparation import Prepared, prepare
+from attnfocus.data.reading.lines import MissingFileError
 from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import DataError
 from attnfocus.events import Sample
 from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup
@@ -25,10 +27,25 @@ TALLIED = (Prediction, Candidate, Sample)  # what tallies hold besides numbers
 
 
 def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:
-    """The run's data, read and encoded anew."""
+    """The run's data, read and encoded anew.
+
+    Args:
+        codec: of a run that was saved before; None: of a new one, which learns it.
+
+    Raises:
+        DataError: they cannot be read.
+    """
     options = {} if wanted is None else {"wanted": wanted}
     known = setup.codecs if codec is None else codec
-    return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, known, **options)
+    try:
+        return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, known, **options)
+    except MissingFileError as error:
+        if codec is None:
+            raise
+        raise DataError(
+            f"{error.problem}\nIt was there when the run was trained. If it has moved: {error.key}=NEW_PATH (its rows "
+            "are compared with those of then).\nTo test on other data: attnfocus evaluate run=... dataset.test=FILE."
+        ) from error
 
 
 def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:

@@ -95,5 +95,6 @@ def check_fingerprints(run_dir: Path, prepared: Prepared) -> None:
     if differing:
         raise CheckpointError(
             f"{run_dir}: the rows of {', '.join(differing)} are not those that this run has seen. "
-            "Give it the same files (paths.data, dataset.*)."
+            "Give it the same files (paths.data, dataset.*). To test on other data: attnfocus evaluate run=... "
+            "dataset.test=FILE."
         )

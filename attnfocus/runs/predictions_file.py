@@ -31,14 +31,23 @@ def save_answers(run_dir: Path, predictions: Sequence[Prediction]) -> None:
     A full disk is told and does not fail the run; an older file, which would belong to other weights, then goes.
     """
     path = run_dir / ANSWERS_FILE
-    lines = [{"id": each.id, "prediction": each.text, "target": each.target} for each in predictions]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
-        replace_file(path, text.encode("utf-8", "backslashreplace"))
+        write_answers(path, predictions)
     except OSError as error:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def write_answers(path: Path, predictions: Sequence[Prediction]) -> None:
+    """The lines of `save_answers`, in any file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    lines = [{"id": each.id, "prediction": each.text, "target": each.target} for each in predictions]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    replace_file(path, text.encode("utf-8", "backslashreplace"))
 
 
 def load_answers(run_dir: Path) -> tuple[Answer, ...]:

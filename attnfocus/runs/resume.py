@@ -75,8 +75,8 @@ def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunCon
         kept = [key for key in given.keys.before if key not in typed]
         keys = [key for key in changed if not key.startswith("paths.") and key not in kept] + secrets
     else:
-        keys = typed
-        refused = [key for key in keys if not config.keys.has(key, Mark.RESUMABLE)]
+        keys = [key for key in typed if not _is_same_choice(key, given, config)]
+        refused = [key for key in keys if not (config.keys.has(key, Mark.RESUMABLE) or _names_data(key, config))]
         if refused:
             why = f"cannot change when resuming; a new run can. What can: {_resumable_text(config.keys)}."
             raise ConfigError([f"{key}: {why}" for key in refused])
@@ -88,8 +88,21 @@ def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunCon
     return whole
 
 
+def _is_same_choice(key: str, given: RunConfig, config: RunConfig) -> bool:
+    """Whether a group is chosen as the run has it, so that keys of that choice can be given."""
+    choices = [values.get("choices") or {} for values in (given.values, config.values)]
+    return key in choices[0] and choices[0][key] == choices[1].get(key)
+
+
+def _names_data(key: str, config: RunConfig) -> bool:
+    """Whether a key names files of the data, which may have moved: their rows are compared with those of then."""
+    return key.startswith("dataset.") and config.keys.has(key, Mark.FILE, Mark.FILE_OR_NAME)
+
+
 def _resumable_text(keys: KeyTable) -> str:
-    return ", ".join(key for key in keys.with_mark(Mark.RESUMABLE) if key != "resume")
+    files = [key for mark in (Mark.FILE, Mark.FILE_OR_NAME) for key in keys.with_mark(mark)]
+    moved = [key for key in files if key.startswith("dataset.")]
+    return ", ".join([*(key for key in keys.with_mark(Mark.RESUMABLE) if key != "resume"), *moved])
 
 
 def _copy(parts: Sequence[str], source: Any, target: Any) -> None:

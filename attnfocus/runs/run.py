@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
-from attnfocus.data.codecs.base import Codec, load_codec
-from attnfocus.data.preparation import Prepared
+from attnfocus.data.codecs.base import Codec, Encoded, load_codec
+from attnfocus.data.preparation import NewRows, Prepared
+from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
@@ -19,6 +20,7 @@ from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import check_fingerprints
+from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
@@ -44,7 +46,14 @@ class Run:
     """
 
     def __init__(
-        self, path: Path, config: RunConfig, model: Model, codec: Codec, step: int, checkpoint: str = "best"
+        self,
+        path: Path,
+        config: RunConfig,
+        model: Model,
+        codec: Codec,
+        step: int,
+        checkpoint: str = "best",
+        other_data: OtherData | None = None,
     ) -> None:
         self.path = path
         self.config = config
@@ -53,6 +62,8 @@ class Run:
         self.codec = codec
         self.step = step
         self.checkpoint = checkpoint
+        self.other_data = other_data or OtherData({})
+        self._new_rows: dict[str, NewRows] = {}
         self.task: Task = self.setup.task(codec)
 
     def evaluate(self, split: str = "test") -> Evaluation:
@@ -68,42 +79,62 @@ class Run:
         prepared = self._prepared(split)
         return evaluate_split(self.setup, self.task, self.model, prepared, split, self.setup.config.decoding)
 
+    def new_rows(self, split: str) -> NewRows | None:
+        """The rows of a file that `load` was given for a split; None where it was given none.
+
+        Raises:
+            ConfigError, DataError: as `OtherData.new_rows`.
+        """
+        if not self.other_data.is_new(split):
+            return None
+        if split not in self._new_rows:
+            self._new_rows[split] = self.other_data.new_rows(split, self.setup, self.codec)
+        return self._new_rows[split]
+
     def _prepared(self, split: str) -> Prepared:
+        new = self.new_rows(split)
+        if new is not None:
+            return new.prepared
         self.config.require_whole(self.path, "dataset")
-        prepared = prepare_data(self.setup, self.codec, wanted=[split])
+        setup = self.other_data.moved(self.config).setup
+        prepared = prepare_data(setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
             raise DataError(f"split: this set has no {split}.")
         return prepared
 
     def predict(
-        self, lines: Iterable[str | None], *, need_weights: bool = False, batch_size: int = 64
+        self, lines: Iterable[str | Input | None], *, need_weights: bool = False, batch_size: int = 64
     ) -> Iterator[Prediction]:
         """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
 
         Args:
-            lines: inputs without line ends. Without weights some batches of them are read ahead, so that lines of
-                like length can be run together; one at a time with a `batch_size` of 1. A None among them says that
-                no further one has arrived yet: those before it are answered first.
+            lines: inputs without line ends; an `Input` has an id of its own, and may say why it cannot be read. Without
+                weights some batches of them are read ahead, so that lines of like length can be run together; one at a
+                time with a `batch_size` of 1. A None among them says that no further one has arrived yet: those before
+                it are answered first.
             need_weights: also give the attention weights, which take much memory: nothing is read ahead.
             batch_size: lines that are run together; does not change the answers.
         """
         num_threads()
         number, clean = 0, self.setup.data_options.clean
         for chunk in _windows(lines, batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)):
-            encoded = [self.codec.encode_input(text, str(place), clean) for place, text in enumerate(chunk, number + 1)]
+            given = [_as_input(line, place) for place, line in enumerate(chunk, number + 1)]
             number += len(chunk)
+            readable = [each for each in given if each.problem is None]
+            encoded = [self.codec.encode_input(each.text, each.id, clean) for each in readable]
             plan = BatchPlan(example_lengths(encoded), batch_size, "sentences", seed=0).fixed()
             batches = (collate([encoded[place] for place in places]).to(self.setup.device) for places in plan)
             decoding = self.setup.config.decoding
             found = self.task.predict(self.model, batches, decoding=decoding, need_weights=need_weights)
             places = [place for group in plan for place in group]
             by_place = dict(zip(places, found, strict=True))
-            yield from (by_place[place] for place in range(len(chunk)))
+            answers = iter([by_place[place] for place in range(len(readable))])
+            yield from (_unread(each) if each.problem is not None else next(answers) for each in given)
 
     def inspect(
         self,
-        texts: str | Sequence[str] | None = None,
+        texts: str | Sequence[str | Input] | None = None,
         *,
         split: str | None = None,
         num_examples: int = 4,
@@ -114,7 +145,8 @@ class Run:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
 
         Args:
-            texts: one input or several; None: the first `num_examples` of `split` (test where None).
+            texts: one input or several, as `predict` takes them; None: the first `num_examples` of `split` (test where
+                None).
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
             method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
@@ -129,12 +161,16 @@ class Run:
             split = split or "test"
             if num_examples < 1:
                 raise ConfigError(f"num_examples: must be > 0, got {num_examples}.")
-            examples = self._prepared(split).splits[split][:num_examples]
+            examples: Sequence[Encoded | Prediction] = self._prepared(split).splits[split][:num_examples]
         else:
             if split is not None:
                 raise ConfigError("texts and split: choose one of them.")
             clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
-            examples = [self.codec.encode_input(text, str(n), clean) for n, text in enumerate(given, 1)]
+            inputs = [_as_input(text, number) for number, text in enumerate(given, 1)]
+            examples = [
+                _unread(each) if each.problem is not None else self.codec.encode_input(each.text, each.id, clean)
+                for each in inputs
+            ]
         trained = Trained(self.task, self.model, self.setup.config.decoding)
         found = inspect_examples(trained, examples, choice)
         choices = self.setup.config.choices
@@ -185,9 +221,18 @@ class Run:
         return measure_faithfulness(self.task, self.model, examples, num_examples=num_examples, seed=seed, split=split)
 
 
-def _windows(lines: Iterable[str | None], size: int) -> Iterator[list[str]]:
+def _as_input(line: str | Input, number: int) -> Input:
+    return Input(str(number), line) if isinstance(line, str) else line
+
+
+def _unread(line: Input) -> Prediction:
+    """The answer to an input that cannot be read."""
+    return Prediction(line.id, "", float("nan"), line.text, skipped=line.problem)
+
+
+def _windows(lines: Iterable[str | Input | None], size: int) -> Iterator[list[str | Input]]:
     """Lists of up to `size` lines; each None ends one early."""
-    window: list[str] = []
+    window: list[str | Input] = []
     for line in lines:
         if line is not None:
             window.append(line)
@@ -215,6 +260,7 @@ def load(
     device: str = "auto",
     decoding: DecodingOverride | None = None,
     data: str | None = None,
+    dataset: Mapping[str, Any] | None = None,
     trust: Sequence[str] = (),
 ) -> Run:
     """Loads a run from its directory.
@@ -226,6 +272,8 @@ def load(
         device: `auto`, `cpu`, `cuda` or `mps`.
         decoding: what to change of the run's decoding.
         data: folder of the named data sets; None takes the run's.
+        dataset: keys of its data set that are others now: `{"test": "new.csv"}` evaluates on other rows, with labels or
+            references; `{"train": "moved.csv"}` says where a file is now. They are read when they are needed.
         trust: packages, besides our own, whose classes the run's configuration may name.
 
     Raises:
@@ -242,6 +290,8 @@ def load(
     if decoding is not None:
         changes = {name: value for name, value in vars(decoding).items() if value is not None}
         config = config.changed(decoding={**config.values["decoding"], **changes})
+    other_data = OtherData(dataset or {})
+    other_data.check(config)
     setup = config.setup
     codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
     keep, like = setup.config.trainer.keep_checkpoints, setup.saved_tensors(codec)
@@ -254,4 +304,4 @@ def load(
         checkpoints[0].load_model(model)
     step = checkpoints[0].step
     model.eval()
-    return Run(path, config, model, codec, step, checkpoint)
+    return Run(path, config, model, codec, step, checkpoint, other_data)

@@ -5,6 +5,10 @@ from typing import Annotated, Any, Literal
 
 from attnfocus.config.check import Component
 from attnfocus.data.preparation import DatasetOptions
+from attnfocus.data.reading.input_layouts import InputFormat
+from attnfocus.data.reading.layout import Format
+from attnfocus.data.reading.lines import OnBadRow
+from attnfocus.data.sources.files import Files
 from attnfocus.decoding import DecodingOptions
 from attnfocus.decoding.options import AtLimit, LengthPenalty, Nucleus, Seed
 from attnfocus.focus import Regularization
@@ -136,8 +140,65 @@ class RunChoice:
 
 
 @dataclass(kw_only=True)
+class InputChoice(RunChoice):
+    """What a run is asked, and how it is read; None: as the run's own files."""
+
+    text: list[str] | str | None = None
+    text_column: int | str | None = None
+    encoding: str | None = None
+    input_format: InputFormat = "auto"
+
+    @property
+    def texts(self) -> list[str] | None:
+        """Those of the command line; None: there are none."""
+        return [self.text] if isinstance(self.text, str) else self.text
+
+
+@dataclass(kw_only=True)
 class DataPath:
     data: FilePath | None = None
+
+
+@dataclass(kw_only=True)
+class ReadingOverride:
+    """What a verb may say of how tables are read; None: as the run's own files."""
+
+    separator: str | None = None
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keys that are not None."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(kw_only=True)
+class DatasetOverride(ReadingOverride):
+    """What evaluate and inspect may say of a run's data: other files, and how they are read; None keeps it."""
+
+    test: Files = None
+    test_target: Files = None
+    valid: Files = None
+    valid_target: Files = None
+    train: Files = None
+    train_target: Files = None
+    path: FilePath | None = None
+    format: Format | None = None
+    text_column: int | str | None = None
+    label_column: int | str | None = None
+    source_column: int | str | None = None
+    target_column: int | str | None = None
+    on_bad_row: OnBadRow | None = None
+
+
+@dataclass(kw_only=True)
+class DataChoice:
+    """Where the data of a run are, or others."""
+
+    dataset: DatasetOverride = field(default_factory=DatasetOverride)
+    paths: DataPath = field(default_factory=DataPath)
 
 
 @dataclass(kw_only=True)

@@ -103,8 +103,8 @@ def options_of(path: Path) -> list[Option]:
     if parts == ("hydra", "sweeper", "optuna"):
         schema, config, prefix = SearchOptions, {}, ""
     elif parts[0] == "_base":
-        schema = schema_of("evaluate" if parts[-1] == "decoding_of_run" else "train")
-        prefix = "decoding."
+        schema = schema_of("evaluate" if parts[-1].endswith("_of_run") else "train")
+        prefix = "decoding." if parts[-1].startswith("decoding") else "dataset."
     elif len(parts) == 1:
         schema = schema_of(parts[0])
     elif parts[:2] == ("model", "_base"):

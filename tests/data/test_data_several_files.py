@@ -36,6 +36,13 @@ def test_the_order_is_that_of_the_list_or_of_the_names(folder: Path) -> None:
     assert ids(["part-2.tsv"]) == ["train:1", "train:2"]
 
 
+def test_an_empty_file_says_nothing_about_columns(folder: Path) -> None:
+    Path("a.csv").write_text("")
+    Path("b.csv").write_text("label,text\nx,good\n")
+    rows = LabelledText(train=["a.csv", "b.csv"]).read(Path(), 0).splits["train"]
+    assert [(row.id, row.input, row.target) for row in rows] == [("train:b.csv:2", "good", "x")]
+
+
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder: Path) -> None:
     Path("part-[1].tsv").write_text("a\tx\n")
     assert ids("part-[1].tsv") == ["train:1"]
@@ -74,6 +81,7 @@ def test_a_folder_with_files_of_other_splits_is_refused_with_the_line_to_give(fo
     [
         ("nothing-*.tsv", r"dataset.train=nothing-\*.tsv: no file fits .*/nothing-\*.tsv"),
         (["part-2.tsv", "no.tsv"], r"dataset.train=no.tsv: .*/no.tsv does not exist"),
+        ("[数据.csv,part-2.tsv]", r"a list needs quotes around and inside: \"dataset.train=\['a.csv','b.csv'\]\""),
         ("empty", r"is a folder, not a file, and holds no tables"),
     ],
 )

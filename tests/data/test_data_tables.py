@@ -71,6 +71,20 @@ def test_a_separator_is_guessed_only_where_the_expected_one_does_not_fit(file, n
         assert read(file(content, name))[0] == rows
 
 
+def test_names_of_columns_may_stand_between_blanks(file) -> None:
+    path = file("id, text , label\n1,a,x\n2,,y\n")
+    rows, notes = read(path, on_bad_row="skip")
+    assert rows == [("a", "x")]
+    assert f"{path}:3:3: column ' text ' is empty" in notes[0]
+    assert "'dataset.text_column= text '" in notes[1]
+    assert read(path, **HEADER, on_bad_row="skip")[0] == rows
+
+
+def test_a_guess_looks_at_no_more_than_a_part(file) -> None:
+    long = "a, b;" * 400_000
+    assert read(file(f"{long}\tx\n{long}\ty\n", "t.tsv"))[0] == [(long, "x"), (long, "y")]
+
+
 def test_lines_of_one_column_are_no_table(file) -> None:
     text = failure(file("A sentence.\nAnother one, longer, with commas.\n", "t.txt"))
     assert "single column, without any tab" in text

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from attnfocus.cli import main
-from attnfocus.data.reading.inputs import open_input
+from attnfocus.data.reading.input_tables import arriving_inputs
+from attnfocus.data.reading.inputs import STDIN_PATH, Input, inputs_of_lines, open_bytes
+from attnfocus.data.reading.tables import Table
+from attnfocus.errors import DataError
 
 RUN = Path(__file__).resolve().parents[1] / "runs" / "fixtures" / "run-format-1"
 PATIENCE = 60.0  # seconds until a test that would wait for ever gives up
@@ -66,12 +69,38 @@ def test_63_a_program_that_waits_for_each_answer_gets_it_within_a_second(
 
 
 def test_63_lines_that_are_there_are_read_ahead_and_what_is_waited_for_is_said(pipe_to_stdin: int) -> None:
-    with open_input("-") as lines:
+    with open_bytes("-") as binary:
+        lines = texts(inputs_of_lines(binary, STDIN_PATH, "utf-8"))
         os.write(pipe_to_stdin, b"one\r\ntwo\nthr")
         assert [next(lines) for _ in range(3)] == ["one", "two", None]
         os.write(pipe_to_stdin, b"ee\n\nfour")
         os.close(pipe_to_stdin)
         assert list(lines) == ["three", "", "four"]
+
+
+def test_63_rows_of_a_table_are_there_as_they_arrive(pipe_to_stdin: int) -> None:
+    rows = arriving_inputs(Table(STDIN_PATH, ("text",), "csv", keys=("text_column",)), "-")
+    os.write(pipe_to_stdin, b'text,x\n"on\ne",1\n,2\nthr')
+    first, bad, waiting = (next(rows) for _ in range(3))
+    assert first == Input("2", "on e")
+    assert bad == Input("4", "", "column 'text' is empty")
+    assert waiting is None
+    os.write(pipe_to_stdin, b"ee,3\n")
+    assert next(rows) == Input("5", "three")
+    os.close(pipe_to_stdin)
+    assert [row for row in rows if row is not None] == []
+
+
+def test_63_what_goes_wrong_in_a_pipe_is_raised_after_what_came_before(pipe_to_stdin: int) -> None:
+    rows = arriving_inputs(Table(STDIN_PATH, ("text",), "csv", keys=("text_column",)), "-")
+    os.write(pipe_to_stdin, b"label,x\na,1\n")
+    os.close(pipe_to_stdin)
+    with pytest.raises(DataError, match="Its columns: label, x"):
+        next(rows)
+
+
+def texts(inputs: Iterator[Input | None]) -> Iterator[str | None]:
+    return (None if each is None else each.text for each in inputs)
 
 
 def many_lines(folder: Path) -> tuple[Path, list[str]]:
@@ -82,14 +111,14 @@ def many_lines(folder: Path) -> tuple[Path, list[str]]:
 
 
 def from_file(path: Path) -> list[str | None]:
-    with open_input(str(path)) as lines:
-        return list(lines)
+    with open_bytes(str(path)) as binary:
+        return list(texts(inputs_of_lines(binary, STDIN_PATH, "utf-8")))
 
 
 def from_memory(path: Path) -> list[str | None]:
     sys.stdin = io.TextIOWrapper(io.BytesIO(path.read_bytes()), encoding="utf-8")
-    with open_input("-") as lines:
-        return list(lines)
+    with open_bytes("-") as binary:
+        return list(texts(inputs_of_lines(binary, STDIN_PATH, "utf-8")))
 
 
 @pytest.mark.parametrize("read", [from_file, from_memory])

@@ -1,30 +1,37 @@
-"""`attnfocus evaluate run=DIR split=test`: the metrics of the summary, again."""
+"""`attnfocus evaluate run=DIR split=test`: the metrics of the summary, again; or those of other data."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from attnfocus.commands.evaluate.new_rows import notes_of, rows_facts
 from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness
 from attnfocus.config.read import check
-from attnfocus.display.console import open_console
+from attnfocus.display.console import open_console, say
+from attnfocus.files import write_json_atomically, writing
 from attnfocus.limits import PositiveInt
+from attnfocus.marks import FilePath
 from attnfocus.runs.faithfulness_file import save_faithfulness
-from attnfocus.runs.predictions_file import save_answers
+from attnfocus.runs.predictions_file import save_answers, write_answers
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DataPath, DecodingOverride, RunChoice
+from attnfocus.runs.schema import DataChoice, DecodingOverride, RunChoice
+from attnfocus.tasks import Evaluation
+
+METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "predictions.jsonl"  # in `output`
 
 
 @dataclass(kw_only=True)
-class EvaluateConfig(RunChoice):
+class EvaluateConfig(RunChoice, DataChoice):
     """configs/evaluate.yaml."""
 
     split: Literal["train", "valid", "test"] = "test"
     format: Literal["table", "json"] = "table"
     faithfulness: bool = False
     faithfulness_examples: PositiveInt = 64
-    paths: DataPath = field(default_factory=DataPath)
+    output: FilePath | None = None
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
 
@@ -42,23 +49,42 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         device=config.device,
         decoding=config.decoding,
         data=config.paths.data,
+        dataset=config.dataset.given,
         trust=config.trust,
     )
+    new = trained.new_rows(config.split)
     evaluation = trained.evaluate(config.split)
-    if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
+    is_tested = new is None and (config.split, config.checkpoint) == ("test", "best")
+    if is_tested and config.decoding == DecodingOverride():
         save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
+    if new is not None:
+        for note in notes_of(new, config.split, trained, evaluation):
+            say(open_console(sys.stderr), note)
     console = open_console(sys.stdout)
     if config.format == "table":
-        title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
+        of_file = "" if new is None else f" of {Path(config.dataset.given[config.split]).name}"
+        title = f"{config.split}{of_file}, {config.checkpoint} checkpoint (step {trained.step})"
         print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
-    if tested is not None and (config.split, config.checkpoint) == ("test", "best"):
+    if tested is not None and is_tested:
         save_faithfulness(trained.path, tested, trained.step)
+    facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
+    more = {} if tested is None else {"faithfulness": tested.facts()}
+    of_rows = {} if new is None else rows_facts(new, config.split)
+    facts |= {**of_rows, **evaluation.extras, "focus_heads": evaluation.heads, **more}
+    if config.output is not None:
+        _save(Path(config.output).expanduser().resolve(), facts, evaluation)
     if config.format == "json":
-        facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
-        more = {} if tested is None else {"faithfulness": tested.facts()}
-        facts |= {**evaluation.extras, "focus_heads": evaluation.heads, **more}
         print(json.dumps(facts, ensure_ascii=False))
     elif tested is not None:
         print_faithfulness(console, tested)
     return 0
+
+
+def _save(folder: Path, facts: Mapping[str, Any], evaluation: Evaluation) -> None:
+    with writing("output", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json_atomically(folder / METRICS_FILE, facts)
+        write_answers(folder / PREDICTIONS_FILE, evaluation.predictions)
+    for name in (METRICS_FILE, PREDICTIONS_FILE):
+        say(open_console(sys.stderr), f"wrote {folder / name}", wrap=False)

@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.config.read import check
-from attnfocus.data.reading.inputs import open_input
+from attnfocus.data.reading.inputs import STDIN, Input, numbered
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, strict_json, write_error
@@ -21,15 +21,15 @@ from attnfocus.layout import PAGES_FOLDER
 from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import make_folder
+from attnfocus.runs.inputs import layout_for
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DataPath, RunChoice
+from attnfocus.runs.schema import DataChoice, InputChoice
 
 
 @dataclass(kw_only=True)
-class InspectConfig(RunChoice):
+class InspectConfig(InputChoice, DataChoice):
     """configs/inspect.yaml."""
 
-    text: str | None = None
     input: FilePath | None = None
     split: Literal["train", "valid", "test"] | None = None
     num_examples: PositiveInt = 4
@@ -39,7 +39,6 @@ class InspectConfig(RunChoice):
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
     output: FilePath | None = None
-    paths: DataPath = field(default_factory=DataPath)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
@@ -53,7 +52,12 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     methods = check_methods(config.method)  # before the run is loaded
     texts, split = _inputs(config)
     trained = load(
-        config.run, checkpoint=config.checkpoint, device=config.device, data=config.paths.data, trust=config.trust
+        config.run,
+        checkpoint=config.checkpoint,
+        device=config.device,
+        data=config.paths.data,
+        dataset=config.dataset.given,
+        trust=config.trust,
     )
     found = trained.inspect(
         texts,
@@ -72,31 +76,32 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     return 0
 
 
-def _inputs(config: InspectConfig) -> tuple[list[str] | None, str | None]:
-    """The texts that were given, or else the split whose first examples are meant."""
+def _inputs(config: InspectConfig) -> tuple[list[Input] | None, str | None]:
+    """The inputs that were given, or else the split whose first examples are meant."""
     given = [name for name in ("text", "input", "split") if getattr(config, name) is not None]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)}: choose one of them.")
-    if config.text is not None:
-        if not config.text.strip():
+    if config.texts is not None:
+        if not any(text.strip() for text in config.texts):
             raise ConfigError("text: the input is empty. Give what the run should read: text='...'.")
-        return [config.text], None
+        return list(numbered(config.texts)), None
     if config.input is None:
         return None, config.split or "test"
-    if config.input == "-" and sys.stdin.isatty():
+    layout = layout_for(config.input, config, config.dataset.given)
+    if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
-    with open_input(config.input) as lines:
-        waited_for = (line for line in lines if line is not None)
-        texts = list(islice(waited_for, config.num_examples))
-        has_more = config.input != "-" and next(waited_for, None) is not None  # a pipe may not have ended
+    with layout.open() as inputs:
+        waited_for = (given for given in inputs if given is not None)
+        shown = list(islice(waited_for, config.num_examples))
+        has_more = config.input != STDIN and next(waited_for, None) is not None  # a pipe may not have ended
     if has_more:
         print(
             f"attnfocus: input: there are more lines than num_examples={config.num_examples}, which are not shown.",
             file=sys.stderr,
         )
-    if not texts:
+    if not shown:
         raise ConfigError("input: there is no line in it. Give one input per line, or text='...'.")
-    return texts, None
+    return shown, None
 
 
 def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:

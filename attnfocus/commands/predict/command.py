@@ -1,41 +1,49 @@
-"""`attnfocus predict run=DIR`: one line in, one prediction out."""
+"""`attnfocus predict run=DIR`: one input in, one prediction out."""
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
+from attnfocus.commands.predict.answers import Form, form_of, written
 from attnfocus.config.read import check
-from attnfocus.data.reading.inputs import open_input
+from attnfocus.data.reading.inputs import STDIN, Input, numbered
+from attnfocus.errors import ConfigError
+from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
+from attnfocus.regular_files import replace_file
+from attnfocus.runs.inputs import layout_for
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DecodingOverride, RunChoice
+from attnfocus.runs.schema import DecodingOverride, InputChoice, ReadingOverride
 from attnfocus.tasks import Prediction
 
 
 @dataclass(kw_only=True)
-class PredictConfig(RunChoice):
+class PredictConfig(InputChoice):
     """configs/predict.yaml."""
 
-    input: FilePath = "-"
+    input: FilePath = STDIN
+    output: FilePath | None = None
     format: Literal["text", "jsonl"] = "text"
     batch_size: PositiveInt = 64
+    dataset: ReadingOverride = field(default_factory=ReadingOverride)
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
-    """Reads lines, writes predictions to stdout as they are made: at once where no further line has arrived.
+    """Reads inputs, writes predictions as they are made: at once where no further input has arrived.
 
     Returns:
         The exit code.
     """
     require_run(values)
     config = check(values, PredictConfig)
-    if config.input == "-" and sys.stdin.isatty():
-        print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
-    with open_input(config.input) as lines:
+    output = _output(config)
+    with ExitStack() as opened:
+        inputs, form = _inputs(config, opened)
         trained = load(
             config.run,
             checkpoint=config.checkpoint,
@@ -43,49 +51,71 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             decoding=config.decoding,
             trust=config.trust,
         )
-        wants_weights, num_best = config.format == "jsonl", trained.setup.config.decoding.num_best
-        num_skipped = 0
-        for prediction in trained.predict(lines, need_weights=wants_weights, batch_size=config.batch_size):
-            num_skipped += prediction.skipped is not None
-            text = as_json(prediction) if config.format == "jsonl" else as_lines(prediction, num_best)
-            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
-            sys.stdout.buffer.flush()
-    if num_skipped:
-        lines_were = "line was" if num_skipped == 1 else "lines were"
-        why = "" if wants_weights else "; format=jsonl says why"
-        print(f"attnfocus: {num_skipped} {lines_were} skipped{why}.", file=sys.stderr)
+        skips = _Skips()
+        answers = skips.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
+        lines = written(answers, form, trained.setup.config.decoding.num_best)
+        if output is None:
+            _write_through(sys.stdout.buffer, lines)
+        else:
+            with writing("output", output):
+                if output.exists() and not output.is_file():  # a device or a pipe
+                    with output.open("wb") as stream:
+                        _write_through(stream, lines)
+                else:
+                    replace_file(output, lines)
+    skips.report(says_why=form != "lines")
     return 0
 
 
-def one_line(text: str) -> str:
-    """The text without line ends of any kind, so that line n of the output belongs to line n of the input."""
-    return " ".join(text.splitlines())
+def _write_through(stream: BinaryIO, lines: Iterable[bytes]) -> None:
+    for line in lines:
+        stream.write(line)
+        stream.flush()
 
 
-def as_lines(prediction: Prediction, num_best: int) -> str:
-    """As many lines as outputs were asked for, the best first; empty ones where there are fewer."""
-    texts = [candidate.text for candidate in prediction.n_best] or [prediction.text]
-    return "\n".join(one_line(text) for text in [*texts, *[""] * (num_best - len(texts))])
+def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Iterable[Input | None], Form]:
+    """The inputs, which come while `opened` is, and in which form they are answered."""
+    if config.texts is not None:
+        if config.input != STDIN:
+            raise ConfigError("text and input: choose one of them.")
+        return numbered(config.texts), form_of(config.format, None, config.output)
+    layout = layout_for(config.input, config, config.dataset.given)
+    if config.input == STDIN and sys.stdin.isatty():
+        print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
+    kind = None if layout.table is None else layout.table.format
+    return opened.enter_context(layout.open()), form_of(config.format, kind, config.output)
 
 
-def as_json(prediction: Prediction) -> str:
-    """A prediction with its score, its alignment, and all outputs that were asked for, as one line of JSON."""
-    facts: dict[str, Any] = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
-    if prediction.skipped is not None:
-        return json.dumps({**facts, "skipped": prediction.skipped}, ensure_ascii=False)
-    facts["score"] = prediction.score
-    if prediction.n_best:
-        facts["n_best"] = [
-            {"prediction": each.text, "score": each.score, "rank_score": each.rank_score} for each in prediction.n_best
-        ]
-    facts["tokens"] = list(prediction.key_tokens)
-    weights = prediction.weights or {}
-    facts["attention"] = {
-        name: {"queries": list(prediction.query_tokens.get(name, ())), "weights": _rounded(array)}
-        for name, array in weights.items()
-    }
-    return json.dumps(facts, ensure_ascii=False)
+def _output(config: PredictConfig) -> Path | None:
+    """Where the answers go; None: to standard output.
+
+    Raises:
+        ConfigError: a folder, or the file of the inputs.
+    """
+    if config.output is None:
+        return None
+    output = Path(config.output).expanduser().resolve()
+    if output.is_dir():
+        raise ConfigError(f"output: {output} is a folder. Give a file: output={config.output.rstrip('/')}/answers.txt.")
+    if config.input != STDIN and output == Path(config.input).expanduser().resolve():
+        raise ConfigError(f"output: {output} holds the inputs, which would be lost. Give another file.")
+    return output
 
 
-def _rounded(array: Any) -> Any:
-    return array.astype(float).round(4).tolist()
+class _Skips:
+    """Counts the inputs that got no answer."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def counted(self, answers: Iterable[Prediction]) -> Iterator[Prediction]:
+        for answer in answers:
+            self.number += answer.skipped is not None
+            yield answer
+
+    def report(self, *, says_why: bool) -> None:
+        """Says how many, and where the reasons stand."""
+        if self.number:
+            inputs_were = "input was" if self.number == 1 else "inputs were"
+            why = "" if says_why else "; format=jsonl says why"
+            print(f"attnfocus: {self.number} {inputs_were} skipped{why}.", file=sys.stderr)

@@ -180,6 +180,10 @@ class Codec(ABC):
         """Why the model cannot read the row's input, to follow `dataset: train row 7 is`; None if it can."""
         return None if self.fits(row) else "of another kind than what the model reads"
 
+    def is_known(self, target: str) -> bool:
+        """Whether a row with this target can be encoded, so that the model can be right about it."""
+        return True
+
     def check(self, split: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
         """Makes sure that the model can read these rows. `notes` of the source may say why not.
 
@@ -265,6 +269,9 @@ class LabelCodec(Codec):
             shown = ", ".join(self.labels[:10]) + (", ..." if len(self.labels) > 10 else "")
             raise DataError(f"row {row.id}: unknown label {row.target!r}.{hint}\nThe labels of train are: {shown}.")
         return number
+
+    def is_known(self, target: str) -> bool:
+        return target in self._classes
 
     def check(self, split: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
         super().check(split, rows, notes)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import Path
 
-from attnfocus.data.reading.lines import EMBEDDED_SETS
+from attnfocus.data.reading.lines import EMBEDDED_SETS, MissingFileError
 from attnfocus.data.rows import SPLITS
 from attnfocus.errors import DataError
 
@@ -31,7 +31,8 @@ def find_files(given: str | Sequence[str], key: str) -> list[Path]:
     their names, numbers by their size.
 
     Raises:
-        DataError: there is no such file, or the folder holds files of another split.
+        MissingFileError: there is no such file.
+        DataError: or the folder holds files of another split.
     """
     entries = [given] if isinstance(given, str) else given
     found = [path for entry in entries for path in _entry_files(entry, key)]
@@ -107,9 +108,13 @@ def _entry_files(given: str, key: str) -> list[Path]:
         problem = f"no file fits {path}"
     else:
         problem = f"{path} does not exist"
-    raise DataError(
-        f"{key}={given}: {problem}.\nGive a path that is absolute or relative to the current folder. "
-        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
+    if given.startswith("["):
+        problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
+    raise MissingFileError(
+        key,
+        f"{key}={given}: {problem}.",
+        "Give a path that is absolute or relative to the current folder. "
+        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}.",
     )
 
 

@@ -6,7 +6,6 @@ import csv
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, BadRows, place_of
@@ -15,7 +14,7 @@ from attnfocus.errors import DataError
 FieldRow = tuple[int, str, "list[str] | str"]  # line, raw text, and fields or what is wrong
 SEPARATOR_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
 _CANDIDATES = ("\t", ",", ";", "|||", "|")
-_SAMPLE_LINES, _SAMPLE_ROWS = 200, 20
+_SAMPLE_LINES, _SAMPLE_CHARACTERS, _SAMPLE_ROWS = 200, 1_000_000, 20
 _MOSTLY = 0.8  # of the first rows that have as many fields: a separator may stand in a bad row too
 _LOOKED_AT = 20  # lines that a row has swallowed
 _MAX_READ_AGAIN = 500_000_000  # characters, a few seconds
@@ -65,8 +64,7 @@ def guessed(lines: Iterator[str], expected: Dialect, may_quote: bool | None) -> 
     Args:
         may_quote: `dataset.quotes`; None: where fields end at a comma or semicolon.
     """
-    sample = list(islice(lines, _SAMPLE_LINES))
-    is_whole = len(sample) < _SAMPLE_LINES
+    sample, is_whole = _beginning(lines)
     agreement = _agreement(sample, expected, is_whole)
     if agreement >= _MOSTLY:
         return expected
@@ -77,6 +75,18 @@ def guessed(lines: Iterator[str], expected: Dialect, may_quote: bool | None) -> 
         if separator != expected.separator and _agreement(sample, dialect, is_whole) >= needed:
             return dialect
     return expected
+
+
+def _beginning(lines: Iterator[str]) -> tuple[list[str], bool]:
+    """The first lines, and whether these are all."""
+    sample: list[str] = []
+    characters = 0
+    for line in lines:
+        sample.append(line)
+        characters += len(line)
+        if len(sample) == _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
+            return sample, False
+    return sample, True
 
 
 def _agreement(sample: Sequence[str], dialect: Dialect, is_whole: bool) -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
+
+from attnfocus.errors import ConfigError
 
 _MARKS = (  # the longer first: the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -19,6 +22,20 @@ _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _MOST = 0.8
 _SOME = 0.3
 _SHOWN_BEFORE, _SHOWN_AFTER = 6, 14  # characters around the first that is not ASCII
+
+
+def require_encoding(key: str, name: str) -> None:
+    """Refuses a name that is none of an encoding.
+
+    Raises:
+        ConfigError: it is unknown, or of something else than text, such as base64.
+    """
+    try:
+        io.TextIOWrapper(io.BytesIO(), name)
+    except LookupError:
+        raise ConfigError(
+            f"{key}={name}: unknown encoding. Give one such as utf-8, latin-1, gb18030 or utf-16."
+        ) from None
 
 
 def marked_encoding(head: bytes, encoding: str) -> str:

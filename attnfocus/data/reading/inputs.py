@@ -1,32 +1,74 @@
-"""What a trained model is to answer for: the lines of a file or of standard input."""
+"""What a trained model is to answer for: texts of the command line, lines, or a column of a table.
 
+Each is read as training reads its files, one after another: memory holds no more than a few of them. One that cannot be
+read is there all the same, marked, so that answer n belongs to input n.
+"""
+
+from __future__ import annotations
+
+import codecs
 import gzip
 import io
 import select
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS
-from attnfocus.errors import ConfigError
+from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
+from attnfocus.errors import ConfigError, DataError
 
 BYTES_AT_ONCE = 65_536
+STDIN = "-"
+STDIN_PATH = Path("standard input")  # what it is called
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input. `problem`: why it cannot be read; None where it can.
+
+    `id` is the number of the line where it begins, or of the text among several.
+    """
+
+    id: str
+    text: str
+    problem: str | None = None
+
+
+def numbered(texts: Sequence[str]) -> Iterator[Input]:
+    """Texts that were given one by one."""
+    return (Input(str(number), text) for number, text in enumerate(texts, 1))
+
+
+def is_stream(name: str) -> bool:
+    """Whether it is standard input, or another pipe, of which everything can be read only once."""
+    return name == STDIN or not Path(name).expanduser().is_file()
+
+
+def require_input(name: str) -> None:
+    """Refuses a file that is not there, without opening it: a pipe opens only once.
+
+    Raises:
+        ConfigError: there is none, or it is a folder.
+    """
+    path = Path(name).expanduser()
+    if name != STDIN and (path.is_dir() or not path.exists()):
+        problem = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise ConfigError(f"input: {path.absolute()} cannot be read: it {problem}.")
 
 
 @contextmanager
-def open_input(name: str) -> Iterator[Iterator[str | None]]:
-    """The lines of a file or of standard input, without their ends. Bytes that are not UTF-8 become U+FFFD.
-
-    None says that no further line has arrived yet: whoever writes into a pipe may be waiting for answers.
+def open_bytes(name: str) -> Iterator[io.BufferedReader]:
+    """A file, unpacked where it ends in .gz, or standard input (`-`).
 
     Raises:
-        ConfigError: the file cannot be read.
+        ConfigError: it cannot be read.
     """
-    if name == "-":
-        yield _lines(cast(io.BufferedReader, sys.stdin.buffer))
+    if name == STDIN:
+        yield cast(io.BufferedReader, sys.stdin.buffer)
         return
     path = Path(name).expanduser()
     with ExitStack() as stack:
@@ -36,31 +78,73 @@ def open_input(name: str) -> Iterator[Iterator[str | None]]:
         except OSError as error:
             raise ConfigError(f"input: {path.resolve()} cannot be read: {error.strerror or error}.") from error
         try:
-            yield _lines(cast(io.BufferedReader, binary))
+            yield cast(io.BufferedReader, binary)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ConfigError(f"input: {path.resolve()} is not a whole gzip file ({error}).") from error
 
 
-def _lines(binary: io.BufferedReader) -> Iterator[str | None]:
-    number, rest, is_owing = 0, bytearray(), False
+def inputs_of_lines(binary: io.BufferedReader, path: Path, encoding: str) -> Iterator[Input | None]:
+    """Each line as an input. None says that no further one has arrived yet: a program may be waiting for answers.
+
+    Args:
+        path: for messages.
+
+    Raises:
+        DataError: it is no text.
+    """
+    number = 0
+    for line in lines_of(binary, path, encoding):
+        if line is None:
+            yield None
+            continue
+        number += 1
+        yield _input_of_line(str(number), line.rstrip("\r\n"), encoding)
+
+
+def _input_of_line(id: str, line: str, encoding: str) -> Input:
+    broken = SURROGATE.search(line)
+    if broken is None:
+        return Input(id, line)
+    problem = f"byte 0x{ord(broken.group()) & 0xFF:02x} in column {broken.start() + 1} is not {encoding}"
+    return Input(id, SURROGATE.sub("\N{REPLACEMENT CHARACTER}", line), problem)
+
+
+def lines_of(binary: io.BufferedReader, path: Path, encoding: str) -> Iterator[str | None]:
+    r"""Lines with their ends (\n or \r\n only), as they arrive; undecodable bytes become lone surrogates.
+
+    None says that no further line has arrived yet.
+
+    Raises:
+        DataError: it is no text.
+    """
+    chunk = binary.read1(BYTES_AT_ONCE)
+    refuse_archive(path, chunk)
+    decoder = codecs.getincrementaldecoder(text_encoding(chunk, path, encoding))("surrogateescape")
+    number, size, parts, is_owing = 1, 0, list[str](), False
     while True:
+        *ends, after = _decoded(decoder, chunk, path, encoding).split("\n")
+        for end in ends:
+            _check_length(size + len(end), number)
+            yield "".join([*parts, end, "\n"])
+            number, size, parts, is_owing = number + 1, 0, [], True
+        size += len(after)
+        parts.append(after)
+        _check_length(size, number)
+        if not chunk:
+            break
         if is_owing and not _has_more(binary):
             yield None
             is_owing = False
         chunk = binary.read1(BYTES_AT_ONCE)
-        *ends, after = chunk.split(b"\n")
-        for end in ends:
-            number += 1
-            line, rest = rest + end, bytearray()
-            _check_length(line, number)
-            yield line.rstrip(b"\r").decode("utf-8", "replace")
-            is_owing = True
-        rest += after
-        _check_length(rest, number + 1)
-        if not chunk:
-            break
-    if rest:
-        yield rest.rstrip(b"\r").decode("utf-8", "replace")
+    if size:
+        yield "".join(parts)
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, path: Path, encoding: str) -> str:
+    try:
+        return decoder.decode(chunk, final=not chunk)
+    except UnicodeError as error:  # of UTF-16, such as a missing mark: no line by itself is to blame
+        raise DataError(f"{path}: not {encoding} ({error}). Give the encoding of the input: encoding=...") from error
 
 
 def _has_more(binary: io.BufferedReader) -> bool:
@@ -73,6 +157,6 @@ def _has_more(binary: io.BufferedReader) -> bool:
         return False  # a system that does not say: answered piece by piece, as it is read
 
 
-def _check_length(line: bytearray, number: int) -> None:
-    if len(line) > MAX_LINE_CHARACTERS:  # a few bytes of gzip can be a line that fills the memory
-        raise ConfigError(f"input: line {number} has more than {MAX_LINE_CHARACTERS} bytes: not a text file.")
+def _check_length(length: int, number: int) -> None:
+    if length > MAX_LINE_CHARACTERS:  # a few bytes of gzip can be a line that fills the memory
+        raise ConfigError(f"input: line {number} has more than {MAX_LINE_CHARACTERS} characters: not a text file.")

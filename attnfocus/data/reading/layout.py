@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from attnfocus.data.reading.delimited import SEPARATOR_NAMES, Dialect, guessed
+from attnfocus.data.reading.encodings import require_encoding
 from attnfocus.data.reading.headers import header_notes, meant_columns
 from attnfocus.data.reading.lines import text_lines
 from attnfocus.data.reading.tables import DIALECTS, OBJECT_FORMATS, Column, Table, TableFormat, table_format
@@ -44,13 +45,7 @@ class Layout:
     rules: Rules = 2
 
     def __post_init__(self) -> None:
-        try:
-            io.TextIOWrapper(io.BytesIO(), self.encoding)
-        except LookupError:  # unknown, or of something else than text, such as base64
-            raise ConfigError(
-                f"dataset.encoding={self.encoding}: unknown encoding. Give one such as utf-8, latin-1, gb18030 or "
-                "utf-16."
-            ) from None
+        require_encoding("dataset.encoding", self.encoding)
         given = {key: column for key, column in self.columns.items() if column is not None}
         if any(isinstance(column, int) for column in given.values()):
             given = _numbered(self.columns)
@@ -63,7 +58,9 @@ class Layout:
     def tables(
         self, files: Mapping[str, Sequence[Path]], single_column: Mapping[str, str] | None = None
     ) -> tuple[dict[str, list[Table]], list[str]]:
-        """The tables in files, by split, and notes on how they are read. The first file says which columns are meant.
+        """The tables in files, by split, and notes on how they are read.
+
+        The first file that is not empty, of the first split, says which columns are meant.
 
         Args:
             single_column: by split, what a file of a single column may be instead of a table, for messages.
@@ -72,8 +69,8 @@ class Layout:
             DataError: a file cannot be read, or does not say which columns are meant.
         """
         dialects = {path: self._dialect(path) for paths in files.values() for path in paths}
-        first = next(path for paths in files.values() for path in paths)
-        columns, notes = self._resolved(self._table(first, (), dialects[first]))
+        candidates = [self._table(path, (), dialects[path]) for path in next(iter(files.values()))]
+        columns, notes = self._resolved(next((table for table in candidates if table.first_row()), candidates[0]))
         made = {
             split: [self._table(path, columns, dialects[path], (single_column or {}).get(split, "")) for path in paths]
             for split, paths in files.items()
@@ -92,8 +89,8 @@ class Layout:
         kind = self.format_of(path)
         return Table(path, columns, kind, self.header, self.encoding, keys, single_column, dialect, self.rules)
 
-    def _dialect(self, path: Path) -> Dialect | None:
-        kind = self.format_of(path)
+    def expected_dialect(self, kind: TableFormat) -> Dialect | None:
+        """How fields are separated, as far as is known without looking at a file; None: they have names."""
         if kind not in DIALECTS:
             return None
         base = DIALECTS[kind]
@@ -102,8 +99,11 @@ class Layout:
             may_quote = kind == "csv" or separator in (",", ";")
             quotes = may_quote if self.quotes is None else self.quotes
             return Dialect(separator, quotes and len(separator) == 1, self.rules)
-        expected = Dialect(base.separator, base.quotes if self.quotes is None else self.quotes, self.rules)
-        if self.rules < 2 or self.format == "tsv":
+        return Dialect(base.separator, base.quotes if self.quotes is None else self.quotes, self.rules)
+
+    def _dialect(self, path: Path) -> Dialect | None:
+        expected = self.expected_dialect(self.format_of(path))
+        if expected is None or self.separator is not None or self.rules < 2 or self.format == "tsv":
             return expected
         with text_lines(path, self.encoding) as lines:
             return guessed(lines, expected, self.quotes)
@@ -119,7 +119,7 @@ class Layout:
         names = meant_columns(cells, missing) if is_named or self.header is not False else None
         if names is not None:
             chosen = dict(zip(missing, names, strict=True))
-            options = " ".join(f"{key}={name}" for key, name in chosen.items())
+            options = " ".join(shlex.quote(f"{key}={name}") for key, name in chosen.items())
             why = "its columns are called so" if is_named else "its first row names its columns"
             columns = {key: chosen.get(key) if column is None else column for key, column in self.columns.items()}
             return tuple(column for column in columns.values() if column is not None), [

@@ -65,14 +65,16 @@ class BadRows:
         self._encoding = "utf-8"
         self.total = 0
 
-    def add(self, path: Path, line: int, column: int, reason: str, num_lines: int = 1) -> None:
-        """A row, which takes `num_lines` lines of its file with it."""
+    def add(
+        self, path: Path, line: int, column: int, reason: str, num_lines: int = 1, number: int | None = None
+    ) -> None:
+        """A row, which takes `num_lines` lines of its file with it. `number`: what it is called by, if not its line."""
         self.total += 1
         self._num_more_lines += num_lines - 1
         if len(self._shown) < NUM_SHOWN:
             self._shown.append(f"{path}:{line}:{column}: {reason}")
 
-    def add_undecodable(self, path: Path, line: int, raw: str, encoding: str) -> None:
+    def add_undecodable(self, path: Path, line: int, raw: str, encoding: str, number: int | None = None) -> None:
         """A row, which begins in a line, with bytes that are none of the encoding: surrogates in `raw`."""
         broken = SURROGATE.search(raw)
         assert broken is not None
@@ -81,7 +83,7 @@ class BadRows:
         if len(self._sample) < MAX_SAMPLE and not is_wide(encoding):
             self._sample += raw.encode(encoding, "surrogateescape")
         byte = ord(broken.group()) & 0xFF
-        self.add(path, *place_of(raw, line, broken.start()), f"byte 0x{byte:02x} is not {encoding}")
+        self.add(path, *place_of(raw, line, broken.start()), f"byte 0x{byte:02x} is not {encoding}", number=number)
 
     def warn(self, text: str) -> None:
         """Something odd about rows that are used all the same; the first is said."""
@@ -125,6 +127,23 @@ class BadRows:
             f"Give the encoding of these files: dataset.encoding={fitting}, which reads here {shown!r}. "
             f"Others: {OTHER_ENCODINGS}."
         )
+
+
+class MissingFileError(DataError):
+    """A file that a configuration key names is not there.
+
+    Args:
+        key: of the configuration.
+        problem: what is at its place, as a sentence.
+        way_out: what to do about it in a new run; a run that was saved before has others.
+    """
+
+    def __init__(self, key: str, problem: str, way_out: str) -> None:
+        super().__init__(f"{problem}\n{way_out}")
+        self.key, self.problem, self.way_out = key, problem, way_out
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.key, self.problem, self.way_out)
 
 
 def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:
@@ -229,11 +248,7 @@ def text_stream(binary: BinaryIO, head: bytes, path: Path, encoding: str) -> Ite
     Raises:
         DataError: they are no text.
     """
-    used = marked_encoding(head, encoding)
-    if b"\0" in head and not is_wide(used):
-        wide = unmarked_wide(head)
-        way_out = f"It looks like UTF-16: dataset.encoding={wide}." if wide else "Give a text file."
-        raise DataError(f"{path}: holds NUL bytes, so it is no text in {encoding}. {way_out}")
+    used = text_encoding(head, path, encoding)
     try:
         with io.TextIOWrapper(binary, used, errors="surrogateescape", newline="\n") as stream:
             yield stream
@@ -242,6 +257,20 @@ def text_stream(binary: BinaryIO, head: bytes, path: Path, encoding: str) -> Ite
         raise DataError(
             f"{path}: not {encoding} ({reason}). Give the file's encoding by dataset.encoding=..."
         ) from error
+
+
+def text_encoding(head: bytes, path: Path, encoding: str) -> str:
+    """What decodes a file that begins with `head`: the encoding that is given, or that of its mark.
+
+    Raises:
+        DataError: it is no text.
+    """
+    used = marked_encoding(head, encoding)
+    if b"\0" in head and not is_wide(used):
+        wide = unmarked_wide(head)
+        way_out = f"It looks like UTF-16: dataset.encoding={wide}." if wide else "Give a text file."
+        raise DataError(f"{path}: holds NUL bytes, so it is no text in {encoding}. {way_out}")
+    return used
 
 
 def refuse_archive(path: Path, head: bytes) -> None:

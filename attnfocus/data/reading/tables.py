@@ -30,6 +30,7 @@ OBJECT_FORMATS = ("jsonl", "json", "parquet")  # whose values have names
 DIALECTS = {"tsv": Dialect("\t", quotes=False), "csv": Dialect(",", quotes=True)}
 _SUFFIXES: dict[str, TableFormat] = {
     ".csv": "csv",
+    ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
@@ -121,12 +122,18 @@ class Table:
             with self._rows(bad) as rows:
                 yield from self._field_records(rows, bad)
 
+    def records_of(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
+        """The same of lines of this table that are in no file, such as those that arrive in a pipe."""
+        if self.format in OBJECT_FORMATS:
+            return self._object_records(line_rows(lines), bad)
+        return self._field_records(self.used_dialect.rows(lines, self.path, bad), bad)
+
     def place(self, record: Record, index: int) -> tuple[int, int]:
         """Line and column where the value of `columns[index]` begins."""
         name = self.columns[index]
         if self.format in OBJECT_FORMATS or not record.raw:
             return record.line, 1
-        field = name if isinstance(name, int) else self.first_row().index(name)
+        field = name if isinstance(name, int) else _places_of(name, self.first_row())[0]
         return self.used_dialect.field_place(record.raw, record.line, field)
 
     def shown_columns(self) -> str:
@@ -205,15 +212,17 @@ class Table:
     def _start(self, first: Sequence[str]) -> list[int]:
         """Where the columns are."""
         indices = []
+        shown = self.shown_columns if self.path.is_file() else lambda: ", ".join(map(_short, first))
         for column, key in zip(self.columns, self.keys or ("column",) * len(self.columns), strict=True):
             if isinstance(column, str):
-                if first.count(column) != 1:
-                    how = "twice" if column in first else "not"
+                places = _places_of(column, first)
+                if len(places) != 1:
+                    how = "twice" if places else "not"
                     raise DataError(
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
-                        f"{self.shown_columns()}.\nGive a name from there, or a number counted from 0."
+                        f"{shown()}.\nGive a name from there, or a number counted from 0."
                     )
-                indices.append(first.index(column))
+                indices += places
             elif column < len(first):
                 indices.append(column)
             elif len(first) == 1:
@@ -225,7 +234,7 @@ class Table:
             else:
                 raise DataError(
                     f"{key}={column}: {self.path} has {len(first)} columns, counted from 0.\n"
-                    f"They are: {self.shown_columns()}.\n"
+                    f"They are: {shown()}.\n"
                     f"Give a smaller number, or the right dataset.format (here: {self.format})."
                 )
         return indices
@@ -234,16 +243,16 @@ class Table:
         names = self._names()
         for line, raw, found, column, number in objects:
             if has_surrogates(raw):
-                bad.add_undecodable(self.path, line, raw, self.encoding)
+                bad.add_undecodable(self.path, line, raw, self.encoding, number)
             elif isinstance(found, str):
-                bad.add(self.path, line, column, found)
+                bad.add(self.path, line, column, found, number=number)
             else:
                 try:
                     if self.rules < 2:
                         check_old(found, names)
                     values = tuple([value_text(found, name) for name in names])
                 except ValueError as error:
-                    bad.add(self.path, line, column, str(error))
+                    bad.add(self.path, line, column, str(error), number=number)
                 else:
                     yield Record(line, raw, values, number)
 
@@ -262,8 +271,19 @@ class Table:
 
 def table_format(path: Path) -> TableFormat:
     """By the file's ending; everything but .csv, .jsonl, .ndjson, .json, .parquet and .xlsx is tab-separated."""
+    return ending_format(path) or "tsv"
+
+
+def ending_format(path: Path) -> TableFormat | None:
+    """What a file's ending says; None where it says nothing of a table."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
-    return _SUFFIXES.get(name.suffix.lower(), "tsv")
+    return _SUFFIXES.get(name.suffix.lower())
+
+
+def _places_of(name: str, first: Sequence[str]) -> list[int]:
+    """Where the first row has a name: exactly so, else with blanks around it."""
+    exact = [place for place, cell in enumerate(first) if cell == name]
+    return exact or [place for place, cell in enumerate(first) if cell.strip() == name.strip()]
 
 
 def _short(value: object) -> str:

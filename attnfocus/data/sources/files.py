@@ -77,13 +77,17 @@ class ParallelText:
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. `data_dir` and `seed` change nothing."""
-        files = _found(self._paths)
-        targets = _found(self._targets, "_target")
+        return self.read_alone(*self._paths)
+
+    def read_alone(self, *splits: str) -> RawData:
+        """Those of these splits whose paths are given."""
+        files = _found({split: self._paths[split] for split in splits})
+        targets = _found({split: self._targets[split] for split in splits}, "_target")
         bad = BadRows(self._on_bad_row)
         alone = {split: paths for split, paths in files.items() if split not in targets}
         hints = {split: f"If these are the sources alone, give dataset.{split}_target=FILE. " for split in alone}
         tables, notes = self.layout.tables(alone, hints) if alone else ({}, [])
-        splits = {
+        rows = {
             split: self._line_pairs(split, paths, targets[split], bad)
             if split in targets
             else [
@@ -92,7 +96,7 @@ class ParallelText:
             ]
             for split, paths in files.items()
         }
-        return RawData(splits, [*bad.finish(), *notes])
+        return RawData(rows, [*bad.finish(), *notes])
 
     def _line_pairs(self, split: str, sources: Sequence[Path], targets: Sequence[Path], bad: BadRows) -> list[Row]:
         if len(sources) != len(targets):
@@ -146,22 +150,25 @@ class LabelledText:
 
         `data_dir` and `seed` change nothing.
         """
-        tables, notes = self.layout.tables(_found(self._paths))
+        return self.read_alone(*self._paths)
+
+    def read_alone(self, *splits: str) -> RawData:
+        """Those of these splits whose paths are given; labels are compared where train is among them."""
+        tables, notes = self.layout.tables(_found({split: self._paths[split] for split in splits}))
         bad = BadRows(self._on_bad_row)
         labels: dict[str, str] = {}  # one text for each label, however many rows have it
-        train = []
-        for name, _, record in _named_records("train", tables["train"], bad):
+        rows: dict[str, list[Row]] = {split: [] for split in tables}
+        for name, _, record in _named_records("train", tables.get("train", []), bad):
             label = record.values[1].strip()
-            train.append(Row(name, record.values[0], labels.setdefault(label, label)))
-        splits = {"train": train}
+            rows["train"].append(Row(name, record.values[0], labels.setdefault(label, label)))
         for split in [split for split in tables if split != "train"]:
-            splits[split] = [
+            rows[split] = [
                 Row(name, record.values[0], record.values[1].strip())
                 for name, table, record in _named_records(split, tables[split], bad)
                 # Without any row of train there are no labels to compare with: that train is empty is said later.
                 if not labels or _has_label(record, labels, table, bad)
             ]
-        return RawData(splits, [*bad.finish(), *notes])
+        return RawData(rows, [*bad.finish(), *notes])
 
 
 def _found(given: Mapping[str, str | list[str] | None], suffix: str = "") -> dict[str, list[Path]]:

@@ -1,0 +1,68 @@
+"""A column of a table as inputs: a row that cannot be read is marked in its place."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from attnfocus.data.reading.arrivals import arriving
+from attnfocus.data.reading.inputs import STDIN, Input, lines_of
+from attnfocus.data.reading.lines import BadRows
+from attnfocus.data.reading.tables import Table
+
+
+class _MarkedRows(BadRows):
+    """Bad rows as marked inputs, in the order in which they are met."""
+
+    def __init__(self, put: Callable[[Input], None]) -> None:
+        super().__init__("skip")
+        self._put = put
+
+    def add(
+        self, path: Path, line: int, column: int, reason: str, num_lines: int = 1, number: int | None = None
+    ) -> None:
+        super().add(path, line, column, reason, num_lines, number)
+        self._put(Input(str(number or line), "", reason))
+
+
+def inputs_of_table(table: Table) -> Iterator[Input]:
+    """The rows of a file.
+
+    Raises:
+        DataError: it cannot be read, or has no such column.
+    """
+    marked: list[Input] = []
+    for record in table.records(_MarkedRows(marked.append)):
+        yield from marked
+        marked.clear()
+        yield Input(str(record.number), record.values[0])
+    yield from marked
+
+
+def arriving_inputs(table: Table, name: str) -> Iterator[Input | None]:
+    """The rows that arrive in a pipe, or on standard input (`-`). None says that no further one has arrived yet."""
+
+    def produce(put: Callable[[Input], None]) -> None:
+        with _stream(name) as binary:
+            lines = (line for line in lines_of(binary, table.path, table.encoding) if line is not None)
+            for record in table.records_of(lines, _MarkedRows(put)):
+                put(Input(str(record.number), record.values[0]))
+
+    return arriving(produce)
+
+
+@contextmanager
+def _stream(name: str) -> Iterator[io.BufferedReader]:
+    """A pipe, or standard input without the lock of `sys.stdin`, which a thread that waits would hold at the end."""
+    try:
+        place: Path | int = os.dup(sys.stdin.fileno()) if name == STDIN else Path(name).expanduser()
+    except io.UnsupportedOperation:  # in memory
+        yield cast(io.BufferedReader, sys.stdin.buffer)
+        return
+    with open(place, "rb") as binary:
+        yield binary

@@ -1,0 +1,78 @@
+"""The data that an evaluation is over, where the command line names others than the run's configuration does.
+
+Files that have moved stand in place of the old ones, and their rows are compared with those of then. A file of valid or
+test is read by itself, whatever the run was trained on: its rows may be new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from attnfocus.config.check import Checker
+from attnfocus.config.targets import make_factory, parameters_of
+from attnfocus.data.codecs.base import Codec, LabelCodec
+from attnfocus.data.preparation import NewRows, prepare_new
+from attnfocus.data.sources.files import LabelledText, ParallelText
+from attnfocus.errors import ConfigError
+from attnfocus.runs.assembly import Setup
+from attnfocus.runs.config import RunConfig
+
+SPLITS_ALONE = ("valid", "test")
+FILE_KEYS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class OtherData:
+    """Keys of `dataset` that are given, without the section's name."""
+
+    keys: Mapping[str, Any]
+
+    def is_new(self, split: str) -> bool:
+        """Whether the split has a file of its own on the command line, which is read by itself."""
+        return split in SPLITS_ALONE and split in self.keys
+
+    def moved(self, config: RunConfig) -> RunConfig:
+        """The run's configuration with the keys that are given. Its `setup` refuses what its data set does not have."""
+        return config.changed(dataset={**config.values["dataset"], **self.keys}) if self.keys else config
+
+    def check(self, config: RunConfig) -> None:
+        """Refuses what can be seen to be wrong before anything is loaded.
+
+        Raises:
+            ConfigError: keys that the run's data set does not have, and no file is given that is read by itself.
+        """
+        if self.keys and not any(map(self.is_new, SPLITS_ALONE)):
+            self.moved(config).setup  # noqa: B018
+
+    def new_rows(self, split: str, setup: Setup, codec: Codec) -> NewRows:
+        """The rows of a file of `split`, read by the run's columns and encoding where it has some.
+
+        Raises:
+            ConfigError: keys that such files do not have, or a run that reads no texts.
+            DataError: the file cannot be read.
+        """
+        source = self._source(split, setup, codec)
+        return prepare_new(source.read_alone(split), split, setup.data_options, codec)
+
+    def _source(self, split: str, setup: Setup, codec: Codec) -> LabelledText | ParallelText:
+        if codec.input_kind != "text":
+            raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
+        kind: type[LabelledText | ParallelText] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
+        known = parameters_of(kind)
+        files = [f"{name}{end}" for name in FILE_KEYS for end in ("", "_target")]
+        not_own = [*files, "reader"]  # the rules of reading are those of today
+        own = {
+            key: value for key, value in setup.config.dataset.component.items() if key in known and key not in not_own
+        }
+        given = {key: value for key, value in self.keys.items() if key not in files}
+        of_split = {key: value for key, value in self.keys.items() if key in (split, f"{split}_target")}
+        # What a source is made with is its train; it is not read.
+        node = {**own, **given, **of_split, "train": self.keys[split], "_target_": f"attnfocus.data.{kind.__name__}"}
+        checker = Checker()
+        checked = checker.component("dataset", node)
+        if checked is None or checker.problems:
+            raise ConfigError(checker.problems)
+        source: LabelledText | ParallelText = make_factory(checked)()
+        return source
