@@ -9,7 +9,7 @@ from typing import TextIO
 
 from attnfocus.cli.help import overview, verb_help
 from attnfocus.cli.verbs import VERBS, facts_of
-from attnfocus.config.nearest import did_you_mean
+from attnfocus.cli.words import as_meant, with_verb
 from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.files import is_no_room, reason_of, write_error
 from attnfocus.parent import end_with_parent
@@ -119,22 +119,19 @@ def _dispatch(given: list[str]) -> int:
         from attnfocus.cli.completion import complete
 
         return complete(rest)
-    if first not in VERBS:
-        hint = did_you_mean(first, VERBS)
-        raise ConfigError(
-            f"{first}: no such verb.{hint} There are: {', '.join(VERBS)}. `attnfocus` alone shows them all."
-        )
-    if any(flag in rest for flag in HELP_FLAGS):
+    if any(flag in rest for flag in HELP_FLAGS) and first in VERBS:
         print(visible_lines(verb_help(first, config_dir)))
         return 0
-    own = facts_of(first).flags
-    rest = [own[argument].override if argument in own else argument for argument in rest]
+    line = as_meant(with_verb(arguments), config_dir)
+    own = facts_of(line.verb).flags
+    words = [own[word].override if word in own else word for word in line.words]
     from attnfocus.cli.process import prepare_process  # before Hydra: see there
 
     from attnfocus.cli.command import run_verb  # isort: skip
 
     prepare_process()
-    return run_verb(first, rest if config_dir is None else ["--config-dir", config_dir, *rest])
+    with_dir = words if config_dir is None else ["--config-dir", config_dir, *words]
+    return run_verb(line.verb, with_dir, line)
 
 
 def _without_config_dir(arguments: list[str]) -> tuple[list[str], str | None]:
