@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.cli.process import import_quickly, prepare_process
 from attnfocus.cli.remedy import command_text, remedy
+from attnfocus.cli.run_choice import with_run
 from attnfocus.cli.sweeps.command_line import (
     check_sweep,
     new_sweep_dir,
@@ -232,6 +233,8 @@ def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: 
     if facts.needs_config_dir:
         own = [source.path for source in composed.section.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
+    if facts.run_key:
+        overrides = with_run(verb, values, overrides)
     prepare_process()
     command = import_quickly(command_of(verb))
     code: int = command.run(values, overrides, *([listeners] if listeners else []))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from attnfocus.cli.help import overview, verb_help
+from attnfocus.cli.process import is_further_process, prepare_process
 from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.cli.words import as_meant, with_verb
 from attnfocus.errors import ConfigError, RunError, UserError
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif debug:
             raise
         if isinstance(told, UserError):
-            if not (_is_further_process() if told.is_told is None else told.is_told):
+            if not (is_further_process() if told.is_told is None else told.is_told):
                 _complain(_readable(f"attnfocus: {told}"))
             return told.exit_code
         line = str(error).splitlines()[0] if str(error) else ""
@@ -95,11 +96,6 @@ def _complain(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def _is_further_process() -> bool:
-    """Whether torchrun has started this process beside the first, which has the same command line."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
-
-
 def _readable(message: str) -> str:
     """Without secrets, without what steers a terminal, and with the middle of endless lines left out."""
     lines = visible_lines(hide(message)).split("\n")
@@ -125,9 +121,7 @@ def _dispatch(given: list[str]) -> int:
     line = as_meant(with_verb(arguments), config_dir)
     own = facts_of(line.verb).flags
     words = [own[word].override if word in own else word for word in line.words]
-    from attnfocus.cli.process import prepare_process  # before Hydra: see there
-
-    from attnfocus.cli.command import run_verb  # isort: skip
+    from attnfocus.cli.command import run_verb
 
     prepare_process()
     with_dir = words if config_dir is None else ["--config-dir", config_dir, *words]

@@ -28,9 +28,10 @@ def mended(words: Sequence[str], problems: Sequence[str], keys: Mapping[str, str
         if not isinstance(problem, Problem) or problem.instead is None:
             return None
         places = [index for index, word in enumerate(made) if keys.get(word, word.partition("=")[0]) == problem.key]
-        if not places:
-            return None
-        made[places[0] : places[0] + 1] = problem.instead
+        if places:
+            made[places[0] : places[0] + 1] = problem.instead
+        else:  # what is missing, or stands in a file
+            made += problem.instead
     flags = [word for word in dict.fromkeys(made) if word == "-m"]
     return [*flags, *(word for word in made if word != "-m")]
 

@@ -13,9 +13,10 @@ from attnfocus.cli.remedy import command_text
 from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config import habits
 from attnfocus.config.folder import config_folders, groups
-from attnfocus.config.habits import DATA_FILE, KEYS, PHRASES, SWITCHES, SYNONYMS
+from attnfocus.config.habits import DATA_FILE, KEYS, PHRASES, SWITCHES
 from attnfocus.config.nearest import nearest
 from attnfocus.config.primary import primary_groups, primary_keys
+from attnfocus.config.synonyms import SYNONYMS
 from attnfocus.errors import ConfigError
 
 FLAGS = {"-m", "--multirun", "--resolve", "--hydra-help", "-r", "--run", "-h", "--help", "--version", "--debug"}

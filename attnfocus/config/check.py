@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from attnfocus.config.habits import ANY, YES, kind_of
+from attnfocus.config.habits import ANY, NO, SWITCHED, YES, kind_of
 from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.config.targets import find_target, is_component, parameters_of
 from attnfocus.errors import ConfigError, Problem
@@ -227,14 +227,17 @@ class Checker:
                 return float(value)
         if isinstance(value, kind) and (kind is bool) == is_bool:
             return value
-        self._add(key, f"must be {_PLAIN_NAMES[kind]}, got {_show(value)}.", *_plain_meant(value, kind))
+        self._add(key, f"must be {_PLAIN_NAMES[kind]}, got {_show(value)}.", *_plain_meant(key, value, kind))
         return None
 
 
-def _plain_meant(value: Any, kind: Any) -> list[str]:
+def _plain_meant(key: str, value: Any, kind: Any) -> list[str]:
     """What a value of another type can only have meant: `yes` is true, 1e4 an integer, 10k ten thousand."""
     if kind is bool and kind_of(str(value)) != ANY and value is not None:
         return ["true" if kind_of(str(value)) == YES else "false"]
+    if kind is str and isinstance(value, bool):
+        meant = SWITCHED.get(key, {}).get(YES if value else NO)
+        return [meant] if meant else []
     if kind is int and isinstance(value, float) and value.is_integer():
         return [str(int(value))]
     match = re.fullmatch(r"(\d+)([km])", value.lower()) if kind in (int, float) and isinstance(value, str) else None

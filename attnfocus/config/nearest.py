@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from attnfocus.config.habits import SYNONYMS
+from attnfocus.config.synonyms import SYNONYMS
 
 SIMILAR = 0.6  # from which share of common characters on two names count as similar
 MAX_LISTED = 20  # names of a list in one line

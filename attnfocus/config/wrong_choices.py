@@ -6,9 +6,10 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 
-from attnfocus.config.habits import DATA_FILE, SYNONYMS
+from attnfocus.config.habits import DATA_FILE
 from attnfocus.config.nearest import MAX_LISTED, choices_text, nearest
 from attnfocus.config.override_text import values_of
+from attnfocus.config.synonyms import SYNONYMS
 from attnfocus.config.yaml_files import read_yaml
 from attnfocus.errors import Problem
 

@@ -12,8 +12,9 @@ from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, write_error
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
-from attnfocus.runs.contents import EVENT_FILES, LATER, TRAIN_LOCK, WRITTEN_BY_TRAINING
-from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FOLDER
+from attnfocus.runs.contents import EVENT_FILES, LATER, WRITTEN_BY_TRAINING
+from attnfocus.runs.file_names import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, TRAIN_LOCK
+from attnfocus.runs.folder import DATA_FOLDER
 from attnfocus.tracking.focus_drift import MAPS_FOLDER
 
 OTHER_HOST_SECONDS = 120.0  # how long a lock may outlive a process of another host: what NFS takes to notice

@@ -13,7 +13,7 @@ from attnfocus.marks import Mark
 from attnfocus.redaction import redact, redacted_keys, restore
 from attnfocus.runs.assembly import Setup, check_train
 from attnfocus.runs.contents import require_run
-from attnfocus.runs.folder import CONFIG_FILE
+from attnfocus.runs.file_names import CONFIG_FILE
 from attnfocus.runs.schema import TrainConfig
 
 

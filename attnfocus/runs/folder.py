@@ -15,13 +15,10 @@ from attnfocus.files import write_json_atomically
 from attnfocus.records import to_value
 from attnfocus.redaction import redact
 from attnfocus.regular_files import is_there, read_file
+from attnfocus.runs.file_names import SUMMARY_FILE
 from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
-CONFIG_FILE = "config.yaml"
-BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
-COMPARE_FILE = "compare.yaml"  # ... and of a comparison
-SUMMARY_FILE = "summary.json"
 DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"
 MAX_FINGERPRINTS_BYTES = 1_000_000

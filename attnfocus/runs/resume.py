@@ -11,7 +11,7 @@ from attnfocus.marks import Mark
 from attnfocus.redaction import redacted_keys
 from attnfocus.regular_files import is_regular, is_there
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.folder import CONFIG_FILE
+from attnfocus.runs.file_names import CONFIG_FILE
 
 AUTO = "auto"
 

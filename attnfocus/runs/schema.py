@@ -138,6 +138,7 @@ class RunChoice:
 @dataclass(kw_only=True)
 class DataPath:
     data: FilePath | None = None
+    outputs: FilePath = "outputs"
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from attnfocus.events import Best, Direction
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt
 from attnfocus.records import to_record
 from attnfocus.regular_files import read_file
-from attnfocus.runs.folder import SUMMARY_FILE
+from attnfocus.runs.file_names import SUMMARY_FILE
 
 MAX_BYTES = 2**26  # a confusion matrix has the square of the labels
 

@@ -13,7 +13,7 @@ from torch import nn
 from attnfocus.config.read import load_yaml
 from attnfocus.events import Best, Evaluated, Progress, TrainingStarted
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.folder import CONFIG_FILE
+from attnfocus.runs.file_names import CONFIG_FILE
 from attnfocus.tracking.metrics_file import MetricsFile
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import CheckpointStore

@@ -15,6 +15,7 @@ from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import is_no_room, make_fresh_folder, write_error
 from attnfocus.redaction import REDACTED, hide_override, is_secret
+from attnfocus.runs.file_names import HYDRA_FILE
 
 RESUME = "sweep.resume"
 SWEEPER = "hydra_plugins.attnfocus_sweeper.AttnfocusSweeper"
@@ -91,7 +92,7 @@ def _launch(saved: Sequence[str], given: Sequence[str]) -> list[str]:
 
 def _saved(folder: Path) -> tuple[list[str], list[str], str | None]:
     """Overrides, those of Hydra's own section, and `--config-dir` of the sweep in a folder."""
-    from attnfocus.commands.sweep.folders import HYDRA_FILE, require_own_sweep
+    from attnfocus.commands.sweep.folders import require_own_sweep
 
     require_own_sweep(folder)
     path = folder / HYDRA_FILE

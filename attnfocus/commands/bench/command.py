@@ -26,7 +26,8 @@ from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir
-from attnfocus.runs.folder import BENCH_FILE, environment, write_summary
+from attnfocus.runs.file_names import BENCH_FILE
+from attnfocus.runs.folder import environment, write_summary
 from attnfocus.runs.schema import OutputPath
 from attnfocus.runs.trial import without_numbers
 from attnfocus.training import resolve_device, seed_everything

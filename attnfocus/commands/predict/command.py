@@ -11,7 +11,7 @@ from attnfocus.data.reading.inputs import open_input
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DecodingOverride, RunChoice
+from attnfocus.runs.schema import DecodingOverride, OutputPath, RunChoice
 from attnfocus.tasks import Prediction
 
 
@@ -22,6 +22,7 @@ class PredictConfig(RunChoice):
     input: FilePath = "-"
     format: Literal["text", "jsonl"] = "text"
     batch_size: PositiveInt = 64
+    paths: OutputPath = field(default_factory=OutputPath)
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
 

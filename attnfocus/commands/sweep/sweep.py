@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.commands.sweep.folders import (
-    HYDRA_FILE,
     LOCK_FILE,
     RESULTS_FILE,
     is_done,
     is_running,
     job_folders,
-    job_order,
     note_job,
     overrides_of,
     owned,
@@ -42,6 +40,8 @@ from attnfocus.files import write_error
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
+from attnfocus.runs.catalog import job_order
+from attnfocus.runs.file_names import HYDRA_FILE
 from attnfocus.runs.folder import write_summary
 from attnfocus.runs.summary import Summary
 from attnfocus.tasks import TASKS

@@ -14,5 +14,6 @@ VERB = Verb(
     ),
     sweeps=True,
     named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
+    run_key="resume",
     needs_config_dir=True,
 )

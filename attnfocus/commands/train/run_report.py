@@ -18,7 +18,8 @@ from attnfocus.models.base import Model
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.contents import LOG_FILE
-from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
+from attnfocus.runs.file_names import SUMMARY_FILE
+from attnfocus.runs.folder import environment, write_summary
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.tasks import Evaluation
