@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 from attnfocus.config.synonyms import SYNONYMS
+from attnfocus.errors import Problem
 
 SIMILAR = 0.6  # from which share of common characters on two names count as similar
 MAX_LISTED = 20  # names of a list in one line
@@ -39,6 +40,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean x?`, or an empty string when nothing is near."""
     found = nearest(name, known, count=1)
     return f" Did you mean {found[0]}?" if found else ""
+
+
+def wrong_name(key: str, name: str, known: Iterable[str]) -> Problem:
+    """The problem of a value that is none of the names that there are, and the value that was meant."""
+    found = nearest(name, known, count=1)
+    text = f"{key}: must be one of {', '.join(known)}, got {name}.{did_you_mean(name, known)}"
+    return Problem(text, key, [f"{key}={found[0]}"] if found else None)
 
 
 def by_nearness(name: str, known: Iterable[str]) -> list[str]:
