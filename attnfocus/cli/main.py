@@ -104,8 +104,8 @@ def _readable(message: str) -> str:
 
 def _dispatch(given: list[str]) -> int:
     arguments, config_dir = _without_config_dir(given)
-    if not arguments or arguments[0] in HELP_FLAGS:
-        print(visible_lines(overview(config_dir)))  # some lines may come from files of somebody else
+    if not arguments or any(flag in arguments for flag in HELP_FLAGS):
+        print(visible_lines(_help(arguments, config_dir)))  # some lines may come from files of somebody else
         return 0
     first, rest = arguments[0], arguments[1:]
     if first in ("-V", "--version"):
@@ -115,9 +115,6 @@ def _dispatch(given: list[str]) -> int:
         from attnfocus.cli.completion import complete
 
         return complete(rest)
-    if any(flag in rest for flag in HELP_FLAGS) and first in VERBS:
-        print(visible_lines(verb_help(first, config_dir)))
-        return 0
     line = as_meant(with_verb(arguments), config_dir)
     own = facts_of(line.verb).flags
     words = [own[word].override if word in own else word for word in line.words]
@@ -126,6 +123,21 @@ def _dispatch(given: list[str]) -> int:
     prepare_process()
     with_dir = words if config_dir is None else ["--config-dir", config_dir, *words]
     return run_verb(line.verb, with_dir, line)
+
+
+def _help(arguments: Sequence[str], config_dir: str | None) -> str:
+    """`--help` of everything, of a verb, or of the topic that is named behind it."""
+    place = next((index for index, word in enumerate(arguments) if word in HELP_FLAGS), len(arguments))
+    before, topics = arguments[:place], [word for word in arguments[place + 1 :] if not word.startswith("-")]
+    verb = next((word for word in (*before, *topics) if word in VERBS), None)
+    topics = [word for word in topics if word != verb]
+    if topics:
+        from attnfocus.cli.topic_help import topic_help
+
+        return topic_help(verb or "train", topics[0], config_dir)
+    if verb is None and before:
+        verb = with_verb(before).verb
+    return overview(config_dir) if verb is None else verb_help(verb, config_dir)
 
 
 def _without_config_dir(arguments: list[str]) -> tuple[list[str], str | None]:

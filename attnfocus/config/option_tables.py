@@ -127,6 +127,24 @@ class Tables:
             checker.dataclass("", values, self.schema(self._content["verbs"][verb]))
         return checker.problems
 
+    def plain_option(self, verb: str, key: str, targets: Mapping[str, str]) -> Any:
+        """What a key takes, as plain data; None where the tables do not tell.
+
+        Args:
+            targets: section -> the class that it names in the configuration.
+        """
+        schemas = self._content["schemas"]
+        fields: Mapping[str, Any] = schemas.get(self._content["verbs"].get(verb, ""), {})
+        parts = key.split(".")
+        plain: Any = None
+        for depth, part in enumerate(parts):
+            section = ".".join(parts[:depth])
+            of_class = self._content["targets"].get(targets.get(section, ""), {})
+            plain = fields.get(part, of_class.get(part))
+            inner = plain if isinstance(plain, Mapping) else {}
+            fields = schemas.get(inner.get("schema", inner.get("beside", "")), {})
+        return plain
+
     def monitors(self, task: str) -> Sequence[str]:
         """The metrics that a shipped task can be monitored by; empty for a task of the user's own."""
         found: Sequence[str] = self._content["monitors"].get(task, ())

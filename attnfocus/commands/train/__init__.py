@@ -9,7 +9,7 @@ VERB = Verb(
     usage="[group=choice] [key=value] ...",
     examples=(
         "attnfocus train model=seq2seq attention=additive",
-        "attnfocus train model=seq2seq dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
+        "attnfocus train dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
         "attnfocus train -m model=seq2seq attention=additive,dot,general",
     ),
     sweeps=True,
