@@ -45,14 +45,14 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         trust=config.trust,
     )
     evaluation = trained.evaluate(config.split)
-    if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
+    if (config.split, trained.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
         save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
     console = open_console(sys.stdout)
     if config.format == "table":
-        title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"
+        title = f"{config.split}, {trained.checkpoint} checkpoint (step {trained.step})"
         print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
-    if tested is not None and (config.split, config.checkpoint) == ("test", "best"):
+    if tested is not None and (config.split, trained.checkpoint) == ("test", "best"):
         save_faithfulness(trained.path, tested, trained.step)
     if config.format == "json":
         facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
