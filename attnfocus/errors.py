@@ -19,24 +19,47 @@ class UserError(ValueError):
     is_told: bool | None = None  # whether another process of a job shows it; None: all have it, and the first does
 
 
+class Problem(str):
+    """A problem of a configuration, and what should be typed in the place of the override that has it.
+
+    Attributes:
+        key: of that override.
+        instead: the overrides to type: none where it has to go; None where nobody can know.
+    """
+
+    key: str
+    instead: tuple[str, ...] | None
+
+    def __new__(cls, text: str, key: str = "", instead: Sequence[str] | None = None) -> "Problem":
+        made = super().__new__(cls, text)
+        made.key, made.instead = key, None if instead is None else tuple(instead)
+        return made
+
+    def reworded(self, text: str) -> "Problem":
+        """The same way out, said otherwise."""
+        return Problem(text, self.key, self.instead)
+
+
 class ConfigError(UserError):
     """One or more problems in the configuration, raised together.
 
     Args:
         problems: one line each, `key: what is wrong. The way out.`
+        command: a whole command line that has none of them; empty where nobody can know.
     """
 
-    def __init__(self, problems: Sequence[str] | str) -> None:
+    def __init__(self, problems: Sequence[str] | str, command: str = "") -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        self.command = command
         if len(self.problems) == 1:
-            message = self.problems[0]
+            message = str(self.problems[0])
         else:
             lines = "\n".join(f"  {problem}" for problem in self.problems)
             message = f"{len(self.problems)} problems in the configuration:\n{lines}"
-        super().__init__(message)
+        super().__init__(f"{message}\nTry:\n  {command}" if command else message)
 
-    def __reduce__(self) -> tuple[type, tuple[tuple[str, ...]]]:
-        return type(self), (self.problems,)
+    def __reduce__(self) -> tuple[type, tuple[tuple[str, ...], str]]:
+        return type(self), (self.problems, self.command)
 
 
 class DataError(UserError):

@@ -8,7 +8,9 @@ ANSWERS_FILE = "predictions-test.jsonl"
 FAITHFULNESS_FILE = "faithfulness.json"
 EVENT_FILES = "events.out.tfevents.*"
 TRAIN_LOCK = ".train.lock"  # held while the run is trained
-OF_JOB = ("overrides.json", "traceback.txt", ".lock", ".process")  # what a sweep writes beside its run
+JOB_FILE = "overrides.json"  # in the folder of a sweep's job: what distinguishes it within its sweep
+HYDRA_FILE = "multirun.yaml"  # of a sweep: Hydra's whole configuration, with the command line that it goes on with
+OF_JOB = (JOB_FILE, "traceback.txt", ".lock", ".process")  # what a sweep writes beside its run
 
 CHECKPOINTS = "checkpoints"
 DATA_FOLDER = "data"  # tokenizers and labels

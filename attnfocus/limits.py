@@ -46,6 +46,9 @@ def _text(bound: float) -> str:
     return f"{bound:,}" if isinstance(bound, int) and bound < 10**15 else f"{bound:g}"
 
 
+DEVICES = ("auto", "cpu", "cuda", "mps")  # and `cuda:1`, ...
+
+
 @dataclass(frozen=True)
 class Choice:
     """Marks an option that a choice of a group of the configuration fills: `group@key=choice`."""

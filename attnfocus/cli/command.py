@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -17,7 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from attnfocus.cli.process import import_quickly, prepare_process
+from attnfocus.cli.remedy import command_text, remedy
 from attnfocus.cli.resumption import with_own_dataset
+from attnfocus.cli.run_choice import with_run
 from attnfocus.cli.sweeps.command_line import (
     check_sweep,
     new_sweep_dir,
@@ -30,8 +33,9 @@ from attnfocus.cli.sweeps.search import refuse_alone, search_to_run, trial_liste
 from attnfocus.cli.sweeps.sweeper import SearchSweeper
 from attnfocus.cli.values import value_problems
 from attnfocus.cli.verbs import VERBS, command_of, facts_of
+from attnfocus.cli.words import Words
 from attnfocus.collector import without_collector
-from attnfocus.config.composition import Composed, reword
+from attnfocus.config.composition import Composed, Compositions, reword
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.hydra_section import check_flags, check_hydra_section
 from attnfocus.config.override_text import gathered, literal, trusted_packages
@@ -61,22 +65,71 @@ def job_folder(number: int, overrides: str) -> str:
 OmegaConf.register_new_resolver("attnfocus.job_folder", job_folder, replace=True)
 
 
-def run_verb(verb: str, arguments: list[str]) -> int:
+def run_verb(verb: str, arguments: list[str], line: Words | None = None) -> int:
     """Checks the command line, then lets Hydra compose and run it.
+
+    Args:
+        line: what was wrong with the words as they were typed; `arguments` are what was meant.
 
     Returns:
         The exit code.
+
+    Raises:
+        ConfigError: every problem at once, with the command line that has none, where that is known.
     """
+    compositions: dict[str | None, Compositions] = {}
+    slips = [] if line is None else line.problems
+    try:
+        if slips:
+            raise ConfigError(_problems(verb, arguments, compositions))
+        return _run_verb(verb, arguments, compositions)
+    except ConfigError as error:
+        problems = [*slips, *error.problems]
+        if not problems or error.command:
+            raise
+        check = partial(_problems, verb, compositions=compositions)
+        if line is not None and not line.is_known:
+            command = ""
+        elif error.problems:
+            command = remedy(verb, arguments, error.problems, check)
+        else:
+            command = command_text([verb, *arguments])
+        raise type(error)(problems, command) from error
+
+
+def _problems(verb: str, arguments: Sequence[str], compositions: dict[str | None, Compositions]) -> list[str]:
+    """What is wrong with a command line, as far as that is seen without running it."""
+    given = _given(verb, arguments)
+    line = CommandLine(verb, given.overrides, given.flags.config_dir, is_sweep=given.flags.multirun)
+    return _problems_of(line, compositions, with_values=not given.flags.multirun)
+
+
+@dataclass(frozen=True)
+class Given:
+    """The arguments of a verb: flags, words without a key, overrides as Hydra reads them, and everything but these."""
+
+    flags: argparse.Namespace
+    bare: Sequence[str]
+    overrides: Sequence[str]
+    others: Sequence[str]
+
+
+def _given(verb: str, arguments: Sequence[str]) -> Given:
     flags = _flags(arguments)
     check_flags(flags)
     facts = facts_of(verb)
     bare = [text for text in flags.overrides if facts.bare and not OVERRIDE.fullmatch(text)]
     overrides = gathered([literal(text) for text in flags.overrides if text not in bare])
     overrides = with_own_dataset(overrides) if "dataset" in facts.named_groups else overrides
+    return Given(flags, bare, overrides, [text for text in arguments if text not in flags.overrides])
+
+
+def _run_verb(verb: str, arguments: Sequence[str], compositions: dict[str | None, Compositions]) -> int:
+    given = _given(verb, arguments)
+    flags, bare, overrides = given.flags, given.bare, given.overrides
     note_overrides(overrides)
     find_here(trusted_packages(overrides))
-    arguments = [text for text in arguments if text not in flags.overrides] + overrides  # flags first, as Hydra wants
-    if flags.multirun and not facts.sweeps:
+    if flags.multirun and not facts_of(verb).sweeps:
         sweeping = [name for name in VERBS if facts_of(name).sweeps]
         raise ConfigError(f"-m: sweeps are for {', '.join(sweeping)}; {verb} takes one run at a time.")
     if flags.multirun and "TORCHELASTIC_RUN_ID" in os.environ:
@@ -86,18 +139,18 @@ def run_verb(verb: str, arguments: list[str]) -> int:
         )
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
     if flags.multirun and not shows_config:
-        return _run_sweep(verb, flags, [text for text in arguments if text not in overrides], overrides)
+        return _run_sweep(verb, flags, given.others, overrides)
     if not flags.multirun:
         refuse_alone(overrides)
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
-    _check(line, with_values=not shows_config)
+    _check(line, compositions, with_values=not shows_config)
     check_hydra_section(line)
     alone = None if shows_config else line.run_alone()
     if alone is not None:
         configure_log(alone.section.job_logging, alone.section.verbose)
         return run_job(verb, alone, bare)
     outcome = Outcome(bare)
-    call_hydra(verb, arguments, outcome)
+    call_hydra(verb, [*given.others, *overrides], outcome)  # flags first, as Hydra wants
     return outcome.exit_code
 
 
@@ -113,7 +166,7 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
     with without_collector():
         search = search_to_run(line)
         if search is None:
-            _check(line, with_values=False)  # each job answers for its own
+            _check(line, {}, with_values=False)  # each job answers for its own
         check_hydra_section(line)
     begun = resumed.folder if resumed else search.folder if search else None
     folder, is_new = (begun, False) if begun else new_sweep_dir(line)
@@ -184,6 +237,8 @@ def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: 
     if facts.needs_config_dir:
         own = [source.path for source in composed.section.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
+    if facts.run_key:
+        overrides = with_run(verb, values, overrides)
     prepare_process()
     command = import_quickly(command_of(verb))
     from attnfocus.display.stages import StageScreen  # with rich, which a mistake does without
@@ -204,8 +259,16 @@ def sweep_job(config: DictConfig) -> int:
     return run_sweep_job(config, run)
 
 
-def _check(line: CommandLine, *, with_values: bool) -> None:
+def _check(line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool) -> None:
     """Refuses what can be seen to be wrong without loading torch: names, and values where they are asked for."""
+    problems = _problems_of(line, compositions, with_values=with_values)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _problems_of(line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool) -> list[str]:
+    """`compositions`: those of lines before with the same folder, which are added to."""
+    line.compositions = compositions.get(line.config_dir)
     problems: list[str] = []
     try:
         line.check()
@@ -213,8 +276,9 @@ def _check(line: CommandLine, *, with_values: bool) -> None:
         problems += error.problems
     if with_values:
         problems += value_problems(line, problems)
-    if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))  # what cannot be composed is said by both
+    if line.compositions is not None:
+        compositions[line.config_dir] = line.compositions
+    return list(dict.fromkeys(problems))  # what cannot be composed is said by both
 
 
 def _flags(arguments: Sequence[str]) -> argparse.Namespace:

@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TextIO
 
 from attnfocus.cli.help import overview, verb_help
+from attnfocus.cli.process import is_further_process, prepare_process
 from attnfocus.cli.verbs import VERBS, facts_of
-from attnfocus.config.nearest import did_you_mean
+from attnfocus.cli.words import as_meant, with_verb
 from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.files import is_no_room, reason_of, write_error
 from attnfocus.parent import end_with_parent
@@ -59,7 +60,7 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         elif debug:
             raise
         if isinstance(told, UserError):
-            if not (_is_further_process() if told.is_told is None else told.is_told):
+            if not (is_further_process() if told.is_told is None else told.is_told):
                 _complain(_readable(f"attnfocus: {told}"))
             return told.exit_code
         line = str(error).splitlines()[0] if str(error) else ""
@@ -102,11 +103,6 @@ def _complain(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def _is_further_process() -> bool:
-    """Whether torchrun has started this process beside the first, which has the same command line."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
-
-
 def _readable(message: str) -> str:
     """Without secrets, without what steers a terminal, and with the middle of endless lines left out."""
     lines = visible_lines(hide(message)).split("\n")
@@ -115,8 +111,8 @@ def _readable(message: str) -> str:
 
 def _dispatch(given: list[str]) -> int:
     arguments, config_dir = _without_config_dir(given)
-    if not arguments or arguments[0] in HELP_FLAGS:
-        print(visible_lines(overview(config_dir)))  # some lines may come from files of somebody else
+    if not arguments or any(flag in arguments for flag in HELP_FLAGS):
+        print(visible_lines(_help(arguments, config_dir)))  # some lines may come from files of somebody else
         return 0
     first, rest = arguments[0], arguments[1:]
     if first in ("-V", "--version"):
@@ -126,22 +122,29 @@ def _dispatch(given: list[str]) -> int:
         from attnfocus.cli.completion import complete
 
         return complete(rest)
-    if first not in VERBS:
-        hint = did_you_mean(first, VERBS)
-        raise ConfigError(
-            f"{first}: no such verb.{hint} There are: {', '.join(VERBS)}. `attnfocus` alone shows them all."
-        )
-    if any(flag in rest for flag in HELP_FLAGS):
-        print(visible_lines(verb_help(first, config_dir)))
-        return 0
-    own = facts_of(first).flags
-    rest = [own[argument].override if argument in own else argument for argument in rest]
-    from attnfocus.cli.process import prepare_process  # before Hydra: see there
-
-    from attnfocus.cli.command import run_verb  # isort: skip
+    line = as_meant(with_verb(arguments), config_dir)
+    own = facts_of(line.verb).flags
+    words = [own[word].override if word in own else word for word in line.words]
+    from attnfocus.cli.command import run_verb
 
     prepare_process()
-    return run_verb(first, rest if config_dir is None else ["--config-dir", config_dir, *rest])
+    with_dir = words if config_dir is None else ["--config-dir", config_dir, *words]
+    return run_verb(line.verb, with_dir, line)
+
+
+def _help(arguments: Sequence[str], config_dir: str | None) -> str:
+    """`--help` of everything, of a verb, or of the topic that is named behind it."""
+    place = next((index for index, word in enumerate(arguments) if word in HELP_FLAGS), len(arguments))
+    before, topics = arguments[:place], [word for word in arguments[place + 1 :] if not word.startswith("-")]
+    verb = next((word for word in (*before, *topics) if word in VERBS), None)
+    topics = [word for word in topics if word != verb]
+    if topics:
+        from attnfocus.cli.topic_help import topic_help
+
+        return topic_help(verb or "train", topics[0], config_dir)
+    if verb is None and before:
+        verb = with_verb(before).verb
+    return overview(config_dir) if verb is None else verb_help(verb, config_dir)
 
 
 def _without_config_dir(arguments: list[str]) -> tuple[list[str], str | None]:

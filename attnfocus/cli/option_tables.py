@@ -14,12 +14,15 @@ from attnfocus.marks import Mark
 
 def current_tables() -> str:
     """The content of the file as the verbs, signatures and shipped configurations are now. Loads torch."""
+    from attnfocus.tasks import TASKS
+
     writer = TableWriter()
     nodes = list(_nodes())
     for verb in VERBS:
         schema = schema_of(verb)
         if schema is not None:
             writer.add_verb(verb, schema, _file_keys(schema, nodes if primary_groups(verb) else [{}]))
+    writer.monitors = {name: list(task.directions) for name, task in TASKS.items()}
     for target, section in sorted({named for node in nodes for named in _named(node)}):
         writer.add_target(section, target)
     return writer.text()

@@ -28,6 +28,11 @@ def prepare_process() -> None:
     keep_path_safe()
 
 
+def is_further_process() -> bool:
+    """Whether torchrun has started this process beside the first, which has the same command line."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+
+
 def keep_path_safe() -> None:
     """Processes that are started from here import nothing from the current folder: no `yaml.py` that lies there.
 

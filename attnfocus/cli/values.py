@@ -6,11 +6,13 @@ from typing import Any
 
 from attnfocus.cli.sweeps.command_line import key_of
 from attnfocus.cli.verbs import facts_of
+from attnfocus.config.nearest import wrong_name
 from attnfocus.config.option_tables import NotShippedError, shipped_tables
 from attnfocus.config.override_text import unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import noting_variables
-from attnfocus.errors import ConfigError, UserError
+from attnfocus.errors import ConfigError, Problem, UserError
+from attnfocus.limits import DEVICES
 from attnfocus.redaction import note_environment, note_values
 
 
@@ -36,9 +38,23 @@ def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     # A null that nobody has given is for the verb to ask for, in its own words.
     values = {key: value for key, value in values.items() if value is not None or key in given}
     try:
-        return shipped_tables().problems(line.verb, values)
+        return [*shipped_tables().problems(line.verb, values), *_wrong_names(values)]
     except NotShippedError:
         return _real_problems(line.verb, values) if known else []
+
+
+def _wrong_names(values: Mapping[str, Any]) -> list[Problem]:
+    """Texts that name something, and name nothing that there is: a device, a metric of a shipped task."""
+    problems = []
+    device = values.get("device")
+    if isinstance(device, str) and device.partition(":")[0] not in DEVICES:
+        problems.append(wrong_name("device", device, DEVICES))
+    trainer, dataset = values.get("trainer"), values.get("dataset")
+    if isinstance(trainer, Mapping) and isinstance(dataset, Mapping) and not values.get("metric"):
+        monitor, known = trainer.get("monitor"), shipped_tables().monitors(str(dataset.get("task")))
+        if known and isinstance(monitor, str) and monitor not in known:
+            problems.append(wrong_name("trainer.monitor", monitor, known))
+    return problems
 
 
 def _real_problems(verb: str, values: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ class Verb:
         flags: flags of its own.
         sweeps: whether `-m` runs it once for each combination of values.
         named_groups: whose choices its runs are known by; `choices` among its values then has their names.
+        run_key: the key that names a run: its path, `latest`, or a part of its name.
         needs_config_dir: whether `config_dir` among its values is the folder of the user's own groups.
     """
 
@@ -42,4 +43,5 @@ class Verb:
     flags: Mapping[str, Flag] = field(default_factory=lambda: NO_FLAGS)
     sweeps: bool = False
     named_groups: tuple[str, ...] = ()
+    run_key: str = ""
     needs_config_dir: bool = False

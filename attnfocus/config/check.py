@@ -5,14 +5,16 @@ knows which sections there are.
 """
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.habits import ANY, NO, SWITCHED, YES, kind_of
+from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.config.targets import find_target, is_component, parameters_of
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
 from attnfocus.limits import Choice, Range
 from attnfocus.marks import Beside, Node
 
@@ -182,7 +184,9 @@ class Checker:
             if not trial.problems:
                 return converted
             kept = kept or trial.problems
-        self.problems.extend(problem.replace("must be", "must be null or", 1) for problem in kept)
+        for problem in kept:
+            text = problem.replace("must be", "must be null or", 1)
+            self.problems.append(problem.reworded(text) if isinstance(problem, Problem) else text)
         return None
 
     def _literal(self, key: str, value: Any, options: tuple[Any, ...]) -> Any:
@@ -190,13 +194,19 @@ class Checker:
             return value
         if value is None and "none" in options:
             return "none"  # YAML reads a bare `none` as text, but `null` is what people also write
-        hint = did_you_mean(str(value), [str(option) for option in options])
-        self.problems.append(f"{key}: must be one of {', '.join(map(str, options))}, got {_show(value)}.{hint}")
+        found = nearest(str(value), [str(option) for option in options], count=1)
+        hint = f" Did you mean {found[0]}?" if found else ""
+        self._add(key, f"must be one of {', '.join(map(str, options))}, got {_show(value)}.{hint}", *found)
         return None
+
+    def _add(self, key: str, text: str, *meant: str) -> None:
+        """Notes a problem; `meant`: the value that was meant, if that is known."""
+        self.problems.append(Problem(f"{key}: {text}", key, [f"{key}={meant[0]}"] if meant else None))
 
     def _sequence(self, key: str, value: Any, kind: type, items: tuple[Any, ...]) -> Any:
         if not isinstance(value, (list, tuple)):
-            self.problems.append(f"{key}: must be a list such as [a,b], got {_show(value)}.")
+            plain = [f"[{value}]"] if isinstance(value, str | int | float) and str(value).strip() else []
+            self._add(key, f"must be a list such as [a,b], got {_show(value)}.", *plain)
             return None
         if kind is tuple and Ellipsis not in items:
             if len(items) != len(value):
@@ -217,8 +227,21 @@ class Checker:
                 return float(value)
         if isinstance(value, kind) and (kind is bool) == is_bool:
             return value
-        self.problems.append(f"{key}: must be {_PLAIN_NAMES[kind]}, got {_show(value)}.")
+        self._add(key, f"must be {_PLAIN_NAMES[kind]}, got {_show(value)}.", *_plain_meant(key, value, kind))
         return None
+
+
+def _plain_meant(key: str, value: Any, kind: Any) -> list[str]:
+    """What a value of another type can only have meant: `yes` is true, 1e4 an integer, 10k ten thousand."""
+    if kind is bool and kind_of(str(value)) != ANY and value is not None:
+        return ["true" if kind_of(str(value)) == YES else "false"]
+    if kind is str and isinstance(value, bool):
+        meant = SWITCHED.get(key, {}).get(YES if value else NO)
+        return [meant] if meant else []
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return [str(int(value))]
+    match = re.fullmatch(r"(\d+)([km])", value.lower()) if kind in (int, float) and isinstance(value, str) else None
+    return [str(int(match[1]) * {"k": 1000, "m": 10**6}[match[2]])] if match else []
 
 
 def _beside(annotation: Any) -> type | None:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import choices_text, did_you_mean
 from attnfocus.config.overrides import CommandLine
-from attnfocus.config.unknown_keys import unknown_key
+from attnfocus.config.unknown_keys import KeyFinder
 from attnfocus.errors import ConfigError
 from attnfocus.redaction import is_secret
 
@@ -42,7 +42,8 @@ def check_launcher(line: CommandLine) -> None:
     changed = [key for each in parsed if (key := each.key_or_group).startswith("hydra.launcher.") and not each.is_add()]
     if changed:
         section = line.compose([str(override.input_line) for override in choices], with_hydra=True)["hydra"]
-        problems = [unknown_key(key, {"hydra": section}, {}, line.verb) for key in changed]
+        finder = KeyFinder({"hydra": section}, {}, line.verb)
+        problems = [finder.problem(key) for key in changed]
         if any(problems):
             raise ConfigError([problem for problem in problems if problem])
 

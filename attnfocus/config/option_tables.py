@@ -38,6 +38,7 @@ class TableWriter:
         self.files: dict[str, Sequence[str]] = {}
         self.schemas: dict[str, dict[str, Any]] = {}
         self.targets: dict[str, dict[str, Any]] = {}
+        self.monitors: dict[str, Sequence[str]] = {}
         self._classes: dict[str, type] = {}
 
     def add_verb(self, verb: str, schema: type, file_keys: Sequence[str]) -> None:
@@ -52,7 +53,15 @@ class TableWriter:
         """The tables as JSON, a line for each option."""
         return (
             "".join(
-                _lines({"verbs": self.verbs, "files": self.files, "schemas": self.schemas, "targets": self.targets})
+                _lines(
+                    {
+                        "verbs": self.verbs,
+                        "files": self.files,
+                        "monitors": self.monitors,
+                        "schemas": self.schemas,
+                        "targets": self.targets,
+                    }
+                )
             )
             + "\n"
         )
@@ -117,6 +126,29 @@ class Tables:
         if verb in self._content["verbs"]:
             checker.dataclass("", values, self.schema(self._content["verbs"][verb]))
         return checker.problems
+
+    def plain_option(self, verb: str, key: str, targets: Mapping[str, str]) -> Any:
+        """What a key takes, as plain data; None where the tables do not tell.
+
+        Args:
+            targets: section -> the class that it names in the configuration.
+        """
+        schemas = self._content["schemas"]
+        fields: Mapping[str, Any] = schemas.get(self._content["verbs"].get(verb, ""), {})
+        parts = key.split(".")
+        plain: Any = None
+        for depth, part in enumerate(parts):
+            section = ".".join(parts[:depth])
+            of_class = self._content["targets"].get(targets.get(section, ""), {})
+            plain = fields.get(part, of_class.get(part))
+            inner = plain if isinstance(plain, Mapping) else {}
+            fields = schemas.get(inner.get("schema", inner.get("beside", "")), {})
+        return plain
+
+    def monitors(self, task: str) -> Sequence[str]:
+        """The metrics that a shipped task can be monitored by; empty for a task of the user's own."""
+        found: Sequence[str] = self._content["monitors"].get(task, ())
+        return found
 
     def takes_file(self, verb: str, key: str) -> bool:
         """Whether one of the shipped choices of a verb's groups takes a file or folder at this key."""

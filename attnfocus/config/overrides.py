@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +14,16 @@ from hydra.errors import HydraException
 
 from attnfocus.config.composition import Composed, Compositions
 from attnfocus.config.folder import config_folders, groups, optional_groups
-from attnfocus.config.nearest import choices_text, did_you_mean
+from attnfocus.config.nearest import choices_text
 from attnfocus.config.override_text import is_of_hydra, num_values, unreadable, values_of
 from attnfocus.config.primary import primary_groups
-from attnfocus.config.unknown_keys import node_problem, unknown_key
+from attnfocus.config.unknown_keys import KeyFinder, node_problem
+from attnfocus.config.wrong_choices import choice_problems
 from attnfocus.config.yaml_files import read_yaml
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
 
+DECIMAL_COMMA = re.compile(r"0,\d+")
+NO_VALUE = "has no =. Write key=value."
 MAX_COMPOSED = 64  # combinations of swept groups whose keys are looked at; beyond that each job answers for itself
 
 
@@ -63,7 +67,8 @@ class CommandLine:
         choices = groups(config_folders(self.config_dir)) if primary_groups(self.verb) else {}
         of_groups = [override for override in parsed if override.key_or_group in choices]
         of_keys = [override for override in parsed if override not in of_groups]
-        sound = [override for override in of_groups if self._check_choice(override, choices)]
+        chosen = {override.key_or_group: value for override in of_groups for value in values_of(override)}
+        sound = [override for override in of_groups if self._check_choice(override, choices, chosen)]
         if of_keys or self.problems or sound:
             self._check_keys(of_keys, sound, choices)
         if self.problems:
@@ -120,7 +125,8 @@ class CommandLine:
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException:
-            self.problems.append(f"{text}: cannot be read. Write key=value, with quotes around special characters.")
+            why = "cannot be read. Write key=value, with quotes around special characters."
+            self.problems.append(f"{text}: {why if '=' in text else NO_VALUE}")
             return None
         key = override.key_or_group
         if not key:
@@ -130,14 +136,25 @@ class CommandLine:
             return None  # Hydra's own section: Hydra answers for it
         if override.is_add() or override.is_force_add() or override.is_delete():
             action = "removing" if override.is_delete() else "adding"
-            self.problems.append(f"{text}: {action} keys is refused; `--cfg job` shows all. Write {key}=...")
+            plain = text.lstrip("+") if override.value() is not None and not override.is_delete() else None
+            self.problems.append(
+                Problem(
+                    f"{text}: {action} keys is refused; `--cfg job` shows all. Write {key}=...",
+                    text.partition("=")[0],
+                    [plain] if plain else None,
+                )
+            )
             return None
         return override
 
     def _check_single(self, parsed: Sequence[Override]) -> None:
         several = [override.key_or_group for override in parsed if override.is_sweep_override()]
         for key in several:
-            self.problems.append(f"{key}: several values were given. Add -m to run each, or quote the value.")
+            text = next(text for text in self.overrides if text.startswith(key))
+            is_number = DECIMAL_COMMA.fullmatch(text.partition("=")[2])
+            why = "Add -m to run each, or quote the value."
+            why = f"several values were given. {'Decimals are written with a point.' if is_number else why}"
+            self.problems.append(Problem(f"{key}: {why}", key, _alone_or_swept(text, self.verb)))
         if several:  # nothing can be composed; other problems alone are collected further
             raise ConfigError(self.problems)
 
@@ -153,21 +170,23 @@ class CommandLine:
             if override.is_interval_sweep():  # a sweep has no end of values to take from it
                 self.problems.append(f"{override.input_line}: an interval is for a search: add hydra/sweeper=optuna.")
 
-    def _check_choice(self, override: Override, choices: Mapping[str, Mapping[str, Path]]) -> bool:
+    def _check_choice(
+        self, override: Override, choices: Mapping[str, Mapping[str, Path]], chosen: Mapping[str, str]
+    ) -> bool:
         name = override.key_or_group
-        known = choices[name]
         if not override.is_sweep_override() and isinstance(override.value(), list) and name not in optional_groups():
-            several = ",".join(values_of(override))
+            several = f"{name}={','.join(values_of(override))}"
             self.problems.append(
-                f"{override.input_line}: takes one choice; -m {name}={several} trains one after another."
+                Problem(
+                    f"{override.input_line}: takes one choice; -m {several} trains one after another.",
+                    override.get_key_element(),
+                    ["-m", several],
+                )
             )
             return False
-        bad = [value for value in values_of(override) if value not in known]
-        for value in bad:
-            self.problems.append(
-                f"{name}={value}: no such choice.{did_you_mean(value, known)} There are: {choices_text(value, known)}."
-            )
-        return not bad
+        problems = choice_problems(override, choices, chosen)
+        self.problems.extend(problems)
+        return not problems
 
     def _check_keys(
         self, of_keys: Sequence[Override], of_groups: Sequence[Override], choices: Mapping[str, Mapping[str, Path]]
@@ -175,9 +194,10 @@ class CommandLine:
         options = [_choices_to_compose(override) for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
             config = self.compose(self._taken(combination, choices))
+            finder = KeyFinder(config, choices, self.verb)
             for override in of_keys:
-                key = override.key_or_group
-                problem = unknown_key(key, config, choices, self.verb) or node_problem(override, config, choices)
+                typed = str(override.input_line).partition("=")[2]
+                problem = finder.problem(override.key_or_group, typed) or node_problem(override, config, choices)
                 if problem:
                     self.problems.append(problem)
 
@@ -212,6 +232,16 @@ class CommandLine:
                 f"{', '.join(has) or 'no such choices'}; {part} goes with {whole}: {choices_text('', others)}."
             )
         return taken
+
+
+def _alone_or_swept(text: str, verb: str) -> list[str]:
+    """What was meant by several values: a comma in the place of the decimal point, a list, or a sweep."""
+    key, _, value = text.partition("=")
+    if DECIMAL_COMMA.fullmatch(value):
+        return [f"{key}={value.replace(',', '.')}"]
+    if key in optional_groups() or (verb != "train" and "(" not in value):
+        return [f"{key}=[{value}]"]
+    return ["-m", text]
 
 
 def _choices_to_compose(override: Override) -> list[str]:

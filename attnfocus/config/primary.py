@@ -36,6 +36,14 @@ def primary_groups(verb: str) -> tuple[str, ...]:
     return tuple(name for entry in _defaults(primary_file(verb)) if isinstance(entry, dict) for name in entry)
 
 
+def usual_choice(verb: str, group: str) -> str:
+    """The choice of a group where none is named; empty where nothing is chosen, or by a part of another group."""
+    for entry in _defaults(primary_file(verb)):
+        if isinstance(entry, dict) and group in entry:
+            return str(entry[group] or "")
+    return ""
+
+
 def shared_sections(verb: str) -> tuple[str, ...]:
     """The sections of a verb's keys that stand in a file of their own, which several verbs share."""
     matches = (_BASE.fullmatch(entry) for entry in _defaults(primary_file(verb)) if isinstance(entry, str))

@@ -1,36 +1,129 @@
 """What is wrong with a key of the command line, given the configuration that it would change."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
 
 from attnfocus.config.folder import optional_groups
+from attnfocus.config.habits import KEYS, REMARKS, instead_of
 from attnfocus.config.nearest import choices_text, nearest
 from attnfocus.config.override_text import values_of
+from attnfocus.config.primary import commented_keys, primary_groups
+from attnfocus.errors import Problem
+
+MAX_SIBLINGS = 40  # keys of a section that are all shown
+FLAGS = ("-m", "--debug", "--config-dir=")  # of the command line, which a switch of another tool may stand for
 
 
-def unknown_key(key: str, config: Mapping[str, Any], choices: Mapping[str, Any], verb: str) -> str | None:
-    """What is wrong with `key`, given the composed configuration of a verb, or None."""
-    node: Any = config
-    parts = key.replace("/", ".").split(".")
-    for depth, part in enumerate(parts):
-        if isinstance(node, Mapping) and part in node:
+class KeyFinder:
+    """Finds what an unknown key means in one composed configuration.
+
+    Args:
+        config: the composed configuration of a verb.
+        choices: group -> choice -> file, of a verb that has groups.
+    """
+
+    def __init__(self, config: Mapping[str, Any], choices: Mapping[str, Mapping[str, Path]], verb: str) -> None:
+        self.config, self.choices, self.verb = config, choices, verb
+
+    def problem(self, key: str, value: str = "") -> Problem | None:
+        """What is wrong with `key`, to which `value` is given as it was typed; None where it is there."""
+        node: Any = self.config
+        parts = key.replace("/", ".").split(".")
+        for depth, part in enumerate(parts):
+            if isinstance(node, Mapping) and part in node:
+                node = node[part]
+                continue
+            if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+                node = node[int(part)]
+                continue
+            group = "/".join(parts[:depth])
+            is_optional = group in optional_groups() and isinstance(node, Mapping)
+            if is_optional and (not node or part in self.choices.get(group, ())):
+                names = ",".join([*node, part])
+                chosen = f"{group}={names if not node else f'[{names}]'}"
+                return Problem(f"{key}: {part} is not chosen. Add {chosen}.", key, [chosen, f"{key}={value}"])
+            siblings = list(node) if isinstance(node, Mapping) else []
+            return self._explained(key, value, parts, depth, siblings)
+        return None
+
+    def _explained(self, key: str, value: str, parts: Sequence[str], depth: int, siblings: Sequence[str]) -> Problem:
+        """`depth`: of the first part that is not there, in whose place there are `siblings`."""
+        above, wrong = parts[:depth], parts[depth]
+        prefix, names = ".".join(above), [*siblings, *(() if depth else self.choices)]
+        names = [name for name in dict.fromkeys(names) if name != "_target_"]
+        if above and not siblings:
+            why = f"unknown key. {prefix} is a single value: write {prefix}=..."
+            return Problem(f"{key}: {why}", key, [f"{prefix}={value}"])
+        switched = self._switched(parts[-1], value) if depth == len(parts) - 1 or not depth else None
+        if switched is not None:
+            remark = REMARKS.get(parts[-1])
+            do = f"Write {' '.join(switched)}" if switched else "Leave it out"
+            return Problem(f"{key}: unknown key{f'; {remark}' if remark else ''}. {do}.", key, switched)
+        meant = self._meant(parts, depth, names)
+        if meant is not None:
+            found = self._switched(meant, value) or [f"{meant}={value}"]
+            return Problem(f"{key}: unknown key. Did you mean {meant}?", key, found)
+        group = "/".join(above)
+        with_it = [name for name, path in self.choices.get(group, {}).items() if _has_key(path, wrong)]
+        if with_it:
+            return Problem(f"{key}: unknown key. {', '.join(with_it)} of {group}= have it, not the one chosen here.")
+        where = f"{prefix} has" if prefix else f"{self.verb} has"
+        of_train = self._of_train(parts)
+        listed = choices_text(wrong, names, MAX_SIBLINGS) or "no keys"
+        return Problem(f"{key}: unknown key. {where}: {listed}.{of_train}", key, [] if of_train else None)
+
+    def _of_train(self, parts: Sequence[str]) -> str:
+        """What is said of a key of `train` that another verb is given."""
+        word = parts[-1]
+        is_known = parts[0] in primary_groups("train") or any("." in ours for ours in KEYS.get(word, ()))
+        if self.verb == "train" or not is_known:
+            return ""
+        return f" {parts[0]} is for train alone: a run keeps what it was trained with."
+
+    def _switched(self, word: str, value: str) -> list[str] | None:
+        """What is typed here for a switch of other tools; None where it is none, or not of this verb."""
+        texts = instead_of(word.lower(), value)
+        if texts is None or not all(text.startswith(FLAGS) or self._has(text.split("=")[0]) for text in texts):
+            return None
+        return list(texts)
+
+    def _meant(self, parts: Sequence[str], depth: int, names: Sequence[str]) -> str | None:
+        """The key that is meant: in the same section if there is one, else by the name of its last part, anywhere."""
+        above, wrong, last = ".".join(parts[:depth]), parts[depth], parts[-1]
+        habits = [ours for ours in KEYS.get(last.lower(), ()) if self._has(ours)]
+        here = [ours for ours in habits if ours.startswith(f"{above}.")] if above else habits
+        if here and depth in (0, len(parts) - 1):
+            return here[0]
+        for name in nearest(wrong, names):
+            path = ".".join([*parts[:depth], name, *parts[depth + 1 :]])
+            if self._has(path):
+                return path
+        paths = [path for path in _paths(self.config) if not above or path.startswith(f"{parts[0]}.")]
+        elsewhere = [path for path in paths if path.rsplit(".", 1)[-1] == last]
+        if elsewhere or (above and depth == len(parts) - 1 and above.replace(".", "/") in self.choices and not habits):
+            return elsewhere[0] if elsewhere else None
+        if habits and "/".join(parts[:depth]) not in self.choices:
+            return habits[0]
+        if len(last) < 4:
+            return None
+        near = nearest(last, [path.rsplit(".", 1)[-1] for path in paths], count=1)
+        return next((path for path in paths if near and path.rsplit(".", 1)[-1] == near[0]), None)
+
+    def _has(self, path: str) -> bool:
+        if path in self.choices:
+            return True
+        node: Any = self.config
+        for part in path.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                return False
             node = node[part]
-            continue
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-            continue
-        group = "/".join(parts[:depth])
-        if group in optional_groups() and isinstance(node, Mapping) and (not node or part in choices.get(group, ())):
-            names = ",".join([*node, part])
-            return f"{key}: {part} is not chosen. Add {group}={names if not node else f'[{names}]'}."
-        siblings = list(node) if isinstance(node, Mapping) else []
-        return _explain_unknown(key, parts[: depth + 1], [*siblings, *(() if depth else choices)], config, verb)
-    return None
+        return True
 
 
-def node_problem(override: Override, config: Mapping[str, Any], choices: Mapping[str, Any]) -> str | None:
+def node_problem(override: Override, config: Mapping[str, Any], choices: Mapping[str, Any]) -> Problem | None:
     """What is wrong with a plain value given to a node of keys (`dataset.tokenizer=bpe`), or None."""
     parts = override.key_or_group.replace("/", ".").split(".")
     node: Any = config
@@ -42,29 +135,18 @@ def node_problem(override: Override, config: Mapping[str, Any], choices: Mapping
         return None
     key, group, value = ".".join(parts), "/".join(parts), plain[0]
     if group in choices:
-        return f"{key}: is a group; choose by {group}={value}."
+        return Problem(f"{key}: is a group; choose by {group}={value}.", key, [f"{group}={value}"])
     kind = str if override.is_sweep_override() else type(override.value())
     example = next((name for name in names if type(node[name]) is kind), names[0])
-    return f"{key}={value}: {key} is a section of keys: {', '.join(names)}. Set one, as in {key}.{example}={value}."
+    set_one = f"{key}.{example}={value}"
+    instead = None if override.is_sweep_override() or value == "null" else [set_one]
+    return Problem(
+        f"{key}={value}: {key} is a section of keys: {', '.join(names)}. Set one, as in {set_one}.", key, instead
+    )
 
 
-def _explain_unknown(
-    key: str, parts: Sequence[str], siblings: Sequence[str], config: Mapping[str, Any], verb: str
-) -> str:
-    """`parts` of the key up to the one that is not there, and what is there in its place."""
-    *above, wrong = parts
-    prefix = ".".join(above)
-    if above and not siblings:
-        return f"{key}: unknown key. {prefix} is a single value: write {prefix}=..."
-    found = nearest(wrong, siblings, count=1)
-    if found:
-        return f"{key}: unknown key. Did you mean {'.'.join([*above, found[0]])}?"
-    last = key.replace("/", ".").rsplit(".", 1)[-1]
-    elsewhere = [path for path in _paths(config) if path.rsplit(".", 1)[-1] == last]
-    if elsewhere:
-        return f"{key}: unknown key. Did you mean {elsewhere[0]}?"
-    where = f"{prefix} has" if prefix else f"{verb} has"
-    return f"{key}: unknown key. {where}: {choices_text(wrong, list(dict.fromkeys(siblings)))}."
+def _has_key(path: Path, name: str) -> bool:
+    return any(key.name.rpartition(".")[2] == name for key in commented_keys(path))
 
 
 def _paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

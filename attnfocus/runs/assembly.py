@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
+from attnfocus.config.nearest import wrong_name
 from attnfocus.config.targets import find_target, make_factory
 from attnfocus.config.yaml_files import read_yaml
 from attnfocus.data.codecs.base import Codec
@@ -213,7 +214,7 @@ def _metric_problems(metrics: Mapping[str, Any], task_class: type[Task], monitor
     if problems or monitor is None:
         return problems
     known = {**task_class.directions, **directions_of(metrics)}
-    return [] if monitor in known else [f"trainer.monitor: must be one of {', '.join(known)}, got {monitor}."]
+    return [] if monitor in known else [wrong_name("trainer.monitor", monitor, known)]
 
 
 def _require_paths(model: nn.Module, device: torch.device) -> None:

@@ -10,6 +10,7 @@ from attnfocus.data.codecs.base import Codec, Encoded, load_codec
 from attnfocus.data.preparation import NewRows, Prepared
 from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
+from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
@@ -268,7 +269,7 @@ def load(
     Args:
         run: the run directory.
         checkpoint: `best`, `last`, `average` (the mean of the newest `trainer.keep_checkpoints`), or a step's folder
-            such as `step-00001200`.
+            such as `step-00001200`. Where a run that was stopped has no best one yet, its last one is taken, and said.
         device: `auto`, `cpu`, `cuda` or `mps`.
         decoding: what to change of the run's decoding.
         data: folder of the named data sets; None takes the run's.
@@ -296,6 +297,10 @@ def load(
     codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
     keep, like = setup.config.trainer.keep_checkpoints, setup.saved_tensors(codec)
     store = CheckpointStore(path / CHECKPOINTS, keep=keep, like=like)
+    if checkpoint == "best" and not store.has("best") and store.has("last"):
+        checkpoint = "last"
+        why = "it was stopped before its first evaluation, so that there is no best checkpoint yet"
+        say(open_console(), f"{path.name}: {why}; the last one is used.", style="yellow")
     checkpoints = store.newest_few() if checkpoint == "average" else [store.load(checkpoint)]
     model = setup.model(**codec.dims()).to(setup.device)
     if checkpoint == "average":

@@ -157,6 +157,7 @@ class InputChoice(RunChoice):
 @dataclass(kw_only=True)
 class DataPath:
     data: FilePath | None = None
+    outputs: FilePath = "outputs"
 
 
 @dataclass(kw_only=True)

@@ -33,6 +33,7 @@ class Summary:
             where there is no summary.
         test: metrics of the test split, and what belongs to them: matrices, labels, signatures.
         directions: metric -> which way is better.
+        choices: group -> the choice that the run was made with.
     """
 
     status: str = ""
@@ -44,6 +45,7 @@ class Summary:
     best: Best | None = None
     test: dict[str, Any] = field(default_factory=dict)
     directions: dict[str, Direction] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
     device: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     git: Commit | None = None

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from attnfocus.errors import ConfigError
+from attnfocus.limits import DEVICES
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

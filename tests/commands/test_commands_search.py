@@ -120,6 +120,24 @@ def test_a_failed_trial_ends_no_search_the_same_command_goes_on_and_the_printed_
 SPACES = sorted(path.stem for path in (shipped_folder() / "search").glob("*.yaml"))
 
 
+def test_the_command_of_a_ready_space_of_ones_own_can_be_pasted(attnfocus: Command, tmp_path: Path) -> None:
+    """`search=` is for many runs: in its place stands what its file sets besides, and the folder that it lies in."""
+    (tmp_path / "mine" / "search").mkdir(parents=True)
+    (tmp_path / "mine" / "search" / "small.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /hydra/sweeper: optuna\n  - override /optimizer: sgd\n  - _self_\n"
+        "trainer:\n  clip_norm: 0.5\nhydra:\n  sweeper:\n    params:\n      optimizer.lr: 0.1,0.2\n"
+    )
+    line = ["search=small", "hydra.sweeper.n_trials=2", "trainer.monitor=loss", *VECTORS]
+    done = attnfocus("train", "-m", "--config-dir", "mine", *line)
+    assert done.returncode == 0, done.stderr
+    command = result_of(only_sweep(tmp_path))["command"]
+    assert command.startswith("attnfocus train --config-dir mine optimizer=sgd trainer.clip_norm=0.5 ")
+    again = attnfocus(*shlex.split(command)[1:], "--cfg", "job")
+    assert again.returncode == 0, again.stderr
+    assert "clip_norm: 0.5" in again.stdout
+
+
 @pytest.mark.parametrize("space", SPACES)
 def test_every_ready_space_passes_the_checks_and_the_command_line_goes_before_it(space: str, here: Path) -> None:
     line = CommandLine("train", [f"search={space}", "optimizer.lr=0.5", "dataset.num_train=100"], is_sweep=True)

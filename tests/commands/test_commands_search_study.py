@@ -38,7 +38,7 @@ LOSS = Objective("loss", "min")
 def plan(*objectives: Objective, space: list[str] | None = None, **options: Any) -> SearchPlan:
     fixed, dimensions = split_overrides(["seed=3", *(SPACE if space is None else space)], {}, {"attention"})
     chosen = SearchOptions(**{"n_trials": 4, "startup_trials": 2, **options})
-    return SearchPlan(chosen, tuple(dimensions), tuple(fixed), objectives or (LOSS,))
+    return SearchPlan(chosen, tuple(dimensions), tuple(fixed), objectives or (LOSS,), tuple(fixed))
 
 
 def write_run(search: Search, number: int, metrics: Mapping[str, float], **summary: Any) -> Path:
@@ -405,6 +405,30 @@ def test_the_results_tell_what_decided(tmp_path: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert "8 trials: 8 completed" in printed
     assert facts["command"] in printed
+
+
+def test_equal_trials_are_said_to_be_equal_and_nothing_is_said_to_have_decided(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = plan(n_trials=5, sampler="random")
+    drive(Search(chosen, tmp_path), lambda search, each: write_run(search, each, {"loss": 2.5}))  # type: ignore[arg-type,return-value]
+    finish_search(chosen, tmp_path)
+    printed = capsys.readouterr().out
+    assert "all 5 trials are equal: loss 2.500. None is the best" in printed
+    assert "importance" not in printed
+    assert "\nbest " not in printed
+    facts = json.loads((tmp_path / "search.json").read_text())
+    assert (facts["best"], facts["command"], facts["importances"]) == ([], None, {})
+
+
+def test_trials_that_are_equally_good_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = plan(n_trials=3, sampler="random")
+    drive(Search(chosen, tmp_path), lambda search, each: write_run(search, each, {"loss": min(2.0, 1.0 + each)}))  # type: ignore[arg-type,return-value]
+    finish_search(chosen, tmp_path)
+    assert "equally good" not in capsys.readouterr().out
+    drive(Search(plan(n_trials=4), tmp_path), lambda search, each: write_run(search, each, {"loss": 1.0}))  # type: ignore[arg-type,return-value]
+    finish_search(plan(n_trials=4), tmp_path)
+    assert "2 trials are equally good (0, 3); the command is that of trial 0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [0, 1])

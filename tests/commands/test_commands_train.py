@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,7 +116,7 @@ def test_resuming_a_finished_run_says_so_and_how_to_go_on(finished: tuple[Path, 
     run, first = finished
     done = attnfocus("train", f"resume={run}")
     assert done.returncode == 0, done.stderr
-    assert "This run was finished already (max_steps reached): nothing was trained." in done.stderr
+    assert "This run was finished already at step 6 (max_steps reached): nothing was trained." in done.stderr
     assert done.stderr.splitlines()[-1].strip() == f"attnfocus train resume={run} trainer.max_steps=12"
     assert "finished already" not in first.stderr
     # The best is of the part before: its metrics stand in the table all the same.
@@ -124,6 +125,30 @@ def test_resuming_a_finished_run_says_so_and_how_to_go_on(finished: tuple[Path, 
     assert table[0] in done.stderr.splitlines()
     (exact_match,) = [line for line in first.stderr.splitlines() if line.startswith("exact match ")]
     assert exact_match in done.stderr.splitlines()
+
+
+def test_a_limit_below_what_was_reached_gets_one_above_it(finished: tuple[Path, Any], attnfocus: Command) -> None:
+    """Twice three steps would be a run that is finished again: it has six."""
+    done = attnfocus("train", f"resume={finished[0]}", "trainer.max_steps=3", "trainer.max_epochs=1")
+    assert done.returncode == 0, done.stderr
+    line = done.stderr.splitlines()[-1].strip()
+    limits = dict(word.removeprefix("trainer.").split("=") for word in line.split() if word.startswith("trainer."))
+    assert int(limits["max_steps"]) > 6
+    assert int(limits.get("max_epochs", 2)) > 1
+
+
+def test_a_stopped_run_without_a_best_checkpoint_is_evaluated_by_its_last(
+    finished: tuple[Path, Any], attnfocus: Command, tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0], tmp_path / "stopped")
+    (tmp_path / "stopped" / "checkpoints" / "best").unlink()
+    (tmp_path / "stopped" / "predictions-test.jsonl").unlink()
+    done = attnfocus("evaluate", "run=stopped")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("test, last checkpoint (step 6)")
+    assert "stopped: it was stopped before its first evaluation" in done.stderr
+    assert "the last one is used." in done.stderr
+    assert not (tmp_path / "stopped" / "predictions-test.jsonl").exists()  # those are of the best
 
 
 def test_resuming_cannot_change_what_was_learnt_from(finished: tuple[Path, Any], attnfocus: Command) -> None:

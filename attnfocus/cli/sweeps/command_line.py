@@ -10,13 +10,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from attnfocus.commands.sweep.folders import HYDRA_FILE
 from attnfocus.config.composition import reworded
 from attnfocus.config.override_text import is_of_hydra, quoted, unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import is_no_room, make_fresh_folder, write_error
+from attnfocus.layout import HYDRA_FILE
 from attnfocus.redaction import REDACTED, hide_override, is_secret
 from attnfocus.regular_files import is_there, remove_remains
 

@@ -152,8 +152,8 @@ def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
         config: composed for this job.
         run: what the job does with it.
     """
-    from attnfocus.commands.sweep.folders import job_order
     from attnfocus.commands.sweep.sweep import run_recorded
+    from attnfocus.runs.catalog import job_order
     from attnfocus.runs.claim import AUTO
 
     hydra_config = HydraConfig.get()

@@ -10,6 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from attnfocus.cli.sweeps.command_line import RESUME, key_of
+from attnfocus.config.alone import as_overrides
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.override_text import is_of_hydra, unreadable
@@ -70,8 +71,26 @@ def _checked(line: CommandLine, section: Mapping[str, Any]) -> SearchToRun:
     whole.check()
     line.outputs = whole.outputs
     metrics, monitor = _check_values(line, fixed, space)
-    plan = SearchPlan(options, tuple(space), tuple(fixed), objectives_of(options, metrics, monitor))
+    objectives = objectives_of(options, metrics, monitor)
+    alone = _alone(fixed, [each.key for each in space], choices, line.config_dir)
+    plan = SearchPlan(options, tuple(space), tuple(fixed), objectives, tuple(alone))
     return SearchToRun(plan, study_folder(options))
+
+
+def _alone(
+    fixed: Sequence[str], varied: Sequence[str], choices: Mapping[str, Mapping[str, Path]], config_dir: str | None
+) -> list[str]:
+    """What every trial has, as a run alone takes it: in place of `search=` stands what the space sets besides."""
+    given = {key_of(text) for text in fixed} | set(varied)
+    words = [] if config_dir is None else ["--config-dir", config_dir]
+    for text in fixed:
+        known = choices.get(key_of(text), {}) if key_of(text) == GROUP else {}
+        name = text.partition("=")[2]
+        if name in known:
+            words += [each for each in as_overrides(known[name]) if key_of(each) not in given]
+        else:
+            words.append(text)
+    return words
 
 
 def trial_listeners(sweeper: DictConfig, folder: Path, number: int) -> list[Listener]:

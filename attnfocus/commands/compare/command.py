@@ -49,8 +49,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     config = check(values, CompareConfig)
     if not config.runs:
         raise ConfigError("runs: name run directories, for example attnfocus compare 'outputs/2026-01-31/*'.")
-    paths = find_runs(config.runs)
-    baseline = None if config.baseline is None else _only_run(config.baseline)
+    paths = find_runs(config.runs, config.paths.outputs)
+    baseline = None if config.baseline is None else _only_run(config.baseline, config.paths.outputs)
     if baseline is not None and baseline not in paths:
         paths.insert(0, baseline)
     runs, left_out = read_runs(paths, config.trust)
@@ -70,8 +70,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     return 0
 
 
-def _only_run(place: str) -> Path:
-    found = find_runs([place], "baseline")
+def _only_run(place: str, outputs: str) -> Path:
+    found = find_runs([place], outputs, "baseline")
     if len(found) > 1:
         raise ConfigError(f"baseline: {place} holds {len(found)} runs. Name one of them.")
     return found[0]

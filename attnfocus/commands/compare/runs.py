@@ -3,18 +3,17 @@
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnfocus.commands.sweep.folders import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import short_path
 from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, METRICS_FILE, SUMMARY_FILE
-from attnfocus.regular_files import is_there
+from attnfocus.runs.catalog import MAX_DEPTH, find_run, runs_at
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own
 from attnfocus.runs.dataset import task_class_of
@@ -24,7 +23,6 @@ from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
 from attnfocus.tracking.metrics_file import logged_metrics
 
-MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
 COSTS = ("seconds", "parameters", "words_per_second")
@@ -65,11 +63,13 @@ class UnfinishedError(Exception):
     """Why a run directory is left out."""
 
 
-def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
+def find_runs(places: Sequence[str], outputs: str = "outputs", key: str = "runs") -> list[Path]:
     """The run directories that folders and patterns name, each once, in the order given; those below a folder sorted.
 
     Args:
-        places: a run directory, a folder with runs below it (a sweep, a day, `outputs`), or a pattern of such.
+        places: a run directory, a folder with runs below it (a sweep, a day, `outputs`), or a pattern of such; or
+            `latest`, or a part of the name of one run.
+        outputs: `paths.outputs`, below which such a part is looked for.
         key: the option that named them, for the message.
 
     Raises:
@@ -80,8 +80,10 @@ def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
     for place in places:
         path = Path(os.path.expanduser(place))  # which leaves a user that there is not as it is
         named = [str(path)] if os.path.exists(path) else sorted(glob.glob(str(path), recursive=True))
+        if not named and not any(character in place for character in "*?[/"):
+            named = _by_name(place, outputs, key)
         paths = [Path(name) for name in named]
-        runs = [run.resolve() for folder in paths for run in _runs_at(folder)]
+        runs = [run.resolve() for folder in paths for run in runs_at(folder)]
         if not runs and not any(_holds_results(folder) for folder in paths):
             problems.append(f"{key}: {_why_none(path, paths)}")
         found |= dict.fromkeys(runs)
@@ -92,26 +94,17 @@ def find_runs(places: Sequence[str], key: str = "runs") -> list[Path]:
     return list(found)
 
 
+def _by_name(name: str, outputs: str, key: str) -> list[str]:
+    """The run that a part of a name means; empty where there is none."""
+    try:
+        return [str(find_run(key, name, outputs))]
+    except ConfigError:
+        return []
+
+
 def _holds_results(folder: Path) -> bool:
     """Whether bench, compare or data wrote there: a shell's `outputs/*/*` names such folders among the runs."""
     return any(any(folder.glob(f"{level}{name}")) for name in RESULT_FILES for level in ("", "*/", "*/*/"))
-
-
-def _runs_at(folder: Path, depth: int = 0) -> Iterator[Path]:
-    """Run directories, and folders of jobs that failed before they became one; also what we may not look into."""
-    try:
-        if not folder.is_dir():
-            return
-        is_run = is_there(folder / CONFIG_FILE) or is_there(folder / JOB_FILE)
-        inner = [] if is_run or depth == MAX_DEPTH else sorted(folder.iterdir(), key=job_order)
-    except OSError:
-        is_run, inner = True, []
-    if is_run:
-        yield folder
-    else:
-        for path in inner:
-            if not path.name.startswith(".") and not path.is_symlink():
-                yield from _runs_at(path, depth + 1)
 
 
 def _why_none(path: Path, paths: Sequence[Path]) -> str:

@@ -6,4 +6,5 @@ VERB = Verb(
     command="attnfocus.commands.evaluate.command",
     config="attnfocus.commands.evaluate.command.EvaluateConfig",
     examples=("attnfocus evaluate run=outputs/DATE/RUN split=test",),
+    run_key="run",
 )

@@ -54,7 +54,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     )
     new = trained.new_rows(config.split)
     evaluation = trained.evaluate(config.split)
-    is_tested = new is None and (config.split, config.checkpoint) == ("test", "best")
+    is_tested = new is None and (config.split, trained.checkpoint) == ("test", "best")
     if is_tested and config.decoding == DecodingOverride():
         save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
     if new is not None:
@@ -63,7 +63,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     console = open_console(sys.stdout)
     if config.format == "table":
         of_file = "" if new is None else f" of {Path(config.dataset.given[config.split]).name}"
-        title = f"{config.split}{of_file}, {config.checkpoint} checkpoint (step {trained.step})"
+        title = f"{config.split}{of_file}, {trained.checkpoint} checkpoint (step {trained.step})"
         print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
     if tested is not None and is_tested:

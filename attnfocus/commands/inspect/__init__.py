@@ -9,4 +9,5 @@ VERB = Verb(
         "attnfocus inspect run=outputs/DATE/RUN text='Freitag, 3. Mai 1999'",
         "attnfocus inspect run=outputs/DATE/RUN split=valid num_examples=8 'method=[attention,gradient_input]'",
     ),
+    run_key="run",
 )

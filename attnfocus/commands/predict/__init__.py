@@ -9,4 +9,5 @@ VERB = Verb(
         "attnfocus predict run=outputs/DATE/RUN input=lines.txt",
         "echo 'May 3, 1999' | attnfocus predict run=outputs/DATE/RUN format=jsonl",
     ),
+    run_key="run",
 )

@@ -17,7 +17,7 @@ from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.inputs import layout_for
 from attnfocus.runs.run import load, require_run
-from attnfocus.runs.schema import DecodingOverride, InputChoice, ReadingOverride
+from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
 from attnfocus.tasks import Prediction
 
 
@@ -30,6 +30,7 @@ class PredictConfig(InputChoice):
     format: Literal["text", "jsonl"] = "text"
     batch_size: PositiveInt = 64
     dataset: ReadingOverride = field(default_factory=ReadingOverride)
+    paths: OutputPath = field(default_factory=OutputPath)
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
 

@@ -10,29 +10,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attnfocus.errors import CheckpointError
+from attnfocus.layout import HYDRA_FILE, JOB_FILE
 from attnfocus.locks import is_locked, locked
 from attnfocus.records import to_value
 from attnfocus.redaction import hide_override
 from attnfocus.regular_files import is_there, read_file, replace_file, require_folder, require_regular
+from attnfocus.runs.catalog import job_order
 from attnfocus.runs.contents import require_own
 from attnfocus.runs.summary import Summary, load_summary
 
 MAX_JOB_BYTES = 1_000_000
 MAX_PROCESS_BYTES = 1000
-JOB_FILE = "overrides.json"  # what distinguishes the job within its sweep
-HYDRA_FILE = "multirun.yaml"  # Hydra's whole configuration, with the command line that a sweep goes on with
 RESULTS_FILE = "results.csv"
 OF_SEARCH = ("study.db", "study.db-journal", "search.json", "search.png", ".search.lock")
 LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
 PROCESS_FILE = ".process"  # host and number of the process that runs the job
 START_SECONDS = 2.0  # how long a job waits for its lock, which whoever looks whether it runs holds for a moment
 STOP_SECONDS = 60.0  # how long jobs that were told to stop may take to save
-
-
-def job_order(folder: Path) -> tuple[int, str]:
-    """To sort folders by: jobs of a sweep, called 0_..., 1_..., ..., 10_..., by their number, after all others."""
-    number = folder.name.split("_")[0]
-    return (int(number) if number.isdecimal() else -1, folder.name)
 
 
 def job_folders(sweep_dir: Path) -> list[Path]:

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.commands.sweep.folders import (
-    HYDRA_FILE,
     LOCK_FILE,
     RESULTS_FILE,
     is_done,
     is_running,
     job_folders,
-    job_order,
     note_job,
     overrides_of,
     owned,
@@ -38,10 +36,11 @@ from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.files import relative_to_here, write_error
-from attnfocus.layout import OF_JOB
+from attnfocus.layout import HYDRA_FILE, OF_JOB
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
+from attnfocus.runs.catalog import job_order
 from attnfocus.runs.summary import Summary, write_summary
 
 TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's

@@ -9,10 +9,11 @@ VERB = Verb(
     usage="[group=choice] [key=value] ...",
     examples=(
         "attnfocus train model=seq2seq attention=additive",
-        "attnfocus train model=seq2seq dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
+        "attnfocus train dataset=parallel_text dataset.train=my.tsv trainer.max_epochs=5",
         "attnfocus train -m model=seq2seq attention=additive,dot,general",
     ),
     sweeps=True,
     named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
+    run_key="resume",
     needs_config_dir=True,
 )

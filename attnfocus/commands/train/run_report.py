@@ -1,6 +1,7 @@
 """Everything that a training run writes and shows besides its checkpoints."""
 
 import logging
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -171,7 +172,7 @@ class RunReport:
         if test is not None:
             metrics["test"] = test.metrics
         was_finished = result.step == resumed_from and result.status == "completed"
-        remark = finished_remark(self.run_dir, result.reason, self.setup.config.trainer) if was_finished else ""
+        remark = finished_remark(self.run_dir, result, self.setup.config.trainer) if was_finished else ""
         chosen = self.setup.config.tracker.items()
         trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
         commands = next_commands(self.run_dir, result, trackers)
@@ -222,14 +223,24 @@ def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str]
     ]
 
 
-def finished_remark(run_dir: Path, reason: str, trainer: TrainerOptions) -> str:
-    """What is said when a run was resumed that had nothing left to do, with the limit that would let it go on."""
-    limits = ("max_steps", "max_epochs", "max_minutes")
-    limit = next((name for name in limits if reason.startswith(name)), "patience")
+def finished_remark(run_dir: Path, result: TrainingResult, trainer: TrainerOptions) -> str:
+    """What is said when a run was resumed that had nothing left to do, with the limits that would let it go on.
+
+    A limit may have been made smaller than what the run has reached: twice what is larger of the two lets it go on.
+    """
+    reached = {"max_steps": result.step, "max_epochs": result.epoch, "max_minutes": math.ceil(result.seconds / 60)}
+    limits = {name: getattr(trainer, name) for name in reached}
+    larger = [
+        f"trainer.{name}={2 * max(limit, reached[name]):g}"
+        for name, limit in limits.items()
+        if limit is not None and (limit <= reached[name] or result.reason.startswith(name))
+    ]
+    if not result.reason.startswith(tuple(limits)):
+        larger.append(f"trainer.patience={2 * (trainer.patience or 1)}")
     resume = shlex.quote(f"resume={relative_to_here(run_dir)}")
     return (
-        f"This run was finished already ({reason}): nothing was trained. To go on, give a larger limit:\n"
-        f"  attnfocus train {resume} trainer.{limit}={2 * getattr(trainer, limit)}"
+        f"This run was finished already at step {result.step} ({result.reason}): nothing was trained. To go on, give a "
+        f"larger limit:\n  attnfocus train {resume} {' '.join(larger)}"
     )
 
 

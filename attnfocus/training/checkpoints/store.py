@@ -169,6 +169,11 @@ class CheckpointStore:
             )
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether `best` or `last` names a checkpoint that is there."""
+        path = self._pointed(name)
+        return path is not None and is_folder(path)
+
     def load(self, which: str) -> Checkpoint:
         """`best`, `last`, or a folder's name such as `step-00001200`.
 

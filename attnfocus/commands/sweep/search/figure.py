@@ -81,10 +81,11 @@ def _draw_front(axes: Axes, result: SearchResult) -> None:
 def _draw_importances(axes: Axes, result: SearchResult) -> None:
     axes.set_title(f"importance of each key, from {result.count('completed')} trials", fontsize=9, loc="left")
     if not any(result.importances):
-        axes.text(0.5, 0.5, "too few completed trials", ha="center", va="center", fontsize=9, color="#666666")
+        why = "all trials are equal" if result.are_equal else "too few completed trials"
+        axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=9, color="#666666")
         axes.set_axis_off()
         return
-    keys = _ranked(result.importances[0])[:MAX_KEYS]
+    keys = _ranked(next(shares for shares in result.importances if shares))[:MAX_KEYS]
     height = 0.8 / len(result.importances)
     for index, (name, shares) in enumerate(zip(result.objectives, result.importances, strict=False)):
         places = [place + (index - (len(result.importances) - 1) / 2) * height for place in range(len(keys))]

@@ -46,16 +46,25 @@ class Objective:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """All that a search is: its options, what is varied, what every trial has, and what is sought."""
+    """All that a search is: its options, what is varied, what every trial has, and what is sought.
+
+    Attributes:
+        alone: what every trial has, as the command line of a single run says it, with its flags.
+    """
 
     options: SearchOptions
     space: tuple[Dimension, ...]
     fixed: tuple[str, ...]
     objectives: tuple[Objective, ...] = ()
+    alone: tuple[str, ...] = ()
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The command line of one trial."""
-        return [*self.fixed, *(each.override(params[each.key]) for each in self.space)]
+        return [*self.fixed, *self.proposed(params)]
+
+    def proposed(self, params: Mapping[str, Any]) -> list[str]:
+        """The part of it that is varied."""
+        return [each.override(params[each.key]) for each in self.space]
 
 
 def check_options(values: Mapping[str, Any]) -> SearchOptions:

@@ -15,13 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from attnfocus.commands.sweep.folders import JOB_FILE, is_running, summary_of, to_note
+from attnfocus.commands.sweep.folders import is_running, summary_of, to_note
 from attnfocus.commands.sweep.search.options import FACTS, SearchPlan
 from attnfocus.commands.sweep.search.samplers import distribution_of, sampler_of
 from attnfocus.commands.sweep.search.storage import open_storage
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import CheckpointError, ConfigError
-from attnfocus.layout import METRICS_FILE
+from attnfocus.layout import JOB_FILE, METRICS_FILE
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide
 from attnfocus.tracking.metrics_file import logged_metrics

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,14 @@ from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import SearchPlan
 from attnfocus.commands.sweep.search.storage import storage_url, stored
 from attnfocus.commands.sweep.search.study import Search
-from attnfocus.commands.sweep.search.table import SearchResult, Trial, importance_lines, print_search, search_facts
+from attnfocus.commands.sweep.search.table import (
+    SearchResult,
+    Trial,
+    importance_lines,
+    print_search,
+    search_facts,
+    tie_lines,
+)
 from attnfocus.commands.sweep.sweep import resume_command
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
@@ -80,15 +88,17 @@ def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
     with stored(plan.options, sweep_dir):
         search = Search(plan, sweep_dir)
         result = result_of(search, _importances(search))
-    best = result.ranked[:1]
+    if result.are_equal:
+        result = replace(result, best=(), importances=())
+    best = [] if result.are_equal else result.ranked[:1]
     command = _command(plan, best[0].params) if best else None
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
     replace_file(sweep_dir / FIGURE_FILE, to_png(draw_search(result))[0])
     console = open_console(sys.stdout)
     say(console, f"\n{result.counts}", style="bold")
-    if best:
+    if result.ranked:
         print_search(console, result)
-    for line in importance_lines(result):
+    for line in (*tie_lines(result), *importance_lines(result)):
         say(console, line)
     say(console, "")
     for label, text in _ends(plan, sweep_dir, command):
@@ -106,7 +116,8 @@ def _ends(plan: SearchPlan, sweep_dir: Path, command: str | None) -> Iterator[tu
 
 def _command(plan: SearchPlan, params: Mapping[str, Any]) -> str:
     """Trains the trial with these values again, alone."""
-    return " ".join(["attnfocus train", *(shlex.quote(hide_override(text)) for text in plan.overrides(params))])
+    words = [*plan.alone, *plan.proposed(params)]
+    return " ".join(["attnfocus train", *(shlex.quote(hide_override(text)) for text in words)])
 
 
 def result_of(search: Search, importances: tuple[Mapping[str, float], ...] = ()) -> SearchResult:
@@ -116,9 +127,15 @@ def result_of(search: Search, importances: tuple[Mapping[str, float], ...] = ())
         objectives=tuple(each.name for each in objectives),
         directions=tuple(each.direction for each in objectives),
         trials=tuple(_plain(trial, search.sweep_dir) for trial in search.trials()),
-        best=tuple(sorted(trial.number for trial in search.study.best_trials)),
+        best=_best(search),
         importances=importances,
     )
+
+
+def _best(search: Search) -> tuple[int, ...]:
+    """Numbers of the best trials; of one objective the first of those that are equal."""
+    numbers = sorted(trial.number for trial in search.study.best_trials)
+    return tuple(numbers if len(search.plan.objectives) > 1 else numbers[:1])
 
 
 def _plain(trial: "FrozenTrial", sweep_dir: Path) -> Trial:
@@ -151,6 +168,9 @@ def _importances(search: Search) -> tuple[Mapping[str, float], ...]:
 
     found: list[Mapping[str, float]] = []
     for index, objective in enumerate(search.plan.objectives):
+        if len({trial.values[index] for trial in completed}) == 1:
+            found.append({})  # nothing decided anything
+            continue
         sign = -1.0 if objective.direction == "max" else 1.0
 
         def cost(trial: "FrozenTrial", index: int = index, sign: float = sign) -> float:

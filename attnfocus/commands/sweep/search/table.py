@@ -53,11 +53,38 @@ class SearchResult:
         return f"{len(self.trials)} trials: {', '.join(parts) or 'none'}"
 
     @property
+    def are_equal(self) -> bool:
+        """Whether several trials completed, all with the same values."""
+        values = [trial.values for trial in self.trials if trial.values]
+        return len(values) > 1 and len(set(values)) == 1
+
+    @property
     def ranked(self) -> list[Trial]:
         """The completed trials: the best ones first, then by the first objective."""
         sign = -1 if self.directions[0] == "max" else 1
         completed = [trial for trial in self.trials if trial.values]
         return sorted(completed, key=lambda trial: (trial.number not in self.best, sign * trial.values[0]))
+
+
+def tie_lines(result: SearchResult) -> list[str]:
+    """That trials are equal, where the search has not told them apart."""
+    if result.are_equal:
+        values = ", ".join(
+            f"{metric_name(name)} {number(value)}"
+            for name, value in zip(result.objectives, result.ranked[0].values, strict=True)
+        )
+        return [
+            f"all {len(result.ranked)} trials are equal: {values}. None is the best, and nothing decided anything. "
+            "Train longer, or seek another number: hydra.sweeper.objectives=[loss]"
+        ]
+    if len(result.objectives) > 1 or not result.ranked:
+        return []
+    first = result.ranked[0]
+    equal = [trial.number for trial in result.ranked if trial.values == first.values]
+    if len(equal) == 1:
+        return []
+    names = ", ".join(map(str, equal[:MAX_SHOWN])) + (", ..." if len(equal) > MAX_SHOWN else "")
+    return [f"{len(equal)} trials are equally good ({names}); the command is that of trial {first.number}"]
 
 
 def best_so_far(values: Sequence[float], direction: str) -> list[float]:
@@ -100,6 +127,8 @@ def importance_lines(result: SearchResult) -> list[str]:
     """`importance for loss: lr 0.61, dropout 0.39`, for each objective."""
     lines = []
     for name, shares in zip(result.objectives, result.importances, strict=False):
+        if not shares:
+            continue
         keys = list(shares)
         ranked = sorted(shares.items(), key=lambda pair: -pair[1])
         parts = ", ".join(f"{short_key(key, keys)} {share:.2f}" for key, share in ranked)

@@ -1,0 +1,117 @@
+"""A choice of a group that there is not: what is nearest, what the field means by the name, or a file of the user's."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.types import Override
+
+from attnfocus.config.habits import DATA_FILE
+from attnfocus.config.nearest import MAX_LISTED, choices_text, nearest
+from attnfocus.config.override_text import values_of
+from attnfocus.config.synonyms import SYNONYMS
+from attnfocus.config.yaml_files import read_yaml
+from attnfocus.errors import Problem
+
+Groups = Mapping[str, Mapping[str, Path]]
+
+NEAR_LISTED = 8  # choices in a line where one is near to what was typed
+MAX_HEADER = 1000  # characters
+TEXT_COLUMNS = ("text", "sentence", "review", "content", "title", "question", "document", "utterance", "query")
+LABEL_COLUMNS = ("label", "class", "category", "sentiment", "intent", "target_label", "rating", "stars")
+PAIRED, LABELLED = "parallel_text", "labelled_text"
+
+
+def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the choices that an override makes of its group; empty where all are there.
+
+    Args:
+        choices: group -> choice -> file.
+        chosen: group -> choice, of the whole command line.
+    """
+    group = override.key_or_group
+    known, values = choices[group], values_of(override)
+    meant = {value: _meant(group, value, choices, chosen) for value in values if value not in known}
+    key = override.get_key_element()
+    problems = []
+    for value, names in meant.items():
+        if group == "dataset" and (DATA_FILE.fullmatch(value) or Path(value).is_file()):
+            instead = _own_data(value, choices, chosen)
+            alone = instead if len(values) == 1 else None
+            text = f"{group}={value}: is a file. A table of your own is read by {' '.join(instead)}."
+            problems.append(Problem(text, key, alone))
+            continue
+        mended = [(meant[each] or [""])[0] if each in meant else each for each in values]
+        text = ",".join(mended) if override.is_sweep_override() else mended[0]
+        if isinstance(override.value(), list):
+            text = f"[{','.join(mended)}]"
+        hint = f" Did you mean {' or '.join(names[:2])}?" if names else ""
+        listed = choices_text(value, known, NEAR_LISTED if names else MAX_LISTED)
+        rest = "" if len(known) <= (NEAR_LISTED if names else MAX_LISTED) else f": attnfocus train --help {group}"
+        problem = f"{group}={value}: no such choice.{hint} There are: {listed}{rest}."
+        problems.append(Problem(problem, key, [f"{key}={text}"] if all(mended) else None))
+    return problems
+
+
+def _meant(group: str, value: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
+    """The choices that a name can mean, those first that fit what else is chosen."""
+    known = choices[group]
+    meant = [name for name in SYNONYMS.get(value.lower(), ()) if name in known]
+    if not meant:
+        return nearest(value, known, count=1)
+    return sorted(meant, key=lambda name: not _fits(group, name, choices, chosen))
+
+
+def _fits(group: str, name: str, choices: Groups, chosen: Mapping[str, str]) -> bool:
+    """Whether a choice is the usual one beside the other choices."""
+    if group == "model":
+        task = _task_of_dataset(chosen.get("dataset", ""), choices)
+        return task is not None and task == task_of_model(name, choices)
+    if group == "attention":
+        return (name == "multi_head") == chosen.get("model", "").startswith("transformer")
+    if group == "dataset":
+        task = task_of_model(chosen.get("model", "seq2seq"), choices)
+        return task is not None and task == _task_of_dataset(name, choices)
+    return True
+
+
+def task_of_model(name: str, choices: Groups) -> str | None:
+    """That of the data which a model runs on when none is named; None for a model that is not there."""
+    path = choices.get("model", {}).get(name)
+    for entry in [] if path is None else read_yaml(path).get("defaults", []):
+        if isinstance(entry, dict) and "override /dataset" in entry:
+            return _task_of_dataset(str(entry["override /dataset"]), choices)
+    return None
+
+
+def _task_of_dataset(name: str, choices: Groups) -> str | None:
+    path = choices.get("dataset", {}).get(name)
+    section = {} if path is None else read_yaml(path).get("dataset", {})
+    return section.get("task") if isinstance(section, dict) else None
+
+
+def _own_data(file: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
+    """The overrides that train on a file: labelled texts or pairs, as the model or else the header says."""
+    columns = _columns(Path(file).expanduser())
+    text = next((name for name in columns if name.lower() in TEXT_COLUMNS), None)
+    label = next((name for name in columns if name.lower() in LABEL_COLUMNS), None)
+    task = task_of_model(chosen.get("model", ""), choices)
+    is_labelled = task == "classification" or (task is None and (label is not None or ".csv" in file.lower()))
+    found = [f"dataset={LABELLED if is_labelled else PAIRED}", f"dataset.train={file}"]
+    if is_labelled and text and label:
+        found += [f"dataset.text_column={text}", f"dataset.label_column={label}"]
+    if is_labelled and "model" not in chosen:
+        found.insert(0, "model=transformer")
+    return found
+
+
+def _columns(path: Path) -> Sequence[str]:
+    """The names in the first line of a table; empty where that cannot be seen at once."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            header = lines.readline(MAX_HEADER).strip()
+    except (OSError, ValueError):
+        return []
+    cells = re.split(r"[,;\t]", header)
+    names = [cell.strip().strip('"') for cell in cells]
+    return names if all(re.fullmatch(r"\w+", name) for name in names) else []
