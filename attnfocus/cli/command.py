@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -87,7 +87,7 @@ def run_verb(verb: str, arguments: list[str]) -> int:
     if not flags.multirun:
         refuse_alone(overrides)
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
-    _check(line, with_values=not shows_config)
+    check_line(line, with_values=not shows_config)
     check_hydra_section(line)
     alone = None if shows_config else line.run_alone()
     if alone is not None:
@@ -110,7 +110,7 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
     with without_collector():
         search = search_to_run(line)
         if search is None:
-            _check(line, with_values=False)  # each job answers for its own
+            check_line(line, with_values=False)  # each job answers for its own
         check_hydra_section(line)
     begun = resumed.folder if resumed else search.folder if search else None
     folder = begun or new_sweep_dir(line.outputs)
@@ -166,9 +166,21 @@ def composed_by_hydra(config: DictConfig) -> Composed:
 
 def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
     """One composed configuration, arguments without a key, and who else hears the run -> the verb's command."""
+    values = values_of(verb, composed, bare)
+    prepare_process()
+    command = import_quickly(command_of(verb))
+    code: int = command.run(values, list(composed.overrides), *([listeners] if listeners else []))
+    return code
+
+
+def values_of(verb: str, composed: Composed, bare: Sequence[str] = ()) -> dict[str, Any]:
+    """What a verb's command is given: the composed configuration, resolved, and what only the command line knows.
+
+    Raises:
+        ConfigError: a reference that leads nowhere, or packages that a file trusts.
+    """
     values = resolve(composed.config)
-    overrides = list(composed.overrides)
-    if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
+    if values.get("trust") and not any(text.startswith("trust=") for text in composed.overrides):
         raise ConfigError("trust: may only be given on the command line, not in a file.")
     facts = facts_of(verb)
     if facts.named_groups:
@@ -181,10 +193,7 @@ def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: 
     if facts.needs_config_dir:
         own = [source.path for source in composed.section.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
-    prepare_process()
-    command = import_quickly(command_of(verb))
-    code: int = command.run(values, overrides, *([listeners] if listeners else []))
-    return code
+    return values
 
 
 def sweep_job(config: DictConfig) -> int:
@@ -198,7 +207,7 @@ def sweep_job(config: DictConfig) -> int:
     return run_sweep_job(config, run)
 
 
-def _check(line: CommandLine, *, with_values: bool) -> None:
+def check_line(line: CommandLine, *, with_values: bool = True) -> None:
     """Refuses what can be seen to be wrong without loading torch: names, and values where they are asked for."""
     problems: list[str] = []
     try:

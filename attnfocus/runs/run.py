@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.preparation import Prepared
 from attnfocus.decoding.side_by_side import num_threads
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.errors import CheckpointError, ConfigError, DataError
+from attnfocus.events import Best
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
@@ -20,6 +21,7 @@ from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints
 from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
+from attnfocus.runs.summary import load_summary
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
@@ -29,7 +31,7 @@ BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
 class Run:
-    """A trained model with everything around it. Made by `attnfocus.load`.
+    """A trained model with everything around it. Made by `attnfocus.train` and `attnfocus.load`.
 
     Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
     `num_threads`, which another's question sets for its helpers for a moment.)
@@ -55,6 +57,22 @@ class Run:
         self.checkpoint = checkpoint
         self.task: Task = self.setup.task(codec)
 
+    def __repr__(self) -> str:
+        """Where it is, what was trained, and how good it was when it was the best."""
+        facts: dict[str, object] = {name: self.setup.config.choices.get(name, "?") for name in NAMING_GROUPS}
+        facts |= {"checkpoint": self.checkpoint, "step": self.step}
+        best = self._best()
+        if best is not None:
+            facts[best.metric] = best.value
+        return f"Run({str(self.path)!r}, {', '.join(f'{name}={value!r}' for name, value in facts.items())})"
+
+    def _best(self) -> Best | None:
+        """The best evaluation of training, by its monitored metric; None where the summary does not say."""
+        try:
+            return load_summary(self.path).best
+        except (FileNotFoundError, CheckpointError):
+            return None
+
     def evaluate(self, split: str = "test") -> Evaluation:
         """Metrics of one split, with the decoding of the run: for test those of the summary, to the digit.
 
@@ -76,18 +94,36 @@ class Run:
             raise DataError(f"split: this set has no {split}.")
         return prepared
 
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a text is an iterable of texts, too
+        self, lines: str, *, need_weights: bool = False, batch_size: int = 64
+    ) -> Prediction: ...
+
+    @overload
     def predict(
         self, lines: Iterable[str | None], *, need_weights: bool = False, batch_size: int = 64
-    ) -> Iterator[Prediction]:
-        """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
+    ) -> Iterator[Prediction]: ...
+
+    def predict(
+        self, lines: str | Iterable[str | None], *, need_weights: bool = False, batch_size: int = 64
+    ) -> Prediction | Iterator[Prediction]:
+        """The prediction for one text, or one for each line of several, in order.
+
+        A text that cannot be answered gives one with `skipped` set.
 
         Args:
-            lines: inputs without line ends. Without weights some batches of them are read ahead, so that lines of
-                like length can be run together; one at a time with a `batch_size` of 1. A None among them says that
-                no further one has arrived yet: those before it are answered first.
+            lines: one text, which is answered at once; or inputs without line ends, answered as they are iterated over.
+                Without weights some batches of them are read ahead, so that lines of like length can be run together;
+                one at a time with a `batch_size` of 1. A None among them says that no further one has arrived yet:
+                those before it are answered first.
             need_weights: also give the attention weights, which take much memory: nothing is read ahead.
             batch_size: lines that are run together; does not change the answers.
         """
+        if isinstance(lines, str):
+            return next(self._predictions([lines], need_weights, 1))
+        return self._predictions(lines, need_weights, batch_size)
+
+    def _predictions(self, lines: Iterable[str | None], need_weights: bool, batch_size: int) -> Iterator[Prediction]:
         num_threads()
         number, clean = 0, self.setup.data_options.clean
         for chunk in _windows(lines, batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)):

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from attnfocus.tasks.probe import Probe
 
 
+MAX_CLASSES_KEPT = 1000  # up to which an evaluation keeps the probabilities of all classes of each example
+
+
 class ClassificationTask(Task):
     """Cross entropy, or squared error, of the classes; accuracy, macro averages and the confusion matrix.
 
@@ -127,7 +130,7 @@ class ClassificationTask(Task):
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(output.logits.argmax(dim=-1))
                     expected.append(targets)
-                    predictions += self._predictions(inputs, output.logits)
+                    predictions += self._predictions(inputs, output.logits, max_classes=MAX_CLASSES_KEPT)
                 first.offer(batch)
             samples = [self._answers(model, batch, True, [number])[0] for batch, number in first]
         return {
@@ -223,21 +226,27 @@ class ClassificationTask(Task):
         return answer_all(model, batch, answer, numbers)
 
     def _predictions(
-        self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None
+        self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None, max_classes: int | None = None
     ) -> list[Prediction]:
-        classes = logits.argmax(dim=-1)
-        scores = self._log_probabilities(logits).gather(1, classes.unsqueeze(1)).squeeze(1)
-        answers = zip(inputs.ids, inputs.rows, classes.tolist(), scores.tolist(), strict=True)
+        """`max_classes`: up to how many the probabilities of all are kept; None: always."""
+        log_probabilities, labels = self._log_probabilities(logits), self.codec.labels
+        scores = log_probabilities.gather(1, logits.argmax(dim=-1, keepdim=True)).squeeze(1)
+        is_kept = max_classes is None or len(labels) <= max_classes
+        shares = log_probabilities.exp().tolist() if is_kept else [()] * len(inputs.ids)
+        facts = zip(logits.argmax(dim=-1).tolist(), scores.tolist(), shares, inputs.unknown_shares(), strict=True)
         return [
             Prediction(
-                identifier,
-                self.codec.labels[number],
+                inputs.ids[position],
+                labels[number],
                 score,
-                source_text(row),
-                row.target,
+                source_text(inputs.rows[position]),
+                inputs.rows[position].target,
+                class_probabilities=tuple(of_classes),
+                labels=labels if is_kept else (),
+                unknown=unknown,
                 **({} if shown is None else shown[position]),
             )
-            for position, (identifier, row, number, score) in enumerate(answers)
+            for position, (number, score, of_classes, unknown) in enumerate(facts)
         ]
 
     def _shown(self, model: Model, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from attnfocus.data.batches import Batch
 from attnfocus.data.rows import Row
 from attnfocus.events import Sample
 from attnfocus.models.base import Model
-from attnfocus.special import SPECIAL_TOKENS
+from attnfocus.special import SPECIAL_TOKENS, UNK
 from attnfocus.tasks.answers import Prediction
 
 LOWEST_PROBABILITY = 1e-12  # that a logarithm is taken of, where a model estimates probabilities themselves
@@ -110,6 +110,13 @@ class Inputs:
             inputs=batch.inputs[index, : int(lengths.max())],
             lengths=lengths,
         )
+
+    def unknown_shares(self) -> list[float | None]:
+        """Of each example the share of its tokens that are unknown words; None of vectors and of an empty input."""
+        if self.inputs.is_floating_point():
+            return [None] * len(self.ids)
+        counts = zip((self.inputs == UNK).sum(dim=1).tolist(), self.lengths.tolist(), strict=True)
+        return [count / length if length else None for count, length in counts]
 
 
 def answer_all(

@@ -46,7 +46,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     )
     evaluation = trained.evaluate(config.split)
     if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
-        save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
+        kind = trained.codec.input_kind  # saved as training does: a run of an older version gets them too
+        save_answers(trained.path, evaluation.predictions, input_kind=kind)
     console = open_console(sys.stdout)
     if config.format == "table":
         title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"

@@ -10,6 +10,7 @@ from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import open_input
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
+from attnfocus.runs.predictions_file import facts_of
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DecodingOverride, RunChoice
 from attnfocus.tasks import Prediction
@@ -44,9 +45,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             trust=config.trust,
         )
         wants_weights, num_best = config.format == "jsonl", trained.setup.config.decoding.num_best
-        num_skipped = 0
+        num_skipped = num_unknown = 0
         for prediction in trained.predict(lines, need_weights=wants_weights, batch_size=config.batch_size):
             num_skipped += prediction.skipped is not None
+            num_unknown += prediction.unknown == 1
             text = as_json(prediction) if config.format == "jsonl" else as_lines(prediction, num_best)
             sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
             sys.stdout.buffer.flush()
@@ -54,6 +56,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         lines_were = "line was" if num_skipped == 1 else "lines were"
         why = "" if wants_weights else "; format=jsonl says why"
         print(f"attnfocus: {num_skipped} {lines_were} skipped{why}.", file=sys.stderr)
+    if num_unknown:
+        inputs_have = "input has" if num_unknown == 1 else "inputs have"
+        print(f"attnfocus: {num_unknown} {inputs_have} unknown words alone: the answers say nothing.", file=sys.stderr)
     return 0
 
 
@@ -69,10 +74,12 @@ def as_lines(prediction: Prediction, num_best: int) -> str:
 
 
 def as_json(prediction: Prediction) -> str:
-    """A prediction with its score, its alignment, and all outputs that were asked for, as one line of JSON."""
-    facts: dict[str, Any] = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
+    """A prediction with its probability (`score`: the logarithm), its alignment, and all outputs, as a line of JSON."""
+    facts: dict[str, Any] = facts_of(prediction)
+    if not prediction.target:
+        del facts["target"]  # none is known
     if prediction.skipped is not None:
-        return json.dumps({**facts, "skipped": prediction.skipped}, ensure_ascii=False)
+        return json.dumps(facts, ensure_ascii=False)
     facts["score"] = prediction.score
     if prediction.n_best:
         facts["n_best"] = [

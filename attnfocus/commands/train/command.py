@@ -56,7 +56,10 @@ def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Li
         require_own_device(values["device"])
     setup = config.setup
     if listeners:
-        raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
+        raise ConfigError(
+            "distributed: trials of a search, and attnfocus.train in Python, run in one process. Use distributed=none, "
+            "or the command `attnfocus train`."
+        )
     if not was_launched():
         return launch(config, overrides)
     check_processes(setup)

@@ -65,6 +65,7 @@ class RunReport:
             "directions": setup.directions,  # for whoever reads the figures without the task or a metric of one's own
         }
         self.notes = model.notes
+        self.input_kind = prepared.codec.input_kind
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
         self.terminal = Terminal([*header(run_dir, setup, prepared, self.facts["parameters"]), *self.notes])
@@ -145,7 +146,7 @@ class RunReport:
             "best": None if result.best is None else vars(result.best),
         }
         if test is not None:
-            save_answers(self.run_dir, test.predictions)
+            save_answers(self.run_dir, test.predictions, input_kind=self.input_kind)
             facts["test"] = {**test.metrics, **test.extras, "focus_heads": test.heads}
             step = result.best.step if result.best else result.step
             told: dict[str, Any] = {"samples": test.samples, "heads": test.heads}
