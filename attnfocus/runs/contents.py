@@ -11,6 +11,7 @@ from attnfocus.regular_files import (
     require_folder,
     require_regular,
 )
+from attnfocus.runs.class_files import CLASSES_FILE, CONFUSION_FIGURE
 from attnfocus.runs.faithfulness_file import FAITHFULNESS_FILE
 from attnfocus.runs.folder import CONFIG_FILE, DATA_FOLDER, SUMMARY_FILE
 from attnfocus.runs.predictions_file import ANSWERS_FILE
@@ -23,9 +24,10 @@ PAGES_FOLDER = "inspect"
 EVENT_FILES = "events.out.tfevents.*"
 OF_JOB = ("overrides.json", "traceback.txt", ".lock", ".process")  # what a sweep writes beside its run
 TRAIN_LOCK = ".train.lock"  # held while the run is trained
-FILES = (TRAIN_LOCK, CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, *OF_JOB)
-LATER = {METRICS_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, CHECKPOINTS, MAPS_FOLDER, PAGES_FOLDER}  # than a configuration
-WRITTEN_BY_TRAINING = {CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE}
+OF_TEST = (ANSWERS_FILE, CLASSES_FILE, CONFUSION_FIGURE)
+FILES = (TRAIN_LOCK, CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, *OF_TEST, FAITHFULNESS_FILE, *OF_JOB)
+LATER = {METRICS_FILE, *OF_TEST, FAITHFULNESS_FILE, CHECKPOINTS, MAPS_FOLDER, PAGES_FOLDER}  # than a configuration
+WRITTEN_BY_TRAINING = {CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, *OF_TEST}
 FOLDERS = (DATA_FOLDER, CHECKPOINTS, MAPS_FOLDER)
 
 

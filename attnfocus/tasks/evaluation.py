@@ -196,3 +196,19 @@ def sample_of(prediction: Prediction) -> Sample:
         query_tokens=prediction.query_tokens,
         weights=prediction.weights or {},
     )
+
+
+def slices(batch: Batch, max_pairs: int) -> Iterator[list[int]]:
+    """The numbers of the batch's examples, so many at a time that the weights of self-attention stay small."""
+    num_pairs = max(1, batch.inputs.shape[1]) ** 2
+    size = max(1, max_pairs // num_pairs)
+    for start in range(0, len(batch), size):
+        yield list(range(start, min(start + size, len(batch))))
+
+
+def special_keys(model: Model, inputs: Tensor) -> Tensor:
+    """Which keys of the weights are no tokens of the text: what the model puts in front, unknown words. bool (B, K)."""
+    ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+    special = ids if inputs.is_floating_point() else is_special(inputs)
+    special = nn.functional.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
+    return nn.functional.pad(special, (model.num_prepended, 0), value=True)

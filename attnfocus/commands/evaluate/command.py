@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness
 from attnfocus.config.read import check
+from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console
 from attnfocus.limits import PositiveInt
+from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.faithfulness_file import save_faithfulness
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.run import load, require_run
@@ -48,6 +50,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if (config.split, config.checkpoint, config.decoding) == ("test", "best", DecodingOverride()):
         kind = trained.codec.input_kind  # saved as training does: a run of an older version gets them too
         save_answers(trained.path, evaluation.predictions, input_kind=kind)
+        classes = ClassTable.of(evaluation.extras)
+        if classes is not None:
+            save_classes(trained.path, classes)
     console = open_console(sys.stdout)
     if config.format == "table":
         title = f"{config.split}, {config.checkpoint} checkpoint (step {trained.step})"

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from attnfocus.commands.train.launch import launch
+from attnfocus.commands.train.linear_baseline import check_baseline, require_texts
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
 from attnfocus.commands.train.run_report import RunReport, announce
 from attnfocus.commands.train.trackers import trackers_of
@@ -85,6 +86,7 @@ def _run_here(
         check_processes(setup)  # of a run that goes on, too
     if processes.is_first:
         announce(setup)
+    check_baseline(setup)
     trackers = trackers_of(setup, overrides) if processes.is_first else {}
     seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
     if resume_dir is None:
@@ -94,6 +96,7 @@ def _run_here(
     is_learned = resume_dir is not None and not (is_new and is_restarted)
     codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir and is_learned else None
     prepared = prepare_data(setup, codec)
+    require_texts(setup, prepared)
     require_same_data(prepared, processes)
     require_alignments(setup.config.focus, prepared.splits["train"].rows)
     vectors = vectors_of(setup, prepared.codec) if is_new else {}
@@ -166,7 +169,7 @@ def train(
         The exit code: 0, or that of the signal that stopped the run.
     """
     config, trainer = setup.config, setup.config.trainer
-    task = setup.task(prepared.codec)
+    task = setup.task(prepared.codec, prepared.splits["train"].rows)
     like = setup.saved_tensors(prepared.codec) if is_resumed else None
     store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints, like=like)
     newest = store.newest() if is_resumed else None
