@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "local_packages",
         "locks",
         "parent",
+        "signatures",
         "threads",
         "version",
     ),
