@@ -1,16 +1,14 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.preparation import Prepared
 from attnfocus.decoding.side_by_side import num_threads
-from attnfocus.errors import CheckpointError, ConfigError, DataError
-from attnfocus.events import Best
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
@@ -21,8 +19,9 @@ from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints
 from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
-from attnfocus.runs.summary import load_summary
+from attnfocus.runs.summary import best_of
 from attnfocus.tasks import Evaluation, Prediction, Task
+from attnfocus.tasks.probe import Baseline
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
 from attnfocus.training.checkpoints.tensors import load_model_tensors
@@ -61,17 +60,10 @@ class Run:
         """Where it is, what was trained, and how good it was when it was the best."""
         facts: dict[str, object] = {name: self.setup.config.choices.get(name, "?") for name in NAMING_GROUPS}
         facts |= {"checkpoint": self.checkpoint, "step": self.step}
-        best = self._best()
+        best = best_of(self.path)
         if best is not None:
             facts[best.metric] = best.value
         return f"Run({str(self.path)!r}, {', '.join(f'{name}={value!r}' for name, value in facts.items())})"
-
-    def _best(self) -> Best | None:
-        """The best evaluation of training, by its monitored metric; None where the summary does not say."""
-        try:
-            return load_summary(self.path).best
-        except (FileNotFoundError, CheckpointError):
-            return None
 
     def evaluate(self, split: str = "test") -> Evaluation:
         """Metrics of one split, with the decoding of the run: for test those of the summary, to the digit.
@@ -186,26 +178,35 @@ class Run:
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
         return Inspection(facts, kind, found, *tested)
 
-    def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
+    def attribute(
+        self,
+        text: str,
+        method: str = "gradient_input",
+        *,
+        target: str | None = None,
+        layer: str | None = None,
+        head: int | None = None,
+        baseline: Baseline = "zero",
+        num_steps: int = 32,
+        leave_out: Literal["mask", "remove"] = "mask",
+    ) -> Attribution:
         """What the answer to a text rests on: a number for each output token (or the label) and input position.
 
         Args:
             text: the input, as `predict` takes it.
             method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes.
-            options: of `attnfocus.explanation.AttributionOptions`: `target` explains another answer than the model's
-                own, `layer` and `head` choose what attention methods read.
+            target: another answer than the model's own.
+            layer, head, baseline, num_steps, leave_out: as in `attnfocus.explanation.AttributionOptions`.
 
         Raises:
-            ConfigError: a method, option or label that there is not.
+            ConfigError: a method, or a value of an option, that there is not.
             DataError: an input that the model cannot read, or an answer without a token.
         """
-        unknown = sorted(set(options) - {option.name for option in fields(AttributionOptions)})
-        if unknown:
-            known = ", ".join(option.name for option in fields(AttributionOptions))
-            raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        chosen = AttributionOptions(
+            target=target, layer=layer, head=head, baseline=baseline, num_steps=num_steps, leave_out=leave_out
+        )
         num_threads()
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
-        chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
     def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
