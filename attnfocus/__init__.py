@@ -1,34 +1,30 @@
 """attnfocus: train attention models from composed configuration, and look at where they look.
 
+    run = attnfocus.train(model="seq2seq", attention="additive", overrides=["trainer.max_epochs=5"])
     run = attnfocus.load("outputs/DATE/RUN")
     run.evaluate("test").metrics
-    [prediction.text for prediction in run.predict(["May 3, 1999"])]
+    run.predict("May 3, 1999").text
 
-The attention classes are in `attnfocus.attention`, the measures of focus in `attnfocus.focus`; both work on their own.
+`docs/python.md` shows it all. The attention classes are in `attnfocus.attention`, the measures of focus in
+`attnfocus.focus`; both work on their own.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from attnfocus.late_names import late_names
 from attnfocus.local_packages import find_named
 from attnfocus.version import __version__
 
 find_named()
 
 if TYPE_CHECKING:
+    from attnfocus.cli.library import train as train
+    from attnfocus.runs.frames import to_pandas as to_pandas
     from attnfocus.runs.run import Run as Run
     from attnfocus.runs.run import load as load
 
-__all__ = ["Run", "__version__", "load"]
-
-
-def __getattr__(name: str) -> Any:
-    # Late, so that the command line answers `--help` without torch.
-    if name in ("Run", "load"):
-        from attnfocus.runs import run
-
-        return getattr(run, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# Late, so that the command line answers `--help` without torch.
+_late, __getattr__, __dir__ = late_names(
+    __name__, {"cli.library": ["train"], "runs.frames": ["to_pandas"], "runs.run": ["Run", "load"]}
+)
+__all__ = ["__version__", *_late]

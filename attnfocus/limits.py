@@ -37,6 +37,9 @@ class Range:
         """Whether it is not too large, whatever else is wrong with it."""
         return self.le is None or value <= self.le
 
+    def __repr__(self) -> str:
+        return f"Range({self})"  # as signatures show it
+
     def __str__(self) -> str:
         bounds = (("> ", self.gt), (">= ", self.ge), ("< ", self.lt), ("<= ", self.le))
         return " and ".join(f"{sign}{_text(bound)}" for sign, bound in bounds if bound is not None) or "finite"

@@ -6,7 +6,8 @@ would be imported instead of the real one. So the named packages have a finder o
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -31,6 +32,19 @@ def find_here(packages: Sequence[str]) -> None:
         return
     os.environ[_VARIABLE] = ",".join(name.split(".")[0] for name in packages) + os.pathsep + os.getcwd()
     find_named()
+
+
+@contextmanager
+def finding_here(packages: Sequence[str]) -> Iterator[None]:
+    """`find_here` for a while."""
+    before = os.environ.get(_VARIABLE)
+    find_here(packages)
+    try:
+        yield
+    finally:
+        os.environ.pop(_VARIABLE, None)
+        if before is not None:
+            os.environ[_VARIABLE] = before
 
 
 def find_named() -> None:

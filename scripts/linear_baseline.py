@@ -1,7 +1,6 @@
 """Test accuracy of a linear model on the rows that a text classification set gives: what attention has to beat.
 
-TF-IDF of character 1- to 4-grams and a linear support vector machine, fitted on train.
-`python scripts/linear_baseline.py --dataset languages --seed 1`.
+What `baseline=linear` of `attnfocus train` fits. `python scripts/linear_baseline.py --dataset languages --seed 1`.
 With `--run outputs/DATE/RUN` the accuracy of that run is printed beside it.
 """
 
@@ -11,12 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
-
+from attnfocus.commands.train.linear_baseline import linear_baseline
 from attnfocus.config.overrides import CommandLine
-from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import DataError, UserError
@@ -39,16 +34,6 @@ def load(dataset: str, seed: int, overrides: Sequence[str] = ()) -> Prepared:
     return prepared
 
 
-def accuracy(train: Sequence[Encoded], test: Sequence[Encoded]) -> float:
-    """Share of the test rows that the linear model gets right."""
-    model = make_pipeline(
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True), LinearSVC(random_state=0)
-    )
-    model.fit([example.row.input for example in train], [example.row.target for example in train])
-    share: float = model.score([example.row.input for example in test], [example.row.target for example in test])
-    return share
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", default="languages", help="a choice of configs/dataset (default: %(default)s)")
@@ -61,9 +46,9 @@ def main() -> int:
     except UserError as error:
         print(f"linear_baseline: {error}", file=sys.stderr)
         return error.exit_code
-    train, test = prepared.splits["train"], prepared.splits["test"]
-    share = accuracy(train, test)
-    print(f"{given.dataset} seed {given.seed}: test accuracy {share:.4f} ({len(train)} train, {len(test)} test rows)")
+    facts = linear_baseline(prepared, print)
+    rows = f"{facts['rows']} train, {len(prepared.splits['test'])} test rows, C {facts['c']:g}"
+    print(f"{given.dataset} seed {given.seed}: test accuracy {facts['accuracy']['test']:.4f} ({rows})")
     if given.run is not None:
         summary = json.loads((given.run / "summary.json").read_text(encoding="utf-8"))
         print(f"{given.run.name}: test accuracy {summary['test']['accuracy']:.4f}")

@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "locks",
         "parent",
         "second_signal",
+        "signatures",
         "threads",
         "version",
     ),

@@ -4,13 +4,14 @@ Shapes: ... leading dims (the batch), H heads, Q queries, K keys, Dq, Dk, Dv siz
 one head. Masks are bool, True = may attend.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Unpack
 
 import torch
 from torch import Tensor
 
 from attnfocus.attention import combinations, hypotheses, masks, paths
 from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.keywords import HeadKeywords
 from attnfocus.attention.memory import History, Memory, Places
 from attnfocus.attention.normalizers.base import NormalizerFactory
 from attnfocus.attention.normalizers.softmax import Softmax
@@ -30,6 +31,8 @@ class Attention(BaseAttention):
     arXiv:1706.03762): head_h = attention(W_q query, W_k keys, W_v values) with Dq / H numbers per head, and
     context = W_o [head_1; ...; head_H]. W_q, W_k and W_v have biases, W_o has none: the bias of W_v passes through
     weights that sum to 1 and does the same work, and a row with nothing to attend stays exactly 0.
+
+    Masks are bool, True = may attend.
 
     What holds for every combination: masked positions have weight and gradient exactly 0; a row with nothing to
     attend gives 0, forward and backward; with the mask given to `prepare` or `forward`, NaN or infinity in padded
@@ -60,15 +63,18 @@ class Attention(BaseAttention):
 
     def __init__(
         self,
-        *sizes: Any,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
         score: ScoreFactory,
         normalizer: NormalizerFactory = Softmax,
         pattern: PatternFactory = FullPattern,
         position: PositionFactory = NoPosition,
         path: Annotated[paths.PathName, Mark.RESUMABLE] = "auto",  # all paths give the same numbers
-        **options: Any,
+        **options: Unpack[HeadKeywords],
     ) -> None:
-        super().__init__(*sizes, **options)
+        super().__init__(query_dim, key_dim, value_dim, **options)
         query_dim, key_dim, maps = self._sizes_of_maps()
         self.score = score(query_dim=query_dim, key_dim=key_dim, num_heads=maps)
         self.normalizer = normalizer(num_heads=maps)

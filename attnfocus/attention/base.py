@@ -14,12 +14,15 @@ from attnfocus.attention.paths.protocol import Call, PathChoice
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
 from attnfocus.limits import Probability, Size
+from attnfocus.signatures import WholeSignature
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
 
 
 class BaseAttention(nn.Module):
     """Heads and projections around `mix`, which a subclass gives; see `Attention` for the algebra.
+
+    Masks are bool, True = may attend.
 
     Args:
         query_dim: Dq.
@@ -45,6 +48,8 @@ class BaseAttention(nn.Module):
         ValueError: options that do not fit together.
     """
 
+    __signature__ = WholeSignature()  # of the classes below, which hand on what they do not name
+
     def __init__(
         self,
         query_dim: int,
@@ -63,6 +68,7 @@ class BaseAttention(nn.Module):
         self.role: Role | None = None
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
+        self.query_dim, self.key_dim = query_dim, key_dim
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
         if self.num_heads % self.num_key_heads:
@@ -224,8 +230,8 @@ class BaseAttention(nn.Module):
         Args:
             query: (..., Q, Dq).
             memory: out of `prepare`.
-            mask: bool, broadcastable to (..., Q, K). It narrows the mask of the memory, if there is one. (Q, K) is one
-                for all items, and refused where it may as well be (batch, K); (1, Q, K) never is.
+            mask: bool, True = may attend, broadcastable to (..., Q, K). It narrows the mask of the memory, if there is
+                one. (Q, K) is one for all items, and refused where it may as well be (batch, K); (1, Q, K) never is.
             need_weights: also return the weights; takes the plain path.
             head_mask: bool, broadcastable to (..., H, Q, K), with its axis of the heads. It narrows the other masks.
 
@@ -271,7 +277,7 @@ class BaseAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """`prepare` and `attend` in one: query (..., Q, Dq), keys (..., K, Dk), values (..., K, Dv) or None.
 
-        mask is bool and broadcastable to (..., Q, K), head_mask to (..., H, Q, K). Returns and raises as `attend` does.
+        mask is bool, True = may attend, and broadcasts to (..., Q, K); head_mask to (..., H, Q, K). All as in `attend`.
         Where the query is the keys (the same tensor), it may hold NaN or infinity in the padding, as they may.
         """
         if mask is None:
@@ -320,4 +326,5 @@ class BaseAttention(nn.Module):
 
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"
-        return f"num_heads={self.num_heads}{shared}, dropout={self.dropout}"
+        sizes = f"query_dim={self.query_dim}, key_dim={self.key_dim}, num_heads={self.num_heads}{shared}"
+        return f"{sizes}, dropout={self.dropout}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -143,7 +143,7 @@ def _run_verb(verb: str, arguments: Sequence[str], compositions: dict[str | None
     if not flags.multirun:
         refuse_alone(overrides)
     line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
-    _check(line, compositions, with_values=not shows_config)
+    check_line(line, compositions, with_values=not shows_config)
     check_hydra_section(line)
     alone = None if shows_config else line.run_alone()
     if alone is not None:
@@ -166,7 +166,7 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
     with without_collector():
         search = search_to_run(line)
         if search is None:
-            _check(line, {}, with_values=False)  # each job answers for its own
+            check_line(line, {}, with_values=False)  # each job answers for its own
         check_hydra_section(line)
     begun = resumed.folder if resumed else search.folder if search else None
     folder, is_new = (begun, False) if begun else new_sweep_dir(line)
@@ -222,8 +222,26 @@ def composed_by_hydra(config: DictConfig) -> Composed:
 
 def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: Sequence[Listener] = ()) -> int:
     """One composed configuration, arguments without a key, and who else hears the run -> the verb's command."""
-    values = resolve(composed.config)
-    overrides = list(composed.overrides)
+    values, overrides = values_of(verb, composed, bare)
+    prepare_process()
+    command = import_quickly(command_of(verb))
+    from attnfocus.display.stages import StageScreen  # with rich, which a mistake does without
+
+    with watching(StageScreen()):
+        code: int = command.run(values, overrides, *([listeners] if listeners else []))
+    return code
+
+
+def values_of(verb: str, composed: Composed, bare: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+    """What a verb's command is given: the composed configuration, resolved, with what only the command line knows.
+
+    Returns:
+        The values, and the overrides; a run that is named by a part of its name has its path in both.
+
+    Raises:
+        ConfigError: a reference that leads nowhere, packages that a file trusts, or a name that means no run.
+    """
+    values, overrides = resolve(composed.config), list(composed.overrides)
     if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
         raise ConfigError("trust: may only be given on the command line, not in a file.")
     facts = facts_of(verb)
@@ -239,13 +257,7 @@ def run_job(verb: str, composed: Composed, bare: Sequence[str] = (), listeners: 
         values["config_dir"] = own[0] if own else None
     if facts.run_key:
         overrides = with_run(verb, values, overrides)
-    prepare_process()
-    command = import_quickly(command_of(verb))
-    from attnfocus.display.stages import StageScreen  # with rich, which a mistake does without
-
-    with watching(StageScreen()):
-        code: int = command.run(values, overrides, *([listeners] if listeners else []))
-    return code
+    return values, overrides
 
 
 def sweep_job(config: DictConfig) -> int:
@@ -259,7 +271,7 @@ def sweep_job(config: DictConfig) -> int:
     return run_sweep_job(config, run)
 
 
-def _check(line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool) -> None:
+def check_line(line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool = True) -> None:
     """Refuses what can be seen to be wrong without loading torch: names, and values where they are asked for."""
     problems = _problems_of(line, compositions, with_values=with_values)
     if problems:

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from attnfocus.config.habits import ANY, NO, SWITCHED, YES, kind_of
 from attnfocus.config.nearest import did_you_mean, nearest
-from attnfocus.config.targets import find_target, is_component, parameters_of
+from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.limits import Choice, Range
 from attnfocus.marks import Beside, Node
+from attnfocus.signatures import parameters_of
 
 _COMPONENT = "component"
 Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; stays a mapping

@@ -7,9 +7,10 @@ from functools import cache
 from inspect import Parameter
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from attnfocus.config.targets import find_target, is_component, parameters_of
+from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError
 from attnfocus.marks import Before, Beside, Mark
+from attnfocus.signatures import parameters_of
 
 MISSING = dataclasses.MISSING
 Marks = frozenset[Mark | Beside | Before]

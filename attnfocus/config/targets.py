@@ -8,8 +8,8 @@ meant to name is allowed, and nothing that writes files or fetches.
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
-from typing import Any, get_type_hints
+from functools import partial
+from typing import Any
 
 from attnfocus.errors import ConfigError
 
@@ -95,33 +95,3 @@ def make_factory(node: Mapping[str, Any], trusted: Sequence[str] = (), key: str 
 def is_component(value: object) -> bool:
     """Whether a value is a node with a `_target_` of its own."""
     return isinstance(value, Mapping) and "_target_" in value
-
-
-def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Parameters by name, with their annotations resolved.
-
-    `*args` and `**kwargs` of a constructor stand for the parameters of the class above, to which it hands them.
-    """
-    if not inspect.isclass(target):
-        return dict(_own(target))
-    found: dict[str, inspect.Parameter] = {}
-    for cls in target.__mro__:
-        if "__init__" not in vars(cls):
-            continue
-        own = dict(_own(vars(cls)["__init__"]))
-        own.pop("self", None)
-        variable = [name for name, parameter in own.items() if parameter.kind in _VARIABLE]
-        found = {**{name: parameter for name, parameter in own.items() if name not in variable}, **found}
-        if not variable or cls is object:
-            break
-    return found
-
-
-_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-@cache
-def _own(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    hints = get_type_hints(function, include_extras=True)
-    parameters = inspect.signature(function).parameters
-    return {name: parameter.replace(annotation=hints.get(name, Any)) for name, parameter in parameters.items()}

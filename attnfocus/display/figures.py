@@ -118,6 +118,17 @@ def heat_map(
     return _draw(weights, grid, (rows, columns), (heading, names), families)
 
 
+def confusion_map(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
+    """True classes from top to bottom, answers from left to right: the share of a class's rows that got each answer.
+
+    A class without rows is gray.
+    """
+    counts = np.asarray(matrix, dtype=np.float64)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
+    return heat_map(shares[None], labels, labels, "true class (rows), answer (columns): share of the class")
+
+
 def to_png(figure: Figure) -> tuple[bytes, int, int]:
     """The figure as (PNG bytes, width, height); sizes in pixels."""
     canvas = FigureCanvasAgg(figure)

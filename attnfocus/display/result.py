@@ -8,17 +8,22 @@ from pathlib import Path
 from rich.cells import cell_len
 from rich.console import Console
 
+from attnfocus.display.classes import MAX_CLASSES, ClassTable
 from attnfocus.display.console import say
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import focus_phrase, metric_name, number
 from attnfocus.events import Best
+
+MAX_MATRIX = 100  # columns of a confusion matrix, also where nothing wraps
 
 
 @dataclass(frozen=True)
 class Result:
     """The end of a run.
 
-    `metrics` maps a split to its metrics; `next_commands` are whole lines to copy, at most three; `remark` comes last.
+    `metrics` maps a split to its metrics; `baselines` maps the name of a simpler answer to its accuracy by split, which
+    is shown below the accuracy; `classes` are those of the test split, where answers are classes; `next_commands` are
+    whole lines to copy, at most three; `remark` comes last.
     """
 
     run_dir: Path
@@ -26,20 +31,25 @@ class Result:
     best: Best | None = None
     next_commands: Sequence[str] = field(default=())
     remark: str = ""
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    classes: ClassTable | None = None
 
 
 def print_result(console: Console, result: Result) -> None:
     """Prints the metrics side by side by split, then directory and commands, unwrapped."""
     say(console, "")
-    tables = [metric_lines(result.metrics)]
+    metrics = {split: _with_baselines(split, values, result.baselines) for split, values in result.metrics.items()}
+    tables = [metric_lines(metrics)]
     if max(map(cell_len, tables[0])) > console.width:
-        tables = [metric_lines({split: values}) for split, values in result.metrics.items()]
+        tables = [metric_lines({split: values}) for split, values in metrics.items()]
     for lines in tables if result.metrics else []:
         for index, line in enumerate(lines):
             say(console, line, style="dim" if index == 0 else "", wrap=False)
     if result.best is not None:
         best = result.best
         say(console, f"best {metric_name(best.metric)} {number(best.value)} at step {best.step:,}", style="green")
+    if result.classes is not None:
+        print_classes(console, result.classes)
     say(console, f"\nrun  {shlex.quote(str(result.run_dir))}", wrap=False)
     if result.next_commands:
         say(console, "next", style="dim")
@@ -47,6 +57,31 @@ def print_result(console: Console, result: Result) -> None:
             say(console, f"  {command}", style="cyan", wrap=False)
     if result.remark:
         say(console, result.remark, style="yellow", wrap=False)
+
+
+def print_classes(console: Console, classes: ClassTable) -> None:
+    """Prints how well each class was told from the others, and what was taken for what where that fits."""
+    say(console, "")
+    for index, line in enumerate(classes.lines(console.width)):
+        say(console, line, style="dim" if index == 0 else "", wrap=False)
+    lines = classes.matrix_lines() if len(classes.labels) <= MAX_CLASSES else []
+    if lines and max(map(cell_len, lines)) <= min(console.width, MAX_MATRIX):
+        say(console, "")
+        for index, line in enumerate(lines):
+            say(console, line, style="dim" if index == 0 else "", wrap=False)
+
+
+def _with_baselines(
+    split: str, metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+    """The metrics, with those of the baselines below the accuracy that they stand beside."""
+    known = {f"{name} baseline": values[split] for name, values in baselines.items() if split in values}
+    shown: dict[str, float] = {}
+    for name, value in metrics.items():
+        shown[name] = value
+        if name == "accuracy":
+            shown |= known
+    return shown
 
 
 def metric_lines(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:

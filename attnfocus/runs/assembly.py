@@ -1,6 +1,7 @@
 """From the configuration to objects: the one place where data, model, attention and task meet."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from attnfocus.config.yaml_files import read_yaml
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
-from attnfocus.data.rows import Source
+from attnfocus.data.rows import Row, Source
 from attnfocus.errors import ConfigError, UserError
 from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
@@ -74,8 +75,14 @@ class Setup:
         with without_numbers():
             return saved_tensors(self.model(**codec.dims()))
 
-    def task(self, codec: Any) -> Task:
+    def task(self, codec: Any, training_rows: Sequence[Row] = ()) -> Task:
+        """The task. `training_rows` weigh the classes where that is asked for: only `step` knows of weights."""
         trainer = self.config.trainer
+        of_classes: dict[str, Any] = {}  # which a task of somebody's own may not know
+        if trainer.loss == "focal":
+            of_classes["focal_gamma"] = trainer.focal_gamma
+        if trainer.class_weights == "balanced" and training_rows:
+            of_classes["class_weights"] = balanced_weights(training_rows, codec.labels)
         return self.task_class(
             codec,
             loss=trainer.loss,
@@ -85,12 +92,19 @@ class Setup:
             regularization=self.config.focus,
             bleu_tokenizer=trainer.bleu_tokenizer,
             metrics=self.metrics,
+            **of_classes,
         )
 
 
 def folder_of_data(paths: Paths) -> Path:
     """Where the named data sets are."""
     return Path(paths.data).expanduser() if paths.data else default_data_dir()
+
+
+def balanced_weights(rows: Sequence[Row], labels: Sequence[str]) -> list[float]:
+    """N / (C n_c) for each of C classes, of which n_c of N rows are: all classes weigh alike, a row 1 on average."""
+    counts = Counter(row.target for row in rows)
+    return [len(rows) / (len(labels) * max(counts[label], 1)) for label in labels]
 
 
 def check_train(values: Mapping[str, Any], trusted: Sequence[str] = ()) -> Setup:
@@ -164,6 +178,11 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
     if config.trainer.bleu_tokenizer is not None and not task_class.writes:
         problems.append(f"trainer.bleu_tokenizer: {task_class.name} writes no texts. Use null.")
+    if config.trainer.class_weights is not None and not task_class.has_classes:
+        problems.append(
+            f"trainer.class_weights={config.trainer.class_weights}: is for classification, and the dataset is for "
+            f"{task_class.name}, which has no classes. Use null."
+        )
     if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(model_node, config.attention)):
         problems.append(
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "

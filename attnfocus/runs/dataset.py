@@ -7,10 +7,11 @@ from typing import Any
 
 from attnfocus.config.check import Checker, Shared
 from attnfocus.config.nearest import did_you_mean
-from attnfocus.config.targets import find_target, parameters_of
+from attnfocus.config.targets import find_target
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.errors import ConfigError
+from attnfocus.signatures import parameters_of
 from attnfocus.tasks import TASKS, Task
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnfocus.config.check import Checker
-from attnfocus.config.targets import make_factory, parameters_of
+from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec, LabelCodec
 from attnfocus.data.preparation import NewRows, prepare_new
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.errors import ConfigError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
+from attnfocus.signatures import parameters_of
 
 SPLITS_ALONE = ("valid", "test")
 FILE_KEYS = ("train", "valid", "test")

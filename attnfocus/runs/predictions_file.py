@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,27 +26,55 @@ class Answer:
     target: str
 
 
-def save_answers(run_dir: Path, predictions: Sequence[Prediction]) -> None:
-    """Writes a line of JSON for each example: id, prediction, target. The file is whole or not there.
+def facts_of(prediction: Prediction) -> dict[str, object]:
+    """A prediction as JSON: id, source, prediction, target, and why it was skipped, or else how sure the model was.
+
+    `probability` is that of the prediction, `probabilities` those of all classes where answers are classes; `unknown`
+    is the share of the input's tokens that the model does not know, where an input has tokens.
+    """
+    named = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
+    facts: dict[str, object] = {**named, "target": prediction.target}
+    if prediction.skipped is not None:
+        return {**facts, "skipped": prediction.skipped}
+    if math.isfinite(prediction.score):
+        facts["probability"] = rounded(prediction.probability)
+    if prediction.labels:
+        facts["probabilities"] = {label: rounded(share) for label, share in prediction.probabilities.items()}
+    if prediction.unknown is not None:
+        facts["unknown"] = round(prediction.unknown, 4)
+    return facts
+
+
+def rounded(probability: float) -> float:
+    """To six significant digits: the rest is noise of float32."""
+    return float(f"{probability:.6g}")
+
+
+def save_answers(run_dir: Path, predictions: Sequence[Prediction], *, input_kind: str = "text") -> None:
+    """Writes a line of JSON for each example, see `facts_of`; the source is left out where it is no text but vectors.
+
+    The file is whole or not there.
 
     A full disk is told and does not fail the run; an older file, which would belong to other weights, then goes.
     """
     path = run_dir / ANSWERS_FILE
     try:
-        write_answers(path, predictions)
+        write_answers(path, predictions, input_kind=input_kind)
     except OSError as error:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
-def write_answers(path: Path, predictions: Sequence[Prediction]) -> None:
+def write_answers(path: Path, predictions: Sequence[Prediction], *, input_kind: str = "text") -> None:
     """The lines of `save_answers`, in any file.
 
     Raises:
         OSError: it cannot be written.
     """
-    lines = [{"id": each.id, "prediction": each.text, "target": each.target} for each in predictions]
+    lines = [facts_of(prediction) for prediction in predictions]
+    if input_kind != "text":
+        lines = [{name: value for name, value in line.items() if name != "source"} for line in lines]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     replace_file(path, text.encode("utf-8", "backslashreplace"))
 

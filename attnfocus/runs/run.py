@@ -1,9 +1,8 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import Codec, Encoded, load_codec
@@ -23,7 +22,9 @@ from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import check_fingerprints
 from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
+from attnfocus.runs.summary import best_of
 from attnfocus.tasks import Evaluation, Prediction, Task
+from attnfocus.tasks.probe import Baseline
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
 from attnfocus.training.checkpoints.tensors import load_model_tensors
@@ -32,7 +33,7 @@ BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
 class Run:
-    """A trained model with everything around it. Made by `attnfocus.load`.
+    """A trained model with everything around it. Made by `attnfocus.train` and `attnfocus.load`.
 
     Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
     `num_threads`, which another's question sets for its helpers for a moment.)
@@ -66,6 +67,15 @@ class Run:
         self.other_data = other_data or OtherData({})
         self._new_rows: dict[str, NewRows] = {}
         self.task: Task = self.setup.task(codec)
+
+    def __repr__(self) -> str:
+        """Where it is, what was trained, and how good it was when it was the best."""
+        facts: dict[str, object] = {name: self.setup.config.choices.get(name, "?") for name in NAMING_GROUPS}
+        facts |= {"checkpoint": self.checkpoint, "step": self.step}
+        best = best_of(self.path)
+        if best is not None:
+            facts[best.metric] = best.value
+        return f"Run({str(self.path)!r}, {', '.join(f'{name}={value!r}' for name, value in facts.items())})"
 
     def evaluate(self, split: str = "test") -> Evaluation:
         """Metrics of one split, with the decoding of the run: for test those of the summary, to the digit.
@@ -104,19 +114,38 @@ class Run:
             raise DataError(f"split: this set has no {split}.")
         return prepared
 
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a text is an iterable of texts, too
+        self, lines: str, *, need_weights: bool = False, batch_size: int = 64
+    ) -> Prediction: ...
+
+    @overload
     def predict(
         self, lines: Iterable[str | Input | None], *, need_weights: bool = False, batch_size: int = 64
-    ) -> Iterator[Prediction]:
-        """A prediction for each line, in order. A line that cannot be answered gives one with `skipped` set.
+    ) -> Iterator[Prediction]: ...
+
+    def predict(
+        self, lines: str | Iterable[str | Input | None], *, need_weights: bool = False, batch_size: int = 64
+    ) -> Prediction | Iterator[Prediction]:
+        """The prediction for one text, or one for each line of several, in order.
+
+        A text that cannot be answered gives one with `skipped` set.
 
         Args:
-            lines: inputs without line ends; an `Input` has an id of its own, and may say why it cannot be read. Without
-                weights some batches of them are read ahead, so that lines of like length can be run together; one at a
-                time with a `batch_size` of 1. A None among them says that no further one has arrived yet: those before
-                it are answered first.
+            lines: one text, which is answered at once; or inputs without line ends, answered as they are iterated over;
+                an `Input` has an id of its own, and may say why it cannot be read. Without weights some batches of them
+                are read ahead, so that lines of like length can be run together; with a `batch_size` of 1 one at a
+                time. A None among them says that no further one has arrived yet: those before it are answered first.
             need_weights: also give the attention weights, which take much memory: nothing is read ahead.
             batch_size: lines that are run together; does not change the answers.
         """
+        if isinstance(lines, str):
+            return next(self._predictions([lines], need_weights, 1))
+        return self._predictions(lines, need_weights, batch_size)
+
+    def _predictions(
+        self, lines: Iterable[str | Input | None], need_weights: bool, batch_size: int
+    ) -> Iterator[Prediction]:
         num_threads()
         number, clean = 0, self.setup.data_options.clean
         for chunk in _windows(lines, batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)):
@@ -187,26 +216,35 @@ class Run:
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
         return Inspection(facts, kind, found, *tested)
 
-    def attribute(self, text: str, method: str = "gradient_input", **options: Any) -> Attribution:
+    def attribute(
+        self,
+        text: str,
+        method: str = "gradient_input",
+        *,
+        target: str | None = None,
+        layer: str | None = None,
+        head: int | None = None,
+        baseline: Baseline = "zero",
+        num_steps: int = 32,
+        leave_out: Literal["mask", "remove"] = "mask",
+    ) -> Attribution:
         """What the answer to a text rests on: a number for each output token (or the label) and input position.
 
         Args:
             text: the input, as `predict` takes it.
             method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes.
-            options: of `attnfocus.explanation.AttributionOptions`: `target` explains another answer than the model's
-                own, `layer` and `head` choose what attention methods read.
+            target: another answer than the model's own.
+            layer, head, baseline, num_steps, leave_out: as in `attnfocus.explanation.AttributionOptions`.
 
         Raises:
-            ConfigError: a method, option or label that there is not.
+            ConfigError: a method, or a value of an option, that there is not.
             DataError: an input that the model cannot read, or an answer without a token.
         """
-        unknown = sorted(set(options) - {option.name for option in fields(AttributionOptions)})
-        if unknown:
-            known = ", ".join(option.name for option in fields(AttributionOptions))
-            raise ConfigError(f"{unknown[0]}: no option of attribute. It has {known}.")
+        chosen = AttributionOptions(
+            target=target, layer=layer, head=head, baseline=baseline, num_steps=num_steps, leave_out=leave_out
+        )
         num_threads()
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
-        chosen = AttributionOptions(**options)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
     def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:

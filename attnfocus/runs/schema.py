@@ -89,6 +89,7 @@ class TrainConfig:
     tracker: Annotated[dict[str, Component], Mark.RESUMABLE, Mark.NO_EFFECT, Mark.OF_COMMAND] = field(
         default_factory=dict
     )
+    baseline: Annotated[Literal["linear"] | None, Mark.RESUMABLE, Mark.NO_EFFECT] = None
     distributed: Annotated[DistributedOptions, Mark.RESUMABLE, Mark.OF_COMMAND] = field(
         default_factory=DistributedOptions
     )

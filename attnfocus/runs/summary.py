@@ -81,3 +81,11 @@ def load_summary(run_dir: Path) -> Summary:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from None
+
+
+def best_of(run_dir: Path) -> Best | None:
+    """The best evaluation of a run, by its monitored metric; None where its summary says none or cannot be read."""
+    try:
+        return load_summary(run_dir).best
+    except (FileNotFoundError, CheckpointError):
+        return None

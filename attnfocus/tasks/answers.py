@@ -5,6 +5,7 @@ Shapes: H heads, Q queries, K keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ class Prediction:
     """What the model answers for one example.
 
     `score` is the natural log of the probability that the model gives to `text`, or of the label.
+    `class_probabilities` are those of all classes, in the order of `labels`; empty where an answer is no class.
+    `unknown` is the share of the input's tokens that the model does not know (1: it knows none of them); None where the
+    input has no tokens.
     `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
     with the tokens that label its axes and what each attention is for (`kinds`), only when weights were asked for.
     `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
@@ -49,6 +53,30 @@ class Prediction:
     weights: Mapping[str, np.ndarray] | None = None
     n_best: tuple[Candidate, ...] = ()
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    class_probabilities: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    unknown: float | None = None
+
+    def __repr__(self) -> str:
+        """What is known of it, without the weights."""
+        shown: dict[str, object] = {"id": self.id, "text": self.text, "probability": float(f"{self.probability:.4g}")}
+        if self.skipped is not None:
+            shown = {"id": self.id, "skipped": self.skipped}
+        more = {"source": self.source, "target": self.target, "unknown": self.unknown, "n_best": self.n_best}
+        shown |= {name: value for name, value in more.items() if value}
+        if self.weights is not None:
+            shown["weights"] = list(self.weights)
+        return f"Prediction({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    @property
+    def probability(self) -> float:
+        """What the model gives to `text`, 0 to 1; NaN where there is no answer."""
+        return math.exp(self.score)
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Label -> its probability, of all classes; empty where an answer is no class."""
+        return dict(zip(self.labels, self.class_probabilities, strict=True))
 
 
 @dataclass(frozen=True)

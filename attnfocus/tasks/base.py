@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
 
-Loss = Literal["cross_entropy", "mse"]
+Loss = Literal["cross_entropy", "mse", "focal"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Task(ABC):
         codecs: the kinds of rows that it takes; the first that fits a data set's rows reads them.
         trial_sizes: any small sizes, by the names of a model's parameters: to find out whether one can be built.
         losses: what `trainer.loss` may be.
+        has_classes: whether each example has one class, so that `trainer.class_weights` can weigh them.
         directions: the metrics that can be monitored, and which way is better.
         default_monitor: the metric that decides which checkpoint is the best.
         tested: the metrics whose differences `compare` tests.
@@ -86,6 +87,7 @@ class Task(ABC):
     codecs: ClassVar[tuple[type[Codec], ...]]
     trial_sizes: ClassVar[Mapping[str, int | None]]
     losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy",)
+    has_classes: ClassVar[bool] = False
     directions: ClassVar[Mapping[str, Direction]]
     default_monitor: ClassVar[str]
     tested: ClassVar[tuple[str, ...]] = ()
@@ -105,8 +107,8 @@ class Task(ABC):
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         if loss not in self.losses:
-            raise ValueError(f"must be {' or '.join(self.losses)} for {self.name}, got {loss}.")
-        if r_drop and loss != "cross_entropy":
+            raise ValueError(f"must be one of {', '.join(self.losses)} for {self.name}, got {loss}.")
+        if r_drop and loss == "mse":
             raise ValueError(f"r_drop compares probabilities, which {loss} has not. Use cross_entropy, or r_drop=0.")
         self._codec = codec
         self.loss = loss

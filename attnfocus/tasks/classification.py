@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch, collate
 from attnfocus.data.codecs.base import Codec, LabelCodec
@@ -18,12 +17,15 @@ from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.events import Direction
+from attnfocus.focus.regularizer_options import Regularization
+from attnfocus.limits import NonNegativeFloat, Probability
+from attnfocus.metrics.base import Metric
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import Loss, StepOutput, Task
+from attnfocus.tasks.class_losses import cross_entropies, estimated_log_probabilities, focal_factors, squared_errors
 from attnfocus.tasks.class_probe import ClassificationProbe
 from attnfocus.tasks.evaluation import (
-    LOWEST_PROBABILITY,
     ExactSums,
     FirstExamples,
     Inputs,
@@ -31,12 +33,14 @@ from attnfocus.tasks.evaluation import (
     at_least_float32,
     evaluating,
     in_order,
-    is_special,
     sample_of,
+    slices,
     source_text,
+    special_keys,
 )
 from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.maps import attention_map, numbered
+from attnfocus.tasks.measures.classes import by_class, class_metrics, majority
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.plausibility import DIRECTIONS as PLAUSIBILITY_DIRECTIONS
 from attnfocus.tasks.measures.plausibility import Plausibility
@@ -50,11 +54,21 @@ if TYPE_CHECKING:
     from attnfocus.tasks.probe import Probe
 
 
+MAX_CLASSES_KEPT = 1000  # up to which an evaluation keeps the probabilities of all classes of each example
+
+
 class ClassificationTask(Task):
     """Cross entropy, or squared error, of the classes; accuracy, macro averages and the confusion matrix.
 
     The losses: `cross_entropy` of softmax(logits); `mse`: mean over classes of (logits - one-hot target)^2, under
-    which the logits themselves estimate the probabilities (Hui & Belkin 2021, arXiv:2006.07322).
+    which the logits themselves estimate the probabilities (Hui & Belkin 2021, arXiv:2006.07322); `focal`: the cross
+    entropy times (1 - p)^gamma, p the probability of the target (Lin et al. 2017, eq. 4, arXiv:1708.02002). In training
+    each example's loss is multiplied by the weight of its class. Evaluations measure without weights and gamma.
+
+    Args:
+        focal_gamma: gamma.
+        class_weights: a weight for each class, in the order of the labels; None: 1. R-Drop's divergence has none.
+        codec, loss, and the rest: as in `Task`.
 
     Attributes:
         max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
@@ -65,7 +79,8 @@ class ClassificationTask(Task):
     name: ClassVar[str] = "classification"
     codecs: ClassVar[tuple[type[Codec], ...]] = (TextLabelCodec, VectorLabelCodec)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8, "input_dim": None, "num_classes": 2}
-    losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy", "mse")
+    losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy", "mse", "focal")
+    has_classes: ClassVar[bool] = True
     directions: ClassVar[Mapping[str, Direction]] = {
         "loss": "min",
         "accuracy": "max",
@@ -77,6 +92,31 @@ class ClassificationTask(Task):
     default_monitor: ClassVar[str] = "accuracy"
     tested: ClassVar[tuple[str, ...]] = ("accuracy",)
     right_metric: ClassVar[str | None] = "accuracy"
+
+    def __init__(
+        self,
+        codec: Codec | None = None,
+        *,
+        loss: Loss = "cross_entropy",
+        focal_gamma: NonNegativeFloat = 2.0,
+        class_weights: Sequence[float] | None = None,
+        label_smoothing: Probability = 0.0,
+        word_dropout: Probability = 0.0,
+        r_drop: NonNegativeFloat = 0.0,
+        regularization: Regularization | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
+        super().__init__(
+            codec,
+            loss=loss,
+            label_smoothing=label_smoothing,
+            word_dropout=word_dropout,
+            r_drop=r_drop,
+            regularization=regularization,
+            metrics=metrics,
+        )
+        self.focal_gamma = focal_gamma
+        self.class_weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float64)
 
     @property
     def codec(self) -> LabelCodec:
@@ -100,7 +140,7 @@ class ClassificationTask(Task):
         logits, weights = model(seen.inputs, seen.input_lengths, **asked)
         looks = looks_of(model, weights, {"input": seen.input_lengths})
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
-        losses = self._losses(logits, seen.targets, self.label_smoothing)
+        losses = self._training_losses(logits, seen.targets)
         loss_sum = r_drop_loss(losses, logits, self.r_drop) if self.r_drop else losses.sum()
         return StepOutput(loss_sum, batch.num_targets, penalties)
 
@@ -115,11 +155,11 @@ class ClassificationTask(Task):
         answers, expected = list[Tensor](), list[Tensor]()
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
-                for numbers in _slices(batch, self.max_pairs):
+                for numbers in slices(batch, self.max_pairs):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
-                    specials = {"input": _special(model, inputs.inputs)}
+                    specials = {"input": special_keys(model, inputs.inputs)}
                     looks = looks_of(model, output.weights, {"input": inputs.lengths})
                     for look in looks:
                         special = specials.get(look.place.keys)
@@ -127,7 +167,7 @@ class ClassificationTask(Task):
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(output.logits.argmax(dim=-1))
                     expected.append(targets)
-                    predictions += self._predictions(inputs, output.logits)
+                    predictions += self._predictions(inputs, output.logits, max_classes=MAX_CLASSES_KEPT)
                 first.offer(batch)
             samples = [self._answers(model, batch, True, [number])[0] for batch, number in first]
         return {
@@ -147,20 +187,26 @@ class ClassificationTask(Task):
         macro_precision, macro_recall, macro_f1: unweighted means over the classes that occur, as a label or an answer.
         plausibility/...: see `tasks.measures.plausibility`; where rows have rationales and the model weighs each token.
         focus/...: of all attentions.
-        `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order.
+        `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order; classes,
+            each with rows, precision, recall, f1; majority, the commonest label and the accuracy of always giving it.
         """
         predictions, samples = in_order(tally["predictions"]), in_order(tally["samples"])[:num_samples]
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
         answers, expected = (torch.cat(tally[name]).cpu() for name in ("answers", "expected"))
-        metrics, matrix = _class_metrics(answers, expected, len(self.codec.labels))
+        labels = self.codec.labels
+        metrics, matrix = class_metrics(answers, expected, len(labels))
         loss = {"loss": ExactSums(tally["sums"]).total("loss") / len(predictions)}
-        plausibility, table = (
-            Plausibility(self.codec, tally["rationales"]),
-            FocusMeans(tally["focus"]).table(),
-        )
+        plausibility = Plausibility(self.codec, tally["rationales"])
+        table = FocusMeans(tally["focus"]).table()
         metrics = {**loss, **metrics, **plausibility.metrics(), **table.metrics()}
-        extras: dict[str, object] = {"confusion_matrix": matrix, "labels": list(self.codec.labels)}
+        label, share = majority({label: sum(row) for label, row in zip(labels, matrix, strict=True)})
+        extras: dict[str, object] = {
+            "confusion_matrix": matrix,
+            "labels": list(labels),
+            "classes": by_class(matrix, labels),
+            "majority": {"label": label, "accuracy": round(share, 7)},
+        }
         return Evaluation(metrics, predictions, tuple(samples), extras, table)
 
     def probe(
@@ -223,21 +269,27 @@ class ClassificationTask(Task):
         return answer_all(model, batch, answer, numbers)
 
     def _predictions(
-        self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None
+        self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None, max_classes: int | None = None
     ) -> list[Prediction]:
-        classes = logits.argmax(dim=-1)
-        scores = self._log_probabilities(logits).gather(1, classes.unsqueeze(1)).squeeze(1)
-        answers = zip(inputs.ids, inputs.rows, classes.tolist(), scores.tolist(), strict=True)
+        """`max_classes`: up to how many the probabilities of all are kept; None: always."""
+        log_probabilities, labels = self._log_probabilities(logits), self.codec.labels
+        scores = log_probabilities.gather(1, logits.argmax(dim=-1, keepdim=True)).squeeze(1)
+        is_kept = max_classes is None or len(labels) <= max_classes
+        shares = log_probabilities.exp().tolist() if is_kept else [()] * len(inputs.ids)
+        facts = zip(logits.argmax(dim=-1).tolist(), scores.tolist(), shares, inputs.unknown_shares(), strict=True)
         return [
             Prediction(
-                identifier,
-                self.codec.labels[number],
+                inputs.ids[position],
+                labels[number],
                 score,
-                source_text(row),
-                row.target,
+                source_text(inputs.rows[position]),
+                inputs.rows[position].target,
+                class_probabilities=tuple(of_classes),
+                labels=labels if is_kept else (),
+                unknown=unknown,
                 **({} if shown is None else shown[position]),
             )
-            for position, (identifier, row, number, score) in enumerate(answers)
+            for position, (number, score, of_classes, unknown) in enumerate(facts)
         ]
 
     def _shown(self, model: Model, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
@@ -259,49 +311,19 @@ class ClassificationTask(Task):
             shown.append({"key_tokens": keys, "query_tokens": queries, "weights": maps, "kinds": kinds})
         return shown
 
+    def _training_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """What is minimized of each example: logits (B, C), targets (B,) -> (B,)."""
+        losses = self._losses(logits, targets, self.label_smoothing)
+        if self.loss == "focal":
+            losses = losses * focal_factors(logits, targets, self.focal_gamma)
+        return losses if self.class_weights is None else losses * self.class_weights.to(losses)[targets]
+
     def _losses(self, logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Loss of each example: logits (B, C), targets (B,) -> (B,)."""
-        logits = at_least_float32(logits)
-        if self.loss == "cross_entropy":
-            return F.cross_entropy(logits, targets, reduction="none", label_smoothing=label_smoothing)
-        num_classes = logits.shape[-1]
-        one_hot = F.one_hot(targets, num_classes).to(logits.dtype)
-        expected = one_hot * (1 - label_smoothing) + label_smoothing / num_classes
-        return (logits - expected).square().mean(dim=-1)
+        losses = squared_errors if self.loss == "mse" else cross_entropies
+        return losses(logits, targets, label_smoothing)
 
     def _log_probabilities(self, logits: Tensor) -> Tensor:
-        logits = at_least_float32(logits)
-        if self.loss == "cross_entropy":
-            return logits.log_softmax(dim=-1)
-        return logits.clamp(LOWEST_PROBABILITY, 1.0).log()
-
-
-def _slices(batch: Batch, max_pairs: int) -> Iterator[list[int]]:
-    """The numbers of the batch's examples, so many at a time that the weights of self-attention stay small."""
-    num_pairs = max(1, batch.inputs.shape[1]) ** 2
-    size = max(1, max_pairs // num_pairs)
-    for start in range(0, len(batch), size):
-        yield list(range(start, min(start + size, len(batch))))
-
-
-def _special(model: Model, inputs: Tensor) -> Tensor:
-    """Which keys of the weights are no tokens of the text: what the model puts in front, unknown words. bool (B, K)."""
-    ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
-    special = ids if inputs.is_floating_point() else is_special(inputs)
-    special = F.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
-    return F.pad(special, (model.num_prepended, 0), value=True)
-
-
-def _class_metrics(answers: Tensor, expected: Tensor, num_classes: int) -> tuple[dict[str, float], list[list[int]]]:
-    """answers (N,), expected (N,) -> metrics, and the confusion matrix (true class, answer)."""
-    from torchmetrics.functional import classification as metrics
-
-    values = {
-        "accuracy": metrics.multiclass_accuracy(answers, expected, num_classes, average="micro"),
-        "macro_precision": metrics.multiclass_precision(answers, expected, num_classes, average="macro"),
-        "macro_recall": metrics.multiclass_recall(answers, expected, num_classes, average="macro"),
-        "macro_f1": metrics.multiclass_f1_score(answers, expected, num_classes, average="macro"),
-    }
-    matrix: list[list[int]] = metrics.multiclass_confusion_matrix(answers, expected, num_classes).tolist()
-    # torchmetrics divides in float32: what follows the seventh digit is noise
-    return {name: round(float(value), 7) for name, value in values.items()}, matrix
+        if self.loss == "mse":
+            return estimated_log_probabilities(logits)
+        return at_least_float32(logits).log_softmax(dim=-1)

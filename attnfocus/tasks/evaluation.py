@@ -20,7 +20,7 @@ from attnfocus.data.batches import Batch
 from attnfocus.data.rows import Row
 from attnfocus.events import Sample
 from attnfocus.models.base import Model
-from attnfocus.special import SPECIAL_TOKENS
+from attnfocus.special import SPECIAL_TOKENS, UNK
 from attnfocus.tasks.answers import Prediction
 
 LOWEST_PROBABILITY = 1e-12  # that a logarithm is taken of, where a model estimates probabilities themselves
@@ -111,6 +111,13 @@ class Inputs:
             lengths=lengths,
         )
 
+    def unknown_shares(self) -> list[float | None]:
+        """Of each example the share of its tokens that are unknown words; None of vectors and of an empty input."""
+        if self.inputs.is_floating_point():
+            return [None] * len(self.ids)
+        counts = zip((self.inputs == UNK).sum(dim=1).tolist(), self.lengths.tolist(), strict=True)
+        return [count / length if length else None for count, length in counts]
+
 
 def answer_all(
     model: Model,
@@ -189,3 +196,19 @@ def sample_of(prediction: Prediction) -> Sample:
         query_tokens=prediction.query_tokens,
         weights=prediction.weights or {},
     )
+
+
+def slices(batch: Batch, max_pairs: int) -> Iterator[list[int]]:
+    """The numbers of the batch's examples, so many at a time that the weights of self-attention stay small."""
+    num_pairs = max(1, batch.inputs.shape[1]) ** 2
+    size = max(1, max_pairs // num_pairs)
+    for start in range(0, len(batch), size):
+        yield list(range(start, min(start + size, len(batch))))
+
+
+def special_keys(model: Model, inputs: Tensor) -> Tensor:
+    """Which keys of the weights are no tokens of the text: what the model puts in front, unknown words. bool (B, K)."""
+    ids = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+    special = ids if inputs.is_floating_point() else is_special(inputs)
+    special = nn.functional.pad(special, (0, 1)) if special.shape[1] == 0 else special  # as models do with empty inputs
+    return nn.functional.pad(special, (model.num_prepended, 0), value=True)

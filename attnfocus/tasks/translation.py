@@ -238,10 +238,10 @@ class TranslationTask(TextTask):
         options = within_reach(options, model)
         needs_weights = need_weights or options.replace_unknown
         found = decode_best(model, inputs.inputs, inputs.lengths, options, need_weights=needs_weights)
-        lengths = inputs.lengths.tolist()
+        lengths, unknown = inputs.lengths.tolist(), inputs.unknown_shares()
         for number, (hypotheses, row) in enumerate(zip(found, inputs.rows, strict=True)):
             texts = [self._text(hypothesis, row, options) for hypothesis in hypotheses]
-            best, shown = hypotheses[0], dict[str, Any]()
+            best, shown = hypotheses[0], dict[str, Any](unknown=unknown[number])
             if outputs is not None:
                 outputs[inputs.ids[number]] = best.ids
             if need_weights and best.weights is not None:

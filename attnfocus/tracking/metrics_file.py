@@ -104,6 +104,15 @@ def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None
     return None
 
 
+def logged_lines(path: Path) -> list[dict[str, Any]]:
+    """Every line as step, epoch, split, seconds and its metrics; None where a metric was no finite number.
+
+    Raises:
+        CheckpointError: a line is damaged, or the file is none.
+    """
+    return [{**vars(event), **metrics} for _, event, metrics in _lines(path) if event is not None]
+
+
 def require_metrics(path: Path) -> None:
     """Looks at every line.
 

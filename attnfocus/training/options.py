@@ -10,13 +10,15 @@ from attnfocus.limits import NonNegativeFloat, PositiveFloat, PositiveInt, Proba
 from attnfocus.marks import Before, Mark
 from attnfocus.tasks.measures.text import BleuTokenizer
 
+FOCAL_GAMMA = 2.0  # what the paper found best
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerOptions:
     """What a run may be told about its loop. The comments in `configs/trainer/default.yaml` say the same to the user.
 
     Raises:
-        ConfigError: no limit is set, so that the run would never end.
+        ConfigError: no limit is set, so that the run would never end; or an option of another loss.
     """
 
     batch_size: PositiveInt = 64  # per micro-batch, counted in batch_unit
@@ -28,7 +30,9 @@ class TrainerOptions:
     evaluate_every_steps: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # None: at the end of each epoch
     log_every_steps: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 50
     clip_norm: PositiveFloat | None = 1.0
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    loss: Literal["cross_entropy", "mse", "focal"] = "cross_entropy"
+    focal_gamma: NonNegativeFloat = FOCAL_GAMMA  # of Lin et al. 2017, eq. 4; for loss=focal alone
+    class_weights: Literal["balanced"] | None = None
     label_smoothing: Probability = 0.0
     word_dropout: Probability = 0.0
     r_drop: NonNegativeFloat = 0.0  # alpha of Liang et al. 2021, eq. 4
@@ -57,6 +61,10 @@ class TrainerOptions:
             raise ConfigError(
                 "trainer.max_steps, trainer.max_epochs, trainer.max_minutes: all null, so training would never end. "
                 "Set at least one."
+            )
+        if self.focal_gamma != FOCAL_GAMMA and self.loss != "focal":
+            raise ConfigError(
+                f"trainer.focal_gamma: is of the focal loss, and trainer.loss is {self.loss}. Add trainer.loss=focal."
             )
 
     def steps_per_epoch(self, num_batches: int) -> int:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from attnfocus.attention import AdditiveScore, Attention, CosineScore, DotScore, GeneralScore, ScaledDotScore, masks
-from attnfocus.config.targets import parameters_of
+from attnfocus.signatures import parameters_of
 
 GIVEN_BY_PROGRAM = {"self", "query_dim", "key_dim", "value_dim", "num_heads", "head_dim"}
 OF_ATTENTION = (GIVEN_BY_PROGRAM - {"num_heads"}) | {"suggested_heads", "suggested_projections", "output_dim"}

@@ -79,8 +79,10 @@ def test_a_run_is_asked_what_its_answer_rests_on(trained: Path) -> None:
             assert found.query_tokens == ("1", "9", "9", "9")
             assert found.key_tokens == ("3", "▁", "M", "a", "y")
             assert found.scores.shape == (4, 5)
-    with pytest.raises(ConfigError, match=r"methd: no option of attribute\. It has target, layer"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'methd'"):
         run.attribute("3 May", methd="attention")
+    with pytest.raises(ConfigError, match="leave_out: must be mask, remove, got cut"):
+        run.attribute("3 May", "leave_one_out", leave_out="cut")
     with pytest.raises(DataError, match="input text is empty"):
         run.attribute("")
 

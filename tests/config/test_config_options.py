@@ -19,10 +19,11 @@ from attnfocus.config.check import Checker, signature_of
 from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.primary import commented_keys
-from attnfocus.config.targets import find_target, is_component, parameters_of
+from attnfocus.config.targets import find_target, is_component
 from attnfocus.limits import Range
 from attnfocus.marks import Beside
 from attnfocus.runs.schema import DecodingOverride, TrainConfig
+from attnfocus.signatures import parameters_of
 
 CONFIGS = shipped_folder()
 FILES = sorted(CONFIGS.rglob("*.yaml"))

@@ -17,7 +17,6 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import attnfocus.data as data
-from attnfocus.config.targets import parameters_of
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions, Prepared
@@ -27,6 +26,7 @@ from attnfocus.data.split import SplitOptions
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
+from attnfocus.signatures import parameters_of
 from attnfocus.special import BOS, EOS, UNK
 from attnfocus.tasks import TASKS, ClassificationTask, TranslationTask
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import BboxImage
 from PIL import Image
 
-from attnfocus.display.figures import COLORS, MAX_HEADS, MAX_POSITIONS, heat_map, to_png
+from attnfocus.display.figures import COLORS, MAX_HEADS, MAX_POSITIONS, confusion_map, heat_map, to_png
 from attnfocus.display.fonts import BASE_FONT, FALLBACK_FONTS, families_for, label
 
 ODD_TOKENS = [
@@ -236,3 +236,11 @@ def test_importing_the_reports_is_cheap(module):
         "sys.exit(' '.join(heavy) or 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_confusion_map_shows_shares_of_each_true_class_and_grays_what_has_no_rows() -> None:
+    figure = confusion_map([[3, 1, 0], [0, 2, 0], [0, 0, 0]], ["no", "yes", "never"])
+    colors = [[color_at(figure, 0, row, column)[:3] for column in range(3)] for row in range(3)]
+    assert colors[0][0] != colors[1][1]  # 0.75 and 1
+    assert colors[0][2] == colors[1][0]  # both 0
+    assert colors[2] == [(0xBB, 0xBB, 0xBB)] * 3

@@ -150,5 +150,5 @@ def test_an_empty_text_counts_in_an_evaluation(name):
 
 
 def test_other_losses_are_refused():
-    with pytest.raises(ValueError, match="cross_entropy or mse for classification, got hinge"):
+    with pytest.raises(ValueError, match="one of cross_entropy, mse, focal for classification, got hinge"):
         ClassificationTask(None, loss="hinge")  # type: ignore[arg-type]

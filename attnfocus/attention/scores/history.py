@@ -4,7 +4,7 @@ Shapes: ... leading dims, H heads, Q queries, K keys, h hidden size, k filters, 
 """
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,7 @@ class LocationScore(AdditiveHistoryScore):
     Cost: of the features O(K (r k + k h)) for each query.
 
     Args:
+        query_dim, key_dim, num_heads, hidden_size: as in `AdditiveScore`.
         num_filters: k.
         kernel_size: r, in keys: odd, so that a filter reaches as far back as ahead.
 
@@ -53,8 +54,17 @@ class LocationScore(AdditiveHistoryScore):
         ValueError: kernel_size is even.
     """
 
-    def __init__(self, *, num_filters: Size = 10, kernel_size: Size = 31, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self,
+        *,
+        query_dim: int,
+        key_dim: int,
+        num_heads: int,
+        num_filters: Size = 10,
+        kernel_size: Size = 31,
+        hidden_size: Size | None = None,
+    ) -> None:
+        super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads, hidden_size=hidden_size)
         if kernel_size % 2 == 0:
             raise ValueError(
                 f"kernel_size must be odd, to reach as far back as ahead, got {kernel_size}: "
@@ -90,8 +100,8 @@ class CoverageScore(AdditiveHistoryScore):
     Cost: of the features O(K h) for each query.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, *, query_dim: int, key_dim: int, num_heads: int, hidden_size: Size | None = None) -> None:
+        super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads, hidden_size=hidden_size)
         self.coverage_weight = nn.Parameter(torch.zeros(self.num_heads, 1, self.hidden_size))
 
     def features(self, history: History) -> Tensor:

@@ -1,13 +1,14 @@
 """Attention that learns how far to look. Shapes: ... leading dims, H heads, Q queries, K keys."""
 
 import math
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.memory import Places
 from attnfocus.limits import NumPositions, PositiveFloat
 
@@ -38,13 +39,16 @@ class AdaptiveSpanAttention(Attention):
 
     def __init__(
         self,
-        *sizes: Any,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
         max_span: NumPositions = 256,
         ramp: NumPositions = 32,
         initial_span: PositiveFloat = 32.0,
-        **options: Any,
+        **options: Unpack[AttentionKeywords],
     ) -> None:
-        super().__init__(*sizes, **options)
+        super().__init__(query_dim, key_dim, value_dim, **options)
         if initial_span >= max_span:
             raise ValueError(
                 f"initial_span={initial_span:g} is not below max_span={max_span}, which no span reaches: use a smaller "

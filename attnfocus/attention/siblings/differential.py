@@ -4,7 +4,7 @@ Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, d size of a q
 head's), dv size of one head's value. Masks are bool, True = may attend.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import paths
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.precision import exact
 from attnfocus.limits import Probability
 
@@ -43,8 +44,16 @@ class DifferentialAttention(Attention):
 
     EPS: ClassVar[float] = 1e-5
 
-    def __init__(self, *sizes: Any, lambda_init: Probability = 0.8, **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        lambda_init: Probability = 0.8,
+        **options: Unpack[AttentionKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         if self.uses_history:
             raise ValueError(
                 f"{self.history_factor} follows the weights of the step before, and a difference of two maps is no "

@@ -3,12 +3,13 @@
 Shapes: ... leading dims, H heads, Q queries, K keys, Dq size of a query, dv size of one head's context.
 """
 
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.projections import linear
 
 
@@ -25,8 +26,16 @@ class GatedAttention(Attention):
         gate: elementwise: one number for each entry of a head's context. headwise: one for each head.
     """
 
-    def __init__(self, *sizes: Any, gate: Literal["elementwise", "headwise"] = "elementwise", **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        gate: Literal["elementwise", "headwise"] = "elementwise",
+        **options: Unpack[AttentionKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         self.gate = gate
         query_dim = self.query_head_dim * self.num_heads
         context_dim = query_dim if self.has_projections else self.output_dim

@@ -4,7 +4,7 @@ Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, d size of one
 N chunks, c positions in a chunk. Masks are bool, True = may attend.
 """
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import masks, paths
 from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.keywords import HeadKeywords
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
@@ -51,8 +52,16 @@ class KernelAttention(BaseAttention):
 
     chunk_size: int = 64
 
-    def __init__(self, *sizes: Any, pattern: PatternFactory = FullPattern, **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        pattern: PatternFactory = FullPattern,
+        **options: Unpack[HeadKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         self.pattern = pattern()
         if not isinstance(self.pattern, FullPattern | CausalPattern):
             raise ValueError(

@@ -4,13 +4,14 @@ Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, n max_length,
 value. Masks are bool, True = may attend.
 """
 
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.memory import Memory
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.positions.base import NoPosition
@@ -49,13 +50,16 @@ class Linformer(Attention):
 
     def __init__(
         self,
-        *sizes: Any,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
         num_landmarks: Size = 64,
         max_length: NumPositions = 512,
         sharing: Literal["none", "headwise", "key_value"] = "headwise",
-        **options: Any,
+        **options: Unpack[AttentionKeywords],
     ) -> None:
-        super().__init__(*sizes, **options)
+        super().__init__(query_dim, key_dim, value_dim, **options)
         self._check_factors()
         self.num_landmarks, self.longest, self.sharing = num_landmarks, max_length, sharing
         shape = self.num_key_heads if sharing == "none" else 1, num_landmarks, max_length

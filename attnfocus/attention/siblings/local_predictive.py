@@ -4,13 +4,14 @@ Shapes: ... leading dims, H heads, Q queries, K keys, d size of one head's query
 """
 
 import math
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.memory import History, Places
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.precision import as_weights, exact
@@ -38,8 +39,16 @@ class LocalPredictiveAttention(Attention):
         ValueError: a pattern besides the window, a normalizer that moves on by itself, or as in `Attention`.
     """
 
-    def __init__(self, *sizes: Any, window: NumPositions = 10, **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        window: NumPositions = 10,
+        **options: Unpack[AttentionKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         self._check_factors()
         self.window = window
         size = self.query_head_dim

@@ -1,11 +1,12 @@
 """Performer attention. Shapes: ... leading dims and heads, N queries or keys, d size of one head, m features."""
 
 import math
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
+from attnfocus.attention.keywords import KernelKeywords
 from attnfocus.attention.siblings.kernel import KernelAttention
 from attnfocus.limits import NonNegativeInt, Size
 
@@ -26,8 +27,17 @@ class Performer(KernelAttention):
 
     directions: Tensor
 
-    def __init__(self, *sizes: Any, num_features: Size = 256, seed: NonNegativeInt = 0, **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        num_features: Size = 256,
+        seed: NonNegativeInt = 0,
+        **options: Unpack[KernelKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         self.num_features, self.seed = num_features, seed
         directions = orthogonal_directions(num_features, self.query_head_dim, seed)
         # Drawn on the CPU, where a seed means the same numbers everywhere, also under another default device.

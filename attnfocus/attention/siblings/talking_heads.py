@@ -3,12 +3,13 @@
 Shapes: ... leading dims, H heads, Q queries, K keys. Masks are bool, True = may attend.
 """
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.memory import Places
 from attnfocus.attention.precision import as_weights, for_scores, in_score_precision
 
@@ -27,8 +28,14 @@ class TalkingHeadsAttention(Attention):
         ValueError: a score or normalizer that follows the weights of earlier steps.
     """
 
-    def __init__(self, *sizes: Any, **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        **options: Unpack[AttentionKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         if self.uses_history:
             raise ValueError(
                 f"{self.history_factor} follows the weights of the step before, which talking heads mix until they are "

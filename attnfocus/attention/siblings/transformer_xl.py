@@ -4,7 +4,7 @@ Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, N segments, b
 Masks are bool, True = may attend.
 """
 
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from attnfocus.attention import combinations, masks, paths
 from attnfocus.attention.algebra import Attention
+from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.memory import Memory, Places
 from attnfocus.attention.patterns.base import Pattern
 from attnfocus.attention.patterns.dense import FullPattern
@@ -65,8 +66,16 @@ class TransformerXLAttention(Attention):
             `Attention`.
     """
 
-    def __init__(self, *sizes: Any, segment_length: NumPositions = 64, **options: Any) -> None:
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        *,
+        segment_length: NumPositions = 64,
+        **options: Unpack[AttentionKeywords],
+    ) -> None:
+        super().__init__(query_dim, key_dim, value_dim, **options)
         if not isinstance(self.pattern, FullPattern):
             raise ValueError(
                 f"TransformerXLAttention has its segments for a pattern, which {type(self.pattern).__name__} would cut "

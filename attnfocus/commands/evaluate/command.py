@@ -10,10 +10,12 @@ from typing import Any, Literal
 from attnfocus.commands.evaluate.new_rows import notes_of, rows_facts
 from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness
 from attnfocus.config.read import check
+from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console, say
 from attnfocus.files import write_json_atomically, writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
+from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.faithfulness_file import save_faithfulness
 from attnfocus.runs.predictions_file import save_answers, write_answers
 from attnfocus.runs.run import load, require_run
@@ -56,7 +58,11 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     evaluation = trained.evaluate(config.split)
     is_tested = new is None and (config.split, trained.checkpoint) == ("test", "best")
     if is_tested and config.decoding == DecodingOverride():
-        save_answers(trained.path, evaluation.predictions)  # as training does: a run of an older version gets them too
+        kind = trained.codec.input_kind  # saved as training does: a run of an older version gets them too
+        save_answers(trained.path, evaluation.predictions, input_kind=kind)
+        classes = ClassTable.of(evaluation.extras)
+        if classes is not None:
+            save_classes(trained.path, classes)
     if new is not None:
         for note in notes_of(new, config.split, trained, evaluation):
             say(open_console(sys.stderr), note)

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.data.reading.tables import TableFormat, ending_format
+from attnfocus.runs.predictions_file import facts_of, rounded
 from attnfocus.tasks import Prediction
 
 Form = Literal["lines", "tsv", "csv", "records", "jsonl"]  # records: a table as lines of JSON; jsonl: with weights
@@ -52,7 +54,14 @@ def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | None]:
     """An answer as a row of a table: the same columns for all, in this order; None: there is no such value."""
     texts = _texts(prediction, num_best)
     more = {f"prediction_{rank}": text for rank, text in enumerate(texts[1:], 2)}
-    return {"id": prediction.id, "prediction": texts[0], **more, "skipped": prediction.skipped}
+    probability = f"{rounded(prediction.probability)}" if math.isfinite(prediction.score) else None
+    return {
+        "id": prediction.id,
+        "prediction": texts[0],
+        **more,
+        "probability": probability,
+        "skipped": prediction.skipped,
+    }
 
 
 def as_lines(prediction: Prediction, num_best: int) -> str:
@@ -83,10 +92,12 @@ def _encoded(line: str) -> bytes:
 
 
 def as_json(prediction: Prediction) -> str:
-    """A prediction with its score, its alignment, and all outputs that were asked for, as one line of JSON."""
-    facts: dict[str, Any] = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
+    """A prediction with its probability (`score`: the logarithm), its alignment, and all outputs, as a line of JSON."""
+    facts = facts_of(prediction)
+    if not prediction.target:
+        del facts["target"]  # none is known
     if prediction.skipped is not None:
-        return json.dumps({**facts, "skipped": prediction.skipped}, ensure_ascii=False)
+        return json.dumps(facts, ensure_ascii=False)
     facts["score"] = prediction.score
     if prediction.n_best:
         facts["n_best"] = [

@@ -52,8 +52,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             decoding=config.decoding,
             trust=config.trust,
         )
-        skips = _Skips()
-        answers = skips.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
+        tally = _Tally()
+        answers = tally.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
         lines = written(answers, form, trained.setup.config.decoding.num_best)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
@@ -64,7 +64,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
                         _write_through(stream, lines)
                 else:
                     replace_file(output, lines)
-    skips.report(says_why=form != "lines")
+    tally.report(says_why=form != "lines")
     return 0
 
 
@@ -103,20 +103,25 @@ def _output(config: PredictConfig) -> Path | None:
     return output
 
 
-class _Skips:
-    """Counts the inputs that got no answer."""
+class _Tally:
+    """Counts the inputs that got no answer, and those of which the model knows nothing."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self.num_skipped = self.num_unknown = 0
 
     def counted(self, answers: Iterable[Prediction]) -> Iterator[Prediction]:
         for answer in answers:
-            self.number += answer.skipped is not None
+            self.num_skipped += answer.skipped is not None
+            self.num_unknown += answer.unknown == 1
             yield answer
 
     def report(self, *, says_why: bool) -> None:
         """Says how many, and where the reasons stand."""
-        if self.number:
-            inputs_were = "input was" if self.number == 1 else "inputs were"
+        if self.num_skipped:
+            inputs_were = "input was" if self.num_skipped == 1 else "inputs were"
             why = "" if says_why else "; format=jsonl says why"
-            print(f"attnfocus: {self.number} {inputs_were} skipped{why}.", file=sys.stderr)
+            print(f"attnfocus: {self.num_skipped} {inputs_were} skipped{why}.", file=sys.stderr)
+        if self.num_unknown:
+            have = "input has" if self.num_unknown == 1 else "inputs have"
+            text = f"attnfocus: {self.num_unknown} {have} unknown words alone: the answers say nothing."
+            print(text, file=sys.stderr)

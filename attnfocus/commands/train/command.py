@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from attnfocus.commands.train.launch import launch
+from attnfocus.commands.train.linear_baseline import check_baseline, require_texts
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
 from attnfocus.commands.train.run_report import RunReport, announce
 from attnfocus.commands.train.trackers import trackers_of
@@ -54,7 +55,10 @@ def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Li
         require_own_device(values["device"])
     setup = config.setup
     if listeners:
-        raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")
+        raise ConfigError(
+            "distributed: trials of a search, and attnfocus.train in Python, run in one process. Use distributed=none, "
+            "or the command `attnfocus train`."
+        )
     if not was_launched():
         return launch(config, overrides)
     check_processes(setup)
@@ -80,6 +84,7 @@ def _run_here(
         check_processes(setup)  # of a run that goes on, too
     if processes.is_first:
         announce(setup)
+    check_baseline(setup)
     trackers = trackers_of(setup, overrides) if processes.is_first else {}
     seed_everything(setup.config.seed, deterministic=setup.config.trainer.deterministic)
     if resume_dir is None:
@@ -89,6 +94,7 @@ def _run_here(
     is_learned = resume_dir is not None and not (is_new and is_restarted)
     codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir and is_learned else None
     prepared = prepare_data(setup, codec)
+    require_texts(setup, prepared)
     require_same_data(prepared, processes)
     require_alignments(setup.config.focus, prepared.splits["train"].rows)
     vectors = vectors_of(setup, prepared.codec) if is_new else {}
@@ -160,7 +166,7 @@ def train(
     Returns:
         The exit code: 0, or that of the signal that stopped the run.
     """
-    config, task = setup.config, setup.task(prepared.codec)
+    config, task = setup.config, setup.task(prepared.codec, prepared.splits["train"].rows)
     rows = prepared.splits[validated(prepared)].rows
     trainer = replace(config.trainer, monitor=config.trainer.monitor or task.monitor_for(rows))
     like = setup.saved_tensors(prepared.codec) if is_resumed else None

@@ -3,6 +3,7 @@
 import logging
 import math
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from attnfocus.attention import PathChoice
+from attnfocus.commands.train.linear_baseline import linear_baseline
 from attnfocus.config.key_table import flat
 from attnfocus.data.preparation import Prepared
+from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console, say
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
@@ -21,6 +24,7 @@ from attnfocus.layout import LOG_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.models.base import Model
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
+from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.data_summary import statistics_of, summary_lines
 from attnfocus.runs.folder import environment
 from attnfocus.runs.predictions_file import save_answers
@@ -28,6 +32,7 @@ from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import write_summary
 from attnfocus.stages import watching
 from attnfocus.tasks import Evaluation
+from attnfocus.tasks.measures.classes import majority
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
 from attnfocus.tracking.guard import Guarded, own_are_strict
@@ -71,6 +76,8 @@ class RunReport:
             "directions": setup.directions,  # for whoever reads the figures without the task or a metric of one's own
         }
         self.notes = model.notes
+        self.prepared = prepared
+        self.majority = _majority(prepared) if setup.task_class.has_classes else {}
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
         self.header = header(run_dir, setup, prepared, self.facts["parameters"])
@@ -154,29 +161,38 @@ class RunReport:
             "words_per_second": round(result.words_per_second, 1),
             "best": None if result.best is None else vars(result.best),
         }
+        classes = None if test is None else ClassTable.of(test.extras)
         if test is not None:
-            save_answers(self.run_dir, test.predictions)
+            save_answers(self.run_dir, test.predictions, input_kind=self.prepared.codec.input_kind)
             facts["test"] = {**test.metrics, **test.extras, "focus_heads": test.heads}
+            if classes is not None:
+                save_classes(self.run_dir, classes)
             step = result.best.step if result.best else result.step
             told: dict[str, Any] = {"samples": test.samples, "heads": test.heads}
             event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, **told)
             for listener in self.listeners:
                 listener.on_evaluation(event)
         self.write_summary(facts)
-        valid_metrics = self.evaluations.best
-        if valid_metrics is None and result.best is not None:  # the best is of the part before a resume
-            valid_metrics = logged_metrics(self.run_dir / METRICS_FILE, result.best.step, "valid")
-        greedy = self.setup.task_class.writes and not self.setup.config.decoding.is_greedy
-        valid = "valid (greedy)" if greedy else "valid"
-        metrics = {} if valid_metrics is None else {valid: valid_metrics}
-        if test is not None:
-            metrics["test"] = test.metrics
+        baselines = {"majority": self.majority}
+        if self.setup.config.baseline is not None and result.status == "completed":
+            facts["baseline"] = linear_baseline(self.prepared, lambda line: self.terminal.announce(line, style="dim"))
+            baselines["linear"] = facts["baseline"]["accuracy"]
+            self.write_summary(facts)
+        metrics = self._valid_metrics(result) | ({} if test is None else {"test": test.metrics})
         was_finished = result.step == resumed_from and result.status == "completed"
         remark = finished_remark(self.run_dir, result, self.setup.config.trainer) if was_finished else ""
         chosen = self.setup.config.tracker.items()
         trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
         commands = next_commands(self.run_dir, result, trackers)
-        self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark))
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark, baselines, classes))
+
+    def _valid_metrics(self, result: TrainingResult) -> dict[str, Mapping[str, float]]:
+        """The metrics of the best validation by the name of their column; empty where there was none."""
+        metrics = self.evaluations.best
+        if metrics is None and result.best is not None:  # the best is of the part before a resume
+            metrics = logged_metrics(self.run_dir / METRICS_FILE, result.best.step, "valid")
+        greedy = self.setup.task_class.writes and not self.setup.config.decoding.is_greedy
+        return {} if metrics is None else {"valid (greedy)" if greedy else "valid": metrics}
 
 
 class _LastEvaluation(Listener):
@@ -188,6 +204,12 @@ class _LastEvaluation(Listener):
     def on_evaluation(self, event: Evaluated) -> None:
         if event.is_best and event.split == "valid":
             self.best = event.metrics
+
+
+def _majority(prepared: Prepared) -> dict[str, float]:
+    """Of the splits that a run is measured on, the accuracy of always answering the commonest label."""
+    splits = {name: examples.rows for name, examples in prepared.splits.items() if name != "train"}
+    return {name: majority(Counter(row.target for row in rows))[1] for name, rows in splits.items()}
 
 
 def announce(setup: Setup) -> None:

@@ -1,0 +1,42 @@
+"""Keywords of constructors that the classes below them hand on: their names and types, for type checkers and editors.
+
+The defaults stand in the constructors alone; a test holds both lists equal.
+"""
+
+from typing import Annotated, Required, TypedDict
+
+from attnfocus.attention.normalizers.base import NormalizerFactory
+from attnfocus.attention.paths.protocol import PathName
+from attnfocus.attention.patterns.base import PatternFactory
+from attnfocus.attention.positions.base import PositionFactory
+from attnfocus.attention.scores.base import ScoreFactory
+from attnfocus.limits import Probability, Size
+from attnfocus.marks import Mark
+
+
+class HeadKeywords(TypedDict, total=False):
+    """Of `BaseAttention`."""
+
+    num_heads: Size | None
+    num_key_heads: Size | None
+    projections: bool | None
+    dropout: Probability
+    suggested_heads: int
+    suggested_projections: bool
+    output_dim: int | None
+
+
+class KernelKeywords(HeadKeywords, total=False):
+    """Of `KernelAttention`."""
+
+    pattern: PatternFactory
+
+
+class AttentionKeywords(HeadKeywords, total=False):
+    """Of `Attention`."""
+
+    score: Required[ScoreFactory]
+    normalizer: NormalizerFactory
+    pattern: PatternFactory
+    position: PositionFactory
+    path: Annotated[PathName, Mark.RESUMABLE]
