@@ -125,6 +125,13 @@ def test_separators_that_cannot_be_meant_are_refused(options: dict, expected: st
         LabelledText(train="a.csv", **options)
 
 
+def test_the_line_that_tells_excel_what_separates_is_no_row(file) -> None:
+    path = file('sep=;\r\ntext;label\r\n"a; b";x\r\nc;\r\n')
+    rows, notes = read(path, on_bad_row="skip")
+    assert rows == [("a; b", "x")]
+    assert f"{path}:4:3: column 'label' is empty" in notes[0]
+
+
 def test_quotes_mean_something_in_tsv_when_it_is_said(file) -> None:
     content = '"a\tb"\tc\n"d ""e"""\tf\n'
     assert read(file('"a"\tc\n"d\tf\n', "t.tsv"))[0] == [('"a"', "c"), ('"d', "f")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ FieldRow = tuple[int, str, "list[str] | str"]  # line, raw text, and fields or w
 SEPARATOR_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
 _CANDIDATES = ("\t", ",", ";", "|||", "|")
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _SAMPLE_ROWS = 200, 1_000_000, 20
+_EXCEL_HINT = re.compile(r"sep=([^\w\s\"]|\t)\r?\n")  # a first line that tells Excel what separates
 _MOSTLY = 0.8  # of the first rows that have as many fields: a separator may stand in a bad row too
 _LOOKED_AT = 20  # lines that a row has swallowed
 _MAX_READ_AGAIN = 500_000_000  # characters, a few seconds
@@ -29,11 +31,13 @@ class Dialect:
         separator: one character; more where there are no quotes.
         quotes: a field may stand in double quotes, which hide separators and line ends (RFC 4180).
         rules: of `dataset.reader`; 2: a quote that nothing closes takes its own line alone.
+        num_skipped: lines before the first row.
     """
 
     separator: str
     quotes: bool
     rules: int = 2
+    num_skipped: int = 0
 
     @property
     def name(self) -> str:
@@ -45,7 +49,10 @@ class Dialect:
 
     def rows(self, lines: Iterator[str], path: Path, bad: BadRows) -> Iterator[FieldRow]:
         """The rows that hold any text. `bad` hears what is odd about rows that can be read."""
-        return _QuotedRows(self, lines, path, bad).rows() if self.quotes else _plain_rows(lines, self.separator)
+        for _ in range(self.num_skipped):
+            next(lines, None)
+        first = self.num_skipped + 1
+        return _QuotedRows(self, lines, path, bad).rows(first) if self.quotes else _plain_rows(lines, self, first)
 
     def field_place(self, raw: str, line: int, field: int) -> tuple[int, int]:
         """Line and column where a field of a row begins."""
@@ -65,6 +72,9 @@ def guessed(lines: Iterator[str], expected: Dialect, may_quote: bool | None) -> 
         may_quote: `dataset.quotes`; None: where fields end at a comma or semicolon.
     """
     sample, is_whole = _beginning(lines)
+    excel = _EXCEL_HINT.match(sample[0]) if sample else None
+    if excel is not None:
+        return Dialect(excel[1], may_quote is not False, expected.rules, num_skipped=1)
     agreement = _agreement(sample, expected, is_whole)
     if agreement >= _MOSTLY:
         return expected
@@ -121,8 +131,9 @@ def _reader(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
     return csv.reader(lines, strict=True, delimiter=separator)
 
 
-def _plain_rows(lines: Iterator[str], separator: str) -> Iterator[FieldRow]:
-    for number, line in enumerate(lines, 1):
+def _plain_rows(lines: Iterator[str], dialect: Dialect, first: int) -> Iterator[FieldRow]:
+    separator = dialect.separator
+    for number, line in enumerate(lines, first):
         if not line.isspace():
             yield number, line, line.rstrip("\r\n").split(separator)
 
@@ -141,8 +152,9 @@ class _QuotedRows:
         self._num_read_again = 0
         self._width = 0
 
-    def rows(self) -> Iterator[FieldRow]:
-        taken, number = self._taken, 1
+    def rows(self, first: int) -> Iterator[FieldRow]:
+        """The rows of lines that begin with the one of this number."""
+        taken, number = self._taken, first
         reader = _reader(self._feed(), self._dialect.separator)
         while True:
             taken.clear()
