@@ -209,6 +209,7 @@ def test_rules_of_before_read_as_before(file) -> None:
     rows, _ = read(file(with_lines(_5='"open,pos')), on_bad_row="skip", reader=1)
     assert len(rows) == 5
     assert "single column, without any comma" in failure(file("a;b\nc;d\n"), reader=1)
+    assert "field larger than field limit (131072)" in failure(file(f"a,b\n{'c' * 140_000},d\n"), reader=1)
     content = '{"t": "a", "l": 1}\n{"t": "b", "l": 1.5}\n{"t": "c", "l": true}\n{"t": "d", "l": "x"}\n'
     options = {"text_column": "t", "label_column": "l", "on_bad_row": "skip"}
     assert read(file(content, "t.jsonl"), reader=1, **options)[0] == [("a", "1"), ("d", "x")]

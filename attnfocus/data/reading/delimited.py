@@ -19,6 +19,7 @@ _SAMPLE_LINES, _SAMPLE_CHARACTERS, _SAMPLE_ROWS = 200, 1_000_000, 20
 _EXCEL_HINT = re.compile(r"sep=([^\w\s\"]|\t)\r?\n")  # a first line that tells Excel what separates
 _MOSTLY = 0.8  # of the first rows that have as many fields: a separator may stand in a bad row too
 _LOOKED_AT = 20  # lines that a row has swallowed
+_PYTHONS_LIMIT = 131_072  # characters of a field, where nobody sets another
 _MAX_READ_AGAIN = 500_000_000  # characters, a few seconds
 _SUSPICIOUS_LINES = 3  # inside one row that each look like a row
 
@@ -102,7 +103,7 @@ def _beginning(lines: Iterator[str]) -> tuple[list[str], bool]:
 def _agreement(sample: Sequence[str], dialect: Dialect, is_whole: bool) -> float:
     """The share of the first rows that have as many fields as the first, two or more; 0 where that is one row."""
     if dialect.quotes:
-        rows = list(_parsed(iter(sample), dialect.separator))
+        rows = list(_parsed(iter(sample), dialect))
     else:
         rows = [line.rstrip("\r\n").split(dialect.separator) for line in sample if line.strip()]
     rows = (rows if is_whole else rows[:-1])[:_SAMPLE_ROWS]
@@ -111,9 +112,9 @@ def _agreement(sample: Sequence[str], dialect: Dialect, is_whole: bool) -> float
     return widths[first] / len(rows) if len(rows) > 1 and first > 1 else 0.0
 
 
-def _parsed(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
+def _parsed(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
     """Rows as far as they can be read."""
-    reader = _reader(lines, separator)
+    reader = _reader(lines, dialect)
     while True:
         try:
             row = next(reader, None)
@@ -125,10 +126,10 @@ def _parsed(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
             yield row
 
 
-def _reader(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
+def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
     """The only place that parses quotes; its bound on the length of a field, which is Python's for all, is set here."""
-    csv.field_size_limit(MAX_LINE_CHARACTERS)
-    return csv.reader(lines, strict=True, delimiter=separator)
+    csv.field_size_limit(MAX_LINE_CHARACTERS if dialect.rules > 1 else _PYTHONS_LIMIT)
+    return csv.reader(lines, strict=True, delimiter=dialect.separator)
 
 
 def _plain_rows(lines: Iterator[str], dialect: Dialect, first: int) -> Iterator[FieldRow]:
@@ -155,7 +156,7 @@ class _QuotedRows:
     def rows(self, first: int) -> Iterator[FieldRow]:
         """The rows of lines that begin with the one of this number."""
         taken, number = self._taken, first
-        reader = _reader(self._feed(), self._dialect.separator)
+        reader = _reader(self._feed(), self._dialect)
         while True:
             taken.clear()
             try:
@@ -164,7 +165,7 @@ class _QuotedRows:
                 return
             except csv.Error as error:
                 fields = f"not valid csv: {error}"
-                reader = _reader(self._feed(), self._dialect.separator)
+                reader = _reader(self._feed(), self._dialect)
             if len(taken) > 1 and self._dialect.rules > 1:
                 fields = self._judged(number, fields)
             raw = taken[0] if len(taken) == 1 else "".join(taken)
@@ -214,6 +215,6 @@ class _QuotedRows:
 
     def _looks_like_a_row(self, line: str) -> bool:
         try:
-            return self._width > 1 and len(next(_reader(iter((line,)), self._dialect.separator))) == self._width
+            return self._width > 1 and len(next(_reader(iter((line,)), self._dialect))) == self._width
         except (csv.Error, StopIteration):
             return False
