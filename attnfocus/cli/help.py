@@ -77,13 +77,15 @@ def verb_help(verb: str, config_dir: str | None = None) -> str:
     """One screen: usage, choices, the verb's own keys, flags, examples."""
     facts, keys, columns = facts_of(verb), primary_keys(verb), width()
     lines = [f"attnfocus {verb} {facts.usage}", summary(verb)]
-    topics = "KEY"
-    if primary_groups(verb):  # then there are too many keys for one screen
-        topics = "TOPIC"
+    topics, shared = "KEY", shared_sections(verb)
+    if primary_groups(verb):
         lines += ["", "groups, written group=choice, and sections, written section.key=value"]
         lines += _choices(verb, columns, config_dir)
+    elif shared:
+        lines += ["", "sections, written section.key=value"]
+    if primary_groups(verb) or shared:  # there are too many keys for one screen
+        topics = "TOPIC"
         lines += _sections(verb, keys, columns)
-        shared = shared_sections(verb)
         keys = [key for key in keys if key.name not in shared and key.section not in shared]
     lines += ["", "keys", *_rows(((f"{key.name}={_shown(key.default)}", key.comment) for key in keys), columns)]
     lines += ["", "flags", *_rows(flags_of(verb), columns)]

@@ -78,11 +78,13 @@ class Setup:
     def task(self, codec: Any, training_rows: Sequence[Row] = ()) -> Task:
         """The task. `training_rows` weigh the classes where that is asked for: only `step` knows of weights."""
         trainer = self.config.trainer
-        of_classes: dict[str, Any] = {}  # which a task of somebody's own may not know
+        own: dict[str, Any] = {}  # what a task of another kind may not know
         if trainer.loss == "focal":
-            of_classes["focal_gamma"] = trainer.focal_gamma
+            own["focal_gamma"] = trainer.focal_gamma
         if trainer.class_weights == "balanced" and training_rows:
-            of_classes["class_weights"] = balanced_weights(training_rows, codec.labels)
+            own["class_weights"] = balanced_weights(training_rows, codec.labels)
+        if trainer.bleu_tokenizer is not None:
+            own["bleu_tokenizer"] = trainer.bleu_tokenizer
         return self.task_class(
             codec,
             loss=trainer.loss,
@@ -90,9 +92,8 @@ class Setup:
             word_dropout=trainer.word_dropout,
             r_drop=trainer.r_drop,
             regularization=self.config.focus,
-            bleu_tokenizer=trainer.bleu_tokenizer,
             metrics=self.metrics,
-            **of_classes,
+            **own,
         )
 
 
