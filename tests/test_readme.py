@@ -22,6 +22,7 @@ PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *(page for page in DOCS if p
 SETUP = re.compile(r"^(make |python3 -m venv|\.venv/bin/python -m pip|\.venv/bin/attnfocus|source )")
 # What a shell only splits at its spaces, and no set of the Hub, whose library is told by HF_HOME when it is loaded.
 PLAIN = re.compile(r"attnfocus (?!.*(\bhub\b|distributed=))[^|<>&;$`*?~\\\n]*")
+IN_TABLE = re.compile(r"^\| [^|`]+ \| `((?:attnfocus|tensorboard) [^`]+)` \|", re.MULTILINE)  # what I want to do
 FEW_ROWS = ("dataset.num_train=200", "dataset.num_valid=20", "dataset.num_test=20")
 ONE_EPOCH = ("trainer.max_epochs=1", "focus.num_samples=1")  # most of such a run's time is its pictures
 SMALL = {
@@ -48,6 +49,7 @@ SMALL_FILES = ("model.embed_dim=16", "trainer.max_epochs=1", "dataset.tokenizer.
 def commands_of(page: Path) -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    lines += IN_TABLE.findall(page.read_text(encoding="utf-8")) if page.parent == ROOT else []
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -157,6 +159,16 @@ def test_both_quick_starts_have_the_same_commands() -> None:
     english, chinese = (set(commands_of(ROOT / name)) for name in ("README.md", "README.zh.md"))
     assert chinese <= english
     assert {command for command in english if SETUP.match(command)} <= chinese
+
+
+def test_the_readme_begins_with_a_picture_and_five_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.index("![") < 100
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks[1].splitlines()) == 5
+    assert len(IN_TABLE.findall(text)) >= 20
+    pages = re.findall(r"\]\((docs/\w+\.md)\)", text)
+    assert all((ROOT / page).is_file() for page in pages)
 
 
 def test_there_are_commands_to_run() -> None:

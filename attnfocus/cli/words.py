@@ -15,6 +15,7 @@ from attnfocus.config import habits
 from attnfocus.config.folder import config_folders, groups
 from attnfocus.config.habits import DATA_FILE, KEYS, PHRASES, SWITCHES
 from attnfocus.config.nearest import nearest
+from attnfocus.config.option_tables import shipped_tables
 from attnfocus.config.primary import primary_groups, primary_keys
 from attnfocus.config.synonyms import SYNONYMS
 from attnfocus.errors import ConfigError
@@ -24,10 +25,11 @@ VALUE_FLAGS = {"-c", "--cfg", "-p", "--package", "-cd", "--config-dir", "-cp", "
 VALUE_FLAGS |= {"-i", "--info", "-sc", "--shell-completion", "--experimental-rerun"}
 FOREIGN_FLAG = re.compile(r"--?([A-Za-z][\w.-]*)(=.*)?", re.DOTALL)
 OVERRIDE = re.compile(r"[+~]*[A-Za-z_][\w.@/]*=.*|[+~]+\w.*", re.DOTALL)
+RUN_FLAGS = ("-r", "--run")
+BLANKS = re.compile(r"[A-Za-z_][\w.@/]*(\s+=\s*|=\s+)\S.*", re.DOTALL)
 DRY = ("dry_run", "dryrun", "print_config", "show_config")
 HELP_WORDS = ("help", "-help", "?", "usage", "man")
 NAMED_FIRST = ("model", "attention", "dataset", "optimizer", "scheduler")  # groups, by which a bare choice is known
-LINE_FLAGS = ("--debug",)
 
 
 @dataclass
@@ -58,15 +60,22 @@ def with_verb(arguments: Sequence[str]) -> Words:
         return Words(first, rest)
     if first in HELP_WORDS:
         about = [word for word in rest if word in VERBS][:1]
-        raise ConfigError(f"{first}: is a flag here.", command_text([*about, "--help", *rest[1 if about else 0 :]]))
+        raise ConfigError(
+            f"{first}: help is a flag, --help.", command_text([*about, "--help", *rest[1 if about else 0 :]])
+        )
     if first in PHRASES:
-        words = [*PHRASES[first].replace("{}", "").split(), *rest]
+        phrase = PHRASES[first]
+        if "={}" in phrase:
+            phrase = phrase.replace("{}", rest.pop(0) if rest and "=" not in rest[0] else "latest")
+        words = [*phrase.replace("{}", "").split(), *rest]
         raise ConfigError(f"{first}: no such verb.", command_text(words))
     later = [word for word in arguments if word in VERBS]
     if later:
         others = list(arguments)
         others.remove(later[0])
         return Words(later[0], others, [f"{later[0]}: the verb comes first."])
+    if first.lstrip("-") in VERBS:
+        return Words(first.lstrip("-"), rest, [f"{first}: a verb is written without dashes."])
     if first.startswith("-") or OVERRIDE.fullmatch(first):
         verb = "evaluate" if any(word.startswith("run=") for word in arguments) else "train"
         return Words(verb, list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."])
@@ -78,7 +87,10 @@ def with_verb(arguments: Sequence[str]) -> Words:
     if DATA_FILE.fullmatch(first) or _choice(first, None):
         return Words("train", list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."])
     if Path(first).exists() or "/" in first:
-        return Words("evaluate", list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."])
+        is_folder = Path(first).is_dir() and not (Path(first) / "config.yaml").is_file()
+        return Words(
+            "list" if is_folder else "evaluate", list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."]
+        )
     raise ConfigError(f"{first}: no such verb. There are: {', '.join(VERBS)}. `attnfocus` alone says what each does.")
 
 
@@ -125,6 +137,8 @@ class _Reader:
         if word in VALUE_FLAGS:
             self.made.words += [word, *self.given[:1]]
             del self.given[:1]
+        elif word in RUN_FLAGS and self._has_key("run") and self._next_is_value():
+            self._take_flag("--run")  # Hydra has a flag of this name, which nobody needs
         elif word.startswith(tuple(f"{flag}=" for flag in VALUE_FLAGS)) or word in (*FLAGS, *self.facts.flags):
             self.made.words.append(word)
         elif FOREIGN_FLAG.fullmatch(word):
@@ -134,6 +148,9 @@ class _Reader:
             self._slip(f"{word} =: no blanks around the =.", f"{word}={value}")
         elif word.endswith("=") and OVERRIDE.fullmatch(word) and self._next_is_value():
             self._slip(f"{word}: no blanks around the =.", word + self.given.pop(0))
+        elif BLANKS.fullmatch(word):
+            key, _, value = word.partition("=")
+            self._slip(f"{word}: no blanks around the =.", f"{key.strip()}={value.strip()}")
         elif OVERRIDE.fullmatch(word) or "=" in word:
             self.made.words.append(word)
         else:
@@ -143,6 +160,10 @@ class _Reader:
         match = FOREIGN_FLAG.fullmatch(word)
         assert match is not None
         name, value = match[1].replace("-", "_"), match[2]
+        if name in ("help", "h"):
+            raise ConfigError(
+                f"{word}: help is a flag, --help.", command_text([self.verb, "--help", (value or "=")[1:]])
+            )
         if name in DRY:
             self._slip(f"{word}: is --cfg job here.", "--cfg", "job")
             return
@@ -164,9 +185,10 @@ class _Reader:
         name, colon, value = word.partition(":")
         if word in HELP_WORDS and not Path(word).exists():
             topics = [each for each in self.given if not each.startswith("-")][:1]
-            raise ConfigError(f"{word}: is a flag here.", command_text([self.verb, "--help", *topics]))
+            raise ConfigError(f"{word}: help is a flag, --help.", command_text([self.verb, "--help", *topics]))
         if colon and self._is_key(name) and (value or self._next_is_value()):
-            self._slip(f"{word}: is written with = here.", f"{name}={value or self.given.pop(0)}")
+            value = value or self.given.pop(0)
+            self._slip(f"{name}: {value}: is written with = here.", f"{name}={value}")
         elif self.facts.bare:
             self.made.words.append(word)
         elif word in VERBS and not Path(word).exists():
@@ -187,16 +209,30 @@ class _Reader:
             self._slip(f"{word}: has no key. Data are named by dataset=.", f"dataset={word}")
         elif choice:
             self._slip(f"{word}: is a choice of {choice}.", f"{choice}={word}")
+        elif self._key_of_value(word):
+            key = self._key_of_value(word)
+            self._slip(f"{word}: has no key. It is a value of {key}.", f"{key}={word}")
         elif not self._has_key("run"):
             self.made.words.append(word)
         elif path.is_file() and self._has_key("input") and not (path.parent / "config.yaml").is_file():
             self._slip(f"{word}: has no key. A file is named by input=.", f"input={word}")
-        elif not self._is_given("run") and (path.exists() or "/" in word or word == "latest" or not self._takes_text()):
+        elif not self._is_given("run") and (
+            path.exists() or "/" in word or word == "latest" or not (self._takes_text() or " " in word)
+        ):
             self._slip(f"{word}: has no key. A run is named by run=.", f"run={word}")
         elif self._takes_text():
             self.texts.append(word)
         else:
             self.made.words.append(word)
+
+    def _key_of_value(self, word: str) -> str:
+        """The key of the verb that has the word among its few values."""
+        for key in primary_keys(self.verb):
+            plain = shipped_tables().plain_option(self.verb, key.name, {})
+            literals = str(plain) if isinstance(plain, dict) else ""
+            if "literal" in literals and f"'{word}'" in literals and not self._is_given(key.name):
+                return key.name
+        return ""
 
     def _takes_text(self) -> bool:
         return self._has_key("text") and not self._is_given("text")

@@ -22,6 +22,7 @@ from attnfocus.signatures import parameters_of
 _COMPONENT = "component"
 Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; stays a mapping
 
+NOTHING = ("none", "all", "off", "no", "never", "inf", "unlimited", "nil", "nan")  # of other tools, for null
 _PLAIN_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
@@ -185,6 +186,9 @@ class Checker:
             if not trial.problems:
                 return converted
             kept = kept or trial.problems
+        if isinstance(value, str) and value.lower() in NOTHING and type(None) in options:
+            self._add(key, f"must be null or another kind of value, got {_show(value)}.", "null")
+            return None
         for problem in kept:
             text = problem.replace("must be", "must be null or", 1)
             self.problems.append(problem.reworded(text) if isinstance(problem, Problem) else text)

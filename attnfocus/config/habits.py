@@ -12,7 +12,7 @@ from attnfocus.config.synonyms import by_word
 # Verb -> what is typed for it.
 VERBS = by_word(
     {
-        "train": "fit run start learn training finetune fine-tune fine_tune resume continue",
+        "train": "fit run start learn training finetune fine-tune fine_tune",
         "evaluate": "eval test validate score evaluation metrics",
         "predict": "infer inference generate translate decode classify prediction sample",
         "inspect": "show view visualize visualise plot explain attention attend heatmap look",
@@ -33,6 +33,8 @@ PHRASES: Mapping[str, str] = {
     "config": "train --cfg job {}",
     "print_config": "train --cfg job {}",
     "completion": "-sc install=bash",
+    "resume": "train resume={}",
+    "continue": "train resume={}",
     "version": "--version",
     "-v": "--version",
     "-version": "--version",
@@ -53,11 +55,11 @@ KEYS = by_word(
         "optimizer.momentum": "momentum",
         "optimizer.beta1": "beta1 betas",
         "scheduler.warmup_steps": "warmup warmup_steps num_warmup_steps warmup_updates",
-        "trainer.max_epochs": "epochs epoch num_epochs n_epochs num_train_epochs max_epoch max_epochs nb_epochs",
+        "trainer.max_epochs": "e epochs epoch num_epochs n_epochs num_train_epochs max_epoch max_epochs nb_epochs",
         "trainer.max_steps": "steps max_iters iterations num_steps train_steps max_update total_steps max_step n_steps",
         "trainer.max_minutes": "max_time time_limit minutes timeout",
         "batch_size": "batch_size batch bs",
-        "trainer.batch_size": "batch_size batch bs batchsize "
+        "trainer.batch_size": "b batch_size batch bs batchsize "
         "train_batch_size per_device_train_batch_size mini_batch_size",
         "trainer.accumulate_steps": "accumulate accumulation gradient_accumulation_steps "
         "grad_accum accumulate_grad_batches "
@@ -66,7 +68,7 @@ KEYS = by_word(
         "max_grad_norm gradient_clipping clip_grad_norm "
         "grad_norm clip_gradient",
         "trainer.patience": "early_stopping early_stop earlystopping early_stopping_patience stop_patience patience",
-        "trainer.monitor": "metric_for_best_model best_metric monitor_metric eval_metric early_stopping_metric monitor",
+        "trainer.monitor": "metric metric_for_best_model best_metric eval_metric early_stopping_metric monitor",
         "trainer.loss": "criterion loss_fn loss_function objective loss",
         "trainer.precision": "amp fp16 bf16 mixed_precision half use_amp autocast dtype precision",
         "trainer.num_workers": "workers num_workers n_workers dataloader_num_workers",
@@ -150,11 +152,15 @@ DATA_FILE = re.compile(r".+\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx)(\.gz)?
 YES, NO, ANY = "yes", "no", "any"  # of a value
 _YES, _NO = ("true", "yes", "on", "1", ""), ("false", "no", "off", "0", "none", "null")
 
-# What is typed -> kind of value -> the overrides in its place; `{}` is the value.
+# What is typed -> kind of value, or the value itself -> the overrides in its place; `{}` is the value.
 SWITCHES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     word: by_kind
     for words, by_kind in (
-        ("gpu cuda use_gpu use_cuda", {YES: ("device=cuda",), NO: ("device=cpu",), ANY: ("device=cuda:{}",)}),
+        (
+            "gpu cuda gpu_ids",
+            {"0": ("device=cuda:0",), YES: ("device=cuda",), NO: ("device=cpu",), ANY: ("device=cuda:{}",)},
+        ),
+        ("use_gpu use_cuda", {YES: ("device=cuda",), NO: ("device=cpu",), ANY: ("device=cuda",)}),
         ("cpu use_cpu no_cuda no_gpu", {YES: ("device=cpu",), NO: ("device=auto",)}),
         (
             "gpus num_gpus n_gpus n_gpu devices nproc_per_node num_processes world_size",
@@ -200,11 +206,16 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
 }
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {
-    **dict.fromkeys(("tensorboard", "use_tensorboard", "tb"), "TensorBoard's files are always written"),
+    **dict.fromkeys(("use_tensorboard", "tb"), "TensorBoard's files are always written"),
     **dict.fromkeys(("save_best", "save_best_only"), "the best checkpoint is always kept"),
     "shuffle": "training rows are always shuffled, by the seed",
     **dict.fromkeys(("verbose", "verbosity", "quiet", "progress_bar"), "there is no such option"),
     "gpu": "the device is chosen by device=",
+    "tensorboard": "TensorBoard's files are always written",
+    **dict.fromkeys(
+        ("config", "config_file", "cfg", "yaml", "conf", "recipe"),
+        "A recipe of your own is a file DIR/experiment/NAME.yaml, chosen by --config-dir DIR experiment=NAME",
+    ),
 }
 
 
@@ -219,5 +230,5 @@ def instead_of(word: str, value: str) -> tuple[str, ...] | None:
     switch = SWITCHES.get(word)
     if switch is None:
         return None
-    texts = switch.get(kind_of(value), switch.get(ANY))
+    texts = switch.get(value, switch.get(kind_of(value), switch.get(ANY)))
     return None if texts is None else tuple(text.replace("{}", value) for text in texts)

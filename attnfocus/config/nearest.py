@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from attnfocus.config.synonyms import SYNONYMS
 from attnfocus.errors import Problem
 
-SIMILAR = 0.6  # from which share of common characters on two names count as similar
+SIMILAR = 0.68  # from which share of common characters on two names count as similar
 MAX_LISTED = 20  # names of a list in one line
 
 
@@ -29,7 +29,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 def _related(name: str, names: Iterable[str]) -> list[str]:
     """Names that hold `name` as a part, or of which it holds a whole one; none for a name of one or two letters."""
     if len(name) < 3:
-        return []
+        return [other for other in names if len(name) > 1 and other.startswith(f"{name}_")]
     parts = {part for part in name.split("_") if len(part) > 2}
     holding = [other for other in names if name in other or (len(other) > 2 and other in parts)]
     sharing = [other for other in names if parts & set(other.split("_"))]

@@ -150,6 +150,10 @@ class Tables:
         found: Sequence[str] = self._content["monitors"].get(task, ())
         return found
 
+    def all_monitors(self) -> list[str]:
+        """Those of all shipped tasks."""
+        return list(dict.fromkeys(name for names in self._content["monitors"].values() for name in names))
+
     def takes_file(self, verb: str, key: str) -> bool:
         """Whether one of the shipped choices of a verb's groups takes a file or folder at this key."""
         return key in self._content["files"].get(verb, ())

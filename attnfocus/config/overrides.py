@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 
 from attnfocus.config.composition import Composed, Compositions
 from attnfocus.config.folder import config_folders, groups, optional_groups
+from attnfocus.config.habits import KEYS
 from attnfocus.config.nearest import choices_text
 from attnfocus.config.override_text import is_of_hydra, num_values, unreadable, values_of
 from attnfocus.config.primary import primary_groups
@@ -23,7 +24,6 @@ from attnfocus.config.yaml_files import read_yaml
 from attnfocus.errors import ConfigError, Problem
 
 DECIMAL_COMMA = re.compile(r"0,\d+")
-NO_VALUE = "has no =. Write key=value."
 MAX_COMPOSED = 64  # combinations of swept groups whose keys are looked at; beyond that each job answers for itself
 
 
@@ -126,7 +126,11 @@ class CommandLine:
             override = OverridesParser.create().parse_override(text)
         except HydraException:
             why = "cannot be read. Write key=value, with quotes around special characters."
-            self.problems.append(f"{text}: {why if '=' in text else NO_VALUE}")
+            if "=" not in text:
+                meant = KEYS.get(text.lower(), (text,))[0]
+                why = f"has no value. Write {meant}=VALUE; attnfocus {self.verb} --help {meant} says what it takes."
+                why = why if re.fullmatch(r"[A-Za-z_][\w.]*", text) else "has no =. Write key=value."
+            self.problems.append(f"{text}: {why}")
             return None
         key = override.key_or_group
         if not key:
@@ -194,7 +198,7 @@ class CommandLine:
         options = [_choices_to_compose(override) for override in of_groups]
         for combination in itertools.islice(itertools.product(*options), MAX_COMPOSED):
             config = self.compose(self._taken(combination, choices))
-            finder = KeyFinder(config, choices, self.verb)
+            finder = KeyFinder(config, choices, self.verb, dict(text.split("=", 1) for text in combination))
             for override in of_keys:
                 typed = str(override.input_line).partition("=")[2]
                 problem = finder.problem(override.key_or_group, typed) or node_problem(override, config, choices)

@@ -125,7 +125,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {str(error).splitlines()[0]}.") from error
+        why = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: cannot be read: {why}. Use an undamaged copy, or another run.") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: does not hold a configuration.")
     return values

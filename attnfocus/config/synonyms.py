@@ -21,7 +21,7 @@ SYNONYMS = by_word(
         "dot": "luong luong_dot dot_product dotproduct",
         "scaled_dot": "flash sdpa flash_attention flash_attn flashattention self "
         "self_attention vaswani softmax scaled "
-        "scaled_dot_product scaled_dot_product_attention standard vanilla full default none",
+        "scaled_dot_product scaled_dot_product_attention standard vanilla full",
         "multi_head": "vaswani self self_attention mha multihead multi_head_attention "
         "flash multiheadattention flash_attn",
         "multi_query": "mqa",

@@ -11,9 +11,11 @@ from attnfocus.config.habits import KEYS, REMARKS, instead_of
 from attnfocus.config.nearest import choices_text, nearest
 from attnfocus.config.override_text import values_of
 from attnfocus.config.primary import commented_keys, primary_groups
+from attnfocus.config.wrong_choices import own_data
 from attnfocus.errors import Problem
 
 MAX_SIBLINGS = 40  # keys of a section that are all shown
+NAMING = ("name", "type", "kind", "class", "cls", "choice", "arch")  # by which other tools choose what a section is
 FLAGS = ("-m", "--debug", "--config-dir=")  # of the command line, which a switch of another tool may stand for
 
 
@@ -23,10 +25,17 @@ class KeyFinder:
     Args:
         config: the composed configuration of a verb.
         choices: group -> choice -> file, of a verb that has groups.
+        chosen: group -> choice, of those that were typed.
     """
 
-    def __init__(self, config: Mapping[str, Any], choices: Mapping[str, Mapping[str, Path]], verb: str) -> None:
-        self.config, self.choices, self.verb = config, choices, verb
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        choices: Mapping[str, Mapping[str, Path]],
+        verb: str,
+        chosen: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config, self.choices, self.verb, self.chosen = config, choices, verb, chosen or {}
 
     def problem(self, key: str, value: str = "") -> Problem | None:
         """What is wrong with `key`, to which `value` is given as it was typed; None where it is there."""
@@ -62,18 +71,37 @@ class KeyFinder:
             remark = REMARKS.get(parts[-1])
             do = f"Write {' '.join(switched)}" if switched else "Leave it out"
             return Problem(f"{key}: unknown key{f'; {remark}' if remark else ''}. {do}.", key, switched)
+        group = "/".join(above)
+        if group in self.choices and depth == len(parts) - 1 and wrong in NAMING:
+            return Problem(f"{key}: unknown key. Choose by {group}={value}.", key, [f"{group}={value}"])
+        of_others = self._of_other_choices(key, value, group, parts[depth:])
+        if of_others is not None:
+            return of_others
         meant = self._meant(parts, depth, names)
         if meant is not None:
             found = self._switched(meant, value) or [f"{meant}={value}"]
             return Problem(f"{key}: unknown key. Did you mean {meant}?", key, found)
-        group = "/".join(above)
-        with_it = [name for name, path in self.choices.get(group, {}).items() if _has_key(path, wrong)]
-        if with_it:
-            return Problem(f"{key}: unknown key. {', '.join(with_it)} of {group}= have it, not the one chosen here.")
+        if parts[-1] in REMARKS:
+            return Problem(f"{key}: unknown key. {REMARKS[parts[-1]]}.", key)
         where = f"{prefix} has" if prefix else f"{self.verb} has"
         of_train = self._of_train(parts)
         listed = choices_text(wrong, names, MAX_SIBLINGS) or "no keys"
         return Problem(f"{key}: unknown key. {where}: {listed}.{of_train}", key, [] if of_train else None)
+
+    def _of_other_choices(self, key: str, value: str, group: str, rest: Sequence[str]) -> Problem | None:
+        """What is said of a key that other choices of its group have."""
+        if len(rest) > 1:
+            return None
+        (name,) = rest
+        with_it = [choice for choice, path in self.choices.get(group, {}).items() if _has_key(path, name)]
+        if not with_it:
+            return None
+        if key == "dataset.train" and group not in self.chosen:
+            instead = own_data(value, self.choices, self.chosen)
+            text = f"{key}: a file of your own is read by dataset=labelled_text or dataset=parallel_text."
+            return Problem(text, key, instead)
+        have = f"only {', '.join(with_it)} {'have' if len(with_it) > 1 else 'has'} {name}"
+        return Problem(f"{key}: unknown key here. Of {group}= {have}: choose {group}={with_it[0]}, or leave it out.")
 
     def _of_train(self, parts: Sequence[str]) -> str:
         """What is said of a key of `train` that another verb is given."""
@@ -146,7 +174,7 @@ def node_problem(override: Override, config: Mapping[str, Any], choices: Mapping
 
 
 def _has_key(path: Path, name: str) -> bool:
-    return any(key.name.rpartition(".")[2] == name for key in commented_keys(path))
+    return any(key.name.removeprefix("dataset.").removeprefix("model.") == name for key in commented_keys(path))
 
 
 def _paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 
-from attnfocus.config.habits import DATA_FILE
+from attnfocus.config.habits import DATA_FILE, REMARKS
 from attnfocus.config.nearest import MAX_LISTED, choices_text, nearest
+from attnfocus.config.option_tables import shipped_tables
 from attnfocus.config.override_text import values_of
 from attnfocus.config.synonyms import SYNONYMS
 from attnfocus.config.yaml_files import read_yaml
@@ -36,10 +37,18 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
     problems = []
     for value, names in meant.items():
         if group == "dataset" and (DATA_FILE.fullmatch(value) or Path(value).is_file()):
-            instead = _own_data(value, choices, chosen)
+            instead = own_data(value, choices, chosen)
             alone = instead if len(values) == 1 else None
             text = f"{group}={value}: is a file. A table of your own is read by {' '.join(instead)}."
             problems.append(Problem(text, key, alone))
+            continue
+        if value.lower() in REMARKS:
+            problems.append(Problem(f"{group}={value}: {REMARKS[value.lower()]}. Leave it out.", key, []))
+            continue
+        monitor = nearest(value, shipped_tables().all_monitors(), count=1) if group == "metric" and not names else []
+        if monitor:
+            text = f"{group}={value}: {monitor[0]} is always measured; trainer.monitor={monitor[0]} decides by it."
+            problems.append(Problem(text, key, [f"trainer.monitor={monitor[0]}"]))
             continue
         mended = [(meant[each] or [""])[0] if each in meant else each for each in values]
         text = ",".join(mended) if override.is_sweep_override() else mended[0]
@@ -56,6 +65,9 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
 def _meant(group: str, value: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
     """The choices that a name can mean, those first that fit what else is chosen."""
     known = choices[group]
+    same = [name for name in known if name.lower() == value.lower()]
+    if same:
+        return same
     meant = [name for name in SYNONYMS.get(value.lower(), ()) if name in known]
     if not meant:
         return nearest(value, known, count=1)
@@ -90,7 +102,7 @@ def _task_of_dataset(name: str, choices: Groups) -> str | None:
     return section.get("task") if isinstance(section, dict) else None
 
 
-def _own_data(file: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
+def own_data(file: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
     """The overrides that train on a file: labelled texts or pairs, as the model or else the header says."""
     columns = _columns(Path(file).expanduser())
     text = next((name for name in columns if name.lower() in TEXT_COLUMNS), None)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from attnfocus.config.nearest import did_you_mean
+from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.explanation import METHODS, attribute
 from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
@@ -42,9 +42,11 @@ def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
     names = DEFAULT_METHODS if given is None else (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if name not in METHODS:
+            near = nearest(name, METHODS, count=1)
+            listed = f"There are: {', '.join(METHODS)}; several as [a,b]."
+            text = f"method: {name} is none.{did_you_mean(name, METHODS)} {listed}"
             raise ConfigError(
-                f"method: {name} is none.{did_you_mean(name, METHODS)} "
-                f"There are: {', '.join(METHODS)}; several as [a,b]."
+                Problem(text, "method", [f"method={near[0]}"] if near and isinstance(given, str) else None)
             )
     if not names:
         raise ConfigError(f"method: name at least one of {', '.join(METHODS)}.")

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
-from attnfocus.config.nearest import wrong_name
+from attnfocus.config.nearest import nearest, wrong_name
 from attnfocus.config.targets import find_target, make_factory
 from attnfocus.config.yaml_files import read_yaml
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
 from attnfocus.data.rows import Row, Source
-from attnfocus.errors import ConfigError, UserError
+from attnfocus.errors import ConfigError, Problem, UserError
 from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
@@ -266,12 +266,14 @@ def _reparametrized(model: Callable[..., Model], **sizes: Any) -> Model:
     return built
 
 
-def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> str:
+def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> Problem:
     models = [name for name, tasks in _tasks_of_models().items() if task in tasks]
-    return (
+    near = [*nearest(choices.get("model", ""), models, count=1), *reversed(models)]
+    text = (
         f"model: {choices.get('model', 'this model')} does {' and '.join(serves) or 'no task'}, but dataset "
         f"{choices.get('dataset', '')} is for {task}. Models that can: {', '.join(models)}."
     )
+    return Problem(text, "model", [f"model={near[0]}"] if near else None)
 
 
 def _tasks_of_models() -> dict[str, Sequence[str]]:

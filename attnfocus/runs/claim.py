@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from attnfocus.display.console import open_console, say
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import make_fresh_folder, write_error
 from attnfocus.layout import (
     BENCH_FILE,
@@ -84,8 +84,9 @@ def require_free(run_dir: Path, *, is_restarted: bool = False, is_locked: bool =
     there = {path.name for path in run_dir.iterdir()} - {TRAIN_LOCK}
     results = sorted(there & {BENCH_FILE, COMPARE_FILE, DATA_FILE})
     if CONFIG_FILE in there:
-        problem = f"already holds a run. To go on with it: resume={run_dir}."
-    elif results:
+        text = f"run_dir: {run_dir} already holds a run. To go on with it: resume={run_dir}."
+        raise ConfigError(Problem(text, "run_dir", [f"resume={run_dir}"]))
+    if results:
         problem = f"already holds results ({results[0]}). Name another folder."
     elif is_restarted:
         ours = {name for name in there if name in LATER or fnmatch(name, EVENT_FILES)}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
 from attnfocus.limits import DEVICES
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -31,7 +31,8 @@ def resolve_device(name: str) -> torch.device:
         kind = name = "cuda" if has_cuda else "mps" if has_mps else "cpu"
     if (kind == "cuda" and not has_cuda) or (kind == "mps" and not has_mps):
         here = "cuda, cpu" if has_cuda else "mps, cpu" if has_mps else "cpu"
-        raise ConfigError(f"device: {name} was given, but this torch finds only: {here}. Use device=auto.")
+        text = f"device: {name} was given, but this torch finds only: {here}. Use device=auto."
+        raise ConfigError(Problem(text, "device", ["device=auto"]))
     if kind == "cuda" and not index and "LOCAL_RANK" in os.environ:
         index = os.environ["LOCAL_RANK"]
         name = f"cuda:{index}"

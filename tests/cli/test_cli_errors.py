@@ -21,7 +21,7 @@ CASES = {
     "an added target": (["+attention._target_=os.getcwd"], ["refused"]),
     "a removed group": (["~model"], ["~model", "refused"]),
     "a foreign target": (["attention._target_=os.getcwd"], ["attention._target_", "os.getcwd", "trust="]),
-    "an option that cannot be read": (["trainer.max_steps"], ["trainer.max_steps", "key=value"]),
+    "an option that cannot be read": (["trainer.max_steps"], ["trainer.max_steps", "trainer.max_steps=VALUE"]),
     "no such device": (["device=cuda"], ["device", "cuda", "device=auto"]),
     "a device that does not exist": (["device=tpu"], ["device", "tpu"]),
     "a missing variable": (["paths.outputs=${oc.env:ATTNFOCUS_NO_SUCH}"], ["ATTNFOCUS_NO_SUCH"]),

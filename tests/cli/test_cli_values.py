@@ -32,6 +32,12 @@ MISTAKES = (
     ["compare", "x", "format=pdf"],
     ["bench", "repeats=0"],
     ["doctor", "format=xml"],
+    ["train", "--model", "lstm", "lr=0.1"],
+    ["train", "trainer.monitor=f1", "model=transformer"],
+    ["train", "device=gpu", "attention=bahdanau"],
+    ["evaluate", "run=nowhere"],
+    ["list", "nowhere"],
+    ["train", "--help", "nothing"],
 )
 
 

@@ -16,7 +16,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.override_text import is_of_hydra, unreadable
 from attnfocus.config.overrides import MAX_COMPOSED, CommandLine
 from attnfocus.config.search_space import Dimension, split_overrides
-from attnfocus.errors import ConfigError, UserError
+from attnfocus.errors import ConfigError, Problem, UserError
 from attnfocus.events import Listener
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def refuse_alone(overrides: Sequence[str]) -> None:
     """Refuses without `-m` what Hydra would leave out: what is for many runs, and a folder that is not the run's."""
     wanted = (RESUME, GROUP, "hydra/sweeper")
     problems = [
-        f"{text}: is for many runs; add -m."
+        Problem(f"{text}: is for many runs; add -m.", key_of(text), ["-m", text])
         for text in overrides
         if key_of(text) in wanted and text.partition("=")[2] not in ("null", "", "[]", "basic")
     ]

@@ -16,7 +16,7 @@ from attnfocus.commands.compare.table import Row, Section, as_markdown, print_co
 from attnfocus.config.read import check, save_yaml
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.layout import COMPARE_FILE
 from attnfocus.limits import Range
@@ -48,7 +48,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     """
     config = check(values, CompareConfig)
     if not config.runs:
-        raise ConfigError("runs: name run directories, for example attnfocus compare 'outputs/2026-01-31/*'.")
+        text = "runs: name run directories, for example attnfocus compare 'outputs/2026-01-31/*'."
+        raise ConfigError(Problem(text, "runs", [config.paths.outputs]))
     paths = find_runs(config.runs, config.paths.outputs)
     baseline = None if config.baseline is None else _only_run(config.baseline, config.paths.outputs)
     if baseline is not None and baseline not in paths:

@@ -112,7 +112,8 @@ def _why_none(path: Path, paths: Sequence[Path]) -> str:
         return f"{path}: nothing has such a name."
     if not paths:
         near = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        return f"{path.absolute()}: no such folder.{did_you_mean(path.name, near)}"
+        shown = did_you_mean(path.name, near) or " `attnfocus list` shows the runs."
+        return f"{path.absolute()}: no such folder.{shown}"
     if all(each.is_file() for each in paths):
         return f"{path}: is a file. Name the run directory."
     return f"{path}: holds no run (no {CONFIG_FILE} in it, nor up to {MAX_DEPTH} folders below)."
