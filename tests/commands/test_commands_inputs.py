@@ -91,6 +91,9 @@ def test_plain_text_stays_line_by_line(predict: Command, tmp_path: Path) -> None
     assert len(same.stdout.splitlines()) == 2
     piped = predict(input=TABLE)
     assert len(piped.stdout.splitlines()) == len(TABLE.splitlines())
+    assert "line 1 looks like the first one of a table; input_format=csv reads it as one" in piped.stderr
+    assert "input_format=jsonl reads" in predict(input='{"id": 1, "text": "good"}\n').stderr
+    assert "looks like" not in predict(input="a text, and more\n").stderr
 
 
 def test_a_table_in_a_pipe_is_one_where_that_is_said(predict: Command) -> None:

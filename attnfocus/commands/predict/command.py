@@ -15,7 +15,7 @@ from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
-from attnfocus.runs.inputs import layout_for
+from attnfocus.runs.inputs import open_inputs
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DecodingOverride, InputChoice, ReadingOverride
 from attnfocus.tasks import Prediction
@@ -79,11 +79,10 @@ def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Iterable[Input | 
         if config.input != STDIN:
             raise ConfigError("text and input: choose one of them.")
         return numbered(config.texts), form_of(config.format, None, config.output)
-    layout = layout_for(config.input, config, config.dataset.given)
+    inputs = opened.enter_context(open_inputs(config.input, config, config.dataset.given))
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
-    kind = None if layout.table is None else layout.table.format
-    return opened.enter_context(layout.open()), form_of(config.format, kind, config.output)
+    return inputs.each, form_of(config.format, inputs.table, config.output)
 
 
 def _output(config: PredictConfig) -> Path | None:
