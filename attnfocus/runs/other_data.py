@@ -14,8 +14,9 @@ from attnfocus.config.check import Checker
 from attnfocus.config.targets import make_factory, parameters_of
 from attnfocus.data.codecs.base import Codec, LabelCodec
 from attnfocus.data.preparation import NewRows, prepare_new
+from attnfocus.data.reading.lines import MissingFileError
 from attnfocus.data.sources.files import LabelledText, ParallelText
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
 
@@ -54,7 +55,13 @@ class OtherData:
             DataError: the file cannot be read.
         """
         source = self._source(split, setup, codec)
-        return prepare_new(source.read_alone(split), split, setup.data_options, codec)
+        try:
+            raw = source.read_alone(split)
+        except MissingFileError as error:
+            raise DataError(
+                f"{error.problem}\nGive a path that is absolute or relative to the current folder."
+            ) from error
+        return prepare_new(raw, split, setup.data_options, codec)
 
     def _source(self, split: str, setup: Setup, codec: Codec) -> LabelledText | ParallelText:
         if codec.input_kind != "text":

@@ -51,8 +51,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             decoding=config.decoding,
             trust=config.trust,
         )
-        skips = _Skips()
-        answers = skips.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
+        counts = _Counts()
+        answers = counts.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
         lines = written(answers, form, trained.setup.config.decoding.num_best)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
@@ -63,7 +63,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
                         _write_through(stream, lines)
                 else:
                     replace_file(output, lines)
-    skips.report(says_why=form != "lines")
+            print(f"attnfocus: wrote {counts.total} answers to {output}", file=sys.stderr)
+    counts.report(says_why=form != "lines")
     return 0
 
 
@@ -101,20 +102,21 @@ def _output(config: PredictConfig) -> Path | None:
     return output
 
 
-class _Skips:
-    """Counts the inputs that got no answer."""
+class _Counts:
+    """How many inputs there were, and how many got no answer."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self.total = self.skipped = 0
 
     def counted(self, answers: Iterable[Prediction]) -> Iterator[Prediction]:
         for answer in answers:
-            self.number += answer.skipped is not None
+            self.total += 1
+            self.skipped += answer.skipped is not None
             yield answer
 
     def report(self, *, says_why: bool) -> None:
         """Says how many, and where the reasons stand."""
-        if self.number:
-            inputs_were = "input was" if self.number == 1 else "inputs were"
+        if self.skipped:
+            inputs_were = "input was" if self.skipped == 1 else "inputs were"
             why = "" if says_why else "; format=jsonl says why"
-            print(f"attnfocus: {self.number} {inputs_were} skipped{why}.", file=sys.stderr)
+            print(f"attnfocus: {self.skipped} {inputs_were} skipped{why}.", file=sys.stderr)
