@@ -74,8 +74,11 @@ def test_a_run_is_evaluated_on_a_new_file(attnfocus: Command, copy: Path) -> Non
     done = attnfocus("evaluate", *options, cwd=copy)
     assert done.returncode == 0, done.stderr
     assert "test of new.csv, best checkpoint" in done.stdout
-    assert "3 of 5 rows have labels that this run does not know (odd 2, new one 1)" in done.stderr
-    assert "With them counted as wrong, accuracy is" in done.stderr
+    said = "3 of 5 rows have labels that this run does not know, and are left out: 'odd' 2, 'new one' 1"
+    assert said in done.stderr
+    assert "With those counted as wrong, accuracy is" in done.stderr
+    shown = attnfocus("inspect", *options, "files=[]", "method=attention", cwd=copy)
+    assert said in shown.stderr
     assert "column 'body' is empty" in done.stderr
     facts = json.loads(attnfocus("evaluate", *options, "format=json", "output=out", cwd=copy).stdout)
     assert facts["num_rows"] == 2

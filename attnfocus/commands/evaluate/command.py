@@ -70,7 +70,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         save_faithfulness(trained.path, tested, trained.step)
     facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
     more = {} if tested is None else {"faithfulness": tested.facts()}
-    of_rows = {} if new is None else rows_facts(new, config.split)
+    of_rows = {} if new is None else rows_facts(new)
     facts |= {**of_rows, **evaluation.extras, "focus_heads": evaluation.heads, **more}
     if config.output is not None:
         _save(Path(config.output).expanduser().resolve(), facts, evaluation)

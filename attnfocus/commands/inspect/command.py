@@ -59,6 +59,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         dataset=config.dataset.given,
         trust=config.trust,
     )
+    new = None if split is None else trained.new_rows(split)
+    for note in () if new is None else new.notes:
+        say(open_console(), note)
     found = trained.inspect(
         texts,
         split=split,
