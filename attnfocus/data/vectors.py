@@ -58,8 +58,7 @@ def find_vectors(given: str, key: str) -> Path:
     if not path.is_file():
         problem = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise DataError(
-            f"{key}={given}: {path} {problem}. Give a file of vectors (.txt, .vec, plain or in .gz or .zip; word2vec's "
-            ".bin)."
+            f"{key}={given}: {path} {problem}. Give a file of vectors (.txt, .vec or .bin, plain or in .gz or .zip)."
         )
     if path.suffix in PICKLES:
         raise DataError(

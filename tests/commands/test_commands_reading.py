@@ -91,6 +91,20 @@ def test_no_word_of_a_table_is_a_missing_value(trained) -> None:
     assert (number, known) == (60, sorted(labels))
 
 
+@pytest.mark.slow
+def test_no_word_of_a_pair_is_a_missing_value(attnfocus: Command, tmp_path: Path) -> None:
+    pairs = [("de", "en"), ("ich", "I"), ("Na", "NA"), ("nichts", "null"), ("keine", "None")]
+    (tmp_path / "pairs_na.tsv").write_text("".join("\t".join(pair) + "\n" for pair in pairs))
+    sizes = ("model.hidden_size=4", "dataset.tokenizer.kind=whitespace", "dataset.tokenizer.min_frequency=1")
+    columns = ("dataset.source_column=de", "dataset.target_column=en", "dataset.tokenizer.lowercase=false")
+    data = ("dataset=hub_pairs", "dataset.path=pairs_na.tsv", "dataset.tokenizer.shared=false")
+    done = attnfocus("train", "model=seq2seq", *TINY[1:], *sizes, *data, *columns)
+    assert done.returncode == 0, done.stderr
+    assert "train: 4 rows read, 4 kept" in done.stderr
+    words = (only_run(tmp_path) / "data" / "target_tokenizer.json").read_text(encoding="utf-8")
+    assert all(f'"{target}"' in words for _, target in pairs[1:])
+
+
 def test_an_exact_name_of_a_column_wins_over_a_dotted_path(trained) -> None:
     header = ("reviews.text", "reviews.rating")
     columns = ("dataset.text_column=reviews.text", "dataset.label_column=reviews.rating")

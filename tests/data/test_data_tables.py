@@ -125,6 +125,13 @@ def test_separators_that_cannot_be_meant_are_refused(options: dict, expected: st
         LabelledText(train="a.csv", **options)
 
 
+def test_the_line_that_tells_excel_what_separates_is_no_row(file) -> None:
+    path = file('sep=;\r\ntext;label\r\n"a; b";x\r\nc;\r\n')
+    rows, notes = read(path, on_bad_row="skip")
+    assert rows == [("a; b", "x")]
+    assert f"{path}:4:3: column 'label' is empty" in notes[0]
+
+
 def test_quotes_mean_something_in_tsv_when_it_is_said(file) -> None:
     content = '"a\tb"\tc\n"d ""e"""\tf\n'
     assert read(file('"a"\tc\n"d\tf\n', "t.tsv"))[0] == [('"a"', "c"), ('"d', "f")]
@@ -202,6 +209,7 @@ def test_rules_of_before_read_as_before(file) -> None:
     rows, _ = read(file(with_lines(_5='"open,pos')), on_bad_row="skip", reader=1)
     assert len(rows) == 5
     assert "single column, without any comma" in failure(file("a;b\nc;d\n"), reader=1)
+    assert "field larger than field limit (131072)" in failure(file(f"a,b\n{'c' * 140_000},d\n"), reader=1)
     content = '{"t": "a", "l": 1}\n{"t": "b", "l": 1.5}\n{"t": "c", "l": true}\n{"t": "d", "l": "x"}\n'
     options = {"text_column": "t", "label_column": "l", "on_bad_row": "skip"}
     assert read(file(content, "t.jsonl"), reader=1, **options)[0] == [("a", "1"), ("d", "x")]

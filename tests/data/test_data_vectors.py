@@ -1,5 +1,6 @@
 """Pretrained vectors: what is read from files as they are published, and what is refused."""
 
+import base64
 import gzip
 import tracemalloc
 import zipfile
@@ -164,12 +165,56 @@ def test_a_large_binary_file_is_read_in_parts(file):
         (b"x" * 100, "is not of word2vec's binary form"),
         (b"3 0\n", "is not of word2vec's binary form"),
         (b"3 999999999\n", "is not of word2vec's binary form"),
-        (b"\xba\x16\x4f\x2f\x0c\0\0\0", r"is a binary model of fastText. Give the text file .* \(.vec\)"),
     ],
 )
 def test_a_damaged_or_other_binary_file_is_refused(file, content, what):
     with pytest.raises(DataError, match=what):
         read_vectors(file(content, "v.bin"), tokenizer())
+
+
+# What the library fasttext 0.9.2 saved after training on `größe cat` with dim=4, minn=1, maxn=3, bucket=5.
+FASTTEXT = base64.b64decode(
+    "uhZPLwwAAAAEAAAABQAAABQAAAABAAAABQAAAAEAAAACAAAAAgAAAAUAAAABAAAAAwAAAGQAAAAAAAAAAADwPwMAAAADAAAAAAAA"
+    "ANwFAAAAAAAA//////////9ncsO2w59lAFgCAAAAAAAAAGNhdABYAgAAAAAAAAA8L3M+ACwBAAAAAAAAAAAIAAAAAAAAAAQAAAAA"
+    "AAAAmzmPPxZiwj2mvVU/AAAAAJm+zr+6dEg++8zWvwAAAAD5/VA/IvUYQIGo8T0AAAAAR57rPhoePD5Se4m/AAAAAEee6z4aHjw+"
+    "UnuJvwAAAAAjVAzACGHFPrV4Q8AAAAAAH9KEP8kkxbuBo5o+AAAAAA7IqUBwo86+vHV9QAAAAAAAAwAAAAAAAAAEAAAAAAAAAPN2"
+    "xL+KnLW9reZlPwAAAACMs0C//orxvVoGzT8AAAAAE5zZv6xRyL9FFro/AAAAAA=="
+)
+
+
+@pytest.mark.parametrize("name", ["v.bin", "v.bin.gz"])
+def test_models_of_fasttext_give_what_the_library_gives_for_their_words(file, name):
+    path = file(FASTTEXT, name)
+    assert vector_size(path) == 4
+    tokens = Tokenizer.train(["größe Cat </s> dog"] * 3, TokenizerOptions(kind="whitespace"))
+    given = found(path, tokens)
+    assert given == {
+        "größe": pytest.approx([1.394895076751709, 0.04171755909919739, 0.1517138034105301, 0.0], abs=1e-6),
+        "Cat": pytest.approx([-0.399480402469635, 0.22259187698364258, -1.543934941291809, 0.0], abs=1e-6),
+        "</s>": pytest.approx([0.8163753151893616, 2.3899617195129395, 0.1179971769452095, 0.0], abs=1e-6),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({4: b"\x0b"}, r"is no model of fastText of version 12. Give its text file of vectors \(.vec\)"),
+        ({8: b"\0\0\0\0"}, "is no model of fastText of version 12"),
+        ({84: b"\2\0\0\0\0\0\0\0"}, r"is a compressed model of fastText \(.ftz\)"),
+        ({136: b"\x01"}, "is a compressed model of fastText"),
+        ({137: b"\x09"}, "its matrix is of another size"),
+        ({200: None}, "is cut off"),
+        ({100: None}, "is cut off"),
+        ({92: b"x" * 20_000}, "is damaged: a word of more than 10000 bytes"),
+        ({153: b"\0\0\xc0\x7f"}, "1 odd entries, the first .* word .größe.: holds a number that is not below"),
+    ],
+)
+def test_damaged_and_other_models_of_fasttext_are_refused(file, changed, what):
+    ((place, part),) = changed.items()
+    content = FASTTEXT[:place] if part is None else FASTTEXT[:place] + part + FASTTEXT[place + len(part) :]
+    tokens = Tokenizer.train(["größe"] * 3, TokenizerOptions(kind="whitespace"))
+    with pytest.raises(DataError, match=what):
+        read_vectors(file(content, "v.bin"), tokens)
 
 
 def zipped(path, **members):

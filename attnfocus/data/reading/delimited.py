@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ FieldRow = tuple[int, str, "list[str] | str"]  # line, raw text, and fields or w
 SEPARATOR_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
 _CANDIDATES = ("\t", ",", ";", "|||", "|")
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _SAMPLE_ROWS = 200, 1_000_000, 20
+_EXCEL_HINT = re.compile(r"sep=([^\w\s\"]|\t)\r?\n")  # a first line that tells Excel what separates
 _MOSTLY = 0.8  # of the first rows that have as many fields: a separator may stand in a bad row too
 _LOOKED_AT = 20  # lines that a row has swallowed
+_PYTHONS_LIMIT = 131_072  # characters of a field, where nobody sets another
 _MAX_READ_AGAIN = 500_000_000  # characters, a few seconds
 _SUSPICIOUS_LINES = 3  # inside one row that each look like a row
 
@@ -29,11 +32,13 @@ class Dialect:
         separator: one character; more where there are no quotes.
         quotes: a field may stand in double quotes, which hide separators and line ends (RFC 4180).
         rules: of `dataset.reader`; 2: a quote that nothing closes takes its own line alone.
+        num_skipped: lines before the first row.
     """
 
     separator: str
     quotes: bool
     rules: int = 2
+    num_skipped: int = 0
 
     @property
     def name(self) -> str:
@@ -45,7 +50,10 @@ class Dialect:
 
     def rows(self, lines: Iterator[str], path: Path, bad: BadRows) -> Iterator[FieldRow]:
         """The rows that hold any text. `bad` hears what is odd about rows that can be read."""
-        return _QuotedRows(self, lines, path, bad).rows() if self.quotes else _plain_rows(lines, self.separator)
+        for _ in range(self.num_skipped):
+            next(lines, None)
+        first = self.num_skipped + 1
+        return _QuotedRows(self, lines, path, bad).rows(first) if self.quotes else _plain_rows(lines, self, first)
 
     def field_place(self, raw: str, line: int, field: int) -> tuple[int, int]:
         """Line and column where a field of a row begins."""
@@ -65,6 +73,9 @@ def guessed(lines: Iterator[str], expected: Dialect, may_quote: bool | None) -> 
         may_quote: `dataset.quotes`; None: where fields end at a comma or semicolon.
     """
     sample, is_whole = _beginning(lines)
+    excel = _EXCEL_HINT.match(sample[0]) if sample else None
+    if excel is not None:
+        return Dialect(excel[1], may_quote is not False, expected.rules, num_skipped=1)
     agreement = _agreement(sample, expected, is_whole)
     if agreement >= _MOSTLY:
         return expected
@@ -92,7 +103,7 @@ def _beginning(lines: Iterator[str]) -> tuple[list[str], bool]:
 def _agreement(sample: Sequence[str], dialect: Dialect, is_whole: bool) -> float:
     """The share of the first rows that have as many fields as the first, two or more; 0 where that is one row."""
     if dialect.quotes:
-        rows = list(_parsed(iter(sample), dialect.separator))
+        rows = list(_parsed(iter(sample), dialect))
     else:
         rows = [line.rstrip("\r\n").split(dialect.separator) for line in sample if line.strip()]
     rows = (rows if is_whole else rows[:-1])[:_SAMPLE_ROWS]
@@ -101,9 +112,9 @@ def _agreement(sample: Sequence[str], dialect: Dialect, is_whole: bool) -> float
     return widths[first] / len(rows) if len(rows) > 1 and first > 1 else 0.0
 
 
-def _parsed(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
+def _parsed(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
     """Rows as far as they can be read."""
-    reader = _reader(lines, separator)
+    reader = _reader(lines, dialect)
     while True:
         try:
             row = next(reader, None)
@@ -115,14 +126,15 @@ def _parsed(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
             yield row
 
 
-def _reader(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
+def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
     """The only place that parses quotes; its bound on the length of a field, which is Python's for all, is set here."""
-    csv.field_size_limit(MAX_LINE_CHARACTERS)
-    return csv.reader(lines, strict=True, delimiter=separator)
+    csv.field_size_limit(MAX_LINE_CHARACTERS if dialect.rules > 1 else _PYTHONS_LIMIT)
+    return csv.reader(lines, strict=True, delimiter=dialect.separator)
 
 
-def _plain_rows(lines: Iterator[str], separator: str) -> Iterator[FieldRow]:
-    for number, line in enumerate(lines, 1):
+def _plain_rows(lines: Iterator[str], dialect: Dialect, first: int) -> Iterator[FieldRow]:
+    separator = dialect.separator
+    for number, line in enumerate(lines, first):
         if not line.isspace():
             yield number, line, line.rstrip("\r\n").split(separator)
 
@@ -141,9 +153,10 @@ class _QuotedRows:
         self._num_read_again = 0
         self._width = 0
 
-    def rows(self) -> Iterator[FieldRow]:
-        taken, number = self._taken, 1
-        reader = _reader(self._feed(), self._dialect.separator)
+    def rows(self, first: int) -> Iterator[FieldRow]:
+        """The rows of lines that begin with the one of this number."""
+        taken, number = self._taken, first
+        reader = _reader(self._feed(), self._dialect)
         while True:
             taken.clear()
             try:
@@ -152,7 +165,7 @@ class _QuotedRows:
                 return
             except csv.Error as error:
                 fields = f"not valid csv: {error}"
-                reader = _reader(self._feed(), self._dialect.separator)
+                reader = _reader(self._feed(), self._dialect)
             if len(taken) > 1 and self._dialect.rules > 1:
                 fields = self._judged(number, fields)
             raw = taken[0] if len(taken) == 1 else "".join(taken)
@@ -202,6 +215,6 @@ class _QuotedRows:
 
     def _looks_like_a_row(self, line: str) -> bool:
         try:
-            return self._width > 1 and len(next(_reader(iter((line,)), self._dialect.separator))) == self._width
+            return self._width > 1 and len(next(_reader(iter((line,)), self._dialect))) == self._width
         except (csv.Error, StopIteration):
             return False

@@ -11,7 +11,7 @@ from typing import Literal
 from attnfocus.data.reading.delimited import SEPARATOR_NAMES, Dialect, guessed
 from attnfocus.data.reading.encodings import require_encoding
 from attnfocus.data.reading.headers import header_notes, meant_columns
-from attnfocus.data.reading.lines import text_lines
+from attnfocus.data.reading.lines import BadRows, has_surrogates, text_lines
 from attnfocus.data.reading.tables import DIALECTS, OBJECT_FORMATS, Column, Table, TableFormat, table_format
 from attnfocus.errors import ConfigError, DataError
 
@@ -126,6 +126,10 @@ class Layout:
                 f"{first.path.name}: {options}, since {why}"
             ]
         if is_named or given or len(cells) > len(self.columns):
+            if has_surrogates("".join(cells)):  # no column can be found in what cannot be read
+                bad = BadRows()
+                bad.add_undecodable(first.path, 1, first.used_dialect.separator.join(cells), self.encoding)
+                raise bad.error()
             shown = replace(first, has_header=True) if given else first
             example = "NAME" if is_named or given else "NUMBER (or a NAME of the first row)"
             raise DataError(

@@ -1,8 +1,8 @@
-"""Files of word vectors, read one after the other: text, plain or in .gz or .zip, and word2vec's binary form.
+"""Files of word vectors, read one after the other: text, plain or in .gz or .zip, and the binary forms.
 
 A line is a word and its D numbers, separated by single spaces; a first line of two numbers (how many, D) may stand
 before them. In the binary form such a line comes first; then a word, a space and D float32 numbers, little-endian,
-again and again (Mikolov et al. 2013, the tool word2vec). No pickle is ever read.
+again and again (Mikolov et al. 2013, the tool word2vec); for fastText's see `fasttext_model`. No pickle is ever read.
 
 Shapes: D numbers of a vector.
 """
@@ -20,6 +20,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
+from attnfocus.data.reading.fasttext_model import MARK, MAX_SIZE, MAX_WORD_BYTES, model_size, read_model
 from attnfocus.data.reading.lines import (
     HEAD,
     bounded_lines,
@@ -35,11 +36,8 @@ Vector = NDArray[np.float32]
 
 _NUMERIC = "0123456789.+-eE "
 _NUMBER = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
-_FASTTEXT_MARK = b"\xba\x16\x4f\x2f"
 _READ_BYTES = 1 << 20
 MAX_NUMBER = 1e6  # of a vector; published ones stay below 100
-MAX_SIZE = 100_000
-MAX_WORD_BYTES = 10_000
 
 
 class OddEntries:
@@ -67,7 +65,7 @@ def vector_size(path: Path) -> int:
     """
     with _content(path) as (binary, is_binary):
         if is_binary:
-            return _binary_header(binary, path)[1]
+            return model_size(binary, path) if _is_fasttext(binary) else _binary_header(binary, path)[1]
         with _lines(binary, path) as lines:
             first = next(dropwhile(str.isspace, lines), "").rstrip(" \r\n")
             size = int(first.split(" ")[1]) if _is_header(first) else first.count(" ")
@@ -84,7 +82,8 @@ def read_words(path: Path, size: int, wanted: Collection[str], odd: OddEntries) 
     """
     with _content(path) as (binary, is_binary):
         if is_binary:
-            yield from _binary_words(binary, path, wanted, odd)
+            read = _fasttext_words if _is_fasttext(binary) else _binary_words
+            yield from read(binary, path, wanted, odd)
             return
         with _lines(binary, path) as lines:
             yield from _text_words(lines, path, size, wanted, odd)
@@ -92,7 +91,7 @@ def read_words(path: Path, size: int, wanted: Collection[str], odd: OddEntries) 
 
 @contextmanager
 def _content(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
-    """What is in a file, and whether it is of word2vec's binary form."""
+    """What is in a file, and whether it is of a binary form."""
     if path.suffix != ".zip":
         with open_bytes(path) as binary:
             yield binary, path.name.removesuffix(".gz").endswith(".bin")
@@ -135,11 +134,15 @@ def _text_words(
         raise DataError(f"{path}: {odd.total:,} of its {number:,} lines are no vectors, the first: {odd.first}.")
 
 
+def _is_fasttext(binary: IO[bytes]) -> bool:
+    mark = binary.read(len(MARK))
+    binary.seek(0)
+    return mark == MARK
+
+
 def _binary_header(binary: IO[bytes], path: Path) -> tuple[int, int]:
     """How many vectors, and D."""
     line = binary.readline(64)
-    if line.startswith(_FASTTEXT_MARK):
-        raise DataError(f"{path}: is a binary model of fastText. Give the text file of the same vectors (.vec).")
     text = line.decode("ascii", "replace").rstrip("\n")
     size = int(text.split(" ")[1]) if len(text) < 40 and _is_header(text) else 0
     if not 0 < size <= MAX_SIZE:
@@ -165,10 +168,20 @@ def _binary_words(
             odd.add(f"{path}, vector {number}", "the word is not UTF-8" if word.strip() else "the word is blank")
         elif name_of(word) in wanted:
             vector = np.frombuffer(buffer, "<f4", size, end + 1)
-            if np.isfinite(vector).all() and np.abs(vector).max() <= MAX_NUMBER:
+            if np.abs(vector).max() <= MAX_NUMBER:  # nor NaN
                 yield name_of(word), vector.astype(np.float32)
             else:
                 odd.add(f"{path}, vector {number}", f"holds a number that is not below {MAX_NUMBER:g}")
+
+
+def _fasttext_words(
+    binary: IO[bytes], path: Path, wanted: Collection[str], odd: OddEntries
+) -> Iterator[tuple[str, Vector]]:
+    for word, vector in read_model(binary, path, lambda word: name_of(word) in wanted):
+        if np.abs(vector).max() <= MAX_NUMBER:  # nor NaN
+            yield name_of(word), vector
+        else:
+            odd.add(f"{path}, word {word!r}", f"holds a number that is not below {MAX_NUMBER:g}")
 
 
 def _vector(numbers: str) -> Vector | None:
