@@ -42,8 +42,12 @@ class OtherData:
         """Refuses what can be seen to be wrong before anything is loaded.
 
         Raises:
-            ConfigError: keys that the run's data set does not have, and no file is given that is read by itself.
+            ConfigError: empty values; or keys that the run's data set does not have, where no file is given that is
+                read by itself.
         """
+        empty = [key for key, value in self.keys.items() if value in ("", [])]
+        if empty:
+            raise ConfigError([f"dataset.{key}: is empty. Give a file: dataset.{key}=FILE." for key in empty])
         if self.keys and not any(map(self.is_new, SPLITS_ALONE)):
             self.moved(config).setup  # noqa: B018
 

@@ -129,6 +129,7 @@ def test_a_new_file_without_usable_rows_is_a_message(attnfocus: Command, copy: P
         assert_polite(done, 2)
         assert said in done.stderr
     assert_polite(attnfocus("evaluate", "run=run", "dataset.tets=new.csv", cwd=copy), 2)
+    assert "dataset.test: is empty" in attnfocus("evaluate", "run=run", "dataset.test=", cwd=copy).stderr
     missing = attnfocus("evaluate", "run=run", "dataset.test=nowhere.csv", cwd=copy)
     assert_polite(missing, 2)
     assert "dataset=dates" not in missing.stderr
@@ -142,6 +143,10 @@ def test_translations_are_measured_on_new_lines_or_a_table(attnfocus: Command, p
     lines = attnfocus("evaluate", run, "dataset.test=new.de", "dataset.test_target=new.en", "format=json")
     table = attnfocus("evaluate", run, "dataset.test=new.csv", "format=json")
     assert lines.returncode == table.returncode == 0, lines.stderr + table.stderr
+    (tmp_path / "more.csv").write_text("source,target\ndrei,three\n")
+    several = attnfocus("evaluate", run, "dataset.test=[new.csv,more.csv]")
+    assert "test of new.csv and 1 more" in several.stdout
+    assert "test: 3 rows read" in several.stderr
     columns = ("dataset.source_column=source", "dataset.target_column=target")
     named = attnfocus("evaluate", run, "dataset.test=new.csv", *columns, "format=json")
     assert json.loads(lines.stdout)["metrics"] == json.loads(named.stdout)["metrics"]
