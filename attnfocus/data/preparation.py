@@ -19,6 +19,8 @@ from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
 
+MAX_UNKNOWN_LISTED, MAX_LABEL = 5, 30
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetOptions:
@@ -131,6 +133,28 @@ class NewRows:
 
     prepared: Prepared
     unknown: Mapping[str, int]
+
+    @property
+    def num_known(self) -> int:
+        return sum(map(len, self.prepared.splits.values()))
+
+    @property
+    def num_unknown(self) -> int:
+        return sum(self.unknown.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """How many rows were read, and how many are left out because of their labels."""
+        if not self.unknown:
+            return self.prepared.report
+        first = list(self.unknown.items())[:MAX_UNKNOWN_LISTED]
+        listed = ", ".join(f"{label[:MAX_LABEL]!r} {count}" for label, count in first)
+        more = ", ..." if len(self.unknown) > MAX_UNKNOWN_LISTED else ""
+        return [
+            *self.prepared.report,
+            f"warning: {self.num_unknown} of {self.num_known + self.num_unknown} rows have labels that this run does "
+            f"not know, and are left out: {listed}{more}",
+        ]
 
 
 def prepare_new(raw: RawData, split: str, options: DatasetOptions, codec: Codec) -> NewRows:

@@ -46,6 +46,14 @@ def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str]
             f"{error.problem}\nIt was there when the run was trained. If it has moved: {error.key}=NEW_PATH (its rows "
             "are compared with those of then).\nTo test on other data: attnfocus evaluate run=... dataset.test=FILE."
         ) from error
+    except FileNotFoundError as error:  # of a source of the user's own
+        named = [key for key, value in setup.config.dataset.component.items() if value and value == str(error.filename)]
+        if codec is None or not named:
+            raise
+        raise DataError(
+            f"dataset.{named[0]}={error.filename}: does not exist.\nIt was there when the run was trained. If it has "
+            f"moved, write its new place into the run's config.yaml, as dataset.{named[0]}."
+        ) from error
 
 
 def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from attnfocus.data.reading.encodings import require_encoding
-from attnfocus.data.reading.input_layouts import InputLayout, InputOptions, OwnTables, input_layout
+from attnfocus.data.reading.input_layouts import InputOptions, OwnTables, input_layout, table_like
+from attnfocus.data.reading.inputs import Input
+from attnfocus.data.reading.tables import TableFormat
 from attnfocus.display.console import open_console, say
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.schema import InputChoice
@@ -18,8 +22,17 @@ LAYOUT_KEYS = ("separator", "quotes", "header")
 UTF_8 = "utf-8"
 
 
-def layout_for(name: str, choice: InputChoice, given: Mapping[str, Any]) -> InputLayout:
-    """How a file, or standard input (`-`), is read for a run. What was decided is said on standard error.
+@dataclass(frozen=True)
+class Inputs:
+    """The inputs of a file or of standard input, one after another; `table`: what it is, None: lines."""
+
+    each: Iterator[Input | None]
+    table: TableFormat | None
+
+
+@contextmanager
+def open_inputs(name: str, choice: InputChoice, given: Mapping[str, Any]) -> Iterator[Inputs]:
+    """What a file, or standard input (`-`), holds for a run. How it is read is said on standard error.
 
     Args:
         given: keys of the run's data set that the command line has.
@@ -33,10 +46,30 @@ def layout_for(name: str, choice: InputChoice, given: Mapping[str, Any]) -> Inpu
     encoding = choice.encoding or dataset.get("encoding") or UTF_8
     require_encoding("encoding", encoding)
     options = InputOptions(format=choice.input_format, column=choice.text_column, encoding=encoding)
-    layout = input_layout(name, options, own_tables(dataset))
+    own = own_tables(dataset)
+    layout = input_layout(name, options, own)
     for note in layout.notes:
-        say(open_console(sys.stderr), f"attnfocus: {note}")
-    return layout
+        _tell(note)
+    with layout.open() as inputs:
+        is_guessed = layout.table is None and options.format == "auto"
+        kind = None if layout.table is None else layout.table.format
+        yield Inputs(_watched(inputs, own) if is_guessed else inputs, kind)
+
+
+def _watched(inputs: Iterator[Input | None], own: OwnTables) -> Iterator[Input | None]:
+    """Lines, with a warning where the first one begins a table."""
+    is_first = True
+    for line in inputs:
+        if is_first and line is not None:
+            kind = table_like(line.text, own)
+            if kind is not None:
+                _tell(f"warning: line 1 looks like the first one of a table; input_format={kind} reads it as one.")
+            is_first = False
+        yield line
+
+
+def _tell(text: str) -> None:
+    say(open_console(sys.stderr), f"attnfocus: {text}")
 
 
 def own_tables(dataset: Mapping[str, Any]) -> OwnTables:

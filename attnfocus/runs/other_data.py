@@ -14,8 +14,9 @@ from attnfocus.config.check import Checker
 from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec, LabelCodec
 from attnfocus.data.preparation import NewRows, prepare_new
+from attnfocus.data.reading.lines import MissingFileError
 from attnfocus.data.sources.files import LabelledText, ParallelText
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
 from attnfocus.signatures import parameters_of
@@ -42,8 +43,12 @@ class OtherData:
         """Refuses what can be seen to be wrong before anything is loaded.
 
         Raises:
-            ConfigError: keys that the run's data set does not have, and no file is given that is read by itself.
+            ConfigError: empty values; or keys that the run's data set does not have, where no file is given that is
+                read by itself.
         """
+        empty = [key for key, value in self.keys.items() if value in ("", [])]
+        if empty:
+            raise ConfigError([f"dataset.{key}: is empty. Give a file: dataset.{key}=FILE." for key in empty])
         if self.keys and not any(map(self.is_new, SPLITS_ALONE)):
             self.moved(config).setup  # noqa: B018
 
@@ -55,7 +60,13 @@ class OtherData:
             DataError: the file cannot be read.
         """
         source = self._source(split, setup, codec)
-        return prepare_new(source.read_alone(split), split, setup.data_options, codec)
+        try:
+            raw = source.read_alone(split)
+        except MissingFileError as error:
+            raise DataError(
+                f"{error.problem}\nGive a path that is absolute or relative to the current folder."
+            ) from error
+        return prepare_new(raw, split, setup.data_options, codec)
 
     def _source(self, split: str, setup: Setup, codec: Codec) -> LabelledText | ParallelText:
         if codec.input_kind != "text":

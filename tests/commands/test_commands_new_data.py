@@ -74,8 +74,11 @@ def test_a_run_is_evaluated_on_a_new_file(attnfocus: Command, copy: Path) -> Non
     done = attnfocus("evaluate", *options, cwd=copy)
     assert done.returncode == 0, done.stderr
     assert "test of new.csv, best checkpoint" in done.stdout
-    assert "3 of 5 rows have labels that this run does not know (odd 2, new one 1)" in done.stderr
-    assert "With them counted as wrong, accuracy is" in done.stderr
+    said = "3 of 5 rows have labels that this run does not know, and are left out: 'odd' 2, 'new one' 1"
+    assert said in done.stderr
+    assert "With those counted as wrong, accuracy is" in done.stderr
+    shown = attnfocus("inspect", *options, "files=[]", "method=attention", cwd=copy)
+    assert said in shown.stderr
     assert "column 'body' is empty" in done.stderr
     facts = json.loads(attnfocus("evaluate", *options, "format=json", "output=out", cwd=copy).stdout)
     assert facts["num_rows"] == 2
@@ -126,6 +129,10 @@ def test_a_new_file_without_usable_rows_is_a_message(attnfocus: Command, copy: P
         assert_polite(done, 2)
         assert said in done.stderr
     assert_polite(attnfocus("evaluate", "run=run", "dataset.tets=new.csv", cwd=copy), 2)
+    assert "dataset.test: is empty" in attnfocus("evaluate", "run=run", "dataset.test=", cwd=copy).stderr
+    missing = attnfocus("evaluate", "run=run", "dataset.test=nowhere.csv", cwd=copy)
+    assert_polite(missing, 2)
+    assert "dataset=dates" not in missing.stderr
 
 
 def test_translations_are_measured_on_new_lines_or_a_table(attnfocus: Command, pairs: Path, tmp_path: Path) -> None:
@@ -136,6 +143,10 @@ def test_translations_are_measured_on_new_lines_or_a_table(attnfocus: Command, p
     lines = attnfocus("evaluate", run, "dataset.test=new.de", "dataset.test_target=new.en", "format=json")
     table = attnfocus("evaluate", run, "dataset.test=new.csv", "format=json")
     assert lines.returncode == table.returncode == 0, lines.stderr + table.stderr
+    (tmp_path / "more.csv").write_text("source,target\ndrei,three\n")
+    several = attnfocus("evaluate", run, "dataset.test=[new.csv,more.csv]")
+    assert "test of new.csv and 1 more" in several.stdout
+    assert "test: 3 rows read" in several.stderr
     columns = ("dataset.source_column=source", "dataset.target_column=target")
     named = attnfocus("evaluate", run, "dataset.test=new.csv", *columns, "format=json")
     assert json.loads(lines.stdout)["metrics"] == json.loads(named.stdout)["metrics"]
@@ -186,6 +197,57 @@ def test_a_run_goes_on_with_a_file_that_has_moved(attnfocus: Command, copy: Path
     assert attnfocus("evaluate", "run=run", cwd=copy).returncode == 0
     wrong = attnfocus("train", "resume=run", "dataset=dates", "trainer.max_steps=4", cwd=copy)
     assert "dataset: cannot change when resuming" in wrong.stderr
+
+
+def test_a_file_of_the_hubs_reader_has_moved(attnfocus: Command, tmp_path: Path) -> None:
+    rows = "".join(f"good film {n},pos\nbad film {n},neg\n" for n in range(20))
+    (tmp_path / "reviews.csv").write_text(f"text,label\n{rows}")
+    trained(tmp_path, *CLASSIFIER, "dataset=hub", "dataset.path=reviews.csv")
+    (tmp_path / "reviews.csv").rename(tmp_path / "moved.csv")
+    lost = attnfocus("evaluate", "run=run")
+    assert_polite(lost, 2)
+    assert "If it has moved: dataset.path=NEW_PATH" in lost.stderr
+    assert attnfocus("evaluate", "run=run", "dataset.path=moved.csv").returncode == 0
+    assert attnfocus("train", "resume=run", "dataset.path=moved.csv", "trainer.max_steps=3").returncode == 0
+    (tmp_path / "new.tsv").write_text("text\tlabel\ngood\tpos\n")
+    new = attnfocus("evaluate", "run=run", "dataset.test=new.tsv", "format=json")
+    assert json.loads(new.stdout)["num_rows"] == 1
+
+
+OWN = """
+from attnfocus.data.rows import RawData, Row
+from attnfocus.marks import FilePath
+
+class Corpus:
+    task = "classification"
+
+    def __init__(self, *, corpus: FilePath) -> None:
+        self.corpus = corpus
+
+    def read(self, data_dir, seed):
+        lines = open(self.corpus, encoding="utf-8").read().splitlines()
+        return RawData({"train": [Row(f"train:{n}", line[4:], line[:3]) for n, line in enumerate(lines)]})
+"""
+
+
+def test_a_file_of_a_users_own_source_has_moved(attnfocus: Command, tmp_path: Path) -> None:
+    (tmp_path / "my_corpus.py").write_text(OWN)
+    (tmp_path / "mine" / "dataset").mkdir(parents=True)
+    config = "_target_: my_corpus.Corpus\ntask: classification\ncorpus: ???\n"
+    (tmp_path / "mine" / "dataset" / "corpus.yaml").write_text(config)
+    (tmp_path / "c.txt").write_text("".join(f"pos good {n}\nneg bad {n}\n" for n in range(20)))
+    own = ("--config-dir", "mine", "trust=[my_corpus]")
+    trained(tmp_path, *CLASSIFIER, "dataset=corpus", "dataset.corpus=c.txt", *own)
+    (tmp_path / "c.txt").rename(tmp_path / "moved.txt")
+    lost = attnfocus("evaluate", "run=run", "trust=[my_corpus]")
+    assert_polite(lost, 2)
+    assert "write its new place into the run's config.yaml, as dataset.corpus" in lost.stderr
+    moved = ("resume=run", "dataset.corpus=moved.txt", "trainer.max_steps=3")
+    done = attnfocus("train", *own, *moved)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "new.csv").write_text("good,pos\nbad,neg\n")
+    new = attnfocus("evaluate", "run=run", "trust=[my_corpus]", "dataset.test=new.csv", "format=json")
+    assert json.loads(new.stdout)["num_rows"] == 2
 
 
 def test_the_library_takes_other_data_too(reviews: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.faithfulness_file import save_faithfulness
+from attnfocus.runs.other_data import SPLITS_ALONE
 from attnfocus.runs.predictions_file import save_answers, write_answers
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DataChoice, DecodingOverride, RunChoice
@@ -55,6 +56,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         trust=config.trust,
     )
     new = trained.new_rows(config.split)
+    for other in [split for split in SPLITS_ALONE if split in config.dataset.given and split != config.split]:
+        say(
+            open_console(sys.stderr), f"split={config.split}: dataset.{other} is not measured; split={other} does that."
+        )
     evaluation = trained.evaluate(config.split)
     is_tested = new is None and (config.split, trained.checkpoint) == ("test", "best")
     if is_tested and config.decoding == DecodingOverride():
@@ -68,7 +73,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             say(open_console(sys.stderr), note)
     console = open_console(sys.stdout)
     if config.format == "table":
-        of_file = "" if new is None else f" of {Path(config.dataset.given[config.split]).name}"
+        of_file = "" if new is None else f" of {_file_name(config.dataset.given[config.split])}"
         title = f"{config.split}{of_file}, {trained.checkpoint} checkpoint (step {trained.step})"
         print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
@@ -76,7 +81,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         save_faithfulness(trained.path, tested, trained.step)
     facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
     more = {} if tested is None else {"faithfulness": tested.facts()}
-    of_rows = {} if new is None else rows_facts(new, config.split)
+    of_rows = {} if new is None else rows_facts(new)
     facts |= {**of_rows, **evaluation.extras, "focus_heads": evaluation.heads, **more}
     if config.output is not None:
         _save(Path(config.output).expanduser().resolve(), facts, evaluation)
@@ -85,6 +90,11 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     elif tested is not None:
         print_faithfulness(console, tested)
     return 0
+
+
+def _file_name(given: str | list[str]) -> str:
+    first, *more = [given] if isinstance(given, str) else given
+    return f"{Path(first).name} and {len(more)} more" if more else Path(first).name
 
 
 def _save(folder: Path, facts: Mapping[str, Any], evaluation: Evaluation) -> None:

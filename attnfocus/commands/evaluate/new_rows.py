@@ -3,40 +3,32 @@
 from typing import Any
 
 from attnfocus.data.preparation import NewRows
-from attnfocus.display.text import number, shorten
+from attnfocus.display.text import number
+from attnfocus.errors import CheckpointError
 from attnfocus.runs.folder import load_fingerprints
 from attnfocus.runs.run import Run
 from attnfocus.tasks import Evaluation
 
-MAX_LABELS_LISTED = 5
-
 
 def notes_of(new: NewRows, split: str, trained: Run, evaluation: Evaluation) -> list[str]:
     """How many rows there were, those of unknown labels, and whether they are the run's own after all."""
-    notes = list(new.prepared.report)
-    known, left_out = len(new.prepared.splits[split]), sum(new.unknown.values())
-    if new.unknown:
-        listed = ", ".join(
-            f"{shorten(label, 30)} {count}" for label, count in list(new.unknown.items())[:MAX_LABELS_LISTED]
-        )
-        more = ", ..." if len(new.unknown) > MAX_LABELS_LISTED else ""
-        notes.append(
-            f"warning: {left_out} of {known + left_out} rows have labels that this run does not know ({listed}{more}): "
-            f"left out of the metrics.{_counted_as_wrong(trained, evaluation, known, left_out)}"
-        )
-    if load_fingerprints(trained.path).get(split) == new.prepared.fingerprints[split]:
+    notes = list(new.notes)
+    metric = trained.task.right_metric
+    if new.unknown and metric in evaluation.metrics:
+        value = evaluation.metrics[metric] * new.num_known / (new.num_known + new.num_unknown)
+        notes.append(f"With those counted as wrong, {metric} is {number(value)}.")
+    if _is_own(new, split, trained):
         notes.append(f"these are the rows of the run's own {split} split")
     return notes
 
 
-def _counted_as_wrong(trained: Run, evaluation: Evaluation, known: int, left_out: int) -> str:
-    metric = trained.task.right_metric
-    if metric is None or metric not in evaluation.metrics:
-        return ""
-    value = evaluation.metrics[metric] * known / (known + left_out)
-    return f" With them counted as wrong, {metric} is {number(value)}."
+def _is_own(new: NewRows, split: str, trained: Run) -> bool:
+    try:
+        return load_fingerprints(trained.path).get(split) == new.prepared.fingerprints[split]
+    except CheckpointError:  # an older run does not know
+        return False
 
 
-def rows_facts(new: NewRows, split: str) -> dict[str, Any]:
+def rows_facts(new: NewRows) -> dict[str, Any]:
     """The same for programs."""
-    return {"num_rows": len(new.prepared.splits[split]), "unknown_labels": dict(new.unknown)}
+    return {"num_rows": new.num_known, "unknown_labels": dict(new.unknown)}

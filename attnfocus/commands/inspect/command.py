@@ -21,7 +21,7 @@ from attnfocus.layout import PAGES_FOLDER
 from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import make_folder
-from attnfocus.runs.inputs import layout_for
+from attnfocus.runs.inputs import open_inputs
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DataChoice, InputChoice
 
@@ -59,6 +59,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         dataset=config.dataset.given,
         trust=config.trust,
     )
+    new = None if split is None else trained.new_rows(split)
+    for note in () if new is None else new.notes:
+        say(open_console(), note)
     found = trained.inspect(
         texts,
         split=split,
@@ -87,11 +90,10 @@ def _inputs(config: InspectConfig) -> tuple[list[Input] | None, str | None]:
         return list(numbered(config.texts)), None
     if config.input is None:
         return None, config.split or "test"
-    layout = layout_for(config.input, config, config.dataset.given)
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
-    with layout.open() as inputs:
-        waited_for = (given for given in inputs if given is not None)
+    with open_inputs(config.input, config, config.dataset.given) as inputs:
+        waited_for = (given for given in inputs.each if given is not None)
         shown = list(islice(waited_for, config.num_examples))
         has_more = config.input != STDIN and next(waited_for, None) is not None  # a pipe may not have ended
     if has_more:

@@ -1,4 +1,4 @@
-"""`attnfocus predict`: one line in, one prediction out."""
+"""`attnfocus predict`: one input in, one prediction out."""
 
 from attnfocus.commands.verb import Verb
 
@@ -7,6 +7,7 @@ VERB = Verb(
     config="attnfocus.commands.predict.command.PredictConfig",
     examples=(
         "attnfocus predict run=outputs/DATE/RUN input=lines.txt",
+        "attnfocus predict run=outputs/DATE/RUN input=table.csv output=answers.csv",
         "echo 'May 3, 1999' | attnfocus predict run=outputs/DATE/RUN format=jsonl",
     ),
     run_key="run",

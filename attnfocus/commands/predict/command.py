@@ -15,7 +15,7 @@ from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
-from attnfocus.runs.inputs import layout_for
+from attnfocus.runs.inputs import open_inputs
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
 from attnfocus.tasks import Prediction
@@ -52,8 +52,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             decoding=config.decoding,
             trust=config.trust,
         )
-        tally = _Tally()
-        answers = tally.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
+        counts = _Counts()
+        answers = counts.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
         lines = written(answers, form, trained.setup.config.decoding.num_best)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
@@ -64,7 +64,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
                         _write_through(stream, lines)
                 else:
                     replace_file(output, lines)
-    tally.report(says_why=form != "lines")
+            print(f"attnfocus: wrote {counts.total} answers to {output}", file=sys.stderr)
+    counts.report(says_why=form != "lines")
     return 0
 
 
@@ -80,11 +81,10 @@ def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Iterable[Input | 
         if config.input != STDIN:
             raise ConfigError("text and input: choose one of them.")
         return numbered(config.texts), form_of(config.format, None, config.output)
-    layout = layout_for(config.input, config, config.dataset.given)
+    inputs = opened.enter_context(open_inputs(config.input, config, config.dataset.given))
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
-    kind = None if layout.table is None else layout.table.format
-    return opened.enter_context(layout.open()), form_of(config.format, kind, config.output)
+    return inputs.each, form_of(config.format, inputs.table, config.output)
 
 
 def _output(config: PredictConfig) -> Path | None:
@@ -103,25 +103,25 @@ def _output(config: PredictConfig) -> Path | None:
     return output
 
 
-class _Tally:
-    """Counts the inputs that got no answer, and those of which the model knows nothing."""
+class _Counts:
+    """How many inputs there were, how many got no answer, and of how many the model knows nothing."""
 
     def __init__(self) -> None:
-        self.num_skipped = self.num_unknown = 0
+        self.total = self.skipped = self.unknown = 0
 
     def counted(self, answers: Iterable[Prediction]) -> Iterator[Prediction]:
         for answer in answers:
-            self.num_skipped += answer.skipped is not None
-            self.num_unknown += answer.unknown == 1
+            self.total += 1
+            self.skipped += answer.skipped is not None
+            self.unknown += answer.unknown == 1
             yield answer
 
     def report(self, *, says_why: bool) -> None:
         """Says how many, and where the reasons stand."""
-        if self.num_skipped:
-            inputs_were = "input was" if self.num_skipped == 1 else "inputs were"
+        if self.skipped:
+            inputs_were = "input was" if self.skipped == 1 else "inputs were"
             why = "" if says_why else "; format=jsonl says why"
-            print(f"attnfocus: {self.num_skipped} {inputs_were} skipped{why}.", file=sys.stderr)
-        if self.num_unknown:
-            have = "input has" if self.num_unknown == 1 else "inputs have"
-            text = f"attnfocus: {self.num_unknown} {have} unknown words alone: the answers say nothing."
-            print(text, file=sys.stderr)
+            print(f"attnfocus: {self.skipped} {inputs_were} skipped{why}.", file=sys.stderr)
+        if self.unknown:
+            have = "input has" if self.unknown == 1 else "inputs have"
+            print(f"attnfocus: {self.unknown} {have} unknown words alone: the answers say nothing.", file=sys.stderr)

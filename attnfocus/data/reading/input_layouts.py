@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from attnfocus.errors import ConfigError
 
 InputFormat = Literal["auto", "lines", "tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 KEY = "text_column"
+NUM_COLUMNS = 2  # of a table without names: the input, and what belongs to it
 TARGET_KEYS = {"dataset.text_column": "dataset.label_column", "dataset.source_column": "dataset.target_column"}
 NOT_IN_A_STREAM = ("json", "parquet", "xlsx")
 
@@ -207,11 +209,31 @@ def _column(
     why = f" ({KEY}=NAME takes another)"
     if meant is not None:
         return meant[0], None, why
-    if own.train is not None and len(cells) > len(TARGET_KEYS):
+    if own.train is not None and len(cells) > NUM_COLUMNS:
         return None, None, ""
     if is_named:
         return cells[0] if cells else own.key.rpartition(".")[2].removesuffix("_column"), None, why
     return 0, header or look_like_names(cells) or None, why
+
+
+def table_like(line: str, own: OwnTables) -> TableFormat | None:
+    """The table that a first line would begin, by the name of the column of inputs in it; None: it looks like none."""
+    kinds: dict[TableFormat, Sequence[str]] = {
+        "jsonl": _keys(line) if line.startswith("{") else (),
+        "tsv": line.split("\t"),
+        "csv": [cell.strip(' "') for cell in line.split(",")],
+    }
+    for kind, cells in kinds.items():
+        if len(cells) > 1 and (own.column in cells or meant_columns(cells, [own.key]) is not None):
+            return kind
+    return None
+
+
+def _keys(line: str) -> Sequence[str]:
+    try:
+        return tuple(json.loads(line))
+    except (ValueError, RecursionError):
+        return ()
 
 
 def _no_column(table: Table, column: Column | None) -> ConfigError:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from attnfocus.data.reading.data_files import is_text_table, text_splits
 from attnfocus.data.reading.layout import Layout, Rules
-from attnfocus.data.reading.lines import BadRows, OnBadRow
+from attnfocus.data.reading.lines import BadRows, MissingFileError, OnBadRow
 from attnfocus.data.reading.objects import check_old, value_text
 from attnfocus.data.reading.tables import Table
 from attnfocus.data.rows import RawData, Row
@@ -75,6 +75,12 @@ class _HubSet:
             ConfigError: the extra `hub` is not installed.
             DataError: the set, a split or a column is not there, or rows cannot be used.
         """
+        if Path(self.path).is_absolute() and not Path(self.path).exists():  # no name on the hub begins so
+            raise MissingFileError(
+                "dataset.path",
+                f"dataset.path={self.path}: does not exist.",
+                "Give a name on the hub (owner/set), or a folder or file that is there.",
+            )
         with self._named_errors():
             return self._read()
 
