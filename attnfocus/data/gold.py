@@ -55,7 +55,7 @@ def token_rationale(row: Row, tokenizer: Tokenizer) -> tuple[bool, ...] | None:
 def tokens_at(text: str, tokenizer: Tokenizer) -> list[list[int]] | None:
     """For each character of the text the tokens that cover it.
 
-    None: the tokenizer does not tell (those of torchtext), or lower-casing changes the text's length.
+    None: the tokenizer does not tell (those of torchtext).
     """
     spans = _spans(text, tokenizer)
     if spans is None:
@@ -68,6 +68,4 @@ def tokens_at(text: str, tokenizer: Tokenizer) -> list[list[int]] | None:
 
 
 def _spans(text: str, tokenizer: Tokenizer) -> Sequence[tuple[int, int]] | None:
-    if tokenizer.kind == "torchtext" or (tokenizer.lowercase and len(text.lower()) != len(text)):
-        return None
-    return tokenizer.character_spans(text)
+    return None if tokenizer.kind == "torchtext" else tokenizer.character_spans(text)

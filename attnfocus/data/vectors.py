@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.reading.lines import SURROGATE, text_lines
+from attnfocus.data.tokens.spaced_words import MARKS
 from attnfocus.data.tokens.tokenizer import SPACE_MARK, Tokenizer
 from attnfocus.data.tokens.vocabulary import SUBWORD_KINDS
 from attnfocus.errors import DataError
@@ -39,7 +40,7 @@ class WordVectors:
     Args:
         ids: the tokens that have one, (N,) int64, ascending.
         values: (N, D) float32.
-        num_tokens: all tokens that could have one: the vocabulary without its special tokens.
+        num_tokens: all tokens that could have one: the vocabulary without special tokens and marks of spaces.
     """
 
     ids: NDArray[np.int64]
@@ -91,7 +92,8 @@ def read_vectors(path: Path, tokenizer: Tokenizer) -> WordVectors:
     Raises:
         DataError: a line is malformed, or no token has a vector.
     """
-    tokens = dict(enumerate(tokenizer.vocabulary[len(SPECIAL_TOKENS) :], len(SPECIAL_TOKENS)))
+    numbered = enumerate(tokenizer.vocabulary[len(SPECIAL_TOKENS) :], len(SPECIAL_TOKENS))
+    tokens = {number: token for number, token in numbered if not (tokenizer.kind == "word" and token in MARKS)}
     is_subword = tokenizer.kind in SUBWORD_KINDS
     wanted = {
         name for token in tokens.values() for marked in (False, True) for name in _names(token, is_subword, marked)

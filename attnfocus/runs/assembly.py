@@ -82,6 +82,7 @@ class Setup:
             word_dropout=trainer.word_dropout,
             r_drop=trainer.r_drop,
             regularization=self.config.focus,
+            bleu_tokenizer=trainer.bleu_tokenizer,
             metrics=self.metrics,
         )
 
@@ -160,6 +161,8 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             if config.focus.sigma_reparametrization:
                 attempt("focus.sigma_reparametrization", lambda: sigma_reparametrize(trial))
     attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
+    if config.trainer.bleu_tokenizer is not None and not task_class.writes:
+        problems.append(f"trainer.bleu_tokenizer: {task_class.name} writes no texts. Use null.")
     if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(model_node, config.attention)):
         problems.append(
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "

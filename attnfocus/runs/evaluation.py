@@ -74,11 +74,16 @@ def whole_model(setup: Setup, prepared: Prepared, trained: nn.Module, processes:
     return model.to(setup.device)
 
 
+def validated(prepared: Prepared) -> str:
+    """The split that is evaluated during training: valid, or train when the set has no valid split."""
+    return "valid" if "valid" in prepared.splits else "train"
+
+
 def validate(
     setup: Setup, task: Task, model: Model, prepared: Prepared, processes: Processes | None = None
 ) -> Evaluation:
-    """Metrics during training: on valid, or on train when the set has no valid split. Decoding is greedy, for speed."""
-    split = "valid" if "valid" in prepared.splits else "train"
+    """Metrics during training. Decoding is greedy, for speed."""
+    split = validated(prepared)
     num_samples = setup.config.focus.num_samples
     greedy = DecodingOptions(at_limit=setup.config.decoding.at_limit)
     return evaluate_split(setup, task, model, prepared, split, greedy, num_samples, processes)

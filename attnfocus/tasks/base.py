@@ -17,6 +17,7 @@ from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.metrics.base import Metric, directions_of, measured
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
+from attnfocus.tasks.measures.text import BleuTokenizer
 from attnfocus.tasks.regularizers import Regularizers
 from attnfocus.tasks.tally import Tally
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from attnfocus.data.batches import Batch
     from attnfocus.data.codecs.base import Codec, Encoded
     from attnfocus.data.preparation import DatasetOptions
+    from attnfocus.data.rows import Row
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
 
@@ -73,6 +75,7 @@ class Task(ABC):
         word_dropout: probability with which an input token is UNK in training, see `tasks.perturbation`.
         r_drop: alpha of R-Drop (Liang et al. 2021, eq. 4), see `tasks.perturbation`; 0: one pass, and no such term.
         regularization: what training asks of the attention weights; None: nothing.
+        bleu_tokenizer: what splits words for BLEU, where texts are written; None: what suits their script.
         metrics: further ones, by the name that the configuration gives them.
 
     Raises:
@@ -98,6 +101,7 @@ class Task(ABC):
         word_dropout: Probability = 0.0,
         r_drop: NonNegativeFloat = 0.0,
         regularization: Regularization | None = None,
+        bleu_tokenizer: BleuTokenizer | None = None,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         if loss not in self.losses:
@@ -110,6 +114,7 @@ class Task(ABC):
         self.word_dropout = word_dropout
         self.r_drop = r_drop
         self.regularizers = Regularizers(regularization or Regularization(), codec)
+        self.bleu_tokenizer = bleu_tokenizer
         self.metrics = metrics or {}
 
     @property
@@ -129,9 +134,26 @@ class Task(ABC):
         return prediction == target
 
     @classmethod
-    def text_scorers(cls, references: Sequence[str]) -> dict[str, Any]:
-        """sacrebleu's metrics by the names of ours, for the paired bootstrap of `compare`; empty if none is tested."""
+    def text_scorers(cls, references: Sequence[str], evaluated: Mapping[str, Any]) -> dict[str, Any]:
+        """sacrebleu's metrics by the names of ours, for the paired bootstrap of `compare`; empty if none is tested.
+
+        Args:
+            evaluated: what a run's summary says of its test: metrics, and the extras of the evaluation.
+        """
         return {}
+
+    @classmethod
+    def incomparable(cls, left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, str]:
+        """The metrics that two runs have measured in different ways, and how; as the summaries say of their tests."""
+        return {}
+
+    def monitor_for(self, rows: Sequence[Row]) -> str:
+        """The metric that decides which checkpoint is the best, where the user chooses none. `rows` are evaluated."""
+        return self.default_monitor
+
+    def remarks(self, rows: Sequence[Row], monitor: str, decoding: DecodingOptions) -> list[str]:
+        """Lines for the user, before training, on what the metrics of these rows can be."""
+        return []
 
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:

@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attnfocus.data.batches import Batch, collate
-from attnfocus.data.codecs.base import Codec, Encoded
-from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.rows import Row
 from attnfocus.decoding import DecodingOptions, Hypothesis, decode_best
 from attnfocus.decoding.side_by_side import grouped, side_by_side
@@ -26,7 +25,7 @@ from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.models.base import Model
 from attnfocus.special import PAD, UNK
 from attnfocus.tasks.answers import Candidate, Evaluation, Inspected, Prediction
-from attnfocus.tasks.base import StepOutput, Task
+from attnfocus.tasks.base import StepOutput
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.evaluation import (
     ExactSums,
@@ -45,21 +44,22 @@ from attnfocus.tasks.looks import Look, looks_of
 from attnfocus.tasks.maps import output_maps
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.measures.focus import FocusMeans
-from attnfocus.tasks.measures.text import text_metrics, text_scorers
+from attnfocus.tasks.measures.text import text_metrics
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
 from attnfocus.tasks.tally import Tally
+from attnfocus.tasks.text_task import TextTask
 from attnfocus.tasks.token_probe import translation_probe, within_reach
+from attnfocus.tasks.unknown_words import copied_words, no_words_to_replace
 
 if TYPE_CHECKING:
     from attnfocus.data.preparation import DatasetOptions
     from attnfocus.tasks.probe import Probe
 
 
-class TranslationTask(Task):
+class TranslationTask(TextTask):
     """Cross entropy of each target token given those before it; BLEU, chrF and exact matches of what is decoded."""
 
     name: ClassVar[str] = "translation"
-    codecs: ClassVar[tuple[type[Codec], ...]] = (TextPairCodec,)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"source_vocab_size": 8, "target_vocab_size": 8}
     directions: ClassVar[Mapping[str, Direction]] = {
         "loss": "min",
@@ -69,24 +69,6 @@ class TranslationTask(Task):
         "exact_match": "max",
         ALIGNMENT_ERROR_RATE: "min",
     }
-    default_monitor: ClassVar[str] = "bleu"
-    tested: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "exact_match")
-    right_metric: ClassVar[str | None] = "exact_match"
-    writes: ClassVar[bool] = True
-
-    @property
-    def codec(self) -> TextPairCodec:
-        assert isinstance(self._codec, TextPairCodec)
-        return self._codec
-
-    @classmethod
-    def is_right(cls, prediction: str, target: str) -> bool:
-        """Blanks at the ends apart."""
-        return prediction.strip() == target.strip()
-
-    @classmethod
-    def text_scorers(cls, references: Sequence[str]) -> dict[str, Any]:
-        return text_scorers(references)
 
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
@@ -151,8 +133,7 @@ class TranslationTask(Task):
         """See `Task.conclude`. Metrics:
 
         loss: mean negative log probability of the target tokens, EOS included, in nats. perplexity: exp(loss).
-        bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`. Chinese references are split
-            into characters for BLEU (sacrebleu's `zh`), all others by `13a`.
+        bleu, chrf: 0 to 100, of the whole split, by sacrebleu; signatures in `extras`.
         exact_match: share of outputs that equal the reference, blanks at the ends apart.
         alignment_error_rate: see `tasks.measures.alignment`; where rows know their alignment.
         focus/...: of the weights under the reference.
@@ -161,7 +142,7 @@ class TranslationTask(Task):
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
         loss = ExactSums(tally["sums"]).total("loss") / tally["num_targets"]
-        texts, signatures = text_metrics(predictions)
+        texts, signatures = text_metrics(predictions, self.bleu_tokenizer_of(each.target for each in predictions))
         aligned = AlignmentErrors(self.codec, AlignmentCounts(**tally["aligned"]))
         table = FocusMeans(tally["focus"]).table()
         metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
@@ -280,10 +261,8 @@ class TranslationTask(Task):
         if not options.replace_unknown or not unknown:
             return self.codec.decode_target(hypothesis.ids)
         assert hypothesis.weights is not None
-        source = source_text(row)
-        spans = self.codec.source_tokenizer.character_spans(source)
-        looked_at = hypothesis.weights.mean(dim=0)[unknown].argmax(dim=-1).tolist()  # of each unknown word
-        return self.codec.decode_target(hypothesis.ids, [source[slice(*spans[place])] for place in looked_at])
+        words = copied_words(source_text(row), self.codec.source_tokenizer, hypothesis.weights, unknown)
+        return self.codec.decode_target(hypothesis.ids, words)
 
     def _require_words(self) -> None:
         for tokenizer in (self.codec.source_tokenizer, self.codec.target_tokenizer):
@@ -297,16 +276,6 @@ def _looks(model: Model, weights: Mapping[str, Tensor], batch: Batch) -> list[Lo
     assert batch.target_lengths is not None
     # The target's queries and keys are those that predict a token.
     return looks_of(model, weights, {"input": batch.input_lengths, "output": batch.target_lengths - 1})
-
-
-def no_words_to_replace(kind: str) -> str | None:
-    """The problem of `decoding.replace_unknown` with the tokens of a tokenizer, if it has one."""
-    if kind in ("word", "whitespace"):
-        return None
-    return (
-        f"decoding.replace_unknown: true needs words as tokens, and dataset.tokenizer.kind is {kind}. "
-        "Use decoding.replace_unknown=false, or a model trained with dataset.tokenizer.kind=word or whitespace."
-    )
 
 
 def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from attnfocus.attention.precision import HalfScores
 from attnfocus.errors import ConfigError
 from attnfocus.limits import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range
 from attnfocus.marks import Before, Mark
+from attnfocus.tasks.measures.text import BleuTokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class TrainerOptions:
     label_smoothing: Probability = 0.0
     word_dropout: Probability = 0.0
     r_drop: NonNegativeFloat = 0.0  # alpha of Liang et al. 2021, eq. 4
-    monitor: str | None = None  # None: the task's own choice
+    monitor: Annotated[str | None, Mark.RESUMABLE] = None  # None: the task's own choice
+    bleu_tokenizer: BleuTokenizer | None = None  # None: what suits the script of the targets
     patience: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # evaluations without a better one
     keep_checkpoints: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 2
     # besides the saves after each evaluation

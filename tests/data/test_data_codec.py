@@ -81,7 +81,7 @@ def test_labels_become_classes_in_their_order(labels):
     assert encoded.targets == 1
     assert encoded.num_words == 2
     assert labels.input_tokens(encoded.inputs) == ["good", "good"]
-    assert labels.dims() == {"vocab_size": 6, "input_dim": None, "num_classes": 2}
+    assert labels.dims() == {"vocab_size": 8, "input_dim": None, "num_classes": 2}
 
 
 def test_unknown_label_names_row_nearest_and_allowed(labels, vectors):

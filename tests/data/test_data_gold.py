@@ -66,8 +66,22 @@ def test_what_is_not_known_or_cannot_be_placed_is_none():
     assert token_links(Row("r", "das haus", "house that"), words, words) is None
     assert token_rationale(Row("r", "das haus", "yes"), words) is None
     lower = tokenizer("word", lowercase=True)
-    assert tokens_at("İstanbul", lower) is None  # lower-casing makes it longer
     assert tokens_at("Das", lower) == [[0], [0], [0]]
+
+
+@pytest.mark.parametrize("kind", ["word", "whitespace", "character", "bpe", "unigram"])
+def test_a_letter_that_lower_casing_makes_two_of_moves_no_token(kind):
+    lower = Tokenizer.train(["i̇zmir ve kadıköy"], TokenizerOptions(kind=kind, lowercase=True))
+    spans = lower.character_spans("İzmir, İZMİR Kadıköy")
+    texts = [text for span in spans if (text := "İzmir, İZMİR Kadıköy"[slice(*span)].strip())]
+    if kind == "word":
+        assert texts == ["İzmir", ",", "İZMİR", "Kadıköy"]
+    if kind == "whitespace":
+        assert texts == ["İzmir,", "İZMİR", "Kadıköy"]
+    places = tokens_at("İzmir, İZMİR Kadıköy", lower)
+    assert places is not None
+    tokens = lower.tokens(lower.encode("İzmir, İZMİR Kadıköy"))
+    assert all("k" in tokens[number] or tokens[number] in ("<unk>", " ") for number in places[13])
 
 
 def test_rationales_mark_the_tokens_that_they_touch():

@@ -77,7 +77,7 @@ def test_text_pairs_are_encoded_and_reported() -> None:
     assert prepared.codec.decode_target(first.targets[1:-1]) == "x y"
     assert prepared.report[0] == "a note"
     assert prepared.report[1] == "train: 3 rows read, 3 kept"
-    assert prepared.report[-1] == "learned from train: source_vocab_size 7, target_vocab_size 7"
+    assert prepared.report[-1] == "learned from train: source_vocab_size 9, target_vocab_size 9"
 
 
 def test_vocabularies_are_learnt_on_train_alone() -> None:
@@ -89,7 +89,7 @@ def test_vocabularies_are_learnt_on_train_alone() -> None:
 def test_one_vocabulary_serves_both_sides_when_shared() -> None:
     options = DatasetOptions(tokenizer=TokenizerOptions(kind="word", shared=True))
     dims = prepare(Fixed("translation", **PAIRS), options, NOWHERE, 0).codec.dims()
-    assert dims["source_vocab_size"] == dims["target_vocab_size"] == 4 + 6
+    assert dims["source_vocab_size"] == dims["target_vocab_size"] == 4 + 2 + 6
 
 
 def test_labels_come_from_train_in_a_fixed_order() -> None:

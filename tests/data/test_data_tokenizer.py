@@ -204,7 +204,7 @@ def test_damaged_file_is_a_checkpoint_error(tmp_path):
             b"null",
             b"[" * 100_000,
             path.read_bytes()[:-20],
-            damaged(good, format_version=2),
+            damaged(good, format_version=3),
             damaged(good, format_version="1"),
             damaged(good, kind="os.system"),
             damaged(good, lowercase="no"),
@@ -216,6 +216,12 @@ def test_damaged_file_is_a_checkpoint_error(tmp_path):
             damaged(good, scores=["a"]),
             json.dumps({key: value for key, value in good.items() if key != "tokens"}).encode(),
         ]
+        if kind in ("word", "whitespace"):
+            rule = good["spaces"]
+            bad_files += [damaged(good, spaces=wrong) for wrong in (None, [], {}, {**rule, "after": "."})]
+            bad_files.append(damaged(good, spaces={**rule, "joined": [1]}))
+        else:
+            bad_files.append(damaged(good, format_version=2, spaces={"before": [], "after": [], "joined": []}))
         for content in bad_files:
             path.write_bytes(content)
             with pytest.raises(CheckpointError, match=r"tokenizer\.json"):

@@ -54,6 +54,18 @@ def test_an_unknown_word_becomes_the_source_word_that_was_looked_at(ways):
         assert replaced.n_best[0].text == replaced.text
 
 
+def test_the_words_that_are_copied_are_right_under_any_lower_casing_and_never_what_says_a_space():
+    options = TokenizerOptions(kind="word", lowercase=True)
+    codec = TextPairCodec(Tokenizer.train(["a , b"], options), Tokenizer.train(["x"], options))
+    source = "İzmir, ( Kadıköy"
+    tokens = codec.source_tokens(codec.source_tokenizer.encode(source))
+    assert tokens == ["<unk>", "‿", ",", "<unk>", "<unk>"]  # a comma has a space before it in these texts
+    [batch] = batches(codec, rows([(source, "")]), 1)
+    model = Pointer([UNK, UNK, UNK], [0, 4, 1], codec.dims()["target_vocab_size"])
+    [answer] = TranslationTask(codec).predict(model, [batch], decoding=DecodingOptions(replace_unknown=True))
+    assert answer.text == "İzmir Kadıköy İzmir"  # where a mark was looked at, the best of the words is copied
+
+
 def test_unknown_words_are_not_replaced_where_tokens_are_no_words():
     sources, targets = zip(*PAIRS, strict=True)
     options = TokenizerOptions(kind="character")

@@ -7,11 +7,12 @@ import torch
 from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq, transformer
 from torch.nn import functional as F
 
+from attnfocus.data.tokens.writing import writing_of
 from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.models import Place, SequenceOutput, Translator
 from attnfocus.special import EOS, PAD
 from attnfocus.tasks import TranslationTask
-from attnfocus.tasks.measures.text import _bleu_tokenizer
+from attnfocus.tasks.measures.text import bleu_tokenizer_for
 from attnfocus.tasks.translation import _perplexity
 
 
@@ -164,10 +165,32 @@ def test_focus_averages_over_real_queries_and_keys():
     assert metrics["focus/normalized_entropy"] == pytest.approx(1 - one_key / num_queries)
 
 
-def test_chinese_is_scored_by_characters():
-    assert _bleu_tokenizer(["我喜欢苹果。", "你好, Tom"]) == "zh"
-    assert _bleu_tokenizer(["I like 苹果.", "hello"]) == "13a"
-    assert _bleu_tokenizer([""]) == "13a"
+@pytest.mark.parametrize(
+    ("texts", "writing", "tokenizer"),
+    [
+        (["我喜欢苹果。", "你好, Tom"], "chinese", "zh"),
+        (["I like 苹果.", "hello"], "spaced", "13a"),
+        (["東京タワーに行きました。"], "unspaced", "char"),
+        (["สวัสดีครับ ขอบคุณมาก"], "unspaced", "char"),
+        (["ສະບາຍດີ"], "unspaced", "char"),
+        (["សួស្តី អ្នកសុខសប្បាយទេ"], "unspaced", "char"),
+        (["မင်္ဂလာပါ"], "unspaced", "char"),
+        (["བཀྲ་ཤིས་བདེ་ལེགས།"], "unspaced", "char"),
+        (["안녕하세요, 반갑습니다."], "spaced", "13a"),
+        (["यह अच्छा है।", "مرحبا، كيف حالك؟"], "spaced", "13a"),
+        ([""], "spaced", "13a"),
+        ([], "spaced", "13a"),
+    ],
+)
+def test_bleu_counts_characters_where_no_blanks_stand_between_words(texts, writing, tokenizer):
+    assert writing_of(texts) == writing
+    assert bleu_tokenizer_for(writing, []) == tokenizer
+
+
+def test_a_run_that_has_not_noted_how_its_targets_are_written_goes_by_the_references():
+    assert bleu_tokenizer_for(None, ["我喜欢苹果。", "你好, Tom"]) == "zh"
+    assert bleu_tokenizer_for(None, ["I like 苹果.", "hello"]) == "13a"
+    assert bleu_tokenizer_for(None, ["東京タワーに行きました。"]) == "13a"
 
 
 def test_an_overflowing_perplexity_is_infinite():

@@ -35,14 +35,20 @@ def differences_of(name: str, baseline: Configuration, other: Configuration, num
     remarks: dict[str, None] = {}
     for seed, pair in pairs.items():
         try:
-            tested = p_values(task, *paired_answers(*pair), num_resamples)
+            tested = p_values(task, *paired_answers(*pair), num_resamples, pair[0].evaluated)
         except UntestedError as error:
             remarks[f"no p for seed {seed}: {error}"] = None
             continue
         for metric, p in tested.items():
             found[metric][seed] = p
     differences = []
+    differing: dict[str, str] = {}
+    for left, right in pairs.values():
+        differing |= task.incomparable(left.evaluated, right.evaluated)
     for metric, p_of_seeds in found.items():
+        if metric in differing:
+            differences.append(Difference(name, metric, remark=f"not compared: {differing[metric]}"))
+            continue
         by_seed = _differences(f"test/{metric}", pairs)
         interval = mean_interval(list(by_seed.values()))
         differences.append(Difference(name, metric, by_seed, interval, p_of_seeds, "; ".join(remarks)))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from attnfocus.commands.sweep.folders import JOB_FILE, job_order
 from attnfocus.config.nearest import did_you_mean
@@ -44,6 +45,7 @@ class ComparedRun:
         task_class: None where that class lies in no trusted package.
         options: its flattened configuration (`optimizer.lr`) as JSON texts, without what has no effect. Two runs that
             differ in no option are of one configuration.
+        evaluated: what the summary says of the test: metrics, and how they were computed.
         metrics: `test/<metric>`, `valid/<metric>` of the best checkpoint, `faithfulness/<measure>` where it was
             measured, and what it cost.
         digests: split -> fingerprint of its rows.
@@ -57,6 +59,7 @@ class ComparedRun:
     task_class: type[Task] | None
     choices: Mapping[str, str]
     options: Mapping[str, str]
+    evaluated: Mapping[str, Any]
     metrics: Mapping[str, float]
     monitor: str | None
     digests: Mapping[str, str]
@@ -183,6 +186,7 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         task_class=task_class,
         choices=choices,
         options=options,
+        evaluated=summary.test,
         metrics=metrics,
         monitor=None if summary.best is None else summary.best.metric,
         digests=_digests(path),

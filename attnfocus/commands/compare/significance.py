@@ -16,7 +16,11 @@ def are_right(answers: Sequence[Answer], task: type[Task]) -> list[bool]:
 
 
 def p_values(
-    task: type[Task], baseline: Sequence[Answer], other: Sequence[Answer], num_resamples: int
+    task: type[Task],
+    baseline: Sequence[Answer],
+    other: Sequence[Answer],
+    num_resamples: int,
+    evaluated: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Metric -> two-sided p of the hypothesis that both runs are equally good on such examples.
 
@@ -25,9 +29,10 @@ def p_values(
     Args:
         baseline, other: answers to the same examples in the same order.
         num_resamples: of the bootstrap.
+        evaluated: what the baseline's summary says of its test.
     """
     references = [answer.target for answer in baseline]
-    scorers = task.text_scorers(references)
+    scorers = task.text_scorers(references, evaluated or {})
     p_of: dict[str, float] = {}
     if scorers:
         outputs, others = ([answer.prediction for answer in answers] for answers in (baseline, other))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from attnfocus.runs.assembly import Setup
 from attnfocus.runs.claim import new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import CHECKPOINTS, require_own, require_run
-from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, whole_model
+from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, validated, whole_model
 from attnfocus.runs.folder import (
     DATA_FOLDER,
     check_fingerprints,
@@ -162,8 +163,9 @@ def train(
     Returns:
         The exit code: 0, or that of the signal that stopped the run.
     """
-    config, trainer = setup.config, setup.config.trainer
-    task = setup.task(prepared.codec)
+    config, task = setup.config, setup.task(prepared.codec)
+    rows = prepared.splits[validated(prepared)].rows
+    trainer = replace(config.trainer, monitor=config.trainer.monitor or task.monitor_for(rows))
     like = setup.saved_tensors(prepared.codec) if is_resumed else None
     store = CheckpointStore(run_dir / CHECKPOINTS, keep=trainer.keep_checkpoints, like=like)
     newest = store.newest() if is_resumed else None
@@ -175,6 +177,8 @@ def train(
     if newest is None:  # else the vectors are in the checkpoint
         prepared.report.extend(fill_tables(setup, model, vectors))
     freeze_tables(setup, model)
+    if processes.is_first:
+        prepared.report.extend(task.remarks(rows, monitored(trainer, task)[0], config.decoding))
     processes.divide(model)
     epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), Share(processes.rank, processes.size))
     _, direction = monitored(trainer, task)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row, row_key
-from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions, read_json
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer_file import read_json
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.regular_files import replace_file
 

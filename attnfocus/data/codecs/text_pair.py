@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
@@ -13,26 +13,34 @@ from attnfocus.data.gold import TokenLinks, token_links
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.words import count_words
+from attnfocus.data.tokens.writing import Writing, writing_of
 from attnfocus.special import BOS, EOS
 
 
 class TextPairCodec(TextCodec):
-    """A text and its translation. Give the same tokenizer twice for one shared vocabulary."""
+    """A text and its translation. Give the same tokenizer twice for one shared vocabulary.
+
+    `target_writing` is how the targets of train are written; None: nobody has noted it, in a run of an older version.
+    """
 
     kind = "text_pair"
     target_is_text: ClassVar[bool] = True
 
-    def __init__(self, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, target_writing: Writing | None = None
+    ) -> None:
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
+        self.target_writing = target_writing
 
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
         sources, targets = [text_of(row) for row in rows], [row.target for row in rows]
+        writing = writing_of(targets)
         if tokenizer.shared:
             shared = Tokenizer.train(sources + targets, tokenizer)
-            return cls(shared, shared)
-        return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer))
+            return cls(shared, shared, writing)
+        return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer), writing)
 
     @property
     def is_shared(self) -> bool:
@@ -82,7 +90,8 @@ class TextPairCodec(TextCodec):
         self.source_tokenizer.save(directory / "source_tokenizer.json")
         if not self.is_shared:
             self.target_tokenizer.save(directory / "target_tokenizer.json")
-        self.write(directory, shared=self.is_shared)
+        writing = {} if self.target_writing is None else {"target_writing": self.target_writing}
+        self.write(directory, shared=self.is_shared, **writing)
 
     @classmethod
     def load(cls, directory: Path, content: dict[str, Any]) -> TextPairCodec:
@@ -90,4 +99,7 @@ class TextPairCodec(TextCodec):
         shared = content["shared"]
         if type(shared) is not bool:
             raise ValueError("shared is neither true nor false")
-        return cls(source, source if shared else Tokenizer.load(directory / "target_tokenizer.json"))
+        writing = content.get("target_writing")
+        if writing is not None and writing not in get_args(Writing):
+            raise ValueError("target_writing is not a known value")
+        return cls(source, source if shared else Tokenizer.load(directory / "target_tokenizer.json"), writing)

@@ -1,8 +1,9 @@
 """Text to token ids and back: words, characters, byte-pair encoding or a unigram language model.
 
 Ids 0 to 3 are the special tokens of `special.py`; they are never produced by `encode`, whatever the text says, except
-UNK for what the vocabulary does not hold. Spaces are ordinary characters in every kind but `word` and `whitespace`, so
-that joining the tokens gives the text back, spaces at the ends and runs of them included.
+UNK for what the vocabulary does not hold. Spaces are ordinary characters in every kind but `word`, `whitespace` and
+`torchtext`, so that joining the tokens gives the text back, spaces at the ends and runs of them included. `word` and
+`whitespace` give it back with one space for each run of blanks (`spaced_words`); `torchtext` guesses.
 """
 
 from __future__ import annotations
@@ -11,22 +12,40 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated
 
+from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
+from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
+from attnfocus.data.tokens.tokenizer_file import (
+    checked_kind,
+    checked_spaces,
+    checked_splitter,
+    checked_vocabulary,
+    read_json,
+)
 from attnfocus.data.tokens.torchtext_words import TorchtextName, make_splitter
-from attnfocus.data.tokens.vocabulary import CHUNK, SUBWORD_KINDS, TokenizerKind, Vocabulary, learn, make_engine
+from attnfocus.data.tokens.vocabulary import (
+    CHUNK,
+    SUBWORD_KINDS,
+    TokenizerKind,
+    Vocabulary,
+    learn,
+    make_engine,
+    word_split,
+)
 from attnfocus.data.tokens.words import join_words
 from attnfocus.errors import CheckpointError, ConfigError, DataError
 from attnfocus.limits import PositiveInt, Range
-from attnfocus.regular_files import read_file, replace_file
+from attnfocus.regular_files import replace_file
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
 UNKNOWN_TEXT = "⁇"  # what an unknown token decodes to (the sign that SentencePiece uses)
 SPACE_MARK = "▁"  # how a space is shown in `tokens`
 FORMAT_VERSION = 1
-MAX_FILE_BYTES = 256 * 2**20  # more than any vocabulary takes
+SPACED_FORMAT_VERSION = 2  # of words that come back with their spaces
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -65,6 +84,7 @@ class Tokenizer:
         vocabulary: its tokens, in the order of their ids, with what the kind needs besides.
         lowercase: whether texts are lower-cased before they are split.
         splitter: of kind `torchtext`: name and language.
+        spaces: of kinds `word` and `whitespace`: where spaces stand. None: they are guessed, as they all were once.
 
     Raises:
         ConfigError: a splitter that needs what is not installed.
@@ -77,6 +97,7 @@ class Tokenizer:
         *,
         lowercase: bool = False,
         splitter: tuple[TorchtextName, str] | None = None,
+        spaces: SpaceRule | None = None,
     ) -> None:
         self.kind = kind
         self.lowercase = lowercase
@@ -85,10 +106,17 @@ class Tokenizer:
         self._engine = make_engine(kind, vocabulary)
         self._splitter = splitter
         self._split = None if splitter is None else make_splitter(*splitter)
+        self._words: SpacedWords | None = None
+        if spaces is not None and (kind == "word" or kind == "whitespace"):
+            self._words = SpacedWords(kind, self.vocabulary, spaces, word_split(kind))
 
     @classmethod
-    def train(cls, texts: Iterable[str], options: TokenizerOptions) -> Tokenizer:
+    def train(cls, texts: Iterable[str], options: TokenizerOptions, *, keeps_spaces: bool = True) -> Tokenizer:
         """Learn a vocabulary: the same texts in the same order give the same one.
+
+        Args:
+            keeps_spaces: False: texts are only read, never written; `word` then makes no tokens that say where a space
+                is, and `decode` guesses.
 
         Raises:
             DataError: the texts hold nothing to learn from.
@@ -101,12 +129,16 @@ class Tokenizer:
             )
         if options.kind in SUBWORD_KINDS:
             prepared = [" " + text for text in prepared]
-        splitter = None
+        splitter, spaces, marks = None, None, tuple[str, ...]()
         if options.kind == "torchtext":
             splitter = options.torchtext, options.language
             prepared = list(map(make_splitter(*splitter), prepared))
-        vocabulary = learn(options.kind, prepared, options.vocab_size, options.min_frequency)
-        return cls(options.kind, vocabulary, lowercase=options.lowercase, splitter=splitter)
+        elif options.kind == "whitespace":
+            spaces = SpaceRule()
+        elif options.kind == "word" and keeps_spaces:
+            spaces, marks = learned_rule(prepared, word_split(options.kind)), MARKS
+        vocabulary = learn(options.kind, prepared, options.vocab_size, options.min_frequency, marks)
+        return cls(options.kind, vocabulary, lowercase=options.lowercase, splitter=splitter, spaces=spaces)
 
     @property
     def vocab_size(self) -> int:
@@ -117,10 +149,15 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids, without BOS and EOS."""
-        return self._engine.encode(self._prepare(text), add_special_tokens=False).ids
+        prepared = self._prepare(text)
+        if self._words is not None:
+            return self._words.encode_batch([prepared])[0]
+        return self._engine.encode(prepared, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` for many texts at once, on all cores, and every chunk that comes again only once."""
+        if self._words is not None:
+            return self._words.encode_batch(map(self._prepare, texts))
         chunked = [CHUNK.findall(self._prepare(text)) for text in texts]
         chunks = list(dict.fromkeys(chunk for of_text in chunked for chunk in of_text))
         encodings = self._engine.encode_batch_fast(chunks, add_special_tokens=False)
@@ -130,7 +167,8 @@ class Tokenizer:
     def character_spans(self, text: str) -> list[tuple[int, int]]:
         """For every token of `encode(text)` the characters [start, end) of `text` that it covers.
 
-        A word's leading space belongs to its token. Counted in the lower-cased text where that differs in length.
+        A word's leading space belongs to its token in bpe and unigram. A character that lower-casing makes two of (İ)
+        is covered by the tokens of both. What only says where a space is covers the blanks, or nothing.
 
         Raises:
             ValueError: kind `torchtext`, whose tokenizers do not tell.
@@ -138,18 +176,24 @@ class Tokenizer:
         if self._split is not None:
             raise ValueError("the tokenizers of torchtext do not tell which characters a token covers")
         prepared = self._prepare(text)
-        shift = 1 if prepared and self.kind in SUBWORD_KINDS else 0
-        offsets = self._engine.encode(prepared, add_special_tokens=False).offsets
-        return [(max(start - shift, 0), max(end - shift, 0)) for start, end in offsets]
+        if self._words is not None:
+            spans = self._words.spans(prepared)
+        else:
+            shift = 1 if prepared and self.kind in SUBWORD_KINDS else 0
+            offsets = self._engine.encode(prepared, add_special_tokens=False).offsets
+            spans = [(max(start - shift, 0), max(end - shift, 0)) for start, end in offsets]
+        return _in_original(text, spans) if self.lowercase else spans
 
     def decode(self, ids: Iterable[int], unknown: Sequence[str] | None = None) -> str:
         """The text of token ids; special tokens give nothing, UNK gives `⁇`, or the next of `unknown` if given.
 
-        For `character`, `bpe` and `unigram` this is exactly the (lower-cased) text that was encoded, as long as every
-        character is in the vocabulary. For words spaces are put where the language's typography wants them, for
-        `whitespace` between all tokens.
+        This is exactly the (lower-cased) text that was encoded, as long as all of it is in the vocabulary: every
+        character for `character`, `bpe` and `unigram`; every word for `word` and `whitespace`, where each run of blanks
+        becomes one space. For `torchtext`, and where no spaces were kept, they are put where typography wants them.
         """
         known = repeat(UNKNOWN_TEXT) if unknown is None else iter(unknown)
+        if self._words is not None:
+            return self._words.decode(map(self._checked, ids), partial(next, known))
         pieces = [next(known) if i == UNK else self._token(i) for i in ids if i == UNK or i >= len(SPECIAL_TOKENS)]
         if self.kind in ("word", "torchtext"):
             return join_words(pieces)
@@ -159,15 +203,21 @@ class Tokenizer:
         return text.removeprefix(" ") if self.kind in SUBWORD_KINDS else text
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """One string per id, for display: a space is shown as `▁`, special tokens by their name."""
+        """One string per id, for display: a space is shown as `▁`, special tokens by their name.
+
+        With words `▁` and `‿` are tokens that say that there is a space, or none, where it would not be expected.
+        """
+        if self._words is not None:
+            return [shown_word(self._token(i)) for i in ids]
         return [self._token(i).replace(" ", SPACE_MARK) for i in ids]
 
     def save(self, path: Path) -> None:
         """Write everything that `load` needs as one JSON file."""
         content = {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if self._words is None else SPACED_FORMAT_VERSION,
             "kind": self.kind,
             "lowercase": self.lowercase,
+            **({} if self._words is None else {"spaces": self._words.rule.content()}),
             **({} if self._splitter is None else dict(zip(("torchtext", "language"), self._splitter, strict=True))),
             **self._content._asdict(),
         }
@@ -180,10 +230,12 @@ class Tokenizer:
         Raises:
             CheckpointError: the file is missing, damaged, or of a newer format.
         """
-        content = read_json(path, FORMAT_VERSION)
+        content = read_json(path, FORMAT_VERSION, SPACED_FORMAT_VERSION)
         try:
-            kind, vocabulary = _checked_kind(content), _checked_vocabulary(content)
-            return cls(kind, vocabulary, lowercase=content["lowercase"], splitter=_checked_splitter(content))
+            kind, vocabulary = checked_kind(content), checked_vocabulary(content)
+            spaces = checked_spaces(content) if content["format_version"] == SPACED_FORMAT_VERSION else None
+            splitter = checked_splitter(content)
+            return cls(kind, vocabulary, lowercase=content["lowercase"], splitter=splitter, spaces=spaces)
         except ConfigError:  # of the splitter: it is the installation that lacks something
             raise
         except Exception as error:  # the engine raises bare Exception for merges that do not fit the vocabulary
@@ -197,58 +249,20 @@ class Tokenizer:
         return " " + text if text and self.kind in SUBWORD_KINDS else text
 
     def _token(self, index: int) -> str:
+        return self.vocabulary[self._checked(index)]
+
+    def _checked(self, index: int) -> int:
         if not 0 <= index < len(self.vocabulary):
             raise ValueError(f"token id {index} is outside the vocabulary of {len(self.vocabulary)}")
-        return self.vocabulary[index]
+        return index
 
 
-def read_json(path: Path, format_version: int) -> dict[str, Any]:
-    """A JSON object with a `format_version` that this program knows.
-
-    Raises:
-        CheckpointError: the file is missing, too large, not such an object, or of a newer format.
-    """
-    try:
-        content = json.loads(read_file(path, MAX_FILE_BYTES))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}. Use an undamaged copy.") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error}). Use an undamaged copy.") from error
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if type(version) is not int:
-        raise CheckpointError(f"{path}: damaged: it holds no format_version. Use an undamaged copy.")
-    if version != format_version:
-        raise CheckpointError(f"{path}: written in format {version}, this program reads format {format_version}.")
-    return content
-
-
-def _checked_kind(content: dict[str, Any]) -> TokenizerKind:
-    if content["kind"] not in get_args(TokenizerKind) or type(content["lowercase"]) is not bool:
-        raise ValueError("its kind or lowercase is not a known value")
-    kind: TokenizerKind = content["kind"]
-    return kind
-
-
-def _checked_splitter(content: dict[str, Any]) -> tuple[TorchtextName, str] | None:
-    if content["kind"] != "torchtext":
-        return None
-    name, language = content["torchtext"], content["language"]
-    if name not in get_args(TorchtextName) or not isinstance(language, str):
-        raise ValueError("its torchtext or language is not a known value")
-    return name, language
-
-
-def _checked_vocabulary(content: dict[str, Any]) -> Vocabulary:
-    tokens, merges, scores = content["tokens"], content["merges"], content["scores"]
-    if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
-        raise ValueError("its tokens are not texts")
-    if not isinstance(merges, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in merges
-    ):
-        raise ValueError("its merges are not pairs of tokens")
-    if not isinstance(scores, list) or not all(type(score) is float and -1e6 < score <= 0 for score in scores):
-        raise ValueError("its scores are not log probabilities")
-    return Vocabulary(tokens, [(left, right) for left, right in merges], scores)
+def _in_original(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of characters of the lower-cased text as spans of the text itself."""
+    if len(text.lower()) == len(text):
+        return spans
+    origin = [place for place, character in enumerate(text) for _ in character.lower()] + [len(text)]
+    return [(origin[start], origin[end - 1] + 1 if end > start else origin[start]) for start, end in spans]
 
 
 def _clean(text: str, lowercase: bool) -> str:

@@ -16,6 +16,8 @@ from attnfocus.data.tokens.torchtext_words import WORD_END
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
 TokenizerKind = Literal["word", "whitespace", "character", "bpe", "unigram", "torchtext"]
+WordKind = Literal["word", "whitespace"]
+WordSplit = Callable[[str], list[tuple[str, tuple[int, int]]]]
 SUBWORD_KINDS = ("bpe", "unigram")
 
 # Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
@@ -27,7 +29,7 @@ _WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}_]&&[^{_CJK}]]+"
 # What no alternative matches is kept as a piece of its own.
 _PATTERNS: dict[str, str] = {
     "word": rf"\p{{N}}+(?:[.,:]\p{{N}}+)+|{_WORD}(?:['’\-]{_WORD})*|[\s\S]",
-    # whole words; one that is named like a special token is cut, so that it never is one
+    # whole words; one that is named like a special token is cut, so that it never is one (files of format 1 alone)
     "whitespace": "|".join(f"{token[0]}(?={token[1:]})" for token in SPECIAL_TOKENS),
     "character": r"[\s\S]",
     # words with the space before them, digits apart from letters, runs of other characters
@@ -66,13 +68,30 @@ def make_engine(kind: TokenizerKind, vocabulary: Vocabulary) -> tokenizers.Token
     return _splitting(kind, models.WordLevel(vocab=ids, unk_token=unknown))
 
 
-def learn(kind: TokenizerKind, texts: list[str], vocab_size: int, min_frequency: int) -> Vocabulary:
+def word_split(kind: WordKind) -> WordSplit:
+    """A function that gives the words of a text and the characters [start, end) that each covers."""
+    blanks = pre_tokenizers.WhitespaceSplit()
+    split: pre_tokenizers.PreTokenizer = blanks
+    if kind == "word":
+        split = pre_tokenizers.Sequence([blanks, _pattern_split(kind)])
+    return split.pre_tokenize_str
+
+
+def named_word(word: str) -> str:
+    """What a word is called in the vocabulary: as it is, but for one that is named like a special token."""
+    return f"{word} " if word in SPECIAL_TOKENS else word
+
+
+def learn(
+    kind: TokenizerKind, texts: list[str], vocab_size: int, min_frequency: int, marks: Sequence[str] = ()
+) -> Vocabulary:
     """The vocabulary of some texts: the same texts give the same one.
 
     Args:
         texts: not empty. For `bpe` and `unigram` with a space before the first word.
         vocab_size: the most tokens, the four special ones included.
         min_frequency: what is seen less often is left out.
+        marks: further tokens that come first, of kinds that are words.
     """
     if kind in SUBWORD_KINDS:
         alphabet = _alphabet(texts, vocab_size - len(SPECIAL_TOKENS), min_frequency)
@@ -81,20 +100,18 @@ def learn(kind: TokenizerKind, texts: list[str], vocab_size: int, min_frequency:
         return _learn_unigram(texts, alphabet, vocab_size)
     counts = _token_counts(kind, texts)
     frequent = sorted((-count, token) for token, count in counts.items() if count >= min_frequency)
+    if kind == "whitespace":
+        frequent = [(order, named_word(token)) for order, token in frequent]
     tokens = [token for _, token in frequent if token not in SPECIAL_TOKENS]
-    return Vocabulary([*SPECIAL_TOKENS, *tokens][:vocab_size])
-
-
-def splitter(kind: TokenizerKind) -> Callable[[str], list[tuple[str, tuple[int, int]]]]:
-    """What cuts a text into the pieces that tokens are made of or are, each with the characters that it covers."""
-    engine = _splitting(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK]))
-    split: Callable[[str], list[tuple[str, tuple[int, int]]]] = engine.pre_tokenizer.pre_tokenize_str
-    return split
+    return Vocabulary([*SPECIAL_TOKENS, *marks, *tokens][:vocab_size])
 
 
 def _token_counts(kind: TokenizerKind, texts: list[str]) -> Counter[str]:
     """How often each token is seen. What comes again is split only once, which the library's trainer does not do."""
-    split = splitter(kind)
+    if kind == "whitespace":
+        split = word_split(kind)
+    else:
+        split = _splitting(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK])).pre_tokenizer.pre_tokenize_str
     counts: Counter[str] = Counter()
     for chunk, count in Counter(chain.from_iterable(map(CHUNK.findall, texts))).items():
         for token, _ in split(chunk):
@@ -162,11 +179,14 @@ def _splitting(kind: TokenizerKind, model: models.Model) -> tokenizers.Tokenizer
     if kind == "torchtext":  # its texts come split already
         engine.pre_tokenizer = pre_tokenizers.Split(WORD_END, behavior="removed")
         return engine
-    pattern = tokenizers.Regex(_PATTERNS["subword" if kind in SUBWORD_KINDS else kind])
-    split = pre_tokenizers.Split(pattern, behavior="isolated")
+    split = _pattern_split("subword" if kind in SUBWORD_KINDS else kind)
     words = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), split])
     engine.pre_tokenizer = words if kind in ("word", "whitespace") else split
     return engine
+
+
+def _pattern_split(name: str) -> pre_tokenizers.Split:
+    return pre_tokenizers.Split(tokenizers.Regex(_PATTERNS[name]), behavior="isolated")
 
 
 def _trained(kind: TokenizerKind, empty: models.Model, trainer: trainers.Trainer, texts: list[str]) -> dict[str, Any]:

@@ -20,12 +20,20 @@ def count_words(text: str) -> int:
     return len(_UNITS.findall(text))
 
 
+def is_cjk(word: str) -> bool:
+    """Whether it holds a Chinese or Japanese character."""
+    return _HAS_CJK.search(word) is not None
+
+
 def join_words(words: Iterable[str]) -> str:
-    """Words with the spaces that typography wants: punctuation attached, none beside Chinese characters."""
+    """Words with the spaces that typography wants: punctuation attached, none beside Chinese characters.
+
+    A guess, for words whose spaces nobody has kept.
+    """
     parts: list[str] = []
     glue, inside_quotes = True, False
     for word in words:
-        cjk = _HAS_CJK.search(word) is not None
+        cjk = is_cjk(word)
         closes = word in _CLOSING or word in _BOTH or (word == '"' and inside_quotes)
         if not (glue or closes or cjk):
             parts.append(" ")

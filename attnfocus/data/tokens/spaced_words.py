@@ -1,0 +1,111 @@
+"""Words of a vocabulary, and the spaces between them: what is encoded comes back as it was.
+
+A token is a word; the space before it goes without saying where the rule (`spaces`) puts it, so that `Hello` is one
+word with a space before it and without. Where a text differs from the rule a token of its own says so: JOIN that there
+is no space, SPACE that there is one. Every run of blanks comes back as one space, those at the ends not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from attnfocus.data.tokens.spaces import START, WORD, Context, SpaceRule
+from attnfocus.data.tokens.vocabulary import CHUNK, WordKind, WordSplit, named_word
+from attnfocus.special import SPECIAL_TOKENS, UNK
+
+# No word holds a blank, so no text makes these.
+SPACE: Final = " "
+JOIN: Final = " \N{UNDERTIE}"
+MARKS: Final = (JOIN, SPACE)
+SHOWN: Final = {JOIN: "\N{UNDERTIE}", SPACE: "▁"}
+
+Span = tuple[int, int]
+
+
+class _Step(NamedTuple):
+    """What a chunk gives: its ids, the characters [start, end) of the chunk that each covers, and what follows it."""
+
+    ids: list[int]
+    spans: list[Span]
+    context: Context
+
+
+class SpacedWords:
+    """Texts to ids and back.
+
+    Args:
+        kind: `word`, or `whitespace`, whose words have a space between them whatever they are.
+        tokens: the vocabulary in the order of the ids.
+        split: the words of a chunk with the characters that they cover.
+    """
+
+    def __init__(self, kind: WordKind, tokens: Sequence[str], rule: SpaceRule, split: WordSplit) -> None:
+        self.rule = rule
+        self._has_kinds = kind == "word"
+        self._tokens = tokens
+        self._ids = {token: index for index, token in enumerate(tokens) if index >= len(SPECIAL_TOKENS)}
+        self._split = split
+
+    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
+        """The ids of texts; what comes again is split only once."""
+        steps: dict[tuple[Context, str], _Step] = {}
+        return [[id for step, _ in self._steps(text, steps) for id in step.ids] for text in texts]
+
+    def spans(self, text: str) -> list[Span]:
+        """For every token the characters [start, end) that it covers: of SPACE the blanks, of JOIN none."""
+        found = []
+        for step, place in self._steps(text, {}):
+            found += [(place + start, place + end) for start, end in step.spans]
+        return found
+
+    def decode(self, ids: Iterable[int], unknown: Callable[[], str]) -> str:
+        """The text of ids, special ones apart; `unknown` gives the next unknown word."""
+        parts: list[str] = []
+        context, marked = Context(), None
+        for id in ids:
+            token = self._tokens[id]
+            if token in (SPACE, JOIN):
+                marked = token == SPACE
+            elif id == UNK or id >= len(SPECIAL_TOKENS):
+                word = unknown() if id == UNK else shown_word(token)
+                after = self._then(context, None if id == UNK else word)
+                has_space = self.rule.has_space(context.last, after.last) if marked is None else marked
+                parts += [" ", word] if has_space and parts else [word]
+                context, marked = after, None
+        return "".join(parts)
+
+    def _steps(self, text: str, steps: dict[tuple[Context, str], _Step]) -> Iterator[tuple[_Step, int]]:
+        """The steps of a text, and where its chunks begin. `steps` are those that are known already."""
+        context, place = Context(), 0
+        for chunk in CHUNK.findall(text):
+            step = steps.get((context, chunk))
+            if step is None:
+                step = steps[context, chunk] = self._step(context, chunk)
+            yield step, place
+            context, place = step.context, place + len(chunk)
+
+    def _step(self, context: Context, chunk: str) -> _Step:
+        ids: list[int] = []
+        spans: list[Span] = []
+        last_end = 0
+        for number, (word, (start, end)) in enumerate(self._split(chunk)):
+            id = self._ids.get(named_word(word), UNK)
+            after = self._then(context, None if id == UNK else word)
+            has_space = number == 0 and context.last != START  # a chunk has blanks at its start alone
+            mark = self._ids.get(SPACE if has_space else JOIN)
+            if has_space != self.rule.has_space(context.last, after.last) and mark is not None:
+                ids.append(mark)
+                spans.append((last_end, start))
+            ids.append(id)
+            spans.append((start, end))
+            context, last_end = after, end
+        return _Step(ids, spans, context)
+
+    def _then(self, context: Context, word: str | None) -> Context:
+        return context.then(word) if self._has_kinds else Context(WORD)
+
+
+def shown_word(token: str) -> str:
+    """A token as it stands in a text, or, of a mark, as it is shown."""
+    return SHOWN.get(token) or token.removesuffix(" ")
