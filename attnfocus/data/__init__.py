@@ -27,7 +27,8 @@ _NAMES = {
     "sources.named_pairs": ("CMUDict", "Multi30k", "TatoebaCmn"),
     "split": ("SplitOptions",),
     "tokens.tokenizer": ("Tokenizer", "TokenizerOptions"),
-    "vectors": ("WordVectors", "find_vectors", "read_vectors", "vector_size"),
+    "reading.vector_files": ("vector_size",),
+    "vectors": ("WordVectors", "find_vectors", "read_vectors"),
 }
 
 __all__, __getattr__, __dir__ = late_names(__name__, _NAMES)

@@ -92,8 +92,8 @@ def test_what_does_not_fit_is_refused_with_the_way_out(folder: Path) -> None:
         run(*CLASSIFY, "model.embedding.vectors=v.txt", "model.embed_dim=6")
     with pytest.raises(ConfigError, match=r"model.embedding: frozen=true is for pretrained vectors. Give vectors=FILE"):
         run(*CLASSIFY, "model.embedding.frozen=true")
-    Path("v.txt").write_text("good 1 2 3 4\nfilm 1 2 3\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"v.txt:2: must be a word and 4 numbers"):
+    Path("v.txt").write_text("good 1 2 3 4\nfilm 1 2 3\nfilm\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"2 of its 3 lines are no vectors, the first: .*v.txt:2: must be a word and 4"):
         run(*CLASSIFY, "model.embedding.vectors=v.txt")
     identity = ["model=pooling_classifier", "model.embed_dim=4", "model.embedding.vectors=v.txt"]
     with pytest.raises(ConfigError, match="the rows of this dataset are vectors, not tokens"):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from attnfocus.data.reading.lines import ARCHIVE_MARKS, BadRows, read_lines
+from attnfocus.data.reading.lines import ARCHIVE_MARKS, TABLE_MARKS, BadRows, read_lines
 from attnfocus.data.reading.tables import Table, table_format
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.errors import ConfigError, DataError
@@ -59,7 +59,7 @@ def test_columns_are_found_by_name_in_every_format(tmp_path: Path, name: str, co
 def test_a_header_beside_numbered_columns_can_be_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tsv", "en\tde\none\teins\n")
     assert pairs(ParallelText(train=path, source_column=1, target_column=0, header=True)) == [("eins", "one")]
-    assert len(pairs(ParallelText(train=path))) == 2
+    assert len(pairs(ParallelText(train=path, header=False))) == 2
 
 
 def test_two_files_are_paired_line_by_line(tmp_path: Path) -> None:
@@ -156,7 +156,8 @@ def test_a_missing_file_names_key_absolute_path_and_embedded_sets(
     text = message(ParallelText(train=train, valid="no such.tsv"))
     assert text.startswith(f"dataset.valid=no such.tsv: {tmp_path / 'no such.tsv'} does not exist")
     assert "dataset=dates, dataset=languages, dataset=identity" in text
-    assert "is a folder" in message(ParallelText(train=str(tmp_path)))
+    (tmp_path / "empty").mkdir()
+    assert "is a folder, not a file, and holds no tables" in message(ParallelText(train=str(tmp_path / "empty")))
     assert "dataset.train_target=x: " in message(ParallelText(train=train, train_target="x"))
 
 
@@ -164,8 +165,10 @@ def test_a_missing_column_names_what_there_is(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "de,en\neins,one\n")
     text = message(ParallelText(train=path, source_column="de", target_column="fr"))
     assert "dataset.target_column=fr: not in the first line" in text
-    assert "de, en" in text
-    assert "dataset.target_column=7" in message(ParallelText(train=path, target_column=7))
+    assert "Its columns: de ('eins'); en ('one')" in text
+    text = message(ParallelText(train=path, target_column=7))
+    assert "dataset.target_column=7: " in text
+    assert "0 ('de', 'eins'); 1 ('en', 'one')" in text
 
 
 @pytest.mark.slow
@@ -193,7 +196,7 @@ def test_damaged_and_explosive_gzip_files_are_refused(tmp_path: Path) -> None:
         ({"train": "a", "test_target": "b"}, "dataset.test_target is given without dataset.test"),
         ({"train": "a", "encoding": "utf-9"}, "dataset.encoding=utf-9"),
         ({"train": "a", "encoding": "base64"}, "dataset.encoding=base64"),
-        ({"train": "a", "source_column": "de"}, "both columns by name, or both by number"),
+        ({"train": "a", "source_column": "de", "target_column": 1}, "both columns by name, or both by number"),
         ({"train": "a", "source_column": -1}, "counted from 0"),
         ({"train": "a", "source_column": 1}, "are the same column, 1"),
         ({"train": "a", "source_column": "a", "target_column": "b", "header": False}, "have no names"),
@@ -206,7 +209,9 @@ def test_options_that_cannot_be_meant_are_refused_before_a_file_is_opened(option
 
 def test_numbered_columns_of_jsonl_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "t.jsonl", '{"a": "b"}\n')
-    assert "have names, not numbers" in message(ParallelText(train=path))
+    text = message(ParallelText(train=path, source_column=0))
+    assert "have names, not numbers" in text
+    assert "a ('b')" in text
 
 
 def test_labelled_texts_are_read_with_labels_of_any_type(tmp_path: Path) -> None:
@@ -236,18 +241,50 @@ def test_an_empty_train_table_is_not_blamed_on_the_labels_of_others(tmp_path: Pa
     assert {split: len(rows) for split, rows in splits.items()} == {"train": 0, "valid": 1}
 
 
-@pytest.mark.parametrize("encoding", ["gb18030", "latin-1"])
-@pytest.mark.parametrize("columns", [(0, 1), ("é类", "label")])
-def test_a_file_in_another_encoding_is_answered_by_the_option_for_it(
-    tmp_path: Path, encoding: str, columns: tuple[int | str, int | str]
+@pytest.mark.parametrize(
+    ("encoding", "text", "shown"),
+    [
+        ("gb18030", "今天\t好\nabc\t1\n明天\t坏\n", "今天 好"),
+        ("cp1252", "été\tà\nabc\t1\n„Straße“\tb\n", "été à"),
+        ("cp1252", "naïve\ta\nabc\t1\n", "naïve a"),
+        ("cp1251", "Привет мир\tда\nabc\t1\n", "Привет мир да"),
+        ("shift_jis", "これはペンです\tはい\nabc\t1\n", "これはペンです はい"),
+    ],
+)
+@pytest.mark.parametrize("has_header", [False, True])
+def test_a_file_in_another_encoding_is_answered_by_the_one_that_fits(
+    tmp_path: Path, encoding: str, text: str, shown: str, has_header: bool
 ) -> None:
-    text = "é类\tlabel\n今天\t好\nabc\t1\n明天\t坏\n" if encoding == "gb18030" else "é\tlabel\nété\tà\nabc\t1\n"
-    path = write(tmp_path / "t.tsv", text.encode(encoding))
-    said = message(LabelledText(train=path, text_column=columns[0], label_column=columns[1]))
-    assert f"{path}:1:1: byte 0x" in said
-    assert said.splitlines()[-1].startswith("Give the encoding of these files: dataset.encoding=gb18030")
-    assert "latin-1" in said
+    columns = {"text_column": "é类", "label_column": "label"} if has_header else {}
+    path = write(tmp_path / "t.tsv", (f"{text.splitlines()[0]}\n" * has_header + text).encode(encoding))
+    said = message(LabelledText(train=path, **columns))
+    assert f"{path}:1:" in said
+    assert f": byte 0x{shown.encode(encoding)[0 if encoding != 'cp1252' or shown[0] != 'n' else 2]:02x} is not" in said
+    assert said.splitlines()[-1].startswith(f"Give the encoding of these files: dataset.encoding={encoding}, ")
+    assert f"which reads here '{shown[:10]}" in said
     assert "on_bad_row" not in said
+
+
+def test_utf_8_is_suggested_where_another_encoding_was_given(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", "今天\t好\n")
+    assert "dataset.encoding=utf-8, which reads here '今天" in message(LabelledText(train=path, encoding="ascii"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_files_with_a_mark_of_utf_16_are_read_and_those_without_are_named(tmp_path: Path, encoding: str) -> None:
+    text = "gut, sehr\tja\nschlecht\tnein\n"
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    path = write(tmp_path / "t.tsv", (mark + text).encode(encoding))
+    rows = LabelledText(train=path).read(Path(), 0).splits["train"]
+    assert [(row.input, row.target) for row in rows] == [("gut, sehr", "ja"), ("schlecht", "nein")]
+    if encoding == "utf-16-be":
+        path = write(tmp_path / "u.tsv", text.encode(encoding))
+        assert "It looks like UTF-16: dataset.encoding=utf-16-be" in message(LabelledText(train=path))
+
+
+def test_what_is_no_text_is_refused_whatever_is_skipped(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", b"\x7fELF\x02\x01\x01\0\0\0\0\0\tx\n")
+    assert "holds NUL bytes, so it is no text in utf-8" in message(LabelledText(train=path, on_bad_row="skip"))
 
 
 def test_rows_that_are_bad_for_several_reasons_get_all_ways_out(tmp_path: Path) -> None:
@@ -260,7 +297,7 @@ def test_skipping_rows_of_another_encoding_says_how_to_read_them(tmp_path: Path)
     path = write(tmp_path / "t.tsv", "今天\t好\n明天\t坏\n".encode("gb18030"))
     (note,) = LabelledText(train=path, on_bad_row="skip").read(Path(), 0).notes
     assert note.startswith("2 bad rows skipped")
-    assert "dataset.encoding=gb18030" in note
+    assert "dataset.encoding=gb18030, which reads here '今天 好" in note
 
 
 def test_a_wide_encoding_without_its_mark_is_a_message(tmp_path: Path) -> None:
@@ -291,7 +328,8 @@ def test_formats_are_told_by_the_ending() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_a_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    assume(not any(content[offset:].startswith(mark) for offset, mark in ARCHIVE_MARKS))  # these are refused
+    refused = (*ARCHIVE_MARKS, *((0, mark) for mark, _ in TABLE_MARKS))
+    assume(b"\0" not in content and not any(content[offset:].startswith(mark) for offset, mark in refused))
     path = tmp_path_factory.mktemp("bytes") / "t"
     path.write_bytes(content)
     bad = BadRows("skip")
@@ -300,4 +338,7 @@ def test_no_bytes_crash_a_reader(tmp_path_factory: pytest.TempPathFactory, conte
     for kind in ("tsv", "csv"):
         with contextlib.suppress(DataError):  # the first line has one column
             Table(path, (0, 1), kind).read(BadRows("skip"))
-    assert Table(path, ("a",), "jsonl").read(BadRows("skip")) == []
+    with contextlib.suppress(DataError):  # an array that is broken
+        assert Table(path, ("a",), "jsonl").read(BadRows("skip")) == []
+    with contextlib.suppress(DataError):  # guesses
+        LabelledText(train=str(path), on_bad_row="skip").read(Path(), 0)

@@ -1,5 +1,6 @@
 """Sets of Hugging Face `datasets`, from local files and folders alone: nothing asks the network."""
 
+import csv
 import json
 import socket
 import sys
@@ -84,7 +85,7 @@ def test_dotted_paths_reach_inside_a_column(tmp_path):
     assert texts(HubPairs(path=str(tmp_path / "pairs"))) == expected
     turned = HubPairs(path=str(tmp_path / "pairs"), source_column="translation.en", target_column="translation.de")
     assert texts(turned) == [(en, de) for de, en in expected]
-    with pytest.raises(DataError, match=r"no 'fr' of translation.fr here, which has de, en"):
+    with pytest.raises(DataError, match=r"no 'fr' among its keys of 'translation' 'de', 'en'"):
         HubPairs(path=str(tmp_path / "pairs"), source_column="translation.fr").read(Path(), 0)
 
 
@@ -101,9 +102,9 @@ def test_rows_that_cannot_be_used_are_named_or_skipped(tmp_path):
         HubText(path=str(tmp_path / "rows")).read(Path(), 0)
     message = str(error.value)
     assert message.startswith("3 bad rows")
-    assert "rows:train:2:1: column text is empty" in message
+    assert "rows:train:2:1: 'text' is empty" in message
     assert "rows:train:3:1: column label is -1: these rows have no labels" in message
-    assert "rows:train:4:1: column text must be a text, got None" in message
+    assert "rows:train:4:1: 'text' must be a text, got null" in message
     skipping = HubText(path=str(tmp_path / "rows"), on_bad_row="skip")
     assert texts(skipping) == [("fine", "yes")]
     assert skipping.read(Path(), 0).notes[0].startswith("3 bad rows skipped")
@@ -138,3 +139,71 @@ def test_without_the_extra_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ConfigError, match=r"need an extra: pip install 'attnfocus\[hub\]'"):
         HubText(path="owner/set").read(Path(), 0)
+
+
+LETTERS = [("NA", "001"), ('"quo te', "None"), ("null", "1.50"), ("x, y", "002")]
+HIDDEN = '---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: "train.*"\n---\n'
+TYPED = HIDDEN.replace("configs:", "dataset_info:\n  features:\n  - {name: text, dtype: string}\n"
+                       "  - {name: label, dtype: string}\nconfigs:")  # fmt: skip
+
+
+def exact(folder: Path, ending: str) -> Path:
+    """A table of texts and labels that are no numbers and never missing."""
+    path = folder / f"train.{ending}"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if ending == "tsv":  # in which quotes mean nothing
+            file.writelines("\t".join(row) + "\n" for row in [("text", "label"), *LETTERS])
+        elif ending == "csv":
+            csv.writer(file).writerows([("text", "label"), *LETTERS])
+        else:
+            file.writelines(json.dumps(dict(zip(("text", "label"), row, strict=True))) + "\n" for row in LETTERS)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize("how", ["file", "folder"])
+def test_what_stands_in_a_file_is_given_to_the_letter(tmp_path, ending, how):
+    path = exact(tmp_path, ending)
+    assert texts(HubText(path=str(path if how == "file" else tmp_path))) == LETTERS
+    pairs = HubPairs(path=str(path), source_column="label", target_column="text", max_rows=2)
+    assert texts(pairs) == [("001", "NA"), ("None", '"quo te')]
+
+
+@pytest.mark.parametrize(("ending", "readme"), [("csv", HIDDEN), ("csv", TYPED), ("tsv", HIDDEN), ("tsv", TYPED)])
+def test_the_library_reads_to_the_letter_too_where_a_page_says_what_is_what(tmp_path, ending, readme):
+    exact(tmp_path, ending)
+    (tmp_path / "README.md").write_text(readme)
+    assert texts(HubText(path=str(tmp_path))) == LETTERS
+
+
+def test_runs_begun_before_read_as_the_library_does(tmp_path):
+    path = exact(tmp_path, "csv")
+    with pytest.raises(DataError, match=r"train:2:1: 'label' must be a text, got null"):
+        HubText(path=str(path), reader=1).read(Path(), 0)
+
+
+def test_text_files_need_no_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert texts(HubText(path=str(exact(tmp_path, "csv")))) == LETTERS
+
+
+def test_files_of_a_folder_are_splits_by_their_names(tmp_path):
+    for name in ("train-10", "train-9", "dev", "sub/test"):
+        path = tmp_path / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"text,label\n{name},x\n,y\n{name} again,z\n")
+    source = HubText(path=str(tmp_path), valid_split="validation", test_split="test", on_bad_row="skip")
+    data = source.read(Path(), 0)
+    assert [row.input for row in data.splits["train"]] == ["train-9", "train-9 again", "train-10", "train-10 again"]
+    assert [row.id for row in data.splits["train"]] == ["train:1", "train:3", "train:4", "train:6"]  # bad ones count
+    assert [row.input for row in data.splits["valid"] + data.splits["test"]] == [
+        "dev", "dev again", "sub/test", "sub/test again"
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=r"has the splits validation, test, train. Give one of them"):
+        HubText(path=str(tmp_path), test_split="nothing").read(Path(), 0)
+
+
+def test_a_folder_without_names_of_splits_is_all_train(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": name, "label": 1}) + "\n")
+    assert texts(HubText(path=str(tmp_path))) == [("a", "1"), ("b", "1")]

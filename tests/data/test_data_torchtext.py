@@ -52,7 +52,7 @@ def test_vectors_that_torchtext_has_kept_are_read_to_the_bit(tmp_path, monkeypat
     assert sorted(names) == ["install", "你好"]
     for name, vector in zip(names, ours.values, strict=True):
         assert vector.tolist() == theirs[name].tolist()
-    with pytest.raises(DataError, match=r"is a pickle of torchtext\. Give the text file beside it"):
+    with pytest.raises(DataError, match=r"is a pickle, which is never read\. Give the text file beside it"):
         find_vectors(f"{file}.pt", "model.embedding.vectors")
 
 

@@ -2,11 +2,13 @@
 
 import gzip
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
 
 from attnfocus.data import Tokenizer, TokenizerOptions, find_vectors, read_vectors, vector_size
+from attnfocus.data.reading import lines
 from attnfocus.errors import DataError
 
 TEXTS = ["the cat sat on the mat", "The cat is on a Mat", "dogs, cats"]
@@ -90,35 +92,125 @@ def test_pieces_that_begin_a_word_are_words_and_those_inside_are_not(file):
         ("cat 1 nan", "got 'cat 1 nan'"),
         ("cat 1 inf", "got 'cat 1 inf'"),
         ("", "got ''"),
+        (" 1 2", "got ' 1 2'"),
+        ("1 2", "got '1 2'"),
         ("cat\t1\t2", "1 fields"),
         ("cat  1 2", "4 fields"),
-        ("cat 1 1e99", "holds a number above 1e"),
+        ("cat 1 1e99", "2 numbers below 1e"),
+        (b"caf\xe9 1 2", "the word is not UTF-8"),
     ],
 )
-def test_a_malformed_line_is_named_by_its_number(file, line, what):
-    path = file(f"mat 1 2\n{line}\non 1 2\n")
-    with pytest.raises(DataError) as error:
+def test_an_odd_line_is_left_out_counted_and_named_by_its_number(file, line, what):
+    line = line if isinstance(line, bytes) else line.encode()
+    path = file(b"mat 1 2\n" + line + b"\non 1 2\nsat 1 2\n")
+    vectors = read_vectors(path, tokenizer())
+    assert {tokenizer().vocabulary[number] for number in vectors.ids} == {"mat", "Mat", "on", "sat"}
+    assert vectors.num_odd == 1
+    assert f"; 1 odd entry left out, the first {path}:2: " in vectors.coverage
+    assert what in vectors.coverage
+
+
+def test_a_file_that_is_mostly_no_vectors_is_refused(file):
+    path = file("mat 1 2\n" + "a review of some words\n" * 3)
+    with pytest.raises(DataError, match=r"v.txt: 3 of its 4 lines are no vectors, the first: .*v.txt:2: must be"):
         read_vectors(path, tokenizer())
-    assert str(error.value).startswith(f"{path}:2: ")
-    assert what in str(error.value)
-    assert "remove this line" in str(error.value)
 
 
-def test_bytes_that_are_not_utf_8_are_named_by_their_line(file):
-    path = file(b"cat 1\ncaf\xe9 2\n")
-    with pytest.raises(DataError, match=r"v.txt:2: not UTF-8. Convert it: iconv"):
+def test_an_empty_first_line_is_an_odd_one(file):
+    path = file("\n 1 2\nmat 1 2\non 3 4\n")
+    assert vector_size(path) == 2
+    assert read_vectors(path, tokenizer()).num_odd == 2
+
+
+def test_words_match_in_whatever_unicode_form_they_are(file):
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    for word, entry in ((composed, apart), (apart, composed)):
+        tokens = Tokenizer.train([word] * 3, TokenizerOptions(kind="whitespace"))
+        assert list(found(file(f"{entry} 1 2\nx 1 2\n"), tokens).values()) == [[1.0, 2.0]]
+
+
+def binary(entries, size=2, count=None, end=b"\n"):
+    """The form that the tool word2vec writes."""
+    head = f"{len(entries) if count is None else count} {size}\n".encode()
+    return head + b"".join(word + b" " + np.array(vector, "<f4").tobytes() + end for word, vector in entries)
+
+
+ENTRIES = [(b"cat", [0.5, -1.25]), (b"\xff", [1, 1]), (b"mat", [2, float("nan")]), (b"on", [1e-2, 3])]
+
+
+@pytest.mark.parametrize("name", ["v.bin", "v.bin.gz"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_the_binary_form_of_word2vec_is_read(file, name, end):
+    path = file(binary(ENTRIES, end=end), name)
+    assert vector_size(path) == 2
+    assert found(path, tokenizer()) == {"cat": [0.5, -1.25], "on": pytest.approx([0.01, 3.0])}
+    assert read_vectors(path, tokenizer()).coverage.endswith(
+        f"; 2 odd entries left out, the first {path}, vector 2: the word is not UTF-8"
+    )
+
+
+def test_a_large_binary_file_is_read_in_parts(file):
+    entries = [(f"word{number}".encode(), np.ones(300)) for number in range(2000)]
+    path = file(binary([*entries, (b"cat", np.arange(300))], 300), "v.bin")
+    assert path.stat().st_size > 2_000_000
+    assert found(path, tokenizer()) == {"cat": list(map(float, range(300)))}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (binary(ENTRIES, count=5), "is cut off at vector 5 of 5"),
+        (binary(ENTRIES)[:-6], "is cut off at vector 4 of 4"),
+        (b"9 2\n" + b"x" * 3_000_000, "is damaged at vector 1 of 9"),
+        (b"x" * 100, "is not of word2vec's binary form"),
+        (b"3 0\n", "is not of word2vec's binary form"),
+        (b"3 999999999\n", "is not of word2vec's binary form"),
+        (b"\xba\x16\x4f\x2f\x0c\0\0\0", r"is a binary model of fastText. Give the text file .* \(.vec\)"),
+    ],
+)
+def test_a_damaged_or_other_binary_file_is_refused(file, content, what):
+    with pytest.raises(DataError, match=what):
+        read_vectors(file(content, "v.bin"), tokenizer())
+
+
+def zipped(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "."), content)
+    return path
+
+
+def test_the_one_file_of_an_archive_is_read(tmp_path):
+    text = "cat 0.5 -1.25\nsat 1 2\n"
+    for members in ({"model_txt": text, "README_txt": "x", "meta_json": "{}"}, {"v_vec": text}):
+        path = zipped(tmp_path / "v.zip", **members)
+        assert vector_size(path) == 2
+        assert found(path, tokenizer()) == {"cat": [0.5, -1.25], "sat": [1.0, 2.0]}
+    assert found(zipped(tmp_path / "v.zip", v_bin=binary(ENTRIES)), tokenizer())["cat"] == [0.5, -1.25]
+    several = zipped(tmp_path / "v.zip", glove50_txt=text, glove100_txt=text)
+    with pytest.raises(DataError, match=r"must hold one file that ends in .*, holds glove50.txt, glove100.txt"):
+        vector_size(several)
+
+
+def test_an_archive_that_unpacks_to_what_no_text_is_is_refused(tmp_path, monkeypatch):
+    path = zipped(tmp_path / "v.zip", v_txt=b"cat 1 2\n" + b"zebra 1 2\n" * 200_000)
+    assert read_vectors(path, tokenizer()).num_odd == 0
+    monkeypatch.setattr(lines, "MAX_UNPACKED_ALWAYS_FINE", 10_000)
+    with pytest.raises(DataError, match=r"v.zip: unpacks to more than"):
         read_vectors(path, tokenizer())
 
 
 def test_a_file_that_is_not_there_or_of_another_kind_is_refused(file, tmp_path):
-    with pytest.raises(DataError, match=r"key=none.txt: .*none.txt does not exist. Give a text file"):
+    with pytest.raises(DataError, match=r"key=none.txt: .*none.txt does not exist. Give a file of vectors"):
         find_vectors("none.txt", "key")
     with pytest.raises(DataError, match="is a folder"):
         find_vectors(str(tmp_path), "key")
-    with pytest.raises(DataError, match=r"binary model. Give the text file of the same vectors \(.vec\)"):
-        find_vectors(str(file("x", "cc.bin")), "key")
-    with pytest.raises(DataError, match="is an archive; nothing was unpacked"):
+    with pytest.raises(DataError, match=r"is a pickle, which is never read. Give the text file beside it"):
+        find_vectors(str(file("x", "glove.txt.pt")), "key")
+    with pytest.raises(DataError, match=r"glove.zip: cannot be unpacked \(.*\). Give the file inside"):
         vector_size(file(b"PK\x03\x04 glove", "glove.zip"))
+    with pytest.raises(DataError, match="is an archive; nothing was unpacked"):
+        vector_size(file(b"PK\x03\x04 glove", "glove.txt"))
     with pytest.raises(DataError, match=r"v.txt:1: must be a word and its numbers"):
         vector_size(file("word\n"))
     with pytest.raises(DataError, match=r"none of the vocabulary's 12 tokens .* has a vector"):

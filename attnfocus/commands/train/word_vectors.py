@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import torch
 
 from attnfocus.data.codecs.base import Codec
+from attnfocus.data.reading.vector_files import vector_size
 from attnfocus.data.tokens.tokenizer import Tokenizer
-from attnfocus.data.vectors import WordVectors, find_vectors, read_vectors, vector_size
+from attnfocus.data.vectors import WordVectors, find_vectors, read_vectors
 from attnfocus.errors import ConfigError
 from attnfocus.models.base import Model
 from attnfocus.models.embeddings import TokenEmbedding
@@ -35,7 +36,7 @@ def vectors_of(setup: Setup, codec: Codec) -> dict[str, WordVectors]:
     """What the files hold of the vocabulary, by the side that it is for.
 
     Raises:
-        DataError: a line of a file is malformed, or no token has a vector.
+        DataError: a file cannot be read or is mostly no vectors, or no token has a vector.
     """
     return {
         side: read_vectors(find_vectors(given, key), _tokenizer(codec, side, key))

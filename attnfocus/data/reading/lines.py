@@ -9,11 +9,12 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 
+from attnfocus.data.reading.encodings import fitting_encoding, is_wide, marked_encoding, shown_in, unmarked_wide
 from attnfocus.errors import DataError
 
 OnBadRow = Literal["fail", "skip"]
@@ -24,9 +25,12 @@ MAX_GZIP_RATIO = 200  # text shrinks 3 to 20 times; a bomb about 1000 times
 MAX_UNPACKED_ALWAYS_FINE = 100_000_000
 ROW_BYTES = 250  # of memory that a row takes beside its characters
 MAX_ROWS_ALWAYS_FINE = 1_000_000
+PART_CHARACTERS = 1 << 16
 NUM_SHOWN = 3  # with the first and the last line a message of five
 
-ARCHIVE_HEAD = 512
+HEAD = 512  # bytes that say what a file is
+TABLE_MARKS = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"))
+COMPRESSED = (".gz", ".zip")
 ARCHIVE_MARKS = (  # where in the file, and what: zip, tar, 7z, rar, bzip2, xz, zstd
     (0, b"PK\x03\x04"),
     (257, b"ustar"),
@@ -38,7 +42,8 @@ ARCHIVE_MARKS = (  # where in the file, and what: zip, tar, 7z, rar, bzip2, xz, 
 )
 
 SURROGATE = re.compile("[\ud800-\udfff]")  # what `surrogateescape` makes of a byte that cannot be decoded
-OTHER_ENCODINGS = "dataset.encoding=gb18030 (Chinese), latin-1 (Western Europe) or utf-16"
+OTHER_ENCODINGS = "gb18030 (Chinese), cp1252 or latin-1 (Western Europe), utf-16"
+MAX_SAMPLE = 20_000  # bytes of undecodable rows that a guess of their encoding looks at
 
 
 class BadRows:
@@ -53,18 +58,34 @@ class BadRows:
         self._skip = on_bad_row == "skip"
         self._remedy = remedy
         self._shown: list[str] = []
+        self._warnings: list[str] = []
         self._num_undecodable = 0
+        self._num_more_lines = 0
+        self._sample = bytearray()
+        self._encoding = "utf-8"
         self.total = 0
 
-    def add(self, path: Path, line: int, column: int, reason: str) -> None:
+    def add(self, path: Path, line: int, column: int, reason: str, num_lines: int = 1) -> None:
+        """A row, which takes `num_lines` lines of its file with it."""
         self.total += 1
+        self._num_more_lines += num_lines - 1
         if len(self._shown) < NUM_SHOWN:
             self._shown.append(f"{path}:{line}:{column}: {reason}")
 
-    def add_undecodable(self, path: Path, line: int, column: int, character: str, encoding: str) -> None:
-        """A row with a byte that is none of the encoding; `character` is its surrogate."""
+    def add_undecodable(self, path: Path, line: int, raw: str, encoding: str) -> None:
+        """A row, which begins in a line, with bytes that are none of the encoding: surrogates in `raw`."""
+        broken = SURROGATE.search(raw)
+        assert broken is not None
         self._num_undecodable += 1
-        self.add(path, line, column, f"byte 0x{ord(character) & 0xFF:02x} is not {encoding}")
+        self._encoding = encoding
+        if len(self._sample) < MAX_SAMPLE and not is_wide(encoding):
+            self._sample += raw.encode(encoding, "surrogateescape")
+        byte = ord(broken.group()) & 0xFF
+        self.add(path, *place_of(raw, line, broken.start()), f"byte 0x{byte:02x} is not {encoding}")
+
+    def warn(self, text: str) -> None:
+        """Something odd about rows that are used all the same; the first is said."""
+        self._warnings.append(text)
 
     def finish(self) -> list[str]:
         """Notes for the user.
@@ -73,11 +94,11 @@ class BadRows:
             DataError: there are bad rows, and they are not to be skipped.
         """
         if not self.total:
-            return []
+            return self._warnings[:1]
         if not self._skip:
             raise self.error()
-        hint = f"; another encoding is {OTHER_ENCODINGS}" if self._num_undecodable == self.total else ""
-        return [f"{self._counted()} skipped, the first: {self._shown[0]}{hint}"]
+        hint = f". {self._other_encoding()}" if self._num_undecodable == self.total else ""
+        return [f"{self._counted()} skipped, the first: {self._shown[0]}{hint}", *self._warnings[:1]]
 
     def error(self) -> DataError:
         """What `finish` raises; for a row that cannot be done without, to be raised at once."""
@@ -86,14 +107,24 @@ class BadRows:
         return DataError("\n".join([f"{self._counted()}{shown}:", *lines, self._remedy or self._way_out()]))
 
     def _counted(self) -> str:
-        return "1 bad row" if self.total == 1 else f"{self.total} bad rows"
+        rows = "1 bad row" if self.total == 1 else f"{self.total} bad rows"
+        return f"{rows} ({self.total + self._num_more_lines} lines)" if self._num_more_lines else rows
 
     def _way_out(self) -> str:
-        encoding = f"Give the encoding of these files: {OTHER_ENCODINGS}."
         if self._num_undecodable == self.total:
-            return encoding
+            return self._other_encoding()
         correct = "Correct these rows, or leave them out with dataset.on_bad_row=skip."
-        return f"{correct} {encoding}" if self._num_undecodable else correct
+        return f"{correct} {self._other_encoding()}" if self._num_undecodable else correct
+
+    def _other_encoding(self) -> str:
+        if not self._sample:
+            return f"Give the encoding of these files, dataset.encoding=...: {OTHER_ENCODINGS}."
+        fitting = fitting_encoding(bytes(self._sample), self._encoding)
+        shown = shown_in(bytes(self._sample), fitting)
+        return (
+            f"Give the encoding of these files: dataset.encoding={fitting}, which reads here {shown!r}. "
+            f"Others: {OTHER_ENCODINGS}."
+        )
 
 
 def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:
@@ -101,10 +132,10 @@ def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:
     result: list[str | None] = []
     with text_lines(path, encoding) as lines:
         for number, line in enumerate(lines, 1):
-            broken = SURROGATE.search(line)
-            if broken:
-                bad.add_undecodable(path, number, broken.start() + 1, broken.group(), encoding)
-            result.append(None if broken else line.rstrip("\r\n"))
+            is_broken = has_surrogates(line)
+            if is_broken:
+                bad.add_undecodable(path, number, line, encoding)
+            result.append(None if is_broken else line.rstrip("\r\n"))
     return result
 
 
@@ -134,72 +165,121 @@ def read_line_pairs(source: Path, target: Path, encoding: str, bad: BadRows) -> 
     return pairs
 
 
-def find_file(given: str, key: str) -> Path:
-    """The absolute path of a file that a configuration key names.
+def has_surrogates(text: str) -> bool:
+    """Whether there is a byte in it that could not be decoded."""
+    return not text.isascii() and SURROGATE.search(text) is not None
 
-    Raises:
-        DataError: there is no such file.
-    """
-    path = Path(given).expanduser().absolute()
-    if path.is_file():
-        return path
-    problem = "is a folder, not a file" if path.is_dir() else "does not exist"
-    raise DataError(
-        f"{key}={given}: {path} {problem}.\nGive a path that is absolute or relative to the current folder. "
-        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
-    )
+
+def place_of(raw: str, line: int, offset: int) -> tuple[int, int]:
+    """Line and column of a character of a row that begins in a line."""
+    before = raw[:offset]
+    return line + before.count("\n"), offset - (before.rfind("\n") + 1) + 1
 
 
 @contextmanager
 def text_lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
     r"""The lines of a file with their ends (\n or \r\n only); undecodable bytes become lone surrogates.
 
+    A file that begins with the mark of UTF-16 is read as such where UTF-8 was expected.
+
     Raises:
         DataError: the file cannot be read, is no whole gzip file, or is no text.
     """
-    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    with _text(path, encoding) as stream:
+        yield bounded_lines(stream, path)
+
+
+@contextmanager
+def text_parts(path: Path, encoding: str) -> Iterator[Iterator[str]]:
+    """The content of a file in parts of some size, for what is no text of lines. Raises as `text_lines`."""
+    with _text(path, encoding) as stream:
+        yield _bounded(lambda: stream.read(PART_CHARACTERS), path)
+
+
+@contextmanager
+def _text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+    with open_bytes(path) as binary:
+        head = binary.read(HEAD)
+        binary.seek(0)
+        refuse_archive(path, head)
+        with text_stream(binary, head, path, encoding) as stream:
+            yield stream
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The content of a file, unpacked where it ends in .gz.
+
+    Raises:
+        DataError: the file cannot be read, or is no whole gzip file; also while it is read inside.
+    """
     try:
         with path.open("rb") as raw:
-            binary = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            _refuse_archive(path, binary)
-            with io.TextIOWrapper(binary, encoding, errors="surrogateescape", newline="\n") as stream:
-                yield _bounded_lines(stream, path)
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: not a whole gzip file ({error}). Replace it by an undamaged copy.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def text_stream(binary: BinaryIO, head: bytes, path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+    """Bytes as text. `head`: how they begin.
+
+    Raises:
+        DataError: they are no text.
+    """
+    used = marked_encoding(head, encoding)
+    if b"\0" in head and not is_wide(used):
+        wide = unmarked_wide(head)
+        way_out = f"It looks like UTF-16: dataset.encoding={wide}." if wide else "Give a text file."
+        raise DataError(f"{path}: holds NUL bytes, so it is no text in {encoding}. {way_out}")
+    try:
+        with io.TextIOWrapper(binary, used, errors="surrogateescape", newline="\n") as stream:
+            yield stream
     except UnicodeError as error:
         reason = error.reason if isinstance(error, UnicodeDecodeError) else error
         raise DataError(
             f"{path}: not {encoding} ({reason}). Give the file's encoding by dataset.encoding=..."
         ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
 
-def _refuse_archive(path: Path, binary: gzip.GzipFile | io.BufferedReader) -> None:
+def refuse_archive(path: Path, head: bytes) -> None:
     """Archives are told by their content and never unpacked: what is inside might write anywhere."""
-    head = binary.read(ARCHIVE_HEAD)
-    binary.seek(0)
+    kind = next((name for mark, name in TABLE_MARKS if head.startswith(mark)), None)
+    if kind is not None:
+        raise DataError(f"{path}: is a {kind} file, not text. Let its name end in .{kind}, or convert it to csv.")
     if any(head[offset:].startswith(mark) for offset, mark in ARCHIVE_MARKS):
         raise DataError(f"{path}: is an archive; nothing was unpacked. Unpack it and give the text file inside.")
 
 
-def _bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
-    """Of a compressed file: characters, and the memory that rows take, in proportion to its size.
+def bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """The lines of a file, none of which may be too long, within the bounds of `_bounded`."""
+    readline, at_most = stream.readline, MAX_LINE_CHARACTERS + 1
+    return _bounded(lambda: readline(at_most), path)
+
+
+def _bounded(read: Callable[[], str], path: Path) -> Iterator[str]:
+    """What `read` gives. Of a compressed file: characters, and the memory that rows take, in proportion to its size.
 
     Ordinary rows take a byte or more when they are compressed, even a sorted list of words takes three.
     """
+    is_compressed = path.suffix in COMPRESSED
     fine = MAX_GZIP_RATIO * path.stat().st_size
     limit, row_limit = max(MAX_UNPACKED_ALWAYS_FINE, fine), max(MAX_ROWS_ALWAYS_FINE, fine // ROW_BYTES)
     number = characters = 0
-    while line := stream.readline(MAX_LINE_CHARACTERS + 1):
+    while part := read():
         number += 1
-        characters += len(line)
-        if len(line) > MAX_LINE_CHARACTERS:
+        length = len(part)
+        if length > MAX_LINE_CHARACTERS:
             raise DataError(f"{path}:{number}: a line of more than {MAX_LINE_CHARACTERS} characters: not a text file.")
-        if path.suffix == ".gz" and (characters > limit or number > row_limit):
-            what = f"{MAX_GZIP_RATIO} times its size" if characters > limit else f"{row_limit:,} rows"
-            size = "" if characters > limit else f" for its {path.stat().st_size} bytes"
-            raise DataError(
-                f"{path}: unpacks to more than {what}{size}, which text never does. Unpack it yourself if you trust it."
-            )
-        yield line
+        if is_compressed:
+            characters += length
+            if characters > limit or number > row_limit:
+                what = f"{MAX_GZIP_RATIO} times its size" if characters > limit else f"{row_limit:,} rows"
+                size = "" if characters > limit else f" for its {path.stat().st_size} bytes"
+                raise DataError(
+                    f"{path}: unpacks to more than {what}{size}, which text never does. "
+                    "Unpack it yourself if you trust it."
+                )
+        yield part

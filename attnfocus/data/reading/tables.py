@@ -1,33 +1,56 @@
-"""Tables of rows in text files: tsv, csv or jsonl."""
+"""Tables of rows in files: tsv, csv, JSON, parquet, Excel."""
 
 from __future__ import annotations
 
-import csv
-import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from attnfocus.data.reading.lines import SURROGATE, BadRows, text_lines
+from attnfocus.data.reading.binary_tables import parquet_columns, parquet_rows, sheet_rows
+from attnfocus.data.reading.delimited import Dialect, FieldRow
+from attnfocus.data.reading.lines import BadRows, has_surrogates, place_of, text_lines, text_parts
+from attnfocus.data.reading.objects import (
+    LINE_BREAKS,
+    ObjectRow,
+    array_rows,
+    begins_array,
+    check_old,
+    line_rows,
+    value_text,
+)
 from attnfocus.errors import DataError
 
-TableFormat = Literal["tsv", "csv", "jsonl"]
+TableFormat = Literal["tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 Column = str | int
 
-LINE_BREAKS = re.compile(r"[\r\n]+")
-_SEPARATORS = {"tsv": "tab", "csv": "comma"}
-_SUFFIXES: dict[str, TableFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+OBJECT_FORMATS = ("jsonl", "json", "parquet")  # whose values have names
+DIALECTS = {"tsv": Dialect("\t", quotes=False), "csv": Dialect(",", quotes=True)}
+_SUFFIXES: dict[str, TableFormat] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+NUM_VALUES_SHOWN, MAX_COLUMNS_SHOWN, MAX_CHARACTERS_SHOWN = 3, 8, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of a table: the values of the columns asked for, and where it stands."""
+    """One row of a table: the values of the columns asked for, and where it stands.
+
+    Args:
+        number: what it is called by, unique in its file: its line, or which element of a JSON array it is.
+    """
 
     line: int
     raw: str
     values: tuple[str, ...]
+    number: int
 
 
 @dataclass(frozen=True)
@@ -35,11 +58,14 @@ class Table:
     """A table file and the columns wanted from it.
 
     Args:
-        columns: names or numbers from 0, the same kind for all.
-        format: `tsv` (fields end at a tab, no quoting), `csv` (RFC 4180) or `jsonl` (an object a line, by name only).
+        columns: names or numbers from 0, the same kind for all; of JSON names, which may be dotted paths.
+        format: `tsv` (fields end at a tab, no quoting), `csv` (RFC 4180), `jsonl` and `json` (an object a line, or an
+            array of objects), `parquet` or `xlsx`.
         has_header: the first row names the columns; None: exactly when the columns are given by name.
         keys: the configuration keys of the columns, for messages.
         single_column: what a file of a single column may be instead of a table, and the way out; for messages.
+        dialect: of tsv and csv; None: as their names say.
+        rules: of `dataset.reader`.
     """
 
     path: Path
@@ -49,6 +75,8 @@ class Table:
     encoding: str = "utf-8"
     keys: tuple[str, ...] = ()
     single_column: str = ""
+    dialect: Dialect | None = None
+    rules: int = 2
 
     @property
     def starts_with_names(self) -> bool:
@@ -56,178 +84,195 @@ class Table:
         named = any(isinstance(column, str) for column in self.columns)
         return named if self.has_header is None else self.has_header
 
+    @property
+    def used_dialect(self) -> Dialect:
+        return self.dialect or DIALECTS.get(self.format, DIALECTS["tsv"])
+
+    def first_row(self) -> list[str]:
+        """The cells of the first row, whatever they are; of named values the names. Empty where that is no row."""
+        if self.format == "parquet":
+            return parquet_columns(self.path)
+        if self.format in OBJECT_FORMATS:
+            with self._objects() as rows:
+                found = next(rows, (0, "", "", 1, 0))[2]
+            return list(found) if isinstance(found, Mapping) else []
+        with self._rows(BadRows()) as rows:
+            fields = next(rows, (0, "", ""))[2]
+        return fields if isinstance(fields, list) else []
+
     def first_cells(self) -> tuple[str, ...]:
-        """What the columns asked for hold in the first row, taken as data; empty where that is no whole row."""
-        if self.format == "jsonl":
+        """What the numbered columns hold in the first row, taken as data; empty where that is no whole row."""
+        if self.format in OBJECT_FORMATS:
             return ()
-        with text_lines(self.path, self.encoding) as lines:
-            fields = next(_rows(lines, self.format), (0, "", ""))[2]
+        fields = self.first_row()
         numbers = [column for column in self.columns if isinstance(column, int)]
-        is_whole = not isinstance(fields, str) and max(numbers, default=0) < len(fields)
-        return tuple(fields[number] for number in numbers) if is_whole else ()
+        return tuple(fields[number] for number in numbers) if max(numbers, default=0) < len(fields) else ()
 
     def read(self, bad: BadRows) -> list[Record]:
         """All usable rows; the others go to `bad`. Lines without any text are no rows."""
-        with text_lines(self.path, self.encoding) as lines:
-            if self.format == "jsonl":
-                return list(self._json_records(lines, bad))
-            return list(self._split_records(lines, bad))
+        return list(self.records(bad))
+
+    def records(self, bad: BadRows) -> Iterator[Record]:
+        """The rows of `read`, one by one."""
+        if self.format in OBJECT_FORMATS:
+            with self._objects() as objects:
+                yield from self._object_records(objects, bad)
+        else:
+            with self._rows(bad) as rows:
+                yield from self._field_records(rows, bad)
 
     def place(self, record: Record, index: int) -> tuple[int, int]:
         """Line and column where the value of `columns[index]` begins."""
-        if self.format == "jsonl":
-            return record.line, 1
         name = self.columns[index]
-        if isinstance(name, int):
-            field = name
-        else:
-            with text_lines(self.path, self.encoding) as lines:
-                header = next(_rows(lines, self.format))[2]
-            field = list(header).index(name)
-        return _field_place(record.raw, record.line, field, self.format)
+        if self.format in OBJECT_FORMATS or not record.raw:
+            return record.line, 1
+        field = name if isinstance(name, int) else _places_of(name, self.first_row())[0]
+        return self.used_dialect.field_place(record.raw, record.line, field)
 
-    def _split_records(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
-        indices: list[int] | None = None
+    def shown_columns(self) -> str:
+        """The columns that there are, with a few short values of each."""
+        names: Sequence[Any]
+        if self.format in OBJECT_FORMATS:
+            with self._objects() as objects:
+                found = [row[2] for row in islice(objects, NUM_VALUES_SHOWN) if isinstance(row[2], Mapping)]
+            names = list(dict.fromkeys(name for record in found for name in record))
+            values = [[record.get(name) for record in found] for name in names]
+        else:
+            with self._rows(BadRows()) as rows:
+                fields = [row[2] for row in islice(rows, NUM_VALUES_SHOWN + 1) if isinstance(row[2], list)]
+            width = len(fields[0]) if fields else 0
+            names, data = (fields[0], fields[1:]) if self.starts_with_names and fields else (range(width), fields)
+            values = [[row[n] for row in data[:NUM_VALUES_SHOWN] if n < len(row)] for n in range(width)]
+        shown = [
+            f"{_short(name)} ({', '.join(repr(_short(value)) for value in some)})"
+            for name, some in zip(names[:MAX_COLUMNS_SHOWN], values, strict=False)
+        ]
+        return "; ".join(shown) + ("; ..." if len(names) > MAX_COLUMNS_SHOWN else "")
+
+    @contextmanager
+    def _rows(self, bad: BadRows) -> Iterator[Iterator[FieldRow]]:
+        if self.format == "xlsx":
+            yield ((number, "", cells) for number, cells in sheet_rows(self.path))
+            return
+        with text_lines(self.path, self.encoding) as lines:
+            yield self.used_dialect.rows(lines, self.path, bad)
+
+    @contextmanager
+    def _objects(self) -> Iterator[Iterator[ObjectRow]]:
+        if self.format == "parquet":
+            names = [column for column in self.columns if isinstance(column, str)]
+            rows = parquet_rows(self.path, names if len(names) == len(self.columns) else None)
+            yield ((number, "", record, 1, number) for number, record in enumerate(rows, 1))
+            return
+        with text_parts(self.path, self.encoding) as parts:
+            is_array = self.rules > 1 and begins_array(parts)
+        with (text_parts if is_array else text_lines)(self.path, self.encoding) as pieces:
+            yield array_rows(pieces, self.path) if is_array else line_rows(pieces)
+
+    def _field_records(self, rows: Iterator[FieldRow], bad: BadRows) -> Iterator[Record]:
+        indices: list[int] = []
         width = 0
-        for line, raw, fields in _rows(lines, self.format):
-            broken = SURROGATE.search(raw)
-            if broken:
-                bad.add_undecodable(self.path, *_place(raw, line, broken.start()), broken.group(), self.encoding)
-                if indices is None and self.starts_with_names:
+        for line, raw, fields in rows:
+            is_undecodable = has_surrogates(raw)
+            if is_undecodable or isinstance(fields, str):
+                if is_undecodable:
+                    bad.add_undecodable(self.path, line, raw, self.encoding)
+                else:
+                    bad.add(self.path, line, 1, str(fields), max(1, raw.count("\n")))
+                if not width and self.starts_with_names:
                     raise bad.error()  # the next row, which holds no names, would be taken in its place
                 continue
-            if isinstance(fields, str):
-                bad.add(self.path, line, 1, fields)
-                continue
-            if indices is None:
+            if not width:
                 indices, width = self._start(fields), len(fields)
                 if self.starts_with_names:
                     continue
             if len(fields) != width:
-                end = _place(raw, line, len(raw.rstrip("\r\n")))
-                bad.add(self.path, *end, f"{len(fields)} columns, where the first row has {width}")
+                end = place_of(raw, line, len(raw.rstrip("\r\n")))
+                reason = f"{len(fields)} columns, where the first row has {width}"
+                bad.add(self.path, *end, reason, max(1, raw.count("\n")))
                 continue
-            values = tuple(LINE_BREAKS.sub(" ", fields[i]) for i in indices)
-            empty = next((n for n, value in enumerate(values) if not value.strip()), None)
-            if empty is not None:
-                place = _field_place(raw, line, indices[empty], self.format)
-                bad.add(self.path, *place, f"column {self.columns[empty]!r} is empty")
-                continue
-            yield Record(line, raw, values)
+            values = tuple([fields[index] for index in indices])
+            for number, value in enumerate(values):
+                if not value or value.isspace():
+                    place = self.used_dialect.field_place(raw, line, indices[number])
+                    bad.add(self.path, *place, f"column {self.columns[number]!r} is empty")
+                    break
+                if "\n" in value or "\r" in value:
+                    values = tuple(LINE_BREAKS.sub(" ", value) for value in values)
+            else:
+                yield Record(line, raw, values, line)
 
     def _start(self, first: Sequence[str]) -> list[int]:
         """Where the columns are."""
         indices = []
         for column, key in zip(self.columns, self.keys or ("column",) * len(self.columns), strict=True):
             if isinstance(column, str):
-                if first.count(column) != 1:
-                    how = "twice" if column in first else "not"
+                places = _places_of(column, first)
+                if len(places) != 1:
+                    how = "twice" if places else "not"
                     raise DataError(
-                        f"{key}={column}: {how} in the first line of {self.path}, which has {', '.join(first)[:300]}.\n"
-                        "Give a name from there, or a number counted from 0."
+                        f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
+                        f"{self.shown_columns()}.\nGive a name from there, or a number counted from 0."
                     )
-                indices.append(first.index(column))
+                indices += places
             elif column < len(first):
                 indices.append(column)
             elif len(first) == 1:
-                separator = _SEPARATORS[self.format]
                 raise DataError(
-                    f"{key}={column}: the first line of {self.path} is a single column, without any {separator}.\n"
-                    f"{self.single_column}If it is a table, give its dataset.format: tsv (tabs) or csv (commas)."
+                    f"{key}={column}: the first line of {self.path} is a single column, without any "
+                    f"{self.used_dialect.name}.\n{self.single_column}If it is a table, give what separates its "
+                    "columns: dataset.separator=comma, semicolon, tab, pipe, or the character itself."
                 )
             else:
                 raise DataError(
-                    f"{key}={column}: {self.path} has {len(first)} columns in its first line, and they are counted "
-                    f"from 0.\nGive a smaller number, or the right dataset.format (here: {self.format})."
+                    f"{key}={column}: {self.path} has {len(first)} columns, counted from 0.\n"
+                    f"They are: {self.shown_columns()}.\n"
+                    f"Give a smaller number, or the right dataset.format (here: {self.format})."
                 )
         return indices
 
-    def _json_records(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield Record(number, line, self._json_values(line))
-            except (ValueError, RecursionError) as error:
-                column = error.colno if isinstance(error, json.JSONDecodeError) else 1
-                broken = SURROGATE.search(line)
-                if broken:
-                    bad.add_undecodable(self.path, number, broken.start() + 1, broken.group(), self.encoding)
-                    continue
-                bad.add(self.path, number, column, str(error) if isinstance(error, ValueError) else "nested too deep")
+    def _object_records(self, objects: Iterator[ObjectRow], bad: BadRows) -> Iterator[Record]:
+        names = self._names()
+        for line, raw, found, column, number in objects:
+            if has_surrogates(raw):
+                bad.add_undecodable(self.path, line, raw, self.encoding)
+            elif isinstance(found, str):
+                bad.add(self.path, line, column, found)
+            else:
+                try:
+                    if self.rules < 2:
+                        check_old(found, names)
+                    values = tuple([value_text(found, name) for name in names])
+                except ValueError as error:
+                    bad.add(self.path, line, column, str(error))
+                else:
+                    yield Record(line, raw, values, number)
 
-    def _json_values(self, line: str) -> tuple[str, ...]:
-        found = json.loads(line)
-        if not isinstance(found, dict):
-            raise ValueError("not a JSON object")
-        values = []
-        for name in self.columns:
-            if name not in found:
-                raise ValueError(f"no {name!r} among its keys {', '.join(map(repr, found))[:200]}")
-            value = found[name]
-            if isinstance(value, bool) or not isinstance(value, str | int):
-                raise ValueError(f"{name!r} must be a text, got {json.dumps(value)[:60]}")
-            text = LINE_BREAKS.sub(" ", str(value))
-            if not text.strip():
-                raise ValueError(f"{name!r} is empty")
-            if SURROGATE.search(text):
-                raise ValueError(f"{name!r} holds half a surrogate pair, which is no character")
-            values.append(text)
-        return tuple(values)
+    def _names(self) -> list[str]:
+        """The columns of named values by name."""
+        numbers = [column for column in self.columns if isinstance(column, int)]
+        known = self.first_row() if numbers else []
+        if numbers and (self.format != "parquet" or max(numbers) >= len(known)):
+            given = " and ".join(f"{key}={column}" for key, column in zip(self.keys, self.columns, strict=False))
+            raise DataError(
+                f"{given}: the values of {self.path.name} have names, not numbers.\nThey are: {self.shown_columns()}.\n"
+                "Give their names."
+            )
+        return [known[column] if isinstance(column, int) else column for column in self.columns]
 
 
 def table_format(path: Path) -> TableFormat:
-    """By the file's ending; everything but .csv, .jsonl and .ndjson is read as tab-separated."""
+    """By the file's ending; everything but .csv, .jsonl, .ndjson, .json, .parquet and .xlsx is tab-separated."""
     name = path.with_suffix("") if path.suffix == ".gz" else path
     return _SUFFIXES.get(name.suffix.lower(), "tsv")
 
 
-def _rows(lines: Iterator[str], kind: TableFormat) -> Iterator[tuple[int, str, list[str] | str]]:
-    return _csv_rows(lines) if kind == "csv" else _tsv_rows(lines)
+def _places_of(name: str, first: Sequence[str]) -> list[int]:
+    """Where the first row has a name: exactly so, else with blanks around it."""
+    exact = [place for place, cell in enumerate(first) if cell == name]
+    return exact or [place for place, cell in enumerate(first) if cell.strip() == name.strip()]
 
 
-def _tsv_rows(lines: Iterator[str]) -> Iterator[tuple[int, str, list[str] | str]]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield number, line, line.rstrip("\r\n").split("\t")
-
-
-def _csv_rows(lines: Iterator[str]) -> Iterator[tuple[int, str, list[str] | str]]:
-    """Line, raw text, and fields or what is wrong, of each record; a record may run over several lines."""
-    taken: list[str] = []
-
-    def feed() -> Iterator[str]:
-        for line in lines:
-            taken.append(line)
-            yield line
-
-    reader = csv.reader(feed(), strict=True)
-    number = 1
-    while True:
-        taken.clear()
-        try:
-            fields: list[str] | str = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fields = f"not valid csv: {error}"
-        raw = "".join(taken)
-        if raw.strip():
-            yield number, raw, fields
-        number += len(taken)
-
-
-def _field_place(raw: str, line: int, field: int, kind: TableFormat) -> tuple[int, int]:
-    """Line and column where a field of a record begins."""
-    separator, quoted = "\t" if kind == "tsv" else ",", False
-    for offset, character in enumerate(raw):
-        if field == 0:
-            return _place(raw, line, offset)
-        quoted ^= kind == "csv" and character == '"'
-        field -= character == separator and not quoted
-    return _place(raw, line, len(raw.rstrip("\r\n")))
-
-
-def _place(raw: str, line: int, offset: int) -> tuple[int, int]:
-    before = raw[:offset]
-    return line + before.count("\n"), offset - (before.rfind("\n") + 1) + 1
+def _short(value: object) -> str:
+    text = " ".join(str(value)[: 4 * MAX_CHARACTERS_SHOWN].split())
+    return text if len(text) <= MAX_CHARACTERS_SHOWN else text[: MAX_CHARACTERS_SHOWN - 3] + "..."

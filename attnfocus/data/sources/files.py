@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from attnfocus.data.reading.headers import header_notes
-from attnfocus.data.reading.lines import BadRows, OnBadRow, find_file, read_line_pairs
-from attnfocus.data.reading.tables import Column, Record, Table, table_format
+from attnfocus.data.reading.data_files import find_files, short_names
+from attnfocus.data.reading.layout import Format, Layout, Rules
+from attnfocus.data.reading.lines import BadRows, OnBadRow, read_line_pairs
+from attnfocus.data.reading.tables import Record, Table
 from attnfocus.data.rows import RawData, Row
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.marks import FilePath
+from attnfocus.marks import Before, FilePath
 
-Format = Literal["auto", "tsv", "csv", "jsonl"]
 MAX_LABELS_LISTED = 10
+
+# One file or several, as `data_files.find_files` reads them; columns that a run begun before numbered from 0
+Files = FilePath | list[FilePath] | None
+FirstColumn = Annotated[int | str | None, Before(0)]
+SecondColumn = Annotated[int | str | None, Before(1)]
 
 
 class ParallelText:
@@ -23,14 +28,20 @@ class ParallelText:
     Splits that are not given are drawn from train (`dataset.split`).
 
     Args:
-        train: path of the table; or of the source side, when `train_target` is given. gzip where it ends in .gz.
+        train: path of the table; or of the source side, when `train_target` is given. gzip where it ends in .gz. Also
+            several paths, a pattern such as `part-*.tsv`, or a folder of tables.
         train_target: path of the target side, one line for each line of `train`.
         valid, valid_target, test, test_target: the same for the other splits.
-        format: of a table; auto: by the file's ending, tab-separated unless it is .csv, .jsonl or .ndjson.
-        source_column, target_column: name, or number counted from 0.
-        header: whether a table's first row names its columns; None: when the columns are given by name.
+        format: of a table; auto: by the file's ending, tab-separated unless it is another that `tables` knows.
+        separator: between the columns of tsv and csv: comma, semicolon, tab, pipe, space, or the characters; None: what
+            the first lines show.
+        quotes: fields may stand in quotes; None: in csv, and where a comma or semicolon separates.
+        source_column, target_column: name, or number counted from 0; None: those that the first row calls so, else the
+            first and the second.
+        header: whether a table's first row names its columns; None: when the columns are named.
         encoding: of all files.
         on_bad_row: `fail` names the rows that cannot be used; `skip` leaves them out.
+        reader: rules of reading; 1: those of runs that were begun before there were others.
     """
 
     task = "translation"
@@ -38,59 +49,72 @@ class ParallelText:
     def __init__(
         self,
         *,
-        train: FilePath | None = None,
-        train_target: FilePath | None = None,
-        valid: FilePath | None = None,
-        valid_target: FilePath | None = None,
-        test: FilePath | None = None,
-        test_target: FilePath | None = None,
+        train: Files = None,
+        train_target: Files = None,
+        valid: Files = None,
+        valid_target: Files = None,
+        test: Files = None,
+        test_target: Files = None,
         format: Format = "auto",
-        source_column: int | str = 0,
-        target_column: int | str = 1,
+        separator: str | None = None,
+        quotes: bool | None = None,
+        source_column: FirstColumn = None,
+        target_column: SecondColumn = None,
         header: bool | None = None,
         encoding: str = "utf-8",
         on_bad_row: OnBadRow = "fail",
+        reader: Annotated[Rules, Before(1)] = 2,
     ) -> None:
         self._paths = {"train": train, "valid": valid, "test": test}
         self._targets = {"train": train_target, "valid": valid_target, "test": test_target}
-        self._tables = _Tables(
-            format, {"dataset.source_column": source_column, "dataset.target_column": target_column}, header, encoding
-        )
+        columns = {"dataset.source_column": source_column, "dataset.target_column": target_column}
+        self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
         _check_paths(self._paths, "Give a table of pairs, or two files with dataset.train_target.")
         for split, target in self._targets.items():
-            if target is not None and self._paths[split] is None:
+            if target and not self._paths[split]:
                 raise ConfigError(f"dataset.{split}_target is given without dataset.{split}, the file of its sources.")
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. `data_dir` and `seed` change nothing."""
-        paths = {split: find_file(given, f"dataset.{split}") for split, given in self._paths.items() if given}
-        targets = {
-            split: find_file(given, f"dataset.{split}_target") for split, given in self._targets.items() if given
-        }
+        files = _found(self._paths)
+        targets = _found(self._targets, "_target")
         bad = BadRows(self._on_bad_row)
-        tables = {
-            split: self._tables.at(path, f"If these are the sources alone, give dataset.{split}_target=FILE. ")
-            for split, path in paths.items()
-            if split not in targets
+        alone = {split: paths for split, paths in files.items() if split not in targets}
+        hints = {split: f"If these are the sources alone, give dataset.{split}_target=FILE. " for split in alone}
+        tables, notes = self.layout.tables(alone, hints) if alone else ({}, [])
+        splits = {
+            split: self._line_pairs(split, paths, targets[split], bad)
+            if split in targets
+            else [
+                Row(name, record.values[0], record.values[1])
+                for name, _, record in _named_records(split, tables[split], bad)
+            ]
+            for split, paths in files.items()
         }
-        splits = {}
-        for split, path in paths.items():
-            if split in targets:
-                pairs = read_line_pairs(path, targets[split], self._tables.encoding, bad)
-            else:
-                pairs = [(record.line, *record.values) for record in tables[split].read(bad)]  # type: ignore[misc]
-            splits[split] = [Row(f"{split}:{line}", source, target) for line, source, target in pairs]
-        return RawData(splits, [*bad.finish(), *header_notes(tables.values())])
+        return RawData(splits, [*bad.finish(), *notes])
+
+    def _line_pairs(self, split: str, sources: Sequence[Path], targets: Sequence[Path], bad: BadRows) -> list[Row]:
+        if len(sources) != len(targets):
+            raise DataError(
+                f"dataset.{split} names {len(sources)} files and dataset.{split}_target {len(targets)}: file n of one "
+                "must be the translation of file n of the other."
+            )
+        rows = []
+        for prefix, source, target in zip(_prefixes(split, sources), sources, targets, strict=True):
+            pairs = read_line_pairs(source, target, self.layout.encoding, bad)
+            rows += [Row(f"{prefix}{line}", left, right) for line, left, right in pairs]
+        return rows
 
 
 class LabelledText:
     """Texts with a label each, in tables. Splits that are not given are drawn from train (`dataset.split`).
 
     Args:
-        train, valid, test: paths of tables; gzip where they end in .gz.
-        format, header, encoding, on_bad_row: as in `ParallelText`.
-        text_column, label_column: name, or number counted from 0.
+        train, valid, test: paths of tables, as in `ParallelText`.
+        format, separator, quotes, header, encoding, on_bad_row, reader: as in `ParallelText`.
+        text_column, label_column: name, or number counted from 0; None: those that the first row calls so, else the
+            first and the second.
     """
 
     task = "classification"
@@ -98,20 +122,22 @@ class LabelledText:
     def __init__(
         self,
         *,
-        train: FilePath | None = None,
-        valid: FilePath | None = None,
-        test: FilePath | None = None,
+        train: Files = None,
+        valid: Files = None,
+        test: Files = None,
         format: Format = "auto",
-        text_column: int | str = 0,
-        label_column: int | str = 1,
+        separator: str | None = None,
+        quotes: bool | None = None,
+        text_column: FirstColumn = None,
+        label_column: SecondColumn = None,
         header: bool | None = None,
         encoding: str = "utf-8",
         on_bad_row: OnBadRow = "fail",
+        reader: Annotated[Rules, Before(1)] = 2,
     ) -> None:
         self._paths = {"train": train, "valid": valid, "test": test}
-        self._tables = _Tables(
-            format, {"dataset.text_column": text_column, "dataset.label_column": label_column}, header, encoding
-        )
+        columns = {"dataset.text_column": text_column, "dataset.label_column": label_column}
+        self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
         _check_paths(self._paths, "Give a table with a text and a label in each row.")
 
@@ -120,59 +146,50 @@ class LabelledText:
 
         `data_dir` and `seed` change nothing.
         """
-        paths = {split: find_file(given, f"dataset.{split}") for split, given in self._paths.items() if given}
+        tables, notes = self.layout.tables(_found(self._paths))
         bad = BadRows(self._on_bad_row)
-        tables = {split: self._tables.at(path) for split, path in paths.items()}
-        records = {split: table.read(bad) for split, table in tables.items()}
-        labels = sorted({record.values[1].strip() for record in records["train"]})
-        splits = {}
-        for split, table in tables.items():
-            # Without any row of train there are no labels to compare with: that train is empty is said later.
-            known = [record for record in records[split] if not labels or _has_label(record, labels, table, bad)]
-            splits[split] = [Row(f"{split}:{r.line}", r.values[0], r.values[1].strip()) for r in known]
-        return RawData(splits, [*bad.finish(), *header_notes(tables.values())])
+        labels: dict[str, str] = {}  # one text for each label, however many rows have it
+        train = []
+        for name, _, record in _named_records("train", tables["train"], bad):
+            label = record.values[1].strip()
+            train.append(Row(name, record.values[0], labels.setdefault(label, label)))
+        splits = {"train": train}
+        for split in [split for split in tables if split != "train"]:
+            splits[split] = [
+                Row(name, record.values[0], record.values[1].strip())
+                for name, table, record in _named_records(split, tables[split], bad)
+                # Without any row of train there are no labels to compare with: that train is empty is said later.
+                if not labels or _has_label(record, labels, table, bad)
+            ]
+        return RawData(splits, [*bad.finish(), *notes])
 
 
-class _Tables:
-    """What the tables of a set have in common."""
-
-    def __init__(self, format: Format, columns: dict[str, Column], header: bool | None, encoding: str) -> None:
-        try:
-            io.TextIOWrapper(io.BytesIO(), encoding)
-        except LookupError:  # unknown, or of something else than text, such as base64
-            raise ConfigError(
-                f"dataset.encoding={encoding}: unknown encoding. Give one such as utf-8, latin-1, gb18030 or utf-16."
-            ) from None
-        if len({type(column) for column in columns.values()}) > 1:
-            given = " and ".join(f"{key}={column}" for key, column in columns.items())
-            raise ConfigError(f"{given}: give both columns by name, or both by number.")
-        for key, column in columns.items():
-            if isinstance(column, int) and column < 0:
-                raise ConfigError(f"{key}={column}: columns are counted from 0.")
-        if len(set(columns.values())) == 1:
-            raise ConfigError(f"{' and '.join(columns)} are the same column, {next(iter(columns.values()))}.")
-        if header is False and any(isinstance(column, str) for column in columns.values()) and format != "jsonl":
-            raise ConfigError("dataset.header=false: columns without a header have no names. Give their numbers.")
-        self.format, self.columns, self.header, self.encoding = format, columns, header, encoding
-
-    def at(self, path: Path, single_column: str = "") -> Table:
-        kind = table_format(path) if self.format == "auto" else self.format
-        if kind == "jsonl" and not all(isinstance(column, str) for column in self.columns.values()):
-            given = " and ".join(f"{key}={column}" for key, column in self.columns.items())
-            raise DataError(f"{given}: the values of {path.name} have names, not numbers. Give their names.")
-        columns, keys = tuple(self.columns.values()), tuple(self.columns)
-        return Table(path, columns, kind, self.header, self.encoding, keys, single_column)
+def _found(given: Mapping[str, str | list[str] | None], suffix: str = "") -> dict[str, list[Path]]:
+    return {split: find_files(paths, f"dataset.{split}{suffix}") for split, paths in given.items() if paths}
 
 
-def _check_paths(paths: dict[str, str | None], what: str) -> None:
-    if paths["train"] is None:
+def _prefixes(split: str, paths: Sequence[Path]) -> list[str]:
+    """How the ids of rows begin: of several files with the name of theirs."""
+    return [f"{split}:"] if len(paths) == 1 else [f"{split}:{name}:" for name in short_names(paths)]
+
+
+def _named_records(split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[tuple[str, Table, Record]]:
+    """The rows of a split with their ids and the tables that they stand in."""
+    for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
+        for record in table.records(bad):
+            yield f"{prefix}{record.number}", table, record
+
+
+def _check_paths(paths: Mapping[str, str | list[str] | None], what: str) -> None:
+    if not paths["train"]:
         raise ConfigError(f"dataset.train is not given. {what}")
 
 
-def _has_label(record: Record, labels: list[str], table: Table, bad: BadRows) -> bool:
+def _has_label(record: Record, labels: Mapping[str, str], table: Table, bad: BadRows) -> bool:
     label = record.values[1].strip()
     if label in labels:
         return True
-    listed = ", ".join(labels[:MAX_LABELS_LISTED]) + (", ..." if len(labels) > MAX_LABELS_LISTED else "")
+    known = sorted(labels)
+    listed = ", ".join(known[:MAX_LABELS_LISTED]) + (", ..." if len(known) > MAX_LABELS_LISTED else "")
     bad.add(table.path, *table.place(record, 1), f"label {label!r} does not occur in train ({listed})")
     return False

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from attnfocus.data.reading.data_files import is_text_table, text_splits
+from attnfocus.data.reading.layout import Layout, Rules
 from attnfocus.data.reading.lines import BadRows, OnBadRow
-from attnfocus.data.reading.tables import LINE_BREAKS
+from attnfocus.data.reading.objects import check_old, value_text
+from attnfocus.data.reading.tables import Table
 from attnfocus.data.rows import RawData, Row
 from attnfocus.errors import ConfigError, DataError, UserError
 from attnfocus.limits import PositiveInt
-from attnfocus.marks import FilePathOrName
+from attnfocus.marks import Before, FilePathOrName
 
 _BUILDERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 _SAVED_MARKS = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
@@ -33,6 +37,8 @@ class _HubSet:
         streaming: read the first rows without loading the whole set; needs `max_rows`.
         max_rows: the first rows of each split alone; None: all.
         on_bad_row: `fail` names the rows that cannot be used; `skip` leaves them out.
+        reader: rules of reading; 2: texts and labels are what stands in a csv, tsv or JSON file, to the letter; 1: what
+            the library makes of them (`NA` is missing, `001` is 1), as in runs that were begun before.
     """
 
     task: ClassVar[str]
@@ -50,6 +56,7 @@ class _HubSet:
         streaming: bool = False,
         max_rows: PositiveInt | None = None,
         on_bad_row: OnBadRow = "fail",
+        reader: Annotated[Rules, Before(1)] = 2,
     ) -> None:
         if path is None:
             raise ConfigError("dataset.path is not given. Give a name on the hub (owner/set), a folder or a file.")
@@ -59,6 +66,7 @@ class _HubSet:
         self._splits: dict[str, Any] = {"train": train_split, "valid": valid_split, "test": test_split}
         self._streaming, self._max_rows = streaming, max_rows
         self._on_bad_row: OnBadRow = on_bad_row
+        self._rules: Rules = reader
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits that are named. What the library downloads goes to its own cache (`$HF_HOME`).
@@ -71,7 +79,8 @@ class _HubSet:
             return self._read()
 
     def _read(self) -> RawData:
-        found = self._load()
+        files = self._text_files()
+        found: Mapping[str, Any] = self._load() if files is None else files
         given = {split: name for split, name in self._splits.items() if name is not None}
         for split, name in given.items():
             if name not in found:
@@ -80,10 +89,27 @@ class _HubSet:
                     f"{'.' if split == 'train' else ', or null to draw rows from train.'}"
                 )
         bad = BadRows(self._on_bad_row)
-        splits = {split: list(self._rows(split, found[name], bad)) for split, name in given.items()}
+        notes: list[str] = []
+        if files is None:
+            splits = {split: list(self._rows(split, found[name], bad)) for split, name in given.items()}
+        else:
+            tables, notes = Layout(dict(self._columns)).tables({split: files[name] for split, name in given.items()})
+            splits = {split: list(self._text_rows(split, tables[split], bad)) for split in given}
         unused = [name for name in found if name not in given.values()]
-        notes = [f"{self.path}: its splits {', '.join(unused)} are not used"] if unused else []
+        notes += [f"{self.path}: its splits {', '.join(unused)} are not used"] if unused else []
         return RawData(splits, [*bad.finish(), *notes])
+
+    def _text_files(self) -> dict[str, list[Path]] | None:
+        """The files of each split, where they are tables of text on this machine: the library guesses at their types.
+
+        None: the library is to read the set.
+        """
+        local = Path(self.path).expanduser().absolute()
+        if self._rules < 2 or any((local / mark).is_file() for mark in _SAVED_MARKS):
+            return None
+        if local.is_file():
+            return {self._splits["train"]: [local]} if is_text_table(local) else None
+        return text_splits(local) if local.is_dir() and self.name is None else None
 
     def _load(self) -> Mapping[str, Any]:
         """All splits of the set, by name."""
@@ -94,21 +120,29 @@ class _HubSet:
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
         local = Path(self.path).expanduser()
+        options: dict[str, Any]
         if any((local / mark).is_file() for mark in _SAVED_MARKS):
             found = datasets.load_from_disk(str(local))
             return found if isinstance(found, Mapping) else {self._splits["train"]: found}
         if local.is_file():
-            found = datasets.load_dataset(
-                _builder(local),
-                data_files={self._splits["train"]: str(local)},
-                streaming=self._streaming,
-                **({"sep": "\t"} if ".tsv" in local.suffixes else {}),
-            )
+            where, options = _builder(local), {"data_files": {self._splits["train"]: str(local)}}
+            options |= {"sep": "\t"} if ".tsv" in local.suffixes else {}
         else:
-            where = str(local) if local.is_dir() else self.path
-            found = datasets.load_dataset(where, self.name, revision=self.revision, streaming=self._streaming)
-        loaded: Mapping[str, Any] = found
+            where, options = str(local) if local.is_dir() else self.path, {"revision": self.revision}
+        if self._rules > 1:
+            options |= self._exact(datasets.load_dataset_builder(where, self.name, **options))
+        loaded: Mapping[str, Any] = datasets.load_dataset(where, self.name, streaming=self._streaming, **options)
         return loaded
+
+    def _exact(self, builder: Any) -> dict[str, Any]:
+        """Options with which the library reads csv and tsv to the letter; none for other kinds."""
+        if not hasattr(builder.config, "keep_default_na"):
+            return {}
+        no_quotes: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if builder.config.sep == "\t" else {}
+        exact = {"keep_default_na": False, **no_quotes}
+        if builder.config.features is None and builder.info.features is None:  # types that would be guessed
+            exact["converters"] = dict.fromkeys(self._columns.values(), str)
+        return exact
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -127,21 +161,38 @@ class _HubSet:
 
     def _target_of(self, record: Any, column: str, labels: Any) -> str:
         """The target of a record. `labels`: names of the column's numbers, where it has some."""
-        return _text(record, column)
+        return value_text(record, column)
 
     def _rows(self, split: str, table: Any, bad: BadRows) -> Iterator[Row]:
-        columns = [_column(key, path, table) for key, path in self._columns.items()]
-        table = table.select_columns(sorted({column.split(".")[0] for column in columns}))
+        known = table.column_names or list(next(iter(table), {}))  # a streamed set may know them by its rows alone
+        columns = list(self._columns.values())
+        needed = {_top_column(key, path, known) for key, path in self._columns.items()}
+        table = table.select_columns(sorted(needed))
         place = Path(f"{self.path}:{self._splits[split]}")
         labels = getattr((table.features or {}).get(columns[1]), "names", None)
         for number, record in enumerate(islice(iter(table), self._max_rows), 1):
             try:
-                source = _text(record, columns[0])
+                if self._rules < 2:
+                    check_old(record, [name for name in columns if isinstance(record.get(name), float)])
+                source = value_text(record, columns[0])
                 target = self._target_of(record, columns[1], labels)
             except ValueError as error:
                 bad.add(place, number, 1, str(error))
                 continue
             yield Row(f"{split}:{number}", source, target)
+
+    def _text_rows(self, split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[Row]:
+        """The rows of text files, counted as the library counts them: over all files, those that are bad too."""
+        num_good, num_bad_before = 0, bad.total
+        for table in tables:
+            for record in table.records(bad):
+                num_good += 1
+                number = num_good + bad.total - num_bad_before
+                if self._max_rows is not None and number > self._max_rows:
+                    return
+                named = dict(zip(self._columns.values(), record.values, strict=True))
+                source, label = self._columns.values()
+                yield Row(f"{split}:{number}", named[source], self._target_of(named, label, None))
 
 
 class HubText(_HubSet):
@@ -185,41 +236,21 @@ def _builder(path: Path) -> str:
     return found
 
 
-def _column(key: str, path: str, table: Any) -> str:
-    """The dotted path of a column, checked against the columns that there are."""
-    known = table.column_names or list(next(iter(table), {}))  # a streamed set may know them by its rows alone
-    if path.split(".")[0] not in known:
+def _top_column(key: str, path: str, known: Sequence[str]) -> str:
+    """The column that a name or dotted path begins at, which must be there. An exact name comes first."""
+    top = path if path in known else path.split(".")[0]
+    if top not in known:
         raise DataError(
-            f"{key}={path}: the columns are {', '.join(known)}. Give one of them, or a dotted path inside one "
+            f"{key}={path}: the columns are {', '.join(known)[:300]}. Give one of them, or a dotted path inside one "
             "(translation.de)."
         )
-    return path
-
-
-def _value(record: Mapping[str, Any], path: str) -> Any:
-    found: Any = record
-    for part in path.split("."):
-        if not isinstance(found, Mapping) or part not in found:
-            inside = f", which has {', '.join(map(str, found))[:200]}" if isinstance(found, Mapping) else ""
-            raise ValueError(f"no {part!r} of {path} here{inside}")
-        found = found[part]
-    return found
-
-
-def _text(record: Mapping[str, Any], path: str) -> str:
-    found = _value(record, path)
-    if isinstance(found, bool) or not isinstance(found, str | int):
-        raise ValueError(f"column {path} must be a text, got {str(found)[:60]} ({type(found).__name__})")
-    text = LINE_BREAKS.sub(" ", str(found))
-    if not text.strip():
-        raise ValueError(f"column {path} is empty")
-    return text
+    return top
 
 
 def _label(record: Mapping[str, Any], path: str, names: list[str] | None) -> str:
-    found = _value(record, path)
-    if found == _NO_LABEL and names is not None:
-        raise ValueError(f"column {path} is -1: these rows have no labels. Leave their split out (null)")
+    found = record.get(path)
     if names is not None and isinstance(found, int):
+        if found == _NO_LABEL:
+            raise ValueError(f"column {path} is -1: these rows have no labels. Leave their split out (null)")
         return names[found]
-    return str(found).lower() if isinstance(found, bool) else _text(record, path).strip()
+    return value_text(record, path).strip()
