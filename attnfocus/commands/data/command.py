@@ -31,7 +31,7 @@ from attnfocus.runs.folder import DATA_FILE
 from attnfocus.runs.schema import TrainConfig
 
 RESULTS_FILE = "data.json"
-OF_RUNS = ("resume", "sweep", "tracker", "distributed", "trust")  # keys that say nothing of data
+SAVED = ("dataset", "seed", "paths", "choices")  # the keys that say what was looked at
 
 
 @dataclass(kw_only=True)
@@ -62,7 +62,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     look = Look(name, prepared, unit_of(prepared), statistics, frequent_unknown(prepared), report, warnings)
     folder = new_run_dir(config.run_dir, str(Path(config.paths.outputs) / "data"), name)
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
-        _write(folder, look, {key: value for key, value in values.items() if key not in OF_RUNS})
+        _write(folder, look, {key: values[key] for key in SAVED})
     if config.format == "json":
         print(json.dumps(strict_json(facts_of(look)), ensure_ascii=False, indent=2))
     else:
