@@ -160,3 +160,9 @@ def _harmless(cell: object) -> object:
     except ValueError:
         return f"'{text}"
     return text
+
+
+def relative_to_here(path: Path) -> Path:
+    """The path as it is typed from the current folder, if it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -20,35 +20,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from soak_compare import differences
 from soak_life import ANY, KILLED, STOPPED, Death, live, observe
+from soak_ranks import RanksSoak
+from soak_reference import RANKS, RUNS, SAVES_BEFORE_STOP, SWEEP, Reference, make, new_reference
 
-SAVES_BEFORE_STOP = 5  # the fifth save is that of step 15; a run that is stopped in it ends with 16, not evaluated yet
-COMMON = {
-    "trainer.max_steps": "36",
-    "trainer.max_epochs": "null",
-    "trainer.batch_size": "4",
-    "trainer.log_every_steps": "2",
-    "trainer.save_every_steps": "3",
-    "trainer.evaluate_every_steps": "16",
-    "focus.num_samples": "0",  # pictures take longer to draw than all else
-}
-SMALL = {"dataset.num_train": "90", "dataset.num_valid": "6", "dataset.num_test": "6", "model.embed_dim": "8"}
-TEXTS = {**SMALL, "dataset": "languages", "dataset.tokenizer.vocab_size": "200", "dataset.languages": "[de,en,fr]"}
-RUNS = {
-    "seq2seq": {**SMALL, "model.hidden_size": "8", "trainer.accumulate_steps": "2", "trainer.ema_decay": "0.9"},
-    "rnn_classifier": {**TEXTS, "model.hidden_size": "8", "scheduler": "plateau", "trainer.num_workers": "2"},
-    "transformer": {**TEXTS, "model.feedforward_dim": "8", "model.num_heads": "2", "trainer.precision": "bf16"},
-    "pooling_classifier": {
-        "trainer.batch_size": "1",
-        "optimizer": "sgd",
-        "optimizer.momentum": "0.9",
-        "focus.num_samples": "1",
-    },
-}
 HEAVY = (  # what a run imports
     "attnfocus.commands.train.command",
     "torch._dynamo",
@@ -63,50 +41,6 @@ HEAVY = (  # what a run imports
 MAX_MISSES = 3  # runs that ended before an operation came up
 
 
-@dataclass
-class Reference:
-    """An uninterrupted run, and what runs of its kind do.
-
-    Attributes:
-        first: disk operations of a run up to a stop.
-        then: those of the same run from there on; with what a second save of one step does.
-    """
-
-    model: str
-    folder: Path
-    seconds: float = 0.0
-    first: list[str] = field(default_factory=list)
-    then: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def path(self) -> Path:
-        return self.folder / "reference"
-
-    def command(self, run: Path) -> list[str]:
-        options = {"model": self.model, **COMMON, **RUNS[self.model]}
-        return ["train", *(f"{key}={value}" for key, value in options.items()), f"run_dir={run}", "resume=auto"]
-
-
-def make_reference(model: str, folder: Path) -> Reference:
-    """Trains once in peace, and once stopped by SIGTERM and resumed, which must come to the same."""
-    reference = Reference(model, folder)
-    folder.mkdir()
-    began = time.monotonic()
-    code, _ = observe(reference.command(reference.path), reference.path)
-    reference.seconds = time.monotonic() - began
-    stopped = folder / "stopped"
-    stop_code, reference.first = observe(reference.command(stopped), stopped, SAVES_BEFORE_STOP)
-    done = len(reference.first)
-    end_code, operations = observe(reference.command(stopped), stopped)
-    reference.then = operations[done:]
-    if (code, stop_code, end_code) != (0, STOPPED, 0):
-        reference.problems = [f"{folder}: exit codes {code}, {stop_code}, {end_code}, not 0, {STOPPED}, 0"]
-    else:
-        reference.problems = [f"{stopped}: {line}" for line in differences(reference.path, stopped)]
-    return reference
-
-
 class Soak:
     """Runs of one kind that are killed until every death has been died.
 
@@ -119,7 +53,7 @@ class Soak:
         self, reference: Reference, operations: Sequence[str], num_random: int, seed: int, lose: str | None
     ) -> None:
         self.reference, self.lose = reference, lose
-        self.random = random.Random(f"{seed} {reference.model}")
+        self.random = random.Random(f"{seed} {reference.kind}")
         first, then = set(reference.first), set(reference.then)
         # A run that died at its beginning begins again: one death after the other.
         self.beginning = [Death(name) for name in reference.first if name in operations and name not in then]
@@ -150,19 +84,18 @@ class Soak:
         return self
 
     def one_run(self, run: Path) -> None:
-        command = self.reference.command(run)
         first, self.beginning = self.beginning, []
         if not first and self.after_stop:
             first = [self.after_stop.pop()]
-            code, _ = observe(command, run, SAVES_BEFORE_STOP)
+            code, _ = observe(self.reference.command(run), run, SAVES_BEFORE_STOP)
             if code != STOPPED:
                 self.problems.append(f"{run}: exit code {code}, not {STOPPED}")
                 return
         while True:
             death = first.pop(0) if first else self.anywhere.pop() if self.anywhere else Death()
-            short = ["train", f"resume={run}"]
-            is_short = (run / "config.yaml").exists() and self.random.random() < 0.5
-            code = live(short if is_short else command, run, death, self.lose)
+            short = self.reference.short_command(run)
+            command = short if short and self.random.random() < 0.5 else self.reference.command(run)
+            code = live(command, run, death, self.lose)
             if code == KILLED:
                 self.kills.append(str(death))
                 continue
@@ -174,7 +107,7 @@ class Soak:
             if death != Death():
                 self.miss(death)
             self.beginning = first
-            self.problems += [f"{run}: {line}" for line in differences(self.reference.path, run)]
+            self.problems += [f"{run}: {line}" for line in self.reference.differences(run)]
             return
 
     def miss(self, death: Death) -> None:
@@ -194,27 +127,33 @@ def shared_out(references: Sequence[Reference], pattern: str) -> list[list[str]]
     the fewest.
     """
     shares: list[list[str]] = [[] for _ in references]
-    made = [list(dict.fromkeys([*each.first, *each.then])) for each in references]
+    made = [[] if each.kind == RANKS else list(dict.fromkeys([*each.first, *each.then])) for each in references]
     for name in dict.fromkeys(name for names in made for name in names if re.search(pattern, name)):
         min((share for share, names in zip(shares, made, strict=True) if name in names), key=len).append(name)
     return shares
 
 
-def soak(models: Sequence[str], folder: Path, given: argparse.Namespace) -> tuple[list[str], list[Soak]]:
+def soak(kinds: Sequence[str], folder: Path, given: argparse.Namespace) -> tuple[list[str], list[Soak | RanksSoak]]:
     """The problems, and what was done."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(given.jobs, context) as pool:
-        references = list(pool.map(make_reference, models, [folder / model for model in models]))
+        references = list(pool.map(make, [new_reference(kind, folder) for kind in kinds]))
         problems = [line for each in references for line in each.problems]
         if problems:
             return problems, []
         shares = shared_out(references, given.operations)
         soaks = [
-            Soak(each, share, given.random, given.seed, given.lose)
+            RanksSoak(each, given.random, given.seed)
+            if each.kind == RANKS
+            else Soak(each, share, given.random, given.seed, given.lose)
             for each, share in zip(references, shares, strict=True)
         ]
-        done = list(pool.map(Soak.go, soaks))
+        done = list(pool.map(go, soaks))
     return [line for each in done for line in each.problems], done
+
+
+def go(soak: Soak | RanksSoak) -> Soak | RanksSoak:
+    return soak.go()
 
 
 def warm() -> None:
@@ -228,8 +167,9 @@ def warm() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=RUNS, default=list(RUNS), help="default: all")
-    parser.add_argument("--random", type=int, default=10, help="kills at random per model (default: %(default)s)")
+    kinds = [*RUNS, SWEEP, RANKS]
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="default: all")
+    parser.add_argument("--random", type=int, default=10, help="kills at random per kind (default: %(default)s)")
     parser.add_argument(
         "--operations", default="", help="a regular expression that is in their names; '$^': random kills alone"
     )
@@ -242,9 +182,9 @@ def main() -> int:
     warm()
     folder = Path(tempfile.mkdtemp(prefix="attnfocus-soak-"))
     os.chdir(folder)
-    problems, done = soak(given.models, folder, given)
+    problems, done = soak(given.kinds, folder, given)
     for each in done:
-        print(f"{each.reference.model}: {len(each.kills)} kills, {each.num_runs} runs")
+        print(f"{each.reference.kind}: {len(each.kills)} kills, {each.num_runs} runs")
         print("\n".join(f"  {kill}" for kill in each.kills))
     kills, runs = sum(len(each.kills) for each in done), sum(each.num_runs for each in done)
     for line in problems:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 TIMES = {"seconds", "step_seconds", "words_per_second"}
 SUMMARY_TIMES = {*TIMES, "git", "threads"}  # someone may commit, or want the cores, while it runs
-EXTRA = re.compile(r"checkpoints/step-\d{8}/")  # one more old checkpoint may stay when the last save died pruning
+OWNERS = (".lock", ".process", ".train.lock")  # which process had it
 EVENTS = "events.out.tfevents."
 
 
@@ -21,7 +20,7 @@ def differences(expected: Path, run: Path) -> list[str]:
 
     there, here = _files(expected), _files(run)
     found = [f"{name}: missing" for name in sorted(set(there) - set(here))]
-    found += [f"{name}: left behind" for name in sorted(set(here) - set(there)) if not EXTRA.match(name)]
+    found += [f"{name}: left behind" for name in sorted(set(here) - set(there))]
     for name in sorted(set(there) & set(here)):
         if not _is_same(there[name], here[name]):
             found.append(f"{name}: differs")
@@ -38,7 +37,7 @@ def _files(run: Path) -> dict[str, Path]:
     found = {}
     for path in run.rglob("*"):
         name = path.relative_to(run).as_posix()
-        if not path.is_dir():
+        if not path.is_dir() and path.name not in OWNERS:
             found[EVENTS if name.startswith(EVENTS) else name] = path
     return found
 

@@ -64,7 +64,7 @@ def live(command: Sequence[str], run: Path, death: Death, lose: str | None = Non
     Raises:
         TimeoutError: it hangs.
     """
-    return _wait(_start(command, run, death.hear() if death.operation else None, lose), death.seconds)
+    return _wait(start(command, run, death.hear() if death.operation else None, lose), death.seconds)
 
 
 def observe(command: Sequence[str], run: Path, stop_in_save: int | None = None) -> tuple[int, list[str]]:
@@ -80,7 +80,7 @@ def observe(command: Sequence[str], run: Path, stop_in_save: int | None = None) 
         if operation.name == SAVE and num_saves == stop_in_save:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    code = _wait(_start(command, run, note, None), MAX_SECONDS)
+    code = _wait(start(command, run, note, None), MAX_SECONDS)
     return code, notes.read_text(encoding="utf-8").splitlines()
 
 
@@ -98,7 +98,9 @@ def _wait(process: int, seconds: float) -> int:
     return os.waitstatus_to_exitcode(done[1])
 
 
-def _start(command: Sequence[str], run: Path, hear: Callable[[Operation], None] | None, lose: str | None) -> int:
+def start(
+    command: Sequence[str], run: Path, hear: Callable[[Operation], None] | None = None, lose: str | None = None
+) -> int:
     """The process's number; in the new process it never returns."""
     process = os.fork()
     if process:

@@ -113,12 +113,12 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
             _check(line, with_values=False)  # each job answers for its own
         check_hydra_section(line)
     begun = resumed.folder if resumed else search.folder if search else None
-    folder = begun or new_sweep_dir(line.outputs)
+    folder, is_new = (begun, False) if begun else new_sweep_dir(line)
     arguments = [*others, *line.overrides, *sweep_overrides(line, folder)]
     Checked.compositions = line.all_compositions()
     SearchSweeper.checked = search.plan if search else None
     with writing("sweep.resume" if resumed else "paths.outputs", folder):
-        code = run_sweep(folder, lambda: call_hydra(verb, arguments, None), is_new=begun is None)
+        code = run_sweep(folder, lambda: call_hydra(verb, arguments, None), is_new=is_new)
         if search is not None and folder.exists():
             from attnfocus.commands.sweep.search.study_run import finish_search
 

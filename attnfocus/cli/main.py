@@ -14,6 +14,7 @@ from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.files import is_no_room, reason_of, write_error
 from attnfocus.parent import end_with_parent
 from attnfocus.redaction import hide
+from attnfocus.second_signal import second_signal
 from attnfocus.version import __version__
 from attnfocus.visible import visible_lines
 
@@ -31,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 Ctrl-C, 143 terminated after saving.
     """
     end_with_parent()
+    with second_signal():
+        return _guarded(arguments)
+
+
+def _guarded(arguments: Sequence[str] | None) -> int:
+    """The command, and what a user is told of its errors."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]

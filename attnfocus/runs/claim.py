@@ -10,12 +10,22 @@ from pathlib import Path
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, write_error
+from attnfocus.layout import (
+    BENCH_FILE,
+    COMPARE_FILE,
+    CONFIG_FILE,
+    DATA_FILE,
+    DATA_FOLDER,
+    EVENT_FILES,
+    MAPS_FOLDER,
+    TRAIN_LOCK,
+)
 from attnfocus.locks import HeldError, locked
 from attnfocus.regular_files import is_folder, is_there, number, remove_remains, write_new
-from attnfocus.runs.contents import EVENT_FILES, LATER, TRAIN_LOCK, WRITTEN_BY_TRAINING
-from attnfocus.runs.folder import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, DATA_FOLDER
-from attnfocus.tracking.focus_drift import MAPS_FOLDER
+from attnfocus.runs.contents import LATER, WRITTEN_BY_TRAINING
 
+AUTO = "auto"  # of `resume`: the run that the same command began, or a new one
+_PROBE = "write-test"  # a file that shows whether a folder can be written
 OTHER_HOST_SECONDS = 120.0  # how long a lock may outlive a process of another host: what NFS takes to notice
 
 
@@ -37,7 +47,7 @@ def new_run_dir(given: str | None, outputs: str, name: str, *, is_restarted: boo
     require_free(folder, is_restarted=is_restarted)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-test-{number()}"
+        probe = folder / f".{_PROBE}.{number()}.tmp"
         write_new(probe, b"")
         probe.unlink()
     except OSError as error:
@@ -101,7 +111,7 @@ def training(key: str, run_dir: Path) -> Iterator[None]:
         ConfigError: the run is being trained; names process and host.
     """
     with _held(key, run_dir):
-        remove_remains(run_dir, lambda name: name in WRITTEN_BY_TRAINING or fnmatch(name, EVENT_FILES))
+        remove_remains(run_dir, lambda name: name in {*WRITTEN_BY_TRAINING, _PROBE} or fnmatch(name, EVENT_FILES))
         for folder in (DATA_FOLDER, MAPS_FOLDER):
             remove_remains(run_dir / folder, lambda name: True)
         yield

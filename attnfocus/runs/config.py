@@ -9,11 +9,11 @@ from typing import Any
 from attnfocus.config.key_table import KeyTable, flat
 from attnfocus.config.read import load_yaml, save_yaml
 from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.layout import CONFIG_FILE
 from attnfocus.marks import Mark
 from attnfocus.redaction import redact, redacted_keys, restore
 from attnfocus.runs.assembly import Setup, check_train
 from attnfocus.runs.contents import require_run
-from attnfocus.runs.folder import CONFIG_FILE
 from attnfocus.runs.schema import TrainConfig
 
 

@@ -4,6 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.layout import (
+    ANSWERS_FILE,
+    CHECKPOINTS,
+    CONFIG_FILE,
+    DATA_FOLDER,
+    EVENT_FILES,
+    FAITHFULNESS_FILE,
+    LOG_FILE,
+    MAPS_FOLDER,
+    METRICS_FILE,
+    OF_JOB,
+    PAGES_FOLDER,
+    SUMMARY_FILE,
+    TRAIN_LOCK,
+)
 from attnfocus.regular_files import (
     UnusableFileError,
     is_folder,
@@ -11,18 +26,7 @@ from attnfocus.regular_files import (
     require_folder,
     require_regular,
 )
-from attnfocus.runs.faithfulness_file import FAITHFULNESS_FILE
-from attnfocus.runs.folder import CONFIG_FILE, DATA_FOLDER, SUMMARY_FILE
-from attnfocus.runs.predictions_file import ANSWERS_FILE
-from attnfocus.tracking.focus_drift import MAPS_FOLDER
-from attnfocus.tracking.metrics_file import METRICS_FILE
 
-CHECKPOINTS = "checkpoints"
-LOG_FILE = "train.log"
-PAGES_FOLDER = "inspect"
-EVENT_FILES = "events.out.tfevents.*"
-OF_JOB = ("overrides.json", "traceback.txt", ".lock", ".process")  # what a sweep writes beside its run
-TRAIN_LOCK = ".train.lock"  # held while the run is trained
 FILES = (TRAIN_LOCK, CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, *OF_JOB)
 LATER = {METRICS_FILE, ANSWERS_FILE, FAITHFULNESS_FILE, CHECKPOINTS, MAPS_FOLDER, PAGES_FOLDER}  # than a configuration
 WRITTEN_BY_TRAINING = {CONFIG_FILE, SUMMARY_FILE, METRICS_FILE, LOG_FILE, ANSWERS_FILE}

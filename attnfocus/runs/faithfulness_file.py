@@ -7,11 +7,11 @@ from typing import Any
 
 from attnfocus.explanation import Faithfulness
 from attnfocus.files import write_json_atomically
+from attnfocus.layout import FAITHFULNESS_FILE
 from attnfocus.limits import Finite
 from attnfocus.records import to_value
 from attnfocus.regular_files import read_file
 
-FAITHFULNESS_FILE = "faithfulness.json"
 MAX_BYTES = 2**24
 
 logger = logging.getLogger(__name__)

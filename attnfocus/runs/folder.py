@@ -3,7 +3,6 @@
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,25 +11,14 @@ from attnfocus.config.folder import shipped_folder
 from attnfocus.data.preparation import Prepared
 from attnfocus.errors import CheckpointError
 from attnfocus.files import write_json_atomically
+from attnfocus.layout import DATA_FOLDER, FINGERPRINTS_FILE
 from attnfocus.records import to_value
-from attnfocus.redaction import redact
 from attnfocus.regular_files import is_there, read_file
 from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
-CONFIG_FILE = "config.yaml"
-BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
-COMPARE_FILE = "compare.yaml"  # ... of a comparison
-DATA_FILE = "data.yaml"  # ... and of a look at data
-SUMMARY_FILE = "summary.json"
-DATA_FOLDER = "data"  # tokenizers and labels
-FINGERPRINTS_FILE = "fingerprints.json"
 WITH_NAMES = " with names"  # after the name of a split: what runs of before have under the name alone
 MAX_FINGERPRINTS_BYTES = 1_000_000
-
-
-def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:
-    write_json_atomically(run_dir / SUMMARY_FILE, redact(facts))
 
 
 def environment(device: str) -> dict[str, Any]:

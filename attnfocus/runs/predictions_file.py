@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from attnfocus.layout import ANSWERS_FILE
 from attnfocus.regular_files import read_lines, replace_file
 from attnfocus.tasks import Prediction
 
-ANSWERS_FILE = "predictions-test.jsonl"
 MAX_LINE_BYTES = 2**24  # a text and two answers
 
 logger = logging.getLogger(__name__)

@@ -7,13 +7,12 @@ from typing import Any
 
 from attnfocus.config.key_table import KeyTable, flat
 from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.layout import CONFIG_FILE
 from attnfocus.marks import Mark
 from attnfocus.redaction import redacted_keys
 from attnfocus.regular_files import is_regular, is_there
+from attnfocus.runs.claim import AUTO
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.folder import CONFIG_FILE
-
-AUTO = "auto"
 
 
 def run_to_resume(config: RunConfig, overrides: Sequence[str] = ()) -> Path | None:

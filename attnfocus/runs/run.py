@@ -13,12 +13,12 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.layout import CHECKPOINTS, DATA_FOLDER
 from attnfocus.models.base import Model
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.contents import CHECKPOINTS
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
-from attnfocus.runs.folder import DATA_FOLDER, check_fingerprints
+from attnfocus.runs.folder import check_fingerprints
 from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.training import CheckpointStore, resolve_device

@@ -1,16 +1,19 @@
 """summary.json as others read it: how a run ended, and its figures."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attnfocus.errors import CheckpointError
 from attnfocus.events import Best, Direction
+from attnfocus.files import write_json_atomically
+from attnfocus.layout import SUMMARY_FILE
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt
 from attnfocus.records import to_record
+from attnfocus.redaction import redact
 from attnfocus.regular_files import read_file
-from attnfocus.runs.folder import SUMMARY_FILE
 
 MAX_BYTES = 2**26  # a confusion matrix has the square of the labels
 
@@ -50,6 +53,11 @@ class Summary:
         """The numbers among what `test` holds."""
         pairs = self.test.items()
         return {name: value for name, value in pairs if isinstance(value, int | float) and not isinstance(value, bool)}
+
+
+def write_summary(run_dir: Path, facts: Mapping[str, Any]) -> None:
+    """Writes the file, whole, without secrets."""
+    write_json_atomically(run_dir / SUMMARY_FILE, redact(facts))
 
 
 def load_summary(run_dir: Path) -> Summary:

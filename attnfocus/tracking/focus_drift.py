@@ -13,6 +13,7 @@ from attnfocus.data.batches import collate
 from attnfocus.data.preparation import Prepared
 from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
 from attnfocus.focus import attends, js_distance
+from attnfocus.layout import MAPS_FOLDER
 from attnfocus.models.base import Model
 from attnfocus.regular_files import is_folder, make_folder, read_file, replace_file
 from attnfocus.tasks import Evaluation, Task
@@ -20,7 +21,6 @@ from attnfocus.tasks.evaluation import device_of
 
 logger = logging.getLogger(__name__)
 
-MAPS_FOLDER = "focus"
 NUM_KEPT = 3  # evaluations whose maps stay in the run, so that it can go on from each checkpoint that it may go back to
 MAX_NUMBERS = 2**20  # of the maps of one evaluation; with more, fewer examples are looked at
 MAX_FILE_BYTES = 2 * 4 * MAX_NUMBERS  # twice what they take, for names and shapes

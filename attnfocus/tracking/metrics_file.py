@@ -10,11 +10,11 @@ from typing import Any
 from attnfocus.errors import CheckpointError
 from attnfocus.events import Evaluated, Heads, Listener, Progress, RolledBack, TrainingStarted
 from attnfocus.files import strict_json
+from attnfocus.layout import METRICS_FILE
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt
 from attnfocus.records import to_record, to_value
 from attnfocus.regular_files import is_there, open_to_append, read_lines, replace_file
 
-METRICS_FILE = "metrics.jsonl"
 MAX_LINE_BYTES = 2**24  # a number for each measure and head of a model
 _OF_EVENT = ("step", "epoch", "split", "seconds")
 HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers

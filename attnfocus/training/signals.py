@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from attnfocus.training.second_signal import SecondSignal
+from attnfocus.second_signal import SecondSignal
 
 _NAMES = (
     "SIGINT",

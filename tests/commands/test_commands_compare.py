@@ -19,7 +19,8 @@ from attnfocus.cli import main
 from attnfocus.commands.compare.runs import find_runs, read_runs
 from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean_interval, p_values
 from attnfocus.errors import ConfigError
-from attnfocus.runs.predictions_file import ANSWERS_FILE, load_answers, save_answers
+from attnfocus.layout import ANSWERS_FILE
+from attnfocus.runs.predictions_file import load_answers, save_answers
 from attnfocus.tasks import Prediction, TranslationTask
 from attnfocus.tasks.measures.text import text_scorers
 

@@ -14,7 +14,8 @@ from attnfocus.cli import main
 from attnfocus.commands.compare.table import as_markdown, shown_metrics
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
-from attnfocus.runs.faithfulness_file import FAITHFULNESS_FILE, load_faithfulness, save_faithfulness
+from attnfocus.layout import FAITHFULNESS_FILE
+from attnfocus.runs.faithfulness_file import load_faithfulness, save_faithfulness
 
 pytestmark = pytest.mark.slow
 

@@ -16,9 +16,9 @@ from faults_runs import VECTORS
 from tests_support import Command, assert_polite, summary_of
 
 from attnfocus.errors import ConfigError
+from attnfocus.layout import TRAIN_LOCK
 from attnfocus.locks import HeldError, is_locked, locked
 from attnfocus.runs import claim
-from attnfocus.runs.contents import TRAIN_LOCK
 
 ROOT = Path(__file__).parents[2]
 SAVED = ROOT / "tests" / "runs" / "fixtures" / "run-format-1"

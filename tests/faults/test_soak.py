@@ -12,8 +12,8 @@ from torch import nn
 
 from attnfocus.config.read import load_yaml
 from attnfocus.events import Best, Evaluated, Progress, TrainingStarted
+from attnfocus.layout import CONFIG_FILE
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.folder import CONFIG_FILE
 from attnfocus.tracking.metrics_file import MetricsFile
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import CheckpointStore
@@ -56,7 +56,7 @@ def script(name: str, *arguments: str, tmp_path: Path) -> "subprocess.CompletedP
 def test_no_kill_loses_a_run_or_changes_its_end(tmp_path: Path) -> None:
     """Kills in the operations of a save and at random; scripts/soak.py alone has every operation and model."""
     operations = "|".join(f"^{re.escape(name)}$" for name in IN_A_SAVE)
-    done = script("soak.py", "--operations", operations, "--models", *MODELS, "--random", "2", tmp_path=tmp_path)
+    done = script("soak.py", "--operations", operations, "--kinds", *MODELS, "--random", "2", tmp_path=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.search(r"^(\d+) kills, (\d+) runs, 0 problems", done.stdout, re.MULTILINE)
     assert found is not None, done.stdout
@@ -68,7 +68,7 @@ def test_no_kill_loses_a_run_or_changes_its_end(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_soak_notices_what_a_resumed_run_forgets(tmp_path: Path) -> None:
     """Negative control: one kill, after a save. Another thing to forget: --lose position."""
-    one = ("--models", "seq2seq", "--operations", "^fsync checkpoints$", "--random", "0", "--jobs", "1")
+    one = ("--kinds", "seq2seq", "--operations", "^fsync checkpoints$", "--random", "0", "--jobs", "1")
     options = (*one, "--lose", "optimizer")
     done = script("soak.py", *options, tmp_path=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -155,6 +155,34 @@ def test_60_a_second_signal_ends_the_process_inside_one_operation(sent, code):
         child.stdout.close()
 
 
+IN_A_COMMAND = """
+import torch
+from attnfocus.second_signal import second_signal
+
+torch.set_num_threads(1)
+matrix = torch.randn(2500, 2500)
+with second_signal():
+    print("ready", flush=True)
+    torch.linalg.svd(matrix.repeat(2, 2))
+"""
+
+
+@pytest.mark.slow
+def test_60_a_second_interrupt_ends_every_command_inside_one_operation():
+    """`second_signal` is around all verbs: of others than `train` the first SIGTERM is enough, as ever."""
+    child = subprocess.Popen([sys.executable, "-c", IN_A_COMMAND], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        for _ in range(2):
+            time.sleep(0.8)
+            assert child.poll() is None
+            child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=20) == 130
+    finally:
+        child.kill()
+        child.stdout.close()
+
+
 @pytest.mark.slow
 def test_60_a_save_that_is_under_way_ends_first():
     child = subprocess.Popen(

@@ -8,23 +8,28 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
+from attnfocus.commands.sweep.folders import HYDRA_FILE
+from attnfocus.config.composition import reworded
 from attnfocus.config.override_text import is_of_hydra, quoted, unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import is_no_room, make_fresh_folder, write_error
 from attnfocus.redaction import REDACTED, hide_override, is_secret
+from attnfocus.regular_files import is_there, remove_remains
 
 RESUME = "sweep.resume"
 SWEEPER = "hydra_plugins.attnfocus_sweeper.AttnfocusSweeper"
+_SWEEP_DIR = "hydra.sweep.dir"
 _HYDRAS_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # What run_verb gives Hydra anew with each sweep.
 _LAUNCHER = ("hydra/launcher", "hydra.launcher.")
 _SWEEPER = ("hydra/sweeper", "hydra.sweeper.")
 # How much is launched, and how much of it at once, not what is swept or sought.
 _CHANGEABLE = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "hydra.sweeper.max_batch_size")
-_OURS = ("hydra.mode", "hydra.sweep.dir", "hydra.sweeper._target_", "hydra.job.config.override_dirname.exclude_keys")
+_OURS = ("hydra.mode", _SWEEP_DIR, "hydra.sweeper._target_", "hydra.job.config.override_dirname.exclude_keys")
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ def resumed_sweep(overrides: Sequence[str], config_dir: str | None) -> Resumed |
     again = {key_of(text): text for text in given}
     kept = [again.pop(key_of(text), text) for text in task]
     ours = [text for text in again.values() if is_of_hydra(text)]
+    if any(key_of(text) == _SWEEP_DIR for text in ours):
+        raise ConfigError(f"{_SWEEP_DIR}: {RESUME} names the sweep's folder already.")
     launch = _launch(of_hydra, ours)
     others = [text for text in again.values() if text not in ours]
     saved = [text for text in (*kept, *launch) if text not in given]
@@ -91,7 +98,7 @@ def _launch(saved: Sequence[str], given: Sequence[str]) -> list[str]:
 
 def _saved(folder: Path) -> tuple[list[str], list[str], str | None]:
     """Overrides, those of Hydra's own section, and `--config-dir` of the sweep in a folder."""
-    from attnfocus.commands.sweep.folders import HYDRA_FILE, require_own_sweep
+    from attnfocus.commands.sweep.folders import require_own_sweep
 
     require_own_sweep(folder)
     path = folder / HYDRA_FILE
@@ -143,6 +150,7 @@ def check_sweep(line: CommandLine) -> None:
         ConfigError: names the key.
     """
     reasons = {
+        "hydra.run.dir": f"a sweep's folder is {_SWEEP_DIR}.",
         "run_dir": "a sweep gives each job a folder of its own, under paths.outputs.",
         "resume": f"goes on with one run; a sweep goes on by {RESUME}=outputs/sweeps/DATE/TIME.",
     }
@@ -157,7 +165,7 @@ def sweep_overrides(line: CommandLine, folder: Path) -> list[str]:
     section = line.compose(list(fixed_overrides.values()), with_hydra=True)["hydra"]
     unnamed = [*fixed_overrides, *filter(is_secret, map(key_of, line.overrides))]  # in the names of the jobs' folders
     fixed = ",".join(f"'{key}'" for key in unnamed)
-    extra = [f"hydra.sweep.dir={quoted(str(folder))}", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
+    extra = [f"{_SWEEP_DIR}={quoted(str(folder))}", f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]"]
     is_basic = section["sweeper"]["_target_"] == _HYDRAS_SWEEPER
     return [*extra, f"hydra.sweeper._target_={SWEEPER}"] if is_basic else extra
 
@@ -200,8 +208,35 @@ def run_sweep(folder: Path, launch: Callable[[], None], *, is_new: bool) -> int:
     return finish_sweep(folder)
 
 
-def new_sweep_dir(outputs: Path) -> Path:
-    """outputs/sweeps/<date>/<time>, made here."""
+def new_sweep_dir(line: CommandLine) -> tuple[Path, bool]:
+    """The folder that `hydra.sweep.dir` names on the command line, else outputs/sweeps/<date>/<time>.
+
+    Returns:
+        The folder, and whether it was made here.
+
+    Raises:
+        ConfigError: it holds something, or cannot be made.
+    """
+    if not any(key_of(text) == _SWEEP_DIR for text in line.overrides):
+        return _fresh_sweep_dir(line.outputs), True
+    composed = OmegaConf.create(line.compose(list(line.fixed().values()), with_hydra=True))
+    with reworded():
+        folder = Path(str(composed.hydra.sweep.dir)).expanduser().resolve()
+    try:
+        is_new = not is_there(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_remains(folder, lambda name: name == HYDRA_FILE)  # a kill before a sweep was written down
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise write_error(error, folder, _SWEEP_DIR) from error
+    if HYDRA_FILE in names:
+        raise ConfigError(f"{_SWEEP_DIR}: {folder} holds a sweep. Go on with it: {RESUME}={quoted(str(folder))}")
+    if names:
+        raise ConfigError(f"{_SWEEP_DIR}: {folder} holds {', '.join(names[:3])} already. Name a folder that is empty.")
+    return folder, is_new
+
+
+def _fresh_sweep_dir(outputs: Path) -> Path:
     now = datetime.now()
     parent = outputs.expanduser() / "sweeps" / now.strftime("%Y-%m-%d")
     try:

@@ -154,7 +154,7 @@ def run_sweep_job(config: DictConfig, run: Callable[[DictConfig], int]) -> int:
     """
     from attnfocus.commands.sweep.folders import job_order
     from attnfocus.commands.sweep.sweep import run_recorded
-    from attnfocus.runs.resume import AUTO
+    from attnfocus.runs.claim import AUTO
 
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)

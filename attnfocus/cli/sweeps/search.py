@@ -109,12 +109,17 @@ def _check_option_names(overrides: Sequence[str]) -> None:
 
 
 def refuse_alone(overrides: Sequence[str]) -> None:
-    """Refuses without `-m` what is for many runs: Hydra would run one job, and leave out what was asked for."""
+    """Refuses without `-m` what Hydra would leave out: what is for many runs, and a folder that is not the run's."""
     wanted = (RESUME, GROUP, "hydra/sweeper")
     problems = [
         f"{text}: is for many runs; add -m."
         for text in overrides
         if key_of(text) in wanted and text.partition("=")[2] not in ("null", "", "[]", "basic")
+    ]
+    problems += [
+        f"{text}: would be Hydra's own folder. Write run_dir={text.partition('=')[2]}, which is the run's."
+        for text in overrides
+        if key_of(text) == "hydra.run.dir"
     ]
     if problems:
         raise ConfigError(problems)

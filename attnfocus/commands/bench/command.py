@@ -21,13 +21,15 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
+from attnfocus.layout import BENCH_FILE
 from attnfocus.limits import PositiveFloat, PositiveInt, Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir
-from attnfocus.runs.folder import BENCH_FILE, environment, write_summary
+from attnfocus.runs.folder import environment
 from attnfocus.runs.schema import OutputPath
+from attnfocus.runs.summary import write_summary
 from attnfocus.runs.trial import without_numbers
 from attnfocus.training import resolve_device, seed_everything
 

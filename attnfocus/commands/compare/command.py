@@ -18,12 +18,12 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import strict_json, write_json_atomically, writing
+from attnfocus.layout import COMPARE_FILE
 from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir
-from attnfocus.runs.folder import COMPARE_FILE
 from attnfocus.runs.schema import OutputPath
 
 

@@ -6,8 +6,9 @@ from attnfocus.commands.compare.configurations import Configuration
 from attnfocus.commands.compare.runs import ComparedRun
 from attnfocus.commands.compare.significance import are_right, mean_interval, p_values
 from attnfocus.commands.compare.table import Difference
-from attnfocus.runs.folder import FINGERPRINTS_FILE, WITH_NAMES
-from attnfocus.runs.predictions_file import ANSWERS_FILE, Answer, load_answers
+from attnfocus.layout import ANSWERS_FILE, FINGERPRINTS_FILE
+from attnfocus.runs.folder import WITH_NAMES
+from attnfocus.runs.predictions_file import Answer, load_answers
 
 TOLERANCE = 1e-6  # a metric of a summary has seven digits
 

@@ -13,22 +13,16 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import short_path
+from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.regular_files import is_there
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own
 from attnfocus.runs.dataset import task_class_of
 from attnfocus.runs.faithfulness_file import load_faithfulness
-from attnfocus.runs.folder import (
-    BENCH_FILE,
-    COMPARE_FILE,
-    CONFIG_FILE,
-    DATA_FILE,
-    SUMMARY_FILE,
-    load_fingerprints,
-)
+from attnfocus.runs.folder import load_fingerprints
 from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
-from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
+from attnfocus.tracking.metrics_file import logged_metrics
 
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)

@@ -19,6 +19,7 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import strict_json, write_json_atomically, writing
+from attnfocus.layout import DATA_FILE
 from attnfocus.limits import PositiveInt
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
@@ -27,7 +28,6 @@ from attnfocus.runs.claim import new_run_dir
 from attnfocus.runs.data_summary import WARNING, statistics_of, summary_lines, unit_of
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.evaluation import validated
-from attnfocus.runs.folder import DATA_FILE
 from attnfocus.runs.schema import TrainConfig
 
 RESULTS_FILE = "data.json"

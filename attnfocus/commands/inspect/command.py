@@ -17,10 +17,10 @@ from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
 from attnfocus.inspection.terminal import print_inspection
+from attnfocus.layout import PAGES_FOLDER
 from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import make_folder
-from attnfocus.runs.contents import PAGES_FOLDER
 from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DataPath, RunChoice
 

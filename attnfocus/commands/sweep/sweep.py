@@ -34,17 +34,15 @@ from attnfocus.commands.sweep.table import (
     print_unfinished,
     write_results_csv,
 )
-from attnfocus.commands.train.run_report import relative_to_here
 from attnfocus.config.read import load_yaml, yaml_text
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, UserError
-from attnfocus.files import write_error
+from attnfocus.files import relative_to_here, write_error
+from attnfocus.layout import OF_JOB
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide, hide_override, redact
 from attnfocus.regular_files import is_there, make_folder, remove_remains, replace_file
-from attnfocus.runs.folder import write_summary
-from attnfocus.runs.summary import Summary
-from attnfocus.tasks import TASKS
+from attnfocus.runs.summary import Summary, write_summary
 
 TRACEBACK_FILE = "traceback.txt"  # of an error that is no user's
 MISSING: tuple[Status, ...] = ("failed", "interrupted", "running", "waiting")  # what `sweep.resume` goes on with
@@ -57,6 +55,7 @@ def begin_sweep(sweep_dir: Path, composed: Mapping[str, Any]) -> None:
         sweep_dir: its folder, which may hold the same sweep already.
         composed: Hydra's whole configuration.
     """
+    remove_remains(sweep_dir, lambda name: name == HYDRA_FILE)
     if not is_there(sweep_dir / HYDRA_FILE):
         write_composed(sweep_dir, composed)
 
@@ -117,6 +116,7 @@ def run_recorded(folder: Path, overrides: list[str], job: Callable[[], int]) -> 
     console, name = open_console(), f"job {job_order(folder)[0]}"
     try:
         with owned(folder):
+            remove_remains(folder, lambda name: name in OF_JOB)
             if is_done(folder):
                 return 0
             say(console, f"\n{name}: {' '.join(overrides)}", style="bold")
@@ -284,8 +284,12 @@ def _direction(jobs: Sequence[JobResult]) -> Literal["max", "min"]:
     job = next((job for job in jobs if job.monitor), None)
     if job is None or job.monitor is None:
         return "max"
+    if job.direction:
+        return "min" if job.direction == "min" else "max"
+    from attnfocus.tasks import TASKS  # with torch, which a sweep does without until its first job
+
     of_tasks = (task.directions.get(job.monitor) for task in TASKS.values())
-    return "min" if (job.direction or next(filter(None, of_tasks), "max")) == "min" else "max"
+    return "min" if next(filter(None, of_tasks), "max") == "min" else "max"
 
 
 def _overrides(folder: Path) -> dict[str, str]:

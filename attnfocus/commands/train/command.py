@@ -20,22 +20,19 @@ from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
 from attnfocus.files import writing
+from attnfocus.layout import CHECKPOINTS, DATA_FOLDER, METRICS_FILE
 from attnfocus.regular_files import make_folder
 from attnfocus.runs.assembly import Setup
-from attnfocus.runs.claim import new_run_dir, require_free, training
+from attnfocus.runs.claim import AUTO, new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.contents import CHECKPOINTS, require_own, require_run
+from attnfocus.runs.contents import require_own, require_run
 from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, validated, whole_model
-from attnfocus.runs.folder import (
-    DATA_FOLDER,
-    check_fingerprints,
-    save_fingerprints,
-)
-from attnfocus.runs.resume import AUTO, resumed, run_to_resume
+from attnfocus.runs.folder import check_fingerprints, save_fingerprints
+from attnfocus.runs.resume import resumed, run_to_resume
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
-from attnfocus.tracking.metrics_file import METRICS_FILE, require_metrics
+from attnfocus.tracking.metrics_file import require_metrics
 from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes

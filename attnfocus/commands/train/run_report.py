@@ -14,20 +14,22 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.result import Result
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener, RunFacts
+from attnfocus.files import relative_to_here
+from attnfocus.layout import LOG_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.models.base import Model
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
-from attnfocus.runs.contents import LOG_FILE
 from attnfocus.runs.data_summary import statistics_of, summary_lines
-from attnfocus.runs.folder import SUMMARY_FILE, environment, write_summary
+from attnfocus.runs.folder import environment
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
+from attnfocus.runs.summary import write_summary
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
 from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
-from attnfocus.tracking.metrics_file import METRICS_FILE, MetricsFile, logged_metrics
+from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
 from attnfocus.tracking.screen import Terminal
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import TrainerOptions, TrainingResult
@@ -216,12 +218,6 @@ def finished_remark(run_dir: Path, reason: str, trainer: TrainerOptions) -> str:
         f"This run was finished already ({reason}): nothing was trained. To go on, give a larger limit:\n"
         f"  attnfocus train {resume} trainer.{limit}={2 * getattr(trainer, limit)}"
     )
-
-
-def relative_to_here(path: Path) -> Path:
-    """The path as it is typed from the current folder, if it lies below it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:

@@ -123,7 +123,9 @@ class CheckpointStore:
         return path
 
     def finish_save(self, newest: Checkpoint, best_step: int | None) -> Path:
-        """Does the rest of a save that was killed when its checkpoint was whole already: `last`, `best`, remains.
+        """Does the rest of a save that was killed when its checkpoint was whole already.
+
+        That is `last` and `best`, what was staged, and the old checkpoints that were to go.
 
         Returns:
             Where the checkpoint is now.
@@ -136,6 +138,7 @@ class CheckpointStore:
         for name, target in (("last", path), ("best", best)):
             if target is not None and is_folder(target) and self._pointed(name) != target:
                 self._point(name, target)
+        self._prune(newest.step, with_later=False)  # which may be damaged, and somebody may want to look
         return path
 
     @property
@@ -252,12 +255,13 @@ class CheckpointStore:
         staged.replace(self.folder / name)
         _flush_folder(self.folder)
 
-    def _prune(self, step: int) -> None:
+    def _prune(self, step: int, *, with_later: bool = True) -> None:
         """Keeps the newest up to `step` and the best. Later steps are of a branch that a resume has left: they go."""
         best = self._pointed("best")
         current = [path for path in self._folders() if step_of(path) <= step and not path.name.endswith(REPLACED)]
         for path in self._folders():
-            if path != best and path not in current[: self.keep] and _is_ours(path):
+            is_surplus = path in current[self.keep :] or (with_later and path not in current)
+            if is_surplus and path != best and _is_ours(path):
                 doomed = self._staged(path.name)
                 path.rename(doomed)  # a half-deleted folder must not look like a checkpoint
                 _remove(doomed)

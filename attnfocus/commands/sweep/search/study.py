@@ -21,9 +21,10 @@ from attnfocus.commands.sweep.search.samplers import distribution_of, sampler_of
 from attnfocus.commands.sweep.search.storage import open_storage
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.layout import METRICS_FILE
 from attnfocus.locks import HeldError, locked
 from attnfocus.redaction import hide
-from attnfocus.tracking.metrics_file import METRICS_FILE, logged_metrics
+from attnfocus.tracking.metrics_file import logged_metrics
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

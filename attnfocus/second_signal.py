@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 SAVE_SECONDS = 10.0  # for a save that is under way
 LEAVE_SECONDS = 1.0  # for the main thread to end by itself, with its own last words
@@ -23,13 +23,14 @@ _FIRST_ONLY = tuple(getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if 
 class SecondSignal:
     """While entered, in the main thread: a second SIGINT or SIGTERM ends the process with 128 + its number.
 
-    A SIGTERM after SIGUSR1 or SIGUSR2 is no second one: clusters send both.
+    A SIGTERM after SIGUSR1 or SIGUSR2 is no second one: clusters send both. Within one that is entered, another may be:
+    the inner one then decides, and what has come counts for both.
 
     Args:
         is_saving: whether a save is under way, which then gets 10 s.
     """
 
-    def __init__(self, is_saving: Callable[[], bool]) -> None:
+    def __init__(self, is_saving: Callable[[], bool] = lambda: False) -> None:
         self._is_saving = is_saving
         self._left = threading.Event()
         self._first: tuple[int, float] | None = None  # number, and when it came
@@ -58,7 +59,7 @@ class SecondSignal:
 
     def _hear(self, number: int) -> None:
         first, self._first = self._first, self._first or (number, time.monotonic())
-        if first is None or number not in (signal.SIGINT, signal.SIGTERM):
+        if first is None or number not in (signal.SIGINT, signal.SIGTERM) or _active[-1:] != [self]:
             return
         if number == signal.SIGTERM:
             is_same = first[0] == number and time.monotonic() - first[1] < SAME_SECONDS
@@ -73,6 +74,20 @@ class SecondSignal:
 
 
 _active: list[SecondSignal] = []
+
+
+@contextlib.contextmanager
+def second_signal() -> Iterator[None]:
+    """A `SecondSignal` around a whole command. Outside the main thread, where Python has no handlers: nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    watch = SecondSignal()
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.stop()
 
 
 def _leave_in_child() -> None:
