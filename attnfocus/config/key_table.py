@@ -53,6 +53,10 @@ class KeyTable:
         """Keys whose default has changed -> what counts in a run that was saved without the key (`marks.Before`)."""
         return self._before
 
+    def is_of_before(self, key: str, now: Any, then: Any) -> bool:
+        """Whether a key has its default now, and then had the one of before (`marks.Before`)."""
+        return (key, then) in self._before.items() and (key, now) in self._defaults.items()
+
     def completed(self, leaves: Mapping[str, Any]) -> dict[str, Any]:
         """Flat values, with the default of each option in the place of a key that is missing.
 

@@ -64,7 +64,8 @@ def split_statistics(examples: Examples, codec: Codec) -> SplitStatistics:
     sizes = examples.lengths
     sides = {"source": sizes[:, 0]}
     if sizes[:, 1].any():
-        sides["target"] = np.maximum(sizes[:, 1] - 2, 0)
+        around = 2 if "target" in codec.tokenizers() else 0  # BOS and EOS
+        sides["target"] = np.maximum(sizes[:, 1] - around, 0)
     lengths = {side: Lengths(values, rows[int(values.argmax())].id) for side, values in sides.items()}
     classes: dict[str, int] = {}
     if isinstance(codec, LabelCodec):
@@ -77,7 +78,8 @@ def split_statistics(examples: Examples, codec: Codec) -> SplitStatistics:
 def _unknown_shares(examples: Examples, codec: Codec) -> dict[str, float]:
     step = max(1, len(examples) // MAX_SAMPLED)
     sample = examples[::step]
-    return {side: _unknown_share([_tokens(each, side) for each in sample]) for side in codec.tokenizers()}
+    sides = codec.tokenizers().keys() & {"source", "target"}
+    return {side: _unknown_share([_tokens(each, side) for each in sample]) for side in sorted(sides)}
 
 
 def _tokens(example: Encoded, side: str) -> NDArray[np.int64]:

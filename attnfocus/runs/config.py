@@ -99,13 +99,17 @@ class RunConfig:
     def differences(self, run_dir: Path, typed: Collection[str] = ()) -> list[str]:
         """The keys in which a saved run differs, apart from those that may change when a run goes on.
 
-        A key that the saved run does not have, because it is younger, counts as its default; if that has changed since,
-        as what it was. The run keeps that unless the key is typed: it is no difference then.
+        A key that the saved run does not have, because it is younger, counts as its default. One whose default has
+        changed since (`marks.Before`) is no difference where each run has the default of its time: the saved run keeps
+        it, unless the key is typed.
         """
         ours, theirs = (self.keys.completed(flat(each)) for each in (self.saved(), load_yaml(run_dir / CONFIG_FILE)))
-        before = self.keys.before.items()
-        ours |= {key: value for key, value in before if theirs.get(key) == value and key not in typed}
-        keys = [key for key in {**theirs, **ours} if ours.get(key) != theirs.get(key)]
+        keys = [
+            key
+            for key in {**theirs, **ours}
+            if ours.get(key) != theirs.get(key)
+            and (key in typed or not self.keys.is_of_before(key, ours.get(key), theirs.get(key)))
+        ]
         return sorted(key for key in keys if not self.keys.has(key, Mark.RESUMABLE))
 
     def _with_whole_paths(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from attnfocus.cli.help import summary, verb_help
 from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config.folder import shipped_folder
-from attnfocus.config.primary import primary_file, primary_keys
+from attnfocus.config.primary import primary_file, primary_groups, primary_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,6 +103,14 @@ def test_a_verb_says_what_it_is(verb: str) -> None:
         assert example in shown
     assert all(key.comment for key in primary_keys(verb))
     assert primary_file(verb).is_file()
+
+
+def test_a_verb_whose_file_begins_with_that_of_another_takes_its_groups_and_keys() -> None:
+    assert primary_groups("data") == primary_groups("train")
+    own = {key.name: key.comment for key in primary_keys("data")}
+    assert {key.name for key in primary_keys("train")} < set(own)
+    assert own["run_dir"] == "folder of the figures; null: a new one under paths.outputs"  # its own line of help
+    assert "format=table" in verb_help("data")
 
 
 def test_the_readme_shows_every_verb() -> None:

@@ -3,16 +3,20 @@
 import csv
 import json
 import random
+import sys
 from collections import Counter
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.cells import cell_len
 from tests_support import Command, assert_polite, only_run
 
 from attnfocus.data.rows import Row
 from attnfocus.data.split import SplitOptions, split_train
+from attnfocus.display.console import plain_console
 
 pytestmark = pytest.mark.slow
 
@@ -190,6 +194,20 @@ def test_data_shows_what_is_in_a_file_and_trains_nothing(attnfocus: Command, tmp
     again = attnfocus("data", *LABELLED, "dataset.train=r.csv", f"run_dir={folder}")
     assert_polite(again, 2)
     assert "already holds results (data.yaml)" in again.stderr
+
+
+def test_data_fit_a_screen_of_40_columns(attnfocus: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = partial(plain_console, width=40)
+    monkeypatch.setattr("attnfocus.commands.data.command.open_console", lambda stream=sys.stderr: narrow(stream))
+    labels = ["体育 新闻", "another label that is very long indeed", "c"]
+    rows = [(f"第{number}部电影很好看，我们都很喜欢它的故事", labels[number % 3]) for number in range(60)]
+    write_csv(tmp_path / "zh.csv", rows)
+    done = attnfocus("data", *LABELLED, "dataset.train=zh.csv", "dataset.tokenizer.kind=character", "run_dir=look")
+    assert done.returncode == 0, done.stderr
+    assert max(map(cell_len, done.stdout.splitlines())) <= 40, done.stdout
+    shown = [line.split() for line in done.stdout.splitlines()]
+    assert ["体育", "新闻", "16", "33.3", "%"] in shown
+    assert shown.count(["test"]) == 2
 
 
 def test_data_of_pairs_in_chinese_as_json(attnfocus: Command, tmp_path: Path) -> None:

@@ -183,6 +183,14 @@ def test_a_missing_key_counts_as_what_it_was_where_its_default_has_changed() -> 
     assert table.completed({"pace": 3}) == {"pace": 3}
 
 
+def test_runs_that_have_the_default_of_their_time_each_do_not_differ_in_it() -> None:
+    table = KeyTable(Changed, {"pace": 2})
+    assert table.is_of_before("pace", now=2, then=1)
+    assert not table.is_of_before("pace", now=3, then=1)  # typed
+    assert not table.is_of_before("pace", now=2, then=3)
+    assert not table.is_of_before("other", now=2, then=1)
+
+
 @dataclass(kw_only=True)
 class Inner:
     file: FilePath | None = None

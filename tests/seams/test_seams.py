@@ -59,6 +59,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield folder
 
 
+def test_data_of_ones_own_are_looked_at_like_ours(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", *OWN, "dataset=tags", "run_dir=look"]) == 0
+    assert "target positions, longest" in capsys.readouterr().out
+    facts = json.loads((house / "look" / "data.json").read_text(encoding="utf-8"))
+    assert facts["splits"]["train"]["lengths"]["target"] == facts["splits"]["train"]["lengths"]["source"]
+
+
 def summary_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "summary.json").read_text(encoding="utf-8"))
 

@@ -27,10 +27,11 @@ from attnfocus.runs.assembly import check_train, folder_of_data
 from attnfocus.runs.claim import new_run_dir
 from attnfocus.runs.data_summary import WARNING, statistics_of, summary_lines, unit_of
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
+from attnfocus.runs.evaluation import validated
 from attnfocus.runs.schema import TrainConfig
 
 RESULTS_FILE = "data.json"
-OF_RUNS = ("resume", "sweep", "tracker", "distributed", "trust")  # keys that say nothing of data
+SAVED = ("dataset", "seed", "paths", "choices")  # the keys that say what was looked at
 
 
 @dataclass(kw_only=True)
@@ -53,6 +54,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     name = config.choices.get("dataset", "own")
     say(open_console(), f"dataset={name}", style="bold")
     prepared = _prepared(config, dataset)
+    prepared.report.extend(_remarks(config, dataset, prepared))
     statistics = statistics_of(prepared)
     lines = summary_lines(prepared, statistics, dataset.options, config.trainer)
     warnings = [line for line in [*prepared.report, *lines] if line.startswith(WARNING)]
@@ -60,7 +62,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     look = Look(name, prepared, unit_of(prepared), statistics, frequent_unknown(prepared), report, warnings)
     folder = new_run_dir(config.run_dir, str(Path(config.paths.outputs) / "data"), name)
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
-        _write(folder, look, {key: value for key, value in values.items() if key not in OF_RUNS})
+        _write(folder, look, {key: values[key] for key in SAVED})
     if config.format == "json":
         print(json.dumps(strict_json(facts_of(look)), ensure_ascii=False, indent=2))
     else:
@@ -100,6 +102,14 @@ def _prepared(config: DataConfig, dataset: CheckedDataset) -> Prepared:
             f"dataset.task={dataset.options.task}: this set is for {source.task}. Set dataset.task={source.task}."
         )
     return prepare(source, dataset.options, folder_of_data(config.paths), config.seed, dataset.codecs)
+
+
+def _remarks(config: DataConfig, dataset: CheckedDataset, prepared: Prepared) -> list[str]:
+    """What training would say of the metrics that these rows can have."""
+    trainer = config.trainer
+    task = dataset.task_class(prepared.codec, bleu_tokenizer=trainer.bleu_tokenizer)
+    rows = prepared.splits[validated(prepared)].rows
+    return task.remarks(rows, trainer.monitor or task.monitor_for(rows), config.decoding)
 
 
 def _write(folder: Path, look: Look, values: Mapping[str, Any]) -> None:

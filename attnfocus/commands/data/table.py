@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from attnfocus.data.codecs.base import Encoded
@@ -45,7 +46,7 @@ def print_look(console: Console, look: Look) -> None:
     for line in look.report:
         say(console, line, style="dim")
     _print_table(console, "", size_rows(look))
-    _print_table(console, "classes", class_rows(look, max(console.width // 3, 12)))
+    _print_table(console, "classes", class_rows(look, max(console.width // 3, 12)), per_split=2)
     for side, pieces in look.unknown.items():
         if pieces:
             name = f"unknown {side} tokens" if len(look.unknown) > 1 else "unknown tokens"
@@ -65,11 +66,22 @@ def print_look(console: Console, look: Look) -> None:
         say(console, line, style="yellow")
 
 
-def _print_table(console: Console, title: str, rows: Sequence[Sequence[str]]) -> None:
-    if rows:
-        say(console, f"\n{title}" if title else "", style="bold")
-    for index, line in enumerate(aligned(rows) if rows else []):
-        say(console, line, style="dim" if index == 0 else "", wrap=False)
+def _print_table(console: Console, title: str, rows: Sequence[Sequence[str]], per_split: int = 1) -> None:
+    """Splits side by side, or one after another where that is too wide.
+
+    Args:
+        per_split: columns of each split.
+    """
+    if not rows:
+        return
+    say(console, f"\n{title}" if title else "", style="bold")
+    tables = [aligned(rows)]
+    if max(map(cell_len, tables[0])) > console.width:
+        places = range(1, len(rows[0]), per_split)
+        tables = [aligned([[row[0], *row[place : place + per_split]] for row in rows]) for place in places]
+    for lines in tables:
+        for index, line in enumerate(lines):
+            say(console, line, style="dim" if index == 0 else "", wrap=False)
 
 
 def size_rows(look: Look) -> list[list[str]]:

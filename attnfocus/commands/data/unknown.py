@@ -23,10 +23,8 @@ def frequent_unknown(prepared: Prepared) -> dict[str, list[tuple[str, int]]]:
         counts: Counter[str] = Counter()
         for text in (row.input if side == "source" else row.target for row in rows):
             if isinstance(text, str):
-                written = text.lower() if tokenizer.lowercase else text
                 ids, spans = tokenizer.encode(text), tokenizer.character_spans(text)
-                counts.update(
-                    written[start:end] for number, (start, end) in zip(ids, spans, strict=True) if number == UNK
-                )
+                pieces = [text[slice(*span)] for number, span in zip(ids, spans, strict=True) if number == UNK]
+                counts.update(piece.lower() for piece in pieces) if tokenizer.lowercase else counts.update(pieces)
         found[side] = counts.most_common(MAX_SHOWN)
     return found

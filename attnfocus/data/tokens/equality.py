@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.data.tokens.torchtext_words import make_splitter
-from attnfocus.data.tokens.vocabulary import splitter
+from attnfocus.data.tokens.vocabulary import word_split
 
 
 def token_keys(texts: Iterable[str], options: TokenizerOptions) -> Callable[[str], Hashable]:
@@ -26,7 +26,7 @@ def token_keys(texts: Iterable[str], options: TokenizerOptions) -> Callable[[str
         without = "".join(text.split())
         if first.setdefault(without, text) != text:
             several.add(without)
-    split = splitter(options.kind)
+    split = word_split(options.kind)
 
     def key(text: str) -> Hashable:
         text = prepared(text)

@@ -106,13 +106,6 @@ def learn(
     return Vocabulary([*SPECIAL_TOKENS, *marks, *tokens][:vocab_size])
 
 
-def splitter(kind: TokenizerKind) -> Callable[[str], list[tuple[str, tuple[int, int]]]]:
-    """What cuts a text into the pieces that tokens are made of or are, each with the characters that it covers."""
-    engine = _splitting(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK]))
-    split: Callable[[str], list[tuple[str, tuple[int, int]]]] = engine.pre_tokenizer.pre_tokenize_str
-    return split
-
-
 def _token_counts(kind: TokenizerKind, texts: list[str]) -> Counter[str]:
     """How often each token is seen. What comes again is split only once, which the library's trainer does not do."""
     split = word_split(kind) if kind == "whitespace" else splitter(kind)
