@@ -75,6 +75,7 @@ class Setup:
 
     def task(self, codec: Any) -> Task:
         trainer = self.config.trainer
+        of_texts = {} if trainer.bleu_tokenizer is None else {"bleu_tokenizer": trainer.bleu_tokenizer}
         return self.task_class(
             codec,
             loss=trainer.loss,
@@ -82,8 +83,8 @@ class Setup:
             word_dropout=trainer.word_dropout,
             r_drop=trainer.r_drop,
             regularization=self.config.focus,
-            bleu_tokenizer=trainer.bleu_tokenizer,
             metrics=self.metrics,
+            **of_texts,
         )
 
 
