@@ -74,24 +74,51 @@ def test_what_the_tokenizer_does_not_give_back_is_said_with_what_it_costs(attnfo
     assert f"BLEU at most {best:.1f}, exact match at most 0.000: of 4 references the tokenizer loses capitals (" in said
 
 
-def test_right_outputs_have_bleu_100(attnfocus: Command, tmp_path: Path) -> None:
+BY_HEART = (
+    "dataset.valid=valid.tsv",
+    "dataset.test=test.tsv",
+    "dataset.clean.deduplicate=false",
+    "model.embed_dim=32",
+    "model.hidden_size=32",
+    "decoding.max_length=80",
+    "decoding.max_length_constant=80",
+    "optimizer.lr=0.02",
+    "trainer.max_steps=40",
+    "trainer.evaluate_every_steps=40",
+    "trainer.max_epochs=null",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("word", "„Gut“, sagte er -- R&D ($ 5) می‌خواهم यह अच्छा है। 👨‍👩‍👧 https://a.b/c"),
+        ("whitespace", "the <unk> said <pad> , not < unk>"),
+    ],
+    ids=["word", "whitespace"],
+)
+def test_right_outputs_have_bleu_100(kind: str, text: str, attnfocus: Command, tmp_path: Path) -> None:
     """A model that has learned one sentence by heart, with all that spaces can do wrong."""
-    text = "„Gut“, sagte er -- R&D ($ 5) می‌خواهم यह अच्छा है। 👨‍👩‍👧 https://a.b/c"
-    write(tmp_path, [("a", text)] * 2)
-    for name in ("valid", "test"):
-        write(tmp_path, [("a", text)], f"{name}.tsv")
-    options = ("dataset.valid=valid.tsv", "dataset.test=test.tsv", "dataset.clean.deduplicate=false")
-    size = ("model.embed_dim=32", "model.hidden_size=32", "decoding.max_length=80", "decoding.max_length_constant=80")
-    learned = (
-        "optimizer.lr=0.02",
-        "trainer.max_steps=40",
-        "trainer.evaluate_every_steps=40",
-        "trainer.max_epochs=null",
-    )
-    said = trained(attnfocus, *options, *size, *learned, "dataset.tokenizer.kind=word")
+    for name in ("rows", "valid", "test"):
+        write(tmp_path, [("a", text)] * 2, f"{name}.tsv")
+    said = trained(attnfocus, *BY_HEART, f"dataset.tokenizer.kind={kind}")
     assert "at most" not in said
     test = summary_of(only_run(tmp_path))["test"]
     assert (test["bleu"], test["exact_match"]) == (100, 1)
+
+
+def test_unknown_words_are_copied_as_they_stand_in_the_input(attnfocus: Command, tmp_path: Path) -> None:
+    """Every target is two words that come once: the model learns to write two unknown ones."""
+    pairs = [(f"a{n} b{n}", f"x{n} y{n}") for n in range(4)]
+    for name in ("rows", "valid", "test"):
+        write(tmp_path, pairs, f"{name}.tsv")
+    words = ("dataset.tokenizer.kind=word", "dataset.tokenizer.lowercase=true", "decoding.replace_unknown=true")
+    trained(attnfocus, *BY_HEART, *words, "dataset.tokenizer.min_frequency=2", "run_dir=run")
+    done = attnfocus("predict", "run=run", input="İzmir Kadıköy\n")
+    assert done.returncode == 0, done.stderr
+    copied = done.stdout.split()
+    assert len(copied) == 2
+    assert set(copied) <= {"İzmir", "Kadıköy"}
 
 
 THAI = [(f"hello {n}", f"สวัสดีครับ ขอบคุณมาก {n}") for n in range(12)]

@@ -63,12 +63,14 @@ def test_references_of_every_script_come_back_and_have_bleu_100(kind: str, share
 @given(texts=st.lists(st.text(st.sampled_from(LETTERS + BLANKS), max_size=20), min_size=1, max_size=4))
 @example(texts=['"" "', '" ""'])
 @example(texts=["a\x1c b"])
+@example(texts=["1", "\x1c"])
 def test_any_text_comes_back_when_its_words_are_known(texts: list[str]) -> None:
     for kind in ("word", "whitespace"):
         if any(text.strip() for text in texts):
             tokenizer = trained(texts, kind)
             for text in texts:
-                assert tokenizer.decode(tokenizer.encode(text)) == folded(text)
+                if text.strip():  # else nothing is learned from it: \x1c is a blank for Python alone
+                    assert tokenizer.decode(tokenizer.encode(text)) == folded(text)
 
 
 WORDS = {kind: trained(GOLD, kind) for kind in ("word", "whitespace")}

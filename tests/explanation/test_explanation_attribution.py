@@ -176,7 +176,7 @@ def test_replaced_attentions_are_named_as_their_weights_are(name):
 
 def test_a_table_of_both_sides_is_replaced_for_the_source_alone():
     codec = pair_codec()
-    model = shaken(seq2seq(codec, "additive", tied_embeddings="all", target_vocab_size=9, source_vocab_size=9))
+    model = shaken(seq2seq(codec, "additive", tied_embeddings="all", target_vocab_size=16, source_vocab_size=16))
     task, examples = TranslationTask(codec), codec.encode_rows(rows(PAIRS))
     probe = probe_of(task, model, examples, target="x y")
     everything = torch.arange(len(examples))

@@ -70,13 +70,17 @@ def test_what_is_lost_is_named() -> None:
     assert blanks.endswith("loses blanks other than single spaces")
 
 
-def test_a_thousand_references_are_looked_at_evenly() -> None:
+def test_a_thousand_references_are_looked_at_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = Tokenizer.train(TEXTS, TokenizerOptions(kind="word"))
     found = ceiling(
         ["Das Haus ist gut, ja."] * 5000 + ["Das Ding ist gut, ja."] * 5000, tokenizer, "13a", replaces_unknown=False
     )
     assert found is not None
     assert "exact match at most 0.500: of 1,000 references" in found
+    monkeypatch.setattr("attnfocus.tasks.measures.ceiling.MAX_CHARACTERS", 1000)
+    found = ceiling(["Das Ding ist gut, ja. " * 10] * 50, tokenizer, "13a", replaces_unknown=False)
+    assert found is not None
+    assert ": of 5 references" in found  # 50 * 220 characters, of which every eleventh text is looked at
 
 
 def test_texts_are_compared_by_the_words_that_the_run_has_counted() -> None:

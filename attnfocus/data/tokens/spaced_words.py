@@ -7,7 +7,7 @@ is no space, SPACE that there is one. Every run of blanks comes back as one spac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from attnfocus.data.tokens.spaces import START, WORD, Context, SpaceRule
@@ -31,6 +31,21 @@ class _Step(NamedTuple):
     context: Context
 
 
+class _Chunks(dict[str, tuple[list[int], "_Chunks"]]):
+    """After some context: the ids of each chunk, and the same for what follows it. Made when first asked for."""
+
+    def __init__(self, step: Callable[[Context, str], _Step], context: Context, others: dict[Context, _Chunks]) -> None:
+        super().__init__()
+        self._step, self._context, self._others = step, context, others
+        others[context] = self
+
+    def __missing__(self, chunk: str) -> tuple[list[int], _Chunks]:
+        ids, _, context = self._step(self._context, chunk)
+        following = self._others[context] if context in self._others else _Chunks(self._step, context, self._others)
+        self[chunk] = ids, following
+        return ids, following
+
+
 class SpacedWords:
     """Texts to ids and back.
 
@@ -49,14 +64,25 @@ class SpacedWords:
 
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
         """The ids of texts; what comes again is split only once."""
-        steps: dict[tuple[Context, str], _Step] = {}
-        return [[id for step, _ in self._steps(text, steps) for id in step.ids] for text in texts]
+        first = _Chunks(self._step, Context(), {})
+        found = []
+        for text in texts:
+            encoded: list[int] = []
+            following = first
+            for chunk in CHUNK.findall(text):
+                ids, following = following[chunk]
+                encoded += ids
+            found.append(encoded)
+        return found
 
     def spans(self, text: str) -> list[Span]:
         """For every token the characters [start, end) that it covers: of SPACE the blanks, of JOIN none."""
-        found = []
-        for step, place in self._steps(text, {}):
-            found += [(place + start, place + end) for start, end in step.spans]
+        found: list[Span] = []
+        context, place = Context(), 0
+        for chunk in CHUNK.findall(text):
+            _, spans, context = self._step(context, chunk)
+            found += [(place + start, place + end) for start, end in spans]
+            place += len(chunk)
         return found
 
     def decode(self, ids: Iterable[int], unknown: Callable[[], str]) -> str:
@@ -74,16 +100,6 @@ class SpacedWords:
                 parts += [" ", word] if has_space and parts else [word]
                 context, marked = after, None
         return "".join(parts)
-
-    def _steps(self, text: str, steps: dict[tuple[Context, str], _Step]) -> Iterator[tuple[_Step, int]]:
-        """The steps of a text, and where its chunks begin. `steps` are those that are known already."""
-        context, place = Context(), 0
-        for chunk in CHUNK.findall(text):
-            step = steps.get((context, chunk))
-            if step is None:
-                step = steps[context, chunk] = self._step(context, chunk)
-            yield step, place
-            context, place = step.context, place + len(chunk)
 
     def _step(self, context: Context, chunk: str) -> _Step:
         ids: list[int] = []

@@ -38,7 +38,7 @@ class Context(NamedTuple):
             return Context(kind, self.quotes)
         if kind in self.quotes:
             return Context(kind * 2, self.quotes.replace(kind, ""))
-        return Context(kind, self.quotes + kind)
+        return Context(kind, "".join(sorted(self.quotes + kind)))
 
 
 @lru_cache(maxsize=2**16)

@@ -108,7 +108,10 @@ def learn(
 
 def _token_counts(kind: TokenizerKind, texts: list[str]) -> Counter[str]:
     """How often each token is seen. What comes again is split only once, which the library's trainer does not do."""
-    split = word_split(kind) if kind == "whitespace" else splitter(kind)
+    if kind == "whitespace":
+        split = word_split(kind)
+    else:
+        split = _splitting(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK])).pre_tokenizer.pre_tokenize_str
     counts: Counter[str] = Counter()
     for chunk, count in Counter(chain.from_iterable(map(CHUNK.findall, texts))).items():
         for token, _ in split(chunk):

@@ -6,7 +6,7 @@ from attnfocus.data.tokens.tokenizer import Tokenizer
 from attnfocus.special import UNK
 from attnfocus.tasks.measures.text import BleuTokenizer, exact_match, text_scorers
 
-MAX_REFERENCES = 1000  # that are looked at, evenly from all
+MAX_REFERENCES, MAX_CHARACTERS = 1000, 200_000  # about as much is looked at, evenly from all
 
 
 def ceiling(
@@ -17,7 +17,8 @@ def ceiling(
     Args:
         replaces_unknown: unknown words count as right, since they are copied from the input.
     """
-    sample = references[:: -(-len(references) // MAX_REFERENCES)]
+    size = sum(map(len, references))
+    sample = references[:: max(1, -(-len(references) // MAX_REFERENCES), -(-size // MAX_CHARACTERS))]
     encoded = tokenizer.encode_batch(sample)
     best = [tokenizer.decode(ids) for ids in encoded]
     if best == list(sample):
