@@ -135,6 +135,22 @@ def test_a_run_with_weights_goes_on_as_if_it_had_not_been_stopped(here: Path) ->
     assert summary_of(here / "plain")["test"]["loss"] != summary_of(here / "whole")["test"]["loss"]
 
 
+@pytest.mark.slow
+def test_ctrl_c_in_the_baseline_leaves_the_finished_run_as_it_is(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from attnfocus.commands.train import run_report
+
+    def press(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_report, "linear_baseline", press)
+    write_splits(here)
+    assert main(["train", *SMALL, "trainer.max_steps=1", "baseline=linear", "run_dir=run"]) == 130
+    summary = summary_of(here / "run")
+    assert summary["status"] == "completed"
+    assert "accuracy" in summary["test"]
+    assert "baseline" not in summary
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
