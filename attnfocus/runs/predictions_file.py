@@ -53,21 +53,29 @@ def rounded(probability: float) -> float:
 def save_answers(run_dir: Path, predictions: Sequence[Prediction], *, input_kind: str = "text") -> None:
     """Writes a line of JSON for each example, see `facts_of`; the source is left out where it is no text but vectors.
 
-    The file is whole or not there.
-
-    A full disk is told and does not fail the run; an older file, which would belong to other weights, then goes.
+    The file is whole or not there. A full disk is told and does not fail the run; an older file, which would belong to
+    other weights, then goes.
     """
     path = run_dir / ANSWERS_FILE
-    lines = [facts_of(prediction) for prediction in predictions]
-    if input_kind != "text":
-        lines = [{name: value for name, value in line.items() if name != "source"} for line in lines]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
-        replace_file(path, text.encode("utf-8", "backslashreplace"))
+        write_answers(path, predictions, input_kind=input_kind)
     except OSError as error:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def write_answers(path: Path, predictions: Sequence[Prediction], *, input_kind: str = "text") -> None:
+    """The lines of `save_answers`, in any file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    lines = [facts_of(prediction) for prediction in predictions]
+    if input_kind != "text":
+        lines = [{name: value for name, value in line.items() if name != "source"} for line in lines]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    replace_file(path, text.encode("utf-8", "backslashreplace"))
 
 
 def load_answers(run_dir: Path) -> tuple[Answer, ...]:
