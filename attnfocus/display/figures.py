@@ -29,6 +29,7 @@ SIGNED_COLORS = colormaps["PuOr"].with_extremes(bad="#bbbbbb")  # white is 0, pu
 MAX_POSITIONS = 400  # of an axis; what comes after is cut, and the title says so
 MAX_HEADS = 16
 MAX_LABEL_CELLS = 14
+MAX_COUNTED = 20  # classes of a confusion map whose counts are written into it
 _FONT_POINTS = 8.0
 
 # All lengths below are in inches.
@@ -37,6 +38,7 @@ _CHARACTER = 0.62 * _FONT_POINTS / 72
 _LINE = 1.5 * _FONT_POINTS / 72
 _LABEL_STEP = 0.145  # two labels nearer than this would touch
 _POSITION = 0.2  # a row or column of the map, where there is room
+_CELL = 0.42  # of a confusion map, with room for a count
 _MAP_WIDTH, _MAP_HEIGHT = 9.6, 7.2  # room for all panels together
 _GAP = 0.15
 _SCALE = 0.75  # room for the color scale
@@ -121,12 +123,31 @@ def heat_map(
 def confusion_map(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
     """True classes from top to bottom, answers from left to right: the share of a class's rows that got each answer.
 
-    A class without rows is gray.
+    The scale goes from 0 to 1 in every figure. A class without rows is gray. Up to 20 classes the counts are written.
     """
-    counts = np.asarray(matrix, dtype=np.float64)
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
-    return heat_map(shares[None], labels, labels, "true class (rows), answer (columns): share of the class")
+    counts = np.asarray(matrix, dtype=np.float64)[:MAX_POSITIONS, :MAX_POSITIONS]
+    totals = np.asarray(matrix, dtype=np.float64).sum(axis=1, keepdims=True)[:MAX_POSITIONS]
+    shares = np.ma.masked_invalid(np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0))
+    notes = ["true class (rows), answer (columns)"]
+    notes += [f"first {MAX_POSITIONS} of {len(labels):,} classes"] if len(labels) > MAX_POSITIONS else []
+    size = len(counts)
+    step = _CELL if size <= MAX_COUNTED else min(_POSITION, _MAP_HEIGHT / size)
+    families = fonts.families_for([*labels[:MAX_POSITIONS], *notes])
+    axis, heading = _AxisLabels(labels, size, step, families), "   ".join(notes)
+    left, below = axis.length + 0.06, 0.1 + (_LINE if axis.are_characters else axis.length)
+    width = max(left + size * step + _SCALE, cell_len(heading) * _CHARACTER * 1.15 + 0.2)
+    canvas = _Canvas(width, below + size * step + 0.32, families)
+    box = _Box(left, below, size * step, size * step)
+    canvas.image(COLORS(shares, bytes=True), box, "panel 0")
+    canvas.label_rows(axis, box, size)
+    canvas.label_columns(axis, box, size)
+    for row, column in np.ndindex(size, size) if size <= MAX_COUNTED else ():
+        x, y = box.x + (column + 0.5) * step, box.y + (size - row - 0.5) * step
+        color = "#333333" if shares.filled(1.0)[row, column] > 0.5 else "white"
+        canvas.text(x, y, f"{int(counts[row, column])}", "count", ha="center", va="center", color=color)
+    canvas.scale(_Box(box.x + box.width + 0.12, box.y, 0.1, min(box.height, 1.6)), (0.0, 1.0))
+    canvas.text(0.08, below + size * step + 0.22, heading, "title", va="top")
+    return canvas.figure
 
 
 def to_png(figure: Figure) -> tuple[bytes, int, int]:

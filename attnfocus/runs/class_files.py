@@ -1,6 +1,7 @@
 """classes-test.csv and confusion-test.png: how well each class was told from the others on the test split."""
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from attnfocus.display.classes import FIGURES, ClassTable
@@ -14,15 +15,19 @@ logger = logging.getLogger(__name__)
 def save_classes(run_dir: Path, table: ClassTable) -> None:
     """Writes a row for each class (label, rows, precision, recall, f1, and a column for each answer), and the figure.
 
-    A full disk is told and does not fail the run.
+    A full disk is told and does not fail the run; older files, which would belong to other weights, then go.
     """
     from attnfocus.display.figures import confusion_map, to_png
 
+    paths = run_dir / CLASSES_FILE, run_dir / CONFUSION_FIGURE
     try:
-        replace_file(run_dir / CLASSES_FILE, _csv(table).encode("utf-8", "backslashreplace"))
-        replace_file(run_dir / CONFUSION_FIGURE, to_png(confusion_map(table.matrix, table.labels))[0])
+        replace_file(paths[0], _csv(table).encode("utf-8", "backslashreplace"))
+        replace_file(paths[1], to_png(confusion_map(table.matrix, table.labels))[0])
     except OSError as error:
-        logger.warning("%s could not be written (%s)", run_dir / CLASSES_FILE, error.strerror or error)
+        logger.warning("%s could not be written (%s)", paths[0], error.strerror or error)
+        for path in paths:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _csv(table: ClassTable) -> str:

@@ -53,9 +53,8 @@ def rounded(probability: float) -> float:
 def save_answers(run_dir: Path, predictions: Sequence[Prediction], *, input_kind: str = "text") -> None:
     """Writes a line of JSON for each example, see `facts_of`; the source is left out where it is no text but vectors.
 
-    The file is whole or not there.
-
-    A full disk is told and does not fail the run; an older file, which would belong to other weights, then goes.
+    The file is whole or not there. A full disk is told and does not fail the run; an older file, which would belong to
+    other weights, then goes.
     """
     path = run_dir / ANSWERS_FILE
     try:

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from attnfocus.commands.train import linear_baseline as module
 from attnfocus.commands.train.linear_baseline import fit_linear, some_rows
 from attnfocus.data.rows import Row
 from attnfocus.display.classes import ClassTable
+from attnfocus.runs.class_files import CLASSES_FILE, save_classes
 from attnfocus.tasks.measures.classes import by_class
 
 WORDS = {"positive": ("good", "fine", "great"), "negative": ("bad", "awful"), "so, so": ("odd", "meh")}
@@ -133,6 +135,22 @@ def test_a_run_with_weights_goes_on_as_if_it_had_not_been_stopped(here: Path) ->
     assert summary_of(here / "plain")["test"]["loss"] != summary_of(here / "whole")["test"]["loss"]
 
 
+@pytest.mark.slow
+def test_ctrl_c_in_the_baseline_leaves_the_finished_run_as_it_is(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from attnfocus.commands.train import run_report
+
+    def press(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_report, "linear_baseline", press)
+    write_splits(here)
+    assert main(["train", *SMALL, "trainer.max_steps=1", "baseline=linear", "run_dir=run"]) == 130
+    summary = summary_of(here / "run")
+    assert summary["status"] == "completed"
+    assert "accuracy" in summary["test"]
+    assert "baseline" not in summary
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -183,6 +201,20 @@ def test_the_c_that_is_best_on_valid_is_taken_and_10_where_there_is_no_valid() -
     assert fit_linear(rows, []).c == 10
     odd = fit_linear([Row("1", "!!", "a"), Row("2", "??", "b")], [])
     assert odd.accuracy([Row("3", "!!", "a")]) == 1  # signs are words, too
+
+
+def test_files_of_classes_that_cannot_be_written_cost_themselves_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / CLASSES_FILE).write_text("of other weights")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        save_classes(tmp_path, table(3))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "could not be written" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 def table(num_classes: int) -> ClassTable:

@@ -240,7 +240,19 @@ def test_importing_the_reports_is_cheap(module):
 
 def test_a_confusion_map_shows_shares_of_each_true_class_and_grays_what_has_no_rows() -> None:
     figure = confusion_map([[3, 1, 0], [0, 2, 0], [0, 0, 0]], ["no", "yes", "never"])
-    colors = [[color_at(figure, 0, row, column)[:3] for column in range(3)] for row in range(3)]
-    assert colors[0][0] != colors[1][1]  # 0.75 and 1
-    assert colors[0][2] == colors[1][0]  # both 0
-    assert colors[2] == [(0xBB, 0xBB, 0xBB)] * 3
+    image = image_named(figure, "panel 0").get_array()
+    assert image[1, 1].tolist() == list(COLORS(1.0, bytes=True))
+    assert image[0, 0].tolist() == list(COLORS(0.75, bytes=True))  # of a scale up to 1
+    assert image[0, 2].tolist() == image[1, 0].tolist() == list(COLORS(0.0, bytes=True))
+    assert image[2].tolist() == [[0xBB, 0xBB, 0xBB, 0xFF]] * 3
+    assert texts(figure, "count") == list("310020000")
+    assert texts(figure, "row") == ["no", "yes", "never"]
+
+
+def test_a_confusion_map_of_many_classes_has_no_counts_and_stays_small() -> None:
+    labels = [str(number) for number in range(500)]
+    figure = confusion_map(np.eye(500, dtype=int).tolist(), labels)
+    assert not texts(figure, "count")
+    assert "first 400 of 500 classes" in texts(figure, "title")[0]
+    _, width, height = to_png(figure)
+    assert max(width, height) < 1000

@@ -22,6 +22,7 @@ NAMES = (
     "metrics.jsonl",
     "train.log",
     "predictions-test.jsonl",
+    "classes-test.csv",
     "faithfulness.json",
     "events.out.tfevents.17.attnfocus",
     ".lock",

@@ -75,6 +75,7 @@ class RunReport:
             "choices": setup.config.choices,
             "directions": setup.directions,  # for whoever reads the figures without the task or a metric of one's own
         }
+        self.is_finished = False  # its summary is whole, whatever comes after
         self.notes = model.notes
         self.prepared = prepared
         self.majority = _majority(prepared) if setup.task_class.has_classes else {}
@@ -118,7 +119,7 @@ class RunReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        if error is not None and not self.is_finished:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             self.write_summary({**self.facts, "status": status, "error": message})
@@ -173,6 +174,7 @@ class RunReport:
             for listener in self.listeners:
                 listener.on_evaluation(event)
         self.write_summary(facts)
+        self.is_finished = True
         baselines = {"majority": self.majority}
         if self.setup.config.baseline is not None and result.status == "completed":
             facts["baseline"] = linear_baseline(self.prepared, lambda line: self.terminal.announce(line, style="dim"))
