@@ -20,11 +20,11 @@ find_named()
 if TYPE_CHECKING:
     from attnfocus.cli.library import train as train
     from attnfocus.runs.frames import to_pandas as to_pandas
+    from attnfocus.runs.loader import load as load
     from attnfocus.runs.run import Run as Run
-    from attnfocus.runs.run import load as load
 
 # Late, so that the command line answers `--help` without torch.
 _late, __getattr__, __dir__ = late_names(
-    __name__, {"cli.library": ["train"], "runs.frames": ["to_pandas"], "runs.run": ["Run", "load"]}
+    __name__, {"cli.library": ["train"], "runs.frames": ["to_pandas"], "runs.run": ["Run"], "runs.loader": ["load"]}
 )
 __all__ = ["__version__", *_late]

@@ -14,7 +14,8 @@ from attnfocus.errors import ConfigError, RunError
 from attnfocus.events import Listener, TrainingEnded, TrainingStarted
 from attnfocus.local_packages import finding_here
 from attnfocus.redaction import note_overrides
-from attnfocus.runs.run import Run, load
+from attnfocus.runs.loader import load
+from attnfocus.runs.run import Run
 
 SIGNALS = {130: signal.SIGINT, 143: signal.SIGTERM}  # exit code -> what stopped the run, after saving
 

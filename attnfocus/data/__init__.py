@@ -9,7 +9,8 @@ from attnfocus.late_names import late_names
 _NAMES = {
     "batches": ("Batch", "BatchPlan", "collate"),
     "clean": ("CleanOptions", "clean_text"),
-    "codecs.base": ("Codec", "Encoded", "LabelCodec", "load_codec"),
+    "codecs.base": ("Codec", "Encoded", "load_codec"),
+    "codecs.label": ("LabelCodec",),
     "codecs.text": ("TextCodec",),
     "codecs.text_label": ("TextLabelCodec",),
     "codecs.text_pair": ("TextPairCodec",),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attnfocus.data.codecs.base import Codec, Encoded, LabelCodec
+from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.label import LabelCodec
 from attnfocus.data.examples import Examples
 from attnfocus.special import UNK
 

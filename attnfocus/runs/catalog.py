@@ -5,7 +5,7 @@ from pathlib import Path
 
 from attnfocus.config.nearest import nearest
 from attnfocus.errors import ConfigError, Problem
-from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, HYDRA_FILE, JOB_FILE
+from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, HYDRA_FILE, JOB_FILE
 from attnfocus.regular_files import is_there
 
 LATEST = "latest"
@@ -107,7 +107,7 @@ def _require_run(key: str, name: str, path: Path) -> None:
         raise ConfigError(Problem(text, key, [f"{key}={around}", *which]))
     if not path.is_dir():
         raise ConfigError(f"{key}: {name} is a file, not a run directory. `attnfocus list` shows the runs.")
-    for file, verb in ((BENCH_FILE, "bench"), (COMPARE_FILE, "compare")):
+    for file, verb in ((BENCH_FILE, "bench"), (COMPARE_FILE, "compare"), (DATA_FILE, "data")):
         if is_there(path / file):
             raise ConfigError(f"{key}: {name} holds the results of {verb}, not a run. `attnfocus list` shows the runs.")
     runs = newest_first(path)

@@ -12,7 +12,8 @@ from typing import Any
 
 from attnfocus.config.check import Checker
 from attnfocus.config.targets import make_factory
-from attnfocus.data.codecs.base import Codec, LabelCodec
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.codecs.label import LabelCodec
 from attnfocus.data.preparation import NewRows, prepare_new
 from attnfocus.data.reading.lines import MissingFileError
 from attnfocus.data.sources.files import LabelledText, ParallelText

@@ -1,33 +1,28 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
-from attnfocus.data.codecs.base import Codec, Encoded, load_codec
+from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.preparation import NewRows, Prepared
 from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
-from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
-from attnfocus.layout import CHECKPOINTS, DATA_FOLDER
 from attnfocus.models.base import Model
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import check_fingerprints
 from attnfocus.runs.other_data import OtherData
-from attnfocus.runs.schema import NAMING_GROUPS, DecodingOverride
+from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import best_of
 from attnfocus.tasks import Evaluation, Prediction, Task
 from attnfocus.tasks.probe import Baseline
-from attnfocus.training import CheckpointStore, resolve_device
-from attnfocus.training.checkpoints.average import mean_weights
-from attnfocus.training.checkpoints.tensors import load_model_tensors
 
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
@@ -280,71 +275,3 @@ def _windows(lines: Iterable[str | Input | None], size: int) -> Iterator[list[st
             window = []
     if window:
         yield window
-
-
-def require_run(values: Mapping[str, Any]) -> None:
-    """Refuses a verb's configuration that names no run directory, before anything else of it is looked at.
-
-    Raises:
-        ConfigError: `run` is missing.
-    """
-    if not values.get("run"):
-        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
-
-
-def load(
-    run: str | Path,
-    *,
-    checkpoint: str = "best",
-    device: str = "auto",
-    decoding: DecodingOverride | None = None,
-    data: str | None = None,
-    dataset: Mapping[str, Any] | None = None,
-    trust: Sequence[str] = (),
-) -> Run:
-    """Loads a run from its directory.
-
-    Args:
-        run: the run directory.
-        checkpoint: `best`, `last`, `average` (the mean of the newest `trainer.keep_checkpoints`), or a step's folder
-            such as `step-00001200`. Where a run that was stopped has no best one yet, its last one is taken, and said.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        decoding: what to change of the run's decoding.
-        data: folder of the named data sets; None takes the run's.
-        dataset: keys of its data set that are others now: `{"test": "new.csv"}` evaluates on other rows, with labels or
-            references; `{"train": "moved.csv"}` says where a file is now. They are read when they are needed.
-        trust: packages, besides our own, whose classes the run's configuration may name.
-
-    Raises:
-        ConfigError: `run` is no run directory, or the device is not there.
-        CheckpointError: nothing whole has been saved, or less than two checkpoints to average.
-    """
-    path = Path(run).expanduser().resolve()
-    config = RunConfig.load("run", path, trust).changed(device=device)
-    attention = config.values["attention"]
-    if resolve_device(device).type != "cuda" and attention.get("path") == "flex":
-        config = config.changed(attention={**attention, "path": "auto"})  # trained on a GPU, loaded where there is none
-    if data is not None:
-        config = config.changed(paths={**config.values.get("paths", {}), "data": data})
-    if decoding is not None:
-        changes = {name: value for name, value in vars(decoding).items() if value is not None}
-        config = config.changed(decoding={**config.values["decoding"], **changes})
-    other_data = OtherData(dataset or {})
-    other_data.check(config)
-    setup = config.setup
-    codec = load_codec(path / DATA_FOLDER, setup.codecs.classes)
-    keep, like = setup.config.trainer.keep_checkpoints, setup.saved_tensors(codec)
-    store = CheckpointStore(path / CHECKPOINTS, keep=keep, like=like)
-    if checkpoint == "best" and not store.has("best") and store.has("last"):
-        checkpoint = "last"
-        why = "it was stopped before its first evaluation, so that there is no best checkpoint yet"
-        say(open_console(), f"{path.name}: {why}; the last one is used.", style="yellow")
-    checkpoints = store.newest_few() if checkpoint == "average" else [store.load(checkpoint)]
-    model = setup.model(**codec.dims()).to(setup.device)
-    if checkpoint == "average":
-        load_model_tensors(model, mean_weights(checkpoints))
-    else:
-        checkpoints[0].load_model(model)
-    step = checkpoints[0].step
-    model.eval()
-    return Run(path, config, model, codec, step, checkpoint, other_data)

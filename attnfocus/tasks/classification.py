@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from attnfocus.data.batches import Batch, collate
-from attnfocus.data.codecs.base import Codec, LabelCodec
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.codecs.label import LabelCodec
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.errors import ConfigError, DataError

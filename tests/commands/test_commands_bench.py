@@ -19,7 +19,7 @@ from attnfocus.commands.bench.measure import NUM_WARM_UPS, Baseline, Candidate, 
 from attnfocus.commands.bench.table import Cost, draw_costs, growth, print_costs
 from attnfocus.display.console import plain_console
 from attnfocus.errors import ConfigError
-from attnfocus.runs.run import load
+from attnfocus.runs.loader import load
 
 pytestmark = pytest.mark.slow
 

@@ -136,7 +136,7 @@ def refuse_alone(overrides: Sequence[str]) -> None:
         if key_of(text) in wanted and text.partition("=")[2] not in ("null", "", "[]", "basic")
     ]
     problems += [
-        f"{text}: would be Hydra's own folder. Write run_dir={text.partition('=')[2]}, which is the run's."
+        Problem(f"{text}: would be Hydra's own folder; a run has run_dir.", key_of(text), [f"run_dir={text[14:]}"])
         for text in overrides
         if key_of(text) == "hydra.run.dir"
     ]

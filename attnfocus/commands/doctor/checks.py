@@ -180,7 +180,7 @@ def short_run_finding(device: str, outputs: Path) -> Finding:
             lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
             detail = f"the run ended with {done.returncode}: {lines[-1].removeprefix('attnfocus: ')}"
             return Finding("self-test", "failed", detail)
-        from attnfocus.runs.run import load
+        from attnfocus.runs.loader import load
 
         steps = load(Path(folder), device=device).step
     seconds = round(time.perf_counter() - began, 1)

@@ -17,9 +17,9 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.faithfulness_file import save_faithfulness
+from attnfocus.runs.loader import load, require_run
 from attnfocus.runs.other_data import SPLITS_ALONE
 from attnfocus.runs.predictions_file import save_answers, write_answers
-from attnfocus.runs.run import load, require_run
 from attnfocus.runs.schema import DataChoice, DecodingOverride, RunChoice
 from attnfocus.tasks import Evaluation
 

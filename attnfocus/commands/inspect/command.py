@@ -22,7 +22,7 @@ from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import make_folder
 from attnfocus.runs.inputs import open_inputs
-from attnfocus.runs.run import load, require_run
+from attnfocus.runs.loader import load, require_run
 from attnfocus.runs.schema import DataChoice, InputChoice
 
 

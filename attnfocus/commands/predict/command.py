@@ -16,7 +16,7 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.inputs import open_inputs
-from attnfocus.runs.run import load, require_run
+from attnfocus.runs.loader import load, require_run
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
 from attnfocus.tasks import Prediction
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.data.clean import CleanOptions, clean_text
-from attnfocus.data.codecs.base import NO_LABEL, Encoded, LabelCodec, saved_labels
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.codecs.text import TextCodec, as_ids, text_of
 from attnfocus.data.gold import token_rationale
 from attnfocus.data.rows import Row

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from attnfocus.data.clean import CleanOptions
-from attnfocus.data.codecs.base import NO_LABEL, Encoded, LabelCodec, saved_labels
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
