@@ -24,8 +24,9 @@ def notes_of(new: NewRows, split: str, trained: Run, evaluation: Evaluation) -> 
 
 def _is_own(new: NewRows, split: str, trained: Run) -> bool:
     try:
-        return load_fingerprints(trained.path).get(split) == new.prepared.fingerprints[split]
-    except CheckpointError:  # an older run does not know
+        mark = load_fingerprints(trained.path).get(split)
+        return mark in (new.prepared.fingerprints[split], new.prepared.named_fingerprints.get(split))
+    except CheckpointError:  # a run without them does not know
         return False
 
 
