@@ -10,6 +10,7 @@ from rich.console import Console
 
 from attnfocus.display.classes import MAX_CLASSES, ClassTable
 from attnfocus.display.console import say
+from attnfocus.display.samples import SampleAnswer, print_samples
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import focus_phrase, metric_name, number
 from attnfocus.events import Best
@@ -22,8 +23,8 @@ class Result:
     """The end of a run.
 
     `metrics` maps a split to its metrics; `baselines` maps the name of a simpler answer to its accuracy by split, which
-    is shown below the accuracy; `classes` are those of the test split, where answers are classes; `next_commands` are
-    whole lines to copy, at most three; `remark` comes last.
+    is shown below the accuracy; `classes` are those of the test split, where answers are classes; `samples` are answers
+    of the test split; `next_commands` are whole lines to copy; `remark` comes last.
     """
 
     run_dir: Path
@@ -33,6 +34,7 @@ class Result:
     remark: str = ""
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     classes: ClassTable | None = None
+    samples: Sequence[SampleAnswer] = ()
 
 
 def print_result(console: Console, result: Result) -> None:
@@ -50,6 +52,9 @@ def print_result(console: Console, result: Result) -> None:
         say(console, f"best {metric_name(best.metric)} {number(best.value)} at step {best.step:,}", style="green")
     if result.classes is not None:
         print_classes(console, result.classes)
+    if result.samples:
+        say(console, "")
+        print_samples(console, result.samples)
     say(console, f"\nrun  {shlex.quote(str(result.run_dir))}", wrap=False)
     if result.next_commands:
         say(console, "next", style="dim")

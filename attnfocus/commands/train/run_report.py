@@ -17,6 +17,7 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console, say
 from attnfocus.display.result import Result
+from attnfocus.display.samples import SampleAnswer, sample_answers
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener, RunFacts
 from attnfocus.files import relative_to_here
@@ -186,7 +187,16 @@ class RunReport:
         chosen = self.setup.config.tracker.items()
         trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
         commands = next_commands(self.run_dir, result, trackers)
-        self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark, baselines, classes))
+        samples = [] if test is None else sample_answers(self._answers(test))
+        self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark, baselines, classes, samples))
+
+    def _answers(self, test: Evaluation) -> list[SampleAnswer]:
+        has_text = self.prepared.codec.input_kind == "text"
+        return [
+            SampleAnswer(each.id, each.source if has_text else "", each.text, each.target)
+            for each in test.predictions
+            if each.skipped is None
+        ]
 
     def _valid_metrics(self, result: TrainingResult) -> dict[str, Mapping[str, float]]:
         """The metrics of the best validation by the name of their column; empty where there was none."""
