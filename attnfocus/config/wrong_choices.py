@@ -44,8 +44,8 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
             continue
         if value.lower() in REMARKS:
             others = [each for each in values if each != value]
-            rest = [f"{key}=[{','.join(others)}]"] if others else []
-            problems.append(Problem(f"{group}={value}: {REMARKS[value.lower()]}. Leave it out.", key, rest))
+            left = [f"{key}=[{','.join(others)}]"] if others else []
+            problems.append(Problem(f"{group}={value}: {REMARKS[value.lower()]}. Leave it out.", key, left))
             continue
         monitor = nearest(value, shipped_tables().all_monitors(), count=1) if group == "metric" and not names else []
         if monitor:
