@@ -58,6 +58,10 @@ def with_verb(arguments: Sequence[str]) -> Words:
     first, rest = arguments[0], list(arguments[1:])
     if first in VERBS:
         return Words(first, rest)
+    if first == "attnfocus" and rest:
+        line = with_verb(rest)
+        line.problems.insert(0, "attnfocus: the name of the command stands once.")
+        return line
     if first in HELP_WORDS:
         about = [word for word in rest if word in VERBS][:1]
         raise ConfigError(

@@ -186,12 +186,13 @@ class Checker:
             if not trial.problems:
                 return converted
             kept = kept or trial.problems
-        if isinstance(value, str) and value.lower() in NOTHING and type(None) in options:
-            self._add(key, f"must be null or another kind of value, got {_show(value)}.", "null")
-            return None
+        means_null = isinstance(value, str) and value.lower() in NOTHING and type(None) in options
         for problem in kept:
             text = problem.replace("must be", "must be null or", 1)
-            self.problems.append(problem.reworded(text) if isinstance(problem, Problem) else text)
+            if means_null:
+                self.problems.append(Problem(text, key, [f"{key}=null"]))
+            else:
+                self.problems.append(problem.reworded(text) if isinstance(problem, Problem) else text)
         return None
 
     def _literal(self, key: str, value: Any, options: tuple[Any, ...]) -> Any:

@@ -43,7 +43,9 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
             problems.append(Problem(text, key, alone))
             continue
         if value.lower() in REMARKS:
-            problems.append(Problem(f"{group}={value}: {REMARKS[value.lower()]}. Leave it out.", key, []))
+            others = [each for each in values if each != value]
+            left = [f"{key}=[{','.join(others)}]"] if others else []
+            problems.append(Problem(f"{group}={value}: {REMARKS[value.lower()]}. Leave it out.", key, left))
             continue
         monitor = nearest(value, shipped_tables().all_monitors(), count=1) if group == "metric" and not names else []
         if monitor:
