@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
-from attnfocus.data.codecs.text import TextCodec, as_ids, text_of
+from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.codecs.text import TextCodec, text_of
 from attnfocus.data.gold import TokenLinks, token_links
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
@@ -53,16 +55,15 @@ class TextPairCodec(TextCodec):
             "target_vocab_size": self.target_tokenizer.vocab_size,
         }
 
-    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
-        texts = [text_of(row) for row in rows]
-        sources = self.source_tokenizer.encode_batch(texts)
-        targets = self.target_tokenizer.encode_batch([row.target for row in rows])
-        return [
-            Encoded(
-                row.id, as_ids(source), as_ids([BOS, *target, EOS]), count_words(text) + count_words(row.target), row
-            )
-            for row, text, source, target in zip(rows, texts, sources, targets, strict=True)
-        ]
+    def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
+        sources, targets = self.source_tokenizer.packer(), self.target_tokenizer.packer([BOS], [EOS])
+        num_words = array("q")
+        for row in rows:
+            text, target = text_of(row), row.target
+            sources.add(text)
+            targets.add(target)
+            num_words.append(count_words(text) + count_words(target))
+        return PackedExamples(rows, sources.lists(), targets.lists(), num_words)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         return self.encode(Row(id, text if clean is None else clean_text(text, clean), ""))

@@ -47,10 +47,10 @@ class SpacedWords:
         self._ids = {token: index for index, token in enumerate(tokens) if index >= len(SPECIAL_TOKENS)}
         self._split = split
 
-    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
-        """The ids of texts; what comes again is split only once."""
+    def encoder(self) -> Callable[[str], list[int]]:
+        """A function from texts to ids, which splits only once what comes again."""
         steps: dict[tuple[Context, str], _Step] = {}
-        return [[id for step, _ in self._steps(text, steps) for id in step.ids] for text in texts]
+        return lambda text: [id for step, _ in self._steps(text, steps) for id in step.ids]
 
     def spans(self, text: str) -> list[Span]:
         """For every token the characters [start, end) that it covers: of SPACE the blanks, of JOIN none."""

@@ -17,6 +17,10 @@ from itertools import repeat
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
+from attnfocus.data.tokens.id_lists import Packer
+from attnfocus.data.tokens.known_chunks import KnownChunks
 from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
 from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
 from attnfocus.data.tokens.tokenizer_file import (
@@ -28,7 +32,6 @@ from attnfocus.data.tokens.tokenizer_file import (
 )
 from attnfocus.data.tokens.torchtext_words import TorchtextName, make_splitter
 from attnfocus.data.tokens.vocabulary import (
-    CHUNK,
     SUBWORD_KINDS,
     TokenizerKind,
     Vocabulary,
@@ -151,18 +154,32 @@ class Tokenizer:
         """Token ids, without BOS and EOS."""
         prepared = self._prepare(text)
         if self._words is not None:
-            return self._words.encode_batch([prepared])[0]
+            return self._words.encoder()(prepared)
         return self._engine.encode(prepared, add_special_tokens=False).ids
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts at once, on all cores, and every chunk that comes again only once."""
+    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
+        """`encode` for many texts at once."""
+        packer = self.packer()
+        for text in texts:
+            packer.add(text)
+        return [ids.tolist() for ids in packer.lists()]
+
+    def packer(self, first: Sequence[int] = (), last: Sequence[int] = ()) -> Packer:
+        """Collects the ids of many texts in one array; what comes again in them is split only once.
+
+        Args:
+            first, last: ids to stand before and after those of each text.
+        """
+        dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.int32)
         if self._words is not None:
-            return self._words.encode_batch(map(self._prepare, texts))
-        chunked = [CHUNK.findall(self._prepare(text)) for text in texts]
-        chunks = list(dict.fromkeys(chunk for of_text in chunked for chunk in of_text))
-        encodings = self._engine.encode_batch_fast(chunks, add_special_tokens=False)
-        ids = {chunk: encoding.ids for chunk, encoding in zip(chunks, encodings, strict=True)}
-        return [[i for chunk in of_text for i in ids[chunk]] for of_text in chunked]
+            ids_of = self._words.encoder()
+            return Packer(lambda text: [np.array(ids_of(self._prepare(text)), dtype).tobytes()], dtype, first, last)
+        known = KnownChunks(self._engine, dtype, is_subword=self.kind in SUBWORD_KINDS)
+
+        def pieces(text: str) -> list[bytes]:
+            return list(map(known.__getitem__, known.chunks(self._prepare(text))))
+
+        return Packer(pieces, dtype, first, last)
 
     def character_spans(self, text: str) -> list[tuple[int, int]]:
         """For every token of `encode(text)` the characters [start, end) of `text` that it covers.
