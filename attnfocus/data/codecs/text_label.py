@@ -29,7 +29,7 @@ class TextLabelCodec(LabelCodec, TextCodec):
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextLabelCodec:
         labels = cls.labels_of(rows)
-        return cls(Tokenizer.train([text_of(row) for row in rows], tokenizer, keeps_spaces=False), labels)
+        return cls(Tokenizer.train((text_of(row) for row in rows), tokenizer, keeps_spaces=False), labels)
 
     def dims(self) -> dict[str, int | None]:
         return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": len(self.labels)}

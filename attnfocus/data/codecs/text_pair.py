@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -37,10 +38,10 @@ class TextPairCodec(TextCodec):
 
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
-        sources, targets = [text_of(row) for row in rows], [row.target for row in rows]
-        writing = writing_of(targets)
+        writing = writing_of(row.target for row in rows)
+        sources, targets = (text_of(row) for row in rows), (row.target for row in rows)
         if tokenizer.shared:
-            shared = Tokenizer.train(sources + targets, tokenizer)
+            shared = Tokenizer.train(chain(sources, targets), tokenizer)
             return cls(shared, shared, writing)
         return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer), writing)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from attnfocus.data.tokens.chunks import CHUNK
 from attnfocus.data.tokens.spaces import START, WORD, Context, SpaceRule
-from attnfocus.data.tokens.vocabulary import CHUNK, WordKind, WordSplit, named_word
+from attnfocus.data.tokens.vocabulary import WordKind, WordSplit, named_word
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
 # No word holds a blank, so no text makes these.

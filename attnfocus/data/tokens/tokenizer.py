@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -19,8 +19,8 @@ from typing import Annotated
 
 import numpy as np
 
+from attnfocus.data.tokens.chunks import KnownChunks, chunk_counts
 from attnfocus.data.tokens.id_lists import Packer
-from attnfocus.data.tokens.known_chunks import KnownChunks
 from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
 from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
 from attnfocus.data.tokens.tokenizer_file import (
@@ -32,10 +32,12 @@ from attnfocus.data.tokens.tokenizer_file import (
 )
 from attnfocus.data.tokens.torchtext_words import TorchtextName, make_splitter
 from attnfocus.data.tokens.vocabulary import (
+    COUNTED_KINDS,
     SUBWORD_KINDS,
     TokenizerKind,
     Vocabulary,
     learn,
+    learn_counted,
     make_engine,
     word_split,
 )
@@ -124,12 +126,15 @@ class Tokenizer:
         Raises:
             DataError: the texts hold nothing to learn from.
         """
-        prepared = [text for text in (_clean(text, options.lowercase) for text in texts) if text.strip()]
-        if not prepared:
-            raise DataError(
-                f"tokenizer.kind={options.kind}: the training split holds no text to learn a vocabulary from. "
-                "Give rows that hold text."
-            )
+        cleaned = (text for text in (_clean(text, options.lowercase) for text in texts) if text.strip())
+        if options.kind in COUNTED_KINDS:
+            is_subword = options.kind in SUBWORD_KINDS
+            counts = chunk_counts((f" {text}" for text in cleaned) if is_subword else cleaned, is_subword=is_subword)
+            _check_not_empty(counts, options)
+            learned = learn_counted(options.kind, counts, options.vocab_size, options.min_frequency)
+            return cls(options.kind, learned, lowercase=options.lowercase)
+        prepared = list(cleaned)
+        _check_not_empty(prepared, options)
         if options.kind in SUBWORD_KINDS:
             prepared = [" " + text for text in prepared]
         splitter, spaces, marks = None, None, tuple[str, ...]()
@@ -175,11 +180,7 @@ class Tokenizer:
             ids_of = self._words.encoder()
             return Packer(lambda text: [np.array(ids_of(self._prepare(text)), dtype).tobytes()], dtype, first, last)
         known = KnownChunks(self._engine, dtype, is_subword=self.kind in SUBWORD_KINDS)
-
-        def pieces(text: str) -> list[bytes]:
-            return list(map(known.__getitem__, known.chunks(self._prepare(text))))
-
-        return Packer(pieces, dtype, first, last)
+        return Packer(lambda text: known.pieces(self._prepare(text)), dtype, first, last)
 
     def character_spans(self, text: str) -> list[tuple[int, int]]:
         """For every token of `encode(text)` the characters [start, end) of `text` that it covers.
@@ -272,6 +273,14 @@ class Tokenizer:
         if not 0 <= index < len(self.vocabulary):
             raise ValueError(f"token id {index} is outside the vocabulary of {len(self.vocabulary)}")
         return index
+
+
+def _check_not_empty(content: Collection[str], options: TokenizerOptions) -> None:
+    if not content:
+        raise DataError(
+            f"tokenizer.kind={options.kind}: the training split holds no text to learn a vocabulary from. "
+            "Give rows that hold text."
+        )
 
 
 def _in_original(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
