@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 import numpy as np
@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.id_lists import IdLists
+from attnfocus.stages import counted
+
+MANY = 1000  # rows that are worth a bar
+
+
+def shown(rows: Sequence[Row]) -> Iterable[Row]:
+    """The rows, as a stage that moves with them where they are many."""
+    return counted(rows, "encoding", len(rows)) if len(rows) >= MANY else rows
 
 
 class PackedExamples(Sequence[Encoded]):

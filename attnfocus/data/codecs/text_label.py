@@ -9,7 +9,7 @@ from typing import Any
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import NO_LABEL, Encoded, LabelCodec, saved_labels
-from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.codecs.packed import PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, text_of
 from attnfocus.data.gold import token_rationale
 from attnfocus.data.rows import Row
@@ -42,7 +42,7 @@ class TextLabelCodec(LabelCodec, TextCodec):
 
     def _encode(self, rows: Sequence[Row], class_of: Callable[[Row], int]) -> PackedExamples:
         inputs, classes, num_words = self.tokenizer.packer(), array("q"), array("q")
-        for row in rows:
+        for row in shown(rows):
             text = text_of(row)
             inputs.add(text)
             classes.append(class_of(row))

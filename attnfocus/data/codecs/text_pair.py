@@ -10,7 +10,7 @@ from typing import Any, ClassVar, get_args
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
-from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.codecs.packed import PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, text_of
 from attnfocus.data.gold import TokenLinks, token_links
 from attnfocus.data.rows import Row
@@ -59,7 +59,7 @@ class TextPairCodec(TextCodec):
     def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
         sources, targets = self.source_tokenizer.packer(), self.target_tokenizer.packer([BOS], [EOS])
         num_words = array("q")
-        for row in rows:
+        for row in shown(rows):
             text, target = text_of(row), row.target
             sources.add(text)
             targets.add(target)

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from attnfocus.stages import stage
+
 Pair = tuple[int, int]
 
 
@@ -29,9 +31,11 @@ def learn_merges(
     """
     learner = _Learner(counts, symbols)
     merges: dict[Pair, None] = {}
-    while len(learner.symbols) < size and (pair := learner.merge(max(min_frequency, 1))) is not None:
-        merges.pop(pair, None)  # one that became frequent again comes where it did so last, as in the library
-        merges[pair] = None
+    with stage("learning byte pairs", size) as learning:
+        while len(learner.symbols) < size and (pair := learner.merge(max(min_frequency, 1))) is not None:
+            merges.pop(pair, None)  # one that became frequent again comes where it did so last, as in the library
+            merges[pair] = None
+            learning.advance(len(learner.symbols) - learning.done)
     names = learner.symbols
     return names, [(names[left], names[right]) for left, right in merges]
 
