@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from attnfocus.data.batches import example_lengths
 from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.packed import PackedExamples
 from attnfocus.data.rows import Row
 
 
@@ -34,9 +35,10 @@ class Examples(Sequence[Encoded]):
     def __getitem__(self, index: slice) -> list[Encoded]: ...
     def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
         if self._encoded is not None:
-            return self._encoded[index]
+            taken = self._encoded[index]
+            return taken if isinstance(taken, Encoded) else list(taken)
         if isinstance(index, slice):
-            return self._codec.encode_rows(self.rows[index])
+            return list(self._codec.encode_rows(self.rows[index]))
         return self._codec.encode(self.rows[index])
 
     def __iter__(self) -> Iterator[Encoded]:
@@ -52,5 +54,6 @@ class Examples(Sequence[Encoded]):
     def lengths(self) -> NDArray[np.int64]:
         """(N, 2): positions of each input, and of its target (0 where it is a class); nothing is encoded for it."""
         if self._encoded is not None:
-            return example_lengths(self._encoded)
+            packed = self._encoded
+            return packed.lengths if isinstance(packed, PackedExamples) else example_lengths(packed)
         return np.array([self._codec.lengths(row) for row in self.rows], dtype=np.int64).reshape(-1, 2)

@@ -18,6 +18,7 @@ from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_tra
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
+from attnfocus.stages import stage
 
 MAX_UNKNOWN_LISTED, MAX_LABEL = 5, 30
 
@@ -103,16 +104,19 @@ def prepare(
         report = CleanReport()
         raw = source.read(data_dir, seed)
         rules, is_of_run = _rules_of(raw.splits, codec), isinstance(codec, Codec)
-        splits = _clean_and_split(raw.splits, options, report, seed, rules)
+        with stage("cleaning"):
+            splits = _clean_and_split(raw.splits, options, report, seed, rules)
         lines = [report.line(split, len(rows)) for split, rows in splits.items()]
         _check_not_empty(splits, lines, raw.notes)
         if isinstance(codec, CodecChoice):
-            codec = rules.learn(splits["train"], options.tokenizer, **codec.options)
+            with stage("learning from train"):
+                codec = rules.learn(splits["train"], options.tokenizer, **codec.options)
             lines.append(_describe_codec(codec))
         for split in [name for name in splits if name in wanted]:
             codec.check(split, splits[split], raw.notes)
         encoded = {split: Examples(rows, codec) for split, rows in splits.items() if split in wanted}
-        prints = {split: _fingerprint(rows, rules.fingerprint) for split, rows in splits.items()}
+        with stage("fingerprints"):
+            prints = {split: _fingerprint(rows, rules.fingerprint) for split, rows in splits.items()}
         as_read = named_as_read(splits, splits.keys() - raw.splits.keys())
         named = {
             split: _fingerprint(rows, rules.named_fingerprint)

@@ -1,15 +1,18 @@
+import gc
 import json
 import pickle
 
 import numpy as np
 import pytest
 
+from attnfocus.data.batches import example_lengths
 from attnfocus.data.codecs.base import CODEC_FILE, NO_LABEL, load_codec
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.words import count_words
 from attnfocus.errors import CheckpointError, DataError
 from attnfocus.special import BOS, EOS
 
@@ -59,7 +62,36 @@ def test_many_rows_equal_one_by_one(pairs):
         one = pairs.encode(row)
         assert many.inputs.tolist() == one.inputs.tolist()
         assert many.targets.tolist() == one.targets.tolist()
-    assert pairs.encode_rows([]) == []
+    assert list(pairs.encode_rows([])) == []
+
+
+@pytest.mark.parametrize("name", ["pairs", "labels"])
+def test_many_encoded_rows_are_three_arrays(name, request):
+    """No object for each row: a process that is forked off shares them, as nothing counts references in them."""
+    codec = request.getfixturevalue(name)
+    rows = [ROWS[0], ROWS[1]] if name == "pairs" else [Row("a", "good film", "positive"), Row("b", "bad", "negative")]
+    encoded = codec.encode_rows(rows * 50)
+    assert encoded.lengths.tolist() == example_lengths(list(encoded)).tolist()
+    assert [one.inputs.tolist() for one in encoded[1:-1:7]] == [encoded[n].inputs.tolist() for n in range(1, 99, 7)]
+    assert encoded[-1].inputs.tolist() == encoded[1].inputs.tolist()
+    assert encoded[99].row is rows[1]
+    with pytest.raises(IndexError):
+        encoded[100]
+    counted = gc.get_objects()
+    again = codec.encode_rows(rows * 5000)
+    assert len(gc.get_objects()) - len(counted) < 1000
+    assert len(again) == 10_000
+
+
+def test_ids_beyond_16_bits_are_kept():
+    words = [f"w{number}" for number in range(70_000)]
+    tokenizer = Tokenizer.train(words, TokenizerOptions(kind="whitespace", vocab_size=100_000))
+    assert tokenizer.decode(tokenizer.encode_batch(["w1 w69999 w40000"])[0]) == "w1 w69999 w40000"
+
+
+def test_words_are_counted_alike_with_and_without_chinese_beside_them():
+    for text in ("a b", " a\tb \u00a0c\x1cd ", "élan\u2003vital", "", "\u3000"):
+        assert count_words(text + " 我") == count_words(text) + 1, text
 
 
 def test_empty_text_has_no_positions(pairs):

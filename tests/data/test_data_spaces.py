@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.rows import Row
+from attnfocus.data.tokens.chunks import CHUNK
 from attnfocus.data.tokens.spaced_words import JOIN, SPACE
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
-from attnfocus.data.tokens.vocabulary import CHUNK
 from attnfocus.special import SPECIAL_TOKENS, UNK
 from attnfocus.tasks.measures.text import text_scorers
 

@@ -142,7 +142,7 @@ class Codec(ABC):
     def dims(self) -> dict[str, int | None]:
         """The sizes that a model's constructor needs, by the names of its parameters."""
 
-    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
+    def encode_rows(self, rows: Sequence[Row]) -> Sequence[Encoded]:
         """Many rows at once, without augmentation.
 
         Raises:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from typing import ClassVar, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from attnfocus.data.clean import CleanOptions, clean_texts
 from attnfocus.data.codecs.base import Codec
@@ -63,7 +60,3 @@ def text_of(row: Row) -> str:
     if not isinstance(row.input, str):
         raise DataError(f"row {row.id}: a sequence of vectors, where a text is needed.")
     return row.input
-
-
-def as_ids(ids: Sequence[int]) -> NDArray[np.int64]:
-    return np.array(ids, dtype=np.int64)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
-from attnfocus.data.codecs.text import TextCodec, as_ids, text_of
+from attnfocus.data.codecs.packed import PackedExamples, shown
+from attnfocus.data.codecs.text import TextCodec, text_of
 from attnfocus.data.gold import token_rationale
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
@@ -28,24 +30,25 @@ class TextLabelCodec(LabelCodec, TextCodec):
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextLabelCodec:
         labels = cls.labels_of(rows)
-        return cls(Tokenizer.train([text_of(row) for row in rows], tokenizer, keeps_spaces=False), labels)
+        return cls(Tokenizer.train((text_of(row) for row in rows), tokenizer, keeps_spaces=False), labels)
 
     def dims(self) -> dict[str, int | None]:
         return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": len(self.labels)}
 
-    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
-        return self._encode(rows, [self.class_of(row) for row in rows])
+    def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
+        return self._encode(rows, self.class_of)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
-        return self._encode([Row(id, text if clean is None else clean_text(text, clean), "")], [NO_LABEL])[0]
+        return self._encode([Row(id, text if clean is None else clean_text(text, clean), "")], lambda row: NO_LABEL)[0]
 
-    def _encode(self, rows: Sequence[Row], classes: Sequence[int]) -> list[Encoded]:
-        texts = [text_of(row) for row in rows]
-        encoded = self.tokenizer.encode_batch(texts)
-        return [
-            Encoded(row.id, as_ids(ids), number, count_words(text), row)
-            for row, text, ids, number in zip(rows, texts, encoded, classes, strict=True)
-        ]
+    def _encode(self, rows: Sequence[Row], class_of: Callable[[Row], int]) -> PackedExamples:
+        inputs, classes, num_words = self.tokenizer.packer(), array("q"), array("q")
+        for row in shown(rows):
+            text = text_of(row)
+            inputs.add(text)
+            classes.append(class_of(row))
+            num_words.append(count_words(text))
+        return PackedExamples(rows, inputs.lists(), classes, num_words)
 
     def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
         return self.tokenizer.tokens(int(i) for i in inputs)

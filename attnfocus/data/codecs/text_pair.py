@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
-from attnfocus.data.codecs.text import TextCodec, as_ids, text_of
+from attnfocus.data.codecs.packed import PackedExamples, shown
+from attnfocus.data.codecs.text import TextCodec, text_of
 from attnfocus.data.gold import TokenLinks, token_links
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
@@ -35,10 +38,10 @@ class TextPairCodec(TextCodec):
 
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
-        sources, targets = [text_of(row) for row in rows], [row.target for row in rows]
-        writing = writing_of(targets)
+        writing = writing_of(row.target for row in rows)
+        sources, targets = (text_of(row) for row in rows), (row.target for row in rows)
         if tokenizer.shared:
-            shared = Tokenizer.train(sources + targets, tokenizer)
+            shared = Tokenizer.train(chain(sources, targets), tokenizer)
             return cls(shared, shared, writing)
         return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer), writing)
 
@@ -53,16 +56,15 @@ class TextPairCodec(TextCodec):
             "target_vocab_size": self.target_tokenizer.vocab_size,
         }
 
-    def encode_rows(self, rows: Sequence[Row]) -> list[Encoded]:
-        texts = [text_of(row) for row in rows]
-        sources = self.source_tokenizer.encode_batch(texts)
-        targets = self.target_tokenizer.encode_batch([row.target for row in rows])
-        return [
-            Encoded(
-                row.id, as_ids(source), as_ids([BOS, *target, EOS]), count_words(text) + count_words(row.target), row
-            )
-            for row, text, source, target in zip(rows, texts, sources, targets, strict=True)
-        ]
+    def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
+        sources, targets = self.source_tokenizer.packer(), self.target_tokenizer.packer([BOS], [EOS])
+        num_words = array("q")
+        for row in shown(rows):
+            text, target = text_of(row), row.target
+            sources.add(text)
+            targets.add(target)
+            num_words.append(count_words(text) + count_words(target))
+        return PackedExamples(rows, sources.lists(), targets.lists(), num_words)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         return self.encode(Row(id, text if clean is None else clean_text(text, clean), ""))

@@ -16,6 +16,7 @@ from typing import BinaryIO, Literal, cast
 
 from attnfocus.data.reading.encodings import fitting_encoding, is_wide, marked_encoding, shown_in, unmarked_wide
 from attnfocus.errors import DataError
+from attnfocus.stages import stage
 
 OnBadRow = Literal["fail", "skip"]
 
@@ -26,6 +27,7 @@ MAX_UNPACKED_ALWAYS_FINE = 100_000_000
 ROW_BYTES = 250  # of memory that a row takes beside its characters
 MAX_ROWS_ALWAYS_FINE = 1_000_000
 PART_CHARACTERS = 1 << 16
+LINES_A_MOVE = 1000  # of the bar
 NUM_SHOWN = 3  # with the first and the last line a message of five
 
 HEAD = 512  # bytes that say what a file is
@@ -204,25 +206,35 @@ def text_lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
     Raises:
         DataError: the file cannot be read, is no whole gzip file, or is no text.
     """
-    with _text(path, encoding) as stream:
-        yield bounded_lines(stream, path)
+    with _text(path, encoding) as (stream, move):
+        yield _moved(bounded_lines(stream, path), move, LINES_A_MOVE)
 
 
 @contextmanager
 def text_parts(path: Path, encoding: str) -> Iterator[Iterator[str]]:
     """The content of a file in parts of some size, for what is no text of lines. Raises as `text_lines`."""
-    with _text(path, encoding) as stream:
-        yield _bounded(lambda: stream.read(PART_CHARACTERS), path)
+    with _text(path, encoding) as (stream, move):
+        yield _moved(_bounded(lambda: stream.read(PART_CHARACTERS), path), move, 1)
 
 
 @contextmanager
-def _text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    with open_bytes(path) as binary:
+def _text(path: Path, encoding: str) -> Iterator[tuple[io.TextIOWrapper, Callable[[], None]]]:
+    """The text, and a function that says to those who watch how far it has been read."""
+    with open_bytes(path) as binary, stage(f"reading {path.name}", path.stat().st_size) as reading:
         head = binary.read(HEAD)
         binary.seek(0)
         refuse_archive(path, head)
+        place = (binary.fileobj if isinstance(binary, gzip.GzipFile) else binary).tell
         with text_stream(binary, head, path, encoding) as stream:
-            yield stream
+            yield stream, lambda: reading.advance(place() - reading.done)
+
+
+def _moved(parts: Iterator[str], move: Callable[[], None], size: int) -> Iterator[str]:
+    """The parts; `move` is called after so many."""
+    for number, part in enumerate(parts, 1):
+        yield part
+        if not number % size:
+            move()
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from attnfocus.data.tokens.chunks import CHUNK
 from attnfocus.data.tokens.spaces import START, WORD, Context, SpaceRule
-from attnfocus.data.tokens.vocabulary import CHUNK, WordKind, WordSplit, named_word
+from attnfocus.data.tokens.vocabulary import WordKind, WordSplit, named_word
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
 # No word holds a blank, so no text makes these.
@@ -62,18 +63,19 @@ class SpacedWords:
         self._ids = {token: index for index, token in enumerate(tokens) if index >= len(SPECIAL_TOKENS)}
         self._split = split
 
-    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
-        """The ids of texts; what comes again is split only once."""
+    def encoder(self) -> Callable[[str], list[int]]:
+        """A function from texts to ids, which splits only once what comes again."""
         first = _Chunks(self._step, Context(), {})
-        found = []
-        for text in texts:
+
+        def encode(text: str) -> list[int]:
             encoded: list[int] = []
             following = first
             for chunk in CHUNK.findall(text):
                 ids, following = following[chunk]
                 encoded += ids
-            found.append(encoded)
-        return found
+            return encoded
+
+        return encode
 
     def spans(self, text: str) -> list[Span]:
         """For every token the characters [start, end) that it covers: of SPACE the blanks, of JOIN none."""

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from attnfocus.data.tokens.vocabulary import CHUNK, WordSplit
+from attnfocus.data.tokens.chunks import CHUNK
+from attnfocus.data.tokens.vocabulary import WordSplit
 from attnfocus.data.tokens.words import is_cjk
 
 START, WORD, UNKNOWN, CJK = "", "word", "unknown", "cjk"  # kinds; any other is a punctuation mark

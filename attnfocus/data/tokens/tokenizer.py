@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
+from attnfocus.data.tokens.chunks import KnownChunks, chunk_counts
+from attnfocus.data.tokens.id_lists import Packer
 from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
 from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
 from attnfocus.data.tokens.tokenizer_file import (
@@ -28,11 +32,12 @@ from attnfocus.data.tokens.tokenizer_file import (
 )
 from attnfocus.data.tokens.torchtext_words import TorchtextName, make_splitter
 from attnfocus.data.tokens.vocabulary import (
-    CHUNK,
+    COUNTED_KINDS,
     SUBWORD_KINDS,
     TokenizerKind,
     Vocabulary,
     learn,
+    learn_counted,
     make_engine,
     word_split,
 )
@@ -121,12 +126,15 @@ class Tokenizer:
         Raises:
             DataError: the texts hold nothing to learn from.
         """
-        prepared = [text for text in (_clean(text, options.lowercase) for text in texts) if text.strip()]
-        if not prepared:
-            raise DataError(
-                f"tokenizer.kind={options.kind}: the training split holds no text to learn a vocabulary from. "
-                "Give rows that hold text."
-            )
+        cleaned = (text for text in (_clean(text, options.lowercase) for text in texts) if text.strip())
+        if options.kind in COUNTED_KINDS:
+            is_subword = options.kind in SUBWORD_KINDS
+            counts = chunk_counts((f" {text}" for text in cleaned) if is_subword else cleaned, is_subword=is_subword)
+            _check_not_empty(counts, options)
+            learned = learn_counted(options.kind, counts, options.vocab_size, options.min_frequency)
+            return cls(options.kind, learned, lowercase=options.lowercase)
+        prepared = list(cleaned)
+        _check_not_empty(prepared, options)
         if options.kind in SUBWORD_KINDS:
             prepared = [" " + text for text in prepared]
         splitter, spaces, marks = None, None, tuple[str, ...]()
@@ -151,18 +159,28 @@ class Tokenizer:
         """Token ids, without BOS and EOS."""
         prepared = self._prepare(text)
         if self._words is not None:
-            return self._words.encode_batch([prepared])[0]
+            return self._words.encoder()(prepared)
         return self._engine.encode(prepared, add_special_tokens=False).ids
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts at once, on all cores, and every chunk that comes again only once."""
+    def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
+        """`encode` for many texts at once."""
+        packer = self.packer()
+        for text in texts:
+            packer.add(text)
+        return [ids.tolist() for ids in packer.lists()]
+
+    def packer(self, first: Sequence[int] = (), last: Sequence[int] = ()) -> Packer:
+        """Collects the ids of many texts in one array; what comes again in them is split only once.
+
+        Args:
+            first, last: ids to stand before and after those of each text.
+        """
+        dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.int32)
         if self._words is not None:
-            return self._words.encode_batch(map(self._prepare, texts))
-        chunked = [CHUNK.findall(self._prepare(text)) for text in texts]
-        chunks = list(dict.fromkeys(chunk for of_text in chunked for chunk in of_text))
-        encodings = self._engine.encode_batch_fast(chunks, add_special_tokens=False)
-        ids = {chunk: encoding.ids for chunk, encoding in zip(chunks, encodings, strict=True)}
-        return [[i for chunk in of_text for i in ids[chunk]] for of_text in chunked]
+            ids_of = self._words.encoder()
+            return Packer(lambda text: [np.array(ids_of(self._prepare(text)), dtype).tobytes()], dtype, first, last)
+        known = KnownChunks(self._engine, dtype, is_subword=self.kind in SUBWORD_KINDS)
+        return Packer(lambda text: known.pieces(self._prepare(text)), dtype, first, last)
 
     def character_spans(self, text: str) -> list[tuple[int, int]]:
         """For every token of `encode(text)` the characters [start, end) of `text` that it covers.
@@ -255,6 +273,14 @@ class Tokenizer:
         if not 0 <= index < len(self.vocabulary):
             raise ValueError(f"token id {index} is outside the vocabulary of {len(self.vocabulary)}")
         return index
+
+
+def _check_not_empty(content: Collection[str], options: TokenizerOptions) -> None:
+    if not content:
+        raise DataError(
+            f"tokenizer.kind={options.kind}: the training split holds no text to learn a vocabulary from. "
+            "Give rows that hold text."
+        )
 
 
 def _in_original(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

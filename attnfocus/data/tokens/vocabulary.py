@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
+from attnfocus.data.tokens.bpe import learn_merges
+from attnfocus.data.tokens.chunks import chunk_counts
 from attnfocus.data.tokens.torchtext_words import WORD_END
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
@@ -19,10 +19,7 @@ TokenizerKind = Literal["word", "whitespace", "character", "bpe", "unigram", "to
 WordKind = Literal["word", "whitespace"]
 WordSplit = Callable[[str], list[tuple[str, tuple[int, int]]]]
 SUBWORD_KINDS = ("bpe", "unigram")
-
-# Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
-# Python alone.
-CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
+COUNTED_KINDS = ("bpe", "character")  # that need no whole texts to be learned
 
 _CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
 _WORD = rf"[[\p{{L}}\p{{M}}\p{{N}}_]&&[^{_CJK}]]+"
@@ -85,20 +82,34 @@ def named_word(word: str) -> str:
 def learn(
     kind: TokenizerKind, texts: list[str], vocab_size: int, min_frequency: int, marks: Sequence[str] = ()
 ) -> Vocabulary:
-    """The vocabulary of some texts: the same texts give the same one.
+    """The vocabulary of some texts: the same texts give the same one. Of all but the `COUNTED_KINDS`.
 
     Args:
-        texts: not empty. For `bpe` and `unigram` with a space before the first word.
+        texts: not empty. For `unigram` with a space before the first word.
         vocab_size: the most tokens, the four special ones included.
         min_frequency: what is seen less often is left out.
         marks: further tokens that come first, of kinds that are words.
     """
-    if kind in SUBWORD_KINDS:
-        alphabet = _alphabet(texts, vocab_size - len(SPECIAL_TOKENS), min_frequency)
-        if kind == "bpe":
-            return _learn_bpe(texts, alphabet, vocab_size, min_frequency)
+    counts = chunk_counts(texts, is_subword=kind == "unigram")
+    if kind == "unigram":
+        alphabet = _alphabet(counts, vocab_size - len(SPECIAL_TOKENS), min_frequency)
         return _learn_unigram(texts, alphabet, vocab_size)
-    counts = _token_counts(kind, texts)
+    return _most_frequent(kind, counts, vocab_size, min_frequency, marks)
+
+
+def learn_counted(kind: TokenizerKind, counts: Mapping[str, int], vocab_size: int, min_frequency: int) -> Vocabulary:
+    """The same of chunks with their counts, for `COUNTED_KINDS`."""
+    if kind != "bpe":
+        return _most_frequent(kind, counts, vocab_size, min_frequency)
+    alphabet = _alphabet(counts, vocab_size - len(SPECIAL_TOKENS), min_frequency)
+    start = [*SPECIAL_TOKENS, *sorted(alphabet)]
+    return Vocabulary(*learn_merges(_token_counts(kind, counts), start, vocab_size, min_frequency))
+
+
+def _most_frequent(
+    kind: TokenizerKind, chunks: Mapping[str, int], vocab_size: int, min_frequency: int, marks: Sequence[str] = ()
+) -> Vocabulary:
+    counts = _token_counts(kind, chunks)
     frequent = sorted((-count, token) for token, count in counts.items() if count >= min_frequency)
     if kind == "whitespace":
         frequent = [(order, named_word(token)) for order, token in frequent]
@@ -106,37 +117,27 @@ def learn(
     return Vocabulary([*SPECIAL_TOKENS, *marks, *tokens][:vocab_size])
 
 
-def _token_counts(kind: TokenizerKind, texts: list[str]) -> Counter[str]:
-    """How often each token is seen. What comes again is split only once, which the library's trainer does not do."""
+def _token_counts(kind: TokenizerKind, chunks: Mapping[str, int]) -> Counter[str]:
+    """How often each token, or word of subwords, is seen. A chunk is split only once, however often it occurs."""
     if kind == "whitespace":
         split = word_split(kind)
     else:
         split = _splitting(kind, models.WordLevel(unk_token=SPECIAL_TOKENS[UNK])).pre_tokenizer.pre_tokenize_str
     counts: Counter[str] = Counter()
-    for chunk, count in Counter(chain.from_iterable(map(CHUNK.findall, texts))).items():
+    for chunk, count in chunks.items():
         for token, _ in split(chunk):
             counts[token] += count
     return counts
 
 
-def _alphabet(texts: list[str], size: int, min_frequency: int) -> list[str]:
+def _alphabet(chunks: Mapping[str, int], size: int, min_frequency: int) -> list[str]:
     """The most frequent characters. The trainers would keep every one however rare, and break ties at random."""
-    counts = Counter(character for text in texts for character in text)
+    counts: Counter[str] = Counter()
+    for chunk, count in chunks.items():
+        for character in chunk:
+            counts[character] += count
     frequent = [(-count, character) for character, count in counts.items() if count >= min_frequency]
     return [character for _, character in sorted(frequent)[:size]]
-
-
-def _learn_bpe(texts: list[str], alphabet: list[str], vocab_size: int, min_frequency: int) -> Vocabulary:
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=alphabet,
-        limit_alphabet=len(alphabet),
-        show_progress=False,
-    )
-    model = _trained("bpe", models.BPE(unk_token=SPECIAL_TOKENS[UNK]), trainer, texts)
-    return Vocabulary(_by_id(model), merges=[(left, right) for left, right in model["merges"]])
 
 
 def _learn_unigram(texts: list[str], alphabet: list[str], vocab_size: int) -> Vocabulary:

@@ -17,6 +17,8 @@ _BOTH = frozenset("/")
 
 def count_words(text: str) -> int:
     """Words separated by spaces; a Chinese or Japanese character counts as one."""
+    if text.isascii() or not is_cjk(text):
+        return len(text.split())
     return len(_UNITS.findall(text))
 
 

@@ -20,9 +20,13 @@ def writing_of(texts: Iterable[str]) -> Writing:
     `chinese`: characters that are words or nearly so; `unspaced`: other scripts without blanks between words, such as
     Japanese (a tenth or more of whose characters are kana) and Thai.
     """
-    joined = "".join(word for text in texts for word in text.split())
-    num_han, num_others = len(_HAN.findall(joined)), len(_OTHERS.findall(joined))
-    if 2 * (num_han + num_others) <= len(joined):
+    num_han = num_others = size = 0
+    for text in texts:
+        if not text.isascii():
+            num_han += len(_HAN.findall(text))
+            num_others += len(_OTHERS.findall(text))
+        size += len("".join(text.split()))
+    if 2 * (num_han + num_others) <= size:
         return "spaced"
     return "chinese" if num_others < 0.1 * (num_han + num_others) else "unspaced"
 

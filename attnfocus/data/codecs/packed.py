@@ -1,0 +1,60 @@
+"""Encoded texts in a few arrays, without an object for each."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.rows import Row
+from attnfocus.data.tokens.id_lists import IdLists
+from attnfocus.stages import counted
+
+MANY = 1000  # rows that are worth a bar
+
+
+def shown(rows: Sequence[Row]) -> Iterable[Row]:
+    """The rows, as a stage that moves with them where they are many."""
+    return counted(rows, "encoding", len(rows)) if len(rows) >= MANY else rows
+
+
+class PackedExamples(Sequence[Encoded]):
+    """What a codec makes of rows of texts; an `Encoded` is made when it is taken. Nothing here is ever written again.
+
+    Args:
+        inputs: the ids of each row.
+        targets: the ids of each row, or its class.
+        num_words: of each row.
+    """
+
+    def __init__(
+        self, rows: Sequence[Row], inputs: IdLists, targets: IdLists | array[int], num_words: array[int]
+    ) -> None:
+        self._rows = rows
+        self._inputs = inputs
+        self._targets = targets
+        self._num_words = num_words
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Encoded: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Encoded]: ...
+    def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        row = self._rows[index]
+        return Encoded(row.id, self._inputs[index], self._targets[index], self._num_words[index], row)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N, 2): ids of each input, and of its target (0 where it is a class)."""
+        inputs = self._inputs.lengths
+        targets = self._targets.lengths if isinstance(self._targets, IdLists) else np.zeros_like(inputs)
+        return np.stack([inputs, targets], axis=1)

@@ -1,0 +1,65 @@
+"""Texts in chunks, which come again and again, so that each is split once and counted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import tokenizers
+
+# Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
+# Python alone.
+CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
+
+MAX_KNOWN = 2_000_000  # chunks, some hundred MB
+
+
+def subword_chunks(text: str) -> list[str]:
+    """The chunks of a text that begins with a space, for `spelled`.
+
+    Where all are words with one space before each, which is quickly seen, these are the bare words.
+    """
+    words = text.split()
+    return words if f" {' '.join(words)}" == text else CHUNK.findall(text)
+
+
+def spelled(chunk: str) -> str:
+    """The chunk that a member of `subword_chunks` stands for."""
+    return chunk if chunk[0].isspace() else f" {chunk}"
+
+
+def chunk_counts(texts: Iterable[str], *, is_subword: bool) -> Counter[str]:
+    """How often each chunk occurs. `is_subword`: all texts begin with a space."""
+    if not is_subword:
+        return Counter(chain.from_iterable(map(CHUNK.findall, texts)))
+    counts: Counter[str] = Counter()
+    for chunk, count in Counter(chain.from_iterable(map(subword_chunks, texts))).items():
+        counts[spelled(chunk)] += count
+    return counts
+
+
+class KnownChunks(dict[str, bytes]):
+    """Chunk of a text -> its ids, as bytes of the type `dtype`."""
+
+    def __init__(self, engine: tokenizers.Tokenizer, dtype: np.dtype[Any], *, is_subword: bool) -> None:
+        super().__init__()
+        self._engine = engine
+        self._dtype = dtype
+        self._is_subword = is_subword
+
+    def __missing__(self, chunk: str) -> bytes:
+        if len(self) >= MAX_KNOWN:
+            self.clear()
+        text = spelled(chunk) if self._is_subword else chunk
+        ids = self._engine.encode(text, add_special_tokens=False).ids
+        self[chunk] = encoded = np.array(ids, self._dtype).tobytes()
+        return encoded
+
+    def pieces(self, text: str) -> list[bytes]:
+        """The ids of a text in parts."""
+        chunks = subword_chunks(text) if self._is_subword else CHUNK.findall(text)
+        return list(map(self.__getitem__, chunks))

@@ -1,0 +1,70 @@
+"""Token ids of many texts, end to end in one array: no object for each text, so that processes can share them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Pieces = Callable[[str], list[bytes]]  # the ids of a text's pieces, as bytes of the array
+
+
+class IdLists(Sequence[NDArray[np.int64]]):
+    """Lists of ids; an array of int64 is made when one is taken.
+
+    Args:
+        flat: all ids, one list after the other, of any integer type.
+        ends: (N,) where each list ends in `flat`.
+    """
+
+    def __init__(self, flat: NDArray[Any], ends: NDArray[np.int64]) -> None:
+        self.flat = flat
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.int64]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[np.int64]]: ...
+    def __getitem__(self, index: int | slice) -> NDArray[np.int64] | list[NDArray[np.int64]]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        start = self._ends[number - 1] if number else 0
+        return self.flat[start : self._ends[number]].astype(np.int64)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,)"""
+        return np.diff(self._ends, prepend=0)
+
+
+class Packer:
+    """Makes `IdLists`, a text at a time.
+
+    Args:
+        pieces: a text -> its ids in parts, as bytes of the type `dtype`.
+        first, last: ids that every list begins and ends with.
+    """
+
+    def __init__(self, pieces: Pieces, dtype: DTypeLike, first: Sequence[int] = (), last: Sequence[int] = ()) -> None:
+        self._pieces = pieces
+        self._dtype = np.dtype(dtype)
+        self._first = np.array(first, self._dtype).tobytes()
+        self._last = np.array(last, self._dtype).tobytes()
+        self._flat = bytearray()
+        self._ends = array("q")
+
+    def add(self, text: str) -> None:
+        self._flat += self._first + b"".join(self._pieces(text)) + self._last
+        self._ends.append(len(self._flat))
+
+    def lists(self) -> IdLists:
+        """Of all texts that were added, in their order."""
+        ends = np.frombuffer(self._ends, np.int64) if self._ends else np.zeros(0, np.int64)
+        return IdLists(np.frombuffer(self._flat, self._dtype), ends // self._dtype.itemsize)
