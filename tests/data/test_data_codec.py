@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from attnfocus.data.batches import example_lengths
-from attnfocus.data.codecs.base import CODEC_FILE, NO_LABEL, load_codec
+from attnfocus.data.codecs.base import CODEC_FILE, load_codec
+from attnfocus.data.codecs.label import NO_LABEL
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
