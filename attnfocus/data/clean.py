@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol
 
+import numpy as np
+
 from attnfocus.data.rows import Row
 from attnfocus.data.strata import Labels, Strata
+from attnfocus.data.text_rows import changed, first_equals, taken
 from attnfocus.errors import DataError
 from attnfocus.limits import NonNegativeInt, PositiveInt, Range
 from attnfocus.marks import Before
 
-Splits = dict[str, list[Row]]
+Splits = Mapping[str, Sequence[Row]]
 
 
 class RowRules(Protocol):
@@ -76,11 +80,10 @@ class CleanReport:
     read: dict[str, int] = field(default_factory=dict)
     drops: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def keep(self, split: str, rows: Iterable[Row], reason: str, test: Callable[[Row], bool]) -> list[Row]:
+    def keep(self, split: str, rows: Sequence[Row], reason: str, test: Callable[[Row], bool]) -> Sequence[Row]:
         """The rows that pass the test; the others are counted under `reason`."""
-        before = list(rows)
-        kept = [row for row in before if test(row)]
-        self.count(split, reason, len(before) - len(kept))
+        kept = taken(rows, map(test, rows))
+        self.count(split, reason, len(rows) - len(kept))
         return kept
 
     def count(self, split: str, reason: str, number: int) -> None:
@@ -119,20 +122,42 @@ def clean_texts(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row
 
 def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, rules: type[RowRules]) -> Splits:
     """Every split with its rows cleaned and empty ones dropped; train without repeated rows."""
-    result: Splits = {}
+    result: dict[str, Sequence[Row]] = {}
     for split, rows in splits.items():
         report.read[split] = len(rows)
-        cleaned = [rules.clean(row, options) for row in rows]
-        result[split] = report.keep(split, cleaned, "empty dropped", rules.has_content)
-    if options.deduplicate and "train" in result:
-        result["train"] = drop_repeated(result["train"], report, rules)
+        result[split] = _clean_split(split, rows, options, report, rules)
     return result
 
 
-def drop_repeated(rows: list[Row], report: CleanReport, rules: type[RowRules]) -> list[Row]:
-    """Train with the first of the rows whose input and target are both the same."""
-    first = {(rules.input_key(row), row.target): row for row in reversed(rows)}
-    return report.keep("train", rows, "repeated dropped", lambda row: first[rules.input_key(row), row.target] is row)
+def _clean_split(
+    split: str, rows: Sequence[Row], options: CleanOptions, report: CleanReport, rules: type[RowRules]
+) -> Sequence[Row]:
+    """One split. All is asked of a row while it is at hand: of many rows making it takes longest."""
+    is_full, hashes = array("b"), array("q")
+    drops_repeated = options.deduplicate and split == "train"
+
+    def key(row: Row) -> Hashable:
+        return rules.input_key(row), row.target
+
+    def clean(row: Row) -> Row:
+        row = rules.clean(row, options)
+        is_full.append(rules.has_content(row))
+        if drops_repeated:
+            hashes.append(hash(key(row)))
+        return row
+
+    cleaned = changed(rows, clean)
+    if not all(is_full):
+        cleaned = taken(cleaned, map(bool, is_full))
+        report.count(split, "empty dropped", len(is_full) - len(cleaned))
+    if not drops_repeated:
+        return cleaned
+    of_full = np.array(hashes, dtype=np.int64)[np.array(is_full, dtype=bool)]
+    is_first = first_equals(cleaned, key, of_full) == np.arange(len(cleaned))
+    if is_first.all():
+        return cleaned
+    report.count(split, "repeated dropped", len(cleaned) - int(is_first.sum()))
+    return taken(cleaned, is_first.tolist())
 
 
 def train_limits(
@@ -145,13 +170,7 @@ def train_limits(
     """
     limits: dict[str, Callable[[Row], bool]] = {}
     held_out = {key(row) for split, rows in splits.items() if split != "train" for row in rows}
-    known: dict[str, tuple[int, ...]] = {}
-
-    def sizes(row: Row) -> tuple[int, ...]:
-        if row.id not in known:
-            known[row.id] = rules.sizes(row)
-        return known[row.id]
-
+    sizes = rules.sizes
     if options.deduplicate and held_out:
         limits["also in valid or test dropped"] = lambda row: key(row) not in held_out
     if options.min_words > 1:
@@ -183,17 +202,17 @@ def limit_train(
     Raises:
         DataError: fewer rows are asked for than there are labels.
     """
-    rows = splits.get("train", [])
+    rows = splits.get("train", ())
     for reason, limit in limits.items():
         rows = report.keep("train", rows, reason, limit)
     if options.max_train_rows is not None and len(rows) > options.max_train_rows:
         drawn = _drawn(rows, options.max_train_rows, seed, label)
         report.count("train", "above max_train_rows dropped", len(rows) - len(drawn))
-        rows = [row for index, row in enumerate(rows) if index in drawn]
+        rows = taken(rows, (index in drawn for index in range(len(rows))))
     return {**splits, "train": rows} if "train" in splits else splits
 
 
-def _drawn(rows: list[Row], size: int, seed: int, label: Callable[[Row], str | None]) -> set[int]:
+def _drawn(rows: Sequence[Row], size: int, seed: int, label: Callable[[Row], str | None]) -> set[int]:
     """The places of `size` rows of train that are drawn to stay."""
     generator = random.Random(seed)
     labels: dict[Hashable, Labels] = {

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.examples import Examples
 from attnfocus.data.rows import SPLITS, RawData, Row, Source
 from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
+from attnfocus.data.text_rows import taken
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
@@ -169,7 +171,7 @@ def prepare_new(raw: RawData, split: str, options: DatasetOptions, codec: Codec)
     """
     report, rules = CleanReport(), type(codec)
     rows = clean_splits({split: raw.splits[split]}, options.clean, report, rules)[split]
-    known = [row for row in rows if codec.is_known(row.target)]
+    known = taken(rows, (codec.is_known(row.target) for row in rows))
     unknown = Counter(row.target for row in rows if not codec.is_known(row.target))
     if not rows:
         raise DataError("\n".join([f"dataset.{split}: holds no row. {report.line(split, 0)}.", *raw.notes]))
@@ -193,7 +195,7 @@ def _clean_and_split(
     splits = clean_splits(raw, options.clean, report, rules)
     key: Callable[[Row], Hashable] = rules.input_key
     if options.clean.equality == "tokens":
-        key = rules.input_keys([row for rows in splits.values() for row in rows], options.tokenizer)
+        key = rules.input_keys(chain.from_iterable(splits.values()), options.tokenizer)
     label = rules.label if options.split.stratify else _no_label
     limits = train_limits(splits, options.clean, rules, key)
     may_train = (lambda row: all(passes(row) for passes in limits.values())) if limits else None

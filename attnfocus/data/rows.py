@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -65,7 +65,7 @@ def row_key(row: Row) -> Hashable:
 class RawData:
     """What a source supplies: rows per split (any of `train`, `valid`, `test`), and lines for the user about them."""
 
-    splits: dict[str, list[Row]]
+    splits: Mapping[str, Sequence[Row]]
     notes: list[str] = field(default_factory=list)
 
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import numpy as np
+
 from attnfocus.data.clean import Splits
 from attnfocus.data.rows import Row, row_key
 from attnfocus.data.strata import Labels, Strata
+from attnfocus.data.text_rows import changed, first_equals, taken
 from attnfocus.errors import DataError
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, Range
 from attnfocus.marks import Before
@@ -64,30 +67,26 @@ def split_train(
             f"dataset.split.folds={options.folds}: this set brings its own test split, and folds are parts of train.\n"
             "Use dataset.split.folds=null."
         )
-    rows = splits.get("train", [])
-    if not rows:
+    rows = splits.get("train", ())
+    if not rows or not _missing(splits, options):
         return splits
-    keys = [key(row) for row in rows]
-    inputs = list(dict.fromkeys(keys))
+    keys = first_equals(rows, key)
+    inputs: list[Hashable] = np.unique(keys).tolist()  # in the order in which they come first
     fold = None if options.folds is None else _fold(len(inputs), options.folds, seed)
     sizes = _sizes(len(inputs), splits, options, fold)
-    if not sizes:
-        return splits
     _require_enough(len(inputs), sizes, options)
-    labels = _labels(rows, keys, label) if options.stratify else {}
+    labels = _labels(rows, keys.tolist(), label) if options.stratify else {}
     if labels:
         may_stay: Collection[Hashable] = labels
         if may_train is not None:
-            may_stay = {of_row for row, of_row in zip(rows, keys, strict=True) if may_train(row)}
+            may_stay = {of_row for row, of_row in zip(rows, keys.tolist(), strict=True) if may_train(row)}
         order = random.Random(options.seed).sample(inputs, len(inputs))
         drawn = _drawn_by_label(Strata(order, labels, may_stay), sizes, options, seed)
     else:
         drawn = _drawn(inputs, sizes, options, fold)
-    split_of = {each: split for split, of_split in drawn.items() for each in of_split}
-    result: dict[str, list[Row]] = {"train": [], **{split: [] for split in sizes}}
-    for row, of_row in zip(rows, keys, strict=True):
-        result[split_of.get(of_row, "train")].append(row)
-    merged = {**splits, **result}
+    is_of = {split: np.isin(keys, np.array(of_split, dtype=np.int64)) for split, of_split in drawn.items()}
+    is_of["train"] = ~np.logical_or.reduce(list(is_of.values()))
+    merged = {**splits, **{split: taken(rows, is_taken.tolist()) for split, is_taken in is_of.items()}}
     return {split: merged[split] for split in ("train", "valid", "test") if split in merged}
 
 
@@ -101,11 +100,12 @@ def named_as_read(splits: Splits, drawn: Collection[str]) -> Splits:
     return {split: _renamed(rows, split, "train") if split in drawn else rows for split, rows in splits.items()}
 
 
-def _renamed(rows: Sequence[Row], before: str, after: str) -> list[Row]:
+def _renamed(rows: Sequence[Row], before: str, after: str) -> Sequence[Row]:
     start = f"{before}:"
-    return [
-        replace(row, id=f"{after}:{row.id.removeprefix(start)}") if row.id.startswith(start) else row for row in rows
-    ]
+    return changed(
+        rows,
+        lambda row: replace(row, id=f"{after}:{row.id.removeprefix(start)}") if row.id.startswith(start) else row,
+    )
 
 
 def _labels(
@@ -187,10 +187,15 @@ def _sizes(num_inputs: int, splits: Splits, options: SplitOptions, fold: range |
     """Number of inputs to draw for each split that is missing and wanted, test first."""
     wanted = {"test": options.test if fold is None else len(fold), "valid": options.valid}
     return {
-        split: max(1, round(size * num_inputs)) if size < 1 else int(size)
-        for split, size in wanted.items()
-        if size and split not in splits
+        split: max(1, round(wanted[split] * num_inputs)) if wanted[split] < 1 else int(wanted[split])
+        for split in _missing(splits, options)
     }
+
+
+def _missing(splits: Splits, options: SplitOptions) -> list[str]:
+    """The splits that are to be drawn, test first."""
+    wanted = {"test": options.test if options.folds is None else 1, "valid": options.valid}
+    return [split for split, size in wanted.items() if size and split not in splits]
 
 
 def _require_enough(num_inputs: int, sizes: dict[str, int], options: SplitOptions) -> None:

@@ -2,13 +2,22 @@
 
 import gzip
 import itertools
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions, prepare
+from attnfocus.data.rows import RawData, Row
 from attnfocus.data.sources.files import ParallelText
+from attnfocus.data.split import SplitOptions
+from attnfocus.data.text_rows import TextRows, changed, first_equals, packed, taken, targets_of
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.stages import Stage, watching
 
 MANY = 2500
@@ -59,3 +68,93 @@ def test_every_part_of_preparing_data_is_a_stage(name: str, tmp_path: Path) -> N
     assert all(0 < step <= 1 for step in reading if step is not None)
     assert all(before <= after for before, after in itertools.pairwise(reading) if before and after)
     assert watch.fractions["encoding"][-1] == 1
+
+
+ROWS = [Row(f"train:{n}", f"text {n} é" if n % 5 else f"a {n}", f"ziel\ud800 {n % 700}") for n in range(MANY)]
+
+
+def packed_rows() -> TextRows:
+    return TextRows.of((row.id, str(row.input), row.target) for row in ROWS)
+
+
+@pytest.mark.parametrize("step", [1, 2, 50, MANY])
+def test_rows_of_texts_are_those_that_were_put_in(step: int) -> None:
+    """Also where some are taken, many or few of each block."""
+    is_taken = [not n % step for n in range(MANY)]
+    few = taken(packed_rows(), is_taken)
+    expected = list(compress(ROWS, is_taken))
+    assert isinstance(few, TextRows)
+    assert len(few) == len(expected)
+    assert few == expected
+    assert few[-1] == expected[-1] and few[len(few) // 2] == expected[len(few) // 2]  # noqa: PT018
+    assert few[1:3] == expected[1:3]
+    assert list(few.texts(1)) == [row.input for row in expected]
+    assert list(targets_of(few)) == [row.target for row in expected]
+    assert taken(few, [n < 2 for n in range(len(few))]) == expected[:2]
+    with pytest.raises(IndexError):
+        few[len(few)]
+    assert few != expected[:-1]
+
+
+def test_changed_rows_of_texts_stay_texts_and_others_become_a_list() -> None:
+    rows = packed_rows()
+    same = changed(rows, lambda row: row)
+    upper = changed(rows, lambda row: replace(row, input=str(row.input).upper()) if row.id == "train:1500" else row)
+    arrays = changed(rows, lambda row: replace(row, input=np.ones(2)) if row.id == "train:1500" else row)
+    assert (type(same), type(upper), type(arrays)) == (TextRows, TextRows, list)
+    assert same == ROWS
+    assert [row.input for row in upper] == [r.input if n != 1500 else r.input.upper() for n, r in enumerate(ROWS)]
+    assert [row.id for row in arrays] == [row.id for row in ROWS]
+    assert packed(ROWS) == ROWS
+    linked = [*ROWS, replace(ROWS[0], alignment=((0, 0),))]
+    assert packed(linked) == linked
+    assert type(packed(linked)) is list
+
+
+def test_equal_keys_are_seen_also_where_hashes_of_others_are_equal() -> None:
+    keys = [-1, -2, 3, -2, -1, 3, 3, 4]  # hash(-1) == hash(-2)
+    rows = [Row(str(key), "a", "b") for key in keys]
+    assert first_equals(rows, lambda row: int(row.id)).tolist() == [0, 1, 2, 1, 0, 2, 2, 7]
+    assert first_equals([], lambda row: row.id).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tokenizer": TokenizerOptions(vocab_size=200)},
+        {"clean": CleanOptions(lowercase=True, max_words=4, max_train_rows=900), "split": SplitOptions(valid=70)},
+        {"split": SplitOptions(folds=3), "tokenizer": TokenizerOptions(kind="word", shared=True)},
+        {"clean": CleanOptions(deduplicate=False, equality="input"), "tokenizer": TokenizerOptions(kind="character")},
+    ],
+)
+def test_a_set_of_texts_is_prepared_as_one_of_rows(options: dict[str, Any], tmp_path: Path) -> None:
+    source = ParallelText(train=written(tmp_path))
+    raw = source.read(tmp_path, 0)
+    assert isinstance(raw.splits["train"], TextRows)
+    one_by_one = RawData({split: list(rows) for split, rows in raw.splits.items()}, raw.notes)
+    results = []
+    for supplied in (raw, one_by_one):
+        made = Supplied(supplied)
+        results.append(prepare(made, DatasetOptions(**options), tmp_path, 1, CodecChoice([TextPairCodec])))
+    ours, expected = results
+    assert ours.report == expected.report
+    assert ours.fingerprints == expected.fingerprints
+    assert ours.named_fingerprints == expected.named_fingerprints
+    assert list(ours.splits) == list(expected.splits)
+    for split, examples in ours.splits.items():
+        reference = expected.splits[split]
+        assert isinstance(examples.rows, TextRows)
+        assert examples.rows == reference.rows
+        assert [each.inputs.tolist() for each in examples] == [each.inputs.tolist() for each in reference]
+        assert [each.targets.tolist() for each in examples] == [each.targets.tolist() for each in reference]  # type: ignore[union-attr]
+        assert [each.num_words for each in examples] == [each.num_words for each in reference]
+
+
+class Supplied:
+    task = "translation"
+
+    def __init__(self, raw: RawData) -> None:
+        self._raw = raw
+
+    def read(self, data_dir: Path, seed: int) -> RawData:
+        return self._raw

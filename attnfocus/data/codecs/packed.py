@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from attnfocus.data.rows import Row
 from attnfocus.data.tokens.id_lists import IdLists
 from attnfocus.stages import counted
 
+T = TypeVar("T")
 MANY = 1000  # rows that are worth a bar
 
 
-def shown(rows: Sequence[Row]) -> Iterable[Row]:
-    """The rows, as a stage that moves with them where they are many."""
-    return counted(rows, "encoding", len(rows)) if len(rows) >= MANY else rows
+def shown(rows: Iterable[T], count: int) -> Iterable[T]:
+    """What is encoded, as a stage that moves with it where there is much."""
+    return counted(rows, "encoding", count) if count >= MANY else rows
 
 
 class PackedExamples(Sequence[Encoded]):

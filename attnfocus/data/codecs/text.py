@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import ClassVar, Literal
 
 from attnfocus.data.clean import CleanOptions, clean_texts
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
+from attnfocus.data.text_rows import TextRows
 from attnfocus.data.tokens.equality import token_keys
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.data.tokens.words import count_words
@@ -47,8 +48,17 @@ class TextCodec(Codec):
         size = count_words(text_of(row))
         return (size, count_words(row.target)) if cls.target_is_text else (size,)
 
+    def check(self, split: str, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
+        if not isinstance(rows, TextRows) or type(self).input_problem is not TextCodec.input_problem:
+            super().check(split, rows, notes)  # row by row, which is clear of texts
+
     def input_problem(self, row: Row) -> str | None:
         return None if self.fits(row) else "a sequence of vectors, where the model reads text"
+
+
+def texts_of(rows: Sequence[Row]) -> Iterator[str]:
+    """The inputs of rows. Raises as `text_of`."""
+    return rows.texts(1) if isinstance(rows, TextRows) else map(text_of, rows)
 
 
 def text_of(row: Row) -> str:

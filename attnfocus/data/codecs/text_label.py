@@ -11,7 +11,7 @@ from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.codecs.packed import PackedExamples, shown
-from attnfocus.data.codecs.text import TextCodec, text_of
+from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
 from attnfocus.data.gold import token_rationale
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
@@ -30,7 +30,7 @@ class TextLabelCodec(LabelCodec, TextCodec):
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextLabelCodec:
         labels = cls.labels_of(rows)
-        return cls(Tokenizer.train((text_of(row) for row in rows), tokenizer, keeps_spaces=False), labels)
+        return cls(Tokenizer.train(texts_of(rows), tokenizer, keeps_spaces=False), labels)
 
     def dims(self) -> dict[str, int | None]:
         return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": len(self.labels)}
@@ -43,7 +43,7 @@ class TextLabelCodec(LabelCodec, TextCodec):
 
     def _encode(self, rows: Sequence[Row], class_of: Callable[[Row], int]) -> PackedExamples:
         inputs, classes, num_words = self.tokenizer.packer(), array("q"), array("q")
-        for row in shown(rows):
+        for row in shown(rows, len(rows)):
             text = text_of(row)
             inputs.add(text)
             classes.append(class_of(row))

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, get_args
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.packed import PackedExamples, shown
-from attnfocus.data.codecs.text import TextCodec, text_of
+from attnfocus.data.codecs.text import TextCodec, texts_of
 from attnfocus.data.gold import TokenLinks, token_links
 from attnfocus.data.rows import Row
+from attnfocus.data.text_rows import targets_of
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.words import count_words
 from attnfocus.data.tokens.writing import Writing, writing_of
@@ -38,8 +39,8 @@ class TextPairCodec(TextCodec):
 
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
-        writing = writing_of(row.target for row in rows)
-        sources, targets = (text_of(row) for row in rows), (row.target for row in rows)
+        writing = writing_of(targets_of(rows))
+        sources, targets = texts_of(rows), targets_of(rows)
         if tokenizer.shared:
             shared = Tokenizer.train(chain(sources, targets), tokenizer)
             return cls(shared, shared, writing)
@@ -59,8 +60,7 @@ class TextPairCodec(TextCodec):
     def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
         sources, targets = self.source_tokenizer.packer(), self.target_tokenizer.packer([BOS], [EOS])
         num_words = array("q")
-        for row in shown(rows):
-            text, target = text_of(row), row.target
+        for text, target in shown(zip(texts_of(rows), targets_of(rows), strict=True), len(rows)):
             sources.add(text)
             targets.add(target)
             num_words.append(count_words(text) + count_words(target))

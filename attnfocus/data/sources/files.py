@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from attnfocus.data.reading.data_files import find_files, short_names
 from attnfocus.data.reading.layout import Format, Layout, Rules
 from attnfocus.data.reading.lines import BadRows, OnBadRow, read_line_pairs
 from attnfocus.data.reading.tables import Record, Table
-from attnfocus.data.rows import RawData, Row
+from attnfocus.data.rows import RawData
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.marks import Before, FilePath
+
+if TYPE_CHECKING:
+    from attnfocus.data.text_rows import TextRows, Texts
 
 MAX_LABELS_LISTED = 10
 
@@ -81,6 +84,8 @@ class ParallelText:
 
     def read_alone(self, *splits: str) -> RawData:
         """Those of these splits whose paths are given."""
+        from attnfocus.data.text_rows import TextRows  # with numpy; naming a data set costs nothing
+
         files = _found({split: self._paths[split] for split in splits})
         targets = _found({split: self._targets[split] for split in splits}, "_target")
         bad = BadRows(self._on_bad_row)
@@ -90,25 +95,27 @@ class ParallelText:
         rows = {
             split: self._line_pairs(split, paths, targets[split], bad)
             if split in targets
-            else [
-                Row(name, record.values[0], record.values[1])
+            else TextRows.of(
+                (name, record.values[0], record.values[1])
                 for name, _, record in _named_records(split, tables[split], bad)
-            ]
+            )
             for split, paths in files.items()
         }
         return RawData(rows, [*bad.finish(), *notes])
 
-    def _line_pairs(self, split: str, sources: Sequence[Path], targets: Sequence[Path], bad: BadRows) -> list[Row]:
+    def _line_pairs(self, split: str, sources: Sequence[Path], targets: Sequence[Path], bad: BadRows) -> TextRows:
+        from attnfocus.data.text_rows import TextRows  # with numpy; naming a data set costs nothing
+
         if len(sources) != len(targets):
             raise DataError(
                 f"dataset.{split} names {len(sources)} files and dataset.{split}_target {len(targets)}: file n of one "
                 "must be the translation of file n of the other."
             )
-        rows = []
+        rows: list[Texts] = []
         for prefix, source, target in zip(_prefixes(split, sources), sources, targets, strict=True):
             pairs = read_line_pairs(source, target, self.layout.encoding, bad)
-            rows += [Row(f"{prefix}{line}", left, right) for line, left, right in pairs]
-        return rows
+            rows += [(f"{prefix}{line}", left, right) for line, left, right in pairs]
+        return TextRows.of(rows)
 
 
 class LabelledText:
@@ -154,20 +161,19 @@ class LabelledText:
 
     def read_alone(self, *splits: str) -> RawData:
         """Those of these splits whose paths are given; labels are compared where train is among them."""
+        from attnfocus.data.text_rows import TextRows, targets_of  # with numpy; naming a data set costs nothing
+
         tables, notes = self.layout.tables(_found({split: self._paths[split] for split in splits}))
         bad = BadRows(self._on_bad_row)
-        labels: dict[str, str] = {}  # one text for each label, however many rows have it
-        rows: dict[str, list[Row]] = {split: [] for split in tables}
-        for name, _, record in _named_records("train", tables.get("train", []), bad):
-            label = record.values[1].strip()
-            rows["train"].append(Row(name, record.values[0], labels.setdefault(label, label)))
-        for split in [split for split in tables if split != "train"]:
-            rows[split] = [
-                Row(name, record.values[0], record.values[1].strip())
+        rows: dict[str, TextRows] = {}
+        for split in sorted(tables, key=lambda split: split != "train"):
+            # Without any row of train there are no labels to compare with: that train is empty is said later.
+            labels = set(targets_of(rows["train"])) if "train" in rows else set[str]()
+            rows[split] = TextRows.of(
+                (name, record.values[0], record.values[1].strip())
                 for name, table, record in _named_records(split, tables[split], bad)
-                # Without any row of train there are no labels to compare with: that train is empty is said later.
                 if not labels or _has_label(record, labels, table, bad)
-            ]
+            )
         return RawData(rows, [*bad.finish(), *notes])
 
 
@@ -192,7 +198,7 @@ def _check_paths(paths: Mapping[str, str | list[str] | None], what: str) -> None
         raise ConfigError(f"dataset.train is not given. {what}")
 
 
-def _has_label(record: Record, labels: Mapping[str, str], table: Table, bad: BadRows) -> bool:
+def _has_label(record: Record, labels: Collection[str], table: Table, bad: BadRows) -> bool:
     label = record.values[1].strip()
     if label in labels:
         return True
