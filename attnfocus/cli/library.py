@@ -3,7 +3,7 @@
 import os
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,8 +46,11 @@ def train(
         RunError: the run itself failed, such as a loss that is not finite.
         KeyboardInterrupt: Ctrl-C, in the main thread; the run is saved, and goes on with `resume=DIR`.
     """
-    if isinstance(overrides, str):
-        raise ConfigError(f"overrides: must be a list of texts. Write overrides=[{overrides!r}].")
+    if isinstance(overrides, str | Mapping) or not all(isinstance(text, str) for text in overrides):
+        pairs = overrides.items() if isinstance(overrides, Mapping) else ()
+        texts = [overrides] if isinstance(overrides, str) else [f"{key}={value}" for key, value in pairs]
+        example = texts or ["trainer.max_steps=100"]
+        raise ConfigError(f"overrides: must be a list of texts. Write overrides={example!r}.")
     named = {"model": model, "attention": attention, "dataset": dataset}
     given = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
     texts = [literal(text) for text in (*given, *overrides)]

@@ -9,6 +9,7 @@ from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, H
 from attnfocus.regular_files import is_there
 
 LATEST = "latest"
+OUTPUTS = "outputs"  # the default of `paths.outputs`
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
 MAX_SHOWN = 6  # runs that one message names
 CHECKPOINTS = ("best", "last")  # by name

@@ -55,11 +55,16 @@ def new_run_dir(given: str | None, outputs: str, name: str, *, is_restarted: boo
     return folder
 
 
+def _short_name() -> str:
+    """A letter and three hexadecimal digits, by which a run can be named: never a number."""
+    return secrets.choice("abcdef") + secrets.token_hex(2)[1:]
+
+
 def _fresh_run_dir(outputs: Path, name: str) -> Path:
     now = datetime.now()
     parent = outputs / now.strftime("%Y-%m-%d")
     try:
-        return make_fresh_folder(parent, f"{now.strftime('%H-%M-%S')}_{name}_{secrets.token_hex(2)}")
+        return make_fresh_folder(parent, f"{now.strftime('%H-%M-%S')}_{name}_{_short_name()}")
     except OSError as error:
         raise write_error(error, parent, "paths.outputs") from error
 

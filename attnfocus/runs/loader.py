@@ -8,6 +8,7 @@ from attnfocus.data.codecs.base import load_codec
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError
 from attnfocus.layout import CHECKPOINTS, DATA_FOLDER
+from attnfocus.runs.catalog import OUTPUTS, find_run
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.run import Run
@@ -40,7 +41,7 @@ def load(
     """Loads a run from its directory.
 
     Args:
-        run: the run directory.
+        run: the run directory; or, below the folder `outputs`, `latest` or a part of the name of one run alone.
         checkpoint: `best`, `last`, `average` (the mean of the newest `trainer.keep_checkpoints`), or a step's folder
             such as `step-00001200`. Where a run that was stopped has no best one yet, its last one is taken, and said.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -55,6 +56,8 @@ def load(
         CheckpointError: nothing whole has been saved, or less than two checkpoints to average.
     """
     path = Path(run).expanduser().resolve()
+    if not path.exists():
+        path = find_run("run", str(run), OUTPUTS).resolve()
     config = RunConfig.load("run", path, trust).changed(device=device)
     attention = config.values["attention"]
     if resolve_device(device).type != "cuda" and attention.get("path") == "flex":

@@ -136,6 +136,7 @@ class Run:
         """
         if isinstance(lines, str):
             return next(self._predictions([lines], need_weights, 1))
+        iter(lines)  # what is no list of texts is an error now, not when the first answer is asked for
         return self._predictions(lines, need_weights, batch_size)
 
     def _predictions(

@@ -107,7 +107,8 @@ def _prepared(config: DataConfig, dataset: CheckedDataset) -> Prepared:
 def _remarks(config: DataConfig, dataset: CheckedDataset, prepared: Prepared) -> list[str]:
     """What training would say of the metrics that these rows can have."""
     trainer = config.trainer
-    task = dataset.task_class(prepared.codec, bleu_tokenizer=trainer.bleu_tokenizer)
+    own: dict[str, Any] = {} if trainer.bleu_tokenizer is None else {"bleu_tokenizer": trainer.bleu_tokenizer}
+    task = dataset.task_class(prepared.codec, **own)
     rows = prepared.splits[validated(prepared)].rows
     return task.remarks(rows, trainer.monitor or task.monitor_for(rows), config.decoding)
 
