@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain, compress, islice
+from itertools import accumulate, chain, compress, islice, pairwise
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 from attnfocus.data.rows import Row
 
 BLOCK = 1024  # rows
+_SLOTS: list[Callable[[Row, Any], None]] = [
+    getattr(Row, name).__set__ for name in ("id", "input", "target", "alignment", "sure", "rationale")
+]
+_new = Row.__new__
+_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale = _SLOTS
+
 T = TypeVar("T")
 Texts = tuple[str, str, str]  # id, input, target
 
@@ -31,7 +37,7 @@ class _Block(NamedTuple):
     def row(self, number: int) -> Row:
         content, ends = self
         at, first, second, end = ends[3 * number : 3 * number + 4]
-        return Row(_text(content[at:first]), _text(content[first:second]), _text(content[second:end]))
+        return _row(_text(content[at:first]), _text(content[first:second]), _text(content[second:end]))
 
     def rows(self) -> Iterator[Row]:
         content, ends = self.content, self.ends
@@ -39,9 +45,8 @@ class _Block(NamedTuple):
         if len(text) != len(content):  # places of bytes are none of characters
             yield from map(self.row, range(self.size))
             return
-        for number in range(0, len(ends) - 1, 3):
-            at, first, second, end = ends[number : number + 4]
-            yield Row(text[at:first], text[first:second], text[second:end])
+        fields = [text[start:end] for start, end in pairwise(ends)]
+        yield from map(_row, fields[::3], fields[1::3], fields[2::3])
 
     def texts(self, field: int) -> Iterator[str]:
         """The ids (0), inputs (1) or targets (2)."""
@@ -200,6 +205,18 @@ def _of_places(items: Iterator[T], places: NDArray[np.int64] | None) -> Iterator
     for place in places.tolist():
         is_chosen[place] = True
     return compress(items, is_chosen)
+
+
+def _row(id: str, input: str, target: str) -> Row:
+    """`Row(id, input, target)`, in a third of the time that a frozen class takes to set its fields."""
+    row = _new(Row)
+    _set_id(row, id)
+    _set_input(row, input)
+    _set_target(row, target)
+    _set_alignment(row, ())
+    _set_sure(row, None)
+    _set_rationale(row, ())
+    return row
 
 
 def _text(content: bytes) -> str:

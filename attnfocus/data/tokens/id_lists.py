@@ -61,8 +61,13 @@ class Packer:
         self._ends = array("q")
 
     def add(self, text: str) -> None:
-        self._flat += self._first + b"".join(self._pieces(text)) + self._last
-        self._ends.append(len(self._flat))
+        flat = self._flat
+        if self._first:
+            flat += self._first
+        flat += b"".join(self._pieces(text))
+        if self._last:
+            flat += self._last
+        self._ends.append(len(flat))
 
     def lists(self) -> IdLists:
         """Of all texts that were added, in their order."""
