@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnfocus.data.reading.delimited import Dialect
 from attnfocus.data.reading.encodings import require_encoding
 from attnfocus.data.reading.input_layouts import InputOptions, OwnTables, input_layout, table_like
 from attnfocus.data.reading.inputs import Input
@@ -22,12 +23,23 @@ LAYOUT_KEYS = ("separator", "quotes", "header")
 UTF_8 = "utf-8"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Inputs:
-    """The inputs of a file or of standard input, one after another; `table`: what it is, None: lines."""
+    """The inputs of a file or of standard input, one after another.
+
+    Attributes:
+        table: what it is; None: lines.
+        separator: of a table of answers as csv: that of the inputs where they are csv too.
+    """
 
     each: Iterator[Input | None]
-    table: TableFormat | None
+    table: TableFormat | None = None
+    separator: str = ","
+
+    def hear(self, dialect: Dialect | None) -> None:
+        """What separates the columns of the inputs, if anything does."""
+        if self.table == "csv" and dialect is not None and len(dialect.separator) == 1:
+            self.separator = dialect.separator
 
 
 @contextmanager
@@ -50,10 +62,20 @@ def open_inputs(name: str, choice: InputChoice, given: Mapping[str, Any]) -> Ite
     layout = input_layout(name, options, own)
     for note in layout.notes:
         _tell(note)
-    with layout.open() as inputs:
-        is_guessed = layout.table is None and options.format == "auto"
-        kind = None if layout.table is None else layout.table.format
-        yield Inputs(_watched(inputs, own) if is_guessed else inputs, kind)
+    table = layout.table
+    opened = Inputs(iter(()), None if table is None else table.format)
+    if table is not None:
+        opened.hear(table.dialect)
+
+    def hear(dialect: Dialect) -> None:
+        opened.hear(dialect)
+        if table is not None and dialect != table.dialect:
+            _tell(f"{table.path}: its first line shows columns separated by {dialect.plural}.")
+
+    with layout.open(hear) as inputs:
+        is_guessed = table is None and options.format == "auto"
+        opened.each = _watched(inputs, own) if is_guessed else inputs
+        yield opened
 
 
 def _watched(inputs: Iterator[Input | None], own: OwnTables) -> Iterator[Input | None]:

@@ -7,10 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import cast
 
 from attnfocus.data.reading.arrivals import arriving
+from attnfocus.data.reading.delimited import Dialect
 from attnfocus.data.reading.inputs import STDIN, Input, lines_of
 from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table
@@ -44,13 +47,24 @@ def inputs_of_table(table: Table) -> Iterator[Input]:
     yield from marked
 
 
-def arriving_inputs(table: Table, name: str) -> Iterator[Input | None]:
-    """The rows that arrive in a pipe, or on standard input (`-`). None says that no further one has arrived yet."""
+def arriving_inputs(
+    table: Table, name: str, dialect_of: Callable[[str], Dialect | None] | None = None
+) -> Iterator[Input | None]:
+    """The rows that arrive in a pipe, or on standard input (`-`). None says that no further one has arrived yet.
+
+    Args:
+        dialect_of: what the first line shows; None: it is known, and the line is not waited for by itself.
+    """
 
     def produce(put: Callable[[Input], None]) -> None:
         with _stream(name) as binary:
-            lines = (line for line in lines_of(binary, table.path, table.encoding) if line is not None)
-            for record in table.records_of(lines, _MarkedRows(put)):
+            lines: Iterator[str] = (line for line in lines_of(binary, table.path, table.encoding) if line is not None)
+            read = table
+            if dialect_of is not None:
+                first = list(islice(lines, 1))
+                read = replace(table, dialect=dialect_of("".join(first)))
+                lines = chain(first, lines)
+            for record in read.records_of(lines, _MarkedRows(put)):
                 put(Input(str(record.number), record.values[0]))
 
     return arriving(produce)
