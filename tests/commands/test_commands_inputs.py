@@ -177,6 +177,36 @@ def test_encodings_are_recognized_or_given(predict: Command, tmp_path: Path) -> 
         assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == ["good", "b\u00e4d"]
 
 
+def test_what_comes_later_need_not_be_in_the_encoding_of_training(
+    attnfocus: Command, run: Path, tmp_path: Path
+) -> None:
+    western = Path(shutil.copytree(run, tmp_path / "western"))
+    config = western / "config.yaml"
+    content = config.read_text()
+    assert "encoding: utf-8" in content
+    config.write_text(content.replace("encoding: utf-8", "encoding: cp1252"))
+
+    def sources(*given: str, **how: str | bytes) -> tuple[list[str], str]:
+        done = attnfocus("predict", f"run={western}", "device=cpu", "format=jsonl", *given, **how)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["source"] for line in done.stdout.splitlines()], done.stderr
+
+    word = "b\u00e4d"
+    assert sources(input=f"{word}\n")[0] == [word]
+    assert sources("encoding=cp1252", input=f"{word}\n".encode("cp1252"))[0] == [word]
+    texts, said = sources(write(tmp_path, "new.txt", f"good\n{word}\n"))
+    assert texts != ["good", word]
+    assert "warning: new.txt is read as cp1252" in said
+    assert "encoding=utf-8" in said
+    assert "warning" not in sources(write(tmp_path, "new.txt", f"{word}\n".encode("cp1252")))[1]
+    assert "warning" not in sources(write(tmp_path, "new.txt", "good\n"))[1]
+    assert sources("input=new.txt", "encoding=utf-8") == (["good"], "")
+    (tmp_path / "test.csv").write_text(f"text,label\n{word},pos\ngood,neg\n", encoding="utf-8")
+    done = attnfocus("evaluate", f"run={western}", "device=cpu", "dataset.test=test.csv")
+    assert "test.csv is read as cp1252" in done.stderr
+    assert "dataset.encoding=utf-8" in done.stderr
+
+
 def test_an_undecodable_line_is_a_marked_skip_in_its_place(predict: Command, tmp_path: Path) -> None:
     given = write(tmp_path, "lines.txt", b"good\nb\xe4d\nbad\n")
     done = predict(given, "format=jsonl")
@@ -184,6 +214,7 @@ def test_an_undecodable_line_is_a_marked_skip_in_its_place(predict: Command, tmp
     assert [fact.get("skipped") for fact in facts] == [None, "byte 0xe4 in column 2 is not utf-8", None]
     assert predict(given).stdout.split("\n")[1] == ""
     assert json.loads(predict(given, "format=jsonl", "encoding=latin-1").stdout.splitlines()[1])["source"] == "b\u00e4d"
+    assert "inputs that are not utf-8: encoding=cp1252 reads there 'b\u00e4d'." in done.stderr
     csv_rows = table(predict(write(tmp_path, "new.csv", b"text,x\ngood,1\nb\xe4d,2\n")).stdout)
     assert [row["skipped"] for row in csv_rows] == ["", "byte 0xe4 is not utf-8"]
 

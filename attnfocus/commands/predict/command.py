@@ -67,6 +67,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
                     replace_file(output, lines)
             print(f"attnfocus: wrote {counts.total} answers to {output}", file=sys.stderr)
     counts.report(says_why=form != "lines")
+    if inputs.encoding_hint is not None:
+        print(f"attnfocus: {inputs.encoding_hint}", file=sys.stderr)
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import cast
 
 from attnfocus.data.reading.arrivals import arriving
 from attnfocus.data.reading.delimited import Dialect
+from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.inputs import STDIN, Input, lines_of
 from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table
@@ -25,12 +26,18 @@ class _MarkedRows(BadRows):
     def __init__(self, put: Callable[[Input], None]) -> None:
         super().__init__("skip")
         self._put = put
+        self._undecodable = b""
+
+    def add_undecodable(self, path: Path, line: int, raw: str, encoding: str, number: int | None = None) -> None:
+        self._undecodable = undecodable_bytes(raw, encoding)
+        super().add_undecodable(path, line, raw, encoding, number)
+        self._undecodable = b""
 
     def add(
         self, path: Path, line: int, column: int, reason: str, num_lines: int = 1, number: int | None = None
     ) -> None:
         super().add(path, line, column, reason, num_lines, number)
-        self._put(Input(str(number or line), "", reason))
+        self._put(Input(str(number or line), "", reason, self._undecodable))
 
 
 def inputs_of_table(table: Table) -> Iterator[Input]:
