@@ -176,7 +176,8 @@ def prepare_new(raw: RawData, split: str, options: DatasetOptions, codec: Codec)
     if not rows:
         raise DataError("\n".join([f"dataset.{split}: holds no row. {report.line(split, 0)}.", *raw.notes]))
     codec.check(split, known or rows, raw.notes)
-    lines = [*raw.notes, report.line(split, len(rows))]
+    report.count(split, "with unknown labels", unknown.total())
+    lines = [*raw.notes, report.line(split, len(known))]
     prints, named = ({split: _fingerprint(rows, each)} for each in (rules.fingerprint, rules.named_fingerprint))
     return NewRows(Prepared({split: Examples(known, codec)}, codec, lines, prints, named), dict(unknown.most_common()))
 

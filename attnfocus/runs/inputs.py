@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from attnfocus.data.reading.encodings import require_encoding
+from attnfocus.data.reading.delimited import Dialect
+from attnfocus.data.reading.encodings import fitting_encoding, require_encoding, shown_in
 from attnfocus.data.reading.input_layouts import InputOptions, OwnTables, input_layout, table_like
-from attnfocus.data.reading.inputs import Input
+from attnfocus.data.reading.inputs import Input, is_stream
+from attnfocus.data.reading.lines import MAX_SAMPLE
 from attnfocus.data.reading.tables import TableFormat
+from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.display.console import open_console, say
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.schema import InputChoice
@@ -22,12 +25,42 @@ LAYOUT_KEYS = ("separator", "quotes", "header")
 UTF_8 = "utf-8"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Inputs:
-    """The inputs of a file or of standard input, one after another; `table`: what it is, None: lines."""
+    """The inputs of a file or of standard input, one after another.
+
+    Attributes:
+        table: what it is; None: lines.
+        separator: of a table of answers as csv: that of the inputs where they are csv too.
+        encoding: that the inputs are read by.
+    """
 
     each: Iterator[Input | None]
-    table: TableFormat | None
+    table: TableFormat | None = None
+    separator: str = ","
+    encoding: str = UTF_8
+    _sample: bytearray = field(default_factory=bytearray)
+
+    def sampled(self, inputs: Iterator[Input | None]) -> Iterator[Input | None]:
+        """The inputs; of those that cannot be decoded some bytes are kept, for `encoding_hint`."""
+        for given in inputs:
+            if given is not None and given.undecodable and len(self._sample) < MAX_SAMPLE:
+                self._sample += given.undecodable
+            yield given
+
+    @property
+    def encoding_hint(self) -> str | None:
+        """What to type where inputs so far were not in the encoding; None: all were."""
+        if not self._sample:
+            return None
+        fitting = fitting_encoding(bytes(self._sample), self.encoding)
+        shown = shown_in(bytes(self._sample), fitting)
+        return f"inputs that are not {self.encoding}: encoding={fitting} reads there {shown!r}."
+
+    def hear(self, dialect: Dialect | None) -> None:
+        """What separates the columns of the inputs, if anything does."""
+        if self.table == "csv" and dialect is not None and len(dialect.separator) == 1:
+            self.separator = dialect.separator
 
 
 @contextmanager
@@ -43,17 +76,32 @@ def open_inputs(name: str, choice: InputChoice, given: Mapping[str, Any]) -> Ite
     """
     config = RunConfig.load("run", Path(choice.run).expanduser().resolve(), choice.trust)
     dataset = {**config.values["dataset"], **given}
-    encoding = choice.encoding or dataset.get("encoding") or UTF_8
+    typed = choice.encoding or given.get("encoding")
+    own_encoding = UTF_8 if is_stream(name) else dataset.get("encoding") or UTF_8  # a terminal is no file of the run
+    encoding = typed or own_encoding
     require_encoding("encoding", encoding)
     options = InputOptions(format=choice.input_format, column=choice.text_column, encoding=encoding)
     own = own_tables(dataset)
     layout = input_layout(name, options, own)
     for note in layout.notes:
         _tell(note)
-    with layout.open() as inputs:
-        is_guessed = layout.table is None and options.format == "auto"
-        kind = None if layout.table is None else layout.table.format
-        yield Inputs(_watched(inputs, own) if is_guessed else inputs, kind)
+    doubt = None if typed or is_stream(name) else utf_8_note(Path(name).expanduser(), encoding, "encoding")
+    if doubt is not None:
+        _tell(doubt)
+    table = layout.table
+    opened = Inputs(iter(()), None if table is None else table.format, encoding=encoding)
+    if table is not None:
+        opened.hear(table.dialect)
+
+    def hear(dialect: Dialect) -> None:
+        opened.hear(dialect)
+        if table is not None and dialect != table.dialect:
+            _tell(f"{table.path}: its first line shows columns separated by {dialect.plural}.")
+
+    with layout.open(hear) as inputs:
+        is_guessed = table is None and options.format == "auto"
+        opened.each = opened.sampled(_watched(inputs, own) if is_guessed else inputs)
+        yield opened
 
 
 def _watched(inputs: Iterator[Input | None], own: OwnTables) -> Iterator[Input | None]:

@@ -7,7 +7,7 @@ test is read by itself, whatever the run was trained on: its rows may be new.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from attnfocus.config.check import Checker
@@ -15,7 +15,9 @@ from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.label import LabelCodec
 from attnfocus.data.preparation import NewRows, prepare_new
+from attnfocus.data.reading.data_files import find_files
 from attnfocus.data.reading.lines import MissingFileError
+from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
@@ -67,7 +69,17 @@ class OtherData:
             raise DataError(
                 f"{error.problem}\nGive a path that is absolute or relative to the current folder."
             ) from error
-        return prepare_new(raw, split, setup.data_options, codec)
+        notes = [*self._utf_8_notes(split, source.layout.encoding), *raw.notes]
+        return prepare_new(replace(raw, notes=notes), split, setup.data_options, codec)
+
+    def _utf_8_notes(self, split: str, encoding: str) -> list[str]:
+        """A warning where the first file of the split that is UTF-8 is read as the run's own, which are not."""
+        if "encoding" in self.keys:
+            return []
+        given = [self.keys[key] for key in (split, f"{split}_target") if self.keys.get(key)]
+        paths = [path for names in given for path in find_files(names, f"dataset.{split}")]
+        notes = (utf_8_note(path, encoding, "dataset.encoding") for path in paths)
+        return [note for note in notes if note is not None][:1]
 
     def _source(self, split: str, setup: Setup, codec: Codec) -> LabelledText | ParallelText:
         if codec.input_kind != "text":

@@ -62,7 +62,7 @@ def test_a_csv_is_answered_as_a_table_with_the_lines_of_its_rows(predict: Comman
 def test_answers_are_tables_of_the_kind_of_the_input(predict: Command, tmp_path: Path) -> None:
     tsv = predict(write(tmp_path, "new.tsv", "text\tx\ngood\t1\nbad\t2\n"))
     header, *rows = (line.split("\t") for line in tsv.stdout.splitlines())
-    assert header == ["id", "prediction", "skipped"]
+    assert header == ["id", "prediction", "probability", "skipped"]
     assert [row[0] for row in rows] == ["2", "3"]
     objects = predict(write(tmp_path, "new.jsonl", '{"text": "good"}\n{"x": 1}\n{"text": "bad"}\n'))
     facts = [json.loads(line) for line in objects.stdout.splitlines()]
@@ -71,6 +71,15 @@ def test_answers_are_tables_of_the_kind_of_the_input(predict: Command, tmp_path:
     assert facts[2]["skipped"] is None
     array = predict(write(tmp_path, "new.json", '[\n {"text": "good"},\n {"x": 1},\n {"text": "bad"}]\n'))
     assert [json.loads(line)["id"] for line in array.stdout.splitlines()] == ["1", "2", "3"]
+
+
+def test_answers_keep_the_separator_of_the_input(predict: Command, tmp_path: Path) -> None:
+    given = write(tmp_path, "new.csv", "num;text\n1;good, film\n2;bad\n")
+    assert [line.count(";") for line in predict(given).stdout.splitlines()] == [3, 3, 3]
+    predict(given, "output=answers.csv")
+    assert (tmp_path / "answers.csv").read_text().startswith("id;prediction;")
+    predict(given, "output=answers.tsv")
+    assert (tmp_path / "answers.tsv").read_text().startswith("id\tprediction\t")
 
 
 def test_jsonl_stays_the_format_with_all_that_is_known(predict: Command, tmp_path: Path) -> None:
@@ -93,6 +102,7 @@ def test_plain_text_stays_line_by_line(predict: Command, tmp_path: Path) -> None
     assert len(piped.stdout.splitlines()) == len(TABLE.splitlines())
     assert "line 1 looks like the first one of a table; input_format=csv reads it as one" in piped.stderr
     assert "input_format=jsonl reads" in predict(input='{"id": 1, "text": "good"}\n').stderr
+    assert "input_format=csv reads it as one" in predict(input="id;text\n1;good\n").stderr
     assert "looks like" not in predict(input="a text, and more\n").stderr
 
 
@@ -100,8 +110,15 @@ def test_a_table_in_a_pipe_is_one_where_that_is_said(predict: Command) -> None:
     done = predict("input_format=csv", input=TABLE)
     assert [row["id"] for row in table(done.stdout)] == ["2", "4", "5", "6"]
     semicolons = predict("input_format=csv", "dataset.separator=semicolon", input="x;text\n1;good, film\n")
-    assert [row["id"] for row in table(semicolons.stdout)] == ["2"]
+    assert [row.split(";")[0] for row in semicolons.stdout.splitlines()] == ["id", "2"]
+    shown = predict("input_format=csv", input='x;text\n1;"good; film"\n')
+    assert shown.stdout.splitlines()[0] == "id;prediction;probability;skipped"
+    assert "standard input: its first line shows columns separated by semicolons." in shown.stderr
+    other = predict("input_format=csv", input="a^text\n1^good\n")
+    assert_polite(other, 2)
+    assert "dataset.separator=" in other.stderr
     wrong = predict("input_format=csv", input="a,b\n1,2\n")
+    assert wrong.stdout == ""
     assert_polite(wrong, 2)
     assert "text_column=text: not in the first line of standard input.\nIts columns: a, b." in wrong.stderr
     assert_polite(predict("input_format=parquet", input=""), 2)
@@ -114,7 +131,7 @@ def test_a_file_like_the_one_that_was_trained_on_is_read_as_that_was(attnfocus: 
     done = attnfocus("train", *TINY, *options, *splits)
     assert done.returncode == 0, done.stderr
     same = attnfocus("predict", "run=run", "checkpoint=last", write(tmp_path, "new.txt", "good\tpos\nbad\tneg\n"))
-    assert same.stdout.splitlines()[0] == "id\tprediction\tskipped"
+    assert same.stdout.splitlines()[0] == "id\tprediction\tprobability\tskipped"
     assert "new.txt is read as tsv, its column 0, counted from 0" in same.stderr
     plain = attnfocus("predict", "run=run", "checkpoint=last", write(tmp_path, "plain.txt", "good film\nbad\n"))
     assert len(plain.stdout.splitlines()) == 2
@@ -160,6 +177,36 @@ def test_encodings_are_recognized_or_given(predict: Command, tmp_path: Path) -> 
         assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == ["good", "b\u00e4d"]
 
 
+def test_what_comes_later_need_not_be_in_the_encoding_of_training(
+    attnfocus: Command, run: Path, tmp_path: Path
+) -> None:
+    western = Path(shutil.copytree(run, tmp_path / "western"))
+    config = western / "config.yaml"
+    content = config.read_text()
+    assert "encoding: utf-8" in content
+    config.write_text(content.replace("encoding: utf-8", "encoding: cp1252"))
+
+    def sources(*given: str, **how: str | bytes) -> tuple[list[str], str]:
+        done = attnfocus("predict", f"run={western}", "device=cpu", "format=jsonl", *given, **how)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["source"] for line in done.stdout.splitlines()], done.stderr
+
+    word = "b\u00e4d"
+    assert sources(input=f"{word}\n")[0] == [word]
+    assert sources("encoding=cp1252", input=f"{word}\n".encode("cp1252"))[0] == [word]
+    texts, said = sources(write(tmp_path, "new.txt", f"good\n{word}\n"))
+    assert texts != ["good", word]
+    assert "warning: new.txt is read as cp1252" in said
+    assert "encoding=utf-8" in said
+    assert "warning" not in sources(write(tmp_path, "new.txt", f"{word}\n".encode("cp1252")))[1]
+    assert "warning" not in sources(write(tmp_path, "new.txt", "good\n"))[1]
+    assert sources("input=new.txt", "encoding=utf-8") == (["good"], "")
+    (tmp_path / "test.csv").write_text(f"text,label\n{word},pos\ngood,neg\n", encoding="utf-8")
+    done = attnfocus("evaluate", f"run={western}", "device=cpu", "dataset.test=test.csv")
+    assert "test.csv is read as cp1252" in done.stderr
+    assert "dataset.encoding=utf-8" in done.stderr
+
+
 def test_an_undecodable_line_is_a_marked_skip_in_its_place(predict: Command, tmp_path: Path) -> None:
     given = write(tmp_path, "lines.txt", b"good\nb\xe4d\nbad\n")
     done = predict(given, "format=jsonl")
@@ -167,6 +214,7 @@ def test_an_undecodable_line_is_a_marked_skip_in_its_place(predict: Command, tmp
     assert [fact.get("skipped") for fact in facts] == [None, "byte 0xe4 in column 2 is not utf-8", None]
     assert predict(given).stdout.split("\n")[1] == ""
     assert json.loads(predict(given, "format=jsonl", "encoding=latin-1").stdout.splitlines()[1])["source"] == "b\u00e4d"
+    assert "inputs that are not utf-8: encoding=cp1252 reads there 'b\u00e4d'." in done.stderr
     csv_rows = table(predict(write(tmp_path, "new.csv", b"text,x\ngood,1\nb\xe4d,2\n")).stdout)
     assert [row["skipped"] for row in csv_rows] == ["", "byte 0xe4 is not utf-8"]
 

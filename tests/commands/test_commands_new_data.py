@@ -76,6 +76,7 @@ def test_a_run_is_evaluated_on_a_new_file(attnfocus: Command, copy: Path) -> Non
     assert "test of new.csv, best checkpoint" in done.stdout
     said = "3 of 5 rows have labels that this run does not know, and are left out: 'odd' 2, 'new one' 1"
     assert said in done.stderr
+    assert "test: 5 rows read, 3 with unknown labels, 2 kept" in done.stderr
     assert "With those counted as wrong, accuracy is" in done.stderr
     shown = attnfocus("inspect", *options, "files=[]", "method=attention", cwd=copy)
     assert said in shown.stderr

@@ -71,6 +71,15 @@ def test_a_separator_is_guessed_only_where_the_expected_one_does_not_fit(file, n
         assert read(file(content, name))[0] == rows
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+def test_a_guess_stays_where_some_rows_are_bad(file, name: str) -> None:
+    path = file("text;label\na;x\nno label\nb, c;y\n", name)
+    rows, notes = read(path, on_bad_row="skip")
+    assert rows == [("a", "x"), ("b, c", "y")]
+    assert f"1 bad row skipped, the first: {path}:3:9: 1 columns, where the first row has 2" in notes[0]
+    assert "single column" in failure(file("Well; a text\nand; more\nlast\n", name))  # no names
+
+
 def test_names_of_columns_may_stand_between_blanks(file) -> None:
     path = file("id, text , label\n1,a,x\n2,,y\n")
     rows, notes = read(path, on_bad_row="skip")

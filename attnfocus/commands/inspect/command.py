@@ -96,6 +96,8 @@ def _inputs(config: InspectConfig) -> tuple[list[Input] | None, str | None]:
         waited_for = (given for given in inputs.each if given is not None)
         shown = list(islice(waited_for, config.num_examples))
         has_more = config.input != STDIN and next(waited_for, None) is not None  # a pipe may not have ended
+    if inputs.encoding_hint is not None:
+        print(f"attnfocus: {inputs.encoding_hint}", file=sys.stderr)
     if has_more:
         print(
             f"attnfocus: input: there are more lines than num_examples={config.num_examples}, which are not shown.",

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,15 +30,22 @@ def form_of(format: Literal["text", "jsonl"], table: TableFormat | None, output:
     return "records" if kind in ("jsonl", "json") else "tsv" if kind == "tsv" else "csv"
 
 
-def written(answers: Iterable[Prediction], form: Form, num_best: int) -> Iterator[bytes]:
+def written(
+    answers: Iterable[Prediction], form: Form, num_best: int, separator_of: Callable[[], str] = lambda: ","
+) -> Iterator[bytes]:
     """The answers, one after another, in UTF-8; a table begins with the names of its columns.
+
+    The names come with the first answer, or at the end of the inputs: only then the inputs are known to be readable.
 
     Args:
         num_best: how many outputs of each input were asked for.
+        separator_of: what separates columns of csv, as soon as there is an answer.
     """
-    if form in ("tsv", "csv"):
-        yield _encoded(_row(list(as_columns(Prediction("", "", 0.0), num_best)), form))
+    names = list(as_columns(Prediction("", "", 0.0), num_best)) if form in ("tsv", "csv") else []
     for answer in answers:
+        if names:
+            yield _encoded(_row(names, form, separator_of()))
+            names = []
         if form == "lines":
             text = as_lines(answer, num_best)
         elif form == "jsonl":
@@ -46,8 +53,10 @@ def written(answers: Iterable[Prediction], form: Form, num_best: int) -> Iterato
         elif form == "records":
             text = json.dumps(as_columns(answer, num_best), ensure_ascii=False)
         else:
-            text = _row(list(as_columns(answer, num_best).values()), form)
+            text = _row(list(as_columns(answer, num_best).values()), form, separator_of())
         yield _encoded(text)
+    if names:
+        yield _encoded(_row(names, form, separator_of()))
 
 
 def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | None]:
@@ -79,11 +88,11 @@ def _texts(prediction: Prediction, num_best: int) -> list[str]:
     return [*texts, *[""] * (num_best - len(texts))]
 
 
-def _row(cells: Sequence[str | None], form: Form) -> str:
+def _row(cells: Sequence[str | None], form: Form, separator: str) -> str:
     if form == "tsv":  # has no quotes
         return "\t".join(one_line(cell or "").replace("\t", " ") for cell in cells)
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="").writerow(cells)
+    csv.writer(buffer, lineterminator="", delimiter=separator).writerow(cells)
     return buffer.getvalue()
 
 

@@ -9,13 +9,13 @@ from typing import Any, BinaryIO, Literal
 
 from attnfocus.commands.predict.answers import Form, form_of, written
 from attnfocus.config.read import check
-from attnfocus.data.reading.inputs import STDIN, Input, numbered
+from attnfocus.data.reading.inputs import STDIN, numbered
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
-from attnfocus.runs.inputs import open_inputs
+from attnfocus.runs.inputs import Inputs, open_inputs
 from attnfocus.runs.loader import load, require_run
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
 from attnfocus.tasks import Prediction
@@ -53,8 +53,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             trust=config.trust,
         )
         counts = _Counts()
-        answers = counts.counted(trained.predict(inputs, need_weights=form == "jsonl", batch_size=config.batch_size))
-        lines = written(answers, form, trained.setup.config.decoding.num_best)
+        is_whole = form == "jsonl"
+        answers = counts.counted(trained.predict(inputs.each, need_weights=is_whole, batch_size=config.batch_size))
+        lines = written(answers, form, trained.setup.config.decoding.num_best, lambda: inputs.separator)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
         else:
@@ -66,6 +67,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
                     replace_file(output, lines)
             print(f"attnfocus: wrote {counts.total} answers to {output}", file=sys.stderr)
     counts.report(says_why=form != "lines")
+    if inputs.encoding_hint is not None:
+        print(f"attnfocus: {inputs.encoding_hint}", file=sys.stderr)
     return 0
 
 
@@ -75,16 +78,16 @@ def _write_through(stream: BinaryIO, lines: Iterable[bytes]) -> None:
         stream.flush()
 
 
-def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Iterable[Input | None], Form]:
+def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Inputs, Form]:
     """The inputs, which come while `opened` is, and in which form they are answered."""
     if config.texts is not None:
         if config.input != STDIN:
             raise ConfigError("text and input: choose one of them.")
-        return numbered(config.texts), form_of(config.format, None, config.output)
+        return Inputs(numbered(config.texts)), form_of(config.format, None, config.output)
     inputs = opened.enter_context(open_inputs(config.input, config, config.dataset.given))
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
-    return inputs.each, form_of(config.format, inputs.table, config.output)
+    return inputs, form_of(config.format, inputs.table, config.output)
 
 
 def _output(config: PredictConfig) -> Path | None:

@@ -14,10 +14,12 @@ from attnfocus.errors import DataError
 
 FieldRow = tuple[int, str, "list[str] | str"]  # line, raw text, and fields or what is wrong
 SEPARATOR_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
-_CANDIDATES = ("\t", ",", ";", "|||", "|")
+CANDIDATES = ("\t", ",", ";", "|||", "|")
 _SAMPLE_LINES, _SAMPLE_CHARACTERS, _SAMPLE_ROWS = 200, 1_000_000, 20
 _EXCEL_HINT = re.compile(r"sep=([^\w\s\"]|\t)\r?\n")  # a first line that tells Excel what separates
 _MOSTLY = 0.8  # of the first rows that have as many fields: a separator may stand in a bad row too
+_HALF = 0.5  # the same, where the first row seems to name columns
+_NAME_LENGTH = 40
 _LOOKED_AT = 20  # lines that a row has swallowed
 _PYTHONS_LIMIT = 131_072  # characters of a field, where nobody sets another
 _MAX_READ_AGAIN = 500_000_000  # characters, a few seconds
@@ -55,6 +57,12 @@ class Dialect:
         first = self.num_skipped + 1
         return _QuotedRows(self, lines, path, bad).rows(first) if self.quotes else _plain_rows(lines, self, first)
 
+    def cells(self, line: str) -> list[str]:
+        """The fields of a row that is a single line."""
+        if self.quotes:
+            return next(_parsed(iter((line,)), self), [])
+        return line.rstrip("\r\n").split(self.separator)
+
     def field_place(self, raw: str, line: int, field: int) -> tuple[int, int]:
         """Line and column where a field of a row begins."""
         quoted, offset = False, 0
@@ -80,12 +88,40 @@ def guessed(lines: Iterator[str], expected: Dialect, may_quote: bool | None) -> 
     if agreement >= _MOSTLY:
         return expected
     needed = _MOSTLY if expected.quotes and not agreement else 1
-    for separator in _CANDIDATES:
-        quotes = (expected.quotes or separator in ",;") if may_quote is None else may_quote
-        dialect = Dialect(separator, quotes and len(separator) == 1, expected.rules)
-        if separator != expected.separator and _agreement(sample, dialect, is_whole) >= needed:
+    others = {
+        dialect: _agreement(sample, dialect, is_whole)
+        for dialect in _candidates(expected, may_quote)
+        if dialect.separator != expected.separator
+    }
+    fitting = next((dialect for dialect, share in others.items() if share >= needed), None)
+    if fitting is not None or agreement:
+        return fitting or expected
+    likely = (dialect for dialect, share in others.items() if share > _HALF and _begins_with_names(sample, dialect))
+    return next(likely, expected)
+
+
+def guessed_by_first(line: str, expected: Dialect, may_quote: bool | None, column: str | int) -> Dialect:
+    """The dialect in which a first line has a column: the expected one, unless that has it not and another does."""
+    excel = _EXCEL_HINT.match(line)
+    if excel is not None:
+        return Dialect(excel[1], may_quote is not False, expected.rules, num_skipped=1)
+    for dialect in (expected, *_candidates(expected, may_quote)):
+        cells = [cell.strip() for cell in dialect.cells(line)]
+        if len(cells) > 1 and (column.strip() in cells if isinstance(column, str) else column < len(cells)):
             return dialect
     return expected
+
+
+def _candidates(expected: Dialect, may_quote: bool | None) -> Iterator[Dialect]:
+    for separator in CANDIDATES:
+        quotes = (expected.quotes or separator in ",;") if may_quote is None else may_quote
+        yield Dialect(separator, quotes and len(separator) == 1, expected.rules)
+
+
+def _begins_with_names(sample: Sequence[str], dialect: Dialect) -> bool:
+    """Whether the first row may name columns: short texts, no two the same, without blanks around them."""
+    cells = dialect.cells(next((line for line in sample if line.strip()), ""))
+    return len(set(cells)) == len(cells) and all(0 < len(cell.strip()) == len(cell) <= _NAME_LENGTH for cell in cells)
 
 
 def _beginning(lines: Iterator[str]) -> tuple[list[str], bool]:

@@ -53,6 +53,11 @@ def is_wide(encoding: str) -> bool:
     return b"\0" in "a".encode(encoding)
 
 
+def undecodable_bytes(raw: str, encoding: str) -> bytes:
+    """The bytes that text with surrogates was made of; none of an encoding whose ordinary text holds NUL bytes."""
+    return b"" if is_wide(encoding) else raw.encode(encoding, "surrogateescape")
+
+
 def unmarked_wide(head: bytes) -> str | None:
     """The UTF-16 that bytes with NULs in them are in, where every second byte of them is NUL; None: something else."""
     even, odd = (head[start::2].count(0) / max(1, len(head) // 2) for start in (0, 1))

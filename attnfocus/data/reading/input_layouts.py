@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from attnfocus.data.reading.delimited import CANDIDATES, Dialect, guessed_by_first
 from attnfocus.data.reading.headers import header_notes, look_like_names, meant_columns
 from attnfocus.data.reading.input_tables import arriving_inputs, inputs_of_table
 from attnfocus.data.reading.inputs import (
@@ -67,16 +68,21 @@ class InputLayout:
         name: path of the file; `-`: standard input.
         table: None: line by line.
         notes: what was decided, for the user.
+        dialect_of: what the first line of a stream shows; None: that is known, or it is a file.
     """
 
     name: str
     encoding: str
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    dialect_of: Callable[[str], Dialect] | None = None
 
     @contextmanager
-    def open(self) -> Iterator[Iterator[Input | None]]:
+    def open(self, heard: Callable[[Dialect], None] | None = None) -> Iterator[Iterator[Input | None]]:
         """The inputs, one after another. None says that no further one has arrived yet.
+
+        Args:
+            heard: is called before the first input of a stream with the dialect that its first line shows.
 
         Raises:
             ConfigError, DataError: the file cannot be read, is no text, or has no such column.
@@ -85,9 +91,21 @@ class InputLayout:
             with open_bytes(self.name) as binary:
                 yield inputs_of_lines(binary, _path(self.name), self.encoding)
         elif is_stream(self.name):
-            yield arriving_inputs(self.table, self.name)
+            yield arriving_inputs(self.table, self.name, self._heard_by(heard))
         else:
             yield inputs_of_table(self.table)
+
+    def _heard_by(self, heard: Callable[[Dialect], None] | None) -> Callable[[str], Dialect] | None:
+        dialect_of = self.dialect_of
+        if dialect_of is None or heard is None:
+            return dialect_of
+
+        def shown(line: str) -> Dialect:
+            dialect = dialect_of(line)
+            heard(dialect)
+            return dialect
+
+        return shown
 
 
 def input_layout(name: str, options: InputOptions, own: OwnTables) -> InputLayout:
@@ -129,6 +147,7 @@ def _of_stream(name: str, layout: Layout, kind: TableFormat, options: InputOptio
         raise ConfigError(f"input_format={kind}: cannot be read from a pipe. Give a file: input=FILE.")
     column, has_header, why = _column(kind, (), options, own, layout.header)
     assert column is not None  # nothing is known of the first row
+    expected = layout.expected_dialect(kind)
     table = Table(
         _path(name),
         (column,),
@@ -137,11 +156,19 @@ def _of_stream(name: str, layout: Layout, kind: TableFormat, options: InputOptio
         options.encoding,
         (KEY,),
         "",
-        layout.expected_dialect(kind),
+        expected,
         layout.rules,
     )
     note = f"{_shown_name(name)} is read as {kind}, {_shown(column)}{why}."
-    return InputLayout(name, options.encoding, table, (note,))
+    if expected is None or not layout.may_guess(kind):
+        return InputLayout(name, options.encoding, table, (note,))
+    return InputLayout(
+        name,
+        options.encoding,
+        table,
+        (note,),
+        lambda line: guessed_by_first(line, expected, layout.quotes, column),
+    )
 
 
 def _shown_name(name: str) -> str:
@@ -218,12 +245,10 @@ def _column(
 
 def table_like(line: str, own: OwnTables) -> TableFormat | None:
     """The table that a first line would begin, by the name of the column of inputs in it; None: it looks like none."""
-    kinds: dict[TableFormat, Sequence[str]] = {
-        "jsonl": _keys(line) if line.startswith("{") else (),
-        "tsv": line.split("\t"),
-        "csv": [cell.strip(' "') for cell in line.split(",")],
-    }
-    for kind, cells in kinds.items():
+    kinds: list[tuple[TableFormat, Sequence[str]]] = [("jsonl", _keys(line) if line.startswith("{") else ())]
+    for separator in CANDIDATES:
+        kinds.append(("tsv" if separator == "\t" else "csv", [cell.strip(' "') for cell in line.split(separator)]))
+    for kind, cells in kinds:
         if len(cells) > 1 and (own.column in cells or meant_columns(cells, [own.key]) is not None):
             return kind
     return None

@@ -14,10 +14,11 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
 from attnfocus.errors import ConfigError, DataError
 
@@ -30,12 +31,14 @@ STDIN_PATH = Path("standard input")  # what it is called
 class Input:
     """One input. `problem`: why it cannot be read; None where it can.
 
-    `id` is the number of the line where it begins, or of the text among several.
+    `id` is the number of the line where it begins, or of the text among several. `undecodable`: the bytes of its
+    line, where these are not in the encoding.
     """
 
     id: str
     text: str
     problem: str | None = None
+    undecodable: bytes = field(default=b"", compare=False, repr=False)
 
 
 def numbered(texts: Sequence[str]) -> Iterator[Input]:
@@ -106,7 +109,7 @@ def _input_of_line(id: str, line: str, encoding: str) -> Input:
     if broken is None:
         return Input(id, line)
     problem = f"byte 0x{ord(broken.group()) & 0xFF:02x} in column {broken.start() + 1} is not {encoding}"
-    return Input(id, SURROGATE.sub("\N{REPLACEMENT CHARACTER}", line), problem)
+    return Input(id, SURROGATE.sub("\N{REPLACEMENT CHARACTER}", line), problem, undecodable_bytes(line, encoding))
 
 
 def lines_of(binary: io.BufferedReader, path: Path, encoding: str) -> Iterator[str | None]:

@@ -101,9 +101,14 @@ class Layout:
             return Dialect(separator, quotes and len(separator) == 1, self.rules)
         return Dialect(base.separator, base.quotes if self.quotes is None else self.quotes, self.rules)
 
+    def may_guess(self, kind: TableFormat) -> bool:
+        """Whether the first lines say what separates columns, where it is not what is expected."""
+        return kind in DIALECTS and self.separator is None and self.rules > 1 and self.format != "tsv"
+
     def _dialect(self, path: Path) -> Dialect | None:
-        expected = self.expected_dialect(self.format_of(path))
-        if expected is None or self.separator is not None or self.rules < 2 or self.format == "tsv":
+        kind = self.format_of(path)
+        expected = self.expected_dialect(kind)
+        if expected is None or not self.may_guess(kind):
             return expected
         with text_lines(path, self.encoding) as lines:
             return guessed(lines, expected, self.quotes)

@@ -218,9 +218,13 @@ class Table:
                 places = _places_of(column, first)
                 if len(places) != 1:
                     how = "twice" if places else "not"
+                    is_cut = self.path.is_file() or len(first) > 1
+                    way_out = (
+                        "" if is_cut else ", or what separates its columns: dataset.separator=semicolon, tab, pipe"
+                    )
                     raise DataError(
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
-                        f"{shown()}.\nGive a name from there, or a number counted from 0."
+                        f"{shown()}.\nGive a name from there, or a number counted from 0{way_out}."
                     )
                 indices += places
             elif column < len(first):
