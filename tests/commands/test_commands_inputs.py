@@ -114,6 +114,8 @@ def test_a_table_in_a_pipe_is_one_where_that_is_said(predict: Command) -> None:
     shown = predict("input_format=csv", input='x;text\n1;"good; film"\n')
     assert shown.stdout.splitlines()[0] == "id;prediction;probability;skipped"
     assert "standard input: its first line shows columns separated by semicolons." in shown.stderr
+    mistyped = predict("input_format=csv", "text_column=txt", input="x;text\n1;good\n")
+    assert "Its columns: x, text." in mistyped.stderr
     other = predict("input_format=csv", input="a^text\n1^good\n")
     assert_polite(other, 2)
     assert "dataset.separator=" in other.stderr

@@ -69,6 +69,40 @@ def test_names_that_are_read_as_data_are_said_in_one_line_with_the_way_to_use_th
     assert "dataset.source_column=de dataset.target_column=en" in note
 
 
+@pytest.mark.parametrize(
+    ("header", "labels", "why"),
+    [
+        ("Bewertung;Urteil", ["gut", "schlecht"], "its label is in no other row"),
+        ("review_body,stars", ["1", "2", "3", "4", "5.0", "6"], "its label is no number"),
+        ("Bewertung;gut", ["gut", "schlecht"], None),
+        ("Ein Satz über einen Film, der gefiel;mittel", ["gut", "schlecht"], None),
+    ],
+)
+def test_a_first_row_whose_label_is_like_no_other_is_said(
+    tmp_path: Path, header: str, labels: list[str], why: str | None
+) -> None:
+    separator = ";" if ";" in header else ","
+    rows = "".join(f"film {n}{separator}{labels[n % len(labels)]}\n" for n in range(11))
+    said = [note for note in notes(tmp_path, ending="csv", train=f"{header}\n{rows}") if note.startswith("warning")]
+    if why is None:
+        assert said == []
+        return
+    (note,) = said
+    assert why in note
+    assert "dataset.header=true" in note
+    data = LabelledText(train=str(tmp_path / "train.csv"), header=True).read(Path(), 0)
+    assert len(data.splits["train"]) == 11
+    assert not [note for note in data.notes if note.startswith("warning")]
+    (note,) = notes(tmp_path, ending="csv", train=f"{header}\n{rows}", valid=rows)[-1:]
+    assert "If it names the columns, remove it" in note
+
+
+def test_languages_in_their_own_words_are_said(tmp_path: Path) -> None:
+    (note,) = notes(tmp_path, kind=ParallelText, train="Deutsch\tenglish\nein Film\ta film\n")
+    assert "dataset.header=true" in note
+    assert notes(tmp_path, kind=ParallelText, train="eins\tenglish\nein Film\ta film\n") == []
+
+
 def test_the_columns_asked_for_are_named_wherever_they_stand(tmp_path: Path) -> None:
     options = {"text_column": 2, "label_column": 1}
     (note,) = notes(tmp_path, options=options, train="id\tlabel\ttext\n1\ta\tx\n2\tb\ty\n")

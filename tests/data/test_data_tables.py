@@ -80,6 +80,25 @@ def test_a_guess_stays_where_some_rows_are_bad(file, name: str) -> None:
     assert "single column" in failure(file("Well; a text\nand; more\nlast\n", name))  # no names
 
 
+@pytest.mark.parametrize(
+    ("line", "column", "separator"),
+    [
+        ("x;text", "text", ";"),
+        ("x,text;y", "text;y", ","),
+        ("x;y|text", "text", "|"),
+        ("x\ttext", "other", "\t"),
+        ("x,y;text", "text", ";"),
+        ("good;pos", 0, ";"),
+        ("good; a film", 0, ","),  # a text alone
+        ("good;pos", 2, ","),
+        ("sep=;", 0, ";"),
+    ],
+)
+def test_one_line_shows_the_separator_of_a_pipe(line: str, column: str | int, separator: str) -> None:
+    expected = delimited.Dialect(",", quotes=True)
+    assert delimited.guessed_by_first(f"{line}\n", expected, None, column).separator == separator
+
+
 def test_names_of_columns_may_stand_between_blanks(file) -> None:
     path = file("id, text , label\n1,a,x\n2,,y\n")
     rows, notes = read(path, on_bad_row="skip")

@@ -101,15 +101,23 @@ def guessed(lines: Iterator[str], expected: Dialect, may_quote: bool | None) -> 
 
 
 def guessed_by_first(line: str, expected: Dialect, may_quote: bool | None, column: str | int) -> Dialect:
-    """The dialect in which a first line has a column: the expected one, unless that has it not and another does."""
+    """The dialect of a first line: the expected one, unless that finds no columns and another does.
+
+    Args:
+        column: that is wanted. One that has its name comes first; by number, the line may be data.
+    """
     excel = _EXCEL_HINT.match(line)
     if excel is not None:
         return Dialect(excel[1], may_quote is not False, expected.rules, num_skipped=1)
-    for dialect in (expected, *_candidates(expected, may_quote)):
-        cells = [cell.strip() for cell in dialect.cells(line)]
-        if len(cells) > 1 and (column.strip() in cells if isinstance(column, str) else column < len(cells)):
+    others = [dialect for dialect in _candidates(expected, may_quote) if _begins_with_names((line,), dialect)]
+    others = [dialect for dialect in others if len(dialect.cells(line)) > 1]
+    for dialect in (expected, *others) if isinstance(column, str) else ():
+        if column.strip() in [cell.strip() for cell in dialect.cells(line)]:
             return dialect
-    return expected
+    if len(expected.cells(line)) > 1:
+        return expected
+    fitting = (other for other in others if isinstance(column, str) or column < len(other.cells(line)))
+    return next(fitting, expected)
 
 
 def _candidates(expected: Dialect, may_quote: bool | None) -> Iterator[Dialect]:

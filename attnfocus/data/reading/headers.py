@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import islice
 
+from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table
 
 _TEXT = """
@@ -22,6 +25,14 @@ english german french spanish italian portuguese dutch polish russian swedish cz
 _OTHERS = """
 classes categories title description score answer topic language lang tag id idx index 标题 主题 答案 语言 编号 序号
 """
+# What speakers call their languages: such a first row is warned of, but not used, as it was not in runs of before.
+_OWN_LANGUAGES = """
+deutsch englisch französisch spanisch français anglais allemand español inglés italiano inglese português nederlands
+polski svenska русский английский čeština türkçe 日本語 한국어 العربية
+"""
+_LABEL_KEY = "dataset.label_column"
+_MIN_ROWS, _MAX_ROWS = 10, 5000  # that labels are compared in
+_MAX_WORDS, _MAX_CHARACTERS = 3, 40  # of a name
 _NAMES = frozenset(" ".join((_TEXT, _LABEL, _SOURCE, _TARGET, _LANGUAGES, _OTHERS)).split())
 _PAIR = ("dataset.source_column", "dataset.target_column")
 # What the two columns of a set are called, the likeliest name first.
@@ -65,7 +76,7 @@ def header_notes(tables: Collection[Table]) -> list[str]:
     """
     named = [table for table in tables if _may_have_names(table) and look_like_names(table.first_cells())]
     if not named:
-        return []
+        return _odd_first_row(list(tables))
     cells = named[0].first_cells()
     found = f"warning: {named[0].path.name}: its first row ({', '.join(cells)}) is read as data, but looks like names."
     silence = "dataset.header=false says that it is data"
@@ -73,6 +84,60 @@ def header_notes(tables: Collection[Table]) -> list[str]:
         return [f"{found} Remove it, since the other files have none. {silence}"]
     options = " ".join(shlex.quote(f"{key}={cell}") for key, cell in zip(named[0].keys, cells, strict=True))
     return [f"{found} To use them: {options}. {silence}"]
+
+
+def _odd_first_row(tables: Sequence[Table]) -> list[str]:
+    """The warning for a first row of other names, by what stands below it."""
+    first = tables[0] if tables else None
+    if first is None or not _may_have_names(first):
+        return []
+    cells = first.first_cells()
+    why = _languages(cells, first.keys) or _odd_label(first, cells)
+    if why is None:
+        return []
+    has_all = all(table.first_cells() == cells for table in tables)
+    way_out = "If it names the columns: dataset.header=true" if has_all else "If it names the columns, remove it"
+    return [
+        f"warning: {first.path.name}: its first row ({', '.join(cells)}) is read as data, but {why}. {way_out}. "
+        "dataset.header=false says that it is data"
+    ]
+
+
+def _languages(cells: Sequence[str], keys: Sequence[str]) -> str | None:
+    names = {cell.strip().casefold() for cell in cells}
+    known = _NAMES.union(_OWN_LANGUAGES.split())
+    is_pair = tuple(keys) == _PAIR and len(names) == len(_PAIR)
+    return "its cells are names of languages or columns" if is_pair and names <= known else None
+
+
+def _odd_label(table: Table, cells: Sequence[str]) -> str | None:
+    """Why the label of the first row is like no other; None: it is like others."""
+    if _LABEL_KEY not in table.keys or not cells or not all(map(_may_be_name, cells)):
+        return None
+    place = table.keys.index(_LABEL_KEY)
+    records = islice(table.records(BadRows("skip")), _MAX_ROWS)
+    first = next(records, None)
+    if first is None or first.values != tuple(cells):
+        return None
+    label, labels = first.values[place].strip(), [record.values[place].strip() for record in records]
+    if len(labels) < _MIN_ROWS or label in labels:
+        return None
+    if not _is_number(label) and all(map(_is_number, labels)):
+        return "its label is no number, as all others are"
+    counts = Counter(labels)
+    return "its label is in no other row, all others are in several" if min(counts.values()) > 1 else None
+
+
+def _may_be_name(cell: str) -> bool:
+    return len(cell) <= _MAX_CHARACTERS and len(cell.split()) <= _MAX_WORDS
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def look_like_names(cells: Collection[str]) -> bool:
