@@ -111,8 +111,9 @@ def guessed_by_first(line: str, expected: Dialect, may_quote: bool | None, colum
         return Dialect(excel[1], may_quote is not False, expected.rules, num_skipped=1)
     others = [dialect for dialect in _candidates(expected, may_quote) if _begins_with_names((line,), dialect)]
     others = [dialect for dialect in others if len(dialect.cells(line)) > 1]
-    for dialect in (expected, *others) if isinstance(column, str) else ():
-        if column.strip() in [cell.strip() for cell in dialect.cells(line)]:
+    name = column.strip() if isinstance(column, str) else None
+    for dialect in (expected, *others) if name else ():
+        if name in [cell.strip() for cell in dialect.cells(line)]:
             return dialect
     if len(expected.cells(line)) > 1:
         return expected
