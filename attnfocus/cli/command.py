@@ -94,7 +94,9 @@ def run_verb(verb: str, arguments: list[str], line: Words | None = None) -> int:
             command = remedy(verb, arguments, error.problems, check)
         else:
             command = command_text([verb, *arguments])
-        raise type(error)(problems, command) from error
+        whole = type(error)(problems, command)
+        whole.is_told = error.is_told  # which process of a job says it
+        raise whole from error
 
 
 def _problems(verb: str, arguments: Sequence[str], compositions: dict[str | None, Compositions]) -> list[str]:

@@ -39,7 +39,9 @@ def test_help_answers_in_half_a_second(attnfocus_process: Command) -> None:
 @pytest.mark.slow
 def test_every_choice_is_listed_with_its_line(attnfocus: Command) -> None:
     for group, choices in groups([shipped_folder()]).items():
-        shown = attnfocus("train", "--help", group if len(choices) > 1 else f"{group}={next(iter(choices))}").stdout
+        shown = attnfocus(
+            "train", "--help", group if len(choices) > 1 else f"{group}={next(iter(choices))}", COLUMNS="100"
+        ).stdout
         assert f"{group}=" in shown
         for choice, path in choices.items():
             assert choice in shown

@@ -181,7 +181,7 @@ def test_predict_writes_one_line_for_each_line(finished: tuple[Path, Any], attnf
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split("\n")) == len(lines) + 1
     assert done.stdout.split("\n")[1] == ""
-    assert "1 line was skipped" in done.stderr
+    assert "1 input was skipped" in done.stderr
 
 
 def test_predict_as_jsonl_has_scores_and_alignments(finished: tuple[Path, Any], attnfocus: Command) -> None:

@@ -47,6 +47,7 @@ def test_27_a_damaged_newest_is_named_once_and_the_one_before_used(
     done = run("train", f"resume={copied}")
     assert done.returncode == 0, done.stderr
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    warnings = [line for line in warnings if "too much to tell models apart" not in line]  # of its small splits
     assert len(warnings) == 1
     assert str(path) in warnings[0]
     assert "using" in warnings[0]
