@@ -14,8 +14,10 @@ def split(vectors: Tensor, heads: int) -> Tensor:
 
 
 def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> str:
-    works = ", ".join(str(number) for number in range(1, whole + 1) if whole % number == 0)
-    return f"{name} {given} does not divide {whole_name} {whole}; these do: {works}."
+    works = [number for number in range(1, whole + 1) if whole % number == 0]
+    near = min(works, key=lambda number: abs(number - given))
+    shown = ", ".join(map(str, works))
+    return f"{name} {given} does not divide {whole_name} {whole}; these do: {shown}. The nearest is {near}."
 
 
 def require_one_plain_head(num_heads: int, value_dim: int, output_dim: int | None) -> None:

@@ -91,7 +91,8 @@ def run_verb(verb: str, arguments: list[str], line: Words | None = None) -> int:
         if line is not None and not line.is_known:
             command = ""
         elif error.problems:
-            command = remedy(verb, arguments, error.problems, check)
+            command, hidden = remedy(verb, arguments, error.problems, check)
+            problems += hidden
         else:
             command = command_text([verb, *arguments])
         whole = type(error)(problems, command)

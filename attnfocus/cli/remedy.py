@@ -36,22 +36,26 @@ def mended(words: Sequence[str], problems: Sequence[str], keys: Mapping[str, str
     return [*flags, *(word for word in made if word != "-m")]
 
 
-def remedy(verb: str, words: Sequence[str], problems: Sequence[str], check: Check) -> str:
-    """The command line without the problems, which has been checked as far as it can be; empty where nobody knows it.
+def remedy(verb: str, words: Sequence[str], problems: Sequence[str], check: Check) -> tuple[str, list[str]]:
+    """The command line without the problems, checked as far as it can be, and the problems that these have hidden.
+
+    Both are empty where nobody knows it.
 
     Args:
         words: what was typed after the verb.
         check: words -> what is wrong with them.
     """
+    hidden: list[str] = []
     for _ in range(MAX_ROUNDS):
         made = mended(words, problems, {})
         if made is None or made == list(words):
-            return ""
+            return "", []
         words = made
         try:
             problems = check(words)
         except ConfigError as error:
             problems = error.problems
         if not problems:
-            return command_text([verb, *words])
-    return ""
+            return command_text([verb, *words]), hidden
+        hidden += [problem for problem in problems if problem not in hidden]
+    return "", []

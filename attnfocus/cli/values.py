@@ -6,6 +6,7 @@ from typing import Any
 
 from attnfocus.cli.sweeps.command_line import key_of
 from attnfocus.cli.verbs import facts_of
+from attnfocus.config.habits import EXAMPLES
 from attnfocus.config.nearest import wrong_name
 from attnfocus.config.option_tables import NotShippedError, shipped_tables
 from attnfocus.config.override_text import unreadable
@@ -25,7 +26,8 @@ def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     Args:
         known: problems of the names, whose overrides are left out.
     """
-    wrong = tuple(problem.split(": ", 1)[0].split("=", 1)[0] for problem in known)
+    wrong = {problem.split(": ", 1)[0].split("=", 1)[0] for problem in known}
+    wrong |= {problem.key for problem in known if isinstance(problem, Problem)}
     sound = [text for text in line.overrides if key_of(text) not in wrong and not unreadable(text)]
     try:
         with noting_variables():
@@ -38,9 +40,24 @@ def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
     # A null that nobody has given is for the verb to ask for, in its own words.
     values = {key: value for key, value in values.items() if value is not None or key in given}
     try:
-        return [*shipped_tables().problems(line.verb, values), *_wrong_names(values)]
+        problems = [*shipped_tables().problems(line.verb, values), *_wrong_names(values)]
+        return [_with_example(problem, line, sound) for problem in problems]
     except NotShippedError:
         return _real_problems(line.verb, values) if known else []
+
+
+def _with_example(problem: str, line: CommandLine, sound: Sequence[str]) -> str:
+    """The problem of a value that nobody can guess, with one that the key takes: its default, or an example."""
+    if not isinstance(problem, Problem) or problem.instead is not None:
+        return problem
+    others = [text for text in sound if key_of(text) != problem.key]
+    node: Any = line.compose(others, resolve=True) if len(others) < len(sound) else {}
+    for part in problem.key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    example = EXAMPLES.get(problem.key) if node is None or isinstance(node, Mapping | list) else str(node)
+    if not example:
+        return problem
+    return Problem(f"{problem} An example: {problem.key}={example}.", problem.key, [f"{problem.key}={example}"])
 
 
 def _wrong_names(values: Mapping[str, Any]) -> list[Problem]:
@@ -48,7 +65,9 @@ def _wrong_names(values: Mapping[str, Any]) -> list[Problem]:
     problems = []
     device = values.get("device")
     if isinstance(device, str) and device.partition(":")[0] not in DEVICES:
-        problems.append(wrong_name("device", device, DEVICES))
+        problem = wrong_name("device", device, DEVICES)
+        remark = "auto takes a GPU if there is one, else the CPU; cuda needs an NVIDIA GPU."
+        problems.append(problem.reworded(f"{problem} {remark}"))
     trainer, dataset = values.get("trainer"), values.get("dataset")
     if isinstance(trainer, Mapping) and isinstance(dataset, Mapping) and not values.get("metric"):
         monitor, known = trainer.get("monitor"), shipped_tables().monitors(str(dataset.get("task")))

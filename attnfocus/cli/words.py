@@ -13,11 +13,12 @@ from attnfocus.cli.remedy import command_text
 from attnfocus.cli.verbs import VERBS, facts_of
 from attnfocus.config import habits
 from attnfocus.config.folder import config_folders, groups
-from attnfocus.config.habits import DATA_FILE, KEYS, PHRASES, SWITCHES
+from attnfocus.config.habits import DATA_FILE, KEYS, PHRASE_REMARKS, PHRASES, SWITCHES
 from attnfocus.config.nearest import nearest
 from attnfocus.config.option_tables import shipped_tables
 from attnfocus.config.primary import primary_groups, primary_keys
 from attnfocus.config.synonyms import SYNONYMS
+from attnfocus.config.wrong_choices import own_data
 from attnfocus.errors import ConfigError
 
 FLAGS = {"-m", "--multirun", "--resolve", "--hydra-help", "-r", "--run", "-h", "--help", "--version", "--debug"}
@@ -72,30 +73,35 @@ def with_verb(arguments: Sequence[str]) -> Words:
         if "={}" in phrase:
             phrase = phrase.replace("{}", rest.pop(0) if rest and "=" not in rest[0] else "latest")
         words = [*phrase.replace("{}", "").split(), *rest]
-        raise ConfigError(f"{first}: no such verb.", command_text(words))
+        raise ConfigError(f"{first}: no such command.{_remark_of(PHRASES[first])}", command_text(words))
     later = [word for word in arguments if word in VERBS]
     if later:
         others = list(arguments)
         others.remove(later[0])
-        return Words(later[0], others, [f"{later[0]}: the verb comes first."])
+        return Words(later[0], others, [f"{later[0]}: the command comes first."])
     if first.lstrip("-") in VERBS:
-        return Words(first.lstrip("-"), rest, [f"{first}: a verb is written without dashes."])
+        return Words(first.lstrip("-"), rest, [f"{first}: a command is written without dashes."])
     if first.startswith("-") or OVERRIDE.fullmatch(first):
         verb = "evaluate" if any(word.startswith("run=") for word in arguments) else "train"
-        return Words(verb, list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."])
+        problem = f"{first}: a command comes first: {', '.join(VERBS)}."
+        return Words(verb, list(arguments), [] if first.startswith("-") else [problem])  # the flag's own answer says it
     meant = [verb for verb in habits.VERBS.get(first.lower(), ()) if verb in VERBS] or nearest(first, VERBS, count=1)
     if meant:
         return Words(
-            meant[0], rest, [f"{first}: no such verb. Did you mean {meant[0]}? There are: {', '.join(VERBS)}."]
+            meant[0], rest, [f"{first}: no such command. Did you mean {meant[0]}? There are: {', '.join(VERBS)}."]
         )
     if DATA_FILE.fullmatch(first) or _choice(first, None):
-        return Words("train", list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."])
+        return Words("train", list(arguments), [f"{first}: a command comes first: {', '.join(VERBS)}."])
     if Path(first).exists() or "/" in first:
         is_folder = Path(first).is_dir() and not (Path(first) / "config.yaml").is_file()
         return Words(
-            "list" if is_folder else "evaluate", list(arguments), [f"{first}: a verb comes first: {', '.join(VERBS)}."]
+            "list" if is_folder else "evaluate",
+            list(arguments),
+            [f"{first}: a command comes first: {', '.join(VERBS)}."],
         )
-    raise ConfigError(f"{first}: no such verb. There are: {', '.join(VERBS)}. `attnfocus` alone says what each does.")
+    raise ConfigError(
+        f"{first}: no such command. There are: {', '.join(VERBS)}. `attnfocus` alone says what each does."
+    )
 
 
 def as_meant(line: Words, config_dir: str | None) -> Words:
@@ -134,7 +140,9 @@ class _Reader:
         if self.texts:
             self._take_texts()
         if self.flags:
-            self.made.problems.append(f"{', '.join(self.flags)}: options are written key=value here.")
+            self.made.problems.append(
+                f"{', '.join(self.flags)}: options are written key=value, after a command such as {self.verb}."
+            )
         return self.made
 
     def _take(self, word: str) -> None:
@@ -149,12 +157,12 @@ class _Reader:
             self._take_flag(word)
         elif self.given and "=" not in word and self.given[0].startswith("="):
             value = self.given.pop(0)[1:] or (self.given.pop(0) if self.given else "")
-            self._slip(f"{word} =: no blanks around the =.", f"{word}={value}")
+            self._slip(f"{word} =: no spaces around =.", f"{word}={value}")
         elif word.endswith("=") and OVERRIDE.fullmatch(word) and self._next_is_value():
-            self._slip(f"{word}: no blanks around the =.", word + self.given.pop(0))
+            self._slip(f"{word}: no spaces around =.", word + self.given.pop(0))
         elif BLANKS.fullmatch(word):
             key, _, value = word.partition("=")
-            self._slip(f"{word}: no blanks around the =.", f"{key.strip()}={value.strip()}")
+            self._slip(f"{word}: no spaces around =.", f"{key.strip()}={value.strip()}")
         elif OVERRIDE.fullmatch(word) or "=" in word:
             self.made.words.append(word)
         else:
@@ -192,14 +200,15 @@ class _Reader:
             raise ConfigError(f"{word}: help is a flag, --help.", command_text([self.verb, "--help", *topics]))
         if colon and self._is_key(name) and (value or self._next_is_value()):
             value = value or self.given.pop(0)
-            self._slip(f"{name}: {value}: is written with = here.", f"{name}={value}")
+            self._slip(f"{name}: {value}: options are written key=value.", f"{name}={value}")
         elif self.facts.bare:
             self.made.words.append(word)
         elif word in VERBS and not Path(word).exists():
-            self._slip(f"{word}: one verb at a time: first {self.verb}, then {word}.")
+            of_run = " run=latest" if any(key.name == "run" for key in primary_keys(word)) else ""
+            self._slip(f"{word}: one command at a time: first attnfocus {self.verb}, then attnfocus {word}{of_run}.")
         elif self._is_key(word) and self._next_is_value():
             value = self.given.pop(0)
-            self._slip(f"{word} {value}: is written with = here.", f"{word}={value}")
+            self._slip(f"{word} {value}: options are written key=value.", f"{word}={value}")
         else:
             self._take_value(word)
 
@@ -208,22 +217,26 @@ class _Reader:
         path = Path(word).expanduser()
         choice = _choice(word, self.config_dir) if self.verb == "train" else None
         if self.verb == "train" and (path / "config.yaml").is_file():
-            self._slip(f"{word}: has no key. A run goes on by resume=.", f"resume={word}")
+            self._slip(f"{word}: write resume= before it: resume={word}.", f"resume={word}")
         elif self.verb == "train" and DATA_FILE.fullmatch(word):
-            self._slip(f"{word}: has no key. Data are named by dataset=.", f"dataset={word}")
+            typed = [text.partition("=") for text in (*self.made.words, *self.given)]
+            known = groups(config_folders(self.config_dir))
+            chosen = {key: value for key, _, value in typed if key in known}
+            data = own_data(word, known, chosen)
+            self._slip(f"{word}: is a file. To use your own table, write {' '.join(data)}.", *data)
         elif choice:
             self._slip(f"{word}: is a choice of {choice}.", f"{choice}={word}")
         elif self._key_of_value(word):
             key = self._key_of_value(word)
-            self._slip(f"{word}: has no key. It is a value of {key}.", f"{key}={word}")
+            self._slip(f"{word}: write {key}= before it: {key}={word}.", f"{key}={word}")
         elif not self._has_key("run"):
             self.made.words.append(word)
-        elif path.is_file() and self._has_key("input") and not (path.parent / "config.yaml").is_file():
-            self._slip(f"{word}: has no key. A file is named by input=.", f"input={word}")
+        elif self._has_key("input") and _is_input(path):
+            self._slip(f"{word}: write input= before it: input={word}.", f"input={word}")
         elif not self._is_given("run") and (
             path.exists() or "/" in word or word == "latest" or not (self._takes_text() or " " in word)
         ):
-            self._slip(f"{word}: has no key. A run is named by run=.", f"run={word}")
+            self._slip(f"{word}: write run= before it: run={word}.", f"run={word}")
         elif self._takes_text():
             self.texts.append(word)
         else:
@@ -243,7 +256,7 @@ class _Reader:
 
     def _take_texts(self) -> None:
         text = " ".join(self.texts)
-        self._slip(f"{text}: has no key. A text is named by text=.", f"text={text}")
+        self._slip(f"{text}: write text= before it.", f"text={text}")
         if not self._is_given("run"):
             self.made.words.insert(0, "run=latest")
 
@@ -262,6 +275,18 @@ class _Reader:
     def _slip(self, problem: str, *meant: str) -> None:
         self.made.problems.append(problem)
         self.made.words += [word for word in meant if word not in self.made.words]
+
+
+def _remark_of(phrase: str) -> str:
+    """What the command line in the place of a word does."""
+    return next((f" {remark}." for part, remark in PHRASE_REMARKS.items() if part in phrase), "")
+
+
+def _is_input(path: Path) -> bool:
+    """Whether a bare word is a file of inputs: by its name, or because it is there and is no part of a run."""
+    return DATA_FILE.fullmatch(path.name) is not None or (
+        path.is_file() and not (path.parent / "config.yaml").is_file()
+    )
 
 
 def _choice(word: str, config_dir: str | None) -> str | None:

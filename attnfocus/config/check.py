@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from attnfocus.config.habits import ANY, NO, SWITCHED, YES, kind_of
+from attnfocus.config.habits import ANY, NO, SWITCHED, YES, ZERO_NOTES, kind_of
 from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError, Problem
@@ -23,7 +23,7 @@ _COMPONENT = "component"
 Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; stays a mapping
 
 NOTHING = ("none", "all", "off", "no", "never", "inf", "unlimited", "nil", "nan")  # of other tools, for null
-_PLAIN_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+_PLAIN_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 class Signature(NamedTuple):
@@ -131,7 +131,7 @@ class Checker:
             return None
         if is_factory(annotation):
             group = key.replace(".", "/")
-            self.problems.append(f"{key}: is a group; choose by {group}={_show(value).strip(chr(39))}.")
+            self.problems.append(f"{key}: is not one value; choose with {group}={_show(value).strip(chr(39))}.")
             return None
         return self._plain(key, value, annotation)
 
@@ -155,7 +155,7 @@ class Checker:
         for mark in marks:
             if isinstance(mark, Choice):
                 example = f"{mark.group}@{key}={_show(value).strip(chr(39))}"
-                self.problems.append(f"{key}: is a choice of {mark.group}; choose by {example}.")
+                self.problems.append(f"{key}: is not one value; choose with {example}.")
                 return None
         before = len(self.problems)
         converted = self.value(key, value, base)
@@ -163,7 +163,10 @@ class Checker:
             for mark in marks:
                 if isinstance(mark, Range) and not mark.accepts(converted):
                     why = f" ({mark.why})" if mark.why and not mark.is_below_end(converted) else ""
-                    self.problems.append(f"{key}: must be {mark}{why}, got {value}.")
+                    share = _share_meant(mark, converted)
+                    note = f" {ZERO_NOTES[key]}." if converted == 0 and key in ZERO_NOTES else ""
+                    note = f" {value} % is {share[0]}." if share else note
+                    self._add(key, f"must be {mark}{why}, got {value}.{note}", *share)
         return converted
 
     def _named_components(self, key: str, value: Any) -> Any:
@@ -188,7 +191,7 @@ class Checker:
             kept = kept or trial.problems
         means_null = isinstance(value, str) and value.lower() in NOTHING and type(None) in options
         for problem in kept:
-            text = problem.replace("must be", "must be null or", 1)
+            text = problem.replace(", got ", " or null (not set), got ", 1) if "must be" in problem else problem
             if means_null:
                 self.problems.append(Problem(text, key, [f"{key}=null"]))
             else:
@@ -211,8 +214,9 @@ class Checker:
 
     def _sequence(self, key: str, value: Any, kind: type, items: tuple[Any, ...]) -> Any:
         if not isinstance(value, (list, tuple)):
+            example = "[128,256]" if isinstance(value, int) else "[a,b]"
             plain = [f"[{value}]"] if isinstance(value, str | int | float) and str(value).strip() else []
-            self._add(key, f"must be a list such as [a,b], got {_show(value)}.", *plain)
+            self._add(key, f"must be a list such as {example}, got {_show(value)}.", *plain)
             return None
         if kind is tuple and Ellipsis not in items:
             if len(items) != len(value):
@@ -233,8 +237,16 @@ class Checker:
                 return float(value)
         if isinstance(value, kind) and (kind is bool) == is_bool:
             return value
-        self._add(key, f"must be {_PLAIN_NAMES[kind]}, got {_show(value)}.", *_plain_meant(key, value, kind))
+        example = SWITCHED.get(key, {}).get(YES) if kind is str else None
+        needed = f"a name such as {example}" if example else _PLAIN_NAMES[kind]
+        self._add(key, f"must be {needed}, got {_show(value)}.", *_plain_meant(key, value, kind))
         return None
+
+
+def _share_meant(mark: Range, value: float) -> list[str]:
+    """What per cent can only have meant where a share is wanted: 30 is 0.3."""
+    is_share = mark.ge == 0 and 1 in (mark.lt, mark.le)
+    return [f"{value / 100:g}"] if is_share and 2 <= value < 100 else []
 
 
 def _plain_meant(key: str, value: Any, kind: Any) -> list[str]:

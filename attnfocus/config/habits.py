@@ -40,6 +40,13 @@ PHRASES: Mapping[str, str] = {
     "-version": "--version",
     "--v": "--version",
 }
+# What such a command line does.
+PHRASE_REMARKS: Mapping[str, str] = {
+    "train -m search=": "A search tries values and keeps the best",
+    "train -m": "With -m a list of values is a sweep: each value is one run",
+    "--cfg job": "--cfg job shows the configuration and trains nothing",
+    "train resume=": "resume= goes on with a run",
+}
 
 # Key -> what is typed for it, as a key or as its last part. Of several keys with the same word the first that there is.
 KEYS = by_word(
@@ -82,9 +89,7 @@ KEYS = by_word(
         "trainer.compile": "torch_compile compile",
         "device": "device accelerator gpu_id",
         "seed": "random_seed manual_seed rng_seed random_state",
-        "run_dir": "output_dir out_dir save_dir log_dir logdir run_name exp_name "
-        "experiment_name name dirpath work_dir "
-        "save_path out output output_path",
+        "run_dir": "output_dir out_dir save_dir log_dir logdir dirpath work_dir save_path out output output_path",
         "paths.outputs": "outputs outputs_dir output_folder results_dir runs_dir",
         "paths.data": "data_dir data_root data_folder datadir root",
         "run": "run_dir run_path ckpt ckpt_path checkpoint_path model_path model_dir load path dir folder resume",
@@ -149,6 +154,7 @@ KEYS = by_word(
 # What looks like a file of data.
 DATA_FILE = re.compile(r".+\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx)(\.gz)?", re.IGNORECASE)
 
+RUN_NAMES = "name run_name exp_name experiment_name experiment_id"
 YES, NO, ANY = "yes", "no", "any"  # of a value
 _YES, _NO = ("true", "yes", "on", "1", ""), ("false", "no", "off", "0", "none", "null")
 
@@ -172,6 +178,7 @@ SWITCHES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
         ("ddp distributed_data_parallel multi_gpu", {YES: ("distributed=ddp",), NO: ("distributed=none",)}),
         ("fsdp deepspeed", {YES: ("distributed=fsdp",), NO: ("distributed=none",)}),
+        (RUN_NAMES, {ANY: ("run_dir=outputs/{}",)}),
         ("wandb use_wandb", {YES: ("tracker=wandb",), NO: (), ANY: ("tracker=wandb",)}),
         ("mlflow use_mlflow", {YES: ("tracker=mlflow",), NO: (), ANY: ("tracker=mlflow",)}),
         ("logger report_to log_with", {ANY: ("tracker={}",), NO: ()}),
@@ -210,12 +217,38 @@ REMARKS: Mapping[str, str] = {
     **dict.fromkeys(("save_best", "save_best_only"), "the best checkpoint is always kept"),
     "shuffle": "training rows are always shuffled, by the seed",
     **dict.fromkeys(("verbose", "verbosity", "quiet", "progress_bar"), "there is no such option"),
-    "gpu": "the device is chosen by device=",
+    **dict.fromkeys(RUN_NAMES.split(), "a run is named by its folder, run_dir"),
+    **dict.fromkeys(
+        ("gpu", "cuda", "use_gpu", "use_cuda"),
+        "device= says where to compute: cuda:0 is the first NVIDIA GPU; auto, the default, takes a GPU if there is one",
+    ),
     "tensorboard": "TensorBoard's files are always written",
     **dict.fromkeys(
         ("config", "config_file", "cfg", "yaml", "conf", "recipe"),
         "A recipe of your own is a file DIR/experiment/NAME.yaml, chosen by --config-dir DIR experiment=NAME",
     ),
+}
+
+# What should be known of a key before it is taken for what was meant.
+KEY_NOTES: Mapping[str, str] = {
+    "dataset.clean.max_words": "It drops training rows with more words. How long outputs may be is decoding.max_length",
+}
+# Key -> what to do where its value is zero.
+ZERO_NOTES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("trainer.max_steps", "trainer.max_epochs"),
+        "null: no such limit. To score a run without training: attnfocus evaluate run=latest",
+    ),
+}
+# A value of a key whose default is none.
+EXAMPLES: Mapping[str, str] = {
+    "trainer.max_steps": "1000",
+    "trainer.max_minutes": "30",
+    "trainer.patience": "5",
+    "trainer.clip_norm": "1.0",
+    "run_dir": "outputs/mine",
+    "resume": "latest",
+    "run": "latest",
 }
 
 

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 
 from attnfocus.config.composition import Composed, Compositions
 from attnfocus.config.folder import config_folders, groups, optional_groups
-from attnfocus.config.habits import KEYS
+from attnfocus.config.habits import EXAMPLES, KEYS
 from attnfocus.config.nearest import choices_text
 from attnfocus.config.override_text import is_of_hydra, num_values, unreadable, values_of
 from attnfocus.config.primary import primary_groups
@@ -128,7 +128,9 @@ class CommandLine:
             why = "cannot be read. Write key=value, with quotes around special characters."
             if "=" not in text:
                 meant = KEYS.get(text.lower(), (text,))[0]
-                why = f"has no value. Write {meant}=VALUE; attnfocus {self.verb} --help {meant} says what it takes."
+                example = f", for example {meant}={EXAMPLES[meant]}" if meant in EXAMPLES else ""
+                why = f"has no value. Write {meant}=VALUE{example}; attnfocus {self.verb} --help {meant} says "
+                why += "what it takes."
                 why = why if re.fullmatch(r"[A-Za-z_][\w.]*", text) else "has no =. Write key=value."
             self.problems.append(f"{text}: {why}")
             return None
@@ -139,11 +141,13 @@ class CommandLine:
         if is_of_hydra(key):
             return None  # Hydra's own section: Hydra answers for it
         if override.is_add() or override.is_force_add() or override.is_delete():
-            action = "removing" if override.is_delete() else "adding"
+            why = "write it without +: you cannot add new keys with it; `--cfg job` shows all keys."
+            if override.is_delete():
+                why = f"you cannot remove keys with ~; `--cfg job` shows all keys. Write {key}=..."
             plain = text.lstrip("+") if override.value() is not None and not override.is_delete() else None
             self.problems.append(
                 Problem(
-                    f"{text}: {action} keys is refused; `--cfg job` shows all. Write {key}=...",
+                    f"{text}: {why}",
                     text.partition("=")[0],
                     [plain] if plain else None,
                 )
@@ -156,7 +160,7 @@ class CommandLine:
         for key in several:
             text = next(text for text in self.overrides if text.startswith(key))
             is_number = DECIMAL_COMMA.fullmatch(text.partition("=")[2])
-            why = "Add -m to run each, or quote the value."
+            why = f'With -m each value is one run. If it is one value, put it in quotes: "{_in_quotes(text)}".'
             why = f"several values were given. {'Decimals are written with a point.' if is_number else why}"
             self.problems.append(Problem(f"{key}: {why}", key, _alone_or_swept(text, self.verb)))
         if several:  # nothing can be composed; other problems alone are collected further
@@ -236,6 +240,11 @@ class CommandLine:
                 f"{', '.join(has) or 'no such choices'}; {part} goes with {whole}: {choices_text('', others)}."
             )
         return taken
+
+
+def _in_quotes(text: str) -> str:
+    key, _, value = text.partition("=")
+    return f"{key}='{value}'"
 
 
 def _alone_or_swept(text: str, verb: str) -> list[str]:

@@ -13,7 +13,7 @@ from omegaconf.resolvers import oc
 from attnfocus.config.check import Checker
 from attnfocus.config.composition import plain, reword
 from attnfocus.config.targets import is_component
-from attnfocus.config.yaml_files import check_interpolations, read_yaml
+from attnfocus.config.yaml_files import check_interpolations, read_yaml, yaml_problem
 from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.redaction import note_environment, note_values, note_variable, note_variables_in
 from attnfocus.regular_files import replace_file
@@ -125,8 +125,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be read: {why}. Use an undamaged copy, or another run.") from error
+        why = (
+            yaml_problem(error, str(path)) if isinstance(error, yaml.YAMLError) else f"{path}: cannot be read: {error}."
+        )
+        text = f"{why} The run is damaged: use a copy of it, or another run; `attnfocus list` shows all."
+        raise CheckpointError(text) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: does not hold a configuration.")
     return values

@@ -80,6 +80,7 @@ SYNONYMS = by_word(
         "test": "testing",
         "last": "latest final newest",
         "best": "top optimal",
+        "auto": "gpu",
         "cuda": "gpu nvidia",
         "cpu": "none",
         "mps": "metal apple",

@@ -7,15 +7,19 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from attnfocus.config.folder import optional_groups
-from attnfocus.config.habits import KEYS, REMARKS, instead_of
+from attnfocus.config.habits import DATA_FILE, KEY_NOTES, KEYS, REMARKS, instead_of
 from attnfocus.config.nearest import choices_text, nearest
 from attnfocus.config.override_text import values_of
 from attnfocus.config.primary import commented_keys, primary_groups
-from attnfocus.config.wrong_choices import own_data
+from attnfocus.config.wrong_choices import PAIRED, own_data
 from attnfocus.errors import Problem
 
 MAX_SIBLINGS = 40  # keys of a section that are all shown
 NAMING = ("name", "type", "kind", "class", "cls", "choice", "arch")  # by which other tools choose what a section is
+SIDES = {
+    "source": ("src", "source", "src_file", "source_file", "src_lang", "source_lang"),
+    "target": ("tgt", "target", "trg", "tgt_file", "target_file", "tgt_lang", "target_lang"),
+}
 FLAGS = ("-m", "--debug", "--config-dir=")  # of the command line, which a switch of another tool may stand for
 
 
@@ -66,6 +70,9 @@ class KeyFinder:
         if above and not siblings:
             why = f"unknown key. {prefix} is a single value: write {prefix}=..."
             return Problem(f"{key}: {why}", key, [f"{prefix}={value}"])
+        of_side = None if depth else self._of_side(key, value)
+        if of_side is not None:
+            return of_side
         switched = self._switched(parts[-1], value) if depth == len(parts) - 1 or not depth else None
         if switched is not None:
             remark = REMARKS.get(parts[-1])
@@ -73,14 +80,15 @@ class KeyFinder:
             return Problem(f"{key}: unknown key{f'; {remark}' if remark else ''}. {do}.", key, switched)
         group = "/".join(above)
         if group in self.choices and depth == len(parts) - 1 and wrong in NAMING:
-            return Problem(f"{key}: unknown key. Choose by {group}={value}.", key, [f"{group}={value}"])
+            return Problem(f"{key}: unknown key. Choose with {group}={value}.", key, [f"{group}={value}"])
         of_others = self._of_other_choices(key, value, group, parts[depth:])
         if of_others is not None:
             return of_others
         meant = self._meant(parts, depth, names)
         if meant is not None:
             found = self._switched(meant, value) or [f"{meant}={value}"]
-            return Problem(f"{key}: unknown key. Did you mean {meant}?", key, found)
+            note = f" {KEY_NOTES[meant]}." if meant in KEY_NOTES else ""
+            return Problem(f"{key}: unknown key. Did you mean {meant}?{note}", key, found)
         if parts[-1] in REMARKS:
             return Problem(f"{key}: unknown key. {REMARKS[parts[-1]]}.", key)
         where = f"{prefix} has" if prefix else f"{self.verb} has"
@@ -98,10 +106,30 @@ class KeyFinder:
             return None
         if key == "dataset.train" and group not in self.chosen:
             instead = own_data(value, self.choices, self.chosen)
-            text = f"{key}: a file of your own is read by dataset=labelled_text or dataset=parallel_text."
+            text = f"{key}: to use your own file, write dataset=labelled_text or dataset=parallel_text."
             return Problem(text, key, instead)
-        have = f"only {', '.join(with_it)} {'have' if len(with_it) > 1 else 'has'} {name}"
-        return Problem(f"{key}: unknown key here. Of {group}= {have}: choose {group}={with_it[0]}, or leave it out.")
+        whole = group.partition("/")[0]
+        without = self.chosen.get(group) or self.chosen.get(whole) or f"this {whole}"
+        use = f"{group}={' or '.join(with_it[:3])}"
+        return Problem(f"{key}: {without} has no {name}. Remove it, or use {use}.", key, [])
+
+    def _of_side(self, key: str, value: str) -> Problem | None:
+        """What is said of `src=` and `tgt=`: files of lines, or columns of a table of pairs."""
+        side = next((side for side, words in SIDES.items() if key.lower() in words), "")
+        if self.verb != "train" or not side or not value:
+            return None
+        is_chosen = self._has("dataset.train_target")
+        if "/" in value or DATA_FILE.fullmatch(value) or Path(value).is_file():
+            ours = "dataset.train" if side == "source" else "dataset.train_target"
+            added = [] if is_chosen or side == "target" else [f"dataset={PAIRED}"]
+            text = f"{key}: unknown key. For two files of lines, write dataset={PAIRED} dataset.train= and "
+            return Problem(f"{text}dataset.train_target=.", key, [*added, f"{ours}={value}"])
+        if is_chosen:
+            return None
+        text = (
+            f"{key}: unknown key. For your own pairs, write dataset={PAIRED} dataset.train=FILE dataset.{side}_column="
+        )
+        return Problem(f"{text}{value}.", key)
 
     def _of_train(self, parts: Sequence[str]) -> str:
         """What is said of a key of `train` that another verb is given."""
@@ -109,7 +137,7 @@ class KeyFinder:
         is_known = parts[0] in primary_groups("train") or any("." in ours for ours in KEYS.get(word, ()))
         if self.verb == "train" or not is_known:
             return ""
-        return f" {parts[0]} is for train alone: a run keeps what it was trained with."
+        return f" {parts[0]} works only with train: a run keeps what it was trained with."
 
     def _switched(self, word: str, value: str) -> list[str] | None:
         """What is typed here for a switch of other tools; None where it is none, or not of this verb."""
@@ -163,13 +191,13 @@ def node_problem(override: Override, config: Mapping[str, Any], choices: Mapping
         return None
     key, group, value = ".".join(parts), "/".join(parts), plain[0]
     if group in choices:
-        return Problem(f"{key}: is a group; choose by {group}={value}.", key, [f"{group}={value}"])
+        return Problem(f"{key}: is not one value; choose with {group}={value}.", key, [f"{group}={value}"])
     kind = str if override.is_sweep_override() else type(override.value())
     example = next((name for name in names if type(node[name]) is kind), names[0])
     set_one = f"{key}.{example}={value}"
     instead = None if override.is_sweep_override() or value == "null" else [set_one]
     return Problem(
-        f"{key}={value}: {key} is a section of keys: {', '.join(names)}. Set one, as in {set_one}.", key, instead
+        f"{key}={value}: {key} is not one value; its keys: {', '.join(names)}. Set one, as in {set_one}.", key, instead
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override
 
+from attnfocus.config.absences import ABSENCES, CELLS, NO_SYNONYMS, OF_CELLS
 from attnfocus.config.habits import DATA_FILE, REMARKS
 from attnfocus.config.nearest import MAX_LISTED, choices_text, nearest
 from attnfocus.config.option_tables import shipped_tables
@@ -39,7 +40,7 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
         if group == "dataset" and (DATA_FILE.fullmatch(value) or Path(value).is_file()):
             instead = own_data(value, choices, chosen)
             alone = instead if len(values) == 1 else None
-            text = f"{group}={value}: is a file. A table of your own is read by {' '.join(instead)}."
+            text = f"{group}={value}: is a file. To use your own table, write {' '.join(instead)}."
             problems.append(Problem(text, key, alone))
             continue
         if value.lower() in REMARKS:
@@ -56,12 +57,37 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
         text = ",".join(mended) if override.is_sweep_override() else mended[0]
         if isinstance(override.value(), list):
             text = f"[{','.join(mended)}]"
-        hint = f" Did you mean {' or '.join(names[:2])}?" if names else ""
+        is_last = value == list(meant)[-1]  # after which what there is is listed, once
+        why, beside = _reason(group, value, names, choices, chosen)
         listed = choices_text(value, known, NEAR_LISTED if names else MAX_LISTED)
         rest = "" if len(known) <= (NEAR_LISTED if names else MAX_LISTED) else f": attnfocus train --help {group}"
-        problem = f"{group}={value}: no such choice.{hint} There are: {listed}{rest}."
-        problems.append(Problem(problem, key, [f"{key}={text}"] if all(mended) else None))
+        there_are = f" There are: {listed}{rest}." if is_last and value.lower() not in ABSENCES.get(group, {}) else ""
+        problems.append(
+            Problem(f"{group}={value}: {why}{there_are}", key, [f"{key}={text}", *beside] if all(mended) else None)
+        )
     return problems
+
+
+def _reason(
+    group: str, value: str, names: Sequence[str], choices: Groups, chosen: Mapping[str, str]
+) -> tuple[str, list[str]]:
+    """Why a choice is none, and what its nearest one, the first of `names`, needs beside it."""
+    word, beside = value.lower(), []
+    absence = ABSENCES.get(group, {}).get(word)
+    if group == "dataset" and names and "model" not in chosen:
+        task = _task_of_dataset(names[0], choices)
+        beside = ["model=transformer"] if task == "classification" else []
+    if absence is not None:
+        needed = [f"{other}={choice}" for other, choice in absence.beside.items() if other not in chosen]
+        return f"{absence.why.replace('{}', value)}.", [*beside, *needed]
+    if group == "model" and word in CELLS and names:
+        cell = CELLS[word]
+        uses = " and ".join(OF_CELLS[name] for name in names if name in OF_CELLS)
+        return f"{cell} is a cell, model.cell={cell}: {uses}.", [] if cell == "lstm" else [f"model.cell={cell}"]
+    if word in NO_SYNONYMS.get(group, ()) and names:
+        return f"there is no {value} here. The nearest is {names[0]}.", beside
+    hint = f" Did you mean {' or '.join(names[:2])}?" if names else ""
+    return f"no such choice.{hint}", beside
 
 
 def _meant(group: str, value: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
@@ -73,7 +99,12 @@ def _meant(group: str, value: str, choices: Groups, chosen: Mapping[str, str]) -
     meant = [name for name in SYNONYMS.get(value.lower(), ()) if name in known]
     if not meant:
         return nearest(value, known, count=1)
-    return sorted(meant, key=lambda name: not _fits(group, name, choices, chosen))
+    if group == "attention" and value.lower() in ABSENCES["attention"] and "model" not in chosen:
+        chosen = {**chosen, **ABSENCES["attention"][value.lower()].beside}
+    fitting = [name for name in meant if _fits(group, name, choices, chosen)]
+    if group == "model" and fitting and "dataset" in chosen:
+        return fitting
+    return [*fitting, *(name for name in meant if name not in fitting)]
 
 
 def _fits(group: str, name: str, choices: Groups, chosen: Mapping[str, str]) -> bool:

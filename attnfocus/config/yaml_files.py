@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from attnfocus.regular_files import open_to_read
 MAX_BYTES = 1_000_000
 MAX_NODES = 10_000  # keys, values and sections, each alias counted as what it stands for
 MAX_DEPTH = 50
+MAX_SHOWN = 80  # characters of a line that is not valid
 MAX_PLAIN = 4_000  # characters of a value without quotes, which may be read as a number
 MAX_RESOLVED = 1_000_000  # characters of a configuration with its interpolations resolved
 
@@ -169,7 +171,7 @@ def _refusal(path: Path, why: str) -> ConfigError:
 
 
 def yaml_problem(error: YAMLError, file: str = "") -> str:
-    """What the YAML reader says, after the place that it means; lines and columns are counted from 1.
+    """Where the YAML reader stops, in plain words; lines are counted from 1.
 
     Args:
         file: used where the reader was given text and knows no name.
@@ -178,5 +180,13 @@ def yaml_problem(error: YAMLError, file: str = "") -> str:
     if not isinstance(error, MarkedYAMLError) or mark is None:
         return f"{file}: {' '.join(str(error).split())}" if file else " ".join(str(error).split())
     name = file or mark.name
-    said = ", ".join(text for text in (error.context, error.problem) if text)
-    return f"{name}:{mark.line + 1}:{mark.column + 1}: {' '.join(said.split())}"
+    lines = (getattr(mark, "buffer", None) or "").splitlines()
+    if not lines and not file:  # the reader of a stream keeps no text
+        with suppress(OSError, ValueError):
+            lines = Path(mark.name).read_text("utf-8").splitlines()
+    line = lines[mark.line].strip("\0 ")[:MAX_SHOWN] if mark.line < len(lines) else ""
+    shown = f" ({line})" if line else ""
+    return (
+        f"{name}: line {mark.line + 1}{shown} is not valid YAML. Check its spaces, dashes, colons and brackets, and "
+        "those of the lines before."
+    )

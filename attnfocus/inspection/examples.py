@@ -44,7 +44,7 @@ def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
         if name not in METHODS:
             near = nearest(name, METHODS, count=1)
             listed = f"There are: {', '.join(METHODS)}; several as [a,b]."
-            text = f"method: {name} is none.{did_you_mean(name, METHODS)} {listed}"
+            text = f"method: there is no method {name}.{did_you_mean(name, METHODS)} {listed}"
             raise ConfigError(
                 Problem(text, "method", [f"method={near[0]}"] if near and isinstance(given, str) else None)
             )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attnfocus.attention import BaseAttention, Role
 from attnfocus.attention.dropout import dropout
+from attnfocus.errors import Problem
 from attnfocus.limits import NumLayers, Probability, Size
 from attnfocus.models.base import Translator
 from attnfocus.models.decoder import (
@@ -79,10 +80,12 @@ class Seq2Seq(Translator):
         self.bridge = Bridge(options)
         attend = attention(query_dim=hidden_size, key_dim=hidden_size, value_dim=hidden_size, suggested_heads=1)
         if attend.same_sequence_only:
-            raise ValueError(
-                "this attention compares positions of one sequence, and a decoder attends to another, the source. "
-                "Use attention/pattern=full with attention/position=none, or model=transformer."
+            text = (
+                "this attention compares positions of one sequence (self-attention), and this decoder looks at "
+                "another, the source. Use model=transformer_seq2seq to translate or model=transformer to classify; or, "
+                "without it, attention/pattern=full attention/position=none."
             )
+            raise ValueError(Problem(text, "model", ["model=transformer_seq2seq"]))
         attend.role = Role("cross", "output", "input")
         self.max_input_length = attend.max_length
         made = ReadoutOptions(hidden_size if tied_embeddings == "none" else embed_dim, readout)

@@ -145,7 +145,9 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
         except UserError:
             raise
         except ValueError as error:
-            problems.append(f"{key}: {error}")
+            text = f"{key}: {error}"
+            is_known = bool(error.args) and isinstance(error.args[0], Problem)
+            problems.append(error.args[0].reworded(text) if is_known else text)
         except TypeError as error:
             missing = _MISSING.search(str(error))
             if missing is None:

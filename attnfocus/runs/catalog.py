@@ -1,5 +1,6 @@
 """The runs below a folder: found, newest first, and named by a part of their name. Loads nothing heavy."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ LATEST = "latest"
 OUTPUTS = "outputs"  # the default of `paths.outputs`
 MAX_DEPTH = 4  # folders between the one given and a run: outputs/sweeps/DATE/TIME/JOB
 MAX_SHOWN = 6  # runs that one message names
+PLACEHOLDERS = ("run", "date/run", "name")  # of examples, typed as they stand there
 CHECKPOINTS = ("best", "last")  # by name
 
 
@@ -88,6 +90,8 @@ def find_run(key: str, name: str, outputs: str) -> Path:
     found = [run for run in runs if run.name in near][:1] or runs[:1]
     hint = f"Did you mean {found[0]}?" if near else f"The newest is {found[0]}; `attnfocus list` shows all."
     text = f"{key}: {path.absolute()} is not there, and no run below {outputs} has {name} in its name. {hint}"
+    if not near and part.lower() not in PLACEHOLDERS:
+        raise ConfigError(text, "attnfocus list" if outputs == "outputs" else f"attnfocus list {shlex.quote(outputs)}")
     raise ConfigError(Problem(text, key, [f"{key}={found[0]}"]))
 
 
@@ -103,8 +107,8 @@ def _require_run(key: str, name: str, path: Path) -> None:
     if run is not None:
         around = _parent_as_typed(path, run)
         which = [f"checkpoint={path.name}"] if key == "run" and path.name in CHECKPOINTS else []
-        remark = " Which checkpoint is chosen by checkpoint=best, last or average." if key == "run" else ""
-        text = f"{key}: {name} is a part of the run {around}. Give that.{remark}"
+        remark = " Choose the checkpoint with checkpoint=best, last or average." if key == "run" else ""
+        text = f"{key}: {name} is a part of the run {around}. Give the run folder instead.{remark}"
         raise ConfigError(Problem(text, key, [f"{key}={around}", *which]))
     if not path.is_dir():
         raise ConfigError(f"{key}: {name} is a file, not a run directory. `attnfocus list` shows the runs.")

@@ -89,7 +89,10 @@ def require_free(run_dir: Path, *, is_restarted: bool = False, is_locked: bool =
     there = {path.name for path in run_dir.iterdir()} - {TRAIN_LOCK}
     results = sorted(there & {BENCH_FILE, COMPARE_FILE, DATA_FILE})
     if CONFIG_FILE in there:
-        text = f"run_dir: {run_dir} already holds a run. To go on with it: resume={run_dir}."
+        text = (
+            f"run_dir: {run_dir} already holds a run. To go on with it: resume={run_dir}. For a new run choose another "
+            "run_dir."
+        )
         raise ConfigError(Problem(text, "run_dir", [f"resume={run_dir}"]))
     if results:
         problem = f"already holds results ({results[0]}). Name another folder."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.config.key_table import KeyTable, flat
-from attnfocus.errors import CheckpointError, ConfigError
+from attnfocus.errors import CheckpointError, ConfigError, Problem
 from attnfocus.layout import CONFIG_FILE
 from attnfocus.marks import Mark
 from attnfocus.redaction import redacted_keys
@@ -78,8 +78,7 @@ def resumed(run_dir: Path, given: RunConfig, overrides: Sequence[str]) -> RunCon
         keys = [key for key in typed if not _is_same_choice(key, given, config)]
         refused = [key for key in keys if not (config.keys.has(key, Mark.RESUMABLE) or _names_data(key, config))]
         if refused:
-            why = f"cannot change when resuming; a new run can. What can: {_resumable_text(config.keys)}."
-            raise ConfigError([f"{key}: {why}" for key in refused])
+            raise ConfigError([*(_refusal(key) for key in refused[:-1]), _refusal(refused[-1], config.keys)])
     values = deepcopy(dict(config.values))
     for key in keys:
         _copy(key.split("."), given.values, values)
@@ -97,6 +96,12 @@ def _is_same_choice(key: str, given: RunConfig, config: RunConfig) -> bool:
 def _names_data(key: str, config: RunConfig) -> bool:
     """Whether a key names files of the data, which may have moved: their rows are compared with those of then."""
     return key.startswith("dataset.") and config.keys.has(key, Mark.FILE, Mark.FILE_OR_NAME)
+
+
+def _refusal(key: str, keys: KeyTable | None = None) -> Problem:
+    """What is said of a key that a run keeps; the last of them with what can change."""
+    text = f"{key}: a resumed run keeps its {key}. To go on, leave {key}= out; for a new run, leave resume= out."
+    return Problem(text if keys is None else f"{text} What can change: {_resumable_text(keys)}.", key, [])
 
 
 def _resumable_text(keys: KeyTable) -> str:

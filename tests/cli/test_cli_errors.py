@@ -12,14 +12,14 @@ CASES = {
     "a mistyped key": (["optimizer.learning_rate=1"], ["Did you mean optimizer.lr?"]),
     "a key without its section": (["beam_size=3"], ["Did you mean decoding.beam_size?"]),
     "a key of another score": (["attention=dot", "attention.score.hidden_size=8"], ["attention.score.hidden_size"]),
-    "a wrong type": (["trainer.max_steps=abc"], ["trainer.max_steps", "integer", "'abc'"]),
+    "a wrong type": (["trainer.max_steps=abc"], ["trainer.max_steps", "whole number", "'abc'"]),
     "a negative rate": (["optimizer.lr=-1"], ["optimizer.lr", "must be > 0", "-1"]),
     "a rate that is not a number": (["optimizer.lr=nan"], ["optimizer.lr", "must be > 0", "nan"]),
     "dropout above one": (["model.dropout=1.5"], ["model.dropout", "< 1", "1.5"]),
     "heads that do not divide": (["model=transformer", "model.num_heads=5"], ["5", "divi"]),
-    "an added key": (["+foo=1"], ["+foo=1", "refused"]),
-    "an added target": (["+attention._target_=os.getcwd"], ["refused"]),
-    "a removed group": (["~model"], ["~model", "refused"]),
+    "an added key": (["+foo=1"], ["+foo=1", "you cannot add new keys"]),
+    "an added target": (["+attention._target_=os.getcwd"], ["you cannot add new keys"]),
+    "a removed group": (["~model"], ["~model", "you cannot remove keys"]),
     "a foreign target": (["attention._target_=os.getcwd"], ["attention._target_", "os.getcwd", "trust="]),
     "an option that cannot be read": (["trainer.max_steps"], ["trainer.max_steps", "trainer.max_steps=VALUE"]),
     "no such device": (["device=cuda"], ["device", "cuda", "device=auto"]),
@@ -32,7 +32,7 @@ CASES = {
     ),
     "an attention at a place as a plain value": (
         ["model=transformer_seq2seq", "model.cross_attention=dot"],
-        ["model.cross_attention: is a choice of attention; choose by attention@model.cross_attention=dot."],
+        ["model.cross_attention: is not one value; choose with attention@model.cross_attention=dot."],
     ),
     "a model that cannot serve the data": (["model=transformer", "dataset=dates"], ["transformer", "seq2seq"]),
     "a loss of another task": (["trainer.loss=mse"], ["mse"]),
@@ -67,7 +67,7 @@ def test_all_mistakes_are_named_at_once(attnfocus: Command) -> None:
     assert done.returncode == 2
     assert "3 problems in the configuration:" in done.stderr
     assert "attention.score.hiden_size: unknown key. Did you mean attention.score.hidden_size?" in done.stderr
-    assert "trainer.max_steps: must be null or > 0, got -5." in done.stderr
+    assert "trainer.max_steps: must be > 0 or null (not set), got -5." in done.stderr
     assert "model.dropout: must be >= 0 and < 1, got 2." in done.stderr
 
 

@@ -224,8 +224,8 @@ def test_an_undecodable_line_is_a_marked_skip_in_its_place(predict: Command, tmp
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("program", b"\x7fELF\x02\x01\x01" + bytes(9) + b"good\n" * 9, "holds NUL bytes, so it is no text in utf-8"),
-        ("program.csv", b"text\n" + bytes(40), "holds NUL bytes"),
+        ("program", b"\x7fELF\x02\x01\x01" + bytes(9) + b"good\n" * 9, "is not a text file in utf-8"),
+        ("program.csv", b"text\n" + bytes(40), "is not a text file"),
         ("pack.zip", b"PK\x03\x04rest", "is an archive"),
         ("wide.txt", "good\n".encode("utf-16-le"), "dataset.encoding=utf-16-le"),
     ],
@@ -280,7 +280,7 @@ def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["input=nowhere.csv"], "nowhere.csv cannot be read: it does not exist"),
+        (["input=nowhere.csv"], "nowhere.csv: file not found"),
         (["input=."], "is a folder, not a file"),
         (["input=a.txt", "encoding=utf-9"], "encoding=utf-9: unknown encoding"),
         (["input=a.txt", "input_format=xml"], "input_format: must be one of auto, lines, tsv, csv"),

@@ -102,12 +102,15 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["text=a", "method=atention"], ["method: atention is none. Did you mean attention?", "gradient_input"]),
+        (
+            ["text=a", "method=atention"],
+            ["method: there is no method atention. Did you mean attention?", "gradient_input"],
+        ),
         (["text=a", "layer=decoder.layer.0.cross"], ["layer: ", "Did you mean decoder.layers.0.cross?", "encoder"]),
         (["text=a", "layer=croos", "method=gradient_input"], ["layer: croos is no attention", "Did you mean cross?"]),
         (["text=a", "layer=7"], ["layer: 7 is no attention of this run.", "decoder.layers.1.self"]),
         (["text=a", "head=99"], ["head: must be 0 to ", "got 99"]),
-        (["text=a", "head=-1"], ["head: must be null or >= 0, got -1"]),
+        (["text=a", "head=-1"], ["head: must be >= 0 or null (not set), got -1"]),
         (["text="], ["text: the input is empty"]),
         (["text=a", "split=test"], ["text and split: choose one of them"]),
         (["input=nowhere.txt"], ["input: ", "cannot be read"]),

@@ -190,14 +190,14 @@ def test_a_run_goes_on_with_a_file_that_has_moved(attnfocus: Command, copy: Path
     assert "dataset.train=NEW_PATH" in lost.stderr
     other = attnfocus("train", "resume=run", "dataset.train=moved.csv", "dataset.encoding=latin-1", cwd=copy)
     assert_polite(other, 2)
-    assert "dataset.encoding: cannot change when resuming" in other.stderr
+    assert "dataset.encoding: a resumed run keeps its dataset.encoding" in other.stderr
     done = attnfocus("train", "resume=run", "dataset.train=moved.csv", "trainer.max_steps=3", cwd=copy)
     assert done.returncode == 0, done.stderr
     saved = yaml.safe_load((copy / "run" / "config.yaml").read_text())
     assert saved["dataset"]["train"] == str(copy / "moved.csv")
     assert attnfocus("evaluate", "run=run", cwd=copy).returncode == 0
     wrong = attnfocus("train", "resume=run", "dataset=dates", "trainer.max_steps=4", cwd=copy)
-    assert "dataset: cannot change when resuming" in wrong.stderr
+    assert "dataset: a resumed run keeps its dataset" in wrong.stderr
 
 
 def test_a_file_of_the_hubs_reader_has_moved(attnfocus: Command, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_regularized_run_resumes_exactly_and_not_with_other_weights(attnfocus:
         assert done.returncode == 0, done.stderr
     refused = attnfocus("train", "resume=parts", "focus.guided.weight=2", cwd=tmp_path)
     assert_polite(refused, 2)
-    assert "focus.guided.weight: cannot change when resuming" in refused.stderr
+    assert "focus.guided.weight: a resumed run keeps its focus.guided.weight" in refused.stderr
     done = attnfocus("train", "resume=parts", "trainer.max_steps=6", "focus.num_samples=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     whole, parts = (

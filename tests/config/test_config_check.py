@@ -45,11 +45,11 @@ def test_all_problems_are_collected_in_one_error() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
 def test_nan_and_infinity_are_outside_every_range(value: float) -> None:
-    assert problems_of(clip=value)[0].startswith("clip: must be null or >= 0")
+    assert problems_of(clip=value)[0].startswith("clip: must be >= 0 or null (not set)")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [("abc", "must be an integer, got 'abc'"), (1.5, "got 1.5"), (True, "got True")]
+    ("value", "said"), [("abc", "must be a whole number, got 'abc'"), (1.5, "got 1.5"), (True, "got True")]
 )
 def test_a_wrong_type_names_key_value_and_type(value: object, said: str) -> None:
     assert said in problems_of(steps=value)[0]
@@ -63,7 +63,7 @@ def test_values_are_converted_to_what_the_annotation_says() -> None:
 
 def test_null_is_allowed_only_where_the_annotation_says_so() -> None:
     assert check({"clip": None}, Section).clip is None
-    assert problems_of(steps=None) == ("steps: must be an integer, got null.",)
+    assert problems_of(steps=None) == ("steps: must be a whole number, got null.",)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_options_of_a_component_are_checked_against_its_signature() -> None:
     problems = problems_of(part=node)
     assert problems == (
         "part.upper: unknown option of Range.",
-        "part.gt: must be null or a number, got 'low'.",
+        "part.gt: must be a number or null (not set), got 'low'.",
     )
 
 

@@ -284,7 +284,7 @@ def test_files_with_a_mark_of_utf_16_are_read_and_those_without_are_named(tmp_pa
 
 def test_what_is_no_text_is_refused_whatever_is_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tsv", b"\x7fELF\x02\x01\x01\0\0\0\0\0\tx\n")
-    assert "holds NUL bytes, so it is no text in utf-8" in message(LabelledText(train=path, on_bad_row="skip"))
+    assert "is not a text file in utf-8" in message(LabelledText(train=path, on_bad_row="skip"))
 
 
 def test_rows_that_are_bad_for_several_reasons_get_all_ways_out(tmp_path: Path) -> None:

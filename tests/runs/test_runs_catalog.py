@@ -56,7 +56,7 @@ def test_a_part_of_several_names_is_refused_with_all_of_them(house: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (f"{A}/checkpoints/best", f"is a part of the run {A}. Give that."),
+        (f"{A}/checkpoints/best", f"is a part of the run {A}. Give the run folder instead."),
         (f"{A}/checkpoints/step-00000010", f"is a part of the run {A}."),
         (f"{A}/config.yaml", f"is a part of the run {A}."),
         ("outputs/sweeps/2026-01-03/10-00-00", f"is a sweep of 1 run: {JOB}. Name one."),

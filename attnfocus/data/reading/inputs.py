@@ -59,8 +59,8 @@ def require_input(name: str) -> None:
     """
     path = Path(name).expanduser()
     if name != STDIN and (path.is_dir() or not path.exists()):
-        problem = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise ConfigError(f"input: {path.absolute()} cannot be read: it {problem}.")
+        problem = "is a folder, not a file" if path.is_dir() else "file not found"
+        raise ConfigError(f"input: {path.absolute()}: {problem}.")
 
 
 @contextmanager

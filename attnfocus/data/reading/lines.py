@@ -281,7 +281,7 @@ def text_encoding(head: bytes, path: Path, encoding: str) -> str:
     if b"\0" in head and not is_wide(used):
         wide = unmarked_wide(head)
         way_out = f"It looks like UTF-16: dataset.encoding={wide}." if wide else "Give a text file."
-        raise DataError(f"{path}: holds NUL bytes, so it is no text in {encoding}. {way_out}")
+        raise DataError(f"{path}: is not a text file in {encoding}. {way_out}")
     return used
 
 

@@ -217,6 +217,7 @@ class Table:
             if isinstance(column, str):
                 places = _places_of(column, first)
                 if len(places) != 1:
+                    near = next((name for name in map(_short, first) if name and name not in self.columns), "0")
                     how = "twice" if places else "not"
                     is_cut = self.path.is_file() or len(first) > 1
                     way_out = (
@@ -224,16 +225,18 @@ class Table:
                     )
                     raise DataError(
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
-                        f"{shown()}.\nGive a name from there, or a number counted from 0{way_out}."
+                        f"{shown()}.
+Give a name from there, such as {key}={near}, or a number counted from 0{way_out}."
                     )
                 indices += places
             elif column < len(first):
                 indices.append(column)
             elif len(first) == 1:
                 raise DataError(
-                    f"{key}={column}: the first line of {self.path} is a single column, without any "
-                    f"{self.used_dialect.name}.\n{self.single_column}If it is a table, give what separates its "
-                    "columns: dataset.separator=comma, semicolon, tab, pipe, or the character itself."
+                    f"the first line of {self.path} is a single column, without any {self.used_dialect.name}: "
+                    f"{_short(first[0])!r}. {len(self.columns)} columns are needed{self._needed()}.\n"
+                    f"{self.single_column}If it is a table, add the other column, or give what separates its columns: "
+                    "dataset.separator=comma, semicolon, tab, pipe, or the character itself."
                 )
             else:
                 raise DataError(
@@ -242,6 +245,11 @@ class Table:
                     f"Give a smaller number, or the right dataset.format (here: {self.format})."
                 )
         return indices
+
+    def _needed(self) -> str:
+        """What the columns hold, as far as their keys say it: `, text and label`."""
+        names = [key.rpartition(".")[2].removesuffix("_column") for key in self.keys]
+        return f", {' and '.join(names)}" if names else ""
 
     def _object_records(self, objects: Iterator[ObjectRow], bad: BadRows) -> Iterator[Record]:
         names = self._names()
