@@ -225,7 +225,8 @@ class Table:
                     )
                     raise DataError(
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
-                        f"{shown()}.\nGive a name from there, such as {key}={near}, or a number counted from 0{way_out}."
+                        f"{shown()}.\nGive a name from there, such as {key}={near}, or a number counted from 0"
+                        f"{way_out}."
                     )
                 indices += places
             elif column < len(first):
