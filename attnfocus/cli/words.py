@@ -18,7 +18,6 @@ from attnfocus.config.nearest import nearest
 from attnfocus.config.option_tables import shipped_tables
 from attnfocus.config.primary import primary_groups, primary_keys
 from attnfocus.config.synonyms import SYNONYMS
-from attnfocus.config.wrong_choices import own_data
 from attnfocus.errors import ConfigError
 
 FLAGS = {"-m", "--multirun", "--resolve", "--hydra-help", "-r", "--run", "-h", "--help", "--version", "--debug"}
@@ -222,6 +221,8 @@ class _Reader:
             typed = [text.partition("=") for text in (*self.made.words, *self.given)]
             known = groups(config_folders(self.config_dir))
             chosen = {key: value for key, _, value in typed if key in known}
+            from attnfocus.config.wrong_choices import own_data  # with Hydra, which help does without
+
             data = own_data(word, known, chosen)
             self._slip(f"{word}: is a file. To use your own table, write {' '.join(data)}.", *data)
         elif choice:

@@ -113,7 +113,7 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
         (["text=a", "head=-1"], ["head: must be >= 0 or null (not set), got -1"]),
         (["text="], ["text: the input is empty"]),
         (["text=a", "split=test"], ["text and split: choose one of them"]),
-        (["input=nowhere.txt"], ["input: ", "cannot be read"]),
+        (["input=nowhere.txt"], ["input: ", "file not found"]),
         (["input=/dev/null"], ["input: there is no line in it"]),
         (["text=a", "files=[pdf]"], ["files", "html"]),
         (["text=a", "files=html"], ["files: must be a list such as [a,b], got 'html'"]),

@@ -166,7 +166,10 @@ WRONG = {
     "sweeper without -m": (["hydra/sweeper=optuna", "optimizer.lr=0.1"], ["add -m"]),
     "nothing to vary": (["-m", "hydra/sweeper=optuna"], ["nothing to vary"]),
     "mistyped option": (["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trails=3", LR], ["Did you mean n_trials?"]),
-    "not a number": (["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=abc", LR], ["n_trials", "integer", "abc"]),
+    "not a number": (
+        ["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=abc", LR],
+        ["n_trials", "whole number", "abc"],
+    ),
     "too many": (["-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2000", LR], ["2000", "max_jobs"]),
     "interval of a group": (["-m", "hydra/sweeper=optuna", "attention=interval(0,1)"], ["attention=a,b"]),
     "no integer": (["-m", "hydra/sweeper=optuna", "model.hidden_size=interval(8,16)"], ["int(interval(8,16))"]),

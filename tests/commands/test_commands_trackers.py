@@ -128,7 +128,7 @@ def test_trackers_that_fail_are_left_alone_after_one_warning_each(
     [
         (["tracker.faulty_on_start.where=__init__"], "tracker.faulty_on_start: KeyError: 'no such thing'"),
         (["tracker.faulty_on_start._target_=my_faults.Other"], "unknown option of Other"),
-        (["tracker.faulty_on_start.where=3"], "tracker.faulty_on_start.where: must be text, got 3"),
+        (["tracker.faulty_on_start.where=3"], "tracker.faulty_on_start.where: must be a text, got 3"),
     ],
 )
 def test_a_tracker_that_cannot_be_made_is_an_error_before_data_are_read(

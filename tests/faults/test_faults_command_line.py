@@ -37,7 +37,7 @@ def test_03_a_mistyped_key_gets_the_nearest(run: Run) -> None:
 def test_04_a_wrong_type_is_named_before_any_data_is_read(run: Run) -> None:
     said = refused(run, *NO_DATA, "trainer.max_steps=abc")
     assert "trainer.max_steps: must be a whole number or null (not set), got 'abc'" in said
-    assert "not-there" not in said
+    assert "not-there" not in said.partition("Try:")[0]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_05_out_of_range_names_the_range_before_any_data_is_read(run: Run, given
     shown = refused(run, *NO_DATA, *given)
     for text in said:
         assert text in shown
-    assert "not-there" not in shown
+    assert "not-there" not in shown.partition("Try:")[0]
 
 
 @pytest.mark.parametrize("given", ["+foo=1", "++seed=3", "+attention._target_=os.getcwd", "~model"])
 def test_06_adding_and_removing_is_refused_by_name(run: Run, given: str) -> None:
     said = refused(run, given)
     assert given in said
-    assert "refused" in said
+    assert "you cannot " in said
 
 
 def test_07_several_errors_are_one_message(run: Run) -> None:
@@ -74,19 +74,19 @@ def test_07_several_errors_are_one_message(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "column"),
+    ("text", "line"),
     [
-        ("_target_: attnfocus.attention.Attention\ndropout: [1,\n", 3, 1),
-        ("_target_: attnfocus.attention.Attention\n\tdropout: 1\n", 2, 1),
-        ("dropout: 1\n# again\ndropout: 2\n", 3, 1),
+        ("_target_: attnfocus.attention.Attention\ndropout: [1,\n", 3),
+        ("_target_: attnfocus.attention.Attention\n\tdropout: 1\n", 2),
+        ("dropout: 1\n# again\ndropout: 2\n", 3),
     ],
     ids=["broken", "tab", "duplicate key"],
 )
-def test_08_broken_yaml_is_placed(run: Run, tmp_path: Path, text: str, line: int, column: int) -> None:
+def test_08_broken_yaml_is_placed(run: Run, tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "mine" / "attention" / "own.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(text, encoding="utf-8")
-    assert f"{path}:{line}:{column}: " in refused(run, "attention=own", "--config-dir", "mine")
+    assert f"{path}: line {line}" in refused(run, "attention=own", "--config-dir", "mine")
 
 
 @pytest.mark.slow

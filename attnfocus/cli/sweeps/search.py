@@ -205,6 +205,6 @@ def _is_about(problem: str, dimension: Dimension) -> bool:
 
 
 def _worded(problem: str, dimension: Dimension) -> str:
-    if dimension.kind == "number" and "must be" in problem and "an integer" in problem:
+    if dimension.kind == "number" and "must be" in problem and "a whole number" in problem:
         return f"{problem.rstrip('.')}; for whole numbers write int({dimension.text})."
     return problem
