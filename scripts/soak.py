@@ -12,7 +12,6 @@ import argparse
 import importlib
 import multiprocessing
 import os
-import random
 import re
 import shutil
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 from soak_life import ANY, KILLED, STOPPED, Death, live, observe
 from soak_ranks import RanksSoak
 from soak_reference import RANKS, RUNS, SAVES_BEFORE_STOP, SWEEP, Reference, make, new_reference
+from soak_runs import Runs
 
 HEAVY = (  # what a run imports
     "attnfocus.commands.train.command",
@@ -41,7 +41,7 @@ HEAVY = (  # what a run imports
 MAX_MISSES = 3  # runs that ended before an operation came up
 
 
-class Soak:
+class Soak(Runs):
     """Runs of one kind that are killed until every death has been died.
 
     Args:
@@ -52,8 +52,8 @@ class Soak:
     def __init__(
         self, reference: Reference, operations: Sequence[str], num_random: int, seed: int, lose: str | None
     ) -> None:
-        self.reference, self.lose = reference, lose
-        self.random = random.Random(f"{seed} {reference.kind}")
+        super().__init__(reference, seed)
+        self.lose = lose
         first, then = set(reference.first), set(reference.then)
         # A run that died at its beginning begins again: one death after the other.
         self.beginning = [Death(name) for name in reference.first if name in operations and name not in then]
@@ -63,25 +63,16 @@ class Soak:
         self.anywhere = [Death(name, self.random.randint(1, min(3, reference.then.count(name)))) for name in often]
         self.anywhere += [self.any_death(index % 2 == 0) for index in range(num_random)]
         self.random.shuffle(self.anywhere)
-        self.kills: list[str] = []
-        self.problems: list[str] = []
         self.misses: dict[str, int] = {}
-        self.num_runs = 0
 
     def any_death(self, is_timed: bool) -> Death:
         if is_timed:
             return Death(seconds=self.random.uniform(0, self.reference.seconds))
         return Death(ANY, self.random.randint(1, len(self.reference.then)))
 
-    def go(self) -> Soak:
-        while (self.beginning or self.after_stop or self.anywhere or not self.num_runs) and not self.problems:
-            self.num_runs += 1
-            run = self.reference.folder / f"run-{self.num_runs}"
-            try:
-                self.one_run(run)
-            except TimeoutError as error:
-                self.problems.append(f"{run}: {error}")
-        return self
+    @property
+    def has_more(self) -> bool:
+        return bool(self.beginning or self.after_stop or self.anywhere)
 
     def one_run(self, run: Path) -> None:
         first, self.beginning = self.beginning, []
@@ -93,21 +84,14 @@ class Soak:
                 return
         while True:
             death = first.pop(0) if first else self.anywhere.pop() if self.anywhere else Death()
-            short = self.reference.short_command(run)
-            command = short if short and self.random.random() < 0.5 else self.reference.command(run)
-            code = live(command, run, death, self.lose)
+            code = live(self.next_command(run), run, death, self.lose)
             if code == KILLED:
                 self.kills.append(str(death))
                 continue
-            if code:
-                log = run.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
-                told = " / ".join(log.strip().splitlines()[-4:])
-                self.problems.append(f"{run}: lost after {', '.join(self.kills[-2:])}: exit code {code}: {told}")
-                return
-            if death != Death():
+            if not code and death != Death():
                 self.miss(death)
             self.beginning = first
-            self.problems += [f"{run}: {line}" for line in self.reference.differences(run)]
+            self.end(run, code)
             return
 
     def miss(self, death: Death) -> None:
@@ -133,7 +117,7 @@ def shared_out(references: Sequence[Reference], pattern: str) -> list[list[str]]
     return shares
 
 
-def soak(kinds: Sequence[str], folder: Path, given: argparse.Namespace) -> tuple[list[str], list[Soak | RanksSoak]]:
+def soak(kinds: Sequence[str], folder: Path, given: argparse.Namespace) -> tuple[list[str], list[Runs]]:
     """The problems, and what was done."""
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(given.jobs, context) as pool:
@@ -142,7 +126,7 @@ def soak(kinds: Sequence[str], folder: Path, given: argparse.Namespace) -> tuple
         if problems:
             return problems, []
         shares = shared_out(references, given.operations)
-        soaks = [
+        soaks: list[Runs] = [
             RanksSoak(each, given.random, given.seed)
             if each.kind == RANKS
             else Soak(each, share, given.random, given.seed, given.lose)
@@ -152,7 +136,7 @@ def soak(kinds: Sequence[str], folder: Path, given: argparse.Namespace) -> tuple
     return [line for each in done for line in each.problems], done
 
 
-def go(soak: Soak | RanksSoak) -> Soak | RanksSoak:
+def go(soak: Runs) -> Runs:
     return soak.go()
 
 

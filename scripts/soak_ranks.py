@@ -6,7 +6,6 @@ The ranks are Pythons of their own, begun as a user begins them, so that a life 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -14,45 +13,32 @@ from pathlib import Path
 
 from soak_life import KILLED, MAX_SECONDS, start
 from soak_reference import Reference
+from soak_runs import Runs
 
 VICTIMS = ("command", "rank", "rank", "all")
 ORPHAN_SECONDS = 15.0  # docs/training.md says 10, on a machine that has time for them
 FAILED = 1  # exit code of a command one of whose ranks was killed
 
 
-class RanksSoak:
+class RanksSoak(Runs):
     """As `soak.Soak`, for runs of several processes: kills at random moments."""
 
     def __init__(self, reference: Reference, num_kills: int, seed: int) -> None:
-        self.reference, self.num_kills = reference, num_kills
-        self.random = random.Random(f"{seed} {reference.kind}")
-        self.kills: list[str] = []
-        self.problems: list[str] = []
-        self.num_runs = 0
+        super().__init__(reference, seed)
+        self.num_kills = num_kills
 
-    def go(self) -> RanksSoak:
-        while (len(self.kills) < self.num_kills or not self.num_runs) and not self.problems:
-            self.num_runs += 1
-            run = self.reference.folder / f"run-{self.num_runs}"
-            try:
-                self.one_run(run)
-            except TimeoutError as error:
-                self.problems.append(f"{run}: {error}")
-        return self
+    @property
+    def has_more(self) -> bool:
+        return len(self.kills) < self.num_kills
 
     def one_run(self, run: Path) -> None:
         """Up to four kills, then to the end."""
         for number in range(5):
-            is_left_alone = number == 4 or len(self.kills) >= self.num_kills
+            is_left_alone = number == 4 or not self.has_more
             moment = MAX_SECONDS if is_left_alone else self.random.uniform(0, self.reference.seconds)
             code, kill = self.live(run, moment)
             if kill is None:
-                if code:
-                    log = run.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
-                    lines = " / ".join(log.strip().splitlines()[-4:])
-                    self.problems.append(f"{run}: lost after {', '.join(self.kills[-2:])}: exit code {code}: {lines}")
-                else:
-                    self.problems += [f"{run}: {line}" for line in self.reference.differences(run)]
+                self.end(run, code)
                 return
             self.kills.append(kill)
             if code not in (KILLED, FAILED, 0):
@@ -65,9 +51,7 @@ class RanksSoak:
         Raises:
             TimeoutError: it hangs, or ranks outlive their command.
         """
-        short = self.reference.short_command(run)
-        command = short if short and self.random.random() < 0.5 else self.reference.command(run)
-        process = start(command, run)
+        process = start(self.next_command(run), run)
         ended: list[int] = []
 
         def has_ended() -> bool:

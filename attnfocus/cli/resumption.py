@@ -6,7 +6,7 @@ from attnfocus.config.override_text import literal
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import UserError
 from attnfocus.layout import CONFIG_FILE
-from attnfocus.runs.catalog import find_run
+from attnfocus.runs.catalog import OUTPUTS, find_run
 
 
 def with_own_dataset(overrides: Sequence[str]) -> list[str]:
@@ -17,7 +17,7 @@ def with_own_dataset(overrides: Sequence[str]) -> list[str]:
     values = dict(text.partition("=")[::2] for text in overrides)
     if not values.get("resume") or "dataset" in values or not any(key.startswith("dataset.") for key in values):
         return list(overrides)
-    name, outputs = (text.strip("'\"") for text in (values["resume"], values.get("paths.outputs", "outputs")))
+    name, outputs = (text.strip("'\"") for text in (values["resume"], values.get("paths.outputs", OUTPUTS)))
     try:
         saved = load_yaml(find_run("resume", name, outputs) / CONFIG_FILE)
     except UserError:

@@ -11,6 +11,7 @@ from attnfocus.cli.verbs import facts_of
 from attnfocus.config.override_text import quoted
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.runs.catalog import LATEST, find_run, newest_first
+from attnfocus.runs.claim import AUTO
 from attnfocus.visible import visible_lines
 
 
@@ -22,11 +23,11 @@ def with_run(verb: str, values: dict[str, Any], overrides: Sequence[str]) -> lis
     """
     key, outputs = facts_of(verb).run_key, str(values["paths"]["outputs"])
     name = values[key]
-    if name is None and key == "run":
+    if name in (None, "") and key == "run":
         example = "outputs/DATE/RUN, a part of its name, or latest"
         runs = newest_first(Path(outputs).expanduser())
         raise ConfigError(Problem(f"run: name the run: {example}.", key, [f"run={LATEST}"] if runs else None))
-    if not isinstance(name, str) or not name or (key == "resume" and name == "auto"):
+    if not isinstance(name, str) or not name or (key == "resume" and name == AUTO):
         return list(overrides)
     found = str(find_run(key, name, outputs))
     if found == str(Path(name).expanduser()):

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from yaml import YAMLError
+from yaml.constructor import ConstructorError
 from yaml.error import MarkedYAMLError
 
 from attnfocus.errors import ConfigError
@@ -186,6 +187,8 @@ def yaml_problem(error: YAMLError, file: str = "") -> str:
             lines = Path(mark.name).read_text("utf-8").splitlines()
     line = lines[mark.line].strip("\0 ")[:MAX_SHOWN] if mark.line < len(lines) else ""
     shown = f" ({line})" if line else ""
+    if isinstance(error, ConstructorError):  # valid YAML that is not taken: a key that stands twice, a tag
+        return f"{name}: line {mark.line + 1}{shown}: {error.problem}."
     return (
         f"{name}: line {mark.line + 1}{shown} is not valid YAML. Check its spaces, dashes, colons and brackets, and "
         "those of the lines before."

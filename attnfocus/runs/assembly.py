@@ -161,10 +161,8 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     scheduler = make_factory(config.scheduler, trusted)
     source = attempt("dataset", make_factory(dataset.source, trusted))
     device = attempt("device", lambda: resolve_device(config.device))
-    if source is not None and source.task != task_class.name:
-        problems.append(
-            f"dataset.task={data_options.task}: this set is for {source.task}. Set dataset.task={source.task}."
-        )
+    of_task = None if source is None else dataset.task_problem(source)
+    problems += [] if of_task is None else [of_task]
     model_class = attempt("model", lambda: _model_class("model._target_", model_node["_target_"], trusted))
     if model_class is not None and task_class.name not in model_class.tasks:
         problems.append(_cannot_serve(config.choices, model_class.tasks, task_class.name))

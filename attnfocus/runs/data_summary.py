@@ -42,6 +42,13 @@ def summary_lines(
     return [*lines, *(f"{WARNING}{text}" for text in warnings)]
 
 
+def majority_accuracy(statistics: Mapping[str, SplitStatistics]) -> dict[str, float]:
+    """Split (not train) -> the accuracy of always answering the commonest label of train; empty without labels."""
+    ordered = by_size(statistics["train"].classes)
+    others = {name: split for name, split in statistics.items() if name != "train"}
+    return {name: split.classes[ordered[0][0]] / split.num_rows for name, split in others.items()} if ordered else {}
+
+
 def unit_of(prepared: Prepared) -> str:
     return "tokens" if prepared.codec.input_kind == "text" else "positions"
 
@@ -75,9 +82,8 @@ def _class_lines(statistics: Mapping[str, SplitStatistics]) -> list[str]:
     if len(ordered) > len(named):
         least, count = ordered[-1]
         shown.append(f"{len(ordered) - len(named)} more down to {short(least)} ({number_of(count, 'row')})")
-    valid = statistics.get("valid")
-    largest = ordered[0][0]
-    always = f"; always {short(largest)}: {percent(valid.classes[largest] / valid.num_rows)} of valid" if valid else ""
+    share = majority_accuracy(statistics).get("valid")
+    always = "" if share is None else f"; always {short(ordered[0][0])}: {percent(share)} of valid"
     return [f"{len(ordered)} classes: {', '.join(shown)}{always}"]
 
 

@@ -10,6 +10,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.targets import find_target
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
+from attnfocus.data.rows import Source
 from attnfocus.errors import ConfigError
 from attnfocus.signatures import parameters_of
 from attnfocus.tasks import TASKS, Task
@@ -27,6 +28,12 @@ class CheckedDataset:
     source: Mapping[str, Any]
     task_class: type[Task]
     codecs: CodecChoice
+
+    def task_problem(self, source: Source) -> str | None:
+        """What is wrong if the source's rows are for another task than the section says."""
+        if source.task == self.task_class.name:
+            return None
+        return f"dataset.task={self.options.task}: this set is for {source.task}. Set dataset.task={source.task}."
 
 
 def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from attnfocus.data.codecs.base import load_codec
 from attnfocus.display.console import open_console, say
-from attnfocus.errors import ConfigError
 from attnfocus.layout import CHECKPOINTS, DATA_FOLDER
 from attnfocus.runs.catalog import OUTPUTS, find_run
 from attnfocus.runs.config import RunConfig
@@ -16,16 +15,6 @@ from attnfocus.runs.schema import DecodingOverride
 from attnfocus.training import CheckpointStore, resolve_device
 from attnfocus.training.checkpoints.average import mean_weights
 from attnfocus.training.checkpoints.tensors import load_model_tensors
-
-
-def require_run(values: Mapping[str, Any]) -> None:
-    """Refuses a verb's configuration that names no run directory, before anything else of it is looked at.
-
-    Raises:
-        ConfigError: `run` is missing.
-    """
-    if not values.get("run"):
-        raise ConfigError("run: name the run directory, for example run=outputs/DATE/RUN.")
 
 
 def load(

@@ -97,10 +97,9 @@ def _prepared(config: DataConfig, dataset: CheckedDataset) -> Prepared:
         source = make_factory(dataset.source, config.trust)()
     except ValueError as error:
         raise ConfigError(f"dataset: {error}") from None
-    if source.task != dataset.task_class.name:
-        raise ConfigError(
-            f"dataset.task={dataset.options.task}: this set is for {source.task}. Set dataset.task={source.task}."
-        )
+    problem = dataset.task_problem(source)
+    if problem is not None:
+        raise ConfigError(problem)
     return prepare(source, dataset.options, folder_of_data(config.paths), config.seed, dataset.codecs)
 
 

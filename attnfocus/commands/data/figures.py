@@ -60,7 +60,7 @@ def _draw_side(axes: Axes, splits: dict[str, Lengths]) -> None:
         axes.axvline(value, color="#666666", linewidth=0.8, linestyle=style)
     facts = f"train: median {train.median:,} (line), 95 % at most {usual:,} (dashes), longest {train.longest:,}"
     axes.set_title(facts, loc="left", fontsize=7.5, color="#333333")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if is_far:
         axes.set_xscale("log")
     axes.set_ylabel("share of rows", fontsize=8)
@@ -108,7 +108,7 @@ def draw_classes(look: Look) -> Figure:
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("share of rows", fontsize=8)
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    figure.legend(fontsize=7, frameon=False, loc="outside right upper")  # inside it would hide points
     return figure
 
 

@@ -17,7 +17,7 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.faithfulness_file import save_faithfulness
-from attnfocus.runs.loader import load, require_run
+from attnfocus.runs.loader import load
 from attnfocus.runs.other_data import SPLITS_ALONE
 from attnfocus.runs.predictions_file import save_answers, write_answers
 from attnfocus.runs.schema import DataChoice, DecodingOverride, RunChoice
@@ -44,7 +44,6 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    require_run(values)
     config = check(values, EvaluateConfig)
     trained = load(
         config.run,

@@ -22,7 +22,7 @@ from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import make_folder
 from attnfocus.runs.inputs import open_inputs
-from attnfocus.runs.loader import load, require_run
+from attnfocus.runs.loader import load
 from attnfocus.runs.schema import DataChoice, InputChoice
 
 
@@ -47,7 +47,6 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    require_run(values)
     config = check(values, InspectConfig)
     methods = check_methods(config.method)  # before the run is loaded
     texts, split = _inputs(config)

@@ -16,7 +16,7 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.inputs import Inputs, open_inputs
-from attnfocus.runs.loader import load, require_run
+from attnfocus.runs.loader import load
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
 from attnfocus.tasks import Prediction
 
@@ -40,7 +40,6 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    require_run(values)
     config = check(values, PredictConfig)
     output = _output(config)
     with ExitStack() as opened:

@@ -3,7 +3,6 @@
 import logging
 import math
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ from attnfocus.attention import PathChoice
 from attnfocus.commands.train.linear_baseline import linear_baseline
 from attnfocus.config.key_table import flat
 from attnfocus.data.preparation import Prepared
+from attnfocus.data.statistics import SplitStatistics
 from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console, say
 from attnfocus.display.result import Result
@@ -26,14 +26,13 @@ from attnfocus.models.base import Model
 from attnfocus.redaction import redact
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.class_files import save_classes
-from attnfocus.runs.data_summary import statistics_of, summary_lines
+from attnfocus.runs.data_summary import majority_accuracy, statistics_of, summary_lines
 from attnfocus.runs.folder import environment
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import write_summary
 from attnfocus.stages import watching
 from attnfocus.tasks import Evaluation
-from attnfocus.tasks.measures.classes import majority
 from attnfocus.tracking.attention_paths import TakenPaths, path_lines
 from attnfocus.tracking.collapse_warning import FocusWatch
 from attnfocus.tracking.guard import Guarded, own_are_strict
@@ -79,10 +78,11 @@ class RunReport:
         self.is_finished = False  # its summary is whole, whatever comes after
         self.notes = model.notes
         self.prepared = prepared
-        self.majority = _majority(prepared) if setup.task_class.has_classes else {}
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
-        self.header = header(run_dir, setup, prepared, self.facts["parameters"])
+        statistics = statistics_of(prepared)
+        self.majority = majority_accuracy(statistics)
+        self.header = header(run_dir, setup, prepared, statistics, self.facts["parameters"])
         self.terminal = Terminal([*self.header, *self.notes])
         self._watched = ExitStack()
         self.log = RunLog(run_dir / LOG_FILE, self.terminal.announce)
@@ -218,13 +218,6 @@ class _LastEvaluation(Listener):
             self.best = event.metrics
 
 
-def _majority(prepared: Prepared) -> dict[str, float]:
-    """Of the splits that a run is measured on, the accuracy of always answering the commonest label of train."""
-    label, _ = majority(Counter(row.target for row in prepared.splits["train"].rows))
-    splits = {name: examples.rows for name, examples in prepared.splits.items() if name != "train"}
-    return {name: sum(row.target == label for row in rows) / len(rows) for name, rows in splits.items()}
-
-
 def announce(setup: Setup) -> None:
     """The first line on the screen: what is trained. It comes before the data are read, which may take long."""
     names = setup.config.choices
@@ -232,10 +225,12 @@ def announce(setup: Setup) -> None:
     say(open_console(), title, style="bold")
 
 
-def header(run_dir: Path, setup: Setup, prepared: Prepared, num_parameters: int) -> list[str]:
+def header(
+    run_dir: Path, setup: Setup, prepared: Prepared, statistics: Mapping[str, SplitStatistics], num_parameters: int
+) -> list[str]:
     """How large the model is, what the data are, and where the run is written."""
     device = f"{num_parameters:,} parameters, {setup.config.trainer.precision} on {setup.device}"
-    summary = summary_lines(prepared, statistics_of(prepared), setup.data_options, setup.config.trainer)
+    summary = summary_lines(prepared, statistics, setup.data_options, setup.config.trainer)
     return [device, *prepared.report, *summary, f"run {run_dir}"]
 
 
