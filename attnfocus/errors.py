@@ -25,19 +25,26 @@ class Problem(str):
     Attributes:
         key: of that override.
         instead: the overrides to type: none where it has to go; None where nobody can know.
+        whole: another command line, which may be what was meant and is shown first; empty where there is none.
     """
 
     key: str
     instead: tuple[str, ...] | None
+    whole: str
 
-    def __new__(cls, text: str, key: str = "", instead: Sequence[str] | None = None) -> "Problem":
+    def __new__(cls, text: str, key: str = "", instead: Sequence[str] | None = None, whole: str = "") -> "Problem":
         made = super().__new__(cls, text)
-        made.key, made.instead = key, None if instead is None else tuple(instead)
+        made.key, made.instead, made.whole = key, None if instead is None else tuple(instead), whole
         return made
 
     def reworded(self, text: str) -> "Problem":
         """The same way out, said otherwise."""
-        return Problem(text, self.key, self.instead)
+        return Problem(text, self.key, self.instead, self.whole)
+
+
+def with_command(message: str, command: str) -> str:
+    """A message, and below it the command line to paste, or several, a line each; none where it is empty."""
+    return f"{message}\nTry:\n  {command.replace(chr(10), chr(10) + '  ')}" if command else str(message)
 
 
 class ConfigError(UserError):
@@ -56,14 +63,17 @@ class ConfigError(UserError):
         else:
             lines = "\n".join(f"  {problem}" for problem in self.problems)
             message = f"{len(self.problems)} problems in the configuration:\n{lines}"
-        super().__init__(f"{message}\nTry:\n  {command}" if command else message)
+        super().__init__(with_command(message, command))
 
     def __reduce__(self) -> tuple[type, tuple[tuple[str, ...], str]]:
         return type(self), (self.problems, self.command)
 
 
 class DataError(UserError):
-    """Data that is missing, empty or malformed: names the file, line and column where known."""
+    """Data that is missing, empty or malformed: names the file, line and column where known.
+
+    Its message may be a `Problem`, which knows what to type instead.
+    """
 
 
 class RunError(UserError):

@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.regular_files import replace_file
 from attnfocus.visible import visible_lines
 
+NEAR = 0.75  # from which share of common characters on two names of files count as similar
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
 
 
@@ -166,3 +168,18 @@ def relative_to_here(path: Path) -> Path:
     """The path as it is typed from the current folder, if it lies below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def near_file(path: Path) -> str:
+    """The name of the file in the same folder that is most like one that is not there; empty where none is.
+
+    Endings may differ: `reviews.tsv` is near to `reviews.csv`.
+    """
+    stem = path.name.partition(".")[0].lower()
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+    except OSError:
+        return ""
+    likeness = {name: SequenceMatcher(None, stem, name.partition(".")[0].lower()).ratio() for name in sorted(names)}
+    near = [name for name in likeness if likeness[name] >= NEAR]
+    return max(near, key=lambda name: (likeness[name], Path(name).suffix == path.suffix), default="")

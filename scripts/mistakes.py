@@ -1,12 +1,14 @@
-"""Tries 120 plausible mistakes, and prints for each what was typed and what was answered: `python scripts/mistakes.py`.
+"""Tries 130 plausible mistakes, and prints for each what was typed and what was answered: `python scripts/mistakes.py`.
 
 Whoever reads the answers should know from each alone how to go on. Two small runs and a sweep are trained first, in a
 folder of their own, so that there is something to name wrongly. All in one process: a mistake should cost no more than
-half a second. `--only 12 40` tries some of them, `--keep DIR` leaves the folder there.
+half a second. Each line that an answer proposes is checked as the command checks it before it reads data; one that is
+refused is said. `--only 12 40` tries some of them, `--keep DIR` leaves the folder there.
 """
 
 import argparse
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -16,8 +18,15 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attnfocus.cli import main
+from attnfocus.cli.command import check_line, values_of
+from attnfocus.cli.hydra_flags import hydra_flags
+from attnfocus.cli.verbs import VERBS, facts_of
+from attnfocus.config.override_text import literal
+from attnfocus.config.overrides import CommandLine
+from attnfocus.errors import UserError
 
 TINY = (
     "dataset.num_train=100 dataset.num_valid=20 dataset.num_test=20 model.embed_dim=8 model.hidden_size=8 "
@@ -161,6 +170,12 @@ MISTAKES = (
     "train --config-dir mine attention=sharp",
     "bench attention=dot lengths=256",
     "doctor device=gpu",
+    # files
+    f"train {LT} dataset.train=review.csv",
+    "predict run=latest input=review.csv",
+    "evaluate run=latest reviews.csv",
+    "data reviews.csv",
+    "train trainer.lr=0.1",
 )
 
 
@@ -206,19 +221,49 @@ def answer_to(arguments: Sequence[str]) -> tuple[int, str]:
     return code, both.buffer.getvalue().decode("utf-8", "replace").rstrip()
 
 
-def answers(numbers: Sequence[int], folder: Path) -> list[dict[str, object]]:
+def proposed(answer: str) -> list[str]:
+    """The command lines below `Try:`."""
+    _, _, below = answer.partition("\nTry:\n")
+    return [line.strip() for line in below.splitlines() if line.startswith("  attnfocus ")]
+
+
+def refusal(line: str) -> str:
+    """Why a command line is refused before it reads data, with all classes loaded; empty where it is not."""
+    words = shlex.split(line)[1:]
+    if words[0] not in VERBS or "--help" in words or "-m" in words:
+        code, answer = answer_to([*words, *(["--cfg", "job"] if "-m" in words else [])])
+        return answer if code else ""
+    verb, facts = words[0], facts_of(words[0])
+    flags = hydra_flags(words[1:])
+    overrides = [literal(text) for text in flags.overrides if "=" in text]
+    typed = CommandLine(verb, overrides, flags.config_dir)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # which run is meant
+            check_line(typed, {})
+            values, _ = values_of(verb, typed.all_compositions().compose(overrides), flags.overrides[:0])
+        if facts.check and not values.get("resume"):
+            module, _, name = facts.check.rpartition(".")
+            getattr(importlib.import_module(module), name)(values)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def answers(numbers: Sequence[int], folder: Path) -> list[dict[str, Any]]:
     """What was typed and answered, of the mistakes with these numbers, counted from 1."""
     here = Path.cwd()
     os.chdir(folder)
     try:
         names = make_house(folder)
-        found: list[dict[str, object]] = []
+        found: list[dict[str, Any]] = []
         for number in numbers or range(1, len(MISTAKES) + 1):
             typed = MISTAKES[number - 1]
             for name, value in names.items():
                 typed = typed.replace(f"{{{name}}}", value)
             code, answer = answer_to(shlex.split(typed))
-            found.append({"number": number, "typed": f"attnfocus {typed}", "code": code, "answer": answer})
+            refused = [f"{line}: {why}" for line in proposed(answer) if (why := refusal(line))]
+            entry = {"number": number, "typed": f"attnfocus {typed}", "code": code, "answer": answer}
+            found.append({**entry, "refused": refused})
         return found
     finally:
         os.chdir(here)
@@ -239,6 +284,9 @@ def run() -> None:
         return
     for each in found:
         print(f"[{each['number']}] $ {each['typed']}\n{each['answer']}\n(exit code {each['code']})\n")
+    refused = [f"[{each['number']}] {line}" for each in found for line in each["refused"]]
+    if refused:
+        raise SystemExit("\n".join(["These proposed lines are refused:", *refused]))
 
 
 if __name__ == "__main__":

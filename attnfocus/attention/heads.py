@@ -5,6 +5,8 @@ Shapes: ... leading dims, N queries or keys, d size of one head.
 
 from torch import Tensor
 
+from attnfocus.errors import Problem
+
 
 def split(vectors: Tensor, heads: int) -> Tensor:
     """(..., N, heads d) -> (..., heads, N, d)."""
@@ -13,11 +15,15 @@ def split(vectors: Tensor, heads: int) -> Tensor:
     return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
 
 
-def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> str:
+def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> Problem:
+    """What is said of a number of heads that leaves a rest; `name` is the option, whose section is not known here."""
     works = [number for number in range(1, whole + 1) if whole % number == 0]
-    near = min(works, key=lambda number: abs(number - given))
+    distance = min(abs(number - given) for number in works)
+    near = [number for number in works if abs(number - given) == distance]
+    nearest = f"The nearest {'is' if len(near) == 1 else 'are'} {' and '.join(map(str, near))}."
     shown = ", ".join(map(str, works))
-    return f"{name} {given} does not divide {whole_name} {whole}; these do: {shown}. The nearest is {near}."
+    text = f"{name} {given} does not divide {whole_name} {whole}; these do: {shown}. {nearest}"
+    return Problem(text, name, [f"{name}={near[0]}"])
 
 
 def require_one_plain_head(num_heads: int, value_dim: int, output_dim: int | None) -> None:

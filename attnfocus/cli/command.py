@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,6 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from attnfocus.cli.hydra_flags import hydra_flags
 from attnfocus.cli.process import import_quickly, prepare_process
 from attnfocus.cli.remedy import command_text, remedy
 from attnfocus.cli.resumption import with_own_dataset
@@ -41,11 +42,12 @@ from attnfocus.config.hydra_section import check_flags, check_hydra_section
 from attnfocus.config.override_text import gathered, literal, trusted_packages
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import resolve
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, DataError, Problem, with_command
 from attnfocus.events import Listener
 from attnfocus.files import writing
 from attnfocus.local_packages import find_here
 from attnfocus.redaction import hide, note_overrides
+from attnfocus.runs.given_files import require_files
 from attnfocus.stages import watching
 
 OVERRIDE = re.compile(r"([A-Za-z_][\w.@]*|hydra/[\w/]+)=.*|[+~]+[A-Za-z_].*", re.DOTALL)  # 0_lr=0.1 is a job's folder
@@ -87,7 +89,7 @@ def run_verb(verb: str, arguments: list[str], line: Words | None = None) -> int:
         problems = [*slips, *error.problems]
         if not problems or error.command:
             raise
-        check = partial(_problems, verb, compositions=compositions)
+        check = partial(_problems, verb, compositions=compositions, is_whole=True)
         if line is not None and not line.is_known:
             command = ""
         elif error.problems:
@@ -95,16 +97,31 @@ def run_verb(verb: str, arguments: list[str], line: Words | None = None) -> int:
             problems += hidden
         else:
             command = command_text([verb, *arguments])
+        others = [problem.whole for problem in problems if isinstance(problem, Problem) and problem.whole]
+        command = "\n".join(filter(None, [*others, command]))
         whole = type(error)(problems, command)
         whole.is_told = error.is_told  # which process of a job says it
         raise whole from error
+    except DataError as error:
+        problem = error.args[0]
+        if isinstance(problem, Problem) and problem.instead is not None:
+            check = partial(_problems, verb, compositions=compositions, is_whole=True)
+            command, _ = remedy(verb, arguments, [problem], check)
+            error.args = (with_command(problem, command),)
+        raise
 
 
-def _problems(verb: str, arguments: Sequence[str], compositions: dict[str | None, Compositions]) -> list[str]:
-    """What is wrong with a command line, as far as that is seen without running it."""
+def _problems(
+    verb: str, arguments: Sequence[str], compositions: dict[str | None, Compositions], *, is_whole: bool = False
+) -> list[str]:
+    """What is wrong with a command line, as far as that is seen without running it.
+
+    Args:
+        is_whole: whether classes that are in no table are loaded, to check what they take.
+    """
     given = _given(verb, arguments)
     line = CommandLine(verb, given.overrides, given.flags.config_dir, is_sweep=given.flags.multirun)
-    return _problems_of(line, compositions, with_values=not given.flags.multirun)
+    return _problems_of(line, compositions, with_values=not given.flags.multirun, is_whole=is_whole)
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,7 @@ class Given:
 
 
 def _given(verb: str, arguments: Sequence[str]) -> Given:
-    flags = _flags(arguments)
+    flags = hydra_flags(arguments)
     check_flags(flags)
     facts = facts_of(verb)
     bare = [text for text in flags.overrides if facts.bare and not OVERRIDE.fullmatch(text)]
@@ -275,13 +292,17 @@ def sweep_job(config: DictConfig) -> int:
 
 
 def check_line(line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool = True) -> None:
-    """Refuses what can be seen to be wrong without loading torch: names, and values where they are asked for."""
+    """Refuses what is seen to be wrong without loading torch: names; values and files where they are asked for."""
     problems = _problems_of(line, compositions, with_values=with_values)
     if problems:
         raise ConfigError(problems)
+    if with_values and line.composed is not None:
+        require_files(line.composed.values(resolve=True))
 
 
-def _problems_of(line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool) -> list[str]:
+def _problems_of(
+    line: CommandLine, compositions: dict[str | None, Compositions], *, with_values: bool, is_whole: bool = False
+) -> list[str]:
     """`compositions`: those of lines before with the same folder, which are added to."""
     line.compositions = compositions.get(line.config_dir)
     problems: list[str] = []
@@ -290,25 +311,7 @@ def _problems_of(line: CommandLine, compositions: dict[str | None, Compositions]
     except ConfigError as error:
         problems += error.problems
     if with_values:
-        problems += value_problems(line, problems)
+        problems += value_problems(line, problems, is_whole=is_whole)
     if line.compositions is not None:
         compositions[line.config_dir] = line.compositions
     return list(dict.fromkeys(problems))  # what cannot be composed is said by both
-
-
-def _flags(arguments: Sequence[str]) -> argparse.Namespace:
-    """The flags as Hydra itself parses them."""
-    from hydra._internal.utils import get_args_parser
-
-    parser = get_args_parser()
-    parser.exit_on_error = False
-    parser.error = _refuse  # type: ignore[method-assign]
-    try:
-        flags: argparse.Namespace = parser.parse_intermixed_args(list(arguments))
-    except argparse.ArgumentError as error:
-        _refuse(str(error))
-    return flags
-
-
-def _refuse(message: str) -> NoReturn:
-    raise ConfigError(f"{message}. `attnfocus VERB --help` shows the flags.")

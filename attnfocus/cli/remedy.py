@@ -39,7 +39,7 @@ def mended(words: Sequence[str], problems: Sequence[str], keys: Mapping[str, str
 def remedy(verb: str, words: Sequence[str], problems: Sequence[str], check: Check) -> tuple[str, list[str]]:
     """The command line without the problems, checked as far as it can be, and the problems that these have hidden.
 
-    Both are empty where nobody knows it.
+    The line is empty where nobody knows it.
 
     Args:
         words: what was typed after the verb.
@@ -49,7 +49,7 @@ def remedy(verb: str, words: Sequence[str], problems: Sequence[str], check: Chec
     for _ in range(MAX_ROUNDS):
         made = mended(words, problems, {})
         if made is None or made == list(words):
-            return "", []
+            return "", hidden
         words = made
         try:
             problems = check(words)
@@ -58,4 +58,4 @@ def remedy(verb: str, words: Sequence[str], problems: Sequence[str], check: Chec
         if not problems:
             return command_text([verb, *words]), hidden
         hidden += [problem for problem in problems if problem not in hidden]
-    return "", []
+    return "", hidden

@@ -29,7 +29,7 @@ def with_run(verb: str, values: dict[str, Any], overrides: Sequence[str]) -> lis
         raise ConfigError(Problem(f"run: name the run: {example}.", key, [f"run={LATEST}"] if runs else None))
     if not isinstance(name, str) or not name or (key == "resume" and name == AUTO):
         return list(overrides)
-    found = str(find_run(key, name, outputs))
+    found = str(find_run(key, name, outputs, "compare" if verb == "evaluate" else ""))
     if found == str(Path(name).expanduser()):
         return list(overrides)
     values[key] = found

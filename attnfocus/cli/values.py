@@ -17,7 +17,7 @@ from attnfocus.limits import DEVICES
 from attnfocus.redaction import note_environment, note_values
 
 
-def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
+def value_problems(line: CommandLine, known: Sequence[str], *, is_whole: bool = False) -> list[str]:
     """What is wrong with the values of those overrides that can be composed.
 
     A clean answer is none yet: the command checks again what the tables do not hold, such as options of a class of the
@@ -25,10 +25,13 @@ def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
 
     Args:
         known: problems of the names, whose overrides are left out.
+        is_whole: whether classes that are in no table are loaded, as the command does, to check what they take.
     """
     wrong = {problem.split(": ", 1)[0].split("=", 1)[0] for problem in known}
     wrong |= {problem.key for problem in known if isinstance(problem, Problem)}
     sound = [text for text in line.overrides if key_of(text) not in wrong and not unreadable(text)]
+    if known and not sound:
+        return []  # what nobody has given is right
     try:
         with noting_variables():
             values = line.values(sound)
@@ -43,17 +46,24 @@ def value_problems(line: CommandLine, known: Sequence[str]) -> list[str]:
         problems = [*shipped_tables().problems(line.verb, values), *_wrong_names(values)]
         return [_with_example(problem, line, sound) for problem in problems]
     except NotShippedError:
-        return _real_problems(line.verb, values) if known else []
+        return _real_problems(line.verb, values) if known or is_whole else []
 
 
 def _with_example(problem: str, line: CommandLine, sound: Sequence[str]) -> str:
-    """The problem of a value that nobody can guess, with one that the key takes: its default, or an example."""
-    if not isinstance(problem, Problem) or problem.instead is not None:
+    """The problem of a value, with one that the key takes: its default, or an example.
+
+    Where nobody can guess what was meant, that is what is to be typed.
+    """
+    if not isinstance(problem, Problem):
         return problem
     others = [text for text in sound if key_of(text) != problem.key]
     node: Any = line.compose(others, resolve=True) if len(others) < len(sound) else {}
     for part in problem.key.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
+    if problem.instead is not None:
+        is_number = isinstance(node, int | float) and not isinstance(node, bool)
+        is_said = is_number and f"{problem.key}={node}" not in problem.instead
+        return problem.reworded(f"{problem} The default is {node}.") if is_said else problem
     example = EXAMPLES.get(problem.key) if node is None or isinstance(node, Mapping | list) else str(node)
     if not example:
         return problem
@@ -66,7 +76,7 @@ def _wrong_names(values: Mapping[str, Any]) -> list[Problem]:
     device = values.get("device")
     if isinstance(device, str) and device.partition(":")[0] not in DEVICES:
         problem = wrong_name("device", device, DEVICES)
-        remark = "auto takes a GPU if there is one, else the CPU; cuda needs an NVIDIA GPU."
+        remark = "auto takes a GPU if there is one, else the CPU; cuda is the first NVIDIA GPU, cuda:1 the second."
         problems.append(problem.reworded(f"{problem} {remark}"))
     trainer, dataset = values.get("trainer"), values.get("dataset")
     if isinstance(trainer, Mapping) and isinstance(dataset, Mapping) and not values.get("metric"):

@@ -214,10 +214,11 @@ class _Reader:
     def _take_value(self, word: str) -> None:
         """A value whose key can only be one."""
         path = Path(word).expanduser()
-        choice = _choice(word, self.config_dir) if self.verb == "train" else None
+        trains = bool(self.facts.named_groups)  # or composes what would be trained, as `data` does
+        choice = _choice(word, self.config_dir) if trains else None
         if self.verb == "train" and (path / "config.yaml").is_file():
             self._slip(f"{word}: write resume= before it: resume={word}.", f"resume={word}")
-        elif self.verb == "train" and DATA_FILE.fullmatch(word):
+        elif trains and DATA_FILE.fullmatch(word):
             typed = [text.partition("=") for text in (*self.made.words, *self.given)]
             known = groups(config_folders(self.config_dir))
             chosen = {key: value for key, _, value in typed if key in known}
@@ -234,6 +235,10 @@ class _Reader:
             self.made.words.append(word)
         elif self._has_key("input") and _is_input(path):
             self._slip(f"{word}: write input= before it: input={word}.", f"input={word}")
+        elif self._has_key("dataset.test") and DATA_FILE.fullmatch(path.name):
+            self._slip(f"{word}: to test on another file, write dataset.test={word}.", f"dataset.test={word}")
+            if not self._is_given("run"):
+                self.made.words.insert(0, "run=latest")
         elif not self._is_given("run") and (
             path.exists() or "/" in word or word == "latest" or not (self._takes_text() or " " in word)
         ):

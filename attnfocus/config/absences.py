@@ -1,6 +1,6 @@
 """What people look for and what there is not: why, and what is nearest. Data alone, as in `habits`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -9,18 +9,22 @@ class Absence(NamedTuple):
 
     Attributes:
         why: what it is, and what there is in its place.
-        beside: group -> choice that the nearest choice needs, where none is typed.
+        beside: group -> choice that what is typed instead needs, where none is typed.
+        instead: the overrides that give what was meant; empty: the choice that is nearest.
+        is_open: whether nobody can know what was meant, so that no line is proposed.
     """
 
     why: str
     beside: Mapping[str, str] = {}
+    instead: Sequence[str] = ()
+    is_open: bool = False
 
 
 def _by_word(lines: Mapping[str, Absence]) -> dict[str, Absence]:
     return {word: absence for words, absence in lines.items() for word in words.split()}
 
 
-_HUB = "It is on the Hugging Face hub:"
+_HUB = "is not built in, but on the Hugging Face hub: first pip install 'attnfocus[hub]', then the line below"
 
 # Group -> word -> what is said of it. `{}` is the word.
 ABSENCES: Mapping[str, Mapping[str, Absence]] = {
@@ -40,30 +44,46 @@ ABSENCES: Mapping[str, Mapping[str, Absence]] = {
     "model": _by_word(
         {
             "bert roberta distilbert": Absence(
-                "there are no pretrained models. transformer is an encoder of this kind, trained from the start"
+                "there are no pretrained models. transformer is an encoder of this kind, trained from scratch on your "
+                "data"
             ),
             "gpt gpt2 llama": Absence(
-                "there is no language model. transformer classifies texts, transformer_seq2seq translates"
+                "there are no language models here, which write on from a text. To classify texts: model=transformer. "
+                "To translate, or to make any text from another: model=transformer_seq2seq",
+                is_open=True,
             ),
             "t5 bart marian": Absence(
-                "there are no pretrained models. transformer_seq2seq is a translator of this kind, trained "
-                "from the start"
+                "there are no pretrained models. transformer_seq2seq is a model of this kind, trained from scratch "
+                "on your data"
             ),
         }
     ),
     "dataset": _by_word(
         {
             "imdb": Absence(
-                f"is not built in. {_HUB} model=transformer dataset=hub dataset.path=stanfordnlp/imdb "
-                "dataset.text_column=text dataset.label_column=label (needs pip install "
-                "'attnfocus[hub]'). Built in are other film "
-                "reviews: mr and sst2"
+                f"{_HUB}. Built in, without it, are other film reviews: dataset=mr or dataset=sst2",
+                {"model": "transformer"},
+                (
+                    "dataset=hub",
+                    "dataset.path=stanfordnlp/imdb",
+                    "dataset.test_split=test",
+                    "dataset.text_column=text",
+                    "dataset.label_column=label",
+                ),
             ),
             "wmt wmt14": Absence(
-                f"is not built in. {_HUB} dataset=hub_pairs dataset.path=wmt/wmt14 dataset.name=de-en "
-                "dataset.source_column=translation.de dataset.target_column=translation.en (needs pip install "
-                "'attnfocus[hub]'). "
-                "Built in, and small: multi30k"
+                f"{_HUB}, German to English. Built in, without it, is another and smaller set of the same languages: "
+                "dataset=multi30k",
+                {},
+                (
+                    "dataset=hub_pairs",
+                    "dataset.path=wmt/wmt14",
+                    "dataset.name=de-en",
+                    "dataset.valid_split=validation",
+                    "dataset.test_split=test",
+                    "dataset.source_column=translation.de",
+                    "dataset.target_column=translation.en",
+                ),
             ),
         }
     ),
@@ -77,4 +97,4 @@ NO_SYNONYMS: Mapping[str, frozenset[str]] = {
     "dataset": frozenset(["iwslt", "iwslt14", "iwslt2014", "flickr30k"]),
 }
 CELLS = {"lstm": "lstm", "bilstm": "lstm", "gru": "gru", "bigru": "gru"}  # word -> model.cell
-OF_CELLS = {"rnn_classifier": "rnn_classifier classifies with it", "seq2seq": "seq2seq translates with it"}
+OF_CELLS = {"rnn_classifier": "classify texts", "seq2seq": "translate"}  # model -> what for

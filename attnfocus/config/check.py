@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from attnfocus.config.habits import ANY, NO, SWITCHED, YES, ZERO_NOTES, kind_of
+from attnfocus.config.habits import ANY, NAMES_A_RUN, NO, SWITCHED, YES, ZEROS, kind_of
 from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError, Problem
@@ -163,10 +163,8 @@ class Checker:
             for mark in marks:
                 if isinstance(mark, Range) and not mark.accepts(converted):
                     why = f" ({mark.why})" if mark.why and not mark.is_below_end(converted) else ""
-                    share = _share_meant(mark, converted)
-                    note = f" {ZERO_NOTES[key]}." if converted == 0 and key in ZERO_NOTES else ""
-                    note = f" {value} % is {share[0]}." if share else note
-                    self._add(key, f"must be {mark}{why}, got {value}.{note}", *share)
+                    note, meant = _range_note(key, mark, converted)
+                    self._add(key, f"must be {mark}{why}, got {value}.{note}", *meant)
         return converted
 
     def _named_components(self, key: str, value: Any) -> Any:
@@ -238,15 +236,27 @@ class Checker:
         if isinstance(value, kind) and (kind is bool) == is_bool:
             return value
         example = SWITCHED.get(key, {}).get(YES) if kind is str else None
-        needed = f"a name such as {example}" if example else _PLAIN_NAMES[kind]
-        self._add(key, f"must be {needed}, got {_show(value)}.", *_plain_meant(key, value, kind))
+        needed = f"must be {f'a name such as {example}' if example else _PLAIN_NAMES[kind]}"
+        if kind is str and key in NAMES_A_RUN:
+            self._add(key, f"{NAMES_A_RUN[key]}. Got {_show(value)}.", *_plain_meant(key, value, kind))
+            return None
+        self._add(key, f"{needed}, got {_show(value)}.", *_plain_meant(key, value, kind))
         return None
 
 
-def _share_meant(mark: Range, value: float) -> list[str]:
-    """What per cent can only have meant where a share is wanted: 30 is 0.3."""
+def _range_note(key: str, mark: Range, value: float) -> tuple[str, list[str]]:
+    """What is said of a number that is out of range, and the value that was meant, if it can be only one.
+
+    Per cent where a share is wanted (30 is 0.3), a sign too many, or a zero for no limit.
+    """
     is_share = mark.ge == 0 and 1 in (mark.lt, mark.le)
-    return [f"{value / 100:g}"] if is_share and 2 <= value < 100 else []
+    if is_share and 2 <= value < 100:
+        return f" {value:g} % is {value / 100:g}.", [f"{value / 100:g}"]
+    if value == 0 and key in ZEROS:
+        return f" {ZEROS[key].note}.", list(ZEROS[key].meant)
+    if value < 0 and mark.accepts(-value):
+        return " Without the minus sign it can be used.", [str(-value)]
+    return "", []
 
 
 def _plain_meant(key: str, value: Any, kind: Any) -> list[str]:
@@ -287,7 +297,7 @@ def _join(key: str, name: str) -> str:
 
 
 def _show(value: Any) -> str:
-    if value is None:
-        return "null"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]  # as it was typed
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -6,6 +6,7 @@ a line below.
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from attnfocus.config.synonyms import by_word
 
@@ -211,6 +212,10 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
     "device": {YES: "auto", NO: "cpu"},
     "trainer.monitor": {NO: "null"},
 }
+# Key that names a run -> what it takes, where the value is no name.
+NAMES_A_RUN: Mapping[str, str] = {
+    "resume": "names the run to go on with, for example resume=latest; to start a new run, leave resume out",
+}
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {
     **dict.fromkeys(("use_tensorboard", "tb"), "TensorBoard's files are always written"),
@@ -224,6 +229,10 @@ REMARKS: Mapping[str, str] = {
     ),
     "tensorboard": "TensorBoard's files are always written",
     **dict.fromkeys(
+        ("early_stopping", "early_stop", "earlystopping"),
+        "trainer.patience stops the run after so many evaluations without a better one; 5 is an example",
+    ),
+    **dict.fromkeys(
         ("config", "config_file", "cfg", "yaml", "conf", "recipe"),
         "A recipe of your own is a file DIR/experiment/NAME.yaml, chosen by --config-dir DIR experiment=NAME",
     ),
@@ -231,13 +240,28 @@ REMARKS: Mapping[str, str] = {
 
 # What should be known of a key before it is taken for what was meant.
 KEY_NOTES: Mapping[str, str] = {
-    "dataset.clean.max_words": "It drops training rows with more words. How long outputs may be is decoding.max_length",
+    "dataset.clean.max_words": "It leaves out training rows that have more words; nothing is cut. How long outputs may "
+    "be is decoding.max_length",
+    "run_dir": "It is the folder of this one run. The folder of all runs is paths.outputs",
+    "trainer.patience": "It counts evaluations: the run stops after so many without a better one",
 }
-# Key -> what to do where its value is zero.
-ZERO_NOTES: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("trainer.max_steps", "trainer.max_epochs"),
-        "null: no such limit. To score a run without training: attnfocus evaluate run=latest",
+
+
+class Zero(NamedTuple):
+    """What a zero means that is given to a limit: what is said of it, and the value to type, if that is known."""
+
+    note: str
+    meant: tuple[str, ...] = ()
+
+
+_NO_TRAINING = "To score a run without training: attnfocus evaluate run=latest"
+# Key -> of a zero as its value.
+ZEROS: Mapping[str, Zero] = {
+    "trainer.max_steps": Zero(
+        f"For no limit of steps write null: trainer.max_epochs then ends the run. {_NO_TRAINING}", ("null",)
+    ),
+    "trainer.max_epochs": Zero(
+        f"For no limit of epochs write trainer.max_epochs=null trainer.max_steps=1000. {_NO_TRAINING}"
     ),
 }
 # A value of a key whose default is none.

@@ -69,7 +69,7 @@ class CommandLine:
         of_keys = [override for override in parsed if override not in of_groups]
         chosen = {override.key_or_group: value for override in of_groups for value in values_of(override)}
         sound = [override for override in of_groups if self._check_choice(override, choices, chosen)]
-        if of_keys or self.problems or sound:
+        if of_keys or sound:  # else there is nothing to look up in what Hydra composes, which takes long
             self._check_keys(of_keys, sound, choices)
         if self.problems:
             raise ConfigError(list(dict.fromkeys(self.problems)))
@@ -141,9 +141,11 @@ class CommandLine:
         if is_of_hydra(key):
             return None  # Hydra's own section: Hydra answers for it
         if override.is_add() or override.is_force_add() or override.is_delete():
-            why = "write it without +: you cannot add new keys with it; `--cfg job` shows all keys."
+            why = f"leave out the +, which adds no keys here; `attnfocus {self.verb} --cfg job` shows all keys."
             if override.is_delete():
-                why = f"you cannot remove keys with ~; `--cfg job` shows all keys. Write {key}=..."
+                why = (
+                    f"keys cannot be removed with ~; write {key}=... `attnfocus {self.verb} --cfg job` shows all keys."
+                )
             plain = text.lstrip("+") if override.value() is not None and not override.is_delete() else None
             self.problems.append(
                 Problem(
@@ -220,9 +222,11 @@ class CommandLine:
                 self.compose([*taken, f"{group}={chosen[group]}"])
             except ConfigError:
                 kind, place = group.split("@", 1)
-                model = f"model={chosen['model']}" if "model" in chosen else "this model"
+                model = f"model={chosen['model']}" if "model" in chosen else ""
+                shown = " ".join(filter(None, ["attnfocus", self.verb, model, "--cfg job"]))
                 self.problems.append(
-                    f"{group}={chosen[group]}: {model} takes no {kind} at {place}; `--cfg job` shows the keys it has."
+                    f"{group}={chosen[group]}: {model or 'this model'} takes no {kind} at {place}; `{shown}` shows the "
+                    "keys it has."
                 )
             else:
                 taken.append(f"{group}={chosen[group]}")

@@ -128,7 +128,10 @@ def load_yaml(path: Path) -> dict[str, Any]:
         why = (
             yaml_problem(error, str(path)) if isinstance(error, yaml.YAMLError) else f"{path}: cannot be read: {error}."
         )
-        text = f"{why} The run is damaged: use a copy of it, or another run; `attnfocus list` shows all."
+        text = (
+            f"{why} This file of the run is damaged: repair it, restore it from a backup, or choose another run; "
+            "`attnfocus list` shows all."
+        )
         raise CheckpointError(text) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: does not hold a configuration.")

@@ -89,12 +89,12 @@ class KeyFinder:
             found = self._switched(meant, value) or [f"{meant}={value}"]
             note = f" {KEY_NOTES[meant]}." if meant in KEY_NOTES else ""
             return Problem(f"{key}: unknown key. Did you mean {meant}?{note}", key, found)
-        if parts[-1] in REMARKS:
+        of_train = self._of_train(parts)
+        if parts[-1] in REMARKS and not of_train:
             return Problem(f"{key}: unknown key. {REMARKS[parts[-1]]}.", key)
         where = f"{prefix} has" if prefix else f"{self.verb} has"
-        of_train = self._of_train(parts)
         listed = choices_text(wrong, names, MAX_SIBLINGS) or "no keys"
-        return Problem(f"{key}: unknown key. {where}: {listed}.{of_train}", key, [] if of_train else None)
+        return Problem(f"{key}: unknown key. {of_train}{where}: {listed}.", key, [] if of_train else None)
 
     def _of_other_choices(self, key: str, value: str, group: str, rest: Sequence[str]) -> Problem | None:
         """What is said of a key that other choices of its group have."""
@@ -133,11 +133,13 @@ class KeyFinder:
 
     def _of_train(self, parts: Sequence[str]) -> str:
         """What is said of a key of `train` that another verb is given."""
-        word = parts[-1]
-        is_known = parts[0] in primary_groups("train") or any("." in ours for ours in KEYS.get(word, ()))
-        if self.verb == "train" or not is_known:
+        of_habit = next((ours for ours in KEYS.get(parts[-1], ()) if "." in ours), "")
+        meant = ".".join(parts) if parts[0] in primary_groups("train") else of_habit
+        if self.verb == "train" or not meant:
             return ""
-        return f" {parts[0]} works only with train: a run keeps what it was trained with."
+        return (
+            f"{self.verb} trains nothing, so it takes no {meant}: a run keeps what it was trained with. Leave it out. "
+        )
 
     def _switched(self, word: str, value: str) -> list[str] | None:
         """What is typed here for a switch of other tools; None where it is none, or not of this verb."""
@@ -161,7 +163,7 @@ class KeyFinder:
         elsewhere = [path for path in paths if path.rsplit(".", 1)[-1] == last]
         if elsewhere or (above and depth == len(parts) - 1 and above.replace(".", "/") in self.choices and not habits):
             return elsewhere[0] if elsewhere else None
-        if habits and "/".join(parts[:depth]) not in self.choices:
+        if habits:
             return habits[0]
         if len(last) < 4:
             return None

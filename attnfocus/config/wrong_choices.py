@@ -53,19 +53,36 @@ def choice_problems(override: Override, choices: Groups, chosen: Mapping[str, st
             text = f"{group}={value}: {monitor[0]} is always measured; trainer.monitor={monitor[0]} decides by it."
             problems.append(Problem(text, key, [f"trainer.monitor={monitor[0]}"]))
             continue
-        mended = [(meant[each] or [""])[0] if each in meant else each for each in values]
-        text = ",".join(mended) if override.is_sweep_override() else mended[0]
-        if isinstance(override.value(), list):
-            text = f"[{','.join(mended)}]"
         is_last = value == list(meant)[-1]  # after which what there is is listed, once
         why, beside = _reason(group, value, names, choices, chosen)
         listed = choices_text(value, known, NEAR_LISTED if names else MAX_LISTED)
         rest = "" if len(known) <= (NEAR_LISTED if names else MAX_LISTED) else f": attnfocus train --help {group}"
-        there_are = f" There are: {listed}{rest}." if is_last and value.lower() not in ABSENCES.get(group, {}) else ""
+        is_listed = is_last and value.lower() not in ABSENCES.get(group, {})
+        there_are = f" There are: {listed}{rest}." if is_listed else ""
+        typed = _typed_instead(override, value, meant)
         problems.append(
-            Problem(f"{group}={value}: {why}{there_are}", key, [f"{key}={text}", *beside] if all(mended) else None)
+            Problem(f"{group}={value}: {why}{there_are}", key, None if typed is None else [*typed, *beside])
         )
     return problems
+
+
+def _typed_instead(override: Override, value: str, meant: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """What is typed in the place of an override, one of whose values is none; None where nobody can know.
+
+    Args:
+        meant: value that there is not -> the choices that it can mean.
+    """
+    group, values = override.key_or_group, values_of(override)
+    absence = ABSENCES.get(group, {}).get(value.lower())
+    if absence is not None and absence.is_open:
+        return None
+    if absence is not None and absence.instead and len(values) == 1:
+        return list(absence.instead)
+    mended = [(meant[each] or [""])[0] if each in meant else each for each in values]
+    if not all(mended):
+        return None
+    text = ",".join(mended) if override.is_sweep_override() else mended[0]
+    return [f"{override.get_key_element()}={f'[{text}]' if isinstance(override.value(), list) else text}"]
 
 
 def _reason(
@@ -74,7 +91,7 @@ def _reason(
     """Why a choice is none, and what its nearest one, the first of `names`, needs beside it."""
     word, beside = value.lower(), []
     absence = ABSENCES.get(group, {}).get(word)
-    if group == "dataset" and names and "model" not in chosen:
+    if group == "dataset" and names and "model" not in chosen and absence is None:
         task = _task_of_dataset(names[0], choices)
         beside = ["model=transformer"] if task == "classification" else []
     if absence is not None:
@@ -82,10 +99,10 @@ def _reason(
         return f"{absence.why.replace('{}', value)}.", [*beside, *needed]
     if group == "model" and word in CELLS and names:
         cell = CELLS[word]
-        uses = " and ".join(OF_CELLS[name] for name in names if name in OF_CELLS)
-        return f"{cell} is a cell, model.cell={cell}: {uses}.", [] if cell == "lstm" else [f"model.cell={cell}"]
+        uses = " ".join(f"To {OF_CELLS[name]}: model={name} model.cell={cell}." for name in names if name in OF_CELLS)
+        return f"{cell} is no model here, but the cell of one. {uses}", [f"model.cell={cell}"]
     if word in NO_SYNONYMS.get(group, ()) and names:
-        return f"there is no {value} here. The nearest is {names[0]}.", beside
+        return f"attnfocus has no {group} {value}; the most similar is {names[0]}.", beside
     hint = f" Did you mean {' or '.join(names[:2])}?" if names else ""
     return f"no such choice.{hint}", beside
 
@@ -137,17 +154,23 @@ def _task_of_dataset(name: str, choices: Groups) -> str | None:
 
 def own_data(file: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]:
     """The overrides that train on a file: labelled texts or pairs, as the model or else the header says."""
-    columns = _columns(Path(file).expanduser())
-    text = next((name for name in columns if name.lower() in TEXT_COLUMNS), None)
-    label = next((name for name in columns if name.lower() in LABEL_COLUMNS), None)
+    columns = own_columns(Path(file).expanduser())
     task = task_of_model(chosen.get("model", ""), choices)
-    is_labelled = task == "classification" or (task is None and (label is not None or ".csv" in file.lower()))
+    is_labelled = task == "classification" or (task is None and ("label_column" in columns or ".csv" in file.lower()))
     found = [f"dataset={LABELLED if is_labelled else PAIRED}", f"dataset.train={file}"]
-    if is_labelled and text and label:
-        found += [f"dataset.text_column={text}", f"dataset.label_column={label}"]
+    if is_labelled and len(columns) == 2:
+        found += [f"dataset.{key}={name}" for key, name in columns.items()]
     if is_labelled and "model" not in chosen:
         found.insert(0, "model=transformer")
     return found
+
+
+def own_columns(path: Path) -> dict[str, str]:
+    """`text_column` and `label_column` of a table whose first line says them; a key that it does not say is missing."""
+    names = _columns(path)
+    wanted = {"text_column": TEXT_COLUMNS, "label_column": LABEL_COLUMNS}
+    found = {key: [name for name in names if name.lower() in known] for key, known in wanted.items()}
+    return {key: fitting[0] for key, fitting in found.items() if fitting}
 
 
 def _columns(path: Path) -> Sequence[str]:

@@ -81,9 +81,9 @@ class Seq2Seq(Translator):
         attend = attention(query_dim=hidden_size, key_dim=hidden_size, value_dim=hidden_size, suggested_heads=1)
         if attend.same_sequence_only:
             text = (
-                "this attention compares positions of one sequence (self-attention), and this decoder looks at "
-                "another, the source. Use model=transformer_seq2seq to translate or model=transformer to classify; or, "
-                "without it, attention/pattern=full attention/position=none."
+                "this attention works only inside one sequence (self-attention), and seq2seq attends from the output "
+                "to the source. Use model=transformer_seq2seq to translate, or model=transformer to classify. To stay "
+                "with seq2seq, take an attention without this: attention/pattern=full attention/position=none."
             )
             raise ValueError(Problem(text, "model", ["model=transformer_seq2seq"]))
         attend.role = Role("cross", "output", "input")

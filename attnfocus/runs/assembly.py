@@ -147,7 +147,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
         except ValueError as error:
             text = f"{key}: {error}"
             is_known = bool(error.args) and isinstance(error.args[0], Problem)
-            problems.append(error.args[0].reworded(text) if is_known else text)
+            problems.append(_in_section(error.args[0], config).reworded(text) if is_known else text)
         except TypeError as error:
             missing = _MISSING.search(str(error))
             if missing is None:
@@ -264,6 +264,15 @@ def _reparametrized(model: Callable[..., Model], **sizes: Any) -> Model:
     built = model(**sizes)
     sigma_reparametrize(built)
     return built
+
+
+def _in_section(problem: Problem, config: TrainConfig) -> Problem:
+    """The problem with the whole key, where a class knows the name of its option alone; as it was if it is in none."""
+    sections = {"attention": config.attention, "model": config.model.component}  # an attention's own counts first
+    section = next((name for name, node in sections.items() if node.get(problem.key) is not None), None)
+    if "." in problem.key or section is None or problem.instead is None:
+        return problem
+    return Problem(problem, f"{section}.{problem.key}", [f"{section}.{text}" for text in problem.instead])
 
 
 def _cannot_serve(choices: Mapping[str, str], serves: Sequence[str], task: str) -> Problem:

@@ -54,19 +54,20 @@ def newest_first(folder: Path) -> list[Path]:
     return sorted((path for path, time in times.items() if time), key=lambda path: (-times[path], path.name))
 
 
-def find_run(key: str, name: str, outputs: str) -> Path:
+def find_run(key: str, name: str, outputs: str, verb_of_all: str = "") -> Path:
     """The run that a name means: a path, `latest`, or a part of the path of one run alone.
 
     Args:
         key: the option that named it, for the message.
         outputs: `paths.outputs`, below which runs are looked for.
+        verb_of_all: the command to propose for a folder of several runs, all of which it takes; empty: none.
 
     Raises:
         ConfigError: there is none, there are several, or what is there is no run: with what to give.
     """
     path = Path(name).expanduser()
     if path.exists():
-        _require_run(key, name, path)
+        _require_run(key, name, path, verb_of_all)
         return path
     runs = newest_first(Path(outputs).expanduser())
     if name == LATEST and runs:
@@ -95,7 +96,7 @@ def find_run(key: str, name: str, outputs: str) -> Path:
     raise ConfigError(Problem(text, key, [f"{key}={found[0]}"]))
 
 
-def _require_run(key: str, name: str, path: Path) -> None:
+def _require_run(key: str, name: str, path: Path, verb_of_all: str) -> None:
     """Refuses what is there and is no run directory.
 
     Raises:
@@ -118,9 +119,10 @@ def _require_run(key: str, name: str, path: Path) -> None:
     runs = newest_first(path)
     if runs:
         kind = "is a sweep" if is_there(path / HYDRA_FILE) else "is a folder"
-        others = f" All of them: attnfocus compare {name}" if key == "run" else ""
-        text = f"{key}: {name} {kind} of {_listed(runs)}. Name one.{others}"
-        raise ConfigError(Problem(text, key, [f"{key}={runs[0]}"]))
+        whole = f"attnfocus {verb_of_all} {shlex.quote(name)}" if verb_of_all else ""
+        do = f"For all of them, use {verb_of_all}; else name one." if verb_of_all else "Name one."
+        text = f"{key}: {name} {kind} of {_listed(runs)}. {do}"
+        raise ConfigError(Problem(text, key, [f"{key}={runs[0]}"], whole))
     raise ConfigError(f"{key}: {path.absolute()} is not a run directory (it has no {CONFIG_FILE}).")
 
 

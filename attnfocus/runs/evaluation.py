@@ -11,7 +11,7 @@ from attnfocus.data.batches import BatchPlan
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.epochs import Batches
 from attnfocus.data.preparation import Prepared, prepare
-from attnfocus.data.reading.lines import MissingFileError
+from attnfocus.data.reading.data_files import MissingFileError
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Sample

@@ -15,8 +15,7 @@ from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.label import LabelCodec
 from attnfocus.data.preparation import NewRows, prepare_new
-from attnfocus.data.reading.data_files import find_files
-from attnfocus.data.reading.lines import MissingFileError
+from attnfocus.data.reading.data_files import MissingFileError, find_files
 from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.errors import ConfigError, DataError

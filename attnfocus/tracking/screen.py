@@ -65,7 +65,9 @@ class Terminal(Listener):
             is_path = line.startswith("run ")  # which will be copied
             say(self.console, line, style="yellow" if line.startswith("warning: ") else _LABEL, wrap=not is_path)
         if event.resumed_from is not None:
-            say(self.console, f"resumed from step {event.resumed_from:,}")
+            is_ended = event.max_steps is not None and event.resumed_from >= event.max_steps
+            more = f", where it is finished already (max_steps={event.max_steps})" if is_ended else ""
+            say(self.console, f"resumed from step {event.resumed_from:,}{more}")
         if not self._is_plain:
             say(self.console, "")
             self._live = Live(

@@ -25,14 +25,13 @@ def resolve_device(name: str) -> torch.device:
     """
     kind, _, index = name.partition(":")
     if kind not in DEVICES or (index and (kind != "cuda" or not index.isdecimal())):
-        raise ConfigError(f"device: must be one of {', '.join(DEVICES)} or cuda:<number>, got {name}.")
+        raise ConfigError(f"device: must be one of {', '.join(DEVICES)}, or cuda:1 for the second GPU, got {name}.")
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if kind == "auto":
         kind = name = "cuda" if has_cuda else "mps" if has_mps else "cpu"
     if (kind == "cuda" and not has_cuda) or (kind == "mps" and not has_mps):
-        here = "cuda, cpu" if has_cuda else "mps, cpu" if has_mps else "cpu"
-        text = f"device: {name} was given, but this torch finds only: {here}. Use device=auto."
-        raise ConfigError(Problem(text, "device", ["device=auto"]))
+        here = "cuda" if has_cuda else "mps" if has_mps else "cpu"
+        raise ConfigError(Problem(f"device: {name}: {_why_not(kind)} Use device={here}.", "device", [f"device={here}"]))
     if kind == "cuda" and not index and "LOCAL_RANK" in os.environ:
         index = os.environ["LOCAL_RANK"]
         name = f"cuda:{index}"
@@ -42,6 +41,18 @@ def resolve_device(name: str) -> torch.device:
             "counted from 0. Start as many processes as there are GPUs, or use device=cpu."
         )
     return torch.device(name)
+
+
+def _why_not(kind: str) -> str:
+    """Why a kind of device is not there."""
+    if kind == "mps":
+        return "this PyTorch finds no GPU of Apple (mps)."
+    if torch.version.cuda is None:
+        return "this PyTorch was installed without CUDA, so it uses no NVIDIA GPU; `attnfocus doctor` shows more."
+    return (
+        "this PyTorch finds no NVIDIA GPU: there is none, or its driver is missing or too old; `attnfocus doctor` "
+        "shows more."
+    )
 
 
 class Precision:

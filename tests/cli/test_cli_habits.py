@@ -32,8 +32,8 @@ CASES = {
     "train --model seq2seq --lr 0.1": "train model=seq2seq optimizer.lr=0.1",
     "--model seq2seq": "train model=seq2seq",
     "model=seq2seq train": "train model=seq2seq",
-    "fit model = lstm dataset=trec": "train model=rnn_classifier dataset=trec",
-    "train model=lstm dataset=dates": "train model=seq2seq dataset=dates",
+    "fit model = lstm dataset=trec": "train model=rnn_classifier model.cell=lstm dataset=trec",
+    "train model=lstm dataset=dates": "train model=seq2seq model.cell=lstm dataset=dates",
     "train model=bert": "train model=transformer",
     "train attention=luong": "train attention=general",
     "train attention=flash": "train attention=scaled_dot",
@@ -53,6 +53,15 @@ CASES = {
     "inspect run=x files=html": "inspect run=x 'files=[html]'",
     "bench attention=dot": "bench attentions=dot",
     "train device=gpu": "train device=auto",
+    "train trainer.lr=0.1": "train optimizer.lr=0.1",
+    "train optimizer.lr=-0.1": "train optimizer.lr=0.1",
+    "train trainer.max_steps=0": "train trainer.max_steps=null",
+    "train dataset=imdb model=transformer": "train dataset=hub dataset.path=stanfordnlp/imdb "
+    "dataset.test_split=test dataset.text_column=text dataset.label_column=label model=transformer",
+    "evaluate run=x new.csv": "evaluate run=x dataset.test=new.csv",
+    "evaluate new.csv": "evaluate run=latest dataset.test=new.csv",
+    "predict run=x new.csv": "predict run=x input=new.csv",
+    "data my.csv": "data model=transformer dataset=labelled_text dataset.train=my.csv",
 }
 
 
@@ -89,7 +98,9 @@ def test_a_mistake_that_nobody_can_mend_gets_no_line(attnfocus: Command) -> None
 def test_several_slips_are_answered_at_once(attnfocus: Command) -> None:
     said = attnfocus("--model", "lstm", "--lr", "0.1", "--epochs=3").stderr
     assert "--model, --lr, --epochs: options are written key=value, after a command such as train." in said
-    assert said.endswith("  attnfocus train model=rnn_classifier optimizer.lr=0.1 trainer.max_epochs=3\n")
+    assert said.endswith(
+        "  attnfocus train model=rnn_classifier model.cell=lstm optimizer.lr=0.1 trainer.max_epochs=3\n"
+    )
 
 
 def test_our_own_folder_stays_in_the_line(attnfocus: Command, tmp_path: Path) -> None:

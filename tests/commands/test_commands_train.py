@@ -116,9 +116,10 @@ def test_resuming_a_finished_run_says_so_and_how_to_go_on(finished: tuple[Path, 
     run, first = finished
     done = attnfocus("train", f"resume={run}")
     assert done.returncode == 0, done.stderr
-    assert "This run was finished already at step 6 (max_steps reached): nothing was trained." in done.stderr
+    assert "This run is already finished at step 6 (max_steps=6). Nothing was trained." in done.stderr
+    assert "resumed from step 6, where it is finished already (max_steps=6)" in done.stderr
     assert done.stderr.splitlines()[-1].strip() == f"attnfocus train resume={run} trainer.max_steps=12"
-    assert "finished already" not in first.stderr
+    assert "already finished" not in first.stderr
     # The best is of the part before: its metrics stand in the table all the same.
     table = [line for line in first.stderr.splitlines() if line.split()[-2:] == ["valid", "test"]]
     assert len(table) == 1

@@ -49,7 +49,7 @@ def test_nan_and_infinity_are_outside_every_range(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [("abc", "must be a whole number, got 'abc'"), (1.5, "got 1.5"), (True, "got True")]
+    ("value", "said"), [("abc", "must be a whole number, got 'abc'"), (1.5, "got 1.5"), (True, "got true")]
 )
 def test_a_wrong_type_names_key_value_and_type(value: object, said: str) -> None:
     assert said in problems_of(steps=value)[0]

@@ -260,14 +260,14 @@ def test_a_file_in_another_encoding_is_answered_by_the_one_that_fits(
     said = message(LabelledText(train=path, **columns))
     assert f"{path}:1:" in said
     assert f": byte 0x{shown.encode(encoding)[0 if encoding != 'cp1252' or shown[0] != 'n' else 2]:02x} is not" in said
-    assert said.splitlines()[-1].startswith(f"Give the encoding of these files: dataset.encoding={encoding}, ")
-    assert f"which reads here '{shown[:10]}" in said
+    assert said.splitlines()[-1].startswith(f"Read as {encoding}, it says '{shown[:10]}")
+    assert f"add dataset.encoding={encoding}; others: " in said
     assert "on_bad_row" not in said
 
 
 def test_utf_8_is_suggested_where_another_encoding_was_given(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tsv", "今天\t好\n")
-    assert "dataset.encoding=utf-8, which reads here '今天" in message(LabelledText(train=path, encoding="ascii"))
+    assert "Read as utf-8, it says '今天" in message(LabelledText(train=path, encoding="ascii"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
@@ -297,7 +297,7 @@ def test_skipping_rows_of_another_encoding_says_how_to_read_them(tmp_path: Path)
     path = write(tmp_path / "t.tsv", "今天\t好\n明天\t坏\n".encode("gb18030"))
     (note,) = LabelledText(train=path, on_bad_row="skip").read(Path(), 0).notes
     assert note.startswith("2 bad rows skipped")
-    assert "dataset.encoding=gb18030, which reads here '今天 好" in note
+    assert "Read as gb18030, it says '今天 好" in note
 
 
 def test_a_wide_encoding_without_its_mark_is_a_message(tmp_path: Path) -> None:

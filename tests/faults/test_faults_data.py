@@ -45,7 +45,7 @@ def test_13_the_folder_of_named_sets_is_named_too(run: Run, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([], "train is empty.\n  train: 0 rows read, 0 kept"),
+        ([], "the file has no rows. Give a file that has some."),
         (["the only row\tgood"], "train has 1 different inputs, and 2 of them would be taken for test and valid"),
     ],
     ids=["none", "one"],

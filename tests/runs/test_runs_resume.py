@@ -28,7 +28,7 @@ def test_the_same_command_starts_then_goes_on_then_has_nothing_left_to_do(attnfo
     weights = (run / "checkpoints" / "last").read_text(encoding="utf-8")
     again = attnfocus(*RUN, "trainer.max_steps=9")
     assert again.returncode == 0, again.stderr
-    assert "finished already" in again.stderr
+    assert "already finished" in again.stderr
     assert runs() == [run]
     assert (run / "checkpoints" / "last").read_text(encoding="utf-8") == weights
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -112,7 +112,8 @@ def device_finding(wanted: str) -> Finding:
     taken = str(resolve_device(wanted))
     listed = ", ".join(f"{device['device']} ({device['name']})" for device in devices)
     facts = {"devices": devices, "cuda": torch.version.cuda, "taken": taken}
-    return Finding("device", "ok", f"{listed}; device={wanted} takes {taken}", facts=facts)
+    built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    return Finding("device", "ok", f"{listed}; device={wanted} takes {taken}; PyTorch is built {built}", facts=facts)
 
 
 def threads_finding() -> Finding:

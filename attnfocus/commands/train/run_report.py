@@ -268,9 +268,11 @@ def finished_remark(run_dir: Path, result: TrainingResult, trainer: TrainerOptio
     if not result.reason.startswith(tuple(limits)):
         larger.append(f"trainer.patience={2 * (trainer.patience or 1)}")
     resume = shlex.quote(f"resume={relative_to_here(run_dir)}")
+    ended = next((name for name in limits if result.reason.startswith(name)), "")
+    why = f"{ended}={limits[ended]:g}" if ended else result.reason
     return (
-        f"This run was finished already at step {result.step} ({result.reason}): nothing was trained. To go on, give a "
-        f"larger limit:\n  attnfocus train {resume} {' '.join(larger)}"
+        f"This run is already finished at step {result.step} ({why}). Nothing was trained. To go on, give a larger "
+        f"limit:\n  attnfocus train {resume} {' '.join(larger)}"
     )
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import Path
 
-from attnfocus.data.reading.lines import EMBEDDED_SETS, MissingFileError
 from attnfocus.data.rows import SPLITS
-from attnfocus.errors import DataError
+from attnfocus.errors import DataError, Problem
+from attnfocus.files import near_file
 
+EMBEDDED_SETS = ("dates", "languages", "identity")
 TEXT_ENDINGS = (".tsv", ".csv", ".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".xlsx")
 _DATA_ENDINGS = (*TABLE_ENDINGS, ".arrow", ".txt", ".zip")  # of sets in a folder
@@ -22,6 +23,25 @@ SPLIT_WORDS = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 NUM_SHOWN = 5
+
+
+class MissingFileError(DataError):
+    """A file that a configuration key names is not there.
+
+    Args:
+        key: of the configuration.
+        problem: what is at its place, as a sentence.
+        way_out: what to do about it in a new run; a run that was saved before has others.
+        near: the path of the file that was probably meant; empty where none is near.
+    """
+
+    def __init__(self, key: str, problem: str, way_out: str, near: str = "") -> None:
+        hint = f" Did you mean {near}?" if near else ""
+        super().__init__(Problem(f"{problem}{hint}\n{way_out}", key, [f"{key}={near}"] if near else None))
+        self.key, self.problem, self.way_out, self.near = key, problem, way_out, near
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str, str]]:
+        return type(self), (self.key, self.problem, self.way_out, self.near)
 
 
 def find_files(given: str | Sequence[str], key: str) -> list[Path]:
@@ -35,7 +55,7 @@ def find_files(given: str | Sequence[str], key: str) -> list[Path]:
         DataError: or the folder holds files of another split.
     """
     entries = [given] if isinstance(given, str) else given
-    found = [path for entry in entries for path in _entry_files(entry, key)]
+    found = [path for entry in entries for path in _entry_files(entry, key, is_alone=isinstance(given, str))]
     if not found:
         raise DataError(f"{key}: an empty list. Give at least one file.")
     return list(dict.fromkeys(found))
@@ -95,8 +115,8 @@ def _beginning(path: Path) -> str:
         return file.read(_README_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
-def _entry_files(given: str, key: str) -> list[Path]:
-    path = Path(given).expanduser().absolute()
+def _entry_files(given: str, key: str, *, is_alone: bool) -> list[Path]:
+    near, path = "", Path(given).expanduser().absolute()
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -108,13 +128,17 @@ def _entry_files(given: str, key: str) -> list[Path]:
         problem = f"no file fits {path}"
     else:
         problem = f"{path} does not exist"
+        near = near_file(path) if is_alone else ""
     if given.startswith("["):
         problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
+    tables = [] if near or not path.parent.is_dir() else [found.name for found in table_files(path.parent)]
+    there = f"Tables in this folder: {', '.join(tables[:NUM_SHOWN])}. " if tables else ""
     raise MissingFileError(
         key,
         f"{key}={given}: {problem}.",
-        "Give a path that is absolute or relative to the current folder. "
+        f"{there}Give a path that is absolute or relative to the current folder. "
         f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}.",
+        str(Path(given).with_name(near)) if near else "",
     )
 
 

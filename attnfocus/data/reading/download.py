@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnfocus.data.reading.lines import EMBEDDED_SETS
+from attnfocus.data.reading.data_files import EMBEDDED_SETS
 from attnfocus.errors import DataError
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from typing import cast
 
 from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.errors import ConfigError, DataError, Problem
+from attnfocus.files import near_file
 
 BYTES_AT_ONCE = 65_536
 STDIN = "-"
@@ -59,8 +60,13 @@ def require_input(name: str) -> None:
     """
     path = Path(name).expanduser()
     if name != STDIN and (path.is_dir() or not path.exists()):
-        problem = "is a folder, not a file" if path.is_dir() else "file not found"
-        raise ConfigError(f"input: {path.absolute()}: {problem}.")
+        if path.is_dir():
+            raise ConfigError(f"input: {path.absolute()}: is a folder, not a file. Give one file: input=FILE.")
+        near = near_file(path)
+        meant = str(Path(name).with_name(near)) if near else ""
+        way_out = f"Did you mean {meant}?" if near else "Give a file, or input=- for standard input."
+        text = f"input: {path.absolute()}: file not found. {way_out}"
+        raise ConfigError(Problem(text, "input", [f"input={meant}"] if near else None))
 
 
 @contextmanager

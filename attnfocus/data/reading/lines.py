@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from attnfocus.data.reading.encodings import fitting_encoding, is_wide, marked_encoding, shown_in, unmarked_wide
-from attnfocus.errors import DataError
+from attnfocus.errors import DataError, Problem
 from attnfocus.stages import stage
 
 OnBadRow = Literal["fail", "skip"]
 
-EMBEDDED_SETS = ("dates", "languages", "identity")
 MAX_LINE_CHARACTERS = 10_000_000  # a longer line means that the file is no text, or meant to exhaust the memory
 MAX_GZIP_RATIO = 200  # text shrinks 3 to 20 times; a bomb about 1000 times
 MAX_UNPACKED_ALWAYS_FINE = 100_000_000
@@ -101,51 +100,44 @@ class BadRows:
             return self._warnings[:1]
         if not self._skip:
             raise self.error()
-        hint = f". {self._other_encoding()}" if self._num_undecodable == self.total else ""
+        hint = f". {self._other_encoding(self._fitting())}" if self._num_undecodable == self.total else ""
         return [f"{self._counted()} skipped, the first: {self._shown[0]}{hint}", *self._warnings[:1]]
 
     def error(self) -> DataError:
         """What `finish` raises; for a row that cannot be done without, to be raised at once."""
         shown = "" if self.total <= NUM_SHOWN else f", the first {NUM_SHOWN} of them"
-        lines = (f"  {line}" for line in self._shown)
-        return DataError("\n".join([f"{self._counted()}{shown}:", *lines, self._remedy or self._way_out()]))
+        lines = [f"{self._counted()}{shown}:", *(f"  {line}" for line in self._shown)]
+        if self._remedy is not None:
+            return DataError("\n".join([*lines, self._remedy]))
+        way_out, key, value = self._way_out()
+        return DataError(Problem("\n".join([*lines, way_out]), key, [f"{key}={value}"] if value else None))
 
     def _counted(self) -> str:
         rows = "1 bad row" if self.total == 1 else f"{self.total} bad rows"
         return f"{rows} ({self.total + self._num_more_lines} lines)" if self._num_more_lines else rows
 
-    def _way_out(self) -> str:
+    def _way_out(self) -> tuple[str, str, str]:
+        """What is said, and the key and value that it proposes; no value where nobody can know."""
+        encoding = self._fitting()
         if self._num_undecodable == self.total:
-            return self._other_encoding()
-        correct = "Correct these rows, or leave them out with dataset.on_bad_row=skip."
-        return f"{correct} {self._other_encoding()}" if self._num_undecodable else correct
+            return self._other_encoding(encoding), "dataset.encoding", encoding
+        these = "this row, or leave out such rows" if self.total == 1 else "these rows, or leave them out"
+        correct = f"Correct {these} with dataset.on_bad_row=skip."
+        correct = f"{correct} {self._other_encoding(encoding)}" if self._num_undecodable else correct
+        return correct, "dataset.on_bad_row", "" if self._num_undecodable else "skip"
 
-    def _other_encoding(self) -> str:
-        if not self._sample:
+    def _fitting(self) -> str:
+        """The encoding that undecodable bytes are probably of; empty where there are none to look at."""
+        return fitting_encoding(bytes(self._sample), self._encoding) if self._sample else ""
+
+    def _other_encoding(self, fitting: str) -> str:
+        if not fitting:
             return f"Give the encoding of these files, dataset.encoding=...: {OTHER_ENCODINGS}."
-        fitting = fitting_encoding(bytes(self._sample), self._encoding)
         shown = shown_in(bytes(self._sample), fitting)
         return (
-            f"Give the encoding of these files: dataset.encoding={fitting}, which reads here {shown!r}. "
-            f"Others: {OTHER_ENCODINGS}."
+            f"Read as {fitting}, it says {shown!r}. If that looks right, add dataset.encoding={fitting}; others: "
+            f"{OTHER_ENCODINGS}."
         )
-
-
-class MissingFileError(DataError):
-    """A file that a configuration key names is not there.
-
-    Args:
-        key: of the configuration.
-        problem: what is at its place, as a sentence.
-        way_out: what to do about it in a new run; a run that was saved before has others.
-    """
-
-    def __init__(self, key: str, problem: str, way_out: str) -> None:
-        super().__init__(f"{problem}\n{way_out}")
-        self.key, self.problem, self.way_out = key, problem, way_out
-
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
-        return type(self), (self.key, self.problem, self.way_out)
 
 
 def read_lines(path: Path, encoding: str, bad: BadRows) -> list[str | None]:

@@ -91,11 +91,18 @@ def line_rows(lines: Iterator[str]) -> Iterator[ObjectRow]:
         try:
             found = _DECODER.decode(line)
         except json.JSONDecodeError as error:
-            yield number, line, str(error), error.colno, number
+            yield number, line, *_why_no_json(line, error), number
         except (ValueError, RecursionError) as error:
             yield number, line, str(error) if isinstance(error, ValueError) else "nested too deep", 1, number
         else:
             yield number, line, found if isinstance(found, dict) else "not a JSON object", 1, number
+
+
+def _why_no_json(line: str, error: json.JSONDecodeError) -> tuple[str, int]:
+    """In words of ours, and the column."""
+    end = len(line.rstrip())
+    how = "not valid JSON: it breaks off at its end" if error.pos >= end else f"not valid JSON: {error.msg}"
+    return how, min(error.pos, end) + 1
 
 
 def array_rows(parts: Iterator[str], path: Path) -> Iterator[ObjectRow]:

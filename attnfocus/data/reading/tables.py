@@ -21,7 +21,7 @@ from attnfocus.data.reading.objects import (
     line_rows,
     value_text,
 )
-from attnfocus.errors import DataError
+from attnfocus.errors import DataError, Problem
 
 TableFormat = Literal["tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 Column = str | int
@@ -223,11 +223,14 @@ class Table:
                     way_out = (
                         "" if is_cut else ", or what separates its columns: dataset.separator=semicolon, tab, pipe"
                     )
-                    raise DataError(
+                    others = [name for name in map(_short, first) if name and name not in self.columns]
+                    text = (
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
                         f"{shown()}.\nGive a name from there, such as {key}={near}, or a number counted from 0"
                         f"{way_out}."
                     )
+                    is_sure = len(others) == 1 and not places and len(self.columns) > 1
+                    raise DataError(Problem(text, key, [f"{key}={near}"] if is_sure else None))
                 indices += places
             elif column < len(first):
                 indices.append(column)

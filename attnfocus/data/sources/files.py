@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from attnfocus.data.text_rows import TextRows, Texts
 
 MAX_LABELS_LISTED = 10
+PAIRS_NEEDED = (
+    "Give a table (csv, tsv or jsonl) with a pair in each row, for example dataset.train=pairs.tsv. Its columns are "
+    "source and target; other names: dataset.source_column=NAME dataset.target_column=NAME. Or two files of lines: "
+    "dataset.train=FILE dataset.train_target=FILE."
+)
+LABELS_NEEDED = (
+    "Give a table (csv, tsv or jsonl) with a text and a label in each row, for example dataset.train=reviews.csv. Its "
+    "columns are text and label; other names: dataset.text_column=NAME dataset.label_column=NAME."
+)
 
 # One file or several, as `data_files.find_files` reads them; columns that a run begun before numbered from 0
 Files = FilePath | list[FilePath] | None
@@ -73,7 +82,7 @@ class ParallelText:
         columns = {"dataset.source_column": source_column, "dataset.target_column": target_column}
         self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
-        _check_paths(self._paths, "Give a table of pairs, or two files with dataset.train_target.")
+        _check_paths(self._paths, PAIRS_NEEDED)
         for split, target in self._targets.items():
             if target and not self._paths[split]:
                 raise ConfigError(f"dataset.{split}_target is given without dataset.{split}, the file of its sources.")
@@ -101,7 +110,9 @@ class ParallelText:
             )
             for split, paths in files.items()
         }
-        return RawData(rows, [*bad.finish(), *notes])
+        notes = [*bad.finish(), *notes]
+        _require_rows(rows, self._paths, bad)
+        return RawData(rows, notes)
 
     def _line_pairs(self, split: str, sources: Sequence[Path], targets: Sequence[Path], bad: BadRows) -> TextRows:
         from attnfocus.data.text_rows import TextRows  # with numpy; naming a data set costs nothing
@@ -150,7 +161,7 @@ class LabelledText:
         columns = {"dataset.text_column": text_column, "dataset.label_column": label_column}
         self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
-        _check_paths(self._paths, "Give a table with a text and a label in each row.")
+        _check_paths(self._paths, LABELS_NEEDED)
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. A label that train does not have makes a bad row.
@@ -174,7 +185,16 @@ class LabelledText:
                 for name, table, record in _named_records(split, tables[split], bad)
                 if not labels or _has_label(record, labels, table, bad)
             )
-        return RawData(rows, [*bad.finish(), *notes])
+        notes = [*bad.finish(), *notes]
+        _require_rows(rows, self._paths, bad)
+        return RawData(rows, notes)
+
+
+def _require_rows(rows: Mapping[str, TextRows], paths: Mapping[str, Files], bad: BadRows) -> None:
+    """Refuses files without any row; where rows were skipped, these are counted when the split is found empty."""
+    for split, of_split in rows.items():
+        if not len(of_split) and not bad.total:
+            raise DataError(f"dataset.{split}={paths[split]}: the file has no rows. Give a file that has some.")
 
 
 def _found(given: Mapping[str, str | list[str] | None], suffix: str = "") -> dict[str, list[Path]]:

@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from attnfocus.data.reading.data_files import is_text_table, text_splits
+from attnfocus.data.reading.data_files import MissingFileError, is_text_table, text_splits
 from attnfocus.data.reading.layout import Layout, Rules
-from attnfocus.data.reading.lines import BadRows, MissingFileError, OnBadRow
+from attnfocus.data.reading.lines import BadRows, OnBadRow
 from attnfocus.data.reading.objects import check_old, value_text
 from attnfocus.data.reading.tables import Table
 from attnfocus.data.rows import RawData, Row
