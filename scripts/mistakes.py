@@ -16,7 +16,7 @@ import shlex
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -249,13 +249,12 @@ def refusal(line: str) -> str:
     return ""
 
 
-def answers(numbers: Sequence[int], folder: Path) -> list[dict[str, Any]]:
-    """What was typed and answered, of the mistakes with these numbers, counted from 1."""
+def answers(numbers: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
+    """What was typed and answered, and which lines are refused, of the mistakes with these numbers, counted from 1."""
     here = Path.cwd()
     os.chdir(folder)
     try:
         names = make_house(folder)
-        found: list[dict[str, Any]] = []
         for number in numbers or range(1, len(MISTAKES) + 1):
             typed = MISTAKES[number - 1]
             for name, value in names.items():
@@ -263,8 +262,7 @@ def answers(numbers: Sequence[int], folder: Path) -> list[dict[str, Any]]:
             code, answer = answer_to(shlex.split(typed))
             refused = [f"{line}: {why}" for line in proposed(answer) if (why := refusal(line))]
             entry = {"number": number, "typed": f"attnfocus {typed}", "code": code, "answer": answer}
-            found.append({**entry, "refused": refused})
-        return found
+            yield {**entry, "refused": refused}
     finally:
         os.chdir(here)
 
@@ -278,12 +276,14 @@ def run() -> None:
     with contextlib.ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        found = answers(options.only, folder.resolve())
+        found = []
+        for each in answers(options.only, folder.resolve()):
+            found.append(each)
+            if not options.json:
+                shown = f"[{each['number']}] $ {each['typed']}\n{each['answer']}\n(exit code {each['code']})\n"
+                print(shown, flush=True)
     if options.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
-        return
-    for each in found:
-        print(f"[{each['number']}] $ {each['typed']}\n{each['answer']}\n(exit code {each['code']})\n")
     refused = [f"[{each['number']}] {line}" for each in found for line in each["refused"]]
     if refused:
         raise SystemExit("\n".join(["These proposed lines are refused:", *refused]))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from attnfocus.config.habits import ANY, NAMES_A_RUN, NO, SWITCHED, YES, ZEROS, kind_of
+from attnfocus.config.habits import ANY, NEEDED, NO, SWITCHED, YES, ZEROS, kind_of
 from attnfocus.config.nearest import did_you_mean, nearest
 from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError, Problem
@@ -237,8 +237,8 @@ class Checker:
             return value
         example = SWITCHED.get(key, {}).get(YES) if kind is str else None
         needed = f"must be {f'a name such as {example}' if example else _PLAIN_NAMES[kind]}"
-        if kind is str and key in NAMES_A_RUN:
-            self._add(key, f"{NAMES_A_RUN[key]}. Got {_show(value)}.", *_plain_meant(key, value, kind))
+        if kind is str and key in NEEDED:
+            self._add(key, f"{NEEDED[key]}. Got {_show(value)}.", *_plain_meant(key, value, kind))
             return None
         self._add(key, f"{needed}, got {_show(value)}.", *_plain_meant(key, value, kind))
         return None

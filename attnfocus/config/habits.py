@@ -212,9 +212,11 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
     "device": {YES: "auto", NO: "cpu"},
     "trainer.monitor": {NO: "null"},
 }
-# Key that names a run -> what it takes, where the value is no name.
-NAMES_A_RUN: Mapping[str, str] = {
+# Key -> what it takes, where the value is no text.
+NEEDED: Mapping[str, str] = {
     "resume": "names the run to go on with, for example resume=latest; to start a new run, leave resume out",
+    "input": "takes one file, or - for standard input; files of lines can be joined: "
+    "cat FILES | attnfocus predict run=... input=-",
 }
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {

@@ -281,6 +281,11 @@ def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: 
     ("arguments", "said"),
     [
         (["input=nowhere.csv"], "nowhere.csv: file not found"),
+        (
+            ["input=none-*.csv"],
+            "Give one file; files of lines can be joined: cat FILES | attnfocus",
+        ),
+        (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input"),
         (["input=."], "is a folder, not a file"),
         (["input=a.txt", "encoding=utf-9"], "encoding=utf-9: unknown encoding"),
         (["input=a.txt", "input_format=xml"], "input_format: must be one of auto, lines, tsv, csv"),

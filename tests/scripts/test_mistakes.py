@@ -110,7 +110,7 @@ def test_a_file_that_is_not_there_is_answered_before_torch_is_loaded(mistakes: M
 
 @pytest.mark.slow
 def test_the_script_makes_what_is_named_wrongly(mistakes: ModuleType, tmp_path: Path) -> None:
-    found = mistakes.answers([105, 106, 111, 117, 121, 122, 129, 130, 131, 132], tmp_path)
+    found = list(mistakes.answers([105, 106, 111, 117, 121, 122, 129, 130, 131, 132], tmp_path))
     assert [each["code"] for each in found] == [2] * len(found)
     assert [each["refused"] for each in found] == [[]] * len(found)
     assert "Try:\n  attnfocus compare outputs/sweeps/" in found[0]["answer"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from attnfocus.commands.train.evaluation_time import EvaluationTime
 from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.linear_baseline import check_baseline, require_texts
 from attnfocus.commands.train.processes import RUN, check_processes, require_own_device, require_same_data, run_of_job
@@ -193,6 +194,7 @@ def train(
         found = validate(setup, task, answering, prepared, processes)
         return drift.added(found, task, answering) if processes.is_first else found
 
+    evaluations = EvaluationTime()
     others = [drift, *listeners]
     made = RunReport(run_dir, setup, prepared, model, trackers, others) if processes.is_first else nullcontext()
     with made as report:
@@ -202,7 +204,7 @@ def train(
             optimizer=setup.optimizer(model.parameters()),
             scheduler=setup.scheduler(trainer.total_steps(len(epochs(0))), direction),
             batches=epochs,
-            evaluate=evaluate,
+            evaluate=evaluations.timed(evaluate),
             options=trainer,
             store=store,
             device=setup.device,
@@ -212,11 +214,12 @@ def train(
             resume=is_resumed,
             processes=processes,
         )
+        hint = evaluations.hint(result.step - (resumed_from or 0))
         test = None
         if result.status == "completed" and "test" in prepared.splits:
             answering = whole_model(setup, prepared, model, processes)
             store.load("best" if result.best else "last").load_model(answering)
             test = test_of(setup, task, answering, prepared, processes)
         if report is not None:
-            report.finish(result, test, resumed_from)
+            report.finish(result, test, resumed_from, hint)
     return result.exit_code

@@ -148,11 +148,16 @@ class RunReport:
         except OSError as error:
             logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
 
-    def finish(self, result: TrainingResult, test: Evaluation | None, resumed_from: int | None = None) -> None:
+    def finish(
+        self, result: TrainingResult, test: Evaluation | None, resumed_from: int | None = None, hint: str = ""
+    ) -> None:
         """Writes the test answers and the summary, then shows the result and what can be done with it.
 
-        `resumed_from` is the step of the checkpoint that the run went on from; None for a new run.
+        `resumed_from` is the step of the checkpoint that the run went on from; None for a new run. `hint`: what is said
+        of how it was trained.
         """
+        if hint:
+            self.terminal.announce(hint, style="dim")
         facts = {
             **self.facts,
             "status": result.status,

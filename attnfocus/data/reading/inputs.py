@@ -7,6 +7,7 @@ read is there all the same, marked, so that answer n belongs to input n.
 from __future__ import annotations
 
 import codecs
+import glob
 import gzip
 import io
 import select
@@ -25,6 +26,7 @@ from attnfocus.files import near_file
 
 BYTES_AT_ONCE = 65_536
 STDIN = "-"
+ONE_FILE = "Give one file; files of lines can be joined: cat FILES | attnfocus predict run=... input=-"
 STDIN_PATH = Path("standard input")  # what it is called
 
 
@@ -62,6 +64,8 @@ def require_input(name: str) -> None:
     if name != STDIN and (path.is_dir() or not path.exists()):
         if path.is_dir():
             raise ConfigError(f"input: {path.absolute()}: is a folder, not a file. Give one file: input=FILE.")
+        if glob.has_magic(name):
+            raise ConfigError(f"input: {name}: no file is called so. {ONE_FILE}.")
         near = near_file(path)
         meant = str(Path(name).with_name(near)) if near else ""
         way_out = f"Did you mean {meant}?" if near else "Give a file, or input=- for standard input."
