@@ -185,6 +185,7 @@ def make_house(folder: Path) -> dict[str, str]:
         f"{'good' if index % 2 else 'bad'} film number {index},{'pos' if index % 2 else 'neg'}\n" for index in range(60)
     )
     (folder / "reviews.csv").write_text(f"text,label\n{rows}")
+    (folder / "my.csv").write_text(f"text,label\n{rows}")
     (folder / "empty.csv").write_text("")
     (folder / "one_column.csv").write_text("text\nonly this\nand this\n")
     (folder / "latin.csv").write_bytes("text,label\ncafé olé,a\nnaïve,b\n".encode("latin-1"))
@@ -230,22 +231,23 @@ def proposed(answer: str) -> list[str]:
 def refusal(line: str) -> str:
     """Why a command line is refused before it reads data, with all classes loaded; empty where it is not."""
     words = shlex.split(line)[1:]
-    if words[0] not in VERBS or "--help" in words or "-m" in words:
-        code, answer = answer_to([*words, *(["--cfg", "job"] if "-m" in words else [])])
+    if words[0] not in VERBS or "--help" in words:
+        code, answer = answer_to(words)
         return answer if code else ""
-    verb, facts = words[0], facts_of(words[0])
-    flags = hydra_flags(words[1:])
+    verb, facts, flags = words[0], facts_of(words[0]), hydra_flags(words[1:])
     overrides = [literal(text) for text in flags.overrides if "=" in text]
-    typed = CommandLine(verb, overrides, flags.config_dir)
+    typed = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
     try:
+        check_line(typed, {}, with_values=not flags.multirun)
+        if flags.multirun:
+            return ""  # each job is checked by itself
         with contextlib.redirect_stderr(io.StringIO()):  # which run is meant
-            check_line(typed, {})
-            values, _ = values_of(verb, typed.all_compositions().compose(overrides), flags.overrides[:0])
+            values, _ = values_of(verb, typed.all_compositions().compose(overrides))
         if facts.check and not values.get("resume"):
             module, _, name = facts.check.rpartition(".")
             getattr(importlib.import_module(module), name)(values)
     except UserError as error:
-        return str(error)
+        return "" if str(error).startswith("device: cuda") else str(error)  # there may be none here
     return ""
 
 

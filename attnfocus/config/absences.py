@@ -72,7 +72,7 @@ ABSENCES: Mapping[str, Mapping[str, Absence]] = {
                 ),
             ),
             "wmt wmt14": Absence(
-                f"{_HUB}, German to English. Built in, without it, is another and smaller set of the same languages: "
+                f"{_HUB} (German to English). Built in, without it, is another and smaller set of the same languages: "
                 "dataset=multi30k",
                 {},
                 (

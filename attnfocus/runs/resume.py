@@ -100,9 +100,8 @@ def _names_data(key: str, config: RunConfig) -> bool:
 
 def _refusal(key: str, keys: KeyTable | None = None) -> Problem:
     """What is said of a key that a run keeps; the last of them with what can change."""
-    text = (
-        f"{key}: a resumed run keeps its {key}. To go on with it, leave out {key}=. For a new run, leave out resume=."
-    )
+    out = f"To go on with the run as it is, leave out {key}=. For a new run, leave out resume=."
+    text = f"{key}: a resumed run keeps its {key}. {out}"
     return Problem(text if keys is None else f"{text}\nWhat can change: {_resumable_text(keys)}.", key, [])
 
 
