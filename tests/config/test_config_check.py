@@ -38,7 +38,7 @@ def problems_of(**values: object) -> tuple[str, ...]:
 def test_all_problems_are_collected_in_one_error() -> None:
     problems = problems_of(steps=-5, clip="x", kind="c", flag=1, inner={"rate": 1.5, "rat": 0})
     assert len(problems) == 6
-    assert "steps: must be > 0, got -5." in problems
+    assert "steps: must be > 0, got -5. Without the minus sign it can be used." in problems
     assert "inner.rate: must be >= 0 and < 1, got 1.5." in problems
     assert "inner.rat: unknown option of Inner. Did you mean rate?" in problems
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from attnfocus.data.reading.data_files import MissingFileError, find_files
 from attnfocus.data.reading.lines import ARCHIVE_MARKS, TABLE_MARKS, BadRows, read_lines
 from attnfocus.data.reading.tables import Table, table_format
 from attnfocus.data.sources.files import LabelledText, ParallelText
@@ -237,8 +238,26 @@ def test_a_label_that_train_lacks_is_a_bad_row_that_lists_the_known_ones(tmp_pat
 
 def test_an_empty_train_table_is_not_blamed_on_the_labels_of_others(tmp_path: Path) -> None:
     train, valid = write(tmp_path / "t.tsv", ""), write(tmp_path / "v.tsv", "x\ta\n")
-    splits = LabelledText(train=train, valid=valid).read(Path(), 0).splits
-    assert {split: len(rows) for split, rows in splits.items()} == {"train": 0, "valid": 1}
+    assert message(LabelledText(train=train, valid=valid)) == (
+        f"dataset.train={train}: the file has no rows. Give a file that has some."
+    )
+
+
+def test_a_table_of_a_header_alone_is_named_as_empty(tmp_path: Path) -> None:
+    train = write(tmp_path / "t.csv", "source,target\n")
+    assert f"dataset.train={train}: the file has no rows." in message(ParallelText(train=train))
+
+
+def test_the_file_of_a_similar_name_is_proposed(tmp_path: Path) -> None:
+    write(tmp_path / "reviews.csv", "x,a\n")
+    write(tmp_path / "other.csv", "x,a\n")
+    with pytest.raises(MissingFileError) as raised:
+        find_files(str(tmp_path / "review.tsv"), "dataset.train")
+    problem = raised.value.args[0]
+    assert problem.instead == (f"dataset.train={tmp_path / 'reviews.csv'}",)
+    with pytest.raises(MissingFileError, match=r"Tables in this folder: other.csv, reviews.csv\.") as raised:
+        find_files(str(tmp_path / "mine.csv"), "dataset.train")
+    assert raised.value.args[0].instead is None
 
 
 @pytest.mark.parametrize(
