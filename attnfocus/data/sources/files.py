@@ -15,7 +15,9 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.marks import Before, FilePath
 
 if TYPE_CHECKING:
-    from attnfocus.data.text_rows import TextRows, Texts
+    from attnfocus.data.reading.column_parts import ColumnPart
+    from attnfocus.data.text_blocks import TextBlock, Texts
+    from attnfocus.data.text_rows import TextRows
 
 MAX_LABELS_LISTED = 10
 
@@ -95,10 +97,7 @@ class ParallelText:
         rows = {
             split: self._line_pairs(split, paths, targets[split], bad)
             if split in targets
-            else TextRows.of(
-                (name, record.values[0], record.values[1])
-                for name, _, record in _named_records(split, tables[split], bad)
-            )
+            else TextRows(list(_blocks(split, tables[split], bad)))
             for split, paths in files.items()
         }
         return RawData(rows, [*bad.finish(), *notes])
@@ -169,11 +168,7 @@ class LabelledText:
         for split in sorted(tables, key=lambda split: split != "train"):
             # Without any row of train there are no labels to compare with: that train is empty is said later.
             labels = set(targets_of(rows["train"])) if "train" in rows else set[str]()
-            rows[split] = TextRows.of(
-                (name, record.values[0], record.values[1].strip())
-                for name, table, record in _named_records(split, tables[split], bad)
-                if not labels or _has_label(record, labels, table, bad)
-            )
+            rows[split] = TextRows(list(_blocks(split, tables[split], bad, labels, are_labels=True)))
         return RawData(rows, [*bad.finish(), *notes])
 
 
@@ -186,11 +181,41 @@ def _prefixes(split: str, paths: Sequence[Path]) -> list[str]:
     return [f"{split}:"] if len(paths) == 1 else [f"{split}:{name}:" for name in short_names(paths)]
 
 
-def _named_records(split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[tuple[str, Table, Record]]:
-    """The rows of a split with their ids and the tables that they stand in."""
+def _blocks(
+    split: str, tables: Sequence[Table], bad: BadRows, labels: Collection[str] = (), *, are_labels: bool = False
+) -> Iterator[TextBlock]:
+    """The rows of a split.
+
+    Args:
+        labels: that the second column may hold; none: any.
+        are_labels: the second column holds labels, around which blanks mean nothing.
+    """
+    from attnfocus.data.reading.column_parts import ColumnPart  # with numpy: naming a data set costs nothing
+    from attnfocus.data.reading.table_parts import table_parts
+    from attnfocus.data.text_blocks import TextBlock
+
     for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
-        for record in table.records(bad):
-            yield f"{prefix}{record.number}", table, record
+        for part in table_parts(table, bad):
+            if isinstance(part, ColumnPart) and not (are_labels and _has_odd_label(part, labels)):
+                yield part.block(prefix)
+                continue
+            texts = [
+                (
+                    f"{prefix}{record.number}",
+                    record.values[0],
+                    record.values[1].strip() if are_labels else record.values[1],
+                )
+                for record in (part.records() if isinstance(part, ColumnPart) else part)
+                if not labels or _has_label(record, labels, table, bad)
+            ]
+            if texts:
+                yield TextBlock.of(texts)
+
+
+def _has_odd_label(part: ColumnPart, labels: Collection[str]) -> bool:
+    """Whether the second column holds what is not exactly a label."""
+    found = {content.decode() for content in part.column(1)}
+    return any(label != label.strip() or (labels and label not in labels) for label in found)
 
 
 def _check_paths(paths: Mapping[str, str | list[str] | None], what: str) -> None:
