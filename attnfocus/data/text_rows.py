@@ -51,6 +51,7 @@ class TextRows(Sequence[Row]):
     def __init__(self, blocks: Sequence[TextBlock], chosen: Numbers | None = None) -> None:
         self._blocks = blocks
         self._chosen = chosen
+        self.numbered: object = None  # what `row_words` keeps between learning from these rows and encoding them
         self._starts = list(accumulate((block.size for block in blocks), initial=0))
 
     @classmethod

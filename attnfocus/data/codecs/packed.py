@@ -33,7 +33,11 @@ class PackedExamples(Sequence[Encoded]):
     """
 
     def __init__(
-        self, rows: Sequence[Row], inputs: IdLists, targets: IdLists | array[int], num_words: array[int]
+        self,
+        rows: Sequence[Row],
+        inputs: IdLists,
+        targets: IdLists | array[int] | NDArray[np.int64],
+        num_words: array[int] | NDArray[np.int32],
     ) -> None:
         self._rows = rows
         self._inputs = inputs
@@ -51,7 +55,9 @@ class PackedExamples(Sequence[Encoded]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         row = self._rows[index]
-        return Encoded(row.id, self._inputs[index], self._targets[index], self._num_words[index], row)
+        target = self._targets[index]
+        targets = target if isinstance(self._targets, IdLists) else int(target)
+        return Encoded(row.id, self._inputs[index], targets, int(self._num_words[index]), row)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
