@@ -80,6 +80,15 @@ class ParallelText:
             if target and not self._paths[split]:
                 raise ConfigError(f"dataset.{split}_target is given without dataset.{split}, the file of its sources.")
 
+    def files(self) -> list[Path]:
+        """All files that `read` reads."""
+        named = [(self._paths, ""), (self._targets, "_target")]
+        return [path for given, suffix in named for paths in _found(given, suffix).values() for path in paths]
+
+    def identity(self) -> str:
+        """What differs where `read` gives something else of the same files."""
+        return repr((self._paths, self._targets, self.layout, self._on_bad_row))
+
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. `data_dir` and `seed` change nothing."""
         return self.read_alone(*self._paths)
@@ -150,6 +159,14 @@ class LabelledText:
         self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
         _check_paths(self._paths, "Give a table with a text and a label in each row.")
+
+    def files(self) -> list[Path]:
+        """All files that `read` reads."""
+        return [path for paths in _found(self._paths).values() for path in paths]
+
+    def identity(self) -> str:
+        """What differs where `read` gives something else of the same files."""
+        return repr((self._paths, self.layout, self._on_bad_row))
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. A label that train does not have makes a bad row.
