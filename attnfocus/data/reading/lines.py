@@ -300,8 +300,7 @@ def bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
     return _bounded(lambda: readline(at_most), path)
 
 
-def too_long(path: Path, number: int) -> DataError:
-    """Of the line `number`, which has more than MAX_LINE_CHARACTERS."""
+def too_long(path: Path, number: int) -> DataError:  # of a line that has more than MAX_LINE_CHARACTERS
     return DataError(f"{path}:{number}: a line of more than {MAX_LINE_CHARACTERS} characters: not a text file.")
 
 

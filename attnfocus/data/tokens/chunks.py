@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 # Python alone.
 CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 MAX_KNOWN = 2_000_000  # chunks, some hundred MB
+
+
+def clean_text(text: str, lowercase: bool) -> str:
+    """The text that is split: half a surrogate pair, which is no character, becomes U+FFFD."""
+    if not text.isascii():
+        text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text.lower() if lowercase else text
 
 
 def subword_chunks(text: str) -> list[str]:

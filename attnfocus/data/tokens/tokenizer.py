@@ -9,7 +9,6 @@ UNK for what the vocabulary does not hold. Spaces are ordinary characters in eve
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from attnfocus.data.tokens.chunks import ChunkIds, KnownChunks, chunk_counts, spelled
+from attnfocus.data.tokens.chunks import ChunkIds, KnownChunks, chunk_counts, clean_text, spelled
 from attnfocus.data.tokens.id_lists import Packer
 from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
 from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
@@ -52,8 +51,6 @@ UNKNOWN_TEXT = "⁇"  # what an unknown token decodes to (the sign that Sentence
 SPACE_MARK = "▁"  # how a space is shown in `tokens`
 FORMAT_VERSION = 1
 SPACED_FORMAT_VERSION = 2  # of words that come back with their spaces
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,10 +323,3 @@ def _in_original(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int
 def learns_from_words(options: TokenizerOptions) -> bool:
     """Whether `Tokenizer.of_words` learns what `Tokenizer.train` does."""
     return options.kind in COUNTED_KINDS and options.kind in SUBWORD_KINDS
-
-
-def clean_text(text: str, lowercase: bool) -> str:
-    """The text that is split: half a surrogate pair, which is no character, becomes U+FFFD."""
-    if not text.isascii():
-        text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text.lower() if lowercase else text
