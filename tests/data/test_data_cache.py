@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attnfocus.cli.main import main
 from attnfocus.data.cache import prepared as cache
 from attnfocus.data.cache.folder import CacheFolder, digest_of
 from attnfocus.data.codecs.text_label import TextLabelCodec
@@ -217,3 +218,35 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     import hashlib
 
     assert digest_of(tmp_path / "a", Stage("x")) == hashlib.blake2b(b"abc", digest_size=32).hexdigest()
+
+
+def test_a_run_from_the_cache_is_the_same_to_the_bit(tmp_path: Path) -> None:
+    path, folders = written(tmp_path / "train.tsv"), [tmp_path / "first", tmp_path / "second", tmp_path / "without"]
+    for folder in folders:
+        argv = ["train", "model=seq2seq", "attention=additive", "dataset=parallel_text", f"dataset.train={path}"]
+        argv += ["dataset.tokenizer.vocab_size=100", "dataset.split.valid=20", "dataset.split.test=20"]
+        argv += [
+            "model.embed_dim=8",
+            "model.hidden_size=8",
+            "trainer.max_steps=3",
+            "trainer.evaluate_every_steps=2",
+            "device=cpu",
+        ]
+        argv += [f"paths.cache={tmp_path}", f"paths.cache_gb={0 if folder.name == 'without' else 1}"]
+        assert main([*argv, f"run_dir={folder}"]) == 0
+    first, *others = [_files_of(folder) for folder in folders]
+    assert len(list((tmp_path / "prepared").iterdir())) == 1
+    assert {"predictions-test.jsonl", "data/codec.json", "data/fingerprints.json"} <= first.keys()
+    assert first["metrics.jsonl"]
+    for other in others:
+        assert other == first
+
+
+def _files_of(folder: Path) -> dict[str, Any]:
+    """The files of a run whose content is a function of data and options alone, and the metrics without times."""
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    names = [name for name in files if name.startswith("data/") or name == "predictions-test.jsonl"]
+    lines = [json.loads(line) for line in files["metrics.jsonl"].read_text().splitlines()]
+    timed = ("second", "time", "speed", "memory")
+    metrics = [{key: line[key] for key in line if not any(word in key for word in timed)} for line in lines]
+    return {"metrics.jsonl": metrics, **{name: files[name].read_bytes() for name in names}}
