@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import unicodedata
 from array import array
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, Protocol
 
@@ -17,7 +17,8 @@ import numpy as np
 
 from attnfocus.data.rows import Row
 from attnfocus.data.strata import Labels, Strata
-from attnfocus.data.text_rows import changed, first_equals, taken
+from attnfocus.data.text_blocks import TextBlock, hash_of
+from attnfocus.data.text_rows import OfInput, TextRows, changed, first_equals, results, taken
 from attnfocus.errors import DataError
 from attnfocus.limits import NonNegativeInt, PositiveInt, Range
 from attnfocus.marks import Before
@@ -39,6 +40,9 @@ class RowRules(Protocol):
 
     @classmethod
     def sizes(cls, row: Row) -> tuple[int, ...]: ...
+
+    @classmethod
+    def is_clean(cls, block: TextBlock, options: CleanOptions) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ class CleanReport:
 
     def keep(self, split: str, rows: Sequence[Row], reason: str, test: Callable[[Row], bool]) -> Sequence[Row]:
         """The rows that pass the test; the others are counted under `reason`."""
-        kept = taken(rows, map(test, rows))
+        kept = taken(rows, results(rows, test))
         self.count(split, reason, len(rows) - len(kept))
         return kept
 
@@ -120,6 +124,13 @@ def clean_texts(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row
     return replace(known, input=cleaned, target=target)
 
 
+def is_clean_block(block: TextBlock, options: CleanOptions) -> bool:
+    """Whether `clean_texts` is known to change no row of a block, and none of them is empty."""
+    if options.lowercase or not block.is_tight():
+        return False
+    return options.normalization == "none" or (options.normalization == "NFC" and block.is_nfc)
+
+
 def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, rules: type[RowRules]) -> Splits:
     """Every split with its rows cleaned and empty ones dropped; train without repeated rows."""
     result: dict[str, Sequence[Row]] = {}
@@ -136,6 +147,8 @@ def _clean_split(
     is_full, hashes = array("b"), array("q")
     drops_repeated = options.deduplicate and split == "train"
 
+    has_blocks = isinstance(rows, TextRows)
+
     def key(row: Row) -> Hashable:
         return rules.input_key(row), row.target
 
@@ -143,10 +156,21 @@ def _clean_split(
         row = rules.clean(row, options)
         is_full.append(rules.has_content(row))
         if drops_repeated:
-            hashes.append(hash(key(row)))
+            hashes.append(hash_of(row) if is_hashed_by_text(row) else hash(key(row)))
         return row
 
-    cleaned = changed(rows, clean)
+    def is_hashed_by_text(row: Row) -> bool:
+        return has_blocks and isinstance(row.input, str) and rules.input_key(row) is row.input
+
+    def is_kept(block: TextBlock) -> bool:
+        if not rules.is_clean(block, options):
+            return False
+        is_full.frombytes(b"\1" * block.size)
+        if drops_repeated:
+            hashes.extend(block.hashes())
+        return True
+
+    cleaned = changed(rows, clean, is_kept)
     if not all(is_full):
         cleaned = taken(cleaned, map(bool, is_full))
         report.count(split, "empty dropped", len(is_full) - len(cleaned))
@@ -169,10 +193,10 @@ def train_limits(
         key: equal exactly for rows with the same input.
     """
     limits: dict[str, Callable[[Row], bool]] = {}
-    held_out = {key(row) for split, rows in splits.items() if split != "train" for row in rows}
+    held_out = {each for split, rows in splits.items() if split != "train" for each in results(rows, key)}
     sizes = rules.sizes
     if options.deduplicate and held_out:
-        limits["also in valid or test dropped"] = lambda row: key(row) not in held_out
+        limits["also in valid or test dropped"] = _not_in(held_out, key)
     if options.min_words > 1:
         limits["too short dropped"] = lambda row: min(sizes(row)) >= options.min_words
     if options.max_words is not None:
@@ -182,6 +206,14 @@ def train_limits(
         ratio = options.max_words_ratio
         limits["of unequal lengths dropped"] = lambda row: max(sizes(row)) <= ratio * min(sizes(row))
     return limits
+
+
+def _not_in(held_out: Collection[Hashable], key: Callable[[Row], Hashable]) -> Callable[[Row], bool]:
+    """Whether a row's key is none of some."""
+    if not isinstance(key, OfInput):
+        return lambda row: key(row) not in held_out
+    of_text = key.of_text or str
+    return OfInput(lambda text: of_text(text) not in held_out, lambda row: key(row) not in held_out)
 
 
 def limit_train(

@@ -24,7 +24,19 @@ class Examples(Sequence[Encoded]):
     def __init__(self, rows: Sequence[Row], codec: Codec) -> None:
         self.rows = rows
         self._codec = codec
-        self._encoded = None if codec.is_lazy else codec.encode_rows(rows)
+        self._encoded: Sequence[Encoded] | None = None if codec.is_lazy else codec.encode_rows(rows)
+
+    @classmethod
+    def of_packed(cls, packed: PackedExamples, codec: Codec) -> Examples:
+        """Of rows that were encoded before."""
+        examples = cls.__new__(cls)
+        examples.rows, examples._codec, examples._encoded = packed.rows, codec, packed
+        return examples
+
+    @property
+    def packed(self) -> PackedExamples | None:
+        """All of them in arrays; None: they are not."""
+        return self._encoded if isinstance(self._encoded, PackedExamples) else None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -16,7 +16,8 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.examples import Examples
 from attnfocus.data.rows import SPLITS, RawData, Row, Source
 from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
-from attnfocus.data.text_rows import taken
+from attnfocus.data.text_blocks import pair_reprs
+from attnfocus.data.text_rows import SAME_INPUT, TextRows, taken
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
@@ -194,7 +195,7 @@ def _clean_and_split(
     raw: Splits, options: DatasetOptions, report: CleanReport, seed: int, rules: type[Codec]
 ) -> Splits:
     splits = clean_splits(raw, options.clean, report, rules)
-    key: Callable[[Row], Hashable] = rules.input_key
+    key: Callable[[Row], Hashable] = SAME_INPUT if rules.has_plain_keys() else rules.input_key
     if options.clean.equality == "tokens":
         key = rules.input_keys(chain.from_iterable(splits.values()), options.tokenizer)
     label = rules.label if options.split.stratify else _no_label
@@ -229,6 +230,10 @@ def _describe_codec(codec: Codec) -> str:
 
 def _fingerprint(rows: Sequence[Row], content: Callable[[Row], bytes]) -> str:
     digest = hashlib.sha256()
+    if isinstance(rows, TextRows) and getattr(content, "__func__", None) is Codec.fingerprint.__func__:  # type: ignore[attr-defined]
+        for block, numbers in rows.by_block():
+            digest.update(pair_reprs(block, numbers))
+        return digest.hexdigest()[:16]
     for row in rows:
         digest.update(content(row))
     return digest.hexdigest()[:16]

@@ -2,64 +2,42 @@
 
 from __future__ import annotations
 
-from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain, compress, islice, pairwise
-from typing import Any, NamedTuple, TypeVar, overload
+from dataclasses import dataclass
+from itertools import accumulate, chain, compress, islice
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attnfocus.data.rows import Row
-
-BLOCK = 1024  # rows
-_SLOTS: list[Callable[[Row, Any], None]] = [
-    getattr(Row, name).__set__ for name in ("id", "input", "target", "alignment", "sure", "rationale")
-]
-_new = Row.__new__
-_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale = _SLOTS
+from attnfocus.data.rows import Row, row_key
+from attnfocus.data.text_blocks import BLOCK, INPUT, TARGET, TextBlock, Texts, is_plain, texts_of_row
 
 T = TypeVar("T")
-Texts = tuple[str, str, str]  # id, input, target
+R = TypeVar("R")
+Numbers = NDArray[np.int64]
 
 
-class _Block(NamedTuple):
-    """Texts of `BLOCK` rows, the last block has fewer: id, input, target, id, ... in UTF-8, and where each ends."""
+@dataclass(frozen=True)
+class OfInput(Generic[R]):
+    """A function of a row that looks at its input alone: of many rows of texts, no row has to be made for it.
 
-    content: bytes
-    ends: array[int]
+    Args:
+        of_text: its result for an input that is a text; None: the text itself.
+        of_other: its result for a row with another input.
+    """
 
-    @classmethod
-    def of(cls, rows: Iterable[Texts]) -> _Block:
-        fields = [text.encode("utf-8", "surrogatepass") for text in chain.from_iterable(rows)]
-        return cls(b"".join(fields), array("Q", accumulate(map(len, fields), initial=0)))
+    of_text: Callable[[str], R] | None
+    of_other: Callable[[Row], R]
 
-    def row(self, number: int) -> Row:
-        content, ends = self
-        at, first, second, end = ends[3 * number : 3 * number + 4]
-        return _row(_text(content[at:first]), _text(content[first:second]), _text(content[second:end]))
+    def __call__(self, row: Row) -> R:
+        if not isinstance(row.input, str):
+            return self.of_other(row)
+        return row.input if self.of_text is None else self.of_text(row.input)  # type: ignore[return-value]
 
-    def rows(self) -> Iterator[Row]:
-        content, ends = self.content, self.ends
-        text = _text(content)
-        if len(text) != len(content):  # places of bytes are none of characters
-            yield from map(self.row, range(self.size))
-            return
-        fields = [text[start:end] for start, end in pairwise(ends)]
-        yield from map(_row, fields[::3], fields[1::3], fields[2::3])
 
-    def texts(self, field: int) -> Iterator[str]:
-        """The ids (0), inputs (1) or targets (2)."""
-        text = _text(self.content)
-        places = zip(self.ends[field::3], self.ends[field + 1 :: 3], strict=False)
-        if len(text) == len(self.content):
-            return (text[start:end] for start, end in places)
-        return (_text(self.content[start:end]) for start, end in places)
-
-    @property
-    def size(self) -> int:
-        """Rows."""
-        return len(self.ends) // 3
+SAME_INPUT: OfInput[Hashable] = OfInput(None, row_key)
 
 
 class TextRows(Sequence[Row]):
@@ -70,19 +48,20 @@ class TextRows(Sequence[Row]):
         chosen: the numbers of those that are meant, in ascending order; None: all.
     """
 
-    def __init__(self, blocks: Sequence[_Block], chosen: NDArray[np.int64] | None = None) -> None:
+    def __init__(self, blocks: Sequence[TextBlock], chosen: Numbers | None = None) -> None:
         self._blocks = blocks
         self._chosen = chosen
-        self._num_read = (len(blocks) - 1) * BLOCK + blocks[-1].size if blocks else 0
+        self.numbered: object = None  # what `row_words` keeps between learning from these rows and encoding them
+        self._starts = list(accumulate((block.size for block in blocks), initial=0))
 
     @classmethod
     def of(cls, rows: Iterable[Texts]) -> TextRows:
         """Of (id, input, target)."""
         remaining = iter(rows)
-        return cls([_Block.of(some) for some in iter(lambda: list(islice(remaining, BLOCK)), [])])
+        return cls([TextBlock.of(some) for some in iter(lambda: list(islice(remaining, BLOCK)), [])])
 
     def __len__(self) -> int:
-        return self._num_read if self._chosen is None else len(self._chosen)
+        return self._starts[-1] if self._chosen is None else len(self._chosen)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -92,15 +71,16 @@ class TextRows(Sequence[Row]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = range(len(self))[index]
-        block, place = divmod(number if self._chosen is None else int(self._chosen[number]), BLOCK)
-        return self._blocks[block].row(place)
+        place = number if self._chosen is None else int(self._chosen[number])
+        block = bisect_right(self._starts, place) - 1
+        return self._blocks[block].row(place - self._starts[block])
 
     def __iter__(self) -> Iterator[Row]:
-        for block, places in self._by_block():
-            if places is None or len(places) > BLOCK // 4:
-                yield from _of_places(block.rows(), places)
+        for block, numbers in self.by_block():
+            if numbers is None or len(numbers) > block.size // 4:
+                yield from _of_numbers(block.rows(), numbers, block.size)
             else:
-                yield from map(block.row, places.tolist())
+                yield from map(block.row, numbers.tolist())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -114,30 +94,37 @@ class TextRows(Sequence[Row]):
         numbers = np.flatnonzero(is_taken)
         return TextRows(self._blocks, numbers if self._chosen is None else self._chosen[numbers])
 
-    def _by_block(self) -> Iterator[tuple[_Block, NDArray[np.int64] | None]]:
-        """The blocks that have chosen rows, with the places of these; None: all."""
+    def by_block(self) -> Iterator[tuple[TextBlock, Numbers | None]]:
+        """The blocks that have chosen rows, with the numbers of these in the block; None: all."""
         if self._chosen is None:
             yield from ((block, None) for block in self._blocks)
             return
-        starts = np.searchsorted(self._chosen, np.arange(len(self._blocks) + 1) * BLOCK).tolist()
+        starts = np.searchsorted(self._chosen, self._starts).tolist()
         for number, block in enumerate(self._blocks):
-            places = self._chosen[starts[number] : starts[number + 1]] - number * BLOCK
-            if len(places):
-                yield block, places if len(places) < block.size else None
+            numbers = self._chosen[starts[number] : starts[number + 1]] - self._starts[number]
+            if len(numbers):
+                yield block, numbers if len(numbers) < block.size else None
 
-    def changed(self, change: Callable[[Row], Row]) -> Sequence[Row]:
-        """The rows as `change` makes them. A block of which no row is another one is kept."""
+    def changed(self, change: Callable[[Row], Row], is_kept: Callable[[TextBlock], bool]) -> Sequence[Row]:
+        """The rows as `change` makes them. A block of which no row is another one is kept.
+
+        Args:
+            is_kept: whether that is known of a block; `change` is then not called.
+        """
         if self._chosen is not None:
             return packed(map(change, self))
         blocks = []
         remaining = iter(self._blocks)
         for block in remaining:
+            if is_kept(block):
+                blocks.append(block)
+                continue
             before = list(block.rows())
             after = list(map(change, before))
             if all(map(_is, before, after)):
                 blocks.append(block)
-            elif all(map(_is_plain, after)):
-                blocks.append(_Block.of(map(_texts, after)))
+            elif all(map(is_plain, after)):
+                blocks.append(TextBlock.of(map(texts_of_row, after)))
             else:
                 rest = chain.from_iterable(block.rows() for block in remaining)
                 return [*TextRows(blocks), *after, *map(change, rest)]
@@ -145,24 +132,39 @@ class TextRows(Sequence[Row]):
 
     def texts(self, field: int) -> Iterator[str]:
         """The inputs (1) or targets (2) of all rows, without making rows."""
-        for block, places in self._by_block():
-            yield from _of_places(block.texts(field), places)
+        for block, numbers in self.by_block():
+            yield from block.texts(field, numbers)
+
+    def fields(self, field: int) -> Iterator[bytes]:
+        """The same as bytes: UTF-8, in which half a surrogate pair is three bytes."""
+        for block, numbers in self.by_block():
+            yield from block.fields(field, numbers)
 
 
 def packed(rows: Iterable[Row]) -> Sequence[Row]:
     """Rows of plain texts as `TextRows`; others as a list."""
     remaining = iter(rows)
-    blocks: list[_Block] = []
+    blocks: list[TextBlock] = []
     while some := list(islice(remaining, BLOCK)):
-        if not all(map(_is_plain, some)):
+        if not all(map(is_plain, some)):
             return [*TextRows(blocks), *some, *remaining]
-        blocks.append(_Block.of(map(_texts, some)))
+        blocks.append(TextBlock.of(map(texts_of_row, some)))
     return TextRows(blocks)
 
 
-def changed(rows: Sequence[Row], change: Callable[[Row], Row]) -> Sequence[Row]:
-    """The rows as `change` makes them."""
-    return rows.changed(change) if isinstance(rows, TextRows) else list(map(change, rows))
+def changed(
+    rows: Sequence[Row], change: Callable[[Row], Row], is_kept: Callable[[TextBlock], bool] = lambda block: False
+) -> Sequence[Row]:
+    """The rows as `change` makes them; `is_kept`: as in `TextRows.changed`."""
+    return rows.changed(change, is_kept) if isinstance(rows, TextRows) else list(map(change, rows))
+
+
+def results(rows: Sequence[Row], function: Callable[[Row], R]) -> Iterator[R]:
+    """The function of each row."""
+    if not isinstance(function, OfInput) or not isinstance(rows, TextRows):
+        return map(function, rows)
+    texts: Iterator[Any] = rows.texts(INPUT)
+    return texts if function.of_text is None else map(function.of_text, texts)
 
 
 def taken(rows: Sequence[Row], is_taken: Iterable[bool]) -> Sequence[Row]:
@@ -173,7 +175,7 @@ def taken(rows: Sequence[Row], is_taken: Iterable[bool]) -> Sequence[Row]:
 
 
 def targets_of(rows: Sequence[Row]) -> Iterator[str]:
-    return rows.texts(2) if isinstance(rows, TextRows) else (row.target for row in rows)
+    return rows.texts(TARGET) if isinstance(rows, TextRows) else (row.target for row in rows)
 
 
 def first_equals(
@@ -187,7 +189,7 @@ def first_equals(
         hashes: (N,) of the keys, where they are known already.
     """
     if hashes is None:
-        hashes = np.fromiter((hash(key(row)) for row in rows), dtype=np.int64, count=len(rows))
+        hashes = np.fromiter(map(hash, _compared(rows, key)), dtype=np.int64, count=len(rows))
     order = np.argsort(hashes, kind="stable")
     is_same = np.diff(hashes[order]) == 0
     result = np.arange(len(rows), dtype=np.int64)
@@ -197,39 +199,20 @@ def first_equals(
     return result
 
 
-def _of_places(items: Iterator[T], places: NDArray[np.int64] | None) -> Iterator[T]:
-    """Those of a block's items that are at some places; None: all."""
-    if places is None:
+def _compared(rows: Sequence[Row], key: Callable[[Row], Hashable]) -> Iterator[Hashable]:
+    """What is equal where keys are."""
+    is_same = isinstance(rows, TextRows) and isinstance(key, OfInput) and key.of_text is None
+    return rows.fields(INPUT) if is_same and isinstance(rows, TextRows) else results(rows, key)
+
+
+def _of_numbers(items: Iterator[T], numbers: Numbers | None, size: int) -> Iterator[T]:
+    """Those of a block's items that have some numbers; None: all."""
+    if numbers is None:
         return items
-    is_chosen = bytearray(BLOCK)
-    for place in places.tolist():
-        is_chosen[place] = True
-    return compress(items, is_chosen)
-
-
-def _row(id: str, input: str, target: str) -> Row:
-    """`Row(id, input, target)`, past the slow way in which a frozen class sets its fields."""
-    row = _new(Row)
-    _set_id(row, id)
-    _set_input(row, input)
-    _set_target(row, target)
-    _set_alignment(row, ())
-    _set_sure(row, None)
-    _set_rationale(row, ())
-    return row
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogatepass")
-
-
-def _texts(row: Row) -> Texts:
-    return row.id, str(row.input), row.target
+    is_chosen = np.zeros(size, dtype=bool)
+    is_chosen[numbers] = True
+    return compress(items, is_chosen.tolist())
 
 
 def _is(left: Any, right: Any) -> bool:
     return left is right
-
-
-def _is_plain(row: Row) -> bool:
-    return isinstance(row.input, str) and not (row.alignment or row.sure or row.rationale)

@@ -17,6 +17,7 @@ from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.nearest import nearest, wrong_name
 from attnfocus.config.targets import find_target, make_factory
 from attnfocus.config.yaml_files import read_yaml
+from attnfocus.data.cache.folder import GB, CacheFolder
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.reading.download import default_data_dir
@@ -100,6 +101,12 @@ class Setup:
 def folder_of_data(paths: Paths) -> Path:
     """Where the named data sets are."""
     return Path(paths.data).expanduser() if paths.data else default_data_dir()
+
+
+def cache_of(paths: Paths) -> CacheFolder:
+    """Where prepared data are kept."""
+    folder = Path(paths.cache).expanduser().absolute() if paths.cache else default_data_dir()
+    return CacheFolder(folder / "prepared", int(paths.cache_gb * GB))
 
 
 def balanced_weights(rows: Sequence[Row], labels: Sequence[str]) -> list[float]:

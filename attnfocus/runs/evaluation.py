@@ -8,6 +8,7 @@ from typing import cast
 from torch import nn
 
 from attnfocus.data.batches import BatchPlan
+from attnfocus.data.cache.prepared import cached
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.epochs import Batches
 from attnfocus.data.preparation import Prepared, prepare
@@ -16,7 +17,7 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Sample
 from attnfocus.models.base import Model
-from attnfocus.runs.assembly import Setup
+from attnfocus.runs.assembly import Setup, cache_of
 from attnfocus.stages import counted
 from attnfocus.tasks import Candidate, Evaluation, Prediction, Task
 from attnfocus.tasks.tally import add_up, pack, unpack
@@ -38,7 +39,14 @@ def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str]
     options = {} if wanted is None else {"wanted": wanted}
     known = setup.codecs if codec is None else codec
     try:
-        return prepare(setup.source, setup.data_options, setup.data_dir, setup.config.seed, known, **options)
+        source, seed = setup.source, setup.config.seed
+
+        def make() -> Prepared:
+            return prepare(source, setup.data_options, setup.data_dir, seed, known, **options)
+
+        if codec is not None or wanted is not None:  # the tokens of a run come from its own folder
+            return make()
+        return cached(cache_of(setup.config.paths), source, setup.data_options, seed, setup.codecs.classes, make)
     except MissingFileError as error:
         if codec is None:
             raise

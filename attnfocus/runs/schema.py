@@ -33,6 +33,8 @@ NAMING_GROUPS = ("model", "attention", "dataset")  # whose choices a run is call
 class Paths:
     data: FilePath | None = None
     outputs: FilePath = "outputs"
+    cache: FilePath | None = None
+    cache_gb: NonNegativeFloat = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import random
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from attnfocus.data.clean import CleanOptions
+from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions, prepare
+from attnfocus.data.row_words import row_words
 from attnfocus.data.rows import RawData, Row
 from attnfocus.data.sources.files import ParallelText
 from attnfocus.data.split import SplitOptions
@@ -44,6 +47,68 @@ def written(folder: Path, name: str = "train.tsv") -> str:
     return str(folder / name)
 
 
+ODD = (
+    "",
+    "a b",
+    "two  blanks   in a row",
+    "中文没有空格 和 词",
+    "日本語のテキスト",
+    "😀 👩‍👩‍👧 é e\u0301 \u0301 mark",
+    "nbsp\u00a0between \u3000wide\u2028line",
+    " at the ends ",
+    "\x1ccontrol \x1c",
+    "half \ud800 pair",
+    "a_word_that_has_more_than_thirty_two_bytes Ünïcödé_of_more_than_sixteen " * 2,
+    "It's 'quoted' \\ 3.14, R&D -- \x00 nul",
+    "İSTANBUL ΣΑΣ ΑΣ",
+    "\u1680 ogham",
+)
+
+
+def odd_rows(number: int) -> list[tuple[str, str, str]]:
+    draw = random.Random(0)
+    return [
+        (f"train:{n}", " ".join(draw.choices(ODD, k=draw.randint(0, 3))), draw.choice(ODD) + draw.choice(["", " x"]))
+        for n in range(number)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize("codec_class", [TextPairCodec, TextLabelCodec])
+def test_numbered_words_give_the_tokens_and_ids_of_whole_texts(
+    kind: Any, lowercase: bool, codec_class: type[TextPairCodec | TextLabelCodec]
+) -> None:
+    """Of odd texts, also where some rows of a block are left out."""
+    texts = TextRows.of(row for row in odd_rows(1300) if row[1].strip())
+    some = taken(texts, (n % 7 != 3 for n in range(len(texts))))
+    options = TokenizerOptions(kind=kind, vocab_size=300, lowercase=lowercase)
+    for rows in (texts, some):
+        ours, expected = (codec_class.learn(each, options) for each in (rows, list(rows)))
+        for side, tokenizer in ours.tokenizers().items():
+            assert tokenizer.vocabulary == expected.tokenizers()[side].vocabulary
+        if isinstance(ours, TextPairCodec):
+            assert isinstance(expected, TextPairCodec)
+            assert ours.target_writing == expected.target_writing
+        for left, right in zip(ours.encode_rows(rows), expected.encode_rows(list(rows)), strict=True):
+            assert left.row == right.row
+            assert left.inputs.tolist() == right.inputs.tolist()
+            assert np.asarray(left.targets).tolist() == np.asarray(right.targets).tolist()
+            assert left.num_words == right.num_words
+
+
+def test_texts_without_words_are_encoded_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are too many different ones to number them."""
+    rows, options = TextRows.of(row for row in odd_rows(1300) if row[1].strip()), TokenizerOptions(vocab_size=300)
+    by_numbers = TextPairCodec.learn(rows, options)
+    expected = [each.inputs.tolist() for each in by_numbers.encode_rows(rows)]
+    monkeypatch.setattr("attnfocus.data.word_numbers.MAX_BYTES", 1000)
+    assert row_words(rows, (1, 2)) is None
+    by_texts = TextPairCodec.learn(rows, options)
+    assert by_texts.source_tokenizer.vocabulary == by_numbers.source_tokenizer.vocabulary
+    assert [each.inputs.tolist() for each in by_texts.encode_rows(rows)] == expected
+
+
 def prepared(path: str, **options):
     return prepare(ParallelText(train=path), DatasetOptions(**options), Path("."), 0, CodecChoice([TextPairCodec]))
 
@@ -57,6 +122,7 @@ def test_every_part_of_preparing_data_is_a_stage(name: str, tmp_path: Path) -> N
         f"reading {name}",
         "cleaning",
         "learning from train",
+        "counting words",
         "learning byte pairs",
         "encoding",
         "fingerprints",

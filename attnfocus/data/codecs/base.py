@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row, row_key
+from attnfocus.data.text_blocks import TextBlock
+from attnfocus.data.text_rows import SAME_INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.tokenizer_file import read_json
 from attnfocus.errors import CheckpointError, DataError
@@ -95,7 +97,20 @@ class Codec(ABC):
 
         Such rows never sit in two splits.
         """
-        return cls.input_key
+        return SAME_INPUT if cls.has_plain_keys() else cls.input_key
+
+    @classmethod
+    def has_plain_keys(cls) -> bool:
+        """Whether `input_key` is that of all codecs, the input itself, and no class has changed it."""
+        return cls.input_key.__func__ is Codec.input_key.__func__  # type: ignore[attr-defined]
+
+    @classmethod
+    def is_clean(cls, block: TextBlock, options: CleanOptions) -> bool:
+        """Whether all rows of a block are known to be as `clean` makes them and to have content, each without a look.
+
+        Where this is true `input_key` is the text itself.
+        """
+        return False
 
     @classmethod
     def label(cls, row: Row) -> str | None:

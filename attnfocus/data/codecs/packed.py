@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +32,31 @@ class PackedExamples(Sequence[Encoded]):
         num_words: of each row.
     """
 
+    ARRAYS: ClassVar = ("inputs", "input_ends", "targets", "target_ends", "num_words")
+
     def __init__(
-        self, rows: Sequence[Row], inputs: IdLists, targets: IdLists | array[int], num_words: array[int]
+        self,
+        rows: Sequence[Row],
+        inputs: IdLists,
+        targets: IdLists | array[int] | NDArray[np.int64],
+        num_words: array[int] | NDArray[np.int32],
     ) -> None:
-        self._rows = rows
+        self.rows = rows
         self._inputs = inputs
         self._targets = targets
         self._num_words = num_words
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that is in it but the rows, by the names of `ARRAYS`."""
+        found: dict[str, Any] = {"inputs": self._inputs.flat, "input_ends": self._inputs.ends}
+        if isinstance(self._targets, IdLists):
+            found |= {"targets": self._targets.flat, "target_ends": self._targets.ends}
+        else:
+            found["targets"] = self._targets
+        return {name: np.asarray(array) for name, array in {**found, "num_words": self._num_words}.items()}
+
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @overload
     def __getitem__(self, index: int) -> Encoded: ...
@@ -50,8 +65,10 @@ class PackedExamples(Sequence[Encoded]):
     def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        row = self._rows[index]
-        return Encoded(row.id, self._inputs[index], self._targets[index], self._num_words[index], row)
+        row = self.rows[index]
+        target = self._targets[index]
+        targets = target if isinstance(self._targets, IdLists) else int(target)
+        return Encoded(row.id, self._inputs[index], targets, int(self._num_words[index]), row)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

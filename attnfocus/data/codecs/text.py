@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import ClassVar, Literal
 
-from attnfocus.data.clean import CleanOptions, clean_texts
+from attnfocus.data.clean import CleanOptions, clean_texts, is_clean_block
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
-from attnfocus.data.text_rows import TextRows
+from attnfocus.data.text_blocks import INPUT, TextBlock
+from attnfocus.data.text_rows import OfInput, TextRows
 from attnfocus.data.tokens.equality import token_keys
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.data.tokens.words import count_words
@@ -30,12 +31,21 @@ class TextCodec(Codec):
         return clean_texts(row, options, target_is_text=cls.target_is_text)
 
     @classmethod
+    def is_clean(cls, block: TextBlock, options: CleanOptions) -> bool:
+        own = (cls.clean, cls.has_content, cls.input_key)
+        common = (TextCodec.clean, TextCodec.has_content, TextCodec.input_key)
+        is_common = all(left.__func__ is right.__func__ for left, right in zip(own, common, strict=True))  # type: ignore[attr-defined]
+        return is_common and is_clean_block(block, options)
+
+    @classmethod
     def has_content(cls, row: Row) -> bool:
         return bool(text_of(row).strip() and row.target.strip())
 
     @classmethod
     def input_keys(cls, rows: Iterable[Row], tokenizer: TokenizerOptions) -> Callable[[Row], Hashable]:
         same = token_keys((text for row in rows if isinstance(text := cls.input_key(row), str)), tokenizer)
+        if cls.has_plain_keys():
+            return OfInput(None if same is str else same, cls.input_key)
 
         def key(row: Row) -> Hashable:
             text = cls.input_key(row)
@@ -58,7 +68,7 @@ class TextCodec(Codec):
 
 def texts_of(rows: Sequence[Row]) -> Iterator[str]:
     """The inputs of rows. Raises as `text_of`."""
-    return rows.texts(1) if isinstance(rows, TextRows) else map(text_of, rows)
+    return rows.texts(INPUT) if isinstance(rows, TextRows) else map(text_of, rows)
 
 
 def text_of(row: Row) -> str:

@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.codecs.packed import PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
 from attnfocus.data.gold import token_rationale
+from attnfocus.data.row_words import row_words, without_words
 from attnfocus.data.rows import Row
-from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.text_blocks import INPUT
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions, learns_from_words
 from attnfocus.data.tokens.words import count_words
 
 
@@ -30,13 +34,22 @@ class TextLabelCodec(LabelCodec, TextCodec):
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextLabelCodec:
         labels = cls.labels_of(rows)
+        words = row_words(rows, [INPUT]) if learns_from_words(tokenizer) else None
+        if words is not None:
+            return cls(Tokenizer.of_words(words.counts(INPUT), tokenizer), labels)
         return cls(Tokenizer.train(texts_of(rows), tokenizer, keeps_spaces=False), labels)
 
     def dims(self) -> dict[str, int | None]:
         return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": len(self.labels)}
 
     def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
-        return self._encode(rows, self.class_of)
+        words = row_words(rows, [INPUT]) if self.tokenizer.is_subword else None
+        if words is None:
+            return self._encode(rows, self.class_of)
+        without_words(rows)
+        classes = np.fromiter(map(self.class_of, rows), np.int64, len(rows))
+        counts = words.num_words()
+        return PackedExamples(rows, words.id_lists(INPUT, self.tokenizer), classes, counts)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         return self._encode([Row(id, text if clean is None else clean_text(text, clean), "")], lambda row: NO_LABEL)[0]

@@ -13,12 +13,16 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.packed import PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, texts_of
 from attnfocus.data.gold import TokenLinks, token_links
+from attnfocus.data.row_words import RowWords, merged_counts, row_words, without_words
 from attnfocus.data.rows import Row
+from attnfocus.data.text_blocks import INPUT, TARGET
 from attnfocus.data.text_rows import targets_of
-from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions, learns_from_words
 from attnfocus.data.tokens.words import count_words
-from attnfocus.data.tokens.writing import Writing, writing_of
+from attnfocus.data.tokens.writing import Writing, writing_of, writing_of_words
 from attnfocus.special import BOS, EOS
+
+FIELDS = (INPUT, TARGET)
 
 
 class TextPairCodec(TextCodec):
@@ -39,12 +43,24 @@ class TextPairCodec(TextCodec):
 
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
+        words = row_words(rows, FIELDS) if learns_from_words(tokenizer) else None
+        if words is not None:
+            return cls._learn_from_words(words, tokenizer)
         writing = writing_of(targets_of(rows))
         sources, targets = texts_of(rows), targets_of(rows)
         if tokenizer.shared:
             shared = Tokenizer.train(chain(sources, targets), tokenizer)
             return cls(shared, shared, writing)
         return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer), writing)
+
+    @classmethod
+    def _learn_from_words(cls, words: RowWords, tokenizer: TokenizerOptions) -> TextPairCodec:
+        writing = writing_of_words(words.counts(TARGET))
+        if tokenizer.shared:
+            shared = Tokenizer.of_words(merged_counts(words, FIELDS), tokenizer)
+            return cls(shared, shared, writing)
+        source, target = (Tokenizer.of_words(words.counts(field), tokenizer) for field in FIELDS)
+        return cls(source, target, writing)
 
     @property
     def is_shared(self) -> bool:
@@ -58,13 +74,22 @@ class TextPairCodec(TextCodec):
         }
 
     def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
+        is_subword = self.source_tokenizer.is_subword and self.target_tokenizer.is_subword
+        words = row_words(rows, FIELDS) if is_subword else None
+        if words is not None:
+            without_words(rows)
+            num_words = words.num_words()
+            source_ids = words.id_lists(INPUT, self.source_tokenizer)
+            return PackedExamples(
+                rows, source_ids, words.id_lists(TARGET, self.target_tokenizer, [BOS], [EOS]), num_words
+            )
         sources, targets = self.source_tokenizer.packer(), self.target_tokenizer.packer([BOS], [EOS])
-        num_words = array("q")
+        counts = array("q")
         for text, target in shown(zip(texts_of(rows), targets_of(rows), strict=True), len(rows)):
             sources.add(text)
             targets.add(target)
-            num_words.append(count_words(text) + count_words(target))
-        return PackedExamples(rows, sources.lists(), targets.lists(), num_words)
+            counts.append(count_words(text) + count_words(target))
+        return PackedExamples(rows, sources.lists(), targets.lists(), counts)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         return self.encode(Row(id, text if clean is None else clean_text(text, clean), ""))

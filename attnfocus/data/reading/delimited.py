@@ -54,8 +54,15 @@ class Dialect:
         """The rows that hold any text. `bad` hears what is odd about rows that can be read."""
         for _ in range(self.num_skipped):
             next(lines, None)
-        first = self.num_skipped + 1
-        return _QuotedRows(self, lines, path, bad).rows(first) if self.quotes else _plain_rows(lines, self, first)
+        return self.further_rows(lines, path, bad, self.num_skipped + 1)
+
+    def further_rows(
+        self, lines: Iterator[str], path: Path, bad: BadRows, first: int, width: int = 0
+    ) -> Iterator[FieldRow]:
+        """The rows of lines that begin with the one of number `first`. width: of the rows before; 0: there are none."""
+        if not self.quotes:
+            return _plain_rows(lines, self, first)
+        return _QuotedRows(self, lines, path, bad, width).rows(first)
 
     def cells(self, line: str) -> list[str]:
         """The fields of a row that is a single line."""
@@ -191,12 +198,12 @@ class _QuotedRows:
     look like rows of their own, they are read again as such, and only the first line is lost.
     """
 
-    def __init__(self, dialect: Dialect, lines: Iterator[str], path: Path, bad: BadRows) -> None:
+    def __init__(self, dialect: Dialect, lines: Iterator[str], path: Path, bad: BadRows, width: int = 0) -> None:
         self._dialect, self._lines, self._path, self._bad = dialect, lines, path, bad
         self._again: deque[str] = deque()
         self._taken: list[str] = []
         self._num_read_again = 0
-        self._width = 0
+        self._width = width
 
     def rows(self, first: int) -> Iterator[FieldRow]:
         """The rows of lines that begin with the one of this number."""

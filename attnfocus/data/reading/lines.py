@@ -292,6 +292,10 @@ def bounded_lines(stream: io.TextIOWrapper, path: Path) -> Iterator[str]:
     return _bounded(lambda: readline(at_most), path)
 
 
+def too_long(path: Path, number: int) -> DataError:  # of a line that has more than MAX_LINE_CHARACTERS
+    return DataError(f"{path}:{number}: a line of more than {MAX_LINE_CHARACTERS} characters: not a text file.")
+
+
 def _bounded(read: Callable[[], str], path: Path) -> Iterator[str]:
     """What `read` gives. Of a compressed file: characters, and the memory that rows take, in proportion to its size.
 
@@ -305,7 +309,7 @@ def _bounded(read: Callable[[], str], path: Path) -> Iterator[str]:
         number += 1
         length = len(part)
         if length > MAX_LINE_CHARACTERS:
-            raise DataError(f"{path}:{number}: a line of more than {MAX_LINE_CHARACTERS} characters: not a text file.")
+            raise too_long(path, number)
         if is_compressed:
             characters += length
             if characters > limit or number > row_limit:

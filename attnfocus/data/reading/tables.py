@@ -120,13 +120,13 @@ class Table:
                 yield from self._object_records(objects, bad)
         else:
             with self._rows(bad) as rows:
-                yield from self._field_records(rows, bad)
+                yield from self.field_records(rows, bad)
 
     def records_of(self, lines: Iterator[str], bad: BadRows) -> Iterator[Record]:
         """The same of lines of this table that are in no file, such as those that arrive in a pipe."""
         if self.format in OBJECT_FORMATS:
             return self._object_records(line_rows(lines), bad)
-        return self._field_records(self.used_dialect.rows(lines, self.path, bad), bad)
+        return self.field_records(self.used_dialect.rows(lines, self.path, bad), bad)
 
     def place(self, record: Record, index: int) -> tuple[int, int]:
         """Line and column where the value of `columns[index]` begins."""
@@ -176,9 +176,19 @@ class Table:
         with (text_parts if is_array else text_lines)(self.path, self.encoding) as pieces:
             yield array_rows(pieces, self.path) if is_array else line_rows(pieces)
 
-    def _field_records(self, rows: Iterator[FieldRow], bad: BadRows) -> Iterator[Record]:
-        indices: list[int] = []
-        width = 0
+    def columns_of(self, first: Sequence[str]) -> tuple[list[int], int]:
+        """Where the wanted columns are in a first row, and how many fields each row must have.
+
+        Raises:
+            DataError: there are no such columns.
+        """
+        return self._start(first), len(first)
+
+    def field_records(
+        self, rows: Iterator[FieldRow], bad: BadRows, columns: tuple[list[int], int] | None = None
+    ) -> Iterator[Record]:
+        """The usable rows. columns: as `columns_of` gives them, for rows that follow the first."""
+        indices, width = columns or ([], 0)
         for line, raw, fields in rows:
             is_undecodable = has_surrogates(raw)
             if is_undecodable or isinstance(fields, str):

@@ -15,7 +15,9 @@ from attnfocus.errors import ConfigError, DataError
 from attnfocus.marks import Before, FilePath
 
 if TYPE_CHECKING:
-    from attnfocus.data.text_rows import TextRows, Texts
+    from attnfocus.data.reading.column_parts import ColumnPart
+    from attnfocus.data.text_blocks import TextBlock, Texts
+    from attnfocus.data.text_rows import TextRows
 
 MAX_LABELS_LISTED = 10
 PAIRS_NEEDED = (
@@ -87,6 +89,15 @@ class ParallelText:
             if target and not self._paths[split]:
                 raise ConfigError(f"dataset.{split}_target is given without dataset.{split}, the file of its sources.")
 
+    def files(self) -> list[Path]:
+        """All files that `read` reads."""
+        named = [(self._paths, ""), (self._targets, "_target")]
+        return [path for given, suffix in named for paths in _found(given, suffix).values() for path in paths]
+
+    def identity(self) -> str:
+        """What differs where `read` gives something else of the same files."""
+        return repr((self._paths, self._targets, self.layout, self._on_bad_row))
+
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. `data_dir` and `seed` change nothing."""
         return self.read_alone(*self._paths)
@@ -104,10 +115,7 @@ class ParallelText:
         rows = {
             split: self._line_pairs(split, paths, targets[split], bad)
             if split in targets
-            else TextRows.of(
-                (name, record.values[0], record.values[1])
-                for name, _, record in _named_records(split, tables[split], bad)
-            )
+            else TextRows(list(_blocks(split, tables[split], bad)))
             for split, paths in files.items()
         }
         notes = [*bad.finish(), *notes]
@@ -163,6 +171,14 @@ class LabelledText:
         self._on_bad_row: OnBadRow = on_bad_row
         _check_paths(self._paths, LABELS_NEEDED)
 
+    def files(self) -> list[Path]:
+        """All files that `read` reads."""
+        return [path for paths in _found(self._paths).values() for path in paths]
+
+    def identity(self) -> str:
+        """What differs where `read` gives something else of the same files."""
+        return repr((self._paths, self.layout, self._on_bad_row))
+
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. A label that train does not have makes a bad row.
 
@@ -180,17 +196,13 @@ class LabelledText:
         for split in sorted(tables, key=lambda split: split != "train"):
             # Without any row of train there are no labels to compare with: that train is empty is said later.
             labels = set(targets_of(rows["train"])) if "train" in rows else set[str]()
-            rows[split] = TextRows.of(
-                (name, record.values[0], record.values[1].strip())
-                for name, table, record in _named_records(split, tables[split], bad)
-                if not labels or _has_label(record, labels, table, bad)
-            )
+            rows[split] = TextRows(list(_blocks(split, tables[split], bad, labels, are_labels=True)))
         notes = [*bad.finish(), *notes]
         _require_rows(rows, self._paths, bad)
         return RawData(rows, notes)
 
 
-def _require_rows(rows: Mapping[str, TextRows], paths: Mapping[str, Files], bad: BadRows) -> None:
+def _require_rows(rows: Mapping[str, "TextRows"], paths: Mapping[str, Files], bad: BadRows) -> None:
     """Refuses files without any row; where rows were skipped, these are counted when the split is found empty."""
     for split, of_split in rows.items():
         if not len(of_split) and not bad.total:
@@ -206,11 +218,41 @@ def _prefixes(split: str, paths: Sequence[Path]) -> list[str]:
     return [f"{split}:"] if len(paths) == 1 else [f"{split}:{name}:" for name in short_names(paths)]
 
 
-def _named_records(split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[tuple[str, Table, Record]]:
-    """The rows of a split with their ids and the tables that they stand in."""
+def _blocks(
+    split: str, tables: Sequence[Table], bad: BadRows, labels: Collection[str] = (), *, are_labels: bool = False
+) -> Iterator[TextBlock]:
+    """The rows of a split.
+
+    Args:
+        labels: that the second column may hold; none: any.
+        are_labels: the second column holds labels, around which blanks mean nothing.
+    """
+    from attnfocus.data.reading.column_parts import ColumnPart  # with numpy: naming a data set costs nothing
+    from attnfocus.data.reading.table_parts import table_parts
+    from attnfocus.data.text_blocks import TextBlock
+
     for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
-        for record in table.records(bad):
-            yield f"{prefix}{record.number}", table, record
+        for part in table_parts(table, bad):
+            if isinstance(part, ColumnPart) and not (are_labels and _has_odd_label(part, labels)):
+                yield part.block(prefix)
+                continue
+            texts = [
+                (
+                    f"{prefix}{record.number}",
+                    record.values[0],
+                    record.values[1].strip() if are_labels else record.values[1],
+                )
+                for record in (part.records() if isinstance(part, ColumnPart) else part)
+                if not labels or _has_label(record, labels, table, bad)
+            ]
+            if texts:
+                yield TextBlock.of(texts)
+
+
+def _has_odd_label(part: ColumnPart, labels: Collection[str]) -> bool:
+    """Whether the second column holds what is not exactly a label."""
+    found = {content.decode() for content in part.column(1)}
+    return any(label != label.strip() or (labels and label not in labels) for label in found)
 
 
 def _check_paths(paths: Mapping[str, str | list[str] | None], what: str) -> None:

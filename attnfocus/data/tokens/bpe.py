@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from attnfocus.stages import stage
 
 Pair = tuple[int, int]
+Array = NDArray[np.int64]
+
+_BITS = 32  # a pair as a number: the left symbol above these, the right one below; ordered as the pairs are
+_LOW = (1 << _BITS) - 1
+_TRUE: NDArray[Any] = np.ones(1, dtype=bool)
 
 
 def learn_merges(
@@ -41,84 +50,118 @@ def learn_merges(
 
 
 class _Learner:
-    """Words as lists of symbols, and a queue of pairs: the most frequent first, with the words to look for it in.
+    """Words as symbols, end to end in one array, and a queue of pairs: the most frequent first, with their words.
 
     A pair can stand in the queue twice: when two ways of merging make the same symbol, it comes again with new words.
+    A pair is merged in all its words at once, by arrays: a large corpus has some hundred thousand different words.
     """
 
     def __init__(self, counts: Mapping[str, int], symbols: Sequence[str]) -> None:
         self.symbols = list(symbols)
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
-        self._counts = list(counts.values())
+        self._counts = np.fromiter(counts.values(), np.int64, len(counts))
         get = self._numbers.get
-        self._words = [[number for each in word if (number := get(each)) is not None] for word in counts]
-        self._pairs: defaultdict[Pair, int] = defaultdict(int)
-        self._queue: list[tuple[int, Pair, int, Iterable[int]]] = []
+        words = [[number for each in word if (number := get(each)) is not None] for word in counts]
+        self._sizes = np.fromiter(map(len, words), np.int64, len(words))
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._flat = np.fromiter(chain.from_iterable(words), np.int64, int(self._sizes.sum()))
+        self._pairs: defaultdict[int, int] = defaultdict(int)
+        self._queue: list[tuple[int, int, int, Array]] = []
         self._num_queued = 0
-        where: defaultdict[Pair, list[int]] = defaultdict(list)
-        for place, (word, count) in enumerate(zip(self._words, self._counts, strict=True)):
-            for pair in pairwise(word):
-                self._pairs[pair] += count
-                if (places := where[pair])[-1:] != [place]:
-                    places.append(place)
-        for pair, places in where.items():
-            self._push(pair, places)
+        word_of = np.repeat(np.arange(len(words)), self._sizes)
+        at = np.flatnonzero(word_of[1:] == word_of[:-1])
+        self._count(self._flat[at] << _BITS | self._flat[at + 1], self._counts[word_of[at]], word_of[at])
 
     def merge(self, least: int) -> Pair | None:
         """Merges the most frequent pair; None: there is none that is seen `least` times."""
         while self._queue:
-            negative, pair, _, places = heapq.heappop(self._queue)
-            if self._pairs[pair] != -negative:  # it has changed since
-                self._push(pair, places)
+            negative, key, _, places = heapq.heappop(self._queue)
+            if self._pairs[key] != -negative:  # it has changed since
+                self._push(key, places)
                 continue
             if -negative < least:
                 return None
-            self._merge_in(places, pair)
+            pair = key >> _BITS, key & _LOW
+            self._merge_in(np.unique(places), pair)
             return pair
         return None
 
-    def _push(self, pair: Pair, places: Iterable[int]) -> None:
+    def _push(self, key: int, places: Array) -> None:
         self._num_queued += 1
-        heapq.heappush(self._queue, (-self._pairs[pair], pair, self._num_queued, places))
+        heapq.heappush(self._queue, (-self._pairs[key], key, self._num_queued, places))
 
-    def _merge_in(self, places: Iterable[int], pair: Pair) -> None:
-        """One symbol in the place of the pair in some words, and other pairs counted anew."""
+    def _count(self, keys: Array, counts: Array, places: Array | None = None) -> None:
+        """Counts pairs.
+
+        Args:
+            keys: (N,) pairs as numbers, in any order, with repetitions.
+            counts: (N,) of each; below 0: they are gone.
+            places: (N,) the words that they came into; None: they came into none.
+        """
+        if not len(keys):
+            return
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = np.flatnonzero(np.concatenate((_TRUE, keys[1:] != keys[:-1])))
+        different = keys[starts].tolist()
+        pairs = self._pairs
+        for key, change in zip(different, np.add.reduceat(counts[order], starts).tolist(), strict=True):
+            pairs[key] += change
+        if places is not None:
+            places = places[order]
+            for key, start, end in zip(different, starts.tolist(), [*starts[1:].tolist(), len(keys)], strict=True):
+                self._push(key, places[start:end])
+
+    def _merge_in(self, places: Array, pair: Pair) -> None:
+        """One symbol in the place of the pair in some words, each named once, and other pairs counted anew."""
         name = self.symbols[pair[0]] + self.symbols[pair[1]]
         new = self._numbers.setdefault(name, len(self.symbols))
         if new == len(self.symbols):
             self.symbols.append(name)
-        where: defaultdict[Pair, list[int]] = defaultdict(list)
-        pairs = self._pairs
-        for place in places:
-            count = self._counts[place]
-            gone, come = _merged(self._words[place], pair, new)
-            for other in gone:
-                pairs[other] -= count
-            for other in come:
-                pairs[other] += count
-                where[other].append(place)
-        for other, of_other in where.items():
-            self._push(other, of_other)
+        sizes, starts = self._sizes[places], self._starts[places]
+        word_of = np.repeat(np.arange(len(places)), sizes)
+        before = self._flat[_cells(starts, sizes)]
+        at = _matches(before, word_of, pair)
+        if not len(at):
+            return
+        self._count_around(at, before, word_of, places, pair, new)
+        is_kept = np.ones(len(before), dtype=bool)
+        is_kept[at + 1] = False
+        before[at] = new
+        sizes -= np.bincount(word_of[at], minlength=len(places))
+        self._flat[_cells(starts, sizes)] = before[is_kept]
+        self._sizes[places] = sizes
+
+    def _count_around(self, at: Array, before: Array, word_of: Array, places: Array, pair: Pair, new: int) -> None:
+        """The pairs with the neighbors of what is merged, as if it were merged one after the other from the left."""
+        has_left = np.flatnonzero((at > 0) & (word_of[at - 1] == word_of[at]))
+        last = at[has_left] - 1
+        is_merged = np.zeros(len(before) + 1, dtype=bool)
+        is_merged[at + 1] = True  # the right one of a pair: what stands there has become the new symbol
+        left = np.where(is_merged[last], new, before[last])
+        after = np.minimum(at + 2, len(before) - 1)
+        has_right = np.flatnonzero((at + 2 < len(before)) & (word_of[after] == word_of[at]))
+        right = before[after[has_right]]
+        words = places[word_of[at]]
+        words = np.concatenate((words[has_left], words[has_right]))
+        counts = self._counts[words]
+        self._count(np.concatenate((left << _BITS | pair[0], pair[1] << _BITS | right)), -counts)
+        self._count(np.concatenate((left << _BITS | new, new << _BITS | right)), counts, words)
 
 
-def _merged(word: list[int], pair: Pair, new: int) -> tuple[list[Pair], list[Pair]]:
-    """Merges a pair in a word, from left to right; the pairs with its neighbors that are gone, and those that came."""
+def _cells(starts: Array, sizes: Array) -> Array:
+    """Where the symbols of words stand, whose first ones are at `starts`."""
+    ends = np.cumsum(sizes)
+    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
+
+
+def _matches(symbols: Array, word_of: Array, pair: Pair) -> Array:
+    """Where a pair begins, from left to right and never over another; word_of: which word a symbol is of."""
     left, right = pair
-    gone: list[Pair] = []
-    come: list[Pair] = []
-    start = 0
-    while True:
-        try:
-            at = word.index(left, start, len(word) - 1)
-        except ValueError:
-            return gone, come
-        start = at + 1
-        if word[at + 1] != right:
-            continue
-        if at:
-            gone.append((word[at - 1], left))
-            come.append((word[at - 1], new))
-        if at + 2 < len(word):
-            gone.append((right, word[at + 2]))
-            come.append((new, word[at + 2]))
-        word[at : at + 2] = [new]
+    is_match = (symbols[:-1] == left) & (symbols[1:] == right) & (word_of[:-1] == word_of[1:])
+    at = np.flatnonzero(is_match)
+    if left != right or not len(at):
+        return at
+    number = np.arange(len(at))  # in a run of one symbol every second one begins a pair
+    first = np.maximum.accumulate(np.where(np.concatenate((_TRUE, np.diff(at) > 1)), number, 0))
+    return at[(number - first) % 2 == 0]

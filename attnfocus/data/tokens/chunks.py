@@ -10,12 +10,22 @@ from typing import Any
 
 import numpy as np
 import tokenizers
+from numpy.typing import NDArray
 
 # Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
 # Python alone.
 CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 MAX_KNOWN = 2_000_000  # chunks, some hundred MB
+
+
+def clean_text(text: str, lowercase: bool) -> str:
+    """The text that is split: half a surrogate pair, which is no character, becomes U+FFFD."""
+    if not text.isascii():
+        text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text.lower() if lowercase else text
 
 
 def subword_chunks(text: str) -> list[str]:
@@ -40,6 +50,28 @@ def chunk_counts(texts: Iterable[str], *, is_subword: bool) -> Counter[str]:
     for chunk, count in Counter(chain.from_iterable(map(subword_chunks, texts))).items():
         counts[spelled(chunk)] += count
     return counts
+
+
+class ChunkIds:
+    """The ids of numbered chunks, in one array.
+
+    Attributes:
+        flat: the ids of all chunks, one after the other.
+        sizes: (V,) how many ids each chunk has.
+    """
+
+    def __init__(self, encoded: Iterable[bytes], dtype: np.dtype[Any]) -> None:
+        parts = list(encoded)
+        self.flat = np.frombuffer(b"".join(parts), dtype)
+        self.sizes = np.fromiter(map(len, parts), np.int64, len(parts)) // dtype.itemsize
+        self._starts = np.cumsum(self.sizes) - self.sizes
+
+    def of(self, numbers: NDArray[np.int32], sizes: NDArray[np.int64]) -> NDArray[Any]:
+        """The ids of some chunks, one after the other; `sizes` is `self.sizes[numbers]`."""
+        until = np.cumsum(sizes)
+        within = np.arange(int(until[-1]) if len(until) else 0)
+        within += np.repeat(self._starts[numbers] - until + sizes, sizes)
+        return self.flat[within]
 
 
 class KnownChunks(dict[str, bytes]):

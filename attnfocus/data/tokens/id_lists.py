@@ -22,10 +22,10 @@ class IdLists(Sequence[NDArray[np.int64]]):
 
     def __init__(self, flat: NDArray[Any], ends: NDArray[np.int64]) -> None:
         self.flat = flat
-        self._ends = ends
+        self.ends = ends
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self.ends)
 
     @overload
     def __getitem__(self, index: int) -> NDArray[np.int64]: ...
@@ -35,13 +35,13 @@ class IdLists(Sequence[NDArray[np.int64]]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = range(len(self))[index]
-        start = self._ends[number - 1] if number else 0
-        return self.flat[start : self._ends[number]].astype(np.int64)
+        start = self.ends[number - 1] if number else 0
+        return self.flat[start : self.ends[number]].astype(np.int64)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N,)"""
-        return np.diff(self._ends, prepend=0)
+        return np.diff(self.ends, prepend=0)
 
 
 class Packer:

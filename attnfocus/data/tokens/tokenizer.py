@@ -9,17 +9,17 @@ UNK for what the vocabulary does not hold. Spaces are ordinary characters in eve
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
-from attnfocus.data.tokens.chunks import KnownChunks, chunk_counts
+from attnfocus.data.tokens.chunks import ChunkIds, KnownChunks, chunk_counts, clean_text, spelled
 from attnfocus.data.tokens.id_lists import Packer
 from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
 from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
@@ -51,8 +51,6 @@ UNKNOWN_TEXT = "⁇"  # what an unknown token decodes to (the sign that Sentence
 SPACE_MARK = "▁"  # how a space is shown in `tokens`
 FORMAT_VERSION = 1
 SPACED_FORMAT_VERSION = 2  # of words that come back with their spaces
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +124,11 @@ class Tokenizer:
         Raises:
             DataError: the texts hold nothing to learn from.
         """
-        cleaned = (text for text in (_clean(text, options.lowercase) for text in texts) if text.strip())
+        cleaned = (text for text in (clean_text(text, options.lowercase) for text in texts) if text.strip())
         if options.kind in COUNTED_KINDS:
             is_subword = options.kind in SUBWORD_KINDS
             counts = chunk_counts((f" {text}" for text in cleaned) if is_subword else cleaned, is_subword=is_subword)
-            _check_not_empty(counts, options)
-            learned = learn_counted(options.kind, counts, options.vocab_size, options.min_frequency)
-            return cls(options.kind, learned, lowercase=options.lowercase)
+            return cls._of_counts(counts, options)
         prepared = list(cleaned)
         _check_not_empty(prepared, options)
         if options.kind in SUBWORD_KINDS:
@@ -147,6 +143,39 @@ class Tokenizer:
             spaces, marks = learned_rule(prepared, word_split(options.kind)), MARKS
         vocabulary = learn(options.kind, prepared, options.vocab_size, options.min_frequency, marks)
         return cls(options.kind, vocabulary, lowercase=options.lowercase, splitter=splitter, spaces=spaces)
+
+    @classmethod
+    def of_words(cls, counts: Mapping[str, int], options: TokenizerOptions) -> Tokenizer:
+        """What `train` learns from texts that hold these words so often, where `learns_from_words`.
+
+        Args:
+            counts: members of `chunks.subword_chunks`, not yet lower-cased.
+        """
+        spelled_counts: Counter[str] = Counter()
+        for word, count in counts.items():
+            spelled_counts[spelled(clean_text(word, options.lowercase))] += count
+        return cls._of_counts(spelled_counts, options)
+
+    @classmethod
+    def _of_counts(cls, counts: Mapping[str, int], options: TokenizerOptions) -> Tokenizer:
+        _check_not_empty(counts, options)
+        learned = learn_counted(options.kind, counts, options.vocab_size, options.min_frequency)
+        return cls(options.kind, learned, lowercase=options.lowercase)
+
+    @property
+    def is_subword(self) -> bool:
+        """Whether a text is encoded word by word, each with the space before it."""
+        return self.kind in SUBWORD_KINDS
+
+    def word_ids(self, words: Iterable[str | None]) -> ChunkIds:
+        """The ids of members of `chunks.subword_chunks`, where `is_subword`; None has no ids."""
+        known = KnownChunks(self._engine, self._dtype, is_subword=True)
+        cleaned = (None if word is None else clean_text(word, self.lowercase) for word in words)
+        return ChunkIds((b"" if word is None else known[word] for word in cleaned), self._dtype)
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.int32)
 
     @property
     def vocab_size(self) -> int:
@@ -175,7 +204,7 @@ class Tokenizer:
         Args:
             first, last: ids to stand before and after those of each text.
         """
-        dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.int32)
+        dtype = self._dtype
         if self._words is not None:
             ids_of = self._words.encoder()
             return Packer(lambda text: [np.array(ids_of(self._prepare(text)), dtype).tobytes()], dtype, first, last)
@@ -260,7 +289,7 @@ class Tokenizer:
             raise CheckpointError(f"{path}: not a usable vocabulary: {error}. Use an undamaged copy.") from error
 
     def _prepare(self, text: str) -> str:
-        text = _clean(text, self.lowercase)
+        text = clean_text(text, self.lowercase)
         if self._split is not None:
             return self._split(text)
         # A space before the first word makes it the same token as inside a sentence.
@@ -291,8 +320,6 @@ def _in_original(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int
     return [(origin[start], origin[end - 1] + 1 if end > start else origin[start]) for start, end in spans]
 
 
-def _clean(text: str, lowercase: bool) -> str:
-    """The text that is split: half a surrogate pair, which is no character, becomes U+FFFD."""
-    if not text.isascii():
-        text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text.lower() if lowercase else text
+def learns_from_words(options: TokenizerOptions) -> bool:
+    """Whether `Tokenizer.of_words` learns what `Tokenizer.train` does."""
+    return options.kind in COUNTED_KINDS and options.kind in SUBWORD_KINDS

@@ -1,7 +1,7 @@
 """How a language is written: with blanks between its words, or without."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 Writing = Literal["spaced", "chinese", "unspaced"]
@@ -20,12 +20,21 @@ def writing_of(texts: Iterable[str]) -> Writing:
     `chinese`: characters that are words or nearly so; `unspaced`: other scripts without blanks between words, such as
     Japanese (a tenth or more of whose characters are kana) and Thai.
     """
+    return _writing_of((text, 1) for text in texts)
+
+
+def writing_of_words(counts: Mapping[str, int]) -> Writing:
+    """The same of texts that hold some words so often."""
+    return _writing_of(counts.items())
+
+
+def _writing_of(counts: Iterable[tuple[str, int]]) -> Writing:
     num_han = num_others = size = 0
-    for text in texts:
+    for text, count in counts:
         if not text.isascii():
-            num_han += len(_HAN.findall(text))
-            num_others += len(_OTHERS.findall(text))
-        size += len("".join(text.split()))
+            num_han += count * len(_HAN.findall(text))
+            num_others += count * len(_OTHERS.findall(text))
+        size += count * len("".join(text.split()))
     if 2 * (num_han + num_others) <= size:
         return "spaced"
     return "chinese" if num_others < 0.1 * (num_han + num_others) else "unspaced"
