@@ -16,7 +16,7 @@ from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
 
 DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
-MAX_TOKENS = 2048  # of an input: a map of self-attention has the square of it in weights, for each head
+MAX_TOKENS = 4096  # of an input: a map of self-attention has the square of it in weights, for each head
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,11 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from attnfocus.inspection.content import best_map
+from attnfocus.inspection.content import ScaleName, best_map
 from attnfocus.tasks import FocusMap
-
-ScaleName = Literal["one", "largest", "uniform"]
 
 OCTAVES = 3  # to both sides of uniform
 BELOW_UNIFORM = 0.12  # how far the color of less than uniform goes: few positions in use are no alarm
@@ -30,11 +27,13 @@ class Scale:
     Attributes:
         largest: the largest size of a weight over all heads.
         num_keys: K.
+        is_signed: weights may be below 0.
     """
 
     name: ScaleName
     largest: float
     num_keys: int
+    is_signed: bool = False
 
     def share(self, weight: float) -> float:
         """-1 to 1, or NaN: see `display.palette.color`."""
@@ -57,9 +56,10 @@ class Scale:
 def scale_of(each: FocusMap, name: ScaleName | None = None) -> Scale:
     """The scale of a map; with signs, or of an attribution, it goes to the largest whatever is asked for."""
     largest = float(np.nan_to_num(np.abs(each.weights)).max(initial=0.0))
-    if each.method != "attention" or bool((each.weights < 0).any()):
+    is_signed = bool((each.weights < 0).any())
+    if each.method != "attention" or is_signed:
         name = "largest"
-    return Scale(name or default_scale([each]), largest, len(each.key_tokens))
+    return Scale(name or default_scale([each]), largest, len(each.key_tokens), is_signed)
 
 
 def default_scale(maps: Iterable[FocusMap]) -> ScaleName:

@@ -29,7 +29,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "verdict": inspection.verdict,
         "faithfulness": dict(inspection.faithfulness),
         "palette": {mode: _colors(mode) for mode in MODES},
-        "scale": default_scale(maps),
+        "scale": inspection.scale or default_scale(maps),
         "examples": [
             _example(example, is_fine, inspection.max_values if number in left_out else None)
             for number, example in enumerate(inspection.examples)

@@ -7,8 +7,9 @@ const NO_TEXT = "\u2581";
 
 async function integers({ data, code }) {
   const packed = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new ARRAYS[code](await new Response(stream).arrayBuffer());
+  const stream = new DecompressionStream("gzip"), writer = stream.writable.getWriter();
+  const [content] = await Promise.all([new Response(stream.readable).arrayBuffer(), writer.write(packed), writer.close()]);
+  return new ARRAYS[code](content);
 }
 
 /** The weights of {data, code, largest}: codes are square roots of shares of the largest. */
