@@ -55,7 +55,7 @@ const shade = (element, weight) => shadeBy(element, shareOf(weight), figure(weig
 function paint(canvas, values, rows, columns) {
   canvas.width = columns;
   canvas.height = rows;
-  const context = canvas.getContext("2d"), image = context.createImageData(columns, rows), pixels = image.data;
+  const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows), pixels = image.data;
   for (let i = 0; i < rows * columns; i++) {
     const color = colorOf(shareOf(values[i]));
     pixels[4 * i] = color[0];
