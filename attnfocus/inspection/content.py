@@ -14,6 +14,7 @@ from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.tasks.measures.focus import FocusTable, focus_table
 
 Kind = Literal["text", "vectors"]  # what the positions of an input are
+ScaleName = Literal["one", "largest", "uniform"]  # what a color means, see `inspection.scale`
 
 _DECIMALS = 5
 
@@ -29,6 +30,7 @@ class Content:
         verdict: how far the weights can be read as an explanation; None when that was not tested.
         faithfulness: the numbers behind it.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
+        scale: of the colors, on the screen and where a page opens; None: as `scale.default_scale` says.
     """
 
     facts: Mapping[str, str | int]
@@ -37,6 +39,7 @@ class Content:
     verdict: str | None = None
     faithfulness: Mapping[str, float] = field(default_factory=dict)
     max_values: int = 24_000_000
+    scale: ScaleName | None = None
 
     def as_facts(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""

@@ -5,32 +5,53 @@ Shapes: H heads, Q queries, K keys.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from attnfocus.display.background import terminal_mode
 from attnfocus.display.console import break_words, is_plain, say, writable
-from attnfocus.display.text import focus_phrase, number, shorten
-from attnfocus.inspection.content import Content, best_map, focus_of, likelihood, title_of
+from attnfocus.display.palette import Mode, terminal_style
+from attnfocus.display.text import focus_phrase, shorten
+from attnfocus.inspection.content import Content, ScaleName, best_map, focus_of, focus_rows, likelihood, title_of
+from attnfocus.inspection.scale import NEARLY_UNIFORM, Scale, scale_of
 from attnfocus.tasks import FocusMap, Inspected
 
 NUM_READ = 3  # keys that are named for each query
 SPACE_MARK = "▁"  # how tokens show a blank
-_FAINT = 0.04  # of the largest weight: below, nothing is shaded
 _MAX_LABEL = 14
-_Color = tuple[int, int, int]
-# viridis, from little to much; what is below 0 in a hue that no form of color blindness takes for it
-_WEIGHTS: tuple[_Color, ...] = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
-_BELOW: tuple[_Color, ...] = ((90, 45, 5), (179, 88, 6), (241, 163, 64), (254, 224, 182))
+_SOURCE_LINES = 3  # of an input that is printed a second time, shaded
+_LEGEND = 16  # cells of a legend's colors
 
 
-def print_inspection(console: Console, inspection: Content) -> None:
+@dataclass(frozen=True)
+class _Screen:
+    """Where it is printed.
+
+    Attributes:
+        mode: of the background.
+        scale: what a color means; None: as `scale.default_scale` says.
+    """
+
+    console: Console
+    mode: Mode
+    scale: ScaleName | None
+
+
+def print_inspection(console: Console, inspection: Content, mode: Mode | None = None) -> None:
     """Every example with its answer, and for each method one map: the one that shows best how output and input meet.
 
     Of outputs of many tokens, which take a line each, the first method alone.
+
+    Args:
+        mode: of the terminal's background; None: it is asked.
     """
+    if mode is None:
+        mode = "dark" if is_plain(console) else terminal_mode()
+    screen = _Screen(console, mode, inspection.scale)
     facts = inspection.facts
     say(console, f"{facts['model']}, {facts['attention']}, {facts['dataset']}: step {facts['step']:,}", style="dim")
     for place, example in enumerate(inspection.examples, 1):
@@ -40,7 +61,7 @@ def print_inspection(console: Console, inspection: Content) -> None:
         for method in methods:
             maps = [each for each in example.maps if each.method == method]
             if method == methods[0] or not _is_sequence(example, best_map(maps)):
-                _print_map(console, example, maps)
+                _print_map(screen, example, maps)
             else:
                 say(console, f"   {title_of(maps[0])}: method={method} prints it", style="dim")
     if inspection.verdict is not None:
@@ -50,7 +71,9 @@ def print_inspection(console: Console, inspection: Content) -> None:
 
 def _print_answer(console: Console, place: int, example: Inspected) -> None:
     answer = example.prediction
-    say(console, f"{place}  {answer.source}", style="bold")
+    is_shown_again = bool(example.maps) and not is_plain(console)
+    source = shorten(answer.source, _SOURCE_LINES * console.width - 8) if is_shown_again else answer.source
+    say(console, f"{place}  {source}", style="bold")
     if answer.skipped is not None:
         say(console, f"   skipped: {answer.skipped}", style="yellow")
         return
@@ -62,20 +85,49 @@ def _print_answer(console: Console, place: int, example: Inspected) -> None:
         say(console, "   the output is empty: there is nothing to show", style="yellow")
 
 
-def _print_map(console: Console, example: Inspected, maps: Sequence[FocusMap]) -> None:
-    each = best_map(maps)
+def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) -> None:
+    each, console = best_map(maps), screen.console
     title = title_of(each) + ("" if len(each.heads) == 1 else f", mean of {len(each.heads)} heads")
     if each.method == "attention":
         phrase = focus_phrase(focus_of(each).metrics())
-        title += f": {phrase}" if phrase else ""
+        title += f": {'nearly uniform, ' if is_nearly_uniform(each) else ''}{phrase}" if phrase else ""
     if len(maps) > 1:
         title += f"  (one of {len(maps)}; layer=NAME shows another)"
     say(console, f"   {title}", style="dim")
     weights = each.weights.mean(axis=0)  # (Q, K)
-    is_sequence = _is_sequence(example, each)
-    lines = _sequence(console, each, weights) if is_sequence else [_single(console, each, weights.mean(axis=0))]
+    scale = scale_of(each, screen.scale)
+    fits = True
+    if _is_sequence(example, each):
+        lines, fits = _sequence(screen, each, weights, scale)
+    else:
+        lines = [_single(screen, each, weights.mean(axis=0), scale)]
     for line in lines:
         console.print(line, soft_wrap=True)
+    if fits and not is_plain(console):
+        console.print(_legend(scale, screen.mode), soft_wrap=True)
+
+
+def is_nearly_uniform(each: FocusMap) -> bool:
+    """Whether the weights say little: normalized entropy above 0.9, mean over heads and queries."""
+    found = [row["normalized_entropy"] for row in focus_rows(each) if "normalized_entropy" in row]
+    return bool(found) and sum(found) / len(found) > NEARLY_UNIFORM
+
+
+def _legend(scale: Scale, mode: Mode) -> Text:
+    """The colors from one end to the other, in which the whole map is shown."""
+    high = "8" if scale.name == "uniform" else f"{scale.weight(1.0):.3g}"
+    low = "1/8" if scale.name == "uniform" else f"-{high}" if scale.is_signed else "0"
+    line = Text("   ").append(f"{low} ", style="dim")
+    for cell in range(_LEGEND):
+        part = cell / (_LEGEND - 1)
+        share = 2 * part - 1 if scale.is_signed else scale.share(scale.weight(part))
+        line.append(" ", style=terminal_style(share, mode))
+    uniform = f"1/{scale.num_keys}"
+    line.append(f" {high}", style="dim")
+    line.append(f" times uniform ({uniform} each)" if scale.name == "uniform" else "", style="dim")
+    if scale.name != "uniform" and not scale.is_signed:
+        line.append(f"  (uniform: {uniform} = {1 / max(scale.num_keys, 1):.3f})", style="dim")
+    return line
 
 
 def _is_sequence(example: Inspected, each: FocusMap) -> bool:
@@ -83,39 +135,42 @@ def _is_sequence(example: Inspected, each: FocusMap) -> bool:
     return len(each.query_tokens) > 1 and not (example.is_one_answer and each.kind == "self")
 
 
-def _single(console: Console, each: FocusMap, weights: np.ndarray) -> Text:
+def _single(screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale) -> Text:
     """The keys, shaded by weights (K,); in a pipe each with its number."""
+    console = screen.console
     if is_plain(console):
         pairs = [f"{_label(token)} {weight:.2f}" for token, weight in zip(each.key_tokens, weights, strict=True)]
         plain = writable(console, "   " + "  ".join(pairs))
         return Text("\n".join(break_words(plain, console.width, between="  ")))
-    largest = float(np.abs(weights).max(initial=0.0))
     line, used = Text("   "), 3
     for piece, weight in zip(pieces(each.key_tokens), weights, strict=True):
         shown = writable(console, piece)
         if used + cell_len(shown) > console.width - 1 and used > 3:
             line.append("\n   ")
             shown, used = shown.lstrip(" "), 3
-        _append(line, shown, float(weight), largest)
+        _append(line, shown, terminal_style(scale.share(float(weight)), screen.mode))
         used += cell_len(shown)
-    line.append(f"\n   largest {number(largest)}", style="dim")
     return line
 
 
-def _sequence(console: Console, each: FocusMap, weights: np.ndarray) -> list[Text]:
-    """A line for each query: the whole input shaded by its weights where that fits, else the keys it reads most."""
+def _sequence(screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale) -> tuple[list[Text], bool]:
+    """A line for each query: the whole input shaded by its weights where that fits, else the keys it reads most.
+
+    Returns:
+        The lines, and whether they are shaded.
+    """
+    console = screen.console
     labels = [shorten(_label(writable(console, token)), _MAX_LABEL) for token in each.query_tokens]
     room = max(map(cell_len, labels))
     parts = [writable(console, piece) for piece in pieces(each.key_tokens)]
-    fits = room + 6 + sum(map(cell_len, parts)) < console.width
+    fits = room + 6 + sum(map(cell_len, parts)) < console.width and not is_plain(console)
     names = _distinct(each.key_tokens)
     lines = []
     for label, row in zip(labels, weights, strict=True):
         line = Text("   " + set_cell_size(label, room + 2))
-        if fits and not is_plain(console):
-            largest = float(np.abs(row).max(initial=0.0))
+        if fits:
             for piece, weight in zip(parts, row, strict=True):
-                _append(line, piece, float(weight), largest)
+                _append(line, piece, terminal_style(scale.share(float(weight)), screen.mode))
         else:
             most = np.argsort(-np.abs(row), kind="stable")[:NUM_READ]
             read = [writable(console, f"{names[key]} {row[key]:.2f}") for key in most]
@@ -123,7 +178,7 @@ def _sequence(console: Console, each: FocusMap, weights: np.ndarray) -> list[Tex
                 read.pop()
             line.append("  ".join(read))
         lines.append(line)
-    return lines
+    return lines, fits
 
 
 def pieces(tokens: Sequence[str]) -> list[str]:
@@ -145,27 +200,8 @@ def _distinct(tokens: Sequence[str]) -> list[str]:
     return [shorten(_label(token), _MAX_LABEL) + place for token, place in zip(tokens, places, strict=True)]
 
 
-def _append(line: Text, piece: str, weight: float, largest: float) -> None:
+def _append(line: Text, piece: str, style: str) -> None:
     """Adds a token; a blank before it stays unshaded."""
     start = piece[: len(piece) - len(piece.lstrip(" "))] if piece.strip(" ") else ""
     line.append(start)
-    line.append(piece[len(start) :], style=shade(weight, largest))
-
-
-def shade(weight: float, largest: float) -> str:
-    """A rich style: the background tells the weight, and the letters are black or white as that asks for."""
-    share = abs(weight) / largest if largest > 0 else 0.0
-    if not share > _FAINT:
-        return ""
-    stops = _BELOW if weight < 0 else _WEIGHTS
-    red, green, blue = _mixed(stops, share)
-    letters = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 120 else "white"
-    return f"{letters} on rgb({red},{green},{blue})"
-
-
-def _mixed(stops: Sequence[_Color], share: float) -> _Color:
-    place = min(share, 1.0) * (len(stops) - 1)
-    low = min(int(place), len(stops) - 2)
-    first, second = stops[low], stops[low + 1]
-    red, green, blue = (round(a + (b - a) * (place - low)) for a, b in zip(first, second, strict=True))
-    return red, green, blue
+    line.append(piece[len(start) :], style=style)

@@ -118,7 +118,7 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
         (["text=a", "files=[pdf]"], ["files", "html"]),
         (["text=a", "files=html"], ["files: must be a list such as [a,b], got 'html'"]),
         (["text=a", "output=/dev/null/x"], ["output: cannot write to /dev/null/x"]),
-        (["text=" + "a" * 2100], ["input of 2100 tokens; at most 2048 can be shown"]),
+        (["text=" + "a" * 4100], ["input of 4100 tokens; at most 4096 can be shown"]),
     ],
 )
 def test_what_cannot_be_shown_is_said(
@@ -209,6 +209,6 @@ def test_too_many_tokens_are_refused_before_the_model_runs(dates: Path) -> None:
     ran: list[int] = []
     run = package.load(dates, device="cpu")
     run.model.register_forward_pre_hook(lambda model, given: ran.append(1))
-    with pytest.raises(DataError, match="input of 2049 tokens; at most 2048 can be shown"):
-        run.inspect("1" * 2049)
+    with pytest.raises(DataError, match="input of 4097 tokens; at most 4096 can be shown"):
+        run.inspect("1" * 4097)
     assert not ran

@@ -19,10 +19,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from attnfocus.display.console import plain_console
+from attnfocus.display.palette import Mode, color, contrast, terminal_style
 from attnfocus.inspection.content import best_map, focus_rows, likelihood
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.inspection.page import coded, embedded_json
-from attnfocus.inspection.terminal import pieces, print_inspection, shade
+from attnfocus.inspection.scale import Scale, scale_of
+from attnfocus.inspection.terminal import is_nearly_uniform, pieces, print_inspection
 from attnfocus.tasks import Inspected, Prediction
 
 
@@ -69,11 +71,11 @@ def printed(found: Inspection, width: int = 10_000) -> str:
     return stream.getvalue()
 
 
-def drawn(found: Inspection, width: int = 80) -> Console:
+def drawn(found: Inspection, width: int = 80, mode: Mode = "dark") -> Console:
     console = Console(
         width=width, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO(), highlight=False
     )
-    print_inspection(console, found)
+    print_inspection(console, found, mode)
     return console
 
 
@@ -266,13 +268,65 @@ def test_the_screen_shades_what_is_read() -> None:
     weights = np.array([[[0.0, 1.0]]], dtype=np.float32)
     made = replace(focus_map(("pooling",), ("dull", "bright"), name="pooling"), weights=weights)
     text = drawn(Inspection(FACTS, "text", (example(made),))).export_text(styles=True)
-    assert re.search(r"\x1b\[[\d;]*48;2;253;231;37mbright", text)
+    assert re.search(rf"\x1b\[[\d;]*48;2;{';'.join(map(str, color(1.0, 'dark')))}mbright", text)
     assert re.search(r"(?<!m)dull", text)
 
 
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_on_both_backgrounds_large_weights_are_the_loud_ones(mode: Mode) -> None:
+    keys = [f"word{number}" for number in range(10)]
+    weights = np.linspace(0.05, 0.9, 10, dtype=np.float32)[None, None]
+    made = replace(focus_map(("pooling",), keys, name="pooling"), weights=weights)
+    text = drawn(Inspection(FACTS, "text", (example(made),)), mode=mode).export_text(styles=True)
+    found = [re.search(rf"\x1b\[[\d;]*48;2;(\d+);(\d+);(\d+)m ?{key}\b", text) for key in keys]
+    backs = [tuple(map(int, each.groups())) for each in found if each]
+    loudness = [contrast(back, (255, 255, 255) if mode == "light" else (0, 0, 0)) for back in backs]  # type: ignore[arg-type]
+    assert len(backs) == len(keys)
+    assert loudness == sorted(loudness)
+    assert loudness[0] < 1.4
+
+
+def test_every_line_of_a_translation_has_the_same_scale_and_a_legend() -> None:
+    weights = np.array([[[0.8, 0.2], [0.45, 0.55]]], dtype=np.float32)
+    made = replace(focus_map("ab", "xy"), weights=weights)
+    console = drawn(Inspection(FACTS, "text", (example(made),), scale="one"))
+    text = console.export_text(styles=True)
+    for weight in (0.8, 0.55):
+        red, green, blue = color(weight, "dark")
+        assert f"48;2;{red};{green};{blue}m" in text
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert re.search(r"^   0 +1  \(uniform: 1/2 = 0\.500\)$", plain, re.MULTILINE)
+
+
+def test_nearly_uniform_weights_are_called_so() -> None:
+    keys = [f"word{number}" for number in range(64)]
+    flat = 1 + 0.2 * np.random.default_rng(0).random((1, 1, 64))
+    made = replace(focus_map(("pooling",), keys, name="pooling"), weights=(flat / flat.sum()).astype(np.float32))
+    assert is_nearly_uniform(made)
+    assert "nearly uniform, 6" in printed(Inspection(FACTS, "text", (example(made),)))
+    sharp = replace(made, weights=np.eye(1, 64, dtype=np.float32)[None])
+    assert not is_nearly_uniform(sharp)
+    assert "nearly uniform" not in printed(Inspection(FACTS, "text", (example(sharp),)))
+    loud = [abs(scale_of(made).share(float(weight))) for weight in made.weights[0, 0]]
+    assert max(loud) < 0.15  # a page of dark words would say the opposite
+    assert scale_of(made).name == "uniform"
+    assert scale_of(sharp).name == "one"
+
+
+def test_a_scale_says_what_a_color_means() -> None:
+    assert Scale("one", 0.5, 8).share(0.25) == 0.25
+    assert Scale("largest", 0.5, 8).share(0.25) == 0.5
+    uniform = Scale("uniform", 0.5, 8)
+    assert [uniform.share(weight) for weight in (1 / 8, 1 / 4, 1 / 2, 1.0)] == [0.0, 1 / 3, 2 / 3, 1.0]
+    assert uniform.share(0.0) == uniform.share(1 / 64) == -0.12
+    assert [uniform.weight(part) for part in (0.0, 0.5, 1.0)] == [1 / 64, 1 / 8, 1.0]
+    signed = replace(focus_map("ab", "xy", signed=True), weights=np.array([[[-2.0, 1.0], [0.0, 0.5]]], np.float32))
+    assert (scale_of(signed, "one").name, scale_of(signed).share(-2.0)) == ("largest", -1.0)
+
+
 def test_signs_have_hues_of_their_own() -> None:
-    assert shade(0.0, 1.0) == shade(1.0, 0.0) == shade(math.nan, 1.0) == ""
-    assert shade(0.5, 1.0) != shade(-0.5, 1.0)
+    assert terminal_style(0.0) == terminal_style(math.nan) == ""
+    assert terminal_style(0.5) != terminal_style(-0.5)
 
 
 def test_tokens_read_as_the_text() -> None:

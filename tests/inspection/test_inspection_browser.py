@@ -1,46 +1,25 @@
 """The page of an inspection in a real browser: it loads, draws, answers mouse and keyboard, and runs no token."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_support import Watched, open_browser
+from browser_support import Watched
 from inspection_toys import FACTS, example, focus_map, hostile, large, sequence
 
 from attnfocus.inspection.inspection import Inspection
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
+
+def figure(weight: float) -> str:
+    """A weight as the page writes it."""
+    return f"{weight:.4f}" if 0.0005 <= weight < 0.01 else f"{weight:.3f}"
+
+
 PIXELS = "document.getElementById('map').toDataURL()"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Saves an inspection's page and opens it; afterwards nothing has gone wrong and nothing was asked for."""
-    tabs: list[Watched] = []
-
-    def opened(found: Inspection, **options: Any) -> Any:
-        (path,) = found.save(tmp_path / str(len(tabs)), ["html"])
-        tab = Watched(browser, **{"viewport": {"width": 1200, "height": 900}, **options})
-        tabs.append(tab)
-        tab.page.goto(path.as_uri())
-        tab.page.evaluate("attnfocus.ready")
-        return tab.page
-
-    yield opened
-    for tab in tabs:
-        assert tab.complaints == []
-        assert [address.partition(":")[0] for address in tab.requests] == ["file"]
-        tab.close()
 
 
 def chosen(page: Any, **values: str) -> str:
@@ -97,7 +76,7 @@ def test_hovering_shows_tokens_and_the_number(show: Any) -> None:
         box["x"] + (key + 0.5) * box["width"] / len(keys), box["y"] + (query + 0.5) * box["height"] / len(queries)
     )
     weight = found.examples[0].maps[0].weights[0, query, key]
-    expected = f"{queries[query]} ← {keys[key]}: {weight:.3f}"
+    expected = f"{queries[query]} ← {keys[key]}: {figure(weight)}"
     assert page.inner_text("#tip") == expected
     assert page.inner_text("#readout") == expected
     page.mouse.move(5, 5)
@@ -115,7 +94,20 @@ def test_the_keyboard_reaches_everything(show: Any) -> None:
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.parentElement.id"))
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or reached[-1] == ""
-    for place in ("example", "method", "attention", "head", "zoom", "brighten", "queries", "keys", "map", "heads"):
+    for place in (
+        "example",
+        "search",
+        "method",
+        "attention",
+        "head",
+        "scale",
+        "zoom",
+        "minus",
+        "queries",
+        "keys",
+        "map",
+        "heads",
+    ):
         assert place in reached, place
 
 
@@ -129,7 +121,7 @@ def test_arrow_keys_walk_the_matrix_and_say_the_number(show: Any) -> None:
         page.keyboard.press(key)
     shown = found.examples[0].maps[0]
     # The first press enters the matrix at its first cell.
-    expected = f"{shown.query_tokens[1]} ← {shown.key_tokens[1]}: {shown.weights[1, 1, 1]:.3f}"
+    expected = f"{shown.query_tokens[1]} ← {shown.key_tokens[1]}: {figure(shown.weights[1, 1, 1])}"
     assert page.inner_text("#readout") == expected
     assert page.is_visible("#cell-mark")
     page.keyboard.press("End")

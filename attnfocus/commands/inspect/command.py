@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -36,6 +36,7 @@ class InspectConfig(InputChoice, DataChoice):
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
+    scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
     output: FilePath | None = None
@@ -69,6 +70,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         head=config.head,
         method=methods,
     )
+    if config.scale != "auto":
+        found = replace(found, scale=config.scale)
     if config.format == "json":
         print(json.dumps(strict_json(found.as_facts()), ensure_ascii=True))
     else:
