@@ -11,6 +11,7 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.explanation import METHODS, attribute
+from attnfocus.inspection.known import with_known
 from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
 
@@ -97,7 +98,7 @@ def _inspected(trained: Trained, example: Encoded | Prediction, choice: Choice) 
     if answer.maps and "attention" not in choice.methods:
         chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
     maps = [each for method in choice.methods for each in _maps_of(trained, example, answer, method, choice)]
-    return replace(answer, maps=tuple(maps))
+    return with_known(trained.task.codec, example, replace(answer, maps=tuple(maps)))
 
 
 def _maps_of(

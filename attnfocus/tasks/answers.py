@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attnfocus.attention.role import Kind
+from attnfocus.data.gold import TokenLinks
 from attnfocus.events import Heads, Sample
 from attnfocus.models.base import Place
 from attnfocus.tasks.measures.focus import FocusTable
@@ -131,9 +132,14 @@ class FocusMap:
 class Inspected:
     """A prediction, and the maps that belong to it; none for an input that was skipped.
 
-    `is_one_answer`: the answer is one for the whole input, such as a label, and not a text or one for each position.
+    Attributes:
+        is_one_answer: the answer is one for the whole input, such as a label, and not a text or one for each position.
+        links: what is known to translate what, as (position of the output, position of the input); None: it is not.
+        rationale: for each position of the input whether people name it as evidence; None: that is not known.
     """
 
     prediction: Prediction
     maps: tuple[FocusMap, ...] = ()
     is_one_answer: bool = False
+    links: TokenLinks | None = None
+    rationale: tuple[bool, ...] | None = None

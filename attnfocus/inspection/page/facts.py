@@ -1,0 +1,125 @@
+"""What the script of the page reads: the run, its examples, their maps, the colors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attnfocus.display import palette
+from attnfocus.display.palette import Mode
+from attnfocus.inspection.content import Content, best_map, focus_rows, likelihood
+from attnfocus.inspection.known import linked_map, rationale_keys
+from attnfocus.inspection.page.coding import coded, is_long, sketch, sketch_size
+from attnfocus.inspection.scale import default_scale
+from attnfocus.tasks import FocusMap, Inspected, Prediction
+from attnfocus.visible import visible
+
+MAX_FINE = 1_000_000  # weights of a page that are coded in 16 bits; of more, in 8
+MAX_CLASSES = 8  # whose probabilities are shown
+MODES: tuple[Mode, ...] = ("light", "dark")
+
+
+def page_data(inspection: Content) -> dict[str, Any]:
+    """Everything, in types that JSON has."""
+    left_out = inspection.left_out
+    shown = [each for number, each in enumerate(inspection.examples) if number not in left_out]
+    is_fine = sum(each.weights.size for example in shown for each in example.maps) <= MAX_FINE
+    maps = next((example.maps for example in inspection.examples if example.maps), ())
+    return {
+        "run": {key: _visible(value) for key, value in inspection.facts.items()},
+        "kind": inspection.kind,
+        "verdict": inspection.verdict,
+        "faithfulness": dict(inspection.faithfulness),
+        "palette": {mode: _colors(mode) for mode in MODES},
+        "scale": default_scale(maps),
+        "examples": [
+            _example(example, is_fine, inspection.max_values if number in left_out else None)
+            for number, example in enumerate(inspection.examples)
+        ],
+    }
+
+
+def _colors(mode: Mode) -> dict[str, str]:
+    sides = {"above": palette.steps(mode), "below": palette.steps(mode, below=True)}
+    return {side: "".join("{:02x}{:02x}{:02x}".format(*rgb) for rgb in steps) for side, steps in sides.items()}
+
+
+def _example(example: Inspected, is_fine: bool, room: int | None) -> dict[str, Any]:
+    """`room`: of an example whose weights are left out, the numbers that sketches of its maps may have; else None."""
+    answer = example.prediction
+    facts = {"id": visible(answer.id), "source": visible(answer.source), "target": visible(answer.target)}
+    if answer.skipped is not None:
+        return {**facts, "note": f"skipped: {answer.skipped}", "maps": []}
+    facts |= {"prediction": visible(answer.text)}
+    if not example.maps:
+        return {**facts, "note": "The output is empty: there is nothing to show.", "maps": []}
+    shown = example.maps if room is None else tuple(each for each in example.maps if is_long(each.weights))
+    if not shown or (room is not None and sum(sketch_size(each.weights) for each in shown) > room):
+        return {**facts, "note": "Left out: too many weights for one page. Choose a layer or head.", "maps": []}
+    tokens: dict[tuple[str, ...], int] = {}
+    maps = [_map(example, each, tokens, (is_fine, room is None)) for each in shown]
+    return {
+        **facts,
+        "likelihood": likelihood(answer.score),
+        "verdict": _verdict(example),
+        "classes": _classes(answer),
+        "links": None if example.links is None else _links(example),
+        "tokens": [[visible(token) for token in each] for each in tokens],
+        "maps": maps,
+        "first": shown.index(best_map([each for each in shown if each.method == shown[0].method])),
+    }
+
+
+def _verdict(example: Inspected) -> str | None:
+    """`right` or `wrong` of a label; of a text only whether it is that of the data."""
+    answer = example.prediction
+    if not answer.target:
+        return None
+    names = ("right", "wrong") if example.is_one_answer else ("same", "differs")
+    return names[answer.text != answer.target]
+
+
+def _classes(answer: Prediction) -> list[tuple[str, float]] | None:
+    """The likeliest classes, and that of the data wherever it stands."""
+    if not answer.labels:
+        return None
+    ordered = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
+    shown = [pair for place, pair in enumerate(ordered) if place < MAX_CLASSES or pair[0] == answer.target]
+    return [(visible(label), round(share, 4)) for label, share in shown]
+
+
+def _links(example: Inspected) -> list[tuple[int, int, int]]:
+    assert example.links is not None
+    possible, sure = example.links
+    return [(query, key, int((query, key) in sure)) for query, key in sorted(possible | sure)]
+
+
+def _map(
+    example: Inspected, each: FocusMap, tokens: dict[tuple[str, ...], int], detail: tuple[bool, bool]
+) -> dict[str, Any]:
+    """`detail`: whether weights have 16 bits, and whether a sketch has its details."""
+    is_fine, has_details = detail
+    rationale = rationale_keys(example, each)
+    facts = {
+        "method": each.method,
+        "name": each.name,
+        "of": None if each.place is None else [each.place.queries, each.place.keys],
+        "heads": list(each.heads),
+        "shape": list(each.weights.shape),
+        "queries": tokens.setdefault(each.query_tokens, len(tokens)),
+        "keys": tokens.setdefault(each.key_tokens, len(tokens)),
+        "signed": bool((each.weights < 0).any()),
+        "gold": "rationale" if rationale is not None else "links" if linked_map(example, each) else None,
+        "rationale": rationale,
+        "focus": [_rounded(row) for row in focus_rows(each)] if each.method == "attention" else [],
+    }
+    if is_long(each.weights):
+        made = sketch(each.weights, has_details)
+        return {**facts, "largest": made["top"]["largest"], "sketch": made}
+    return {**facts, **coded(each.weights, is_fine)}
+
+
+def _rounded(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in row.items()}
+
+
+def _visible(value: str | int) -> str | int:
+    return visible(value) if isinstance(value, str) else value

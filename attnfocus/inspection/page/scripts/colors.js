@@ -1,0 +1,100 @@
+// Colors: a share of -1 to 1 is a step of the project's palette. The scale says what share a weight is.
+
+const FAINT = 0.04;  // of the scale: nothing is shaded below
+const OCTAVES = 3;  // "times uniform" goes from 1/8 to 8
+const BELOW_UNIFORM = 0.12;  // how far orange goes for what gets less than uniform: that is no alarm
+const dark = matchMedia("(prefers-color-scheme: dark)"), print = matchMedia("print");
+let ramps = null, isPrinting = false;
+
+function makeRamps() {
+  const mode = dark.matches && !isPrinting && !print.matches ? "dark" : "light";
+  const read = (text) => Array.from({ length: text.length / 6 }, (_, i) => [0, 2, 4].map((at) => parseInt(text.slice(6 * i + at, 6 * i + at + 2), 16)));
+  ramps = { above: read(data.palette[mode].above), below: read(data.palette[mode].below) };
+}
+
+/** The scale in use: weights of attention have the choice, what has a sign goes to its largest. */
+function scaleOf() {
+  if (!view.isAttention) return "largest";
+  if (state.scale) return state.scale;
+  return data.scale;
+}
+
+function shareOf(weight) {
+  const scale = scaleOf();
+  if (scale === "one") return weight;
+  if (scale === "largest") return view.largest > 0 ? weight / view.largest : 0;
+  const octaves = weight > 0 ? Math.log2(weight * view.keys.length) / OCTAVES : -1;
+  return octaves > 0 ? octaves : BELOW_UNIFORM * Math.max(octaves, -1);
+}
+
+function colorOf(share) {
+  return (share < 0 ? ramps.below : ramps.above)[Math.round(Math.min(Math.abs(share), 1) * 255)];
+}
+
+function luminance(rgb) {
+  const [red, green, blue] = rgb.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** Black or white, whichever has more contrast (WCAG 2.2): 4.58 or more. */
+const inkOf = (rgb) => ((luminance(rgb) + 0.05) ** 2 >= 0.0525 ? "#000000" : "#ffffff");
+
+function shadeBy(element, share, text) {
+  const isPlain = Math.abs(share) < FAINT, color = colorOf(share);
+  element.style.backgroundColor = isPlain ? "" : `rgb(${color.join(", ")})`;
+  element.style.color = isPlain ? "" : inkOf(color);
+  // For forced colors, which drop backgrounds: a border and the number.
+  if (isPlain) delete element.dataset.level;
+  else element.dataset.level = Math.ceil(Math.min(Math.abs(share), 1) * 4);
+  if (isPlain || !text) delete element.dataset.figure;
+  else element.dataset.figure = text;
+}
+
+const shade = (element, weight) => shadeBy(element, shareOf(weight), figure(weight));
+
+function paint(canvas, values, rows, columns) {
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d"), image = context.createImageData(columns, rows), pixels = image.data;
+  for (let i = 0; i < rows * columns; i++) {
+    const color = colorOf(shareOf(values[i]));
+    pixels[4 * i] = color[0];
+    pixels[4 * i + 1] = color[1];
+    pixels[4 * i + 2] = color[2];
+    pixels[4 * i + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/** The ends of the legend: weights from left to right (of times uniform: octaves), and marks as [share of the way, text]. */
+function legendOf() {
+  const scale = scaleOf(), keys = view.keys.length, uniform = [1 / keys, word("uniformMark", { keys })];
+  if (scale === "uniform") return { at: (part) => 2 ** ((2 * part - 1) * OCTAVES) / keys, ends: ["\u2264 1/8", "\u2265 8"], mark: [0.5, uniform[1]] };
+  const end = scale === "one" ? 1 : view.largest, low = view.isSigned ? -end : 0;
+  const mark = view.isAttention && end > 0 ? [Math.min(1, uniform[0] / end), uniform[1]] : [0.5, "0"];
+  return { at: (part) => low + (end - low) * part, ends: [short(low), short(end)], mark };
+}
+
+function drawLegend() {
+  const { at, ends, mark } = legendOf(), scale = scaleOf();
+  paint($("ramp"), Float32Array.from({ length: 96 }, (_, i) => at(i / 95)), 1, 96);
+  [$("low").textContent, $("high").textContent] = ends;
+  $("uniform").style.left = `${100 * mark[0]}%`;
+  $("uniform-text").style.left = `${100 * mark[0]}%`;
+  $("uniform-text").style.transform = `translateX(${-100 * mark[0]}%)`;
+  $("uniform-text").textContent = mark[1];
+  const values = view.other ? { first: nameOf(view.map, state.head), second: view.other.text } : { keys: view.keys.length };
+  const key = view.other ? "legendMinus" : view.isSigned ? "legendSigned" : { one: "legendOne", largest: "legendLargest", uniform: "legendUniform" }[scale];
+  $("legend-text").textContent = word(key, values);
+}
+
+const scaleName = (scale) => word({ one: "scaleOne", largest: "scaleLargest", uniform: "scaleUniform" }[scale]);
+
+function drawSpread() {
+  const spread = view.isAttention && view.keys.length > 1 ? spreadOf(state.query) : null;
+  $("spread").hidden = !spread;
+  if (!spread) return;
+  const [used, entropy] = spread, isNearly = entropy > 0.9, all = view.keys.length;
+  $("spread").classList.toggle("nearly", isNearly);
+  $("spread").textContent = word(isNearly ? "nearly" : "spread", { used: used < 10 ? used.toFixed(1) : Math.round(used), all, entropy: entropy.toFixed(2) });
+}

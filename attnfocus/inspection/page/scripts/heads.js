@@ -1,0 +1,115 @@
+// Heads: small pictures of one attention's, all layers and heads at a glance, and the table of measures.
+
+const SHARES = new Set(["normalized_entropy", "top_mass", "first_mass", "last_mass", "special_mass", "diagonality", "monotonicity", "peak_coverage"]);  // 0 to 1
+
+const MAX_OPEN = 16;  // rows of the table of measures that are not folded away
+
+/** One stop of the Tab key for many buttons: arrow keys, Home and End move between them. */
+function rove(box, across = () => 1) {
+  box.addEventListener("keydown", (event) => {
+    const buttons = [...box.querySelectorAll("button")], at = buttons.indexOf(document.activeElement);
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across(), ArrowDown: across(), Home: -at, End: buttons.length - 1 - at }[event.key];
+    if (step === undefined || at < 0) return;
+    event.preventDefault();
+    reach(box, buttons[within(at + step, buttons.length)]);
+    document.activeElement.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
+}
+
+/** Makes a button the one that the Tab key stops at; moves the focus there if it is in the box already. */
+function reach(box, chosen) {
+  const buttons = [...box.querySelectorAll("button")], isInside = box.contains(document.activeElement);
+  for (const button of buttons) button.tabIndex = button === (chosen || buttons[0]) ? 0 : -1;
+  if (isInside && chosen) chosen.focus();
+}
+
+function headButton(number, head, classes) {
+  const button = element("button", undefined, classes);
+  button.type = "button";
+  button.dataset.map = number;
+  button.dataset.head = head;
+  return button;
+}
+
+const hereIn = (box) => box.querySelector(`button[data-map="${state.map}"][data-head="${state.head}"]`);
+
+function drawHeads() {
+  const { map } = view, [heads, queries] = map.shape;
+  $("heads-part").hidden = heads < 2;
+  if (heads < 2) return;
+  const isFocused = $("heads").contains(document.activeElement);
+  $("heads").replaceChildren(...[-1, ...map.heads.keys()].map((head) => {
+    const button = headButton(state.map, head), canvas = element("canvas", undefined, queries === 1 ? "flat" : "");
+    paintHead(canvas, head);
+    canvas.setAttribute("aria-hidden", "true");
+    button.setAttribute("aria-pressed", String(head === state.head));
+    button.append(canvas, head < 0 ? word("mean") : word("headNumber", { number: map.heads[head] }));
+    return button;
+  }));
+  reach($("heads"), hereIn($("heads")));
+  if (isFocused) hereIn($("heads"))?.focus();
+}
+
+function paintHead(canvas, head) {
+  const { map, fit, queries, keys } = view;
+  if (!map.sketch) return paint(canvas, fit(ofHead(map, head)), queries.length, keys.length);
+  const [down, across] = map.sketch.grid, size = down * across, place = sketchHead(map, head);
+  return paint(canvas, map.sketch.values.subarray(place * size, (place + 1) * size), down, across);
+}
+
+const measured = () => example().maps.map((map, number) => [map, number]).filter(([map]) => map.focus.length);
+
+/** Layers down, heads across: each cell colored by a measure. */
+function drawGlance() {
+  const maps = measured(), cells = maps.reduce((sum, [map]) => sum + map.heads.length, 0);
+  $("glance-part").hidden = cells < 2;
+  if (cells < 2) return;
+  const measures = [...new Set(maps.flatMap(([map]) => map.focus.flatMap(Object.keys)))];
+  if (!measures.includes(state.measure)) state.measure = measures.includes("top_mass") ? "top_mass" : measures[0];
+  options($("measure"), measures.map((each) => [each, name(each)]), state.measure);
+  const values = maps.flatMap(([map]) => map.focus.map((figures) => figures[state.measure])).filter((value) => value !== undefined);
+  const high = SHARES.has(state.measure) ? 1 : Math.max(...values.map(Math.abs), 0);
+  $("glance-hint").textContent = word("glanceHint", { low: 0, high: short(high) });
+  $("glance").replaceChildren(...maps.map(([map, number]) => {
+    const row = element("tr");
+    row.append(element("th", map.name), ...map.focus.map((figures, head) => {
+      const cell = element("td"), value = figures[state.measure], button = headButton(number, map.heads.length > 1 ? head : -1, "cell");
+      button.textContent = value === undefined ? "\u2013" : short(value);
+      button.setAttribute("aria-label", `${map.name}, ${word("headNumber", { number: map.heads[head] })}: ${button.textContent}`);
+      shadeBy(button, value === undefined || !high ? 0 : value / high);
+      cell.append(button);
+      return cell;
+    }));
+    return row;
+  }));
+}
+
+function drawFocus() {
+  const maps = measured(), rows = maps.reduce((sum, [map]) => sum + map.heads.length, 0);
+  $("focus-part").hidden = !maps.length;
+  if (!maps.length) return;
+  const measures = [...new Set(maps.flatMap(([map]) => map.focus.flatMap(Object.keys)))];
+  if (!$("focus-more").dataset.rows) $("focus-more").open = rows <= MAX_OPEN;
+  $("focus-more").dataset.rows = rows;
+  $("focus-count").textContent = word("measures", { number: rows });
+  $("focus-head").replaceChildren(element("th", word("attention")), ...measures.map((each) => element("th", name(each))));
+  $("focus").replaceChildren(...maps.flatMap(([map, number]) => map.focus.map((figures, head) => {
+    const row = element("tr"), first = element("td"), several = map.heads.length > 1;
+    const button = headButton(number, several ? head : -1);
+    button.textContent = several ? `${map.name}, ${word("headNumber", { number: map.heads[head] })}` : map.name;
+    first.append(button);
+    row.append(first, ...measures.map((each) => element("td", each in figures ? figure(figures[each]) : "")));
+    return row;
+  })));
+}
+
+function markHere() {
+  for (const id of ["focus", "glance"]) {
+    const here = hereIn($(id));
+    for (const button of $(id).querySelectorAll("button")) {
+      button.closest("tr").classList.toggle("here", id === "focus" && button === here);
+      button.setAttribute("aria-pressed", String(button === here));
+    }
+    reach($(id), here);
+  }
+}
