@@ -41,6 +41,7 @@ class Sample:
     key_tokens: tuple[str, ...]
     query_tokens: Mapping[str, tuple[str, ...]]
     weights: Mapping[str, np.ndarray]
+    is_right: bool | None = None  # None: nobody has said
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class RunFacts:
     """What is known of a run before it begins, to be shown beside its figures. Secrets are hidden already.
 
     `choices`: group -> choice (`model` -> `seq2seq`). `options`: `section.key` -> value (`optimizer.lr` -> 0.001).
-    `directions`: the metrics that can be monitored, and which way each is better.
+    `directions`: the metrics that can be monitored, and which way each is better. `main`: the keys of the options that
+    runs are compared by first, because they are not the defaults or matter in every run; None: all of them.
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     directions: Mapping[str, Direction] = field(default_factory=dict)
+    main: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class Progress:
 class Evaluated:
     """After an evaluation of one split.
 
-    `heads` says how focused each head is.
+    `samples` are the same examples each time, with their maps; `answers` some without maps, wrong ones first. `heads`
+    says how focused each head is.
     """
 
     step: int
@@ -125,6 +129,7 @@ class Evaluated:
     is_best: bool = False
     best: Best | None = None
     samples: tuple[Sample, ...] = ()
+    answers: tuple[Sample, ...] = ()
     heads: Heads = field(default_factory=dict)
 
 

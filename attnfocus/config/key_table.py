@@ -49,6 +49,11 @@ class KeyTable:
         return found
 
     @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Keys -> the default of their option, of those that have one."""
+        return self._defaults
+
+    @property
     def before(self) -> Mapping[str, Any]:
         """Keys whose default has changed -> what counts in a run that was saved without the key (`marks.Before`)."""
         return self._before

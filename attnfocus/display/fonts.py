@@ -4,6 +4,7 @@ import functools
 import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from rich.cells import cell_len
 
@@ -41,10 +42,24 @@ def _coverage(family: str) -> frozenset[int]:
     return frozenset(font_manager.get_font(path).get_charmap())
 
 
+@functools.cache
+def _add_new_fonts(families: frozenset[str]) -> None:
+    """Lets matplotlib know those that were installed after it made its list of fonts, which it keeps for years."""
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    words = {family.replace(" ", "").lower()[:10] for family in families}
+    for path in font_manager.findSystemFonts():
+        name = path.replace("\\", "/").rpartition("/")[2].lower()
+        if path not in known and name.replace("-", "").startswith(tuple(words)):
+            with suppress(OSError, RuntimeError):  # a damaged file, or a kind that cannot be drawn
+                font_manager.fontManager.addfont(path)
+
+
 def families_for(texts: Iterable[str], fallbacks: Sequence[str] = FALLBACK_FONTS) -> list[str]:
     """Font families, the base font first, that together have as many characters of the texts as those installed can."""
     missing = {ord(char) for text in texts for char in text} - _coverage(BASE_FONT)
     families = [BASE_FONT]
+    if missing:
+        _add_new_fonts(frozenset(fallbacks))
     for family in fallbacks:
         if not missing:
             break
@@ -53,6 +68,20 @@ def families_for(texts: Iterable[str], fallbacks: Sequence[str] = FALLBACK_FONTS
             families.append(family)
             missing -= covered
     return families
+
+
+@functools.cache
+def _advance(char: str, families: tuple[str, ...]) -> float:
+    """Width of a character in the first font that has it, in ems."""
+    family = next((each for each in families if ord(char) in _coverage(each)), families[0])
+    font = font_manager.get_font(font_manager.findfont(family, fallback_to_default=False))
+    font.set_size(100, 72)
+    return float(font.load_char(ord(char)).linearHoriAdvance) / 65536 / 100
+
+
+def width(text: str, families: Sequence[str], points: float) -> float:
+    """Of a text in inches."""
+    return sum(_advance(char, tuple(families)) for char in text) * points / 72
 
 
 def written(text: str, families: Sequence[str]) -> str:

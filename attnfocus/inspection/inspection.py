@@ -6,18 +6,19 @@ Shapes: H heads, Q queries, K keys.
 import html
 import io
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 from attnfocus.display.console import plain_console
+from attnfocus.display.figure_choices import FigureFile, StyleName, WidthName
 from attnfocus.files import strict_json
-from attnfocus.inspection.content import Content, title_of
+from attnfocus.inspection.content import Content
 from attnfocus.inspection.page import page_of
 from attnfocus.regular_files import replace_file
 
-InspectFile = Literal["html", "png", "json"]
+InspectFile = Literal["html", "png", "pdf", "svg", "csv", "json"]
+USUAL_FILES: tuple[InspectFile, ...] = ("html", "png", "json")
 
 PAGE_FILE, JSON_FILE = "index.html", "inspect.json"
 
@@ -25,8 +26,20 @@ PAGE_FILE, JSON_FILE = "index.html", "inspect.json"
 class Inspection(Content):
     """Some examples of a run, and where it looked; see `Content` for its attributes."""
 
-    def save(self, folder: str | Path, files: Sequence[InspectFile] = get_args(InspectFile)) -> list[Path]:
-        """Writes the page, a figure for each map, and the numbers as JSON; makes the folder if need be.
+    def save(
+        self,
+        folder: str | Path,
+        files: Sequence[InspectFile] = USUAL_FILES,
+        *,
+        style: StyleName = "screen",
+        width: WidthName | None = None,
+    ) -> list[Path]:
+        """Writes the page, a figure for each map with its caption, and the numbers; makes the folder if need be.
+
+        Args:
+            files: the page (`html`), figures (`png`, `pdf`, `svg`), a table for each map (`csv`), all numbers (`json`).
+            style: of the figures: for a `screen`, or letters and widths of a `paper`.
+            width: of a figure of a paper: `column` (3.3 inches) or `page` (6.9); None: what its labels need.
 
         Raises:
             OSError: it cannot be written.
@@ -39,26 +52,16 @@ class Inspection(Content):
         if "json" in files:
             text = json.dumps(strict_json(self.as_facts()), ensure_ascii=False, separators=(",", ":"))
             written.append(_write(folder / JSON_FILE, text.encode("utf-8", "backslashreplace")))
-        if "png" in files:
-            written += self._save_figures(folder)
+        kinds = [kind for kind in get_args(FigureFile) if kind in files]
+        if kinds or "csv" in files:
+            from attnfocus.inspection.figure_files import write_maps  # loads matplotlib
+
+            written += write_maps(self, folder, kinds, with_csv="csv" in files, style=style, width=width)
         return written
 
     def page(self) -> str:
         """One HTML document that needs nothing else, in ASCII."""
         return page_of(self)
-
-    def _save_figures(self, folder: Path) -> list[Path]:
-        from attnfocus.display.figures import heat_map, to_png
-
-        written = []
-        for place, example in enumerate(self.examples, 1):
-            for each in example.maps:
-                title = f"{title_of(each)}: {example.prediction.text}"
-                figure = heat_map(each.weights, each.query_tokens, each.key_tokens, title, heads=each.heads)
-                name = "_".join(filter(None, (str(place), each.method, each.name)))
-                path = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.png"
-                written.append(_write(path, to_png(figure)[0]))
-        return written
 
     def __repr__(self) -> str:
         from attnfocus.inspection.terminal import print_inspection

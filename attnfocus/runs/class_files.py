@@ -17,7 +17,8 @@ def save_classes(run_dir: Path, table: ClassTable) -> None:
 
     A full disk is told and does not fail the run; older files, which would belong to other weights, then go.
     """
-    from attnfocus.display.figures import confusion_map, to_png
+    from attnfocus.display.canvas import to_png
+    from attnfocus.display.figures import confusion_map
 
     paths = run_dir / CLASSES_FILE, run_dir / CONFUSION_FIGURE
     try:

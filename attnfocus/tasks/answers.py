@@ -84,7 +84,8 @@ class Prediction:
 class Evaluation:
     """Result of one pass over a split. `predictions` follow the order of their ids, whatever the batches were.
 
-    `focus` says how focused each attention and head is; means over them are among the metrics.
+    `samples` are some examples with their maps, the same in every evaluation of a split; `answers` some without maps,
+    wrong ones first. `focus` says how focused each attention and head is; means over them are among the metrics.
     """
 
     metrics: dict[str, float]
@@ -92,6 +93,7 @@ class Evaluation:
     samples: tuple[Sample, ...] = ()
     extras: dict[str, object] = field(default_factory=dict)
     focus: FocusTable = field(default_factory=lambda: FocusTable(()))
+    answers: tuple[Sample, ...] = ()
 
     @property
     def heads(self) -> Heads:

@@ -17,6 +17,7 @@ from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.metrics.base import Metric, directions_of, measured
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
+from attnfocus.tasks.evaluation import chosen_answers
 from attnfocus.tasks.measures.text import BleuTokenizer
 from attnfocus.tasks.regularizers import Regularizers
 from attnfocus.tasks.tally import Tally
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from attnfocus.tasks.probe import Probe
 
 Loss = Literal["cross_entropy", "mse", "focal"]
+ANSWERS_PER_SAMPLE = 3  # texts take less room than maps
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Task(ABC):
         """Metrics of a split, in eval mode and without gradients; the model's modes are put back afterwards.
 
         No metric depends on the size or the order of the batches. `decoding=None` means greedy; a task that decodes
-        nothing ignores it. The first `num_samples` examples in the order of their ids become samples.
+        nothing ignores it. `num_samples` examples become samples: the first of each target by turns.
 
         Raises:
             DataError: there is no example.
@@ -199,12 +201,14 @@ class Task(ABC):
         return self.evaluation_of(self.tally(model, batches, decoding, num_samples), num_samples)
 
     def evaluation_of(self, tally: Tally, num_samples: int = 0) -> Evaluation:
-        """What `conclude` gives, with the further metrics.
+        """What `conclude` gives, with the further metrics, and answers to read.
 
         Raises:
             ConfigError: one of these failed; names it.
         """
         evaluation = self.conclude(tally, num_samples)
+        answers = chosen_answers(evaluation.predictions, self.is_right, ANSWERS_PER_SAMPLE * num_samples)
+        evaluation = replace(evaluation, answers=answers)
         if not self.metrics:
             return evaluation
         return replace(evaluation, metrics={**evaluation.metrics, **measured(self.metrics, evaluation.predictions)})

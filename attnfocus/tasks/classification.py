@@ -32,6 +32,7 @@ from attnfocus.tasks.evaluation import (
     Inputs,
     answer_all,
     at_least_float32,
+    chosen_samples,
     evaluating,
     in_order,
     sample_of,
@@ -191,7 +192,7 @@ class ClassificationTask(Task):
         `extras`: confusion_matrix, a row for each true class, a column for each answer; labels, their order; classes,
             each with rows, precision, recall, f1; majority, the commonest label and the accuracy of always giving it.
         """
-        predictions, samples = in_order(tally["predictions"]), in_order(tally["samples"])[:num_samples]
+        predictions, samples = in_order(tally["predictions"]), chosen_samples(tally["samples"], num_samples)
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
         answers, expected = (torch.cat(tally[name]).cpu() for name in ("answers", "expected"))
@@ -208,7 +209,7 @@ class ClassificationTask(Task):
             "classes": by_class(matrix, labels),
             "majority": {"label": label, "accuracy": round(share, 7)},
         }
-        return Evaluation(metrics, predictions, tuple(samples), extras, table)
+        return Evaluation(metrics, predictions, samples, extras, table)
 
     def probe(
         self,

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -26,6 +27,7 @@ from attnfocus.tasks.answers import Prediction
 LOWEST_PROBABILITY = 1e-12  # that a logarithm is taken of, where a model estimates probabilities themselves
 
 _Named = TypeVar("_Named", Prediction, Sample)
+_Item = TypeVar("_Item")
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -153,7 +155,11 @@ def _skipped(batch: Batch, number: int, reason: str) -> Prediction:
 
 
 class FirstExamples:
-    """The `num_kept` examples that come first in the order of ids, whatever batches bring them."""
+    """Examples of each target by turns, so that no class is all that is seen: `num_kept`, whatever batches bring them.
+
+    First come those that are first of their target in the order of ids, then those that are second, and so on. Of the
+    first examples of several processes `first_of_each` takes those that are first of all.
+    """
 
     def __init__(self, num_kept: int) -> None:
         self._num_kept = num_kept
@@ -163,16 +169,47 @@ class FirstExamples:
         if self._num_kept == 0:
             return
         candidates = [*self._kept, *((batch, number) for number in range(len(batch)))]
-        self._kept = sorted(candidates, key=_order_of)[: self._num_kept]
+        kept = first_of_each(
+            candidates, lambda entry: entry[0].ids[entry[1]], lambda entry: entry[0].rows[entry[1]].target
+        )
+        self._kept = kept[: self._num_kept]
 
     def __iter__(self) -> Iterator[tuple[Batch, int]]:
         """Batch, and the example's number in it."""
         return iter(self._kept)
 
 
-def _order_of(entry: tuple[Batch, int]) -> tuple[tuple[int, str], ...]:
-    batch, number = entry
-    return id_order(batch.ids[number])
+def first_of_each(
+    items: Iterable[_Item], id_of: Callable[[_Item], str], target_of: Callable[[_Item], str]
+) -> list[_Item]:
+    """Those that are first of their target in the order of ids, then those that are second, and so on."""
+    seen, placed = Counter[str](), []
+    for item in sorted(items, key=lambda item: id_order(id_of(item))):
+        target = target_of(item)
+        placed.append((seen[target], item))
+        seen[target] += 1
+    return [item for _, item in sorted(placed, key=lambda each: each[0])]  # stable: by id within a turn
+
+
+def chosen_samples(samples: Iterable[Sample], num_samples: int) -> tuple[Sample, ...]:
+    """As many of the samples of all processes, of each target by turns, in the order of their ids."""
+    first = first_of_each(samples, lambda each: each.id, lambda each: each.target)
+    return tuple(in_order(first[:num_samples]))
+
+
+def chosen_answers(
+    predictions: Sequence[Prediction], is_right: Callable[[str, str], bool], num_answers: int
+) -> tuple[Sample, ...]:
+    """Answers to read, without maps: wrong ones first, of each target by turns, the surest of a target first."""
+    if num_answers == 0:
+        return ()
+    seen, placed = Counter[tuple[bool, str]](), []
+    for each in sorted((each for each in predictions if each.skipped is None), key=lambda each: -each.score):
+        right = is_right(each.text, each.target)
+        placed.append((right, seen[right, each.target], each))
+        seen[right, each.target] += 1
+    placed.sort(key=lambda entry: entry[:2])
+    return tuple(replace(sample_of(each), is_right=right) for right, _, each in placed[:num_answers])
 
 
 def in_order(found: list[_Named]) -> list[_Named]:

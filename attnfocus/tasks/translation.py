@@ -33,6 +33,7 @@ from attnfocus.tasks.evaluation import (
     Inputs,
     answer_all,
     at_least_float32,
+    chosen_samples,
     device_of,
     evaluating,
     in_order,
@@ -138,7 +139,7 @@ class TranslationTask(TextTask):
         alignment_error_rate: see `tasks.measures.alignment`; where rows know their alignment.
         focus/...: of the weights under the reference.
         """
-        predictions, samples = in_order(tally["predictions"]), in_order(tally["samples"])[:num_samples]
+        predictions, samples = in_order(tally["predictions"]), chosen_samples(tally["samples"], num_samples)
         if not predictions:
             raise DataError("there is no example to evaluate on. Give a split that holds rows.")
         loss = ExactSums(tally["sums"]).total("loss") / tally["num_targets"]
@@ -146,7 +147,7 @@ class TranslationTask(TextTask):
         aligned = AlignmentErrors(self.codec, AlignmentCounts(**tally["aligned"]))
         table = FocusMeans(tally["focus"]).table()
         metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
-        return Evaluation(metrics, predictions, tuple(samples), signatures, table)
+        return Evaluation(metrics, predictions, samples, signatures, table)
 
     def probe(
         self,

@@ -18,12 +18,16 @@ from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import metadata as custom_scalar_metadata
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from attnfocus.regular_files import open_to_append, open_to_read, replace_file
+
+LAYOUT_TAG = custom_scalar_metadata.CONFIG_SUMMARY_TAG
 
 
 def find_event_file(run_dir: Path) -> Path | None:
@@ -72,6 +76,12 @@ class EventFile:
         tensor = TensorProto(dtype=DT_STRING, string_val=[content], tensor_shape=one)
         metadata = text_metadata.create_summary_metadata(display_name="", description="")
         self._add(Summary.Value(tag=tag, tensor=tensor, metadata=metadata), step)
+
+    def charts(self, layout: Layout) -> None:
+        """What the Custom Scalars page shows."""
+        tensor = TensorProto(dtype=DT_STRING, string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto())
+        metadata = custom_scalar_metadata.create_summary_metadata()
+        self._add(Summary.Value(tag=LAYOUT_TAG, tensor=tensor, metadata=metadata), 0)
 
     def hparams(self, tag: str, content: HParamsPluginData) -> None:
         metadata: SummaryMetadata = hparams_metadata.create_summary_metadata(content)

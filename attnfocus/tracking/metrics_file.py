@@ -113,6 +113,19 @@ def logged_lines(path: Path) -> list[dict[str, Any]]:
     return [{**vars(event), **metrics} for _, event, metrics in _lines(path) if event is not None]
 
 
+def logged_head_measures(path: Path) -> dict[int, dict[str, dict[str, list[float]]]]:
+    """Step -> attention -> measure -> a value for each head, of the evaluations of valid.
+
+    Raises:
+        CheckpointError: a line is damaged, or the file is none.
+    """
+    found = {}
+    for line, event, _ in _lines(path):
+        if event is not None and event.split == "valid":
+            found[event.step] = json.loads(line).get(HEADS, {})
+    return {step: heads for step, heads in found.items() if heads}
+
+
 def require_metrics(path: Path) -> None:
     """Looks at every line.
 

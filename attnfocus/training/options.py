@@ -29,6 +29,7 @@ class TrainerOptions:
     max_minutes: Annotated[PositiveFloat | None, Mark.RESUMABLE] = None
     evaluate_every_steps: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # None: at the end of each epoch
     log_every_steps: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 50
+    scalars: Annotated[Literal["few", "all"], Mark.RESUMABLE, Mark.NO_EFFECT] = "few"  # of TensorBoard
     clip_norm: PositiveFloat | None = 1.0
     loss: Literal["cross_entropy", "mse", "focal"] = "cross_entropy"
     focal_gamma: NonNegativeFloat = FOCAL_GAMMA  # of Lin et al. 2017, eq. 4; for loss=focal alone

@@ -107,7 +107,7 @@ class Teller:
             listener.on_progress(event)
 
     def evaluation(self, state: RunState, seconds: float, evaluation: EvaluationLike, is_best: bool) -> None:
-        content = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.heads
+        content = evaluation.metrics, is_best, state.best, evaluation.samples, evaluation.answers, evaluation.heads
         event = Evaluated(state.step, state.epoch_of_step, "valid", seconds, *content)
         for listener in self.listeners:
             listener.on_evaluation(event)

@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 import time
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.image import BboxImage
 from PIL import Image
 
-from attnfocus.display.figures import COLORS, MAX_HEADS, MAX_POSITIONS, confusion_map, heat_map, to_png
+from attnfocus.display import fonts
+from attnfocus.display.canvas import COLORS, WIDTHS, paper, to_file, to_png
+from attnfocus.display.figures import MAX_HEADS, MAX_POSITIONS, confusion_map, heat_map
 from attnfocus.display.fonts import BASE_FONT, FALLBACK_FONTS, families_for, label
 
 ODD_TOKENS = [
@@ -82,16 +86,17 @@ def test_heads_are_panels_on_one_scale():
     values = np.zeros((4, 3, 3))
     values[0, 0, 0], values[3, 1, 1] = 0.8, 0.4
     figure = heat_map(values, list("abc"), list("xyz"))
-    assert texts(figure, "head") == ["head 0", "head 1", "head 2", "head 3"]
+    assert texts(figure, "head") == ["mean", "head 0", "head 1", "head 2", "head 3"]
     assert texts(figure, "scale") == ["0", "0.8"]
     # half of the largest weight: the middle of the colors
-    assert color_at(figure, 3, 1, 1) == pytest.approx(COLORS(0.5, bytes=True)[:3], abs=2)
+    assert color_at(figure, 4, 1, 1) == pytest.approx(COLORS(0.5, bytes=True)[:3], abs=2)
+    assert color_at(figure, 0, 0, 0) == pytest.approx(COLORS(0.25, bytes=True)[:3], abs=2)  # 0.2: the mean of four
 
 
 def test_pooling_shows_its_heads_as_rows():
     figure = heat_map(weights(4, 1, 6), ["pooling"], list("abcdef"))
-    assert [artist.get_gid() for artist in figure.artists] == ["panel 0", "scale"]
-    assert texts(figure, "row") == ["head 0", "head 1", "head 2", "head 3"]
+    assert [image.get_gid() for image in figure.artists if isinstance(image, BboxImage)] == ["panel 0", "scale"]
+    assert texts(figure, "row") == ["mean", "head 0", "head 1", "head 2", "head 3"]
     figure = heat_map(weights(1, 1, 6), ["pooling"], list("abcdef"))
     assert texts(figure, "row") == ["pooling"]
 
@@ -256,3 +261,51 @@ def test_a_confusion_map_of_many_classes_has_no_counts_and_stays_small() -> None
     assert "first 400 of 500 classes" in texts(figure, "title")[0]
     _, width, height = to_png(figure)
     assert max(width, height) < 1000
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_a_figure_of_a_paper_has_its_width_and_letters_that_can_be_read(width) -> None:
+    tokens = [f"token{number}" for number in range(12)]
+    figure = heat_map(
+        weights(4, 12, 12), tokens, tokens, "cross", axes=("output token", "input token"), style=paper(width)
+    )
+    assert figure.get_size_inches()[0] == WIDTHS[width]
+    assert all(text.get_fontsize() == 7 for text in figure.texts)
+    inside = figure.bbox.padded(1)
+    for text in figure.texts:
+        box = text.get_window_extent()
+        assert inside.contains(box.x0, box.y0), text.get_text()
+        assert inside.contains(box.x1, box.y1), text.get_text()
+
+
+def test_axes_have_names_and_say_what_was_left_out() -> None:
+    tokens = [f"token{number}" for number in range(200)]
+    figure = heat_map(weights(1, 5, 200), tokens[:5], tokens, axes=("output token", "input token"))
+    rows, columns = texts(figure, "axis")
+    assert rows == "output token"
+    assert columns == "input token (every 4th is named)"
+    assert texts(figure, "column")[:2] == ["token0", "token4"]
+
+
+def test_files_have_200_dpi_and_their_letters_in_them_and_do_not_depend_on_the_day() -> None:
+    figure = heat_map(weights(1, 3, 3), "abc", "xyz", style=paper("column"))
+    png = Image.open(io.BytesIO(to_file(figure, "png")))
+    assert png.size[0] == 3.3 * 200
+    assert png.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+    pdf = to_file(figure, "pdf")
+    assert b"/CIDFontType2" in pdf  # TrueType, as proceedings ask for
+    assert b"/Type3" not in pdf
+    assert pdf == to_file(heat_map(weights(1, 3, 3), "abc", "xyz", style=paper("column")), "pdf")
+    svg = to_file(figure, "svg").decode()
+    assert "<text" not in svg  # outlines: no font need be there
+    assert svg == to_file(heat_map(weights(1, 3, 3), "abc", "xyz", style=paper("column")), "svg").decode()
+
+
+def test_a_font_that_was_installed_after_the_list_of_matplotlib_is_found(monkeypatch) -> None:
+    known = [font for font in font_manager.fontManager.ttflist if font.name != "STIXGeneral"]
+    path = font_manager.findfont("STIXGeneral")
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", known)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [path])
+    monkeypatch.setattr(fonts, "_add_new_fonts", fonts._add_new_fonts.__wrapped__)
+    monkeypatch.setattr(fonts, "_coverage", cache(fonts._coverage.__wrapped__))
+    assert families_for(["\u1d81"], ["STIXGeneral"]) == [BASE_FONT, "STIXGeneral"]

@@ -21,8 +21,8 @@ from tasks_toys import (
 from attnfocus.data.batches import collate
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
-from attnfocus.tasks import TASKS, ClassificationTask, TranslationTask
-from attnfocus.tasks.evaluation import ExactSums, evaluating, id_order
+from attnfocus.tasks import TASKS, ClassificationTask, Prediction, TranslationTask
+from attnfocus.tasks.evaluation import ExactSums, chosen_answers, chosen_samples, evaluating, id_order, sample_of
 
 PRESETS = ("additive", "multi_head")
 
@@ -213,3 +213,28 @@ def test_sums_are_exact_in_any_order():
             sums.add("loss", part)
         totals.add(sums.total("loss"))
     assert totals == {math.fsum(values.tolist())}
+
+
+def sample(number: int, target: str, prediction: str = "") -> Prediction:
+    return Prediction(f"valid:{number}", prediction or target, -float(number), "source", target)
+
+
+def test_samples_are_of_each_class_by_turns_and_the_same_from_any_number_of_processes():
+    rows = [sample_of(sample(number, "a" if number < 20 else "bc"[number % 2])) for number in range(40)]
+    assert [each.id for each in chosen_samples(rows, 4)] == ["valid:0", "valid:1", "valid:20", "valid:21"]
+    for size in (2, 3, 7):
+        parts = [chosen_samples(rows[rank::size], 5) for rank in range(size)]
+        merged = [each for part in parts for each in part]
+        assert chosen_samples(merged, 5) == chosen_samples(rows, 5)
+
+
+def test_answers_to_read_are_wrong_ones_first_of_each_class_by_turns_the_surest_first():
+    given = [sample(1, "a"), sample(2, "a", "b"), sample(3, "a", "b"), sample(4, "b", "a"), sample(5, "b")]
+    found = chosen_answers(given, str.__eq__, 4)
+    assert [(each.id, each.is_right) for each in found] == [
+        ("valid:2", False),
+        ("valid:4", False),
+        ("valid:3", False),
+        ("valid:1", True),
+    ]
+    assert chosen_answers(given, str.__eq__, 0) == ()

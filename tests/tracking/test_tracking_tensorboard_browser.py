@@ -67,15 +67,17 @@ def test_a_run_appears_with_curves_maps_samples_and_hyperparameters(address: str
             for text in words:
                 page.get_by_text(text, exact=True).first.wait_for(timeout=30_000)
 
-        shown("scalars", "tag: best/exact_match", "focus", "train", "valid")
+        shown("custom_scalars", "curves", "where it looks", "loss (train, valid)")
         page.locator("vz-line-chart2 svg").first.wait_for(timeout=30_000)
-        shown("images", "attention")
+        shown("scalars", "tag: valid_best/exact_match", "train", "valid", "weights_focus")
+        page.locator("vz-line-chart2 svg").first.wait_for(timeout=30_000)
+        shown("images", "weights_valid")
         page.wait_for_function(
             "() => { const found = []; const walk = (node) => { for (const each of node.querySelectorAll('*')) {"
             " if (each.tagName === 'IMG') found.push(each); if (each.shadowRoot) walk(each.shadowRoot); } };"
             " walk(document); return found.some((each) => each.naturalWidth > 100); }",
             timeout=30_000,
         )
-        shown("text", "samples", "prediction", "target")
-        shown("hparams", "model.hidden_size", "optimizer.lr")
+        shown("text", "samples", "prediction", "target", "row of valid", "exact match")
+        shown("hparams", "model.hidden_size", "optimizer.lr", "trainer.batch_size", "seed")
         tab.close()

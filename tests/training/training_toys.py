@@ -121,6 +121,7 @@ class ToyTask(Task):
 class ToyEvaluation:
     metrics: dict[str, float]
     samples: tuple[Sample, ...] = ()
+    answers: tuple[Sample, ...] = ()
     heads: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
 

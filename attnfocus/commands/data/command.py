@@ -15,8 +15,8 @@ from attnfocus.config.check import Checker
 from attnfocus.config.read import save_yaml
 from attnfocus.config.targets import make_factory
 from attnfocus.data.preparation import Prepared, prepare
+from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
-from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.layout import DATA_FILE

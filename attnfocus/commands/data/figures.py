@@ -8,7 +8,7 @@ import numpy as np
 from attnfocus.commands.data.table import Look
 from attnfocus.data.statistics import Lengths
 from attnfocus.display import fonts
-from attnfocus.display.figures import DPI
+from attnfocus.display.canvas import DPI
 from attnfocus.display.text import shorten
 from attnfocus.runs.data_summary import by_size
 

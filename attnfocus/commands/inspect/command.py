@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import STDIN, Input, numbered
 from attnfocus.display.console import open_console, say
+from attnfocus.display.figure_choices import StyleName, WidthName
 from attnfocus.errors import ConfigError
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
@@ -39,6 +41,8 @@ class InspectConfig(InputChoice, DataChoice):
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
+    style: StyleName = "screen"
+    width: WidthName | None = None
     output: FilePath | None = None
 
 
@@ -50,6 +54,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     """
     config = check(values, InspectConfig)
     methods = check_methods(config.method)  # before the run is loaded
+    if config.width is not None and config.style != "paper":
+        raise ConfigError(f"width: is of figures for a paper. Add style=paper to width={config.width}.")
     texts, split = _inputs(config)
     trained = load(
         config.run,
@@ -117,14 +123,16 @@ def _save(found: Inspection, config: InspectConfig, run_dir: Path) -> None:
         if config.output is None:
             make_folder(folder)
             folder = make_fresh_folder(folder, datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
-        written = found.save(folder, config.files)
+        written = found.save(folder, config.files, style=config.style, width=config.width)
     except OSError as error:
         problem = write_error(error, folder, key)
         raise type(problem)(f"{problem} Name another folder: output=DIR.") from error
     console = open_console()
     say(console, "")
-    pages = [path for path in written if path.suffix != ".png"]
-    for path in pages:
-        say(console, f"{path.suffix[1:]:<5} {path}", wrap=False)
-    if len(written) > len(pages):
-        say(console, f"png   {len(written) - len(pages)} in {folder}", wrap=False)
+    counts = Counter(path.suffix[1:] for path in written)
+    for path in written:
+        if path.suffix[1:] in ("html", "json"):
+            say(console, f"{path.suffix[1:]:<5} {path}", wrap=False)
+    for kind, what in {"png": "", "pdf": "", "svg": "", "csv": "", "txt": " captions"}.items():
+        if counts[kind]:
+            say(console, f"{kind:<5} {counts[kind]}{what} in {folder}", wrap=False)

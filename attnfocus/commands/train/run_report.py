@@ -11,7 +11,7 @@ from typing import Any
 
 from attnfocus.attention import PathChoice
 from attnfocus.commands.train.linear_baseline import linear_baseline
-from attnfocus.config.key_table import flat
+from attnfocus.commands.train.main_options import flat_options, main_options
 from attnfocus.data.preparation import Prepared
 from attnfocus.data.statistics import SplitStatistics
 from attnfocus.display.classes import ClassTable
@@ -92,7 +92,7 @@ class RunReport:
     def _listeners(self, trackers: Mapping[str, Listener], others: Sequence[Listener]) -> list[Listener]:
         """All who hear the run, in the order in which they hear it. Those that write or send go on alone or stop."""
         warn, is_strict = self.terminal.announce, own_are_strict()
-        files: list[Listener] = [MetricsFile(), TensorBoard(), LogEvents()]
+        files: list[Listener] = [MetricsFile(), TensorBoard(self.setup.config.trainer.scalars), LogEvents()]
         return [
             *others,
             *(Guarded(listener, warn, is_strict=is_strict) for listener in files),
@@ -107,7 +107,7 @@ class RunReport:
     def run_facts(self) -> RunFacts:
         """What the listeners may show of the run besides its figures."""
         options = redact(flat_options(self.setup))
-        return RunFacts(self.setup.config.choices, options, self.setup.directions)
+        return RunFacts(self.setup.config.choices, options, self.setup.directions, main_options(self.setup))
 
     def __enter__(self) -> "RunReport":
         self._watched.enter_context(watching(self.terminal))
@@ -175,7 +175,7 @@ class RunReport:
             if classes is not None:
                 save_classes(self.run_dir, classes)
             step = result.best.step if result.best else result.step
-            told: dict[str, Any] = {"samples": test.samples, "heads": test.heads}
+            told: dict[str, Any] = {"samples": test.samples, "answers": test.answers, "heads": test.heads}
             event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, **told)
             for listener in self.listeners:
                 listener.on_evaluation(event)
@@ -279,22 +279,3 @@ def finished_remark(run_dir: Path, result: TrainingResult, trainer: TrainerOptio
         f"This run is already finished at step {result.step} ({why}). Nothing was trained. To go on, give a larger "
         f"limit:\n  attnfocus train {resume} {' '.join(larger)}"
     )
-
-
-def flat_options(setup: Setup) -> dict[str, str | int | float | bool | None]:
-    """What runs are compared by: the choices, and every option as `section.key`."""
-    config = setup.config
-    sections: dict[str, Any] = {
-        "model": config.model.component,
-        "attention": config.attention,
-        "optimizer": config.optimizer,
-        "scheduler": config.scheduler,
-        "trainer": vars(config.trainer),
-        "focus": {
-            **{name: vars(term) for name, term in config.focus.terms.items()},
-            **({"sigma_reparametrization": True} if config.focus.sigma_reparametrization else {}),
-        },
-        "seed": config.seed,
-    }
-    options = {key: value for key, value in flat(sections).items() if key.split(".")[-1] != "_target_"}
-    return {**config.choices, **options}

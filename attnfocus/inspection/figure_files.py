@@ -1,0 +1,134 @@
+"""The maps of an inspection as figures for a screen or a paper, with a caption beside each, and as tables of numbers.
+
+Shapes: H heads, Q queries, K keys.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from attnfocus.display.canvas import SCREEN, paper, to_file
+from attnfocus.display.figure_choices import FigureFile, StyleName, WidthName
+from attnfocus.display.figures import AXES, MAX_HEADS, MAX_POSITIONS, heat_map
+from attnfocus.display.run_words import attention_words
+from attnfocus.files import csv_text
+from attnfocus.inspection.content import Content, focus_of, likelihood
+from attnfocus.regular_files import replace_file
+from attnfocus.tasks import FocusMap, Inspected
+from attnfocus.visible import visible
+
+MAX_HEIGHT = 4.5  # inches of a figure in one column; what is higher takes the width of the page
+CSV_COLUMNS = ("head", "query", "query_token", "key", "key_token", "weight")
+
+
+def write_maps(
+    content: Content,
+    folder: Path,
+    kinds: Sequence[FigureFile],
+    *,
+    with_csv: bool,
+    style: StyleName = "screen",
+    width: WidthName | None = None,
+) -> list[Path]:
+    """Writes each map as figures of these kinds, with its caption in a text file, and as a table of numbers.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    written = []
+    for place, example in enumerate(content.examples, 1):
+        for each in example.maps:
+            name = "_".join(filter(None, (str(place), each.method, each.name)))
+            path = folder / re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+            if kinds:
+                figure = map_figure(each, example, style, width)
+                files = {kind: to_file(figure, kind) for kind in kinds}
+                caption = map_caption(content, example, each).encode("utf-8", "backslashreplace")
+                written += [_write(path, kind, data) for kind, data in {**files, "txt": caption}.items()]
+            if with_csv:
+                data = csv_text([CSV_COLUMNS, *_numbers(each)]).encode("utf-8", "backslashreplace")
+                written.append(_write(path, "csv", data))
+    return written
+
+
+def map_figure(
+    each: FocusMap, example: Inspected, style: StyleName = "screen", width: WidthName | None = None
+) -> Figure:
+    """A panel for each head and one for their mean.
+
+    Args:
+        width: of `style="paper"`; None: a column where all labels have room in it, else a page.
+    """
+    title = f"{_method_words(each)}: {example.prediction.text}"
+
+    def draw(place: WidthName | None) -> Figure:
+        chosen = SCREEN if place is None else paper(place)
+        tokens = each.query_tokens, each.key_tokens
+        return heat_map(each.weights, *tokens, title, heads=each.heads, axes=_axes(each), style=chosen)
+
+    if style == "screen" or width is not None:
+        return draw(None if style == "screen" else width)
+    narrow = draw("column")
+    are_thinned = any(text.get_text().endswith("is named)") for text in narrow.texts)
+    return draw("page") if are_thinned or narrow.get_size_inches()[1] > MAX_HEIGHT else narrow
+
+
+def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
+    """What a reader must know to read the figure: what it is of, what rows, columns, panels and colors are."""
+    facts, answer = content.facts, example.prediction
+    rows, columns = _axes(each)
+    largest = float(np.nanmax(np.abs(each.weights), initial=0.0))
+    is_signed = bool(np.nanmin(each.weights, initial=0.0) < 0)
+    num_heads, _, num_keys = each.weights.shape
+    below = f"from {-largest:.2g} (orange) over 0 (white)" if is_signed else "from 0 (white)"
+    scale = f"Colors go {below} to {largest:.2g} (dark blue), on one scale in all panels."
+    if not is_signed and each.method == "attention":
+        scale += f" Equal weight on all {num_keys:,} positions would be {1 / num_keys:.2g}."
+    panels = f"The first panel is the mean of the {num_heads:,} heads. " if num_heads > 1 else ""
+    limits = f"At most {MAX_HEADS} heads and {MAX_POSITIONS} positions of an axis are drawn. "
+    is_cut = num_heads > MAX_HEADS or max(each.weights.shape[1:]) > MAX_POSITIONS
+    measures = next((row.measures for row in focus_of(each).rows if row.head is None), {})
+    used = measures.get("effective_positions")
+    focus = f"Effective positions: {used:.1f} of {num_keys:,}. " if used and each.method == "attention" else ""
+    lines = [
+        f"{_method_words(each)}. Model {facts['model']}, attention {facts['attention']}, data {facts['dataset']}; "
+        f"checkpoint {facts['checkpoint']}, step {facts['step']}; run {facts['run']}.",
+        f"Input: {visible(answer.source)}",
+        f"Answer: {visible(answer.text)} ({likelihood(answer.score)})" + _target(answer.target),
+        f"Rows: {rows}. Columns: {columns}. {panels}{limits if is_cut else ''}{scale} {focus}".rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _target(target: str) -> str:
+    return f"; target: {visible(target)}" if target else ""
+
+
+def _method_words(each: FocusMap) -> str:
+    method = each.method.replace("_", " ")
+    return f"{method}, {attention_words(each.name)}" if each.name else method
+
+
+def _axes(each: FocusMap) -> tuple[str, str]:
+    """What the rows and the columns of a map are."""
+    if each.place is None:
+        return "output", "input position"
+    names = {"input": "input token", "output": "output token", "learned": "learned query"}
+    queries, keys = names[each.place.queries], names[each.place.keys]
+    return (f"{AXES[0]}: {queries}", f"{AXES[1]}: {keys}")
+
+
+def _numbers(each: FocusMap) -> Iterator[tuple[object, ...]]:
+    """A row for each weight; heads by their own numbers, positions from 0."""
+    for (head, query, key), weight in np.ndenumerate(each.weights):
+        tokens = each.query_tokens[query], each.key_tokens[key]
+        yield each.heads[head], query, tokens[0], key, tokens[1], f"{weight:.6g}"
+
+
+def _write(path: Path, ending: str, content: bytes) -> Path:
+    file = path.with_name(f"{path.name}.{ending}")
+    replace_file(file, content)
+    return file
