@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attnfocus.attention.positions.sinusoids import angles
 from attnfocus.attention.projections import linear
 from attnfocus.errors import DataError
+from attnfocus.models.ngrams import NgramEmbedding
 from attnfocus.special import PAD
 
 PositionKind = Literal["none", "sinusoidal", "learned"]
@@ -28,6 +29,7 @@ class TokenEmbedding(nn.Embedding):
     def __init__(self, vocab_size: int, embed_dim: int) -> None:
         super().__init__(vocab_size, embed_dim, padding_idx=PAD)
         self.scale = math.sqrt(embed_dim)
+        self.ngrams: NgramEmbedding | None = None
 
     def reset_parameters(self) -> None:
         """Draws the table anew."""
@@ -37,7 +39,24 @@ class TokenEmbedding(nn.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids (...) -> (..., D)."""
-        return super().forward(ids) * self.scale
+        if self.ngrams is None:
+            return super().forward(ids) * self.scale
+        tokens, places = ids.unique(return_inverse=True)
+        return (self.ngrams(tokens, super().forward(tokens)) * self.scale)[places]
+
+    def start(self, scale: float, ngrams: NgramEmbedding | None = None) -> None:
+        """Says how a new table begins; `fill` is for one that has not been told.
+
+        Args:
+            scale: standard deviation of the entries that a model reads. Small ones, such as 0.1, let a rare word weigh
+                little until something is known of it.
+            ngrams: of the table's vocabulary, whose vectors are added to those of the tokens from now on.
+        """
+        self.ngrams = ngrams
+        with torch.no_grad():
+            self.weight.mul_(scale)
+            if ngrams is not None:
+                ngrams.weight.mul_(scale)
 
     def fill(self, ids: Tensor, vectors: Tensor, rescale: bool = False) -> None:
         """Puts pretrained vectors (N, D) where the model reads them for `ids` (N,); to be called on a new table.

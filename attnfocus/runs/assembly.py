@@ -29,6 +29,7 @@ from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
+from attnfocus.runs.token_tables import start_tables
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
@@ -74,7 +75,13 @@ class Setup:
     def saved_tensors(self, codec: Codec) -> dict[str, Tensor]:
         """The tensors that a checkpoint of this run has, without their numbers: no memory is taken for them."""
         with without_numbers():
-            return saved_tensors(self.model(**codec.dims()))
+            return saved_tensors(self.new_model(codec))
+
+    def new_model(self, codec: Codec) -> Model:
+        """The model of a codec's sizes and vocabulary, with new weights."""
+        model = self.model(**codec.dims())
+        start_tables(model.token_tables(), codec.tokenizers(), self.embedding)
+        return model
 
     def task(self, codec: Any, training_rows: Sequence[Row] = ()) -> Task:
         """The task. `training_rows` weigh the classes where that is asked for: only `step` knows of weights."""

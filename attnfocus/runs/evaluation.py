@@ -104,7 +104,7 @@ def whole_model(setup: Setup, prepared: Prepared, trained: nn.Module, processes:
     """The model itself, or a whole copy where processes hold parts of it: decoding asks for more than whole passes."""
     if not processes.holds_part:
         return cast(Model, trained)  # or what compiles or shares one, which has all of its attributes
-    model = setup.model(**prepared.codec.dims())
+    model = setup.new_model(prepared.codec)
     load_model_tensors(model, model_tensors(trained))
     return model.to(setup.device)
 

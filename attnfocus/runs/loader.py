@@ -67,7 +67,7 @@ def load(
         why = "it was stopped before its first evaluation, so that there is no best checkpoint yet"
         say(open_console(), f"{path.name}: {why}; the last one is used.", style="yellow")
     checkpoints = store.newest_few() if checkpoint == "average" else [store.load(checkpoint)]
-    model = setup.model(**codec.dims()).to(setup.device)
+    model = setup.new_model(codec).to(setup.device)
     if checkpoint == "average":
         load_model_tensors(model, mean_weights(checkpoints))
     else:

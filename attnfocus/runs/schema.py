@@ -44,12 +44,14 @@ class FocusOptions(Regularization):
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingOptions:
-    """`model.embedding`: pretrained vectors. The command reads the files and fills the tables; no model sees them."""
+    """`model.embedding`: how the tables of tokens begin. No model sees it: see `runs.token_tables`."""
 
     vectors: FilePath | None = None
     target_vectors: FilePath | None = None
     frozen: bool = False
     rescale: bool = False
+    ngrams: NonNegativeInt | Literal["auto"] = 0
+    scale: PositiveFloat | Literal["auto"] = 1.0
 
     @property
     def files(self) -> dict[str, tuple[str, str]]:
@@ -61,6 +63,8 @@ class EmbeddingOptions:
         for name in ("frozen", "rescale"):
             if getattr(self, name) and not self.files:
                 raise ValueError(f"{name}=true is for pretrained vectors. Give vectors=FILE, or {name}=false.")
+        if self.files and self.ngrams not in (0, "auto"):
+            raise ValueError("ngrams: pretrained vectors stand for whole words. Give ngrams=0, or leave vectors out.")
 
 
 @dataclass(frozen=True, kw_only=True)

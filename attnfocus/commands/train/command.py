@@ -175,7 +175,7 @@ def train(
     newest = store.newest() if is_resumed else None
     if is_resumed and processes.is_first:
         require_metrics(run_dir / METRICS_FILE)
-    model = setup.model(**prepared.codec.dims())
+    model = setup.new_model(prepared.codec)
     if not processes.holds_part:  # else it may be too large for a device
         model = model.to(setup.device)
     if newest is None:  # else the vectors are in the checkpoint

@@ -1,0 +1,76 @@
+"""`model.embedding.ngrams` and `scale`: how new tables of tokens begin, through a whole run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import attnfocus
+from attnfocus.commands.train.command import run as train
+from attnfocus.config.overrides import CommandLine
+from attnfocus.errors import ConfigError
+from attnfocus.models.embeddings import TokenEmbedding
+
+SMALL = ("model.hidden_size=8", "model.embed_dim=8", "trainer.max_steps=2", "trainer.max_epochs=null", "seed=3")
+CLASSIFY = ("model=rnn_classifier", "dataset=labelled_text", "dataset.train=rows.tsv")
+
+
+@pytest.fixture(autouse=True)
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{'splendid' if number % 2 else 'terrible'} film {number % 40}\t{number % 2}" for number in range(120)]
+    Path("rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def run(*overrides: str) -> attnfocus.Run:
+    values = CommandLine("train", ()).compose([*SMALL, *overrides, "run_dir=run"], resolve=True)
+    assert train(values, overrides) == 0
+    return attnfocus.load("run", device="cpu")
+
+
+def table_of(loaded: attnfocus.Run) -> TokenEmbedding:
+    return loaded.model.token_tables()["source"]
+
+
+def test_words_have_ngrams_and_begin_small_and_the_run_is_the_same_again(tmp_path: Path) -> None:
+    loaded = run(*CLASSIFY)
+    table = table_of(loaded)
+    assert table.ngrams is not None
+    assert table.ngrams.weight.shape == (20_001, 8)
+    words = [loaded.codec.tokenizer.vocabulary.index(word) for word in ("splendid", "terrible", "film")]
+    assert float(table(torch.tensor(words)).detach().std()) == pytest.approx(0.1, abs=0.06)
+    assert loaded.evaluate("valid").metrics == attnfocus.load("run", device="cpu").evaluate("valid").metrics
+    assert loaded.attribute("splendid film") is not None
+    resume = ["resume=run", "trainer.max_steps=4"]
+    assert train(CommandLine("train", ()).compose(resume, resolve=True), resume) == 0
+
+
+def test_characters_and_runs_that_do_not_know_the_keys_have_none() -> None:
+    loaded = run(*CLASSIFY, "dataset.tokenizer.kind=character")
+    assert table_of(loaded).ngrams is None
+    config = Path("run/config.yaml")
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    del values["model"]["embedding"]["ngrams"], values["model"]["embedding"]["scale"]
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    older = attnfocus.load("run", device="cpu")
+    assert older.evaluate("valid").metrics == loaded.evaluate("valid").metrics
+
+
+def test_vectors_from_a_file_stand_for_whole_words() -> None:
+    Path("v.txt").write_text("film 1 2 3 4 5 6 7 8\n", encoding="utf-8")
+    table = table_of(run(*CLASSIFY, "model.embedding.vectors=v.txt"))
+    assert table.ngrams is None
+    with pytest.raises(ConfigError, match=r"ngrams: pretrained vectors stand for whole words. Give ngrams=0"):
+        run(*CLASSIFY, "model.embedding.vectors=v.txt", "model.embedding.ngrams=100")
+
+
+@pytest.mark.slow
+def test_a_translator_reads_ngrams_and_writes_none() -> None:
+    pairs = "".join(f"splendid {number % 20}\tprächtig {number % 20}\n" for number in range(80))
+    Path("pairs.tsv").write_text(pairs, encoding="utf-8")
+    of_pairs = ("model=seq2seq", "dataset=parallel_text", "dataset.train=pairs.tsv", "dataset.tokenizer.kind=word")
+    loaded = run(*of_pairs, "dataset.tokenizer.shared=false", "model.embedding.ngrams=50", "decoding.beam_size=1")
+    tables = loaded.model.token_tables()
+    assert tables["source"].ngrams is not None
+    assert tables["target"].ngrams is None
