@@ -44,20 +44,6 @@ class TokenEmbedding(nn.Embedding):
         tokens, places = ids.unique(return_inverse=True)
         return (self.ngrams(tokens, super().forward(tokens)) * self.scale)[places]
 
-    def start(self, scale: float, ngrams: NgramEmbedding | None = None) -> None:
-        """Says how a new table begins; `fill` is for one that has not been told.
-
-        Args:
-            scale: standard deviation of the entries that a model reads. Small ones, such as 0.1, let a rare word weigh
-                little until something is known of it.
-            ngrams: of the table's vocabulary, whose vectors are added to those of the tokens from now on.
-        """
-        self.ngrams = ngrams
-        with torch.no_grad():
-            self.weight.mul_(scale)
-            if ngrams is not None:
-                ngrams.weight.mul_(scale)
-
     def fill(self, ids: Tensor, vectors: Tensor, rescale: bool = False) -> None:
         """Puts pretrained vectors (N, D) where the model reads them for `ids` (N,); to be called on a new table.
 

@@ -29,7 +29,7 @@ from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
-from attnfocus.runs.token_tables import start_tables
+from attnfocus.runs.token_tables import add_ngrams
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
@@ -80,7 +80,7 @@ class Setup:
     def new_model(self, codec: Codec) -> Model:
         """The model of a codec's sizes and vocabulary, with new weights."""
         model = self.model(**codec.dims())
-        start_tables(model.token_tables(), codec.tokenizers(), self.embedding)
+        add_ngrams(model.token_tables(), codec.tokenizers(), self.embedding)
         return model
 
     def task(self, codec: Any, training_rows: Sequence[Row] = ()) -> Task:

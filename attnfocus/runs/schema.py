@@ -51,7 +51,6 @@ class EmbeddingOptions:
     frozen: bool = False
     rescale: bool = False
     ngrams: NonNegativeInt | Literal["auto"] = 0
-    scale: PositiveFloat | Literal["auto"] = 1.0
 
     @property
     def files(self) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How new tables of tokens begin: how large their entries are, and whether words have n-grams of characters."""
+"""Which tables of tokens join the vectors of words with those of their character n-grams."""
 
 from collections.abc import Mapping
 
@@ -10,36 +10,32 @@ from attnfocus.models.ngrams import NgramEmbedding, ngram_ids
 from attnfocus.runs.schema import EmbeddingOptions
 
 USUAL_NGRAMS = 20_000  # rows of the table of n-grams, with ngrams=auto
-USUAL_SCALE = 0.1  # of tables of words, with scale=auto
 WORD_KINDS = ("word", "whitespace", "torchtext")  # tokenizers whose tokens are words
 
 
-def start_tables(
+def add_ngrams(
     tables: Mapping[str, TokenEmbedding], tokenizers: Mapping[str, Tokenizer], options: EmbeddingOptions
 ) -> None:
-    """Gives new tables the scale and the n-grams that the options ask for. Tables for pretrained vectors stay.
+    """Gives the source's table a table of n-grams, if the options ask for one.
+
+    A target has none: it is written token by token, and an output layer knows no letters.
 
     Args:
-        tables, tokenizers: by the side (source, target) that they are for. Only the source's has n-grams: a target is
-            written token by token, and an output layer has no letters.
+        tables, tokenizers: by the side (source, target) that they are for.
     """
-    for side, table in tables.items():
-        if side in options.files or (side == "target" and table is tables.get("source")):
-            continue
-        tokenizer = tokenizers[side]
-        num_ngrams = num_ngrams_of(options, tokenizer) if side == "source" else 0
-        scale = options.scale if options.scale != "auto" else (USUAL_SCALE if num_ngrams else 1.0)
-        ngrams = None
-        if num_ngrams:
-            is_numbered = not table.weight.is_meta
-            ids = ngram_ids(tokenizer.vocabulary, num_ngrams) if is_numbered else torch.empty(len(table.weight), 1)
-            ngrams = NgramEmbedding(ids, num_ngrams, table.embedding_dim)
-        if ngrams is not None or scale != 1:
-            table.start(scale, ngrams)
+    if "source" not in tables or "source" not in tokenizers:
+        return
+    table, tokenizer = tables["source"], tokenizers["source"]
+    num_rows = num_ngrams_of(options, tokenizer)
+    if num_rows:
+        # Of a model without numbers only the shapes of its parameters count.
+        has_numbers = not table.weight.is_meta
+        ids = ngram_ids(tokenizer.vocabulary, num_rows) if has_numbers else torch.empty(len(table.weight), 1)
+        table.ngrams = NgramEmbedding(ids, num_rows, table.embedding_dim)
 
 
 def num_ngrams_of(options: EmbeddingOptions, tokenizer: Tokenizer) -> int:
     """Rows of the table of n-grams; 0: there is none. `auto` is for words alone: a piece of a word has few letters."""
     if options.ngrams != "auto":
         return options.ngrams
-    return USUAL_NGRAMS if tokenizer.kind in WORD_KINDS else 0
+    return USUAL_NGRAMS if tokenizer.kind in WORD_KINDS and not options.files else 0

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from attnfocus.attention.precision import HalfScores
 from attnfocus.errors import ConfigError
-from attnfocus.limits import NonNegativeFloat, PositiveFloat, PositiveInt, Probability, Range
+from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
 from attnfocus.marks import Before, Mark
 from attnfocus.tasks.measures.text import BleuTokenizer
 
@@ -40,6 +40,7 @@ class TrainerOptions:
     monitor: Annotated[str | None, Mark.RESUMABLE] = None  # None: the task's own choice
     bleu_tokenizer: BleuTokenizer | None = None  # None: what suits the script of the targets
     patience: Annotated[PositiveInt | None, Mark.RESUMABLE] = None  # evaluations without a better one
+    min_steps: Annotated[NonNegativeInt, Mark.RESUMABLE] = 0  # before which patience ends nothing
     keep_checkpoints: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 2
     # besides the saves after each evaluation
     save_every_steps: Annotated[PositiveInt | None, Mark.RESUMABLE, Mark.NO_EFFECT] = None

@@ -23,7 +23,7 @@ def limit_reached(options: TrainerOptions, state: RunState, seconds: float) -> s
 
 def patience_ended(options: TrainerOptions, state: RunState, monitor: str) -> str | None:
     """Early stopping, in plain words."""
-    if options.patience is None or state.evaluations_since_best < options.patience:
+    if options.patience is None or state.step < options.min_steps or state.evaluations_since_best < options.patience:
         return None
     return f"no better {monitor} for {state.evaluations_since_best} evaluations"
 

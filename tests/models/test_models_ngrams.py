@@ -1,4 +1,4 @@
-"""Vectors of words with those of their character n-grams, and how large a new table begins."""
+"""Vectors of words joined with those of their character n-grams."""
 
 import pytest
 import torch
@@ -42,10 +42,10 @@ def test_rows_are_within_the_table_and_the_same_each_time() -> None:
     assert ngram_ids(SPECIAL_TOKENS, 7).shape == (4, 1)
 
 
-def table_of(embed_dim: int = 64, scale: float = 1.0) -> TokenEmbedding:
+def table_of(embed_dim: int = 64) -> TokenEmbedding:
     torch.manual_seed(0)
     table = TokenEmbedding(len(VOCABULARY), embed_dim)
-    table.start(scale, NgramEmbedding(ngram_ids(VOCABULARY, 5000), 5000, embed_dim))
+    table.ngrams = NgramEmbedding(ngram_ids(VOCABULARY, 5000), 5000, embed_dim)
     return table
 
 
@@ -65,11 +65,9 @@ def test_what_is_read_is_the_formula_written_out() -> None:
     assert read[0, 1].abs().max() == 0  # padding
 
 
-def test_a_new_table_has_the_scale_that_was_asked_for() -> None:
-    for scale in (1.0, 0.1):
-        read = table_of(512, scale)(torch.arange(4, len(VOCABULARY)))
-        deviations = read.std(dim=1)
-        assert torch.all((deviations > 0.8 * scale) & (deviations < 1.25 * scale)), deviations
+def test_what_is_read_is_as_large_as_without_ngrams() -> None:
+    deviations = table_of(512)(torch.arange(4, len(VOCABULARY))).std(dim=1)
+    assert torch.all((deviations > 0.8) & (deviations < 1.25)), deviations
 
 
 def test_gradients_reach_the_ngrams_and_not_the_row_of_nothing() -> None:
@@ -95,7 +93,7 @@ def test_a_classifier_with_ngrams_keeps_padding_out(need_weights: bool) -> None:
 
     torch.manual_seed(0)
     model = RNNClassifier(attention=attention, num_classes=3, vocab_size=len(VOCABULARY), embed_dim=8, hidden_size=8)  # type: ignore[arg-type]
-    model.token_tables()["source"].start(0.1, NgramEmbedding(ngram_ids(VOCABULARY, 50), 50, 8))
+    model.token_tables()["source"].ngrams = NgramEmbedding(ngram_ids(VOCABULARY, 50), 50, 8)
     model.eval()
     alone = model(torch.tensor([[4, 5]]), torch.tensor([2]), need_weights).logits
     padded = model(torch.tensor([[4, 5, 9, 9]]), torch.tensor([2]), need_weights).logits

@@ -195,6 +195,14 @@ def test_patience_counts_evaluations_without_a_better_one(tmp_path):
     assert toy.recorder.of(TrainingEnded)[0].reason == result.reason
 
 
+def test_patience_ends_nothing_before_min_steps(tmp_path):
+    steps_an_epoch = Toy(tmp_path / "one", TrainerOptions(max_epochs=1)).run().step
+    options = TrainerOptions(max_epochs=50, monitor="score", patience=2, min_steps=5 * steps_an_epoch)
+    result = Toy(tmp_path / "run", options, evaluate=scores(3, 2, 1, 1, 1, 1, 1)).run()
+    assert result.epoch == 5
+    assert result.reason == "no better score for 4 evaluations"
+
+
 def test_evaluates_every_n_steps_and_always_at_the_end(tmp_path):
     toy = Toy(tmp_path, TrainerOptions(max_steps=10, evaluate_every_steps=4))
     toy.run()
