@@ -139,7 +139,7 @@ def test_curves_have_bands_inside_0_and_1_and_are_read_by_arrow_keys(show: Any) 
     page = show()
     assert page.locator("polygon.band").count() == 2
     assert page.locator("polyline.fewer").count() == 2  # the last step has two seeds of three
-    ticks = page.locator("svg.plot text[text-anchor=end]").all_inner_texts()
+    ticks = page.locator("svg.plot text[text-anchor=end]").all_text_contents()
     assert all(0 <= float(tick) <= 1 for tick in ticks)
     page.locator("svg.plot").focus()
     page.keyboard.press("End")
@@ -168,7 +168,8 @@ def test_one_example_has_one_scale_for_all(show: Any) -> None:
     assert page.locator(".look").count() == 3
     assert "One sentence, 3 attentions" in page.inner_text("body")
     assert page.get_by_text("Nearly uniform").count() == 1  # and not of the sharp one
-    shades = "[...document.querySelectorAll('.tokens')].map((each) => [...each.children].map((token) => token.dataset.level))"
+    level = "[...each.children].map((token) => token.dataset.level)"
+    shades = f"[...document.querySelectorAll('.tokens')].map((each) => {level})"
     assert page.evaluate(shades) == [["1"] * 4, ["0", "3", "0", "0"]]
     assert "looks at 4.0 of 4 positions" in page.inner_text("body")
     assert "✓ right" in page.inner_text("body")
