@@ -16,6 +16,7 @@ from attnfocus.errors import ConfigError, RunError, UserError
 from attnfocus.regular_files import replace_file
 from attnfocus.visible import visible_lines
 
+MAX_LINE = 160  # characters of a small object that is written in one line
 NEAR = 0.75  # from which share of common characters on two names of files count as similar
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
 
@@ -131,14 +132,38 @@ def strict_json(value: Any) -> Any:
 
 
 def write_json_atomically(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
-    """Writes strict, indented JSON; the file is never half written.
+    """Writes strict JSON as `readable_json` has it; the file is never half written.
 
     Raises:
         OSError: the file cannot be written; the old one is intact.
         TypeError: a value that JSON does not have.
     """
-    text = json.dumps(strict_json(content), indent=2, ensure_ascii=False, allow_nan=False)
-    replace_file(Path(path), (text + "\n").encode("utf-8", "backslashreplace"))
+    replace_file(Path(path), (readable_json(content) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def readable_json(content: Mapping[str, Any]) -> str:
+    """Strict JSON, indented by two blanks. A list of plain values is one line, and so is an object in a list that fits:
+    a matrix takes a line for each of its rows.
+
+    Raises:
+        TypeError: a value that JSON does not have.
+    """
+    return _indented(strict_json(content), "", is_item=False)
+
+
+def _indented(value: Any, start: str, *, is_item: bool) -> str:
+    is_list = isinstance(value, list)
+    inner = value.values() if isinstance(value, dict) else value if is_list else ()
+    if not any(isinstance(each, dict | list) for each in inner):
+        line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if is_list or not inner or (is_item and len(line) <= MAX_LINE):
+            return line
+    deeper = f"{start}  "
+    names = [""] * len(value) if is_list else [f"{json.dumps(name, ensure_ascii=False)}: " for name in value]
+    pairs = zip(names, inner, strict=True)
+    body = ",\n".join(f"{deeper}{name}{_indented(each, deeper, is_item=is_list)}" for name, each in pairs)
+    opening, closing = "[]" if is_list else "{}"
+    return f"{opening}\n{body}\n{start}{closing}"
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

@@ -2,7 +2,10 @@
 
 import json
 import platform
+import shlex
 import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,21 @@ from attnfocus.errors import CheckpointError
 from attnfocus.files import write_json_atomically
 from attnfocus.layout import DATA_FOLDER, FINGERPRINTS_FILE
 from attnfocus.records import to_value
+from attnfocus.redaction import hide_override
 from attnfocus.regular_files import is_there, read_file
 from attnfocus.threads import waiting
 from attnfocus.version import __version__
 
 WITH_NAMES = " with names"  # after the name of a split: what runs of before have under the name alone
 MAX_FINGERPRINTS_BYTES = 1_000_000
+
+
+def made_by(verb: str, overrides: Sequence[str], config_dir: str | None = None) -> dict[str, str]:
+    """When a command began, by UTC, and the line that it was, without secrets; for the summary."""
+    words = ["--config-dir", config_dir] if config_dir else []
+    words += [hide_override(text) for text in overrides]
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"started": started, "command": " ".join(["attnfocus", verb, *map(shlex.quote, words)])}
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Task(ABC):
         losses: what `trainer.loss` may be.
         has_classes: whether each example has one class, so that `trainer.class_weights` can weigh them.
         directions: the metrics that can be monitored, and which way is better.
+        shares: those of them that lie between 0 and 1 by what they are.
         default_monitor: the metric that decides which checkpoint is the best.
         tested: the metrics whose differences `compare` tests.
         right_metric: the one of those that is the share of right answers (see `is_right`); None: none is.
@@ -91,6 +92,7 @@ class Task(ABC):
     losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy",)
     has_classes: ClassVar[bool] = False
     directions: ClassVar[Mapping[str, Direction]]
+    shares: ClassVar[frozenset[str]] = frozenset()
     default_monitor: ClassVar[str]
     tested: ClassVar[tuple[str, ...]] = ()
     right_metric: ClassVar[str | None] = None

@@ -91,6 +91,7 @@ class ClassificationTask(Task):
         "macro_f1": "max",
         **PLAUSIBILITY_DIRECTIONS,
     }
+    shares: ClassVar[frozenset[str]] = frozenset({"accuracy", "macro_precision", "macro_recall", "macro_f1"})
     default_monitor: ClassVar[str] = "accuracy"
     tested: ClassVar[tuple[str, ...]] = ("accuracy",)
     right_metric: ClassVar[str | None] = "accuracy"

@@ -70,6 +70,7 @@ class TranslationTask(TextTask):
         "exact_match": "max",
         ALIGNMENT_ERROR_RATE: "min",
     }
+    shares: ClassVar[frozenset[str]] = frozenset({"exact_match", ALIGNMENT_ERROR_RATE})
 
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:

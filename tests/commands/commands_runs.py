@@ -9,7 +9,7 @@ import yaml
 
 from attnfocus.commands.compare.command import compared
 from attnfocus.commands.compare.runs import find_runs, read_runs
-from attnfocus.commands.compare.table import Section
+from attnfocus.commands.compare.sections import Section
 
 CHOICES = {"model": "pooling_classifier", "attention": "dot", "dataset": "identity"}
 

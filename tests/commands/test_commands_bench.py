@@ -15,8 +15,19 @@ from torch import nn
 from attnfocus.attention import AdditiveScore, Attention, ScaledDotScore
 from attnfocus.cli import main
 from attnfocus.commands.bench.command import BenchConfig, candidates, listed, measure
-from attnfocus.commands.bench.measure import NUM_WARM_UPS, Baseline, Candidate, Inputs, interleaved, medians, peak_bytes
-from attnfocus.commands.bench.table import Cost, draw_costs, growth, print_costs
+from attnfocus.commands.bench.costs import Cost
+from attnfocus.commands.bench.growth import growth
+from attnfocus.commands.bench.measure import (
+    NUM_WARM_UPS,
+    Baseline,
+    Candidate,
+    Inputs,
+    interleaved,
+    medians,
+    peak_bytes,
+    quartiles,
+)
+from attnfocus.commands.bench.table import draw_costs, print_costs
 from attnfocus.display.console import plain_console
 from attnfocus.errors import ConfigError
 from attnfocus.runs.loader import load
@@ -50,10 +61,13 @@ def test_a_bench_writes_and_prints_its_results(attnfocus: Command, tmp_path: Pat
         assert float(row["forward_seconds"]) > 0
         assert float(row["backward_seconds"]) > 0
         assert int(row["peak_bytes"]) > 0
+        assert 0 < float(row["low_seconds"]) <= float(row["median_seconds"]) <= float(row["high_seconds"])
         assert (row["batch_size"], row["embed_dim"], row["num_heads"]) == ("1", "16", "4")
         assert (row["device"], row["dtype"], row["repeats"], row["problem"]) == ("cpu", "float32", "2", "")
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert set(summary["grows_as_length_to_the"]) == {"baseline", "dot", "additive"}
+    assert set(summary["grows_as_length_to_the"]["dot"]["seconds"]) == {"exponent", "low", "high"}
+    assert summary["command"].startswith("attnfocus bench ")
     assert "grows as" in done.stdout
     assert str(folder) in done.stderr
     assert not [char for char in done.stdout + done.stderr if ord(char) < 32 and char != "\n"]
@@ -191,14 +205,41 @@ def test_the_hidden_units_of_additive_attention_are_never_held_at_once() -> None
     assert peak_bytes(attention, inputs) < 16 * 2**20
 
 
+def exponent(values: dict[int, float]) -> float:
+    found = growth(values)
+    assert found is not None
+    return found.exponent
+
+
 def test_growth_is_the_exponent_of_a_power_law() -> None:
-    assert growth({n: 3.0 * n**2 for n in (8, 16, 64)}) == pytest.approx(2)
-    assert growth({n: 5.0 * n for n in (100, 1000)}) == pytest.approx(1)
-    assert growth({2: 7.0, 4: 7.0}) == pytest.approx(0)
+    assert exponent({n: 3.0 * n**2 for n in (8, 16, 64)}) == pytest.approx(2)
+    assert exponent({n: 5.0 * n for n in (100, 1000)}) == pytest.approx(1)
+    assert exponent({2: 7.0, 4: 7.0}) == pytest.approx(0)
     # By hand: points (0, 0), (1, 1), (2, 4) in log2; slope = ((-1)(-5/3) + (1)(7/3)) / 2 = 2.
-    assert growth({1: 1.0, 2: 2.0, 4: 16.0}) == pytest.approx(2)
+    assert exponent({1: 1.0, 2: 2.0, 4: 16.0}) == pytest.approx(2)
     assert growth({8: 1.0}) is None
     assert growth({}) is None
+
+
+def test_growth_has_an_interval_and_is_not_shown_where_noise_decides() -> None:
+    """In log2 the points (0, 0), (1, 1), (2, 4) leave 1/3, -2/3, 1/3, squared 6/9, with one degree of freedom and a
+    spread of 2: the error is sqrt(1/3) = 0.5774, and t(0.975; 1) = 12.7062, so 2 +- 7.336."""
+    noisy = growth({1: 1.0, 2: 2.0, 4: 16.0})
+    assert noisy is not None
+    assert (noisy.low, noisy.high) == pytest.approx((2 - 7.3359, 2 + 7.3359), abs=1e-3)
+    assert noisy.text() == ""
+    sure = growth({n: 3.0 * n**2 for n in (8, 16, 64)})
+    assert sure is not None
+    assert sure.text() == "length^2.00 (2.00 to 2.00)"
+    two = growth({8: 1.0, 16: 2.0})
+    assert two is not None
+    assert (two.low, two.text()) == (None, "")
+
+
+def test_quartiles_are_of_whole_passes() -> None:
+    times = [(1.0, 1.0), (1.0, 2.0), (1.0, 3.0), (1.0, 4.0), (1.0, 95.0)]
+    assert quartiles(Candidate("a", nn.Identity(), times)) == (3.0, 4.0, 5.0)
+    assert quartiles(Candidate("a", nn.Identity(), times[:1])) == (2.0, 2.0, 2.0)
 
 
 def test_what_would_be_too_slow_or_too_large_is_left_out_and_said() -> None:
@@ -235,14 +276,22 @@ def test_a_length_that_an_attention_refuses_costs_the_others_nothing(capsys: pyt
 
 
 @pytest.mark.parametrize("peak", [None, 2**20])
-def test_a_figure_has_a_panel_for_what_is_known(peak: int | None) -> None:
-    costs = [Cost("dot", n, "sdpa", n * 1e-3, n * 1e-3, peak) for n in (8, 16)]
+def test_a_figure_has_a_panel_for_what_is_known(peak: int | None, capsys: pytest.CaptureFixture[str]) -> None:
+    costs = [
+        Cost("dot", n, "sdpa", n * 1e-3, n * 1e-3, peak, None, n * 1.5e-3, n * 2e-3, n * 4e-3) for n in (8, 16, 32)
+    ]
     axes = draw_costs(costs, "").axes
     assert len(axes) == (1 if peak is None else 2)
     assert all(axis.get_xscale() == axis.get_yscale() == "log" for axis in axes)
     (line,) = axes[0].lines
-    assert line.get_label() == "dot  1.00"
-    assert all(math.isclose(*pair) for pair in zip(line.get_ydata(), (16e-3, 32e-3), strict=True))
+    assert line.get_label() == "dot: grows as length^1.00 (1.00 to 1.00)"
+    assert all(math.isclose(*pair) for pair in zip(line.get_ydata(), (16e-3, 32e-3, 64e-3), strict=True))
+    (band,) = axes[0].collections
+    assert band.get_paths()[0].get_extents().extents.tolist() == pytest.approx([8, 12e-3, 32, 128e-3])
+    print_costs(plain_console(sys.stdout), costs)
+    shown = capsys.readouterr().out
+    assert "16.00 (12.00 to 32.00)" in shown
+    assert "quartiles" in shown
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -80,6 +80,13 @@ def test_the_summary_has_each_class_as_scikit_learn_counts_it(trained: tuple[Pat
 
 
 @pytest.mark.slow
+def test_the_summary_has_a_line_for_each_row_of_the_matrix(trained: tuple[Path, str]) -> None:
+    lines = [line.strip() for line in (trained[0] / "summary.json").read_text(encoding="utf-8").splitlines()]
+    test = summary_of(trained[0])["test"]
+    assert all(json.dumps(row) in {line.rstrip(",") for line in lines} for row in test["confusion_matrix"])
+    assert len(lines) < 100 + 2 * len(test["labels"])
+
+
 def test_files_hold_the_classes_the_matrix_and_its_figure(trained: tuple[Path, str]) -> None:
     run, _ = trained
     head, *lines = csv.reader((run / "classes-test.csv").read_text(encoding="utf-8").splitlines())

@@ -69,8 +69,8 @@ def test_runs_of_several_tasks_and_seeds_are_put_side_by_side(trained: Path, att
     assert f"left out: {unfinished}: still running, or killed." in done.stderr
     assert not [char for char in done.stdout + done.stderr if ord(char) < 32 and char != "\n"]
     found = trained / "found"
-    files = {"compare.yaml", "results.csv", "differences.csv", "results.json", "compare.png"}
-    assert {path.name for path in found.iterdir()} == files
+    files = {"compare.yaml", "results.csv", "results-tidy.csv", "differences.csv", "results.json"}
+    assert {path.name for path in found.iterdir()} == files | {"compare.png", "compare.html"}
     assert (found / "compare.png").read_bytes().startswith(b"\x89PNG")
     rows = rows_of(found / "results.csv")
     names = [(row["dataset"], row["attention"], row["seeds"]) for row in rows]

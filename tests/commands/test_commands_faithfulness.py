@@ -11,7 +11,8 @@ from tests_support import TINY_DATES, commands_run_in, summary_of
 
 import attnfocus as package
 from attnfocus.cli import main
-from attnfocus.commands.compare.table import as_markdown, shown_metrics
+from attnfocus.commands.compare.sections import shown_metrics
+from attnfocus.commands.compare.table import as_markdown
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
 from attnfocus.layout import FAITHFULNESS_FILE

@@ -1,5 +1,6 @@
 """A study over folders that are written by hand: no model is trained."""
 
+import csv
 import json
 import math
 import os
@@ -26,7 +27,8 @@ from attnfocus.commands.sweep.search.samplers import pruner_of, sampler_of
 from attnfocus.commands.sweep.search.storage import study_folder
 from attnfocus.commands.sweep.search.study import MAX_STARTS, Search, folder_of
 from attnfocus.commands.sweep.search.study_run import finish_search, result_of, running_search
-from attnfocus.commands.sweep.search.table import SearchResult, Trial
+from attnfocus.commands.sweep.search.table import SearchResult, Trial, tells_apart
+from attnfocus.commands.sweep.sweep import update_results
 from attnfocus.config.search_space import split_overrides
 from attnfocus.errors import ConfigError, RunError
 from attnfocus.events import Evaluated
@@ -441,6 +443,37 @@ def test_a_search_without_completed_trials_has_results_too(number: int, tmp_path
     facts = json.loads((tmp_path / "search.json").read_text())
     assert (facts["best"], facts["command"], facts["importances"]) == ([], None, {})
     assert folder_of(tmp_path, 0).name == ("0_x" if number else "0")
+
+
+def test_trials_most_of_which_are_equally_good_decide_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not tells_apart([1.0, 1.0, 1.0, 0.5], "max")
+    assert not tells_apart([0.3, 0.1 + 0.2, 0.3], "max")  # rounding
+    assert tells_apart([1.0, 1.0, 0.7, 0.5], "max")
+    chosen = plan(n_trials=5, sampler="random")
+    drive(Search(chosen, tmp_path), lambda search, each: write_run(search, each, {"loss": 1.0 + (each == 2)}))  # type: ignore[arg-type,return-value]
+    finish_search(chosen, tmp_path)
+    assert "importance for loss: none, as most trials are equally good" in capsys.readouterr().out
+    assert json.loads((tmp_path / "search.json").read_text())["importances"] == {"loss": {}}
+
+
+def test_results_have_the_values_of_every_objective(tmp_path: Path) -> None:
+    objectives = (LOSS, Objective("seconds", "min"))
+    chosen = plan(*objectives, n_trials=3, sampler="random")
+    drive(
+        Search(chosen, tmp_path),
+        lambda search, each: write_run(search, each, {"loss": 1.0 + each}, seconds=3.0 - each),  # type: ignore[arg-type,return-value]
+    )
+    for _ in range(2):  # also where it is done again
+        update_results(tmp_path)
+        finish_search(chosen, tmp_path)
+        rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
+        assert [(row["number"], row["objective/loss"], row["objective/seconds"], row["best"]) for row in rows] == [
+            ("0", "1.0", "3.0", "best"),
+            ("1", "2.0", "2.0", "best"),
+            ("2", "3.0", "1.0", "best"),
+        ]
 
 
 METRICS: Any = {"loss": "min", "bleu": "max"}

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,10 @@ def test_the_summary_says_what_happened(finished: tuple[Path, Any]) -> None:
         summary["test"]
     )
     assert {"attnfocus", "torch", "python"} <= set(summary["versions"])
+    assert summary["command"].startswith("attnfocus train ")
+    assert "trainer.max_steps=6" in summary["command"]
+    started = datetime.fromisoformat(summary["started"])
+    assert timedelta() <= datetime.now(UTC) - started < timedelta(hours=1)
     assert summary["threads"]["torch"] == 1
     assert f"waiting: {summary['threads']['waiting']}" in (finished[0] / "train.log").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ import pytest
 
 from attnfocus.commands.sweep.table import JobResult, write_results_csv
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, StopRequest, TrainingEnded, TrainingStarted
-from attnfocus.files import make_fresh_folder, write_json_atomically
+from attnfocus.files import make_fresh_folder, readable_json, write_json_atomically
 from attnfocus.redaction import is_secret, note_values, redact
 from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
@@ -344,6 +344,38 @@ def test_json_is_strict_and_replaces_the_old_file_whole(tmp_path):
         write_json_atomically(path, {"bad": object()})
     assert json.loads(path.read_bytes())["n"] == 3
     assert os.listdir(tmp_path) == ["summary.json"]
+
+
+def test_json_has_a_line_for_each_row_of_a_matrix():
+    content = {
+        "matrix": [[1, 2], [3, 4]],
+        "labels": ["a", "b"],
+        "rows": [{"n": 1}, {"t": "x" * 200}],
+        "no": {},
+        "y": [],
+    }
+    text = readable_json({**content, "in": {"a": 1}})
+    assert json.loads(text) == {**content, "in": {"a": 1}}
+    assert [line.strip() for line in text.splitlines()] == [
+        "{",
+        '"matrix": [',
+        "[1, 2],",
+        "[3, 4]",
+        "],",
+        '"labels": ["a", "b"],',
+        '"rows": [',
+        '{"n": 1},',
+        "{",
+        f'"t": "{"x" * 200}"',
+        "}",
+        "],",
+        '"no": {},',
+        '"y": [],',
+        '"in": {',
+        '"a": 1',
+        "}",
+        "}",
+    ]
 
 
 @needs_full_disk

@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
-from attnfocus.commands.bench.measure import Baseline, Candidate, Inputs, interleaved, medians, peak_bytes
-from attnfocus.commands.bench.table import Cost, draw_costs, growth, peaks_of, print_costs, times_of, write_costs_csv
+from attnfocus.commands.bench.costs import Cost, write_costs_csv
+from attnfocus.commands.bench.growth import Growth, growth_of
+from attnfocus.commands.bench.measure import Baseline, Candidate, Inputs, interleaved, medians, peak_bytes, quartiles
+from attnfocus.commands.bench.table import draw_costs, print_costs
 from attnfocus.config.check import Checker
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.read import check, save_yaml
@@ -27,7 +29,7 @@ from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir
-from attnfocus.runs.folder import environment
+from attnfocus.runs.folder import environment, made_by
 from attnfocus.runs.schema import OutputPath
 from attnfocus.runs.summary import write_summary
 from attnfocus.runs.trial import without_numbers
@@ -77,6 +79,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     with writable():
         save_yaml(folder / BENCH_FILE, redact({key: value for key, value in values.items() if key != "trust"}))
     facts = {**{name: getattr(config, name) for name in FACTS}, "device": _device_name(device)}
+    origin = made_by("bench", overrides, config.config_dir)
     console = open_console()
     say(console, ", ".join(f"{name} {value}" for name, value in facts.items()), style="dim")
     costs: list[Cost] = []
@@ -84,7 +87,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         say(console, f"length {length}", style="dim")
         costs += measure(builders, length, config, device, costs)
         with writable():
-            _write(folder, costs, facts)  # after each length: what is there survives a Ctrl-C
+            _write(folder, costs, facts, origin)  # after each length: what is there survives a Ctrl-C
     print_costs(open_console(sys.stdout), costs)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0
@@ -182,7 +185,9 @@ def measure(
         interleaved(timed, inputs, config.repeats)
     for candidate in timed:
         path = _path_of(candidate.module, inputs, config)
-        found[candidate.name] = Cost(candidate.name, length, path, *medians(candidate), peaks[candidate.name])
+        found[candidate.name] = Cost(
+            candidate.name, length, path, *medians(candidate), peaks[candidate.name], None, *quartiles(candidate)
+        )
     return [found[name] for name in builders]
 
 
@@ -209,15 +214,20 @@ def _path_of(module: nn.Module, inputs: Inputs, config: BenchConfig) -> str:
     return module.chosen_path(Call(False, length, length, rows, device, dtype, config.with_mask)).name
 
 
-def _write(folder: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> None:
+def _write(folder: Path, costs: Sequence[Cost], facts: Mapping[str, object], origin: Mapping[str, str]) -> None:
     write_costs_csv(folder / "results.csv", costs, facts)
     names = dict.fromkeys(cost.attention for cost in costs)
     exponents = {
-        name: {"seconds": growth(times_of(costs, name)), "bytes": growth(peaks_of(costs, name))} for name in names
+        name: {what: _facts_of(growth_of(costs, name, what)) for what in ("seconds", "bytes")} for name in names
     }
-    write_summary(folder, {**environment(str(facts["device"])), "facts": facts, "grows_as_length_to_the": exponents})
+    written = {**origin, **environment(str(facts["device"])), "facts": facts, "grows_as_length_to_the": exponents}
+    write_summary(folder, written)
     title = "  ".join(f"{name} {value}" for name, value in facts.items())
     replace_file(folder / "bench.png", to_png(draw_costs(costs, title))[0])
+
+
+def _facts_of(found: Growth | None) -> dict[str, float | None] | None:
+    return None if found is None else dict(vars(found))
 
 
 def _device_name(device: torch.device) -> str:

@@ -89,6 +89,15 @@ def medians(candidate: Candidate) -> tuple[float, float]:
     return statistics.median(forward), statistics.median(backward)
 
 
+def quartiles(candidate: Candidate) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile of the whole passes, forward and backward together."""
+    whole = [forward + backward for forward, backward in candidate.times]
+    if len(whole) == 1:
+        return whole[0], whole[0], whole[0]
+    low, middle, high = statistics.quantiles(whole, n=4, method="inclusive")
+    return low, middle, high
+
+
 def peak_bytes(module: nn.Module, inputs: Inputs) -> int | None:
     """The most memory that tensors take during one forward and backward pass, beyond what was there before.
 

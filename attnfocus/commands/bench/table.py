@@ -1,79 +1,28 @@
-"""What attentions cost, side by side: a CSV, a table, and curves over the length in logarithmic axes."""
+"""What attentions cost, side by side: a table, and curves over the length in logarithmic axes."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import Console
 
-from attnfocus.display import fonts
+from attnfocus.commands.bench.costs import Cost, peaks_of, times_of
+from attnfocus.commands.bench.growth import growth, growth_of
+from attnfocus.display import fonts, palette
 from attnfocus.display.canvas import DPI
 from attnfocus.display.console import say
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import number
-from attnfocus.files import csv_text
-from attnfocus.regular_files import replace_file
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
 from matplotlib.axes import Axes  # isort: skip
 from matplotlib.figure import Figure  # isort: skip
 
 MIB = 2**20
-COLUMNS = ("attention", "path", "length", "forward_seconds", "backward_seconds", "peak_bytes", "problem")
+LEGEND = (
+    "medians of forward and backward together, with their quartiles in parentheses. Grows as: the exponent by least "
+    "squares in the logarithms and its 95 % interval; left out where that is wider than 0.5 to a side, or there are "
+    "fewer than three lengths"
+)
 _MARKERS = "osv^D<>PX*"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One attention at one length; `problem` says why there are no numbers."""
-
-    attention: str
-    length: int
-    path: str = ""
-    forward_seconds: float | None = None
-    backward_seconds: float | None = None
-    peak_bytes: int | None = None
-    problem: str | None = None
-
-    @property
-    def seconds(self) -> float | None:
-        if self.forward_seconds is None or self.backward_seconds is None:
-            return None
-        return self.forward_seconds + self.backward_seconds
-
-
-def growth(values: Mapping[int, float]) -> float | None:
-    """The exponent p of value = c length^p, by least squares in the logarithms; None for fewer than two lengths."""
-    points = [(math.log(length), math.log(value)) for length, value in values.items() if value > 0]
-    if len(points) < 2:
-        return None
-    mean_x, mean_y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
-
-
-def times_of(costs: Sequence[Cost], attention: str) -> dict[int, float]:
-    """Length -> seconds, forward and backward together."""
-    return {cost.length: cost.seconds for cost in costs if cost.attention == attention and cost.seconds is not None}
-
-
-def peaks_of(costs: Sequence[Cost], attention: str) -> dict[int, float]:
-    """Length -> bytes."""
-    return {
-        cost.length: float(cost.peak_bytes)
-        for cost in costs
-        if cost.attention == attention and cost.peak_bytes is not None
-    }
-
-
-def write_costs_csv(path: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> None:
-    """A row for each attention and length; `facts` (batch size, heads, device, ...) are alike in all rows."""
-    rows: list[list[object]] = [[*COLUMNS[:-1], *facts, COLUMNS[-1]]]
-    for cost in costs:
-        row = asdict(cost)
-        rows.append([*(row[name] for name in COLUMNS[:-1]), *facts.values(), cost.problem])
-    replace_file(path, csv_text(rows).encode("utf-8", "backslashreplace"))
 
 
 def print_costs(console: Console, costs: Sequence[Cost]) -> None:
@@ -87,6 +36,8 @@ def print_costs(console: Console, costs: Sequence[Cost]) -> None:
             say(console, f"\n{title}", style="bold")
             for index, line in enumerate(aligned(rows, num_left=2)):
                 say(console, line, style="dim" if index == 0 else "", wrap=False)
+    if any(cost.seconds is not None for cost in costs):
+        say(console, f"\n{LEGEND}.", style="dim")
     missing = [cost for cost in costs if cost.problem is not None]
     if missing:
         say(console, "\nnot measured", style="bold")
@@ -97,20 +48,28 @@ def print_costs(console: Console, costs: Sequence[Cost]) -> None:
 def _rows(costs: Sequence[Cost], unit: float, values_of: object) -> list[list[str]]:
     lengths = sorted({cost.length for cost in costs})
     rows = [["", "path", *map(str, lengths), "grows as"]]
+    spreads = {(cost.attention, cost.length): cost.quartiles for cost in costs} if values_of is times_of else {}
     for attention in dict.fromkeys(cost.attention for cost in costs):
         values: dict[int, float] = values_of(costs, attention)  # type: ignore[operator]
         if not values:
             continue
         paths = dict.fromkeys(cost.path for cost in costs if cost.attention == attention and cost.length in values)
-        exponent = growth(values)
-        cells = [number(values[length] / unit) if length in values else "-" for length in lengths]
-        rows.append([attention, ", ".join(paths), *cells, "" if exponent is None else f"length^{exponent:.2f}"])
+        found = growth(values)
+        cells = [_cell(values.get(length), spreads.get((attention, length)), unit) for length in lengths]
+        rows.append([attention, ", ".join(paths), *cells, "" if found is None else found.text()])
     return rows
+
+
+def _cell(value: float | None, quartiles: tuple[float, float] | None, unit: float) -> str:
+    if value is None:
+        return "-"
+    spread = "" if quartiles is None else f" ({number(quartiles[0] / unit)} to {number(quartiles[1] / unit)})"
+    return f"{number(value / unit)}{spread}"
 
 
 def draw_costs(costs: Sequence[Cost], title: str) -> Figure:
     """Two panels over the length, both axes logarithmic: seconds, and bytes where they are known."""
-    panels = [("seconds, forward and backward", times_of), ("peak MiB", peaks_of)]
+    panels = [("seconds, forward and backward; band: quartiles", times_of), ("peak MiB", peaks_of)]
     if not any(cost.peak_bytes for cost in costs):
         panels = panels[:1]
     attentions = list(dict.fromkeys(cost.attention for cost in costs))
@@ -121,7 +80,11 @@ def draw_costs(costs: Sequence[Cost], title: str) -> Figure:
         for place, attention in enumerate(attentions):
             values = values_of(costs, attention)
             scale = 1.0 if index == 0 else MIB
-            _draw_line(axes, attention, place, {length: value / scale for length, value in values.items()})
+            found = growth_of(costs, attention, "seconds" if index == 0 else "bytes")
+            label = attention if found is None or not found.is_sure else f"{attention}: grows as {found.text()}"
+            _draw_line(axes, label, place, {length: value / scale for length, value in values.items()})
+            if index == 0:
+                _draw_quartiles(axes, [cost for cost in costs if cost.attention == attention], place)
         lengths = sorted({cost.length for cost in costs})
         axes.set(xscale="log", yscale="log", xlabel="length", ylabel=label)
         axes.set_xticks(lengths, [str(length) for length in lengths])
@@ -131,19 +94,33 @@ def draw_costs(costs: Sequence[Cost], title: str) -> Figure:
     return figure
 
 
-def _draw_line(axes: Axes, attention: str, place: int, values: Mapping[int, float]) -> None:
+def _style(label: str, place: int) -> tuple[str, str]:
+    """Color and dashes; the bare baseline, which comes first, is gray."""
+    if place == 0 and label.startswith("baseline"):
+        return "#777777", "--"
+    return palette.hexadecimal(palette.SERIES[(place - 1) % len(palette.SERIES)]), "-"
+
+
+def _draw_line(axes: Axes, label: str, place: int, values: Mapping[int, float]) -> None:
     if not values:
         return
-    exponent = growth(values)
-    label = attention if exponent is None else f"{attention}  {exponent:.2f}"
-    is_bare = place == 0 and attention == "baseline"
+    color, dashes = _style(label, place)
     axes.plot(
         list(values),
         list(values.values()),
         label=label,
-        color="#777777" if is_bare else f"C{(place + 9) % 10}",
-        linestyle="--" if is_bare else "-",
+        color=color,
+        linestyle=dashes,
         marker=_MARKERS[place % len(_MARKERS)],
         markersize=4,
         linewidth=1.2,
     )
+
+
+def _draw_quartiles(axes: Axes, costs: Sequence[Cost], place: int) -> None:
+    """A band from the lower to the upper quartile."""
+    known = [(cost.length, *cost.quartiles) for cost in costs if cost.quartiles is not None]
+    if known:
+        lengths, low, high = zip(*known, strict=True)
+        color, _ = _style(costs[0].attention, place)
+        axes.fill_between(lengths, low, high, color=color, alpha=0.2, linewidth=0)

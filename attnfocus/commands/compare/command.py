@@ -8,23 +8,31 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from attnfocus.commands.compare.configurations import Configuration, sections_of
-from attnfocus.commands.compare.differences import differences_of
+from attnfocus.commands.compare.differences import corrected, differences_of
+from attnfocus.commands.compare.example import looks_of
 from attnfocus.commands.compare.figures import draw_comparison, draw_trust
-from attnfocus.commands.compare.files import as_facts, differences_csv, results_csv
+from attnfocus.commands.compare.files import as_facts, differences_csv, results_csv, tidy_csv
+from attnfocus.commands.compare.page import page_of
+from attnfocus.commands.compare.page.curves import curves_of
 from attnfocus.commands.compare.runs import ComparedRun, find_runs, read_runs
-from attnfocus.commands.compare.table import Row, Section, as_markdown, print_comparison
+from attnfocus.commands.compare.screen import print_comparison
+from attnfocus.commands.compare.sections import Row, Section
+from attnfocus.commands.compare.table import as_markdown
 from attnfocus.config.read import check, save_yaml
 from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, Problem
-from attnfocus.files import strict_json, write_json_atomically, writing
+from attnfocus.files import short_path, strict_json, write_json_atomically, writing
 from attnfocus.layout import COMPARE_FILE
 from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir
+from attnfocus.runs.folder import made_by
 from attnfocus.runs.schema import OutputPath
+
+PAGE_FILE = "compare.html"
 
 
 @dataclass(kw_only=True)
@@ -35,6 +43,8 @@ class CompareConfig:
     baseline: FilePath | None = None
     num_resamples: Annotated[int, Range(gt=0, le=10**6, why="all are made in memory")] = 1000
     format: Literal["table", "csv", "json", "markdown"] = "table"
+    page: bool = True
+    example: str | None = None
     run_dir: FilePath | None = None
     paths: OutputPath = field(default_factory=OutputPath)
     trust: list[str] = field(default_factory=list)
@@ -61,13 +71,26 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     for line in (*(f"left out: {path}: {reason}." for path, reason in left_out.items()), *made_differently(runs)):
         say(console, line, style="yellow", wrap=False)
     sections = compared(runs, baseline, config.num_resamples)
+    looks = {}
+    if config.example is not None:
+        if not config.page:
+            raise ConfigError("example: is shown on the page. Add page=true, or remove it.")
+        looks = looks_of(config.example, sections, config.trust)
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
         save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
         _write(folder, sections, as_facts(sections, left_out, folder))
+        if config.page:
+            given = [text for text in overrides if not text.startswith("runs=")]
+            origin = made_by("compare", [*(short_path(path) for path in map(Path, config.runs)), *given])
+            curves = [curves_of(section) for section in sections]
+            page = page_of(sections, curves, looks, left_out, origin, folder)
+            replace_file(folder / PAGE_FILE, page.encode("ascii"))
     _show(config.format, sections, left_out)
     say(console, f"\nresults  {folder}", wrap=False)
+    if config.page:
+        say(console, f"page     {folder / PAGE_FILE}", wrap=False)
     return 0
 
 
@@ -90,17 +113,20 @@ def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: 
             for row, other in zip(rows[1:], ordered[1:], strict=True)
             for difference in differences_of(row.name, first, other, num_resamples)
         ]
+        differences = corrected(differences)
         monitor = next((run.monitor for each in ordered for run in each.runs if run.monitor), None)
         directions = {name: way for each in ordered for run in each.runs for name, way in run.directions.items()}
-        sections.append(Section(task, dataset, rows, differences, monitor, directions))
+        task_class = first.runs[0].task_class
+        shares = frozenset() if task_class is None else task_class.shares
+        known = {} if task_class is None else task_class.directions  # runs of before do not say it
+        sections.append(Section(task, dataset, rows, differences, monitor, {**known, **directions}, shares))
     return sections
 
 
 def _row(configuration: Configuration) -> Row:
     runs = configuration.runs
-    names = dict.fromkeys(name for run in runs for name in run.metrics)
-    values = {name: [run.metrics[name] for run in runs if name in run.metrics] for name in names}
-    return Row(configuration.labels, tuple(run.seed for run in runs), tuple(run.path for run in runs), values)
+    seeds, paths = tuple(run.seed for run in runs), tuple(run.path for run in runs)
+    return Row(configuration.labels, seeds, paths, tuple(run.metrics for run in runs))
 
 
 def made_differently(runs: Sequence[ComparedRun]) -> list[str]:
@@ -114,7 +140,12 @@ def made_differently(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
-    for name, text in (("results.csv", results_csv(sections, folder)), ("differences.csv", differences_csv(sections))):
+    tables = {
+        "results.csv": results_csv(sections, folder),
+        "results-tidy.csv": tidy_csv(sections, folder),
+        "differences.csv": differences_csv(sections),
+    }
+    for name, text in tables.items():
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
     replace_file(folder / "compare.png", to_png(draw_comparison(sections))[0])

@@ -1,11 +1,12 @@
 """How far a configuration is from the baseline, seed by seed, and whether its test answers say so."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from attnfocus.commands.compare.configurations import Configuration
 from attnfocus.commands.compare.runs import ComparedRun
-from attnfocus.commands.compare.significance import are_right, mean_interval, p_values
-from attnfocus.commands.compare.table import Difference
+from attnfocus.commands.compare.sections import Difference
+from attnfocus.commands.compare.significance import are_right, holm, mean_interval, p_values
 from attnfocus.layout import ANSWERS_FILE, FINGERPRINTS_FILE
 from attnfocus.runs.folder import WITH_NAMES
 from attnfocus.runs.predictions_file import Answer, load_answers
@@ -54,6 +55,22 @@ def differences_of(name: str, baseline: Configuration, other: Configuration, num
         interval = mean_interval(list(by_seed.values()))
         differences.append(Difference(name, metric, by_seed, interval, p_of_seeds, "; ".join(remarks)))
     return differences
+
+
+def corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """With each p corrected for how many configurations are compared by this metric and seed."""
+    found: dict[tuple[str, int], dict[int, float]] = {}
+    for place, each in enumerate(differences):
+        for seed, p in each.p_values.items():
+            found.setdefault((each.metric, seed), {})[place] = p
+    by_place: dict[int, dict[int, float]] = {}
+    for (_, seed), values in found.items():
+        for place, p in zip(values, holm(list(values.values())), strict=True):
+            by_place.setdefault(place, {})[seed] = p
+    return [
+        replace(each, corrected={seed: by_place[place][seed] for seed in each.p_values})
+        for place, each in enumerate(differences)
+    ]
 
 
 def _differences(key: str, pairs: Mapping[int, tuple[ComparedRun, ComparedRun]]) -> dict[int, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from attnfocus.commands.compare.table import Section
+from attnfocus.commands.compare.sections import Section, direction_of
 from attnfocus.files import csv_text, path_from
 
 
@@ -29,16 +29,35 @@ def results_csv(sections: Sequence[Section], folder: Path) -> str:
     return csv_text(lines)
 
 
+def tidy_csv(sections: Sequence[Section], folder: Path) -> str:
+    """A row for each run and metric: task, dataset, configuration, labels, seed, metric, which way is better, value."""
+    every = [row for section in sections for row in section.rows]
+    keys = list(dict.fromkeys(key for row in every for key in row.labels))
+    head = ["task", "dataset", "configuration", *keys, "seed", "metric", "better", "value", "run_dir"]
+    lines: list[Sequence[object]] = [head]
+    for section in sections:
+        for row in section.rows:
+            start = [section.task, section.dataset, row.name, *(row.labels.get(key) for key in keys)]
+            for seed, path, metrics in zip(row.seeds, row.run_dirs, row.runs, strict=True):
+                place = path_from(folder, path)
+                lines += [
+                    [*start, seed, name, direction_of(section, name), value, place] for name, value in metrics.items()
+                ]
+    return csv_text(lines)
+
+
 def differences_csv(sections: Sequence[Section]) -> str:
-    """A row for each configuration, metric and seed: the difference, its p; and over the seeds mean and interval."""
+    """A row for each configuration, metric and seed: the difference, its p alone and
+    corrected for the number of configurations; and over the seeds mean and interval."""
     head = ["task", "dataset", "baseline", "configuration", "metric", "seed", "difference", "p"]
-    lines: list[Sequence[object]] = [[*head, "mean", "low", "high", "remark"]]
+    lines: list[Sequence[object]] = [[*head, "p_holm", "mean", "low", "high", "remark"]]
     for section in sections:
         start = [section.task, section.dataset, section.rows[0].name]
         for each in section.differences:
             over_seeds = [mean(each.by_seed.values()) if each.by_seed else None, *(each.interval or (None, None))]
             for seed, value in each.by_seed.items() or [(None, None)]:
-                own = [seed, value, None if seed is None else each.p_values.get(seed)]
+                found = [None, None] if seed is None else [each.p_values.get(seed), each.corrected.get(seed)]
+                own = [seed, value, *found]
                 lines.append([*start, each.name, each.metric, *own, *over_seeds, each.remark])
     return csv_text(lines)
 

@@ -1,7 +1,7 @@
 """`attnfocus train`: data, model, loop, test. The whole recipe reads on one screen."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from attnfocus.runs.claim import AUTO, new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own, require_run
 from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, validated, whole_model
-from attnfocus.runs.folder import check_fingerprints, save_fingerprints
+from attnfocus.runs.folder import check_fingerprints, made_by, save_fingerprints
 from attnfocus.runs.resume import resumed, run_to_resume
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
@@ -120,7 +120,8 @@ def _run_here(
 
     run_dir = Path(processes.shared(begin))
     is_resumed = resume_dir is not None
-    return train(setup, prepared, run_dir, vectors, processes, trackers, listeners, is_resumed=is_resumed)
+    origin = made_by("train", overrides, config.values.get("config_dir"))
+    return train(setup, prepared, run_dir, vectors, processes, trackers, listeners, origin, is_resumed=is_resumed)
 
 
 def _to_resume(
@@ -159,10 +160,14 @@ def train(
     processes: Processes,
     trackers: Mapping[str, Listener],
     listeners: Sequence[Listener] = (),
+    origin: Mapping[str, str] | None = None,
     *,
     is_resumed: bool,
 ) -> int:
     """Trains in `run_dir`, tests the best checkpoint, writes the summary.
+
+    Args:
+        origin: when and by which command, for the summary.
 
     Returns:
         The exit code: 0, or that of the signal that stopped the run.
@@ -196,7 +201,9 @@ def train(
 
     evaluations = EvaluationTime()
     others = [drift, *listeners]
-    made = RunReport(run_dir, setup, prepared, model, trackers, others) if processes.is_first else nullcontext()
+    made: AbstractContextManager[RunReport | None] = nullcontext()
+    if processes.is_first:
+        made = RunReport(run_dir, setup, prepared, model, trackers, others, origin)
     with made as report:
         result = fit(
             model,

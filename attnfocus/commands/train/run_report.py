@@ -55,6 +55,7 @@ class RunReport:
         model: for its size, and for how its attentions compute.
         trackers: those that the user has chosen, by name.
         others: who hears the run besides: what only an evaluation can give, a search.
+        origin: when and by which command the run began, or went on.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class RunReport:
         model: Model,
         trackers: Mapping[str, Listener],
         others: Sequence[Listener] = (),
+        origin: Mapping[str, str] | None = None,
     ) -> None:
         self.run_dir = run_dir
         self.setup = setup
         self.facts: dict[str, Any] = {
             "status": "running",
+            **(origin or {}),
             **environment(str(setup.device)),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "choices": setup.config.choices,

@@ -202,7 +202,7 @@ class LabelledText:
         return RawData(rows, notes)
 
 
-def _require_rows(rows: Mapping[str, "TextRows"], paths: Mapping[str, Files], bad: BadRows) -> None:
+def _require_rows(rows: Mapping[str, TextRows], paths: Mapping[str, Files], bad: BadRows) -> None:
     """Refuses files without any row; where rows were skipped, these are counted when the split is found empty."""
     for split, of_split in rows.items():
         if not len(of_split) and not bad.total:

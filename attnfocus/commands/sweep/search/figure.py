@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attnfocus.commands.compare.figures import BASELINE_COLOR, COLOR, SEED_COLOR
 from attnfocus.commands.sweep.search.table import SearchResult, best_so_far
-from attnfocus.display import fonts
+from attnfocus.display import fonts, palette
 from attnfocus.display.canvas import DPI
 from attnfocus.display.text import metric_name, short_key, shorten
 
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator  # isort: skip
 MAX_KEYS = 12  # bars of the importances
 LOG_RATIO = 10  # values that differ by more than this factor have a logarithmic axis
 MAX_LABEL_CELLS = 36
-_COLORS = (COLOR, BASELINE_COLOR, "#009e73", "#cc79a7")  # of objectives (Okabe & Ito 2008)
+_COLORS = tuple(map(palette.hexadecimal, palette.SERIES))  # of objectives
 _SIZE = (10.0, 4.0)  # inches
 
 

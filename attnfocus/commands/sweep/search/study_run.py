@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnfocus.commands.sweep.folders import RESULTS_FILE
 from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import SearchPlan
 from attnfocus.commands.sweep.search.storage import storage_url, stored
@@ -20,7 +21,9 @@ from attnfocus.commands.sweep.search.table import (
     importance_lines,
     print_search,
     search_facts,
+    tells_apart,
     tie_lines,
+    write_objectives,
 )
 from attnfocus.commands.sweep.sweep import resume_command
 from attnfocus.display.canvas import to_png
@@ -92,6 +95,7 @@ def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
         result = replace(result, best=(), importances=())
     best = [] if result.are_equal else result.ranked[:1]
     command = _command(plan, best[0].params) if best else None
+    write_objectives(sweep_dir / RESULTS_FILE, result)
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
     replace_file(sweep_dir / FIGURE_FILE, to_png(draw_search(result))[0])
     console = open_console(sys.stdout)
@@ -168,7 +172,7 @@ def _importances(search: Search) -> tuple[Mapping[str, float], ...]:
 
     found: list[Mapping[str, float]] = []
     for index, objective in enumerate(search.plan.objectives):
-        if len({trial.values[index] for trial in completed}) == 1:
+        if not tells_apart([trial.values[index] for trial in completed], objective.direction):
             found.append({})  # nothing decided anything
             continue
         sign = -1.0 if objective.direction == "max" else 1.0

@@ -1,8 +1,11 @@
 """What a search has found, on a screen and as plain values."""
 
+import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
@@ -11,7 +14,10 @@ from rich.text import Text
 from attnfocus.display.console import writable
 from attnfocus.display.tables import new_table, print_table
 from attnfocus.display.text import metric_name, number, short_key
+from attnfocus.files import csv_text
+from attnfocus.regular_files import is_there, read_file, replace_file
 
+MAX_RESULTS_BYTES = 2**26
 MAX_SHOWN = 5  # trials of the table
 
 
@@ -64,6 +70,29 @@ class SearchResult:
         sign = -1 if self.directions[0] == "max" else 1
         completed = [trial for trial in self.trials if trial.values]
         return sorted(completed, key=lambda trial: (trial.number not in self.best, sign * trial.values[0]))
+
+
+def tells_apart(values: Sequence[float], direction: str) -> bool:
+    """Whether some trials are better than others: they differ in six digits, and at most half of them are the best."""
+    rounded = [float(f"{value:.6g}") for value in values]
+    best = max(rounded) if direction == "max" else min(rounded)
+    return len(set(rounded)) > 1 and 2 * rounded.count(best) <= len(rounded)
+
+
+def write_objectives(path: Path, result: SearchResult) -> None:
+    """Adds to the sweep's results.csv a column `objective/NAME` for each, and whether the trial is of the best."""
+    if not is_there(path):
+        return
+    rows = list(csv.reader(io.StringIO(read_file(path, MAX_RESULTS_BYTES).decode("utf-8", "replace"))))
+    by_number = {str(trial.number): trial for trial in result.trials}
+    names = [f"objective/{name}" for name in result.objectives]
+    lines: list[list[object]] = [[*rows[0], *names, "best"]]
+    for row in rows[1:]:
+        trial = by_number.get(row[0])
+        values: Sequence[object] = trial.values if trial is not None and trial.values else [""] * len(names)
+        is_best = trial is not None and trial.number in result.best
+        lines.append([*row, *values, "best" if is_best else ""])
+    replace_file(path, csv_text(lines).encode("utf-8", "backslashreplace"))
 
 
 def tie_lines(result: SearchResult) -> list[str]:
@@ -128,6 +157,7 @@ def importance_lines(result: SearchResult) -> list[str]:
     lines = []
     for name, shares in zip(result.objectives, result.importances, strict=False):
         if not shares:
+            lines.append(f"importance for {metric_name(name)}: none, as most trials are equally good")
             continue
         keys = list(shares)
         ranked = sorted(shares.items(), key=lambda pair: -pair[1])

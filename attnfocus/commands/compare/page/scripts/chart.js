@@ -1,0 +1,24 @@
+// A frame with two axes.
+
+const FRAME = { width: 760, height: 300, left: 58, right: 14, top: 10, bottom: 40 };
+
+/** The frame of a drawing: its svg, and where a value lies along x and y. */
+function frameOf(across, up, names, label) {
+  const { left, right, top, bottom } = FRAME;
+  const room = document.documentElement.clientWidth;  // of a wide window half: the differences are beside it
+  const width = Math.max(300, Math.min(FRAME.width, room >= 1200 ? Math.min(room, 1400) / 2 - 60 : room - 28)), height = FRAME.height;
+  const x = (value) => left + ((value - across.low) / (across.high - across.low || 1)) * (width - left - right);
+  const y = (value) => height - bottom - ((value - up.low) / (up.high - up.low || 1)) * (height - top - bottom);
+  const svg = drawn("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, width, height, tabindex: "0", role: "img", "aria-label": label });
+  for (const value of up.found)
+    svg.append(
+      drawn("line", { class: "axis", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
+      drawn("text", { x: left - 7, y: y(value) + 4, "text-anchor": "end", text: up.text(value) }),
+    );
+  for (const value of across.found) svg.append(drawn("text", { x: x(value), y: height - bottom + 16, "text-anchor": "middle", text: across.text(value) }));
+  svg.append(
+    drawn("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle", text: names[0] }),
+    drawn("text", { x: -(height - bottom) / 2, y: 13, transform: "rotate(-90)", "text-anchor": "middle", text: names[1] }),
+  );
+  return { ...FRAME, svg, x, y, width, height };
+}

@@ -1,0 +1,72 @@
+// One example under all attentions: the tokens shaded, and the whole map where it is small; one scale for all.
+
+const MAX_CELLS = 4000;  // of a map that is drawn as a table
+const label = (token) => (token === "" ? "\u2205" : (token.replace(/^\u2581+/, "") || token).replaceAll("\u2581", "\u2423"));
+
+function examplePart(section) {
+  const { example } = section;
+  if (!example) return null;
+  const state = { scale: "one" };
+  const looks = element("div", { class: "looks" }), legend = element("div", { class: "scale" });
+  const largest = Math.max(1e-9, ...example.looks.flatMap((look) => (look.weights ? look.weights.flat().map(Math.abs) : [])));
+
+  function draw() {
+    const most = state.scale === "one" ? 1 : largest;
+    looks.replaceChildren(...example.looks.map((look) => lookPart(look, most)));
+    const ramp = element("span", { class: "ramp", "aria-hidden": "true" }, ...Array.from({ length: 16 }, (_, i) => {
+      const step = element("i");
+      step.style.backgroundColor = `rgb(${colorOf(i / 15).join(", ")})`;
+      return step;
+    }));
+    legend.replaceChildren("0", ramp, `${figure(most)}, the same for all`);
+  }
+
+  draw();
+  dark.addEventListener("change", draw);
+  addEventListener("beforeprint", () => { isPrinting = true; draw(); });
+  addEventListener("afterprint", () => { isPrinting = false; draw(); });
+  const scales = [["one", "0 to 1"], ["largest", `0 to ${figure(largest)}, the largest of all`]];
+  return element(
+    "section", { "aria-label": "One example" },
+    element("h3", { text: `One sentence, ${example.looks.length} ${example.looks.length === 1 ? "attention" : "attentions"}` }),
+    element("p", { class: "hint", text: "Where the first run of each configuration looks at this input: the mean over the heads of one attention. Shaded is the mean over the rows of the map, which stands below where it is small." }),
+    element("p", { text: example.source }),
+    example.target ? element("p", { class: "hint", text: `right: ${example.target}` }) : null,
+    example.note ? element("p", { class: "hint", text: example.note }) : null,
+    element("div", { class: "tools" }, chooser("Scale", scales, (value) => { state.scale = value; draw(); }), legend),
+    looks,
+  );
+}
+
+function lookPart(look, most) {
+  const parts = [element("h4", { text: look.name })];
+  if (look.answer || look.right !== null) {
+    const verdict = look.right === null ? "" : look.right ? " \u2713 right" : " \u2717 wrong";
+    parts.push(element("p", { text: `answer: ${look.answer || "(empty)"}${verdict}` }));
+  }
+  if (!look.weights) return element("article", { class: "look" }, ...parts, element("p", { class: "hint", text: look.note }));
+  const heads = look.heads > 1 ? `, mean of ${look.heads} heads` : "", count = look.keys.length;
+  parts.push(element("p", { class: "hint", text: `${look.attention}${heads}; looks at ${look.effective.toFixed(1)} of ${count} positions; uniform would be ${figure(1 / count)} each` }));
+  if (look.effective > 0.9 * count && count > 1) parts.push(element("p", { text: "Nearly uniform: it looks everywhere alike." }));
+  if (look.note) parts.push(element("p", { class: "hint", text: look.note }));
+  const means = look.keys.map((_, key) => meanOf(look.weights.map((row) => row[key])));
+  const tokens = element("div", { class: "tokens" }, ...look.keys.flatMap((token, key) => {
+    const made = element("span", { text: label(token), title: `${label(token)}: ${figure(means[key])}` });
+    shade(made, means[key] / most);
+    return [made, " "];
+  }));
+  parts.push(tokens);
+  if (look.queries.length > 1 && look.queries.length * count <= MAX_CELLS) parts.push(mapOf(look, most));
+  return element("article", { class: "look" }, ...parts);
+}
+
+function mapOf(look, most) {
+  const heads = look.keys.map((token) => element("th", {}, element("span", { text: label(token) })));
+  const rows = look.weights.map((row, query) => element("tr", {}, element("th", { text: label(look.queries[query]) }), ...row.map((weight, key) => {
+    const cell = element("td", { title: `${label(look.queries[query])} \u2190 ${label(look.keys[key])}: ${figure(weight)}` });
+    shade(cell, weight / most);
+    return cell;
+  })));
+  const table = element("table", {}, element("thead", {}, element("tr", {}, element("th"), ...heads)), element("tbody", {}, ...rows));
+  return element("div", { class: "map", tabindex: "0", role: "region", "aria-label": `Map of ${look.name}` }, table);
+}

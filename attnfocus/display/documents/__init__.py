@@ -1,0 +1,83 @@
+"""An HTML page as one file: its style, its script and its data inside it, and a policy that lets it ask no network.
+
+What every page of the project shares: the joining of script modules, JSON that is safe inside a script element, the
+base of the style with the colors of the palette, and the policy by which only this style and this script run.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from attnfocus.display import palette
+from attnfocus.files import strict_json
+
+_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}  # no text can end the element, or look like markup
+
+
+def document(template: str, style: str, script: str, data: Mapping[str, Any]) -> str:
+    """The page.
+
+    Args:
+        template: HTML with `%policy%`, `%style%`, `%data%` (in a script element of type application/json) and
+            `%script%`, each once.
+        style: `style_of`.
+        script: `script_of`.
+        data: what the script reads.
+    """
+    policy = (
+        f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    parts = {"policy": policy, "style": style, "script": script, "data": embedded_json(data)}
+    for name, text in parts.items():  # the data come last: they may hold anything
+        template = template.replace(f"%{name}%", text)
+    return template
+
+
+def embedded_json(content: Mapping[str, Any]) -> str:
+    """JSON in ASCII without a character that means something to HTML: safe inside a script element."""
+    return json.dumps(strict_json(content), ensure_ascii=True, separators=(",", ":")).translate(_ESCAPES)
+
+
+@cache
+def script_of(package: str, names: Sequence[str]) -> str:
+    """The modules `scripts/NAME.js` of a package, one after another in one function, in ASCII."""
+    modules = "\n".join(asset(package, f"scripts/{name}.js") for name in names)
+    script = re.sub(r"[^\x00-\x7f]", lambda char: f"\\u{ord(char[0]):04x}", modules)  # they stand in strings alone
+    return f'"use strict";\n(() => {{\n{script}}})();\n'
+
+
+@cache
+def style_of(package: str, names: Sequence[str]) -> str:
+    """base.css, then the style sheets of a package; the colors of the palette stand for `%light%` and `%dark%`."""
+    style = "\n".join([asset(__package__, "base.css"), *(asset(package, name) for name in names)])
+    for mode in ("light", "dark"):
+        style = style.replace(f"%{mode}%", palette.css_properties(mode))
+    return style
+
+
+@cache
+def ramps() -> dict[str, dict[str, str]]:
+    """Mode -> `above`, `below` -> the 256 colors from the background on, as `ffffffd3e5f3...`."""
+    return {
+        mode: {
+            side: "".join(palette.hexadecimal(rgb)[1:] for rgb in palette.steps(mode, below=side == "below"))
+            for side in ("above", "below")
+        }
+        for mode in ("light", "dark")
+    }
+
+
+def digest(text: str) -> str:
+    """As a policy names a script or a style."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@cache
+def asset(package: str, name: str) -> str:
+    return (files(package) / name).read_text(encoding="utf-8")

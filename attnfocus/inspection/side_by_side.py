@@ -1,0 +1,106 @@
+"""One example under several runs: where each looked, reduced to one map, so that they can be drawn beside each other.
+
+Shapes: H heads, Q queries, K keys.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attnfocus.inspection.content import best_map
+from attnfocus.tasks import Inspected
+from attnfocus.visible import visible
+
+MAX_TOKENS = 200  # along each side of a map that is shown
+_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Look:
+    """A run's look: the mean over the heads of one attention, (Q, K); `note` says why there is none."""
+
+    name: str
+    run: str
+    answer: str = ""
+    is_right: bool | None = None
+    attention: str = ""
+    num_heads: int = 0
+    queries: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    weights: np.ndarray | None = None
+    note: str = ""
+
+    @property
+    def effective(self) -> float | None:
+        """Positions that a row looks at, of K: the exponential of its entropy, as a mean over the rows."""
+        if self.weights is None or self.weights.size == 0:
+            return None
+        shares = np.clip(self.weights, 1e-12, None)
+        shares = shares / shares.sum(axis=1, keepdims=True)
+        return float(np.exp(-(shares * np.log(shares)).sum(axis=1)).mean())
+
+
+@dataclass(frozen=True)
+class Looks:
+    """One example, its right answer where that is known, and how each run looked at it."""
+
+    source: str
+    target: str
+    looks: Sequence[Look]
+    note: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """In types that JSON has."""
+        return {
+            "source": visible(self.source),
+            "target": visible(self.target),
+            "note": self.note,
+            "looks": [
+                {
+                    "name": visible(each.name),
+                    "run": visible(each.run),
+                    "answer": visible(each.answer),
+                    "right": each.is_right,
+                    "attention": each.attention,
+                    "heads": each.num_heads,
+                    "queries": [visible(token) for token in each.queries],
+                    "keys": [visible(token) for token in each.keys],
+                    "weights": None if each.weights is None else each.weights.astype(float).round(_DECIMALS).tolist(),
+                    "effective": each.effective,
+                    "note": visible(each.note),
+                }
+                for each in self.looks
+            ],
+        }
+
+
+def look_of(name: str, run: str, found: Inspected, target: str) -> Look:
+    """What of an inspected example is shown beside that of others.
+
+    Args:
+        name: of the configuration.
+        run: name of the run directory.
+        target: the right answer; empty where it is not known.
+    """
+    answer = found.prediction
+    if answer.skipped is not None:
+        return Look(name, run, note=f"skipped: {answer.skipped}")
+    said: dict[str, Any] = {
+        "answer": answer.text,
+        "is_right": answer.text.strip() == target.strip() if target else None,
+    }
+    maps = [each for each in found.maps if each.method == "attention"]
+    if not maps:
+        return Look(name, run, **said, note="this attention gives no weights")
+    chosen = best_map(maps)
+    _, num_queries, num_keys = chosen.weights.shape
+    if max(num_queries, num_keys) > MAX_TOKENS:
+        return Look(name, run, **said, note=f"{num_queries} by {num_keys} positions: at most {MAX_TOKENS} are shown")
+    weights = np.nan_to_num(chosen.weights.astype(np.float64)).mean(axis=0)
+    if not math.isclose(float(np.abs(weights.sum(axis=1) - 1).max(initial=0.0)), 0.0, abs_tol=0.02):
+        said["note"] = "rows of these weights do not sum to 1"
+    tokens = {"queries": chosen.query_tokens[:num_queries], "keys": chosen.key_tokens[:num_keys]}
+    return Look(name, run, **said, attention=chosen.name, num_heads=len(chosen.heads), **tokens, weights=weights)
