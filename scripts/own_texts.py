@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from statistics import mean
+from typing import Any
 
 Rows = list[tuple[str, str]]  # text and label
 
@@ -87,7 +88,7 @@ def write_tables(folder: Path, splits: dict[str, Rows]) -> list[str]:
     return [f"dataset.{split}={folder / split}.tsv" for split in splits]
 
 
-def train(run: Path, model: str, tables: list[str], seed: int, extra: list[str]) -> tuple[dict[str, object], float]:
+def train(run: Path, model: str, tables: list[str], seed: int, extra: list[str]) -> tuple[dict[str, Any], float]:
     """Trains in a process of its own, unless that run is there: its summary, and CPU seconds (0 if it was there)."""
     summary, before = run / "summary.json", getrusage(RUSAGE_CHILDREN)
     if not summary.exists():

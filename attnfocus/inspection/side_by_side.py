@@ -102,5 +102,5 @@ def look_of(name: str, run: str, found: Inspected, target: str) -> Look:
     weights = np.nan_to_num(chosen.weights.astype(np.float64)).mean(axis=0)
     if not math.isclose(float(np.abs(weights.sum(axis=1) - 1).max(initial=0.0)), 0.0, abs_tol=0.02):
         said["note"] = "rows of these weights do not sum to 1"
-    tokens = {"queries": chosen.query_tokens[:num_queries], "keys": chosen.key_tokens[:num_keys]}
+    tokens: dict[str, Any] = {"queries": chosen.query_tokens[:num_queries], "keys": chosen.key_tokens[:num_keys]}
     return Look(name, run, **said, attention=chosen.name, num_heads=len(chosen.heads), **tokens, weights=weights)

@@ -118,7 +118,6 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
         (["text=a", "files=[pdf]"], ["files", "html"]),
         (["text=a", "files=html"], ["files: must be a list such as [a,b], got 'html'"]),
         (["text=a", "output=/dev/null/x"], ["output: cannot write to /dev/null/x"]),
-        (["text=" + "a" * 4100], ["input of 4100 tokens; at most 4096 can be shown"]),
     ],
 )
 def test_what_cannot_be_shown_is_said(
@@ -128,6 +127,21 @@ def test_what_cannot_be_shown_is_said(
     assert_polite(done, 2)
     for words in said:
         assert words in done.stderr
+
+
+def test_an_input_that_is_too_long_is_said(attnfocus: Command, dates: Path, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("a" * 4100 + "\n", encoding="utf-8")
+    done = attnfocus("inspect", f"run={dates}", f"input={tmp_path / 'long.txt'}", "input_format=lines", "files=[]")
+    assert_polite(done, 2)
+    assert "input of 4100 tokens; at most 4096 can be shown" in done.stderr
+
+
+def test_the_scale_of_the_screen_and_the_page_is_chosen(attnfocus: Command, dates: Path, tmp_path: Path) -> None:
+    for scale in ("one", "largest", "uniform"):
+        arguments = ("text=a", f"scale={scale}", "files=[html]", f"output={tmp_path / scale}")
+        assert attnfocus("inspect", f"run={dates}", *arguments).returncode == 0
+        assert f'"scale":"{scale}"' in (tmp_path / scale / "index.html").read_text(encoding="ascii")
+    assert_polite(attnfocus("inspect", f"run={dates}", "text=a", "scale=log"), 2)
 
 
 def test_a_run_must_be_named(attnfocus: Command, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ let ramps = null, isPrinting = false;
 function makeRamps() {
   const mode = dark.matches && !isPrinting && !print.matches ? "dark" : "light";
   const read = (text) => Array.from({ length: text.length / 6 }, (_, i) => [0, 2, 4].map((at) => parseInt(text.slice(6 * i + at, 6 * i + at + 2), 16)));
-  ramps = { above: read(data.palette[mode].above), below: read(data.palette[mode].below) };
+  const above = read(data.palette[mode].above), below = read(data.palette[mode].below);
+  const bytes = Uint8Array.from([...below.slice(1).reverse(), ...above].flatMap((rgb) => [...rgb, 255]));
+  ramps = { above, below, packed: new Uint32Array(bytes.buffer) };  // packed: -1 to 1, as pixels
 }
 
 /** The scale in use: weights of attention have the choice, what has a sign goes to its largest. */
@@ -19,13 +21,18 @@ function scaleOf() {
   return data.scale;
 }
 
-function shareOf(weight) {
-  const scale = scaleOf();
-  if (scale === "one") return weight;
-  if (scale === "largest") return view.largest > 0 ? weight / view.largest : 0;
-  const octaves = weight > 0 ? Math.log2(weight * view.keys.length) / OCTAVES : -1;
-  return octaves > 0 ? octaves : BELOW_UNIFORM * Math.max(octaves, -1);
+/** Weight -> share, for the scale in use. */
+function sharer() {
+  const scale = scaleOf(), { largest } = view, keys = view.keys.length;
+  if (scale === "one") return (weight) => weight;
+  if (scale === "largest") return (weight) => (largest > 0 ? weight / largest : 0);
+  return (weight) => {
+    const octaves = weight > 0 ? Math.log2(weight * keys) / OCTAVES : -1;
+    return octaves > 0 ? octaves : BELOW_UNIFORM * Math.max(octaves, -1);
+  };
 }
+
+const shareOf = (weight) => sharer()(weight);
 
 function colorOf(share) {
   return (share < 0 ? ramps.below : ramps.above)[Math.round(Math.min(Math.abs(share), 1) * 255)];
@@ -55,14 +62,9 @@ const shade = (element, weight) => shadeBy(element, shareOf(weight), figure(weig
 function paint(canvas, values, rows, columns) {
   canvas.width = columns;
   canvas.height = rows;
-  const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows), pixels = image.data;
-  for (let i = 0; i < rows * columns; i++) {
-    const color = colorOf(shareOf(values[i]));
-    pixels[4 * i] = color[0];
-    pixels[4 * i + 1] = color[1];
-    pixels[4 * i + 2] = color[2];
-    pixels[4 * i + 3] = 255;
-  }
+  const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer), share = sharer(), { packed } = ramps;
+  for (let i = 0; i < pixels.length; i++) pixels[i] = packed[255 + Math.round(Math.max(-1, Math.min(1, share(values[i]))) * 255)];
   context.putImageData(image, 0, 0);
 }
 

@@ -84,9 +84,9 @@ function drawShades() {
   drawGold();
 }
 
-/** How long a bar is: the weight's share of the scale's end; of "times uniform" 8 times uniform is full. */
+/** How long a bar is: the weight's share of the scale's end; of "times uniform" 8 times uniform is full, or the largest. */
 function lengthOfBar(weight) {
-  const end = { one: 1, largest: view.largest || 1, uniform: 2 ** OCTAVES / view.keys.length }[scaleOf()];
+  const end = { one: 1, largest: view.largest || 1, uniform: Math.max(2 ** OCTAVES / view.keys.length, view.largest) }[scaleOf()];
   return Math.min(1, Math.abs(weight) / end);
 }
 
