@@ -18,8 +18,8 @@ from attnfocus.commands.compare.table import (
     print_comparison,
     shown_metrics,
 )
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import plain_console
+from attnfocus.display.figures import to_png
 
 
 def row(name: str, seeds: tuple[int, ...] = (1, 2), shift: float = 0.0) -> Row:

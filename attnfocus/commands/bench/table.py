@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from attnfocus.display import fonts
-from attnfocus.display.canvas import DPI
 from attnfocus.display.console import say
+from attnfocus.display.figures import DPI
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import number
 from attnfocus.files import csv_text

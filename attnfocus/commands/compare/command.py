@@ -14,8 +14,8 @@ from attnfocus.commands.compare.files import as_facts, differences_csv, results_
 from attnfocus.commands.compare.runs import ComparedRun, find_runs, read_runs
 from attnfocus.commands.compare.table import Row, Section, as_markdown, print_comparison
 from attnfocus.config.read import check, save_yaml
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
+from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.layout import COMPARE_FILE

@@ -5,7 +5,7 @@ from typing import Any
 
 from attnfocus.commands.compare.table import TRUST, Row, Section, shown_metrics
 from attnfocus.display import fonts
-from attnfocus.display.canvas import DPI
+from attnfocus.display.figures import DPI
 from attnfocus.display.text import metric_name, shorten
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attnfocus.commands.compare.figures import BASELINE_COLOR, COLOR, SEED_COLOR
 from attnfocus.commands.sweep.search.table import SearchResult, best_so_far
 from attnfocus.display import fonts
-from attnfocus.display.canvas import DPI
+from attnfocus.display.figures import DPI
 from attnfocus.display.text import metric_name, short_key, shorten
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
