@@ -14,6 +14,7 @@ import math
 import zlib
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,8 +71,9 @@ def weights_of(preset: str) -> np.ndarray:
     sizes = {f"{name}_dim": DIM for name in ("query", "key", "value", "output")}
     build = partial(make_factory(checked), **sizes, suggested_heads=HEADS, suggested_projections=True)
     module, vectors = build().eval(), sentence_vectors()
-    for parameter in module.parameters():  # as large as after some training: small weights look everywhere alike
-        if parameter.dim() > 1:
+    # Queries and keys as large as after some training: small ones look everywhere alike.
+    for name, parameter in module.named_parameters():
+        if parameter.dim() > 1 and "mixing" not in name:
             parameter.data *= 2.0
     with torch.no_grad():
         _, weights = module(vectors, vectors, need_weights=True)
@@ -91,7 +93,7 @@ def draw_presets() -> Figure:
             print(f"{preset}: left out: {error}")
     down = math.ceil(len(drawn) / ACROSS)
     figure = Figure(figsize=(1.55 * ACROSS, 1.75 * down + 0.9), dpi=FILE_DPI, facecolor="white", layout="constrained")
-    style = {"fontsize": 7, "color": INK}
+    style: dict[str, Any] = {"fontsize": 7, "color": INK}
     for number, (preset, weights) in enumerate(drawn.items(), 1):
         axes = figure.add_subplot(down, ACROSS, number)
         largest = float(weights.max())

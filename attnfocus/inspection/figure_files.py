@@ -45,7 +45,7 @@ def write_maps(
             path = folder / re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
             if kinds:
                 figure = map_figure(each, example, style, width)
-                files = {kind: to_file(figure, kind) for kind in kinds}
+                files: dict[str, bytes] = {kind: to_file(figure, kind) for kind in kinds}
                 caption = map_caption(content, example, each).encode("utf-8", "backslashreplace")
                 written += [_write(path, kind, data) for kind, data in {**files, "txt": caption}.items()]
             if with_csv:
