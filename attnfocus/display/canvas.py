@@ -124,7 +124,7 @@ def colors_of(lowest: float) -> Colormap:
     return SIGNED_COLORS if lowest < 0 else COLORS
 
 
-def to_png(figure: Figure, dpi: int = DPI) -> tuple[bytes, int, int]:
+def to_png(figure: Figure, dpi: int = FILE_DPI) -> tuple[bytes, int, int]:
     """The figure as (PNG bytes, width, height); sizes in pixels."""
     figure.dpi = dpi
     canvas = FigureCanvasAgg(figure)
@@ -141,7 +141,7 @@ def to_file(figure: Figure, kind: FigureFile) -> bytes:
     in the file depends on when it is written.
     """
     if kind == "png":
-        return to_png(figure, FILE_DPI)[0]
+        return to_png(figure)[0]
     buffer = io.BytesIO()
     date = "CreationDate" if kind == "pdf" else "Date"
     with rc_context({"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "attnfocus"}):

@@ -5,17 +5,19 @@ Shapes: H heads, Q queries, K keys.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.cells import cell_len
 
 from attnfocus.display import fonts
-from attnfocus.display.canvas import COLORS, POINT, SCREEN, Box, Canvas, Style, colors_of
+from attnfocus.display.canvas import COLORS, DPI, POINT, SCREEN, Box, Canvas, Style, colors_of, to_png
 from attnfocus.display.palette import text_color
 from attnfocus.display.text import shorten
 
 from matplotlib.figure import Figure  # isort: skip
+
+__all__ = ["DPI", "confusion_map", "heat_map", "panel_map", "to_png"]
 
 MAX_POSITIONS = 400  # of an axis; what comes after is cut, and the title says so
 MAX_HEADS = 16
@@ -92,6 +94,7 @@ def heat_map(
     heads: Sequence[int] | None = None,
     *,
     axes: tuple[str, str] = AXES,
+    ends: tuple[float, float] | None = None,
     style: Style = SCREEN,
 ) -> Figure:
     """One panel for each head and before them one for their mean: keys from left to right, queries from top to bottom.
@@ -105,6 +108,7 @@ def heat_map(
         query_tokens, key_tokens: labels; missing ones are replaced by their index, those past Q or K are ignored.
         heads: numbers of the heads, from 0 where left out.
         axes: what the queries and the keys are.
+        ends: of the scale; None: of these weights.
     """
     weights = np.asarray(weights, dtype=np.float32)
     if weights.ndim != 3 or 0 in weights.shape:
@@ -125,7 +129,7 @@ def heat_map(
         axes = ("head" if len(names) > 1 else axes[0], axes[1])
         weights, names = weights.transpose(1, 0, 2), [""]  # (1, H, K)
     tokens = query_tokens[:MAX_POSITIONS], key_tokens[:MAX_POSITIONS]
-    return panel_map(weights, tokens, Words("   ".join(notes), axes, names), style)
+    return panel_map(weights, tokens, Words("   ".join(notes), axes, names, ends=ends), style)
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class Words:
     axes: tuple[str, str]
     panels: Sequence[str]
     scale: str = "weight"
+    ends: tuple[float, float] | None = None
 
 
 def panel_map(
@@ -147,7 +152,9 @@ def panel_map(
     axes = words.axes[0] + rows.note, words.axes[1] + columns.note
     heading = shorten(fonts.written(words.heading, families), style.cells)
     names = [fonts.written(name, families) for name in words.panels]
-    return _draw(panels, grid, (rows, columns), Words(heading, axes, names, words.scale), families, style)
+    return _draw(
+        panels, grid, (rows, columns), replace(words, heading=heading, axes=axes, panels=names), families, style
+    )
 
 
 def _fitted(
@@ -222,7 +229,7 @@ def _draw(
     height = top + grid.down * panel_height + (grid.down - 1) * (_GAP + head) + bottom
     height = max(height, top + down, 0.9)
     canvas = Canvas(width, height, families, style)
-    lowest, largest = _ends(panels)
+    lowest, largest = words.ends or _ends(panels)
     shares = np.ma.masked_invalid((panels - lowest) / (largest - lowest))
     colors = colors_of(lowest)(shares, bytes=True)  # (panels, rows, columns, 4)
     for panel in range(num_panels):

@@ -68,9 +68,8 @@ class ClassificationTask(Task):
     each example's loss is multiplied by the weight of its class. Evaluations measure without weights and gamma.
 
     Args:
-        focal_gamma: gamma.
+        focal_gamma: gamma; codec, loss, and the rest: as in `Task`.
         class_weights: a weight for each class, in the order of the labels; None: 1. R-Drop's divergence has none.
-        codec, loss, and the rest: as in `Task`.
 
     Attributes:
         max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,

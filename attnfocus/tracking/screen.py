@@ -19,6 +19,7 @@ from attnfocus.display.text import duration, focus_phrase, metric_name, number
 from attnfocus.events import Best, Evaluated, Listener, TrainingEnded, TrainingStarted
 from attnfocus.events import Progress as ProgressEvent
 from attnfocus.stages import Stage
+from attnfocus.tracking.screen_charts import ScreenCharts
 from attnfocus.tracking.screen_evaluations import EvaluationTable, evaluation_line
 
 _REFRESH_SECONDS = 0.1
@@ -29,7 +30,8 @@ class Terminal(Listener):
     """Shows a run.
 
     On a terminal: the header, evaluations as they come, and below them a bar with the newest figures, redrawn at most
-    ten times a second and never from a thread. Elsewhere (see `open_console`): a line at most every
+    ten times a second and never from a thread; on a large one also small charts (`screen_charts`).
+    Elsewhere (see `open_console`): a line at most every
     `seconds_between_lines` of training, and one per evaluation. It also watches the stages of the run (evaluations):
     a second bar in its display, or what other commands show where there is none.
 
@@ -50,6 +52,7 @@ class Terminal(Listener):
         self._best: Best | None = None
         self._focus: str | None = None
         self._table = EvaluationTable(self.console)
+        self._charts = ScreenCharts(self.console)
         self._bar = _bar(self.console)
         self._live: Live | None = None
         self._stages: list[Stage] = []  # in the display, the innermost last
@@ -82,6 +85,7 @@ class Terminal(Listener):
 
     def on_progress(self, event: ProgressEvent) -> None:
         self._progress = event
+        self._charts.progress(event)
         if self._live is not None:
             self._bar.update(self._bar.task_ids[0], completed=event.fraction_done, left=_time_left(event))
             self._refresh()
@@ -108,6 +112,7 @@ class Terminal(Listener):
 
     def on_evaluation(self, event: Evaluated) -> None:
         self._best = event.best or self._best
+        self._charts.evaluation(event, None if self._best is None else self._best.metric)
         if event.split == "valid" or self._focus is None:
             self._focus = focus_phrase(event.metrics) or self._focus
         if self._is_plain:
@@ -165,6 +170,7 @@ class Terminal(Listener):
         lines = [
             _fit(line, width, self.console) for line in (self._position(), self._figures(), self._quality()) if line
         ]
+        lines += self._charts.lines()
         if self._stages:
             stage = self._stages[-1]
             name = writable(self.console, stage.name)

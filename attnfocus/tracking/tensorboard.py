@@ -165,9 +165,9 @@ class TensorBoard(Listener):
             self._write_picture(f"weights_{event.split}/{name}/{number}", figure, event.step)
 
     def _write_picture(self, tag: str, figure: "Figure", step: int) -> None:
-        from attnfocus.display.canvas import to_png
+        from attnfocus.display.canvas import DPI, to_png
 
-        png, width, height = to_png(figure)
+        png, width, height = to_png(figure, DPI)
         self._open().image(_tag(tag), png, (width, height), step)
 
     def _start_session(self, file: "EventFile", run: TrainingStarted) -> None:

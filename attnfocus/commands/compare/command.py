@@ -19,8 +19,8 @@ from attnfocus.commands.compare.screen import print_comparison
 from attnfocus.commands.compare.sections import Row, Section
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.config.read import check, save_yaml
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
+from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import short_path, strict_json, write_json_atomically, writing
 from attnfocus.layout import COMPARE_FILE

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,9 @@ from attnfocus.config.check import Checker
 from attnfocus.config.read import save_yaml
 from attnfocus.config.targets import make_factory
 from attnfocus.data.preparation import Prepared, prepare
-from attnfocus.display.canvas import to_png
+from attnfocus.display.canvas import to_file
 from attnfocus.display.console import open_console, say
+from attnfocus.display.figure_choices import FigureFile
 from attnfocus.errors import ConfigError
 from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.layout import DATA_FILE
@@ -39,6 +40,7 @@ class DataConfig(TrainConfig):
     """configs/data.yaml: all that `train` takes, so that a command of the one is a command of the other."""
 
     format: Literal["table", "json"] = "table"
+    files: list[FigureFile] = field(default_factory=lambda: ["png"])
     max_jobs: PositiveInt = 1000
 
 
@@ -62,7 +64,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     look = Look(name, prepared, unit_of(prepared), statistics, frequent_unknown(prepared), report, warnings)
     folder = new_run_dir(config.run_dir, str(Path(config.paths.outputs) / "data"), name)
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
-        _write(folder, look, {key: values[key] for key in SAVED})
+        _write(folder, look, {key: values[key] for key in SAVED}, config.files)
     if config.format == "json":
         print(json.dumps(strict_json(facts_of(look)), ensure_ascii=False, indent=2))
     else:
@@ -112,11 +114,12 @@ def _remarks(config: DataConfig, dataset: CheckedDataset, prepared: Prepared) ->
     return task.remarks(rows, trainer.monitor or task.monitor_for(rows), config.decoding)
 
 
-def _write(folder: Path, look: Look, values: Mapping[str, Any]) -> None:
+def _write(folder: Path, look: Look, values: Mapping[str, Any], kinds: Sequence[FigureFile]) -> None:
     save_yaml(folder / DATA_FILE, redact(values))
     write_json_atomically(folder / RESULTS_FILE, facts_of(look))
-    figures = {"lengths.png": partial(draw_lengths, look)}
+    figures = {"lengths": partial(draw_lengths, look)}
     if look.statistics["train"].classes:
-        figures["classes.png"] = partial(draw_classes, look)
+        figures["classes"] = partial(draw_classes, look)
     for name, draw in figures.items():
-        replace_file(folder / name, to_png(draw())[0])
+        for kind in kinds:
+            replace_file(folder / f"{name}.{kind}", to_file(draw(), kind))

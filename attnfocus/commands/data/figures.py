@@ -8,7 +8,7 @@ import numpy as np
 from attnfocus.commands.data.table import Look
 from attnfocus.data.statistics import Lengths
 from attnfocus.display import fonts
-from attnfocus.display.canvas import DPI
+from attnfocus.display.canvas import DPI, SERIES
 from attnfocus.display.text import shorten
 from attnfocus.runs.data_summary import by_size
 
@@ -23,8 +23,8 @@ MAX_LABEL_CELLS = 40
 FAR = 10  # times the length that 99 % have: then the axis is logarithmic
 # Told apart with any color vision (Okabe & Ito 2008); the styles differ too.
 STYLES: dict[str, dict[str, Any]] = {
-    "train": {"color": "#0072b2"},
-    "valid": {"color": "#d55e00", "linestyle": "--", "marker": "D"},
+    "train": {"color": SERIES[0]},
+    "valid": {"color": SERIES[1], "linestyle": "--", "marker": "D"},
     "test": {"color": "#333333", "linestyle": ":", "marker": "o"},
 }
 

@@ -26,8 +26,8 @@ from attnfocus.commands.sweep.search.table import (
     write_objectives,
 )
 from attnfocus.commands.sweep.sweep import resume_command
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
+from attnfocus.display.figures import to_png
 from attnfocus.display.text import metric_name, number
 from attnfocus.files import path_from, write_json_atomically
 from attnfocus.redaction import hide, hide_override
