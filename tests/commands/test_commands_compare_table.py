@@ -15,7 +15,6 @@ from attnfocus.commands.compare.significance import holm
 from attnfocus.commands.compare.table import as_markdown, legend, spread_text
 from attnfocus.display.canvas import to_png
 from attnfocus.display.console import plain_console
-from attnfocus.display.figures import to_png
 
 
 def row(name: str, seeds: tuple[int, ...] = (1, 2), shift: float = 0.0) -> Row:

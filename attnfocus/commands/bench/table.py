@@ -9,7 +9,6 @@ from attnfocus.commands.bench.growth import growth, growth_of
 from attnfocus.display import fonts, palette
 from attnfocus.display.canvas import DPI
 from attnfocus.display.console import say
-from attnfocus.display.figures import DPI
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import number
 
