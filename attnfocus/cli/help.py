@@ -4,6 +4,7 @@ the YAML files.
 
 import shutil
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from attnfocus.cli.verbs import VERBS, facts_of
@@ -34,6 +35,7 @@ FLAGS = (
 )
 FIRST_GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # that a beginner looks for
 MAX_WIDTH = 100
+LONG_SECTION = 4  # keys of a section that have one line together
 NAME_WIDTH = 22  # columns of a name, before its line
 MIN_WIDTH = 40
 
@@ -77,7 +79,7 @@ def verb_help(verb: str, config_dir: str | None = None) -> str:
     """One screen: usage, choices, the verb's own keys, flags, examples."""
     facts, keys, columns = facts_of(verb), primary_keys(verb), width()
     lines = [f"attnfocus {verb} {facts.usage}", summary(verb)]
-    topics, shared = "KEY", shared_sections(verb)
+    topics, shared = "KEY", _together(verb, keys)
     if primary_groups(verb):
         lines += ["", "groups, written group=choice, and sections, written section.key=value"]
         lines += _choices(verb, columns, config_dir)
@@ -134,12 +136,19 @@ def _some_of(title: str, names: Sequence[str], columns: int) -> str:
     return start + ", ".join(names[:count]) + end
 
 
+def _together(verb: str, keys: Sequence[Key]) -> list[str]:
+    """The sections that have one line for all their keys: those that verbs share, and long ones."""
+    counts = Counter(key.section for key in keys if key.section and primary_groups(verb))
+    long = (section for section, count in counts.items() if count >= LONG_SECTION)
+    return list(dict.fromkeys((*shared_sections(verb), *long)))
+
+
 def _sections(verb: str, keys: Sequence[Key], columns: int) -> list[str]:
     """The names of the keys that are alike for every choice; `--cfg job` shows the others too."""
     all_choices = groups([shipped_folder()])
     only = {group: choices for group in primary_groups(verb) if len(choices := list(all_choices[group].values())) == 1}
     sections = {group: [key.name for key in commented_keys(paths[0])] for group, paths in only.items()}
-    for section in shared_sections(verb):
+    for section in _together(verb, keys):
         sections[section] = [key.name.rpartition(".")[2] for key in keys if key.section == section]
     return [_some_of(f"{section}.", names, columns) for section, names in sections.items()]
 

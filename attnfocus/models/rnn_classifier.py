@@ -48,7 +48,7 @@ class RNNClassifier(Classifier):
         num_layers: NumLayers = 1,
         cell: CellKind = "lstm",
         bidirectional: bool = True,
-        dropout: Probability = 0.2,
+        dropout: Probability = 0.4,
     ) -> None:
         super().__init__()
         self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 
 MAX_CLASSES_KEPT = 1000  # up to which an evaluation keeps the probabilities of all classes of each example
+SHARES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 
 
 class ClassificationTask(Task):
@@ -84,13 +85,10 @@ class ClassificationTask(Task):
     has_classes: ClassVar[bool] = True
     directions: ClassVar[Mapping[str, Direction]] = {
         "loss": "min",
-        "accuracy": "max",
-        "macro_precision": "max",
-        "macro_recall": "max",
-        "macro_f1": "max",
+        **dict.fromkeys(SHARES, "max"),
         **PLAUSIBILITY_DIRECTIONS,
     }
-    shares: ClassVar[frozenset[str]] = frozenset({"accuracy", "macro_precision", "macro_recall", "macro_f1"})
+    shares: ClassVar[frozenset[str]] = frozenset(SHARES)
     default_monitor: ClassVar[str] = "accuracy"
     tested: ClassVar[tuple[str, ...]] = ("accuracy",)
     right_metric: ClassVar[str | None] = "accuracy"

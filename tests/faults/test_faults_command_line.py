@@ -9,7 +9,12 @@ from faults_runs import VECTORS, Run
 from tests_support import assert_polite
 
 # Were it read, this file would be the first thing to complain about.
-NO_DATA = ("dataset=parallel_text", "dataset.train=not-there.tsv")
+UNREADABLE = ("dataset=parallel_text", "dataset.train=unreadable.tsv")
+
+
+@pytest.fixture(autouse=True)
+def unreadable(tmp_path: Path) -> None:
+    (tmp_path / "unreadable.tsv").write_bytes(b"\0\0")
 
 
 def refused(run: Run, *arguments: str, **how: str) -> str:
@@ -35,7 +40,7 @@ def test_03_a_mistyped_key_gets_the_nearest(run: Run) -> None:
 
 
 def test_04_a_wrong_type_is_named_before_any_data_is_read(run: Run) -> None:
-    said = refused(run, *NO_DATA, "trainer.max_steps=abc")
+    said = refused(run, *UNREADABLE, "trainer.max_steps=abc")
     assert "trainer.max_steps: must be a whole number or null (not set), got 'abc'" in said
     assert "not-there" not in said.partition("Try:")[0]
 
@@ -53,17 +58,17 @@ def test_04_a_wrong_type_is_named_before_any_data_is_read(run: Run) -> None:
     ],
 )
 def test_05_out_of_range_names_the_range_before_any_data_is_read(run: Run, given: list[str], said: list[str]) -> None:
-    shown = refused(run, *NO_DATA, *given)
+    shown = refused(run, *UNREADABLE, *given)
     for text in said:
         assert text in shown
-    assert "not-there" not in shown.partition("Try:")[0]
+    assert "unreadable" not in shown.partition("Try:")[0]
 
 
 @pytest.mark.parametrize("given", ["+foo=1", "++seed=3", "+attention._target_=os.getcwd", "~model"])
 def test_06_adding_and_removing_is_refused_by_name(run: Run, given: str) -> None:
     said = refused(run, given)
     assert given in said
-    assert "you cannot " in said
+    assert ("leave out the +" if given.startswith("+") else "keys cannot be removed with ~") in said
 
 
 def test_07_several_errors_are_one_message(run: Run) -> None:
@@ -107,9 +112,9 @@ def test_12_a_sweep_beyond_max_jobs_is_refused_at_once(run: Run, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_37_a_device_that_is_not_there_is_said(run: Run, name: str) -> None:
-    said = refused(run, *NO_DATA, f"device={name}", CUDA_VISIBLE_DEVICES="")
-    assert f"device: {name} was given" in said
-    assert "device=auto" in said
+    said = refused(run, *UNREADABLE, f"device={name}", CUDA_VISIBLE_DEVICES="")
+    assert f"device: {name}: this PyTorch " in said
+    assert said.endswith("device=cpu\n")
 
 
 @pytest.mark.slow

@@ -261,7 +261,7 @@ def test_a_run_that_goes_on_is_checked_too(job: Job, tmp_path: Path) -> None:
 def test_a_process_without_a_device_of_its_own_says_so(job: Job) -> None:
     done = ended(job(2, *TINY, "device=cuda"))
     assert [each.returncode for each in done] == [2, 2]
-    assert [each.stderr.count("attnfocus: device: cuda was given") for each in done] == [1, 0]
+    assert [each.stderr.count("attnfocus: device: cuda: this PyTorch ") for each in done] == [1, 0]
     done = ended(job(2, *TINY, "device=mps"))
     assert [each.returncode for each in done] == [2, 2]
 
