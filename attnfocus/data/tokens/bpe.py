@@ -7,6 +7,7 @@ learned is what the trainer of the `tokenizers` library learns, which has to go 
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -19,9 +20,12 @@ from attnfocus.stages import stage
 
 Pair = tuple[int, int]
 Array = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 _BITS = 32  # a pair as a number: the left symbol above these, the right one below; ordered as the pairs are
 _LOW = (1 << _BITS) - 1
+_PAIR = (1 << 2 * _BITS) - 1
+_MOST = 1 << 62  # no pair is as frequent
 _TRUE: NDArray[Any] = np.ones(1, dtype=bool)
 
 
@@ -49,6 +53,49 @@ def learn_merges(
     return names, [(names[left], names[right]) for left, right in merges]
 
 
+class _Queue:
+    """Pairs with words that they stand in: the most frequent first, then the oldest pair, then what came in first.
+
+    There are hundreds of pairs for each that is merged: one number for each is kept, and all words in one array.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[int] = []
+        self._spans = array("q")  # where the words of each start and end, two numbers after the other
+        self._places = array("i")
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, counts: Sequence[int], keys: Sequence[int], starts: Array, places: Array) -> None:
+        """Pairs with their counts; `starts`: where the words of each begin in `places`."""
+        first = len(self._places)
+        self._places.frombytes(places.astype(np.int32).tobytes())
+        spans = np.stack((starts, np.append(starts[1:], len(places))), axis=1) + first
+        number = len(self._spans) // 2
+        self._spans.frombytes(spans.astype(np.int64).tobytes())
+        for count, key in zip(counts, keys, strict=True):
+            self._add(count, key, number)
+            number += 1
+
+    def push_again(self, count: int, key: int, number: int) -> None:
+        """A pair that was taken out, with its words, as the last that came in."""
+        self._spans.extend(self._spans[2 * number : 2 * number + 2])
+        self._add(count, key, len(self._spans) // 2 - 1)
+
+    def pop(self) -> tuple[int, int, int]:
+        """Count, pair, and the number by which `places` gives its words."""
+        entry = heapq.heappop(self._heap)
+        return _MOST - (entry >> 3 * _BITS), entry >> _BITS & _PAIR, entry & _LOW
+
+    def places(self, number: int) -> Places:
+        start, end = self._spans[2 * number : 2 * number + 2]
+        return np.array(self._places[start:end], dtype=np.int32)
+
+    def _add(self, count: int, key: int, number: int) -> None:
+        heapq.heappush(self._heap, (_MOST - count) << 3 * _BITS | key << _BITS | number)
+
+
 class _Learner:
     """Words as symbols, end to end in one array, and a queue of pairs: the most frequent first, with their words.
 
@@ -66,29 +113,25 @@ class _Learner:
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._flat = np.fromiter(chain.from_iterable(words), np.int64, int(self._sizes.sum()))
         self._pairs: defaultdict[int, int] = defaultdict(int)
-        self._queue: list[tuple[int, int, int, Array]] = []
-        self._num_queued = 0
+        self._queue = _Queue()
         word_of = np.repeat(np.arange(len(words)), self._sizes)
+        del words
         at = np.flatnonzero(word_of[1:] == word_of[:-1])
         self._count(self._flat[at] << _BITS | self._flat[at + 1], self._counts[word_of[at]], word_of[at])
 
     def merge(self, least: int) -> Pair | None:
         """Merges the most frequent pair; None: there is none that is seen `least` times."""
         while self._queue:
-            negative, key, _, places = heapq.heappop(self._queue)
-            if self._pairs[key] != -negative:  # it has changed since
-                self._push(key, places)
+            count, key, number = self._queue.pop()
+            if self._pairs[key] != count:  # it has changed since
+                self._queue.push_again(self._pairs[key], key, number)
                 continue
-            if -negative < least:
+            if count < least:
                 return None
             pair = key >> _BITS, key & _LOW
-            self._merge_in(np.unique(places), pair)
+            self._merge_in(np.unique(self._queue.places(number)).astype(np.int64), pair)
             return pair
         return None
-
-    def _push(self, key: int, places: Array) -> None:
-        self._num_queued += 1
-        heapq.heappush(self._queue, (-self._pairs[key], key, self._num_queued, places))
 
     def _count(self, keys: Array, counts: Array, places: Array | None = None) -> None:
         """Counts pairs.
@@ -108,9 +151,7 @@ class _Learner:
         for key, change in zip(different, np.add.reduceat(counts[order], starts).tolist(), strict=True):
             pairs[key] += change
         if places is not None:
-            places = places[order]
-            for key, start, end in zip(different, starts.tolist(), [*starts[1:].tolist(), len(keys)], strict=True):
-                self._push(key, places[start:end])
+            self._queue.push([pairs[key] for key in different], different, starts, places[order])
 
     def _merge_in(self, places: Array, pair: Pair) -> None:
         """One symbol in the place of the pair in some words, each named once, and other pairs counted anew."""
