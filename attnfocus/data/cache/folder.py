@@ -86,7 +86,8 @@ class CacheFolder:
         try:
             content = write(temporary)
             files = {file.name: _checked(file, keeping) for file in sorted(temporary.iterdir())}
-            _write(temporary / ENTRY_FILE, json.dumps({**content, "files": files}, ensure_ascii=False).encode())
+            entry = {**content, "files": files}
+            _write(temporary / ENTRY_FILE, json.dumps({**entry, "digest": _content_digest(entry)}).encode())
             if sum(each["size"] for each in files.values()) <= self.max_bytes:
                 with contextlib.suppress(OSError):  # another has been faster
                     os.rename(temporary, self.path / key)
@@ -130,6 +131,8 @@ def checked_content(entry: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(read_file(entry / ENTRY_FILE, MAX_ENTRY_BYTES))
+        if content.pop("digest") != _content_digest(content):
+            raise DamagedError(f"{ENTRY_FILE} has changed")
         expected = content["files"]
         with stage("checking prepared data", sum(each["size"] for each in expected.values())) as checking:
             for name, each in expected.items():
@@ -157,6 +160,10 @@ def _parts(file: Any) -> Iterator[bytes]:
 def _checked(path: Path, moving: Stage) -> dict[str, Any]:
     os.chmod(path, 0o600)
     return {"size": path.stat().st_size, "digest": digest_of(path, moving)}
+
+
+def _content_digest(content: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=32).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -67,7 +65,7 @@ class _Queue:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def push(self, counts: Sequence[int], keys: Sequence[int], starts: Array, places: Array) -> None:
+    def push(self, counts: Sequence[int], keys: Sequence[int], starts: Array, places: NDArray[Any]) -> None:
         """Pairs with their counts; `starts`: where the words of each begin in `places`."""
         first = len(self._places)
         self._places.frombytes(places.astype(np.int32).tobytes())
@@ -108,23 +106,29 @@ class _Learner:
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
         self._counts = np.fromiter(counts.values(), np.int64, len(counts))
         get = self._numbers.get
-        words = [[number for each in word if (number := get(each)) is not None] for word in counts]
-        self._sizes = np.fromiter(map(len, words), np.int64, len(words))
+        flat, ends = array("i"), array("q")
+        for word in counts:
+            flat.extend(number for each in word if (number := get(each)) is not None)
+            ends.append(len(flat))
+        self._sizes: Array = np.diff(np.array([0, *ends], dtype=np.int64))
         self._starts = np.cumsum(self._sizes) - self._sizes
-        self._flat = np.fromiter(chain.from_iterable(words), np.int64, int(self._sizes.sum()))
-        self._pairs: defaultdict[int, int] = defaultdict(int)
+        self._flat = np.array(flat, dtype=np.int32)
+        self._pairs: dict[int, int] = {}
         self._queue = _Queue()
-        word_of = np.repeat(np.arange(len(words)), self._sizes)
-        del words
+        word_of = np.repeat(np.arange(len(counts), dtype=np.int32), self._sizes)
         at = np.flatnonzero(word_of[1:] == word_of[:-1])
-        self._count(self._flat[at] << _BITS | self._flat[at + 1], self._counts[word_of[at]], word_of[at])
+        keys = self._flat[at].astype(np.int64) << _BITS | self._flat[at + 1]
+        places = word_of[at]
+        del at, word_of, flat  # of a large corpus some MB each
+        self._count(keys, self._counts[places], places)
 
     def merge(self, least: int) -> Pair | None:
         """Merges the most frequent pair; None: there is none that is seen `least` times."""
         while self._queue:
             count, key, number = self._queue.pop()
-            if self._pairs[key] != count:  # it has changed since
-                self._queue.push_again(self._pairs[key], key, number)
+            current = self._pairs.get(key, 0)
+            if current != count:  # it has changed since
+                self._queue.push_again(current, key, number)
                 continue
             if count < least:
                 return None
@@ -133,7 +137,7 @@ class _Learner:
             return pair
         return None
 
-    def _count(self, keys: Array, counts: Array, places: Array | None = None) -> None:
+    def _count(self, keys: Array, counts: Array, places: NDArray[Any] | None = None) -> None:
         """Counts pairs.
 
         Args:
@@ -149,9 +153,13 @@ class _Learner:
         different = keys[starts].tolist()
         pairs = self._pairs
         for key, change in zip(different, np.add.reduceat(counts[order], starts).tolist(), strict=True):
-            pairs[key] += change
+            count = pairs.get(key, 0) + change
+            if count:
+                pairs[key] = count
+            else:  # most pairs are soon gone
+                pairs.pop(key, None)
         if places is not None:
-            self._queue.push([pairs[key] for key in different], different, starts, places[order])
+            self._queue.push([pairs.get(key, 0) for key in different], different, starts, places[order])
 
     def _merge_in(self, places: Array, pair: Pair) -> None:
         """One symbol in the place of the pair in some words, each named once, and other pairs counted anew."""
@@ -161,7 +169,7 @@ class _Learner:
             self.symbols.append(name)
         sizes, starts = self._sizes[places], self._starts[places]
         word_of = np.repeat(np.arange(len(places)), sizes)
-        before = self._flat[_cells(starts, sizes)]
+        before = self._flat[_cells(starts, sizes)].astype(np.int64)
         at = _matches(before, word_of, pair)
         if not len(at):
             return
