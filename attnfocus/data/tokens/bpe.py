@@ -110,8 +110,8 @@ class _Learner:
         for word in counts:
             flat.extend(number for each in word if (number := get(each)) is not None)
             ends.append(len(flat))
-        self._sizes: Array = np.diff(np.array([0, *ends], dtype=np.int64))
-        self._starts = np.cumsum(self._sizes) - self._sizes
+        bounds: Array = np.array([0, *ends], dtype=np.int64)
+        self._starts, self._sizes = bounds[:-1], bounds[1:] - bounds[:-1]
         self._flat = np.array(flat, dtype=np.int32)
         self._pairs: dict[int, int] = {}
         self._queue = _Queue()
