@@ -135,7 +135,7 @@ def _totals(blocks: Sequence[BlockWords], size: int) -> NDArray[np.int64]:
     return totals
 
 
-def _sums(values: NDArray[np.integer[Any]], counts: NDArray[np.int32]) -> NDArray[np.int64]:
+def _sums(values: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """(N,): of the first counts[0] values, of the next counts[1] and so on."""
     until = np.concatenate((_ZERO, np.cumsum(values, dtype=np.int64)))
     return np.diff(until[np.concatenate((_ZERO, np.cumsum(counts, dtype=np.int64)))])

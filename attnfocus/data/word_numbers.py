@@ -6,7 +6,7 @@ is cut as `chunks` says, and its chunks are numbered like words.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,12 @@ class BlockWords(NamedTuple):
 
     low: NDArray[np.uint16]
     high: NDArray[np.uint8]
-    counts: NDArray[np.int32]
+    counts: NDArray[np.unsignedinteger[Any]]
 
     @classmethod
     def of(cls, numbers: NDArray[np.int32], counts: Ints) -> BlockWords:
-        return cls(numbers.astype(np.uint16), (numbers >> 16).astype(np.uint8), counts.astype(np.int32))
+        kept = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))  # mostly one byte
+        return cls(numbers.astype(np.uint16), (numbers >> 16).astype(np.uint8), kept)
 
     @property
     def numbers(self) -> NDArray[np.int32]:
