@@ -17,11 +17,12 @@ import numpy as np
 
 from attnfocus.data.rows import Row
 from attnfocus.data.strata import Labels, Strata
-from attnfocus.data.text_blocks import TextBlock, hash_of
+from attnfocus.data.text_blocks import BLOCK, TextBlock, hash_of
 from attnfocus.data.text_rows import OfInput, TextRows, changed, first_equals, results, taken
 from attnfocus.errors import DataError
 from attnfocus.limits import NonNegativeInt, PositiveInt, Range
 from attnfocus.marks import Before
+from attnfocus.stages import Stage, stage
 
 Splits = Mapping[str, Sequence[Row]]
 
@@ -134,14 +135,20 @@ def is_clean_block(block: TextBlock, options: CleanOptions) -> bool:
 def clean_splits(splits: Splits, options: CleanOptions, report: CleanReport, rules: type[RowRules]) -> Splits:
     """Every split with its rows cleaned and empty ones dropped; train without repeated rows."""
     result: dict[str, Sequence[Row]] = {}
-    for split, rows in splits.items():
-        report.read[split] = len(rows)
-        result[split] = _clean_split(split, rows, options, report, rules)
+    with stage("cleaning", sum(map(len, splits.values()))) as cleaning:
+        for split, rows in splits.items():
+            report.read[split] = len(rows)
+            result[split] = _clean_split(split, rows, options, report, rules, cleaning)
     return result
 
 
 def _clean_split(
-    split: str, rows: Sequence[Row], options: CleanOptions, report: CleanReport, rules: type[RowRules]
+    split: str,
+    rows: Sequence[Row],
+    options: CleanOptions,
+    report: CleanReport,
+    rules: type[RowRules],
+    cleaning: Stage,
 ) -> Sequence[Row]:
     """One split. All is asked of a row while it is at hand: of many rows making it takes longest."""
     is_full, hashes = array("b"), array("q")
@@ -157,6 +164,8 @@ def _clean_split(
         is_full.append(rules.has_content(row))
         if drops_repeated:
             hashes.append(hash_of(row) if is_hashed_by_text(row) else hash(key(row)))
+        if not len(is_full) % BLOCK:
+            cleaning.advance(BLOCK)
         return row
 
     def is_hashed_by_text(row: Row) -> bool:
@@ -168,6 +177,7 @@ def _clean_split(
         is_full.frombytes(b"\1" * block.size)
         if drops_repeated:
             hashes.extend(block.hashes())
+        cleaning.advance(block.size)
         return True
 
     cleaned = changed(rows, clean, is_kept)

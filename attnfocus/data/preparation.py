@@ -16,12 +16,12 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.examples import Examples
 from attnfocus.data.rows import SPLITS, RawData, Row, Source
 from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
-from attnfocus.data.text_blocks import pair_reprs
+from attnfocus.data.text_blocks import BLOCK, pair_reprs
 from attnfocus.data.text_rows import SAME_INPUT, TextRows, taken
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
-from attnfocus.stages import stage
+from attnfocus.stages import Stage, stage
 
 MAX_UNKNOWN_LISTED, MAX_LABEL = 5, 30
 
@@ -107,8 +107,9 @@ def prepare(
         report = CleanReport()
         raw = source.read(data_dir, seed)
         rules, is_of_run = _rules_of(raw.splits, codec), isinstance(codec, Codec)
-        with stage("cleaning"):
-            splits = _clean_and_split(raw.splits, options, report, seed, rules)
+        splits = clean_splits(raw.splits, options.clean, report, rules)
+        with stage("splitting"):
+            splits = _split(splits, options, report, seed, rules)
         lines = [report.line(split, len(rows)) for split, rows in splits.items()]
         _check_not_empty(splits, lines, raw.notes)
         if isinstance(codec, CodecChoice):
@@ -118,14 +119,11 @@ def prepare(
         for split in [name for name in splits if name in wanted]:
             codec.check(split, splits[split], raw.notes)
         encoded = {split: Examples(rows, codec) for split, rows in splits.items() if split in wanted}
-        with stage("fingerprints"):
-            prints = {split: _fingerprint(rows, rules.fingerprint) for split, rows in splits.items()}
         as_read = named_as_read(splits, splits.keys() - raw.splits.keys())
-        named = {
-            split: _fingerprint(rows, rules.named_fingerprint)
-            for split, rows in as_read.items()
-            if is_of_run or split == "test"
-        }
+        as_read = {split: rows for split, rows in as_read.items() if is_of_run or split == "test"}
+        with stage("fingerprints", sum(map(len, chain(splits.values(), as_read.values())))) as moving:
+            prints = {split: _fingerprint(rows, rules.fingerprint, moving) for split, rows in splits.items()}
+            named = {split: _fingerprint(rows, rules.named_fingerprint, moving) for split, rows in as_read.items()}
     return Prepared(encoded, codec, [*raw.notes, *lines], prints, named)
 
 
@@ -191,10 +189,9 @@ def _rules_of(raw: Splits, codec: Codec | CodecChoice) -> type[Codec]:
     return codec.of(rows) if rows else codec.classes[0]
 
 
-def _clean_and_split(
-    raw: Splits, options: DatasetOptions, report: CleanReport, seed: int, rules: type[Codec]
-) -> Splits:
-    splits = clean_splits(raw, options.clean, report, rules)
+def _split(raw: Splits, options: DatasetOptions, report: CleanReport, seed: int, rules: type[Codec]) -> Splits:
+    """The splits that there are to be, of clean ones; train with those rows alone that it may have."""
+    splits = raw
     key: Callable[[Row], Hashable] = SAME_INPUT if rules.has_plain_keys() else rules.input_key
     if options.clean.equality == "tokens":
         key = rules.input_keys(chain.from_iterable(splits.values()), options.tokenizer)
@@ -228,12 +225,17 @@ def _describe_codec(codec: Codec) -> str:
     return f"learned from train: {sizes}"
 
 
-def _fingerprint(rows: Sequence[Row], content: Callable[[Row], bytes]) -> str:
+def _fingerprint(rows: Sequence[Row], content: Callable[[Row], bytes], moving: Stage | None = None) -> str:
+    """Of what `content` gives for each row; `moving`: the stage, in rows."""
     digest = hashlib.sha256()
+    moving = moving or Stage("fingerprints")
     if isinstance(rows, TextRows) and getattr(content, "__func__", None) is Codec.fingerprint.__func__:  # type: ignore[attr-defined]
         for block, numbers in rows.by_block():
             digest.update(pair_reprs(block, numbers))
+            moving.advance(block.size if numbers is None else len(numbers))
         return digest.hexdigest()[:16]
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         digest.update(content(row))
+        if not number % BLOCK:
+            moving.advance(BLOCK)
     return digest.hexdigest()[:16]

@@ -67,7 +67,8 @@ class RowWords:
         with stage("encoding", num_rows) as encoding:
             while blocks:
                 words = blocks.pop()
-                sizes = ids.sizes[words.numbers]
+                numbers = words.numbers
+                sizes = ids.sizes[numbers]
                 lengths = _sums(sizes, words.counts) + around
                 of_block = np.cumsum(lengths)
                 size = len(lengths)
@@ -78,7 +79,7 @@ class RowWords:
                     part[of_block - lengths + place], is_id[of_block - lengths + place] = each, False
                 for place, each in enumerate(reversed(last), 1):
                     part[of_block - place], is_id[of_block - place] = each, False
-                found = ids.of(words.numbers, sizes)
+                found = ids.of(numbers, sizes)
                 if around:
                     part[is_id] = found
                 else:
@@ -134,7 +135,7 @@ def _totals(blocks: Sequence[BlockWords], size: int) -> NDArray[np.int64]:
     return totals
 
 
-def _sums(values: NDArray[np.integer[Any]], counts: NDArray[np.int32]) -> NDArray[np.int64]:
+def _sums(values: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """(N,): of the first counts[0] values, of the next counts[1] and so on."""
     until = np.concatenate((_ZERO, np.cumsum(values, dtype=np.int64)))
     return np.diff(until[np.concatenate((_ZERO, np.cumsum(counts, dtype=np.int64)))])

@@ -6,7 +6,7 @@ is cut as `chunks` says, and its chunks are numbered like words.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.tokens.chunks import subword_chunks
 
-MAX_BYTES = 64_000_000  # of different words; texts that have more are not made of words
+MAX_BYTES = 64_000_000  # of different words, of 100 and more each; texts that have more are not made of words
 _TABLE_BITS = 19
 _WIDTHS = ((1, 0), (2, 8), (4, 16))  # of tables: how many numbers of 8 bytes hold a word, which has more bytes than ...
 _LONGEST = 32
@@ -32,10 +32,26 @@ Ints = NDArray[np.int64]
 
 
 class BlockWords(NamedTuple):
-    """The words of one field of some rows: `numbers` (W,) of all of them, `counts` (N,) how many each row has."""
+    """The words of one field of some rows, kept in three bytes each.
 
-    numbers: NDArray[np.int32]
-    counts: NDArray[np.int32]
+    Args:
+        low, high: (W,) of the numbers of all words, below 2^24.
+        counts: (N,) how many words each row has.
+    """
+
+    low: NDArray[np.uint16]
+    high: NDArray[np.uint8]
+    counts: NDArray[np.unsignedinteger[Any]]
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int32], counts: Ints) -> BlockWords:
+        kept = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))  # mostly one byte
+        return cls(numbers.astype(np.uint16), (numbers >> 16).astype(np.uint8), kept)
+
+    @property
+    def numbers(self) -> NDArray[np.int32]:
+        """(W,)"""
+        return self.high.astype(np.int32) << 16 | self.low
 
 
 class WordNumbers:
@@ -70,7 +86,7 @@ class WordNumbers:
         cut = _Cut.of(starts, ends, spaces)
         is_odd |= cut.has_empty
         if not is_odd.any():
-            return BlockWords(self._numbers(content, codes, cut.starts, cut.sizes), cut.counts.astype(np.int32))
+            return BlockWords.of(self._numbers(content, codes, cut.starts, cut.sizes), cut.counts)
         return self._with_odd(content, codes, cut, is_odd, places)
 
     def _with_odd(
@@ -89,7 +105,7 @@ class WordNumbers:
         numbers = np.empty(int(counts.sum()), np.int32)
         numbers[is_plain] = plain
         numbers[~is_plain] = odd
-        return BlockWords(numbers, counts.astype(np.int32))
+        return BlockWords.of(numbers, counts)
 
     def _numbers(self, content: bytes, codes: NDArray[np.uint8], starts: Ints, sizes: Ints) -> NDArray[np.int32]:
         """Of words at some places."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from rich.console import Console
 from rich.live import Live
@@ -14,7 +15,8 @@ from attnfocus.stages import Stage
 
 FIRST_SECONDS = 0.5  # a stage that is over by then is not shown
 REFRESH_SECONDS = 0.25
-LINE_SECONDS = 10.0  # between plain lines
+LINE_SECONDS = 10.0  # between plain lines; the first comes earlier where it is seen that there is more than ...
+SHORT_SECONDS = 2.0
 
 
 def stage_bar(console: Console) -> Progress:
@@ -57,6 +59,7 @@ class StageScreen:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._line_at = float("-inf")  # `time.monotonic` of the last plain line
 
     def stage_began(self, stage: Stage) -> None:
         with self._lock:
@@ -103,7 +106,18 @@ class StageScreen:
                     return
 
     def _write(self, console: Console) -> None:
-        while not self._ended.wait(LINE_SECONDS):
-            stage = self._current()
-            if stage is not None:
+        began = time.monotonic()
+        while True:
+            stage, now = self._current(), time.monotonic()
+            is_late = now >= began + LINE_SECONDS
+            if stage is not None and now >= self._line_at + LINE_SECONDS and (is_late or _will_last(stage)):
+                self._line_at = now
                 say(console, stage_line(stage))
+            if self._ended.wait(min(REFRESH_SECONDS, LINE_SECONDS)):
+                return
+
+
+def _will_last(stage: Stage) -> bool:
+    """Whether it goes on for seconds, as far as can be seen: else it is over before a line about it is read."""
+    left = stage.seconds_left
+    return stage.total is not None and (left is None or left > SHORT_SECONDS)

@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +16,13 @@ import pytest
 
 from attnfocus.cli.main import main
 from attnfocus.data.cache import prepared as cache
-from attnfocus.data.cache.folder import CacheFolder, digest_of
+from attnfocus.data.cache.folder import CacheFolder, DamagedError, checked_content, digest_of
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions, Prepared, prepare
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
-from attnfocus.errors import ConfigError
+from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.stages import Stage
 
 GB = 10**9
@@ -148,6 +151,84 @@ def test_a_damaged_entry_is_said_and_made_anew(name: str, damage: Callable[[Path
     assert content_of(second) == content_of(first)
     assert content_of(cached(path)) == content_of(first)
     assert cached.num_made == 2
+
+
+@pytest.mark.parametrize("damage", [_cut, _flip, Path.unlink, _replace_by_link])
+def test_damage_of_any_file_is_seen(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    cached, path = Cached(tmp_path), written(tmp_path / "train.tsv")
+    cached(path)
+    kept = tmp_path / "cache" / "kept"
+    cached.entries[0].rename(kept)
+    assert cache._read(kept).splits
+    files = sorted(file.name for file in kept.iterdir())
+    assert len(files) > 20
+    for name in files:
+        entry = tmp_path / "cache" / "damaged" / "entry"
+        shutil.copytree(kept, entry)
+        damage(entry / name)
+        with pytest.raises((DamagedError, CheckpointError)):
+            cache._read(entry)
+        shutil.rmtree(entry.parent)
+        (tmp_path / "elsewhere").unlink(missing_ok=True)
+        (tmp_path / "cache" / "elsewhere").unlink(missing_ok=True)
+
+
+def test_no_byte_of_an_entry_s_own_file_can_change(tmp_path: Path) -> None:
+    """It holds the lines that are shown and the fingerprints that a run is known by."""
+    cached = Cached(tmp_path)
+    cached(written(tmp_path / "train.tsv"))
+    path = cached.entries[0] / "entry.json"
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(DamagedError):
+            checked_content(cached.entries[0])
+    path.write_bytes(content)
+    assert checked_content(cached.entries[0])["report"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from attnfocus.data.cache import prepared as cache
+from attnfocus.data.cache.folder import CacheFolder
+from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.preparation import CodecChoice, DatasetOptions, prepare
+from attnfocus.data.sources.files import ParallelText
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
+
+cache.MIN_BYTES = 1
+folder, path = map(Path, sys.argv[1:])
+source, options = ParallelText(train=str(path)), DatasetOptions(tokenizer=TokenizerOptions(vocab_size=100))
+made = lambda: prepare(source, options, folder, 1, CodecChoice([TextPairCodec]))
+print("ready", flush=True)
+sys.stdin.readline()
+found = cache.cached(CacheFolder(folder / "cache" / "prepared", 10**9), source, options, 1, [TextPairCodec], made)
+print(found.fingerprints, found.report, [each.inputs.tolist() for each in found.splits["train"]])
+"""
+
+
+def test_two_processes_leave_one_whole_entry(tmp_path: Path) -> None:
+    path, cached = written(tmp_path / "train.tsv"), Cached(tmp_path)
+    root = Path(cache.__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(path)]
+    pipe = subprocess.PIPE
+    writers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) for _ in range(2)]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:  # both at once
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    results = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert results[0] == results[1]
+    assert [entry.name.startswith(".") for entry in cached.entries] == [False]
+    found = cached(path)
+    assert cached.num_made == 0
+    assert results[0].startswith(f"{found.fingerprints} {found.report}")
 
 
 def test_several_writers_leave_one_whole_entry(tmp_path: Path) -> None:

@@ -121,19 +121,23 @@ def test_every_part_of_preparing_data_is_a_stage(name: str, tmp_path: Path) -> N
     assert list(watch.fractions) == [
         f"reading {name}",
         "cleaning",
+        "splitting",
         "learning from train",
         "counting words",
         "learning byte pairs",
         "encoding",
         "fingerprints",
     ]
-    for moving in (f"reading {name}", "learning byte pairs", "encoding"):
+    for moving in (f"reading {name}", "cleaning", "learning byte pairs", "encoding", "fingerprints"):
         steps = watch.fractions[moving]
         assert (steps[0] or 0) > 0, moving
     reading = watch.fractions[f"reading {name}"]
     assert all(0 < step <= 1 for step in reading if step is not None)
     assert all(before <= after for before, after in itertools.pairwise(reading) if before and after)
     assert watch.fractions["encoding"][-1] == 1
+    assert all(
+        step is not None and step <= 1 for name in ("cleaning", "fingerprints") for step in watch.fractions[name]
+    )
 
 
 ROWS = [Row(f"train:{n}", f"text {n} é" if n % 5 else f"a {n}", f"ziel\ud800 {n % 700}") for n in range(MANY)]

@@ -85,9 +85,27 @@ def test_a_terminal_shows_a_stage_that_lasts_and_then_forgets_it() -> None:
 
 def test_a_pipe_gets_no_line_of_what_is_over_in_seconds() -> None:
     console = open_console(io.StringIO())
-    with watching(StageScreen(console)), stage("reading", 10.0):
-        time.sleep(0.6)
+    with watching(StageScreen(console)):
+        with stage("reading", 10.0) as current:
+            current.advance(9)
+            time.sleep(0.9)
+        with stage("learning"):
+            time.sleep(0.9)
     assert console.file.getvalue() == ""
+
+
+def test_a_pipe_gets_its_first_line_within_a_second_where_there_is_much_to_do() -> None:
+    console = open_console(io.StringIO())
+    with watching(StageScreen(console)):
+        began = time.monotonic()
+        with stage("reading", 10.0) as current:
+            current.advance(0.1)
+            while not console.file.getvalue() and time.monotonic() < began + 9.0:
+                time.sleep(0.01)
+        assert 0.5 <= time.monotonic() - began < 5.0  # 0.5 s, and as much as a busy machine takes
+        with stage("encoding", 10.0):  # within ten seconds of the first line
+            time.sleep(0.9)
+    assert re.fullmatch(r"reading  1%  \d+ s left\n|reading  1%  \d min.* left\n", console.file.getvalue())
 
 
 def test_a_pipe_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,11 +71,12 @@ class CacheFolder:
             os.utime(entry)
         return entry
 
-    def keep(self, key: str, write: Callable[[Path], dict[str, Any]]) -> None:
+    def keep(self, key: str, write: Callable[[Path], dict[str, Any]], keeping: Stage) -> None:
         """Makes an entry; of several writers one succeeds, whose entry is as good.
 
         Args:
             write: writes files into a folder, and gives what stands about them in the entry's own file.
+            keeping: moves by the bytes of these files, while they are read again.
 
         Raises:
             OSError: it cannot be written; nothing is left of it.
@@ -84,8 +85,9 @@ class CacheFolder:
         temporary.mkdir(mode=0o700)
         try:
             content = write(temporary)
-            files = {file.name: _checked(file) for file in sorted(temporary.iterdir())}
-            _write(temporary / ENTRY_FILE, json.dumps({**content, "files": files}, ensure_ascii=False).encode())
+            files = {file.name: _checked(file, keeping) for file in sorted(temporary.iterdir())}
+            entry = {**content, "files": files}
+            _write(temporary / ENTRY_FILE, json.dumps({**entry, "digest": _content_digest(entry)}).encode())
             if sum(each["size"] for each in files.values()) <= self.max_bytes:
                 with contextlib.suppress(OSError):  # another has been faster
                     os.rename(temporary, self.path / key)
@@ -129,6 +131,8 @@ def checked_content(entry: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(read_file(entry / ENTRY_FILE, MAX_ENTRY_BYTES))
+        if content.pop("digest") != _content_digest(content):
+            raise DamagedError(f"{ENTRY_FILE} has changed")
         expected = content["files"]
         with stage("checking prepared data", sum(each["size"] for each in expected.values())) as checking:
             for name, each in expected.items():
@@ -153,9 +157,13 @@ def _parts(file: Any) -> Iterator[bytes]:
     return iter(lambda: file.read(HASH_BYTES), b"")
 
 
-def _checked(path: Path) -> dict[str, Any]:
+def _checked(path: Path, moving: Stage) -> dict[str, Any]:
     os.chmod(path, 0o600)
-    return {"size": path.stat().st_size, "digest": digest_of(path, Stage("writing"))}
+    return {"size": path.stat().st_size, "digest": digest_of(path, moving)}
+
+
+def _content_digest(content: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=32).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from attnfocus.data.cache.arrays import read_examples, write_examples
+from attnfocus.data.cache.arrays import num_bytes, read_examples, write_examples
 from attnfocus.data.cache.folder import CacheFolder, DamagedError, checked_content, digest_of
 from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.codecs.packed import PackedExamples
@@ -30,7 +30,7 @@ from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.text_rows import TextRows
 from attnfocus.errors import CheckpointError
 from attnfocus.files import reason_of
-from attnfocus.stages import stage
+from attnfocus.stages import Stage, stage
 from attnfocus.version import __version__
 
 PREPARATION = 1  # to be raised when the same files and options give other rows, tokens, figures or lines
@@ -98,8 +98,8 @@ def cached(
     prepared = prepare()
     if _can_be_kept(prepared) and _Files.of(source.files()) == files:  # a file may have changed while it was read
         try:
-            with stage("keeping prepared data"):
-                folder.keep(key, lambda path: _write(path, prepared))
+            with stage("keeping prepared data", 2 * _num_bytes(prepared)) as keeping:  # they are written and checked
+                folder.keep(key, lambda path: _write(path, prepared, keeping), keeping)
         except OSError as error:
             notes.append(f"warning: prepared data are not kept in {folder.path}: {reason_of(error)}")
     prepared.report.extend(notes)
@@ -126,11 +126,15 @@ def _can_be_kept(prepared: Prepared) -> bool:
     )
 
 
-def _write(folder: Path, prepared: Prepared) -> dict[str, Any]:
+def _num_bytes(prepared: Prepared) -> int:
+    return sum(num_bytes(examples.packed) for examples in prepared.splits.values() if examples.packed is not None)
+
+
+def _write(folder: Path, prepared: Prepared, keeping: Stage) -> dict[str, Any]:
     prepared.codec.save(folder)
     for split, examples in prepared.splits.items():
         assert isinstance(examples.packed, PackedExamples)
-        write_examples(folder, split, examples.packed)
+        write_examples(folder, split, examples.packed, keeping)
     return {
         "splits": list(prepared.splits),
         "report": prepared.report,

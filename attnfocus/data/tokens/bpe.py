@@ -7,9 +7,8 @@ learned is what the trainer of the `tokenizers` library learns, which has to go 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from array import array
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,12 @@ from attnfocus.stages import stage
 
 Pair = tuple[int, int]
 Array = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 _BITS = 32  # a pair as a number: the left symbol above these, the right one below; ordered as the pairs are
 _LOW = (1 << _BITS) - 1
+_PAIR = (1 << 2 * _BITS) - 1
+_MOST = 1 << 62  # no pair is as frequent
 _TRUE: NDArray[Any] = np.ones(1, dtype=bool)
 
 
@@ -49,6 +51,49 @@ def learn_merges(
     return names, [(names[left], names[right]) for left, right in merges]
 
 
+class _Queue:
+    """Pairs with words that they stand in: the most frequent first, then the oldest pair, then what came in first.
+
+    There are hundreds of pairs for each that is merged: one number for each is kept, and all words in one array.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[int] = []
+        self._spans = array("q")  # where the words of each start and end, two numbers after the other
+        self._places = array("i")
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, counts: Sequence[int], keys: Sequence[int], starts: Array, places: NDArray[Any]) -> None:
+        """Pairs with their counts; `starts`: where the words of each begin in `places`."""
+        first = len(self._places)
+        self._places.frombytes(places.astype(np.int32).tobytes())
+        spans = np.stack((starts, np.append(starts[1:], len(places))), axis=1) + first
+        number = len(self._spans) // 2
+        self._spans.frombytes(spans.astype(np.int64).tobytes())
+        for count, key in zip(counts, keys, strict=True):
+            self._add(count, key, number)
+            number += 1
+
+    def push_again(self, count: int, key: int, number: int) -> None:
+        """A pair that was taken out, with its words, as the last that came in."""
+        self._spans.extend(self._spans[2 * number : 2 * number + 2])
+        self._add(count, key, len(self._spans) // 2 - 1)
+
+    def pop(self) -> tuple[int, int, int]:
+        """Count, pair, and the number by which `places` gives its words."""
+        entry = heapq.heappop(self._heap)
+        return _MOST - (entry >> 3 * _BITS), entry >> _BITS & _PAIR, entry & _LOW
+
+    def places(self, number: int) -> Places:
+        start, end = self._spans[2 * number : 2 * number + 2]
+        return np.array(self._places[start:end], dtype=np.int32)
+
+    def _add(self, count: int, key: int, number: int) -> None:
+        heapq.heappush(self._heap, (_MOST - count) << 3 * _BITS | key << _BITS | number)
+
+
 class _Learner:
     """Words as symbols, end to end in one array, and a queue of pairs: the most frequent first, with their words.
 
@@ -61,36 +106,38 @@ class _Learner:
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
         self._counts = np.fromiter(counts.values(), np.int64, len(counts))
         get = self._numbers.get
-        words = [[number for each in word if (number := get(each)) is not None] for word in counts]
-        self._sizes = np.fromiter(map(len, words), np.int64, len(words))
-        self._starts = np.cumsum(self._sizes) - self._sizes
-        self._flat = np.fromiter(chain.from_iterable(words), np.int64, int(self._sizes.sum()))
-        self._pairs: defaultdict[int, int] = defaultdict(int)
-        self._queue: list[tuple[int, int, int, Array]] = []
-        self._num_queued = 0
-        word_of = np.repeat(np.arange(len(words)), self._sizes)
+        flat, ends = array("i"), array("q")
+        for word in counts:
+            flat.extend(number for each in word if (number := get(each)) is not None)
+            ends.append(len(flat))
+        bounds: Array = np.array([0, *ends], dtype=np.int64)
+        self._starts, self._sizes = bounds[:-1], bounds[1:] - bounds[:-1]
+        self._flat = np.array(flat, dtype=np.int32)
+        self._pairs: dict[int, int] = {}
+        self._queue = _Queue()
+        word_of = np.repeat(np.arange(len(counts), dtype=np.int32), self._sizes)
         at = np.flatnonzero(word_of[1:] == word_of[:-1])
-        self._count(self._flat[at] << _BITS | self._flat[at + 1], self._counts[word_of[at]], word_of[at])
+        keys = self._flat[at].astype(np.int64) << _BITS | self._flat[at + 1]
+        places = word_of[at]
+        del at, word_of, flat  # of a large corpus some MB each
+        self._count(keys, self._counts[places], places)
 
     def merge(self, least: int) -> Pair | None:
         """Merges the most frequent pair; None: there is none that is seen `least` times."""
         while self._queue:
-            negative, key, _, places = heapq.heappop(self._queue)
-            if self._pairs[key] != -negative:  # it has changed since
-                self._push(key, places)
+            count, key, number = self._queue.pop()
+            current = self._pairs.get(key, 0)
+            if current != count:  # it has changed since
+                self._queue.push_again(current, key, number)
                 continue
-            if -negative < least:
+            if count < least:
                 return None
             pair = key >> _BITS, key & _LOW
-            self._merge_in(np.unique(places), pair)
+            self._merge_in(np.unique(self._queue.places(number)).astype(np.int64), pair)
             return pair
         return None
 
-    def _push(self, key: int, places: Array) -> None:
-        self._num_queued += 1
-        heapq.heappush(self._queue, (-self._pairs[key], key, self._num_queued, places))
-
-    def _count(self, keys: Array, counts: Array, places: Array | None = None) -> None:
+    def _count(self, keys: Array, counts: Array, places: NDArray[Any] | None = None) -> None:
         """Counts pairs.
 
         Args:
@@ -106,11 +153,13 @@ class _Learner:
         different = keys[starts].tolist()
         pairs = self._pairs
         for key, change in zip(different, np.add.reduceat(counts[order], starts).tolist(), strict=True):
-            pairs[key] += change
+            count = pairs.get(key, 0) + change
+            if count:
+                pairs[key] = count
+            else:  # most pairs are soon gone
+                pairs.pop(key, None)
         if places is not None:
-            places = places[order]
-            for key, start, end in zip(different, starts.tolist(), [*starts[1:].tolist(), len(keys)], strict=True):
-                self._push(key, places[start:end])
+            self._queue.push([pairs.get(key, 0) for key in different], different, starts, places[order])
 
     def _merge_in(self, places: Array, pair: Pair) -> None:
         """One symbol in the place of the pair in some words, each named once, and other pairs counted anew."""
@@ -120,7 +169,7 @@ class _Learner:
             self.symbols.append(name)
         sizes, starts = self._sizes[places], self._starts[places]
         word_of = np.repeat(np.arange(len(places)), sizes)
-        before = self._flat[_cells(starts, sizes)]
+        before = self._flat[_cells(starts, sizes)].astype(np.int64)
         at = _matches(before, word_of, pair)
         if not len(at):
             return
