@@ -39,7 +39,7 @@ def assert_polite(done: "subprocess.CompletedProcess[str]", code: int) -> None:
     """
     assert done.returncode == code, done.stderr
     message = done.stderr[max(done.stderr.find("attnfocus: "), 0) :]
-    lines = message.strip().splitlines()
+    lines = [line for line in message.strip().splitlines() if line != "Try:"]
     assert 1 <= len(lines) <= 5, done.stderr
     for word in ("Traceback", "HYDRA_FULL_ERROR", "Could not override", "append a +", "hydra."):
         assert word not in done.stderr

@@ -22,7 +22,7 @@ from attnfocus.limits import (
     PositiveInt,
     Range,
 )
-from attnfocus.marks import Beside, FilePath, Mark
+from attnfocus.marks import Before, Beside, FilePath, Mark
 from attnfocus.training.distributed.processes import DistributedOptions
 from attnfocus.training.options import TrainerOptions
 
@@ -50,7 +50,7 @@ class EmbeddingOptions:
     target_vectors: FilePath | None = None
     frozen: bool = False
     rescale: bool = False
-    ngrams: NonNegativeInt | Literal["auto"] = 0
+    ngrams: Annotated[NonNegativeInt | Literal["auto"], Before(0)] = "auto"
 
     @property
     def files(self) -> dict[str, tuple[str, str]]:

@@ -74,7 +74,7 @@ def test_pairs_have_a_line_for_each_side(attnfocus: Command, tmp_path: Path) -> 
 def test_a_set_of_words_that_come_once_is_warned_of(attnfocus: Command, tmp_path: Path) -> None:
     """`uniq.csv` of the cases: each row is a word that is nowhere else."""
     write_csv(tmp_path / "uniq.csv", [(f"w{number}", "ab"[number % 2]) for number in range(60)])
-    shown = train(attnfocus, "dataset.train=uniq.csv")
+    shown = train(attnfocus, "dataset.train=uniq.csv", "dataset.tokenizer.min_frequency=2")
     assert (
         "warning: no token of train is known: dataset.tokenizer.min_frequency=2 leaves out what occurs less often. "
         "Use dataset.tokenizer.min_frequency=1 or dataset.tokenizer.kind=bpe." in shown
@@ -173,7 +173,7 @@ def only_look(folder: Path) -> Path:
 
 def test_data_shows_what_is_in_a_file_and_trains_nothing(attnfocus: Command, tmp_path: Path) -> None:
     reviews(tmp_path / "r.csv")
-    done = attnfocus("data", *LABELLED, "dataset.train=r.csv")
+    done = attnfocus("data", *LABELLED, "dataset.train=r.csv", "dataset.tokenizer.min_frequency=2")
     assert done.returncode == 0, done.stderr
     shown = [line.split() for line in done.stdout.splitlines()]
     for row in (

@@ -115,7 +115,7 @@ def test_lines_of_a_file_are_shown_and_a_bad_one_is_marked(attnfocus: Command, d
         (["text=a", "split=test"], ["text and split: choose one of them"]),
         (["input=nowhere.txt"], ["input: ", "file not found"]),
         (["input=/dev/null"], ["input: there is no line in it"]),
-        (["text=a", "files=[pdf]"], ["files", "html"]),
+        (["text=a", "files=[gif]"], ["files", "html"]),
         (["text=a", "files=html"], ["files: must be a list such as [a,b], got 'html'"]),
         (["text=a", "output=/dev/null/x"], ["output: cannot write to /dev/null/x"]),
     ],
@@ -165,7 +165,7 @@ def test_the_library_gives_what_the_command_prints(dates: Path, tmp_path: Path) 
     assert [each.name for each in found.examples[0].maps] == ["decoder.layers.0.cross", "decoder.layers.1.cross", ""]
     assert "1  3 May 1999" in repr(found)
     assert "<iframe" in found._repr_html_()
-    assert {path.suffix for path in found.save(tmp_path / "out")} == {".html", ".json", ".png"}
+    assert {path.suffix for path in found.save(tmp_path / "out")} == {".html", ".json", ".png", ".txt"}
     shown = run.inspect(split="valid", num_examples=3, head=0).examples
     assert [each.prediction.id for each in shown] == ["valid-0", "valid-1", "valid-2"]
     assert all(each.heads == (0,) for example in shown for each in example.maps)

@@ -122,7 +122,7 @@ def test_rows_of_the_run_itself_are_said_to_be_so(attnfocus: Command, copy: Path
 
 def test_a_new_file_without_usable_rows_is_a_message(attnfocus: Command, copy: Path) -> None:
     for text, said in (
-        ("body,stars\n", "holds no row"),
+        ("body,stars\n", "dataset.test=new.csv: the file has no rows"),
         ("body,stars\nx,odd\n", "labels that the model does not know: odd"),
     ):
         (copy / "new.csv").write_text(text)

@@ -39,12 +39,13 @@ def test_no_heavy_library_is_loaded_before_the_first_update() -> None:
     assert not heavy & set(done.stdout.split())
 
 
-def test_the_first_line_comes_before_the_data_are_read(attnfocus: Command) -> None:
+def test_the_first_line_comes_before_the_data_are_read(attnfocus: Command, tmp_path: Path) -> None:
+    (tmp_path / "no.tsv").write_bytes(b"\0\0")
     done = attnfocus("train", "dataset=parallel_text", "dataset.train=no.tsv")
     assert done.returncode == 2
     title, problem = done.stderr.splitlines()[:2]
     assert title == "model=seq2seq attention=additive dataset=parallel_text"
-    assert problem.startswith("attnfocus: dataset.train=no.tsv")
+    assert "no.tsv: is not a text file in utf-8" in problem
 
 
 def test_the_first_line_is_said_once(attnfocus: Command) -> None:

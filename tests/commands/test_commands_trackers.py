@@ -87,7 +87,7 @@ def test_a_metric_of_ones_own_is_everywhere(own: Path, capsys: pytest.CaptureFix
     assert "trust=[my_metrics]" in capsys.readouterr().err
     assert main(["compare", str(run)]) == 0
     said = capsys.readouterr().out
-    assert "test length ratio (max)" in said
+    assert "length ratio ↑" in said
     assert "test ter (min)" in said
 
 

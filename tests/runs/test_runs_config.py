@@ -145,7 +145,7 @@ def test_a_run_from_before_a_key_is_of_one_configuration_with_one_that_has_its_d
     old = RunConfig(load_yaml(OLD / "config.yaml"))
     assert set(config.values["focus"]) - set(old.values["focus"])  # there are such keys
     differing = {key for key, value in config.compared().items() if old.compared().get(key, "missing") != value}
-    changed = {"decoding.at_limit", "dataset.clean.equality", "dataset.split.stratify"}
+    changed = {"decoding.at_limit", "dataset.clean.equality", "dataset.split.stratify", "model.embedding.ngrams"}
     assert differing == changed  # their defaults have changed: they are what they were
 
 

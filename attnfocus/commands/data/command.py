@@ -32,6 +32,7 @@ from attnfocus.runs.evaluation import validated
 from attnfocus.runs.schema import TrainConfig
 
 RESULTS_FILE = "data.json"
+OWN = ("format", "files")  # keys that training does not have
 SAVED = ("dataset", "seed", "paths", "choices")  # the keys that say what was looked at
 
 
@@ -52,7 +53,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     """
     config, dataset = _checked(values)
     if any(text.startswith("model=") for text in overrides):  # else nobody has said what is to be trained
-        check_train({key: value for key, value in values.items() if key != "format"}, config.trust)
+        check_train({key: value for key, value in values.items() if key not in OWN}, config.trust)
     name = config.choices.get("dataset", "own")
     say(open_console(), f"dataset={name}", style="bold")
     prepared = _prepared(config, dataset)

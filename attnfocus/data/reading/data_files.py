@@ -133,11 +133,13 @@ def _entry_files(given: str, key: str, *, is_alone: bool) -> list[Path]:
         problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
     tables = [] if near or not path.parent.is_dir() else [found.name for found in table_files(path.parent)]
     there = f"Tables in this folder: {', '.join(tables[:NUM_SHOWN])}. " if tables else ""
+    others = ""
+    if key == "dataset.train":  # else the set has been chosen
+        others = f" Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
     raise MissingFileError(
         key,
         f"{key}={given}: {problem}.",
-        f"{there}Give a path that is absolute or relative to the current folder. "
-        f"Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}.",
+        f"{there}Give a path that is absolute or relative to the current folder.{others}",
         str(Path(given).with_name(near)) if near else "",
     )
 
