@@ -7,6 +7,7 @@ LOG_FILE = "train.log"
 ANSWERS_FILE = "predictions-test.jsonl"
 CLASSES_FILE = "classes-test.csv"
 CONFUSION_FIGURE = "confusion-test.png"
+REPORT_FILE = "report.html"
 FAITHFULNESS_FILE = "faithfulness.json"
 EVENT_FILES = "events.out.tfevents.*"
 TRAIN_LOCK = ".train.lock"  # held while the run is trained

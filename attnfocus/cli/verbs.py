@@ -10,6 +10,7 @@ VERBS = {  # verb -> its room
     "evaluate": "attnfocus.commands.evaluate",
     "predict": "attnfocus.commands.predict",
     "inspect": "attnfocus.commands.inspect",
+    "report": "attnfocus.commands.report",
     "list": "attnfocus.commands.list",
     "compare": "attnfocus.commands.compare",
     "bench": "attnfocus.commands.bench",

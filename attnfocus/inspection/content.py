@@ -30,6 +30,7 @@ class Content:
         verdict: how far the weights can be read as an explanation; None when that was not tested.
         faithfulness: the numbers behind it.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
+        has_details: whether a page has all weights of maps that are too large to be seen at once.
         scale: of the colors, on the screen and where a page opens; None: as `scale.default_scale` says.
     """
 
@@ -40,6 +41,7 @@ class Content:
     faithfulness: Mapping[str, float] = field(default_factory=dict)
     max_values: int = 24_000_000
     scale: ScaleName | None = None
+    has_details: bool = True
 
     def as_facts(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""

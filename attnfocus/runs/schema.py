@@ -95,6 +95,7 @@ class TrainConfig:
         default_factory=dict
     )
     baseline: Annotated[Literal["linear"] | None, Mark.RESUMABLE, Mark.NO_EFFECT] = None
+    report: Annotated[Literal["auto"] | bool, Mark.RESUMABLE, Mark.NO_EFFECT] = "auto"
     distributed: Annotated[DistributedOptions, Mark.RESUMABLE, Mark.OF_COMMAND] = field(
         default_factory=DistributedOptions
     )

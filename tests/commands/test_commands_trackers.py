@@ -88,7 +88,7 @@ def test_a_metric_of_ones_own_is_everywhere(own: Path, capsys: pytest.CaptureFix
     assert main(["compare", str(run)]) == 0
     said = capsys.readouterr().out
     assert "length ratio ↑" in said
-    assert "test ter (min)" in said
+    assert "ter ↓" in said
 
 
 def test_a_run_is_gone_on_with_whatever_its_trackers(own: Path) -> None:

@@ -1,6 +1,7 @@
 """What holds on every device and precision, for every model."""
 
 import functools
+
 import pytest
 import torch
 from attention_kinds import taken_by, together

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from attnfocus.commands.train.end_page import is_wanted, write_page
 from attnfocus.commands.train.evaluation_time import EvaluationTime
 from attnfocus.commands.train.launch import launch
 from attnfocus.commands.train.linear_baseline import check_baseline, require_texts
@@ -22,9 +23,9 @@ from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
 from attnfocus.events import Listener
 from attnfocus.files import writing
+from attnfocus.inspection.examples import Trained
 from attnfocus.layout import CHECKPOINTS, DATA_FOLDER, METRICS_FILE
 from attnfocus.regular_files import make_folder
-from attnfocus.runs.assembly import Setup
 from attnfocus.runs.claim import AUTO, new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own, require_run
@@ -121,7 +122,7 @@ def _run_here(
     run_dir = Path(processes.shared(begin))
     is_resumed = resume_dir is not None
     origin = made_by("train", overrides, config.values.get("config_dir"))
-    return train(setup, prepared, run_dir, vectors, processes, trackers, listeners, origin, is_resumed=is_resumed)
+    return train(config, prepared, run_dir, vectors, processes, trackers, listeners, origin, is_resumed=is_resumed)
 
 
 def _to_resume(
@@ -153,7 +154,7 @@ def _to_resume(
 
 
 def train(
-    setup: Setup,
+    given: RunConfig,
     prepared: Prepared,
     run_dir: Path,
     vectors: Mapping[str, WordVectors],
@@ -164,7 +165,7 @@ def train(
     *,
     is_resumed: bool,
 ) -> int:
-    """Trains in `run_dir`, tests the best checkpoint, writes the summary.
+    """Trains in `run_dir`, tests the best checkpoint, writes the summary and the page that tells it.
 
     Args:
         origin: when and by which command, for the summary.
@@ -172,6 +173,7 @@ def train(
     Returns:
         The exit code: 0, or that of the signal that stopped the run.
     """
+    setup = given.setup
     config, task = setup.config, setup.task(prepared.codec, prepared.splits["train"].rows)
     rows = prepared.splits[validated(prepared)].rows
     trainer = replace(config.trainer, monitor=config.trainer.monitor or task.monitor_for(rows))
@@ -229,4 +231,10 @@ def train(
             test = test_of(setup, task, answering, prepared, processes)
         if report is not None:
             report.finish(result, test, resumed_from, hint)
+            if is_wanted(given, run_dir, result) and (test is not None or processes.size == 1):
+                if test is None:
+                    store.load("best" if result.best else "last").load_model(model)
+                    answering = whole_model(setup, prepared, model, processes)
+                asked = Trained(task, answering, config.decoding)
+                write_page(given, asked, prepared, report, result)
     return result.exit_code

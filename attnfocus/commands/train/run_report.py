@@ -83,9 +83,9 @@ class RunReport:
         self.prepared = prepared
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
-        statistics = statistics_of(prepared)
-        self.majority = majority_accuracy(statistics)
-        self.header = header(run_dir, setup, prepared, statistics, self.facts["parameters"])
+        self.statistics = statistics_of(prepared)
+        self.majority = majority_accuracy(self.statistics)
+        self.header = header(run_dir, setup, prepared, self.statistics, self.facts["parameters"])
         self.terminal = Terminal([*self.header, *self.notes])
         self._watched = ExitStack()
         self.log = RunLog(run_dir / LOG_FILE, self.terminal.announce)

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 from attnfocus.display import palette
 from attnfocus.files import strict_json
 
+Parts = tuple[tuple[str, tuple[str, ...]], ...]  # packages, each with the names of some of its files
+
+DOCUMENTS = __name__  # the package of the modules `elements`, `numbers` and `chart`, and of charts.css
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}  # no text can end the element, or look like markup
 
 
@@ -45,17 +48,27 @@ def embedded_json(content: Mapping[str, Any]) -> str:
 
 
 @cache
-def script_of(package: str, names: Sequence[str]) -> str:
-    """The modules `scripts/NAME.js` of a package, one after another in one function, in ASCII."""
-    modules = "\n".join(asset(package, f"scripts/{name}.js") for name in names)
+def script_of(parts: Parts, inner: Parts = ()) -> str:
+    """Modules as one script, in ASCII.
+
+    Args:
+        parts: packages, each with the names of its modules `scripts/NAME.js`, one after another in one function.
+        inner: those that follow in a block: they see the names of `parts`, and may have the same ones of their own.
+    """
+    modules = _modules(parts) + (f"\n{{\n{_modules(inner)}}}\n" if inner else "")
     script = re.sub(r"[^\x00-\x7f]", lambda char: f"\\u{ord(char[0]):04x}", modules)  # they stand in strings alone
     return f'"use strict";\n(() => {{\n{script}}})();\n'
 
 
+def _modules(parts: Parts) -> str:
+    return "\n".join(asset(package, f"scripts/{name}.js") for package, names in parts for name in names)
+
+
 @cache
-def style_of(package: str, names: Sequence[str]) -> str:
-    """base.css, then the style sheets of a package; the colors of the palette stand for `%light%` and `%dark%`."""
-    style = "\n".join([asset(__package__, "base.css"), *(asset(package, name) for name in names)])
+def style_of(parts: Parts) -> str:
+    """base.css, then style sheets of packages; the colors of the palette stand for `%light%` and `%dark%`."""
+    sheets = [asset(package, name) for package, names in parts for name in names]
+    style = "\n".join([asset(__package__, "base.css"), *sheets])
     for mode in ("light", "dark"):
         style = style.replace(f"%{mode}%", palette.css_properties(mode))
     return style

@@ -31,7 +31,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "palette": {mode: _colors(mode) for mode in MODES},
         "scale": inspection.scale or default_scale(maps),
         "examples": [
-            _example(example, is_fine, inspection.max_values if number in left_out else None)
+            _example(example, (is_fine, inspection.has_details), inspection.max_values if number in left_out else None)
             for number, example in enumerate(inspection.examples)
         ],
     }
@@ -42,8 +42,8 @@ def _colors(mode: Mode) -> dict[str, str]:
     return {side: "".join("{:02x}{:02x}{:02x}".format(*rgb) for rgb in steps) for side, steps in sides.items()}
 
 
-def _example(example: Inspected, is_fine: bool, room: int | None) -> dict[str, Any]:
-    """`room`: of an example whose weights are left out, the numbers that sketches of its maps may have; else None."""
+def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) -> dict[str, Any]:
+    """As `_map`; `room`: of an example whose weights are left out, the numbers that sketches may have; else None."""
     answer = example.prediction
     facts = {"id": visible(answer.id), "source": visible(answer.source), "target": visible(answer.target)}
     if answer.skipped is not None:
@@ -55,7 +55,7 @@ def _example(example: Inspected, is_fine: bool, room: int | None) -> dict[str, A
     if not shown or (room is not None and sum(sketch_size(each.weights) for each in shown) > room):
         return {**facts, "note": "Left out: too many weights for one page. Choose a layer or head.", "maps": []}
     tokens: dict[tuple[str, ...], int] = {}
-    maps = [_map(example, each, tokens, (is_fine, room is None)) for each in shown]
+    maps = [_map(example, each, tokens, (detail[0], detail[1] and room is None)) for each in shown]
     return {
         **facts,
         "likelihood": likelihood(answer.score),

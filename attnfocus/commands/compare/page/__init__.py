@@ -6,10 +6,13 @@ from pathlib import Path
 from attnfocus.commands.compare.page.curves import Curves
 from attnfocus.commands.compare.page.facts import page_facts
 from attnfocus.commands.compare.sections import Section
-from attnfocus.display.documents import asset, document, script_of, style_of
+from attnfocus.display.documents import DOCUMENTS, asset, document, script_of, style_of
 from attnfocus.inspection.side_by_side import Looks
 
-SCRIPTS = ("elements", "numbers", "runs", "chart", "curves", "forest", "colors", "example", "main")  # in this order
+SCRIPTS = (
+    (DOCUMENTS, ("elements", "numbers", "chart")),
+    (__name__, ("runs", "curves", "forest", "colors", "example", "main")),
+)
 
 
 def page_of(
@@ -29,5 +32,5 @@ def page_of(
         folder: from which run directories are named.
     """
     data = page_facts(sections, curves, looks, left_out, origin, folder)
-    style, script = style_of(__package__, ("page.css",)), script_of(__package__, SCRIPTS)
+    style, script = style_of(((DOCUMENTS, ("charts.css",)), (__name__, ("page.css",)))), script_of(SCRIPTS)
     return document(asset(__package__, "page.html"), style, script, data)

@@ -1,0 +1,35 @@
+// Layers x heads over the test rows, colored by a measure.
+
+const measuresOf = () => [...new Set(Object.values(report.heads).flatMap(Object.keys))];
+let measure = "";
+
+function drawGrid() {
+  const entries = Object.entries(report.heads), width = Math.max(0, ...entries.flatMap(([, of]) => Object.values(of).map((values) => values.length)));
+  const isShown = entries.length > 1 || width > 1;
+  $("grid").hidden = !isShown;
+  if (!isShown) return;
+  const measures = measuresOf();
+  if (!measures.includes(measure)) measure = measures.includes("top_mass") ? "top_mass" : measures[0];
+  const values = present(entries.flatMap(([, of]) => of[measure] ?? [])), high = SHARES.has(measure) ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+  const select = chooser(word("measure"), measures.map((each) => [each, name(each)]), (value) => { measure = value; drawGrid(); $("grid-measure").focus(); });
+  Object.assign(select.querySelector("select"), { id: "grid-measure", value: measure });
+  const body = element("tbody", {}, ...entries.map(([attention, of]) => element("tr", {}, element("th", { scope: "row", text: attention }), ...(of[measure] ?? []).map((value, head) => element("td", {}, gridCell(attention, head, value, high))))));
+  section("grid", "gridPart", element("p", { class: "hint", text: word("gridHint", { low: 0, high: figure(high) }) }), element("div", { class: "tools" }, select), tableOf("gridPart", body));
+  rove(body, () => width);
+  reach(body);
+}
+
+function gridCell(attention, head, value, high) {
+  const button = element("button", { type: "button", class: "cell", text: figure(value), "aria-label": `${attention}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`, on: { click: () => openHead(attention, head) } });
+  shadeBy(button, value === null ? 0 : value / high, figure(value));
+  return button;
+}
+
+/** The head in the example at hand, if its map is in the page. */
+async function openHead(attention, head) {
+  const { maps } = data.examples[state.example], map = maps.findIndex((each) => each.name === attention);
+  if (map < 0) return;
+  await choose({ map, head: maps[map].heads.indexOf(head) });
+  $("samples").scrollIntoView({ block: "start" });
+  $("head").focus({ preventScroll: true });
+}

@@ -1,0 +1,275 @@
+"""report.html: written at the end of a run and by `attnfocus report`; what it says, and that it runs no text."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_support import Watched, open_browser
+from tests_support import commands_run_in
+
+from attnfocus.cli import main
+from attnfocus.commands.report.answers import Answers, Row, in_turn, intervals, most_confused, read_answers
+from attnfocus.commands.report.page import MAX_BYTES
+from attnfocus.commands.train import end_page
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+TOKEN = "hf_a1b2c3d4e5f6"
+SMALL = ["device=cpu", "trainer.max_steps=6", "trainer.evaluate_every_steps=3", "trainer.log_every_steps=2"]
+CLASSES = [
+    *["model=transformer", "model.num_layers=2", "attention=multi_head", "attention.num_heads=2", "model.embed_dim=8"],
+    *["dataset=labelled_text", "dataset.train=rows.tsv", "dataset.tokenizer.kind=word"],
+]
+DATES = ["model=seq2seq", "dataset=dates", "dataset.num_train=200", "dataset.num_test=40", "model.hidden_size=8"]
+VECTORS = ["model=pooling_classifier", "dataset=identity"]
+
+
+def row(name: str, answer: str, target: str, confidence: float | None = 0.5) -> Row:
+    return Row(name, f"text {name}", answer, target, confidence, None)
+
+
+def test_the_surest_mistakes_come_first_and_no_row_is_shown_twice() -> None:
+    rows = [row(str(n), "a" if n % 2 else "b", "a", n / 20) for n in range(20)]
+    groups = Answers(rows).groups()
+    assert [each.id for each in groups["wrong"]] == ["18", "16", "14"]
+    assert [each.id for each in groups["unsure"]] == ["0", "1"]
+    assert [each.is_right for each in groups["right"]] == [True] * 3
+    shown = [each.id for _, each in in_turn(groups)]
+    assert len(shown) == len(set(shown)) == 8
+    assert [name for name, _ in in_turn(groups)][:3] == ["wrong", "unsure", "right"]
+
+
+def test_intervals_are_those_of_resampled_rows() -> None:
+    rows = [row(str(n), "a", "a" if n < 150 else "b") for n in range(200)]
+    matrix = [[150, 0], [50, 0]]
+    f1 = (2 * 150 / (150 + 200) + 0) / 2
+    found = intervals(rows, {"accuracy": 0.75, "macro_f1": f1, "loss": 1.0}, {"confusion_matrix": matrix})
+    random = np.random.default_rng(5)
+    right = np.array([each.is_right for each in rows])
+    draws = [right[random.integers(0, 200, 200)].mean() for _ in range(2000)]
+    assert found["accuracy"] == pytest.approx(np.quantile(draws, [0.025, 0.975]), abs=0.015)
+    assert found["macro_f1"][0] < f1 < found["macro_f1"][1]
+    assert found.keys() == {"accuracy", "macro_f1"}
+    assert found == intervals(rows, {"accuracy": 0.75, "macro_f1": f1}, {"confusion_matrix": matrix})
+    assert intervals(rows, {"accuracy": 0.5}, {}) == {}  # a figure that is not the mean over these rows
+    assert intervals([], {}, {}) == {}
+
+
+def test_the_classes_with_most_mistakes_are_kept() -> None:
+    assert most_confused([[5, 0, 0], [0, 1, 4], [0, 3, 2]], 2) == [1, 2]
+
+
+def test_answers_that_are_damaged_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "predictions-test.jsonl"
+    line = {"id": "1", "source": "s", "prediction": "a b c", "target": "a", "probability": 0.0625}
+    path.write_text(json.dumps(line) + "\n" + json.dumps({"id": "2", "skipped": "too long"}) + "\n")
+    found = read_answers(tmp_path, is_written=True)
+    assert (found.rows[0].confidence, found.skipped) == (0.5, 1)
+    path.write_text("[1]\n")
+    assert read_answers(tmp_path, is_written=False) == Answers()
+
+
+def write_rows(folder: Path) -> None:
+    words = {"good": "fine nice lovely great", "bad": "poor awful dull weak"}
+    lines = [
+        f"{EVIL} this is {text.split()[n % 4]} number {n}\t{label}" for n in range(40) for label, text in words.items()
+    ]
+    (folder / "rows.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("task", [CLASSES, DATES, VECTORS], ids=["classes", "dates", "vectors"])
+def test_a_run_of_each_task_gets_a_page(
+    task: list[str], here: Path, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(end_page, "LEAST_SECONDS", 60.0)  # a busy machine asks for all examples, too
+    write_rows(here)
+    assert main(["train", *task, *SMALL, "report=true", "run_dir=run"]) == 0
+    page = here / "run" / "report.html"
+    assert page.stat().st_size < MAX_BYTES
+    watched = opened(browser, page)
+    assert watched.complaints == []
+    assert [url for url in watched.requests if not url.startswith("file:")] == []
+    for part in ("metrics", "curves", "samples", "data-part", "config", "machine"):
+        assert watched.page.inner_text(f"#{part} h2")
+    assert watched.page.locator("#curves polyline").count() >= 2
+    assert watched.page.locator("#curves .best-step").count() >= 1
+    assert watched.page.locator("#groups button").count() >= 3
+    watched.page.click("#language button[value=zh]")
+    assert watched.page.inner_text("#curves h2") == "学习过程"
+    assert watched.complaints == []
+    watched.close()
+
+
+@pytest.mark.slow
+def test_by_default_short_runs_and_jobs_of_a_sweep_get_no_page(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["train", *VECTORS, *SMALL, "run_dir=short"]) == 0
+    assert not (here / "short" / "report.html").exists()
+    monkeypatch.setattr(end_page, "MIN_SECONDS", 0.0)
+    assert main(["train", *VECTORS, *SMALL, "run_dir=none", "report=false"]) == 0
+    assert not (here / "none" / "report.html").exists()
+    assert main(["train", *VECTORS, *SMALL, "run_dir=long"]) == 0
+    assert (here / "long" / "report.html").is_file()
+    assert main(["train", "-m", *VECTORS, *SMALL, "seed=1,2"]) == 0
+    jobs = list((here / "outputs" / "sweeps").rglob("summary.json"))
+    assert len(jobs) == 2
+    assert not list((here / "outputs").rglob("report.html"))
+
+
+@pytest.mark.slow
+def test_a_page_that_cannot_be_made_is_a_warning(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(material: object) -> str:
+        raise RuntimeError("no page today")
+
+    monkeypatch.setattr(end_page, "page_of", broken)
+    assert main(["train", *VECTORS, *SMALL, "run_dir=run", "report=true"]) == 0
+    assert "report.html was not written (RuntimeError: no page today)" in capsys.readouterr().err
+    assert not (here / "run" / "report.html").exists()
+    assert "no page today" in (here / "run" / "train.log").read_text()
+    assert json.loads((here / "run" / "summary.json").read_text())["status"] == "completed"
+
+
+@pytest.mark.slow
+def test_the_verb_writes_the_page_of_a_run_where_one_wants(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *VECTORS, *SMALL, "run_dir=run"]) == 0
+    assert main(["report", "run=run", "device=cpu"]) == 0
+    assert f"report  {here / 'run' / 'report.html'}" in capsys.readouterr().err
+    assert main(["report", "run=run", "device=cpu", "output=given/away.html"]) == 0
+    assert (here / "given" / "away.html").read_text() == (here / "run" / "report.html").read_text()
+    assert main(["report", "run=nowhere"]) == 2
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with open_browser() as opened:
+        yield opened
+
+
+def opened(browser: Any, path: Path, **options: Any) -> Watched:
+    watched = Watched(browser, **{"viewport": {"width": 1200, "height": 900}, **options})
+    watched.page.goto(path.as_uri())
+    watched.page.evaluate("window.attnfocus.ready")
+    return watched
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of two layers of two heads that read hostile texts."""
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        commands_run_in(folder, patch)
+        patch.setenv("HF_TOKEN", TOKEN)
+        patch.setattr(end_page, "LEAST_SECONDS", 60.0)
+        write_rows(folder)
+        assert main(["train", *CLASSES, *SMALL, "report=true", "run_dir=run", "baseline=linear"]) == 0
+    return folder / "run" / "report.html"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_texts_of_the_data_are_shown_as_texts(browser: Any, page_path: Path) -> None:
+    raw = page_path.read_text()
+    assert "<img" not in raw
+    assert TOKEN not in raw
+    watched = opened(browser, page_path)
+    assert EVIL in watched.page.inner_text("#answer dd >> nth=0")
+    watched.page.locator("#confusion .cell:not(:disabled)").first.click()
+    assert EVIL in watched.page.inner_text("#answers article dd >> nth=0")
+    assert watched.page.locator("img").count() == 0
+    assert watched.complaints == []
+    watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_metrics_stand_beside_intervals_and_simple_answers(browser: Any, page_path: Path) -> None:
+    watched = opened(browser, page_path)
+    text = watched.page.inner_text("#metrics")
+    for part in ("accuracy ↑", "95 % interval", "always the commonest class", "linear model", "faithfulness=true"):
+        assert part in text
+    summary = json.loads((page_path.parent / "summary.json").read_text())
+    shown = watched.page.inner_text("#metrics tr:has-text('accuracy') td >> nth=1")
+    assert float(shown) == pytest.approx(summary["test"]["accuracy"], abs=1e-3)
+    watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_cell_opens_its_rows_and_a_row_its_example(browser: Any, page_path: Path) -> None:
+    watched = opened(browser, page_path)
+    page = watched.page
+    cell = page.locator("#confusion .cell:not(:disabled)").last
+    target, answer, count = cell.get_attribute("aria-label").replace(" answered as ", "|").replace(": ", "|").split("|")
+    cell.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "errors-back"
+    said = page.inner_text("#errors > .hint")
+    assert target in said
+    assert answer in said
+    assert f"of {count}" in said
+    first = page.locator("#answers article").first
+    assert page.evaluate("[...document.querySelectorAll('#answers article')].length") >= 1
+    assert answer in first.inner_text()
+    page.click("#errors-back")
+    looks = page.locator("#answers article button")
+    if looks.count():
+        looks.first.click()
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.activeElement.id") == "example"
+    page.click("#groups button >> nth=2")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.attnfocus.state.example") == 2
+    assert page.get_attribute("#groups button >> nth=2", "aria-pressed") == "true"
+    watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_cell_of_the_grid_shows_this_head(browser: Any, page_path: Path) -> None:
+    watched = opened(browser, page_path)
+    assert watched.page.locator("#grid .cell").count() == 4
+    watched.page.locator("#grid .cell").nth(3).press("Enter")
+    watched.page.wait_for_timeout(100)
+    assert watched.page.evaluate("window.attnfocus.state.head") == 1
+    watched.page.locator("#grid .cell").nth(0).focus()
+    watched.page.keyboard.press("ArrowDown")
+    assert watched.page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("layers.1, head 0")
+    watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_curves_are_read_by_keyboard(browser: Any, page_path: Path) -> None:
+    watched = opened(browser, page_path)
+    watched.page.locator("#curves svg.plot").first.press("End")
+    assert watched.page.inner_text("#curves .readout >> nth=0").startswith("step 6: ")
+    watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_scrolls_down_only(browser: Any, page_path: Path, scheme: str) -> None:
+    watched = opened(browser, page_path, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390
+    back = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (back == "rgb(255, 255, 255)") == (scheme == "light")
+    watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_paper_has_the_shading_and_no_controls(browser: Any, page_path: Path) -> None:
+    watched = opened(browser, page_path, color_scheme="dark")
+    watched.page.emulate_media(media="print")
+    assert watched.page.locator("#controls").is_hidden()
+    assert (
+        watched.page.evaluate("getComputedStyle(document.querySelector('#confusion .cell')).printColorAdjust")
+        == "exact"
+    )
+    assert watched.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    watched.close()
