@@ -134,7 +134,7 @@ def _entry_files(given: str, key: str, *, is_alone: bool) -> list[Path]:
     tables = [] if near or not path.parent.is_dir() else [found.name for found in table_files(path.parent)]
     there = f"Tables in this folder: {', '.join(tables[:NUM_SHOWN])}. " if tables else ""
     others = ""
-    if key == "dataset.train":  # else the set has been chosen
+    if key in ("dataset.train", "dataset.valid"):  # of test, a run may be there already
         others = f" Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
     raise MissingFileError(
         key,
