@@ -47,7 +47,13 @@ def script(name: str, *arguments: str, tmp_path: Path) -> "subprocess.CompletedP
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONSAFEPATH": "",
+            "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(tmp_path),
+        },
     )
 
 
