@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 TIMES = {"seconds", "step_seconds", "words_per_second"}
-LAYOUT = "custom_scalars__config__"  # of a page of TensorBoard: a run that goes on may write it again
 SUMMARY_TIMES = {*TIMES, "started", "command", "git", "threads"}  # someone may commit, or want the cores, while it runs
 OWNERS = (".lock", ".process", ".train.lock")  # which process had it
 EVENTS = "events.out.tfevents."
@@ -80,5 +79,5 @@ def _events(path: Path) -> Iterator[tuple[int, bytes]]:
     for record in RawEventFileLoader(str(path)).Load():
         event = Event.FromString(record)
         for value in event.summary.value:
-            if not value.tag.startswith(("_hparams_/", LAYOUT)) and value.tag.rpartition("/")[2] not in TIMES:
+            if not value.tag.startswith("_hparams_/") and value.tag.rpartition("/")[2] not in TIMES:
                 yield event.step, value.SerializeToString(deterministic=True)

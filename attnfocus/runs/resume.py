@@ -102,7 +102,7 @@ def _refusal(key: str, keys: KeyTable | None = None) -> Problem:
     """What is said of a key that a run keeps; the last of them with what can change."""
     out = f"To go on with the run as it is, leave out {key}=. For a new run, leave out resume=."
     text = f"{key}: a resumed run keeps its {key}. {out}"
-    return Problem(text if keys is None else f"{text}\nWhat can change: {_resumable_text(keys)}.", key, [])
+    return Problem(text if keys is None else f"{text} What can change: {_resumable_text(keys)}.", key, [])
 
 
 def _resumable_text(keys: KeyTable) -> str:

@@ -43,6 +43,9 @@ class EventFile:
         drop_after_step: of a file that is there already, drop what was written after this step.
         drop_prefixes: and what has a tag that starts with one of these.
         drop_last_prefixes: the same, of what was written at `drop_after_step` alone.
+
+    Attributes:
+        has_charts: whether it says what the Custom Scalars page shows.
     """
 
     def __init__(
@@ -53,9 +56,11 @@ class EventFile:
         drop_last_prefixes: tuple[str, ...] = (),
     ) -> None:
         path = find_event_file(run_dir)
+        self.has_charts = False
         if path is not None and drop_after_step is not None:
-            kept = b"".join(_kept_records(path, drop_after_step, drop_prefixes, drop_last_prefixes))
-            replace_file(path, kept)
+            kept = list(_kept_records(path, drop_after_step, drop_prefixes, drop_last_prefixes))
+            self.has_charts = any(value.tag == LAYOUT_TAG for _, event in kept for value in event.summary.value)
+            replace_file(path, b"".join(record for record, _ in kept))
         self.path = path or run_dir / f"events.out.tfevents.{int(time.time())}.attnfocus"
         self._file = open_to_append(self.path)
         if os.fstat(self._file.fileno()).st_size == 0:
@@ -77,11 +82,12 @@ class EventFile:
         metadata = text_metadata.create_summary_metadata(display_name="", description="")
         self._add(Summary.Value(tag=tag, tensor=tensor, metadata=metadata), step)
 
-    def charts(self, layout: Layout) -> None:
-        """What the Custom Scalars page shows."""
+    def charts(self, layout: Layout, step: int) -> None:
+        """What the Custom Scalars page shows. `step` says only what goes with it when a run is resumed."""
         tensor = TensorProto(dtype=DT_STRING, string_val=[layout.SerializeToString()], tensor_shape=TensorShapeProto())
         metadata = custom_scalar_metadata.create_summary_metadata()
-        self._add(Summary.Value(tag=LAYOUT_TAG, tensor=tensor, metadata=metadata), 0)
+        self._add(Summary.Value(tag=LAYOUT_TAG, tensor=tensor, metadata=metadata), step)
+        self.has_charts = True
 
     def hparams(self, tag: str, content: HParamsPluginData) -> None:
         metadata: SummaryMetadata = hparams_metadata.create_summary_metadata(content)
@@ -103,13 +109,13 @@ class EventFile:
 
 def _kept_records(
     path: Path, last_step: int, drop_prefixes: tuple[str, ...], drop_last_prefixes: tuple[str, ...]
-) -> Iterator[bytes]:
+) -> Iterator[tuple[bytes, Event]]:
     """The records up to `last_step` whose tags start with none of the prefixes; a torn end is left out."""
     for record, event in _records(path):
         tags = [value.tag for value in event.summary.value]
         dropped = drop_prefixes + (drop_last_prefixes if event.step == last_step else ())
         if event.step <= last_step and not any(tag.startswith(dropped) for tag in tags):
-            yield record
+            yield record, event
 
 
 def _records(path: Path) -> Iterator[tuple[bytes, Event]]:

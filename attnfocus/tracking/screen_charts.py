@@ -3,13 +3,14 @@
 import math
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from attnfocus.display.background import mode_of_variable
 from attnfocus.display.console import writable
 from attnfocus.display.palette import Mode, terminal_style
 from attnfocus.display.run_words import attention_words
@@ -33,7 +34,7 @@ class ScreenCharts:
 
     def __init__(self, console: Console, mode: Mode | None = None) -> None:
         self._console = console
-        self._mode = mode or background(os.environ)
+        self.mode = mode or mode_of_variable(os.environ.get("COLORFGBG", "")) or "dark"
         self._losses: deque[float] = deque(maxlen=2 * NUM_POINTS)
         self._metrics: deque[float] = deque(maxlen=NUM_POINTS)
         self._metric = ""
@@ -110,7 +111,7 @@ class ScreenCharts:
             if line.cell_len + cell_len(piece) + 1 > width - 2:
                 line.append("…")
                 break
-            line.append(piece, style=terminal_style(weight / largest, self._mode) if largest > 0 else "")
+            line.append(piece, style=terminal_style(weight / largest, self.mode) if largest > 0 else "")
             line.append(" ")
         said = f"{attention_words(name)} of {sample.id}, mean of its heads and queries; darkest {number(largest)}"
         answer = f"  answer {sample.prediction}, target {sample.target}"
@@ -133,12 +134,6 @@ def blocks(values: Sequence[float], span: tuple[float, float]) -> str:
     shares = [(value - low) / size for value in values]
     top = len(BLOCKS) - 1
     return "".join(BLOCKS[round(min(max(s, 0.0), 1.0) * top)] if math.isfinite(s) else " " for s in shares)
-
-
-def background(environ: Mapping[str, str]) -> Mode:
-    """What the terminal says of its background (`COLORFGBG=0;15`); dark where it says nothing."""
-    number_of = environ.get("COLORFGBG", "").rpartition(";")[2]
-    return "light" if number_of in ("7", "15") else "dark"
 
 
 def _has_room(size: tuple[int, int], needed: tuple[int, int]) -> bool:

@@ -29,6 +29,7 @@ NEW_TAGS = (
 EVALUATION_TAGS = (
     *("valid/", "valid_best/", "weights_focus/", "weights_heads/", "weights_valid/", "samples/valid"),
     *("best/", "focus/valid/", "attention/valid/"),
+    "custom_scalars__",  # the layout of a page, which comes with the first evaluation
 )
 
 
@@ -73,7 +74,6 @@ class TensorBoard(Listener):
         self._has_ended = False
         self._file: EventFile | None = None
         self._session: Literal["none", "started", "ended"] = "none"
-        self._has_charts = False
         self._history = HeadHistory()
 
     def on_start(self, event: TrainingStarted) -> None:
@@ -110,7 +110,6 @@ class TensorBoard(Listener):
             self._file.close()
             self._file = None
         self._append_from_step, self._is_evaluated, self._session = event.step, event.is_evaluated, "none"
-        self._has_charts = False
         self._history.go_back(event.step, is_evaluated=event.is_evaluated)
 
     def on_end(self, event: TrainingEnded) -> None:
@@ -138,9 +137,8 @@ class TensorBoard(Listener):
 
     def _write_scalars(self, event: Evaluated) -> None:
         file, is_test = self._open(), event.split == "test"
-        if not self._has_charts and not is_test:
-            file.charts(chart_layout(event.metrics, event.best.metric if event.best else None))
-            self._has_charts = True
+        if not file.has_charts and not is_test:
+            file.charts(chart_layout(event.metrics, event.best.metric if event.best else None), event.step)
         for name, value in event.metrics.items():
             measure = name.removeprefix("focus/")
             group = f"weights_focus{'_test' if is_test else ''}" if measure != name else event.split

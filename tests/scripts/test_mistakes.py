@@ -1,7 +1,6 @@
 """`scripts/mistakes.py`: what is typed by mistake is answered so that one can go on."""
 
 import importlib.util
-import os
 import re
 import shlex
 import subprocess
@@ -10,15 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests_support import commands_run_in
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "mistakes.py"
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command tells the processes that it starts what it has found out: not those of other tests."""
-    for name in ("PYTHONSAFEPATH", "PYTHONPATH"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +80,7 @@ def test_there_are_120_and_none_is_there_twice(mistakes: ModuleType) -> None:
 def test_the_answer_says_how_to_go_on(
     number: int, said: str, mistakes: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    commands_run_in(tmp_path, monkeypatch)
     code, answer = mistakes.answer_to(shlex.split(mistakes.MISTAKES[number - 1]))
     assert code == 2
     assert said in answer

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from attnfocus.display.console import open_console
 from attnfocus.events import Best, Evaluated, Progress, Sample
-from attnfocus.tracking.screen_charts import BLOCKS, ScreenCharts, background, blocks
+from attnfocus.tracking.screen_charts import BLOCKS, ScreenCharts, blocks
 
 WEIGHTS = np.array([[[0.1, 0.8, 0.1]], [[0.3, 0.4, 0.3]]])
 SAMPLE = Sample(
@@ -65,9 +65,16 @@ def test_blocks_say_what_is_no_number_and_a_flat_curve_is_low() -> None:
     assert blocks([2.0, 2.0], (2.0, 2.0)) == BLOCKS[0] * 2
 
 
-def test_the_background_is_what_the_terminal_says() -> None:
-    assert background({"COLORFGBG": "0;15"}) == "light"
-    assert background({"COLORFGBG": "15;0"}) == background({}) == "dark"
+def test_the_background_is_what_the_terminal_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mode() -> str:
+        return ScreenCharts(Console(file=io.StringIO())).mode
+
+    monkeypatch.setenv("COLORFGBG", "0;15")
+    assert mode() == "light"
+    monkeypatch.setenv("COLORFGBG", "15;0")
+    assert mode() == "dark"
+    monkeypatch.delenv("COLORFGBG")
+    assert mode() == "dark"
 
 
 def test_a_pipe_is_no_terminal_to_draw_on() -> None:

@@ -236,7 +236,7 @@ def test_train_and_valid_are_in_one_chart_and_the_monitored_metric_is_next(tmp_p
     large_run(tmp_path)
     if resumed_from:
         large_run(tmp_path, resumed_from=resumed_from)
-    event = read(tmp_path).Tensors(LAYOUT_TAG)[-1]
+    [event] = read(tmp_path).Tensors(LAYOUT_TAG)
     layout = Layout.FromString(event.tensor_proto.string_val[0])
     assert [category.title for category in layout.category] == ["curves", "training", "where it looks"]
     charts = [(chart.title, list(chart.multiline.tag)) for chart in layout.category[0].chart]

@@ -69,7 +69,7 @@ def test_a_run_appears_with_curves_maps_samples_and_hyperparameters(address: str
 
         shown("custom_scalars", "curves", "where it looks", "loss (train, valid)")
         page.locator("vz-line-chart2 svg").first.wait_for(timeout=30_000)
-        shown("scalars", "train", "valid", "weights_focus")
+        shown("scalars", "tag: train/loss", "train", "valid", "valid_best", "weights_focus")
         page.locator("vz-line-chart2 svg").first.wait_for(timeout=30_000)
         shown("images", "weights_valid")
         page.wait_for_function(

@@ -10,7 +10,6 @@ VERB = Verb(
     examples=(
         "attnfocus data dataset=dates",
         "attnfocus data dataset=labelled_text dataset.train=my.csv dataset.text_column=text dataset.label_column=label",
-        "attnfocus data model=transformer dataset=thucnews format=json",
     ),
     named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
     needs_config_dir=True,
