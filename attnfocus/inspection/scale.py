@@ -17,7 +17,6 @@ from attnfocus.tasks import FocusMap
 OCTAVES = 3  # to both sides of uniform
 BELOW_UNIFORM = 0.12  # how far the color of less than uniform goes: few positions in use are no alarm
 SHARP = 0.5  # a map with such a weight is shown from 0 to 1, others against uniform
-NEARLY_UNIFORM = 0.9  # normalized entropy above which a picture means little
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from attnfocus.display.console import break_words, is_plain, say, writable
 from attnfocus.display.palette import Mode, terminal_style
 from attnfocus.display.text import focus_phrase, shorten
 from attnfocus.inspection.content import Content, ScaleName, best_map, focus_of, focus_rows, likelihood, title_of
-from attnfocus.inspection.scale import NEARLY_UNIFORM, Scale, scale_of
+from attnfocus.inspection.scale import Scale, scale_of
+from attnfocus.inspection.spread import NEARLY_UNIFORM
 from attnfocus.tasks import FocusMap, Inspected
 
 NUM_READ = 3  # keys that are named for each query

@@ -297,6 +297,64 @@ def test_the_page_speaks_chinese(show: Any) -> None:
     assert show(sequence(), locale="zh-CN").inner_text("#copy") == "复制数字"
 
 
+def long_map(heads: int) -> FocusMap:
+    """Of 700 queries and 700 keys: a third of a row's weight on one key, the rest on all alike, noisily."""
+    size = 700
+    weights = 1 + 0.5 * np.random.default_rng(0).random((heads, size, size))
+    weights /= 1.5 * weights.sum(axis=-1, keepdims=True)
+    weights[:, np.arange(size), (np.arange(size) + 90) % size] += 1 / 3
+    tokens = tuple(f"word{number}" for number in range(size))
+    return FocusMap("attention", "0", weights.astype(np.float32), tokens, tokens, tuple(range(heads)), PLACES["0"])
+
+
+def figures(row: str) -> list[float]:
+    return [float(text) for text in row.split("\t")[1:]]
+
+
+def tsv_of(page: Any) -> str:
+    with page.expect_download() as saved:
+        page.click("#tsv")
+    text: str = saved.value.path().read_text(encoding="utf-8")
+    return text
+
+
+@pytest.mark.parametrize("has_details", [True, False])
+def test_a_row_of_a_large_map_is_what_it_is_everywhere(show: Any, has_details: bool) -> None:
+    made = long_map(1)
+    found = Inspection(FACTS, "text", (example(made, source="long"),), has_details=has_details)
+    page = show(found)
+    page.evaluate("attnfocus.choose({query: 400, key: 3})")
+    page.wait_for_function("document.getElementById('spread').textContent.startsWith('Spread')")
+    row = made.weights[0, 400].astype(np.float64)
+    used = np.exp(-(row * np.log(row)).sum())
+    assert page.inner_text("#spread") == f"Spread over {used:.0f} of 700 positions."
+    near = 1.2e-4 if has_details else 0.4 / 700
+    shown = figures(tsv_of(page).splitlines()[1])
+    assert shown == pytest.approx(row, abs=near)
+    assert shown[490] == pytest.approx(row[490], rel=1e-3)
+    assert min(shown) > 0.5 / 700  # nothing that is looked at counts as not looked at
+    assert float(page.inner_text("#readout").rpartition(" ")[2]) == pytest.approx(shown[3], abs=6e-5)
+    assert page.inner_text("#most li:first-child .token") == "word490"
+
+
+def test_the_tiles_of_two_large_maps_do_not_wait_for_each_other(show: Any) -> None:
+    first, second = long_map(1), replace(long_map(1), name="1")
+    page = show(Inspection(FACTS, "text", (example(first, second, source="long"),)))
+    row = second.weights[0, 400]
+    key = int(row.argmin())  # a fifth below the mean of its block
+    page.evaluate(
+        """async (key) => {
+      await attnfocus.choose({map: 1});
+      await attnfocus.choose({map: 0, query: 400});
+      await attnfocus.choose({map: 1, query: 400, key});  // while tiles of the first are being unpacked
+    }""",
+        key,
+    )
+    page.wait_for_timeout(1000)
+    assert page.input_value("#attention") == "1"
+    assert float(page.inner_text("#readout").rpartition(" ")[2]) == pytest.approx(row[key], abs=1.2e-4)
+
+
 def test_four_thousand_tokens_open_as_a_sketch_and_show_details_where_one_looks(show: Any) -> None:
     size = 4000
     distance = np.abs(np.arange(size)[:, None] - np.arange(size)[None])

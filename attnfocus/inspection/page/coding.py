@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from attnfocus.inspection.spread import effective_of_rows, mean_spread
+
 MAX_WHOLE = 400_000  # weights of a head; a map with more is a sketch, whose details follow where one looks
 TILE = 256  # rows and columns of a tile
 _BLOCKS = 128  # of each axis of a sketch, at most
@@ -43,18 +45,20 @@ def is_long(weights: np.ndarray) -> bool:
 def sketch_size(weights: np.ndarray) -> int:
     """Numbers of a sketch without its details."""
     heads, queries, keys = weights.shape
-    return (heads + 1) * (queries * 2 * min(_LARGEST, keys) + keys)
+    return (heads + 1) * (queries * (2 * min(_LARGEST, keys) + 1) + keys)
 
 
 def sketch(weights: np.ndarray, has_details: bool) -> dict[str, Any]:
     """Means of blocks, the largest of each row and the mean row of each head and, last, of the mean of several heads.
 
+    `spread`: of each head; `used`: effective positions of each row.
     `details`: tiles of all weights, [head][row of tiles][tile]; null where they are left out.
     """
     values = _finite(weights)
     heads = [*values, values.mean(axis=0)] if len(values) > 1 else [*values]
     grid = [min(size, _BLOCKS) for size in values.shape[1:]]
     count = min(_LARGEST, values.shape[2])
+    used = [effective_of_rows(head) for head in heads]
     top = [np.sort(np.argpartition(-np.abs(head), count - 1, axis=1)[:, :count], axis=1) for head in heads]
     return {
         "grid": grid,
@@ -63,7 +67,8 @@ def sketch(weights: np.ndarray, has_details: bool) -> dict[str, Any]:
         "count": count,
         "top": coded(np.stack([np.take_along_axis(h, t, axis=1) for h, t in zip(heads, top, strict=True)]), True),
         "places": {"code": "u2", "data": _packed(np.stack(top).astype("<u2"))},
-        "spread": [_spread(head) for head in heads],
+        "spread": [mean_spread(each, values.shape[2]) for each in used],
+        "used": coded(np.stack(used), True),
         "details": [_tiles(head) for head in heads] if has_details else None,
     }
 
@@ -84,17 +89,6 @@ def _tiles(head: np.ndarray) -> list[list[dict[str, Any]]]:
         [coded(head[top : top + TILE, left : left + TILE], False) for left in range(0, keys, TILE)]
         for top in range(0, queries, TILE)
     ]
-
-
-def _spread(head: np.ndarray) -> list[float] | None:
-    """Effective positions and normalized entropy, means over the queries that look anywhere."""
-    sizes = np.abs(head)
-    totals = sizes.sum(axis=1, keepdims=True)
-    parts = (sizes / np.where(totals > 0, totals, 1.0))[totals[:, 0] > 0]
-    if not len(parts):
-        return None
-    entropy = -(parts * np.log(np.where(parts > 0, parts, 1.0))).sum(axis=1)
-    return [float(np.exp(entropy).mean()), float(entropy.mean() / np.log(max(head.shape[1], 2)))]
 
 
 def _finite(weights: np.ndarray) -> np.ndarray:

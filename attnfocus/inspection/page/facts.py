@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attnfocus.display import palette
-from attnfocus.display.palette import Mode
+from attnfocus.display.documents import ramps
 from attnfocus.inspection.content import Content, best_map, focus_rows, likelihood
 from attnfocus.inspection.known import linked_map, rationale_keys
 from attnfocus.inspection.page.coding import coded, is_long, sketch, sketch_size
 from attnfocus.inspection.scale import default_scale
+from attnfocus.inspection.spread import NEARLY_UNIFORM
 from attnfocus.tasks import FocusMap, Inspected, Prediction
 from attnfocus.visible import visible
 
 MAX_FINE = 1_000_000  # weights of a page that are coded in 16 bits; of more, in 8
 MAX_CLASSES = 8  # whose probabilities are shown
-MODES: tuple[Mode, ...] = ("light", "dark")
 
 
 def page_data(inspection: Content) -> dict[str, Any]:
@@ -28,18 +27,14 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "kind": inspection.kind,
         "verdict": inspection.verdict,
         "faithfulness": dict(inspection.faithfulness),
-        "palette": {mode: _colors(mode) for mode in MODES},
+        "palette": ramps(),
+        "nearly_uniform": NEARLY_UNIFORM,
         "scale": inspection.scale or default_scale(maps),
         "examples": [
             _example(example, (is_fine, inspection.has_details), inspection.max_values if number in left_out else None)
             for number, example in enumerate(inspection.examples)
         ],
     }
-
-
-def _colors(mode: Mode) -> dict[str, str]:
-    sides = {"above": palette.steps(mode), "below": palette.steps(mode, below=True)}
-    return {side: "".join("{:02x}{:02x}{:02x}".format(*rgb) for rgb in steps) for side, steps in sides.items()}
 
 
 def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) -> dict[str, Any]:

@@ -96,7 +96,7 @@ function drawSpread() {
   const spread = view.isAttention && view.keys.length > 1 ? spreadOf(state.query) : null;
   $("spread").hidden = !spread;
   if (!spread) return;
-  const [used, entropy] = spread, isNearly = entropy > 0.9, all = view.keys.length;
+  const [used, entropy] = spread, isNearly = entropy > data.nearly_uniform, all = view.keys.length;
   $("spread").classList.toggle("nearly", isNearly);
   $("spread").textContent = word(isNearly ? "nearly" : "spread", { used: used < 10 ? used.toFixed(1) : Math.round(used), all, entropy: entropy.toFixed(2) });
 }

@@ -141,10 +141,10 @@ function listen() {
   listenToControls();
   listenToPictures();
   listenToText();
-  $("copy").addEventListener("click", () => copy(tableText()));
+  $("copy").addEventListener("click", () => whenWhole(() => copy(tableText())));
   $("link").addEventListener("click", () => copy(location.href));
-  $("tsv").addEventListener("click", () => download(tableText(), "text/tab-separated-values", "tsv"));
-  $("svg").addEventListener("click", () => download(svgText(), "image/svg+xml", "svg"));
+  $("tsv").addEventListener("click", () => whenWhole(() => download(tableText(), "text/tab-separated-values", "tsv")));
+  $("svg").addEventListener("click", () => whenWhole(() => download(svgText(), "image/svg+xml", "svg")));
   dark.addEventListener("change", recolor);
   print.addEventListener("change", recolor);
   for (const [event, isNow] of [["beforeprint", true], ["afterprint", false]])

@@ -40,12 +40,8 @@ function drawWindow() {
 
 function cellsOfWindow([top, bottom], [left, right]) {
   const { values, keys, map } = view, width = right - left, cells = new Float32Array((bottom - top) * width);
-  for (let q = top; q < bottom; q++) for (let k = left; k < right; k++) cells[(q - top) * width + k - left] = values ? values[q * keys.length + k] : sketchAt(map, q, k);
-  if (values) return cells;
-  const { count, indices, largest } = map.sketch, head = sketchHead(map, state.head);
   for (let q = top; q < bottom; q++)
-    for (let i = (head * view.queries.length + q) * count, end = i + count; i < end; i++)
-      if (indices[i] >= left && indices[i] < right) cells[(q - top) * width + indices[i] - left] = largest[i];
+    cells.set(values ? values.subarray(q * keys.length + left, q * keys.length + right) : sketchCells(map, q, left, right), (q - top) * width);
   return cells;
 }
 

@@ -51,6 +51,12 @@ function rowsShown() {
   return view.queries.map((token, query) => [token, rowOf(query)]);
 }
 
+/** Acts when the weights of the row that is shown are at hand. */
+async function whenWhole(act) {
+  if (view.map.sketch && state.query >= 0) await loadTiles(view.map, [state.query, state.query + 1], [0, view.keys.length]);
+  return act();
+}
+
 function tableText() {
   const rows = rowsShown().map(([token, row]) => [harmless(label(token)), ...Array.from(row, (value) => Number(value.toPrecision(5)))]);
   return [["", ...view.keys.map((token) => harmless(label(token)))], ...rows].map((row) => row.join("\t")).join("\n") + "\n";

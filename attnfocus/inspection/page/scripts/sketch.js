@@ -1,49 +1,52 @@
 // Maps of many weights: means of blocks and the largest of each row come first, tiles of details where they are seen.
 
 const TILE = 256;
-const waiting = new Set();  // tiles that are being unpacked
 
-function tileKey(map, query, key) {
-  return `${sketchHead(map, state.head)}/${Math.floor(query / TILE)}/${Math.floor(key / TILE)}`;
+const tileKey = (head, down, across) => `${head}/${down}/${across}`;
+
+/** A row's weights from one key to another: exact where a tile is at hand or among the row's largest, else the block's mean. */
+function sketchCells(map, query, left, right) {
+  const { sketch, shape: [, queries, keys] } = map, head = sketchHead(map, state.head), [down, across] = sketch.grid;
+  const cells = new Float32Array(right - left), start = (head * queries + query) * sketch.count, end = start + sketch.count;
+  const block = (head * down + Math.floor((query * down) / queries)) * across;
+  const most = sketch.largest.subarray(start, end).reduce((least, value) => Math.min(least, Math.abs(value)), Infinity);  // the others have no more
+  for (let k = left; k < right; k++) cells[k - left] = Math.max(-most, Math.min(most, sketch.values[block + Math.floor((k * across) / keys)]));
+  for (let number = Math.floor(left / TILE); number * TILE < right; number++) {
+    const tile = sketch.tiles.get(tileKey(head, Math.floor(query / TILE), number)), first = number * TILE, width = Math.min(TILE, keys - first);
+    const from = Math.max(left, first), row = (query % TILE) * width - first;
+    if (tile) cells.set(tile.subarray(row + from, row + Math.min(right, first + width)), from - left);
+  }
+  for (let i = start; i < end; i++) if (sketch.indices[i] >= left && sketch.indices[i] < right) cells[sketch.indices[i] - left] = sketch.largest[i];
+  return cells;
 }
 
-/** The weight of a cell: exact where its tile is at hand or it is one of its row's largest, else the mean of its block. */
-function sketchAt(map, query, key) {
-  const { sketch, shape: [, queries, keys] } = map, tile = sketch.tiles.get(tileKey(map, query, key));
-  if (tile) return tile[(query % TILE) * Math.min(TILE, keys - Math.floor(key / TILE) * TILE) + (key % TILE)];
-  const [down, across] = sketch.grid;
-  const row = Math.floor((query * down) / queries), column = Math.floor((key * across) / keys);
-  return sketch.values[(sketchHead(map, state.head) * down + row) * across + column];
+/** The row of a query, -1: the mean of all. */
+function sketchRow(map, query) {
+  const keys = map.shape[2], head = sketchHead(map, state.head);
+  return query < 0 ? map.sketch.rows.subarray(head * keys, (head + 1) * keys) : sketchCells(map, query, 0, keys);
 }
 
-/** Unpacks what a window of cells needs; true if there was anything to unpack. */
+/** As `spreadOf`; what is known of a row does not wait for its tiles. */
+function sketchSpread(map, query) {
+  const [, queries, keys] = map.shape, head = sketchHead(map, state.head);
+  if (query < 0) return map.sketch.spread[head];
+  const used = map.sketch.effective[head * queries + query];
+  return used ? [used, Math.log(Math.max(used, 1)) / Math.log(keys)] : null;
+}
+
+/** Unpacks what a window of cells needs, each tile once; true if there was anything to wait for. */
 async function loadTiles(map, [top, bottom], [left, right]) {
-  if (!map.sketch.details) return false;
-  const wanted = [];
+  const { details, tiles, loading } = map.sketch, head = sketchHead(map, state.head), missing = [];
+  if (!details) return false;
   for (let q = Math.floor(top / TILE); q * TILE < bottom; q++)
     for (let k = Math.floor(left / TILE); k * TILE < right; k++) {
-      const key = tileKey(map, q * TILE, k * TILE);
-      if (!map.sketch.tiles.has(key) && !waiting.has(key)) wanted.push([key, map.sketch.details[sketchHead(map, state.head)]?.[q]?.[k]]);
+      const key = tileKey(head, q, k), coded = details[head]?.[q]?.[k];
+      if (!coded || tiles.has(key)) continue;
+      if (!loading.has(key)) loading.set(key, unpacked(coded).then((values) => tiles.set(key, values)).finally(() => loading.delete(key)));
+      missing.push(loading.get(key));
     }
-  const ready = wanted.filter(([, coded]) => coded);
-  for (const [key] of ready) waiting.add(key);
-  await Promise.all(ready.map(async ([key, coded]) => {
-    map.sketch.tiles.set(key, await unpacked(coded));
-    waiting.delete(key);
-  }));
-  return ready.length > 0;
-}
-
-function sketchRow(map, query) {
-  const { sketch, shape: [, queries, keys] } = map, head = sketchHead(map, state.head);
-  if (query < 0) return sketch.rows.subarray(head * keys, (head + 1) * keys);
-  const row = new Float32Array(keys), count = sketch.count, start = (head * queries + query) * count;
-  for (let i = 0; i < count; i++) row[sketch.indices[start + i]] = sketch.largest[start + i];
-  for (let left = 0; left < keys; left += TILE) {
-    const tile = sketch.tiles.get(tileKey(map, query, left)), width = Math.min(TILE, keys - left);
-    if (tile) row.set(tile.subarray((query % TILE) * width, (query % TILE + 1) * width), left);
-  }
-  return row;
+  await Promise.all(missing);
+  return missing.length > 0;
 }
 
 /** The window of cells that is on the screen, with a margin: [from, to) of rows and columns. */

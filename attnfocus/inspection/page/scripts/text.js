@@ -9,8 +9,7 @@ function distinct(key) {
 }
 
 function weightAt(query, key) {
-  if (query < 0) return rowOf(-1)[key];
-  return view.values ? view.values[query * view.keys.length + key] : sketchAt(view.map, query, key);
+  return rowOf(query)[key];
 }
 
 function sentence(query, key) {

@@ -26,9 +26,9 @@ async function decode(map) {
     delete map.data;
     return;
   }
-  const { blocks, means, top, places } = map.sketch;
-  const [values, rows, largest, indices] = await Promise.all([unpacked(blocks), unpacked(means), unpacked(top), integers(places)]);
-  Object.assign(map.sketch, { values, rows, largest, indices, tiles: new Map() });
+  const { blocks, means, top, places, used } = map.sketch;
+  const [values, rows, largest, indices, effective] = await Promise.all([unpacked(blocks), unpacked(means), unpacked(top), integers(places), unpacked(used)]);
+  Object.assign(map.sketch, { values, rows, largest, indices, effective, tiles: new Map(), loading: new Map() });
 }
 
 /** The place of a head in a sketch, whose last is the mean. */
@@ -121,7 +121,7 @@ function rowOf(query) {
 /** Effective positions and normalized entropy, of one query or the means over all that look anywhere. */
 function spreadOf(query) {
   const { queries, keys, map } = view;
-  if (map.sketch && query < 0) return map.sketch.spread[sketchHead(map, state.head)];
+  if (map.sketch) return sketchSpread(map, query);
   let used = 0, entropies = 0, count = 0;
   for (let q = query < 0 ? 0 : query; q < (query < 0 ? queries.length : query + 1); q++) {
     const row = rowOf(q), total = row.reduce((sum, value) => sum + Math.abs(value), 0);
