@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from attnfocus.inspection.content import best_map
+from attnfocus.inspection.spread import NEARLY_UNIFORM, spread_of
 from attnfocus.tasks import Inspected
 from attnfocus.visible import visible
 
 MAX_TOKENS = 200  # along each side of a map that is shown
+MAX_CELLS = 4000  # of a map that is shown cell by cell; of a larger one the mean over its rows
 _DECIMALS = 4
 
 
@@ -33,14 +35,33 @@ class Look:
     weights: np.ndarray | None = None
     note: str = ""
 
-    @property
-    def effective(self) -> float | None:
-        """Positions that a row looks at, of K: the exponential of its entropy, as a mean over the rows."""
+    def facts(self) -> dict[str, Any]:
+        """In types that JSON has; `weights` only of a small map."""
+        return {
+            "name": visible(self.name),
+            "run": visible(self.run),
+            "answer": visible(self.answer),
+            "right": self.is_right,
+            "attention": self.attention,
+            "heads": self.num_heads,
+            "queries": [visible(token) for token in self.queries],
+            "keys": [visible(token) for token in self.keys],
+            **self._figures(),
+            "note": visible(self.note),
+        }
+
+    def _figures(self) -> dict[str, Any]:
+        """`means` over the rows (K), the `largest` weight, and over how many positions a row is spread."""
         if self.weights is None or self.weights.size == 0:
-            return None
-        shares = np.clip(self.weights, 1e-12, None)
-        shares = shares / shares.sum(axis=1, keepdims=True)
-        return float(np.exp(-(shares * np.log(shares)).sum(axis=1)).mean())
+            return {"means": None}
+        weights, spread = self.weights.astype(float), spread_of(self.weights)
+        return {
+            "means": weights.mean(axis=0).round(_DECIMALS).tolist(),
+            "largest": round(float(np.abs(weights).max()), _DECIMALS),
+            "weights": weights.round(_DECIMALS).tolist() if weights.size <= MAX_CELLS else None,
+            "effective_positions": None if spread is None else spread.effective_positions,
+            "normalized_entropy": None if spread is None else spread.normalized_entropy,
+        }
 
 
 @dataclass(frozen=True)
@@ -58,22 +79,8 @@ class Looks:
             "source": visible(self.source),
             "target": visible(self.target),
             "note": self.note,
-            "looks": [
-                {
-                    "name": visible(each.name),
-                    "run": visible(each.run),
-                    "answer": visible(each.answer),
-                    "right": each.is_right,
-                    "attention": each.attention,
-                    "heads": each.num_heads,
-                    "queries": [visible(token) for token in each.queries],
-                    "keys": [visible(token) for token in each.keys],
-                    "weights": None if each.weights is None else each.weights.astype(float).round(_DECIMALS).tolist(),
-                    "effective": each.effective,
-                    "note": visible(each.note),
-                }
-                for each in self.looks
-            ],
+            "nearly_uniform": NEARLY_UNIFORM,
+            "looks": [each.facts() for each in self.looks],
         }
 
 

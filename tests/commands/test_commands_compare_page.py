@@ -22,6 +22,15 @@ ORIGIN = {"started": "2026-11-30T06:59:03+00:00", "command": "attnfocus compare 
 NAMES = ("dot", "additive", EVIL)
 
 
+def many_weights(number: int) -> Look:
+    """190 x 200 weights: of four such maps more than one call of JavaScript takes as arguments."""
+    weights = np.full((190, 200), 0.004)
+    weights[:, number] = 0.204
+    queries, keys = (tuple(f"{side}{n}" for n in range(size)) for side, size in (("q", 190), ("k", 200)))
+    tokens: dict[str, Any] = {"attention": "cross", "num_heads": 1, "queries": queries, "keys": keys}
+    return Look(f"run {number}", "run", "x", True, weights=weights, **tokens)
+
+
 def row(name: str, values: tuple[float, ...]) -> Row:
     runs = [
         {"test/accuracy": value, "test/loss": 1 - value, "parameters": 26754 + 90 * (n % 2)}
@@ -81,10 +90,15 @@ def browser() -> Iterator[Any]:
 def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
     tabs: list[Watched] = []
 
-    def opened(**options: Any) -> Any:
+    def opened(shown: Looks | None = None, **options: Any) -> Any:
         path = tmp_path / "compare.html"
         text = page_of(
-            [section()], [curves()], {"classification on toys": looks()}, {Path("/runs/z"): EVIL}, ORIGIN, Path("/runs")
+            [section()],
+            [curves()],
+            {"classification on toys": shown or looks()},
+            {Path("/runs/z"): EVIL},
+            ORIGIN,
+            Path("/runs"),
         )
         path.write_bytes(text.encode("ascii"))
         tab = Watched(browser, **{"viewport": {"width": 1440, "height": 900}, **options})
@@ -178,6 +192,19 @@ def test_one_example_has_one_scale_for_all(show: Any) -> None:
     assert contrast is None  # nothing of the script is global
 
 
+def test_many_large_maps_are_shown_by_the_mean_of_their_rows(show: Any) -> None:
+    shown = Looks("long", "x", [many_weights(number) for number in range(8)])
+    assert [look["weights"] for look in shown.facts()["looks"]] == [None] * 8
+    page = show(shown)
+    assert page.locator(".runs tbody tr").count() == 3
+    assert page.locator(".look").count() == 8
+    assert page.locator(".look .map").count() == 0
+    assert page.locator(".look").nth(3).locator("span").nth(3).get_attribute("title") == "k3: 0.2040"
+    page.get_by_label("Scale").select_option("largest")
+    assert page.inner_text(".scale") == "0\n0.2040, the same for all"
+    assert page.locator(".look").nth(3).locator("span").nth(3).get_attribute("data-level") == "3"
+
+
 @pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}])
 def test_a_phone_scrolls_no_page_sideways(options: dict[str, Any], show: Any) -> None:
     page = show(viewport={"width": 390, "height": 844}, **options)
@@ -203,5 +230,8 @@ def test_a_look_is_the_mean_over_the_heads() -> None:
     assert look.weights is not None
     assert look.weights.tolist() == [[0.75, 0.25]]
     assert look.is_right
-    assert look.effective == pytest.approx(1.7548, abs=1e-3)  # exp(0.75 ln(4/3) + 0.25 ln 4)
+    facts = look.facts()
+    assert facts["effective_positions"] == pytest.approx(1.7548, abs=1e-3)  # exp(0.75 ln(4/3) + 0.25 ln 4)
+    assert facts["normalized_entropy"] == pytest.approx(0.8113, abs=1e-3)
+    assert facts["means"] == [0.75, 0.25]
     assert look_of("dot", "run", Inspected(Prediction("1", "", 0.0, skipped="empty")), "").note == "skipped: empty"

@@ -1,6 +1,5 @@
 // One example under all attentions: the tokens shaded, and the whole map where it is small; one scale for all.
 
-const MAX_CELLS = 4000;  // of a map that is drawn as a table
 const label = (token) => (token === "" ? "\u2205" : (token.replace(/^\u2581+/, "") || token).replaceAll("\u2581", "\u2423"));
 
 function examplePart(section) {
@@ -8,11 +7,11 @@ function examplePart(section) {
   if (!example) return null;
   const state = { scale: "one" };
   const looks = element("div", { class: "looks" }), legend = element("div", { class: "scale" });
-  const largest = Math.max(1e-9, ...example.looks.flatMap((look) => (look.weights ? look.weights.flat().map(Math.abs) : [])));
+  const largest = Math.max(1e-9, ...example.looks.map((look) => look.largest ?? 0));
 
   function draw() {
     const most = state.scale === "one" ? 1 : largest;
-    looks.replaceChildren(...example.looks.map((look) => lookPart(look, most)));
+    looks.replaceChildren(...example.looks.map((look) => lookPart(look, most, example.nearly_uniform)));
     const ramp = element("span", { class: "ramp", "aria-hidden": "true" }, ...Array.from({ length: 16 }, (_, i) => {
       const step = element("i");
       step.style.backgroundColor = `rgb(${colorOf(i / 15).join(", ")})`;
@@ -38,25 +37,25 @@ function examplePart(section) {
   );
 }
 
-function lookPart(look, most) {
+function lookPart(look, most, nearlyUniform) {
   const parts = [element("h4", { text: look.name })];
   if (look.answer || look.right !== null) {
     const verdict = look.right === null ? "" : look.right ? " \u2713 right" : " \u2717 wrong";
     parts.push(element("p", { text: `answer: ${look.answer || "(empty)"}${verdict}` }));
   }
-  if (!look.weights) return element("article", { class: "look" }, ...parts, element("p", { class: "hint", text: look.note }));
-  const heads = look.heads > 1 ? `, mean of ${look.heads} heads` : "", count = look.keys.length;
-  parts.push(element("p", { class: "hint", text: `${look.attention}${heads}; looks at ${look.effective.toFixed(1)} of ${count} positions; uniform would be ${figure(1 / count)} each` }));
-  if (look.effective > 0.9 * count && count > 1) parts.push(element("p", { text: "Nearly uniform: it looks everywhere alike." }));
+  if (!look.means) return element("article", { class: "look" }, ...parts, element("p", { class: "hint", text: look.note }));
+  const heads = look.heads > 1 ? `, mean of ${look.heads} heads` : "", count = look.keys.length, { effective_positions: used, normalized_entropy: entropy, means } = look;
+  const spread = used === null ? "looks nowhere" : `looks at ${used.toFixed(1)} of ${count} positions`;
+  parts.push(element("p", { class: "hint", text: `${look.attention}${heads}; ${spread}; uniform would be ${figure(1 / count)} each` }));
+  if (entropy > nearlyUniform) parts.push(element("p", { text: "Nearly uniform: it looks everywhere alike." }));
   if (look.note) parts.push(element("p", { class: "hint", text: look.note }));
-  const means = look.keys.map((_, key) => meanOf(look.weights.map((row) => row[key])));
   const tokens = element("div", { class: "tokens" }, ...look.keys.flatMap((token, key) => {
     const made = element("span", { text: label(token), title: `${label(token)}: ${figure(means[key])}` });
     shade(made, means[key] / most);
     return [made, " "];
   }));
   parts.push(tokens);
-  if (look.queries.length > 1 && look.queries.length * count <= MAX_CELLS) parts.push(mapOf(look, most));
+  if (look.queries.length > 1 && look.weights) parts.push(mapOf(look, most));
   return element("article", { class: "look" }, ...parts);
 }
 
