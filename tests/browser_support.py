@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +56,40 @@ class Watched:
 
     def close(self) -> None:
         self.context.close()
+
+
+class Tabs:
+    """Opens pages of the project from their files; each must have been quiet, and ask nothing of a network.
+
+    Attributes:
+        opened: all tabs, of which tests may want more than the page.
+    """
+
+    def __init__(self, browser: "Browser") -> None:
+        self.opened: list[Watched] = []
+        self._browser = browser
+
+    def open(self, path: Path, link: str = "", **options: Any) -> Any:
+        """The page, when its script has run."""
+        tab = Watched(self._browser, **{"viewport": {"width": 1200, "height": 900}, **options})
+        self.opened.append(tab)
+        tab.page.goto(path.as_uri() + link)
+        tab.page.evaluate("window.attnfocus?.ready")
+        return tab.page
+
+    def close(self) -> None:
+        for tab in self.opened:
+            assert tab.complaints == []
+            assert {address.partition(":")[0] for address in tab.requests} == {"file"}
+            tab.close()
+
+
+def wait_until(page: Any, condition: str, seconds: float = 20.0) -> None:
+    """Until an expression is true in a page; `wait_for_function` would need a policy that allows `eval`."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(20)
 
 
 def processor_seconds(page: Any) -> float:

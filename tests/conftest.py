@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser_support import Tabs, open_browser
 from command_here import run_here
 from command_server import Server
 from hypothesis import settings
@@ -51,6 +53,20 @@ def _unchanged_logging() -> None:
             logger.disabled, logger.propagate = False, True
             logger.setLevel(logging.NOTSET)
             logger.handlers.clear()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def tabs(browser: Any) -> Iterator[Tabs]:
+    """Opens pages; afterwards nothing has gone wrong in them and nothing was asked for."""
+    found = Tabs(browser)
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from attnfocus.layout import ANSWERS_FILE
 from attnfocus.regular_files import read_lines, replace_file
@@ -85,12 +86,24 @@ def load_answers(run_dir: Path) -> tuple[Answer, ...]:
         OSError: it is not there or cannot be read.
         ValueError: it is damaged.
     """
-    lines = read_lines(run_dir / ANSWERS_FILE, MAX_LINE_BYTES)
-    try:
-        return tuple(_answer(json.loads(line)) for line in lines if line.strip())
-    except (KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{type(error).__name__} in a line of {ANSWERS_FILE}") from error
+    names = ("id", "prediction", "target")
+    return tuple(Answer(**{name: str(row[name]) for name in names}) for row in answered_rows(run_dir))
 
 
-def _answer(line: dict[str, object]) -> Answer:
-    return Answer(str(line["id"]), str(line["prediction"]), str(line["target"]))
+def answered_rows(run_dir: Path) -> Iterator[dict[str, Any]]:
+    """The lines of the file one after another, as `facts_of` has made them.
+
+    Raises:
+        OSError: it is not there or cannot be read.
+        ValueError: it is damaged.
+    """
+    for line in read_lines(run_dir / ANSWERS_FILE, MAX_LINE_BYTES):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except RecursionError as error:
+            raise ValueError(f"a line of {ANSWERS_FILE} is nested too deeply") from error
+        if not isinstance(row, dict) or not {"id", "prediction", "target"} <= row.keys():
+            raise ValueError(f"a line of {ANSWERS_FILE} lacks id, prediction or target")
+        yield row

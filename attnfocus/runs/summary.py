@@ -34,6 +34,8 @@ class Summary:
         test: metrics of the test split, and what belongs to them: matrices, labels, signatures.
         directions: metric -> which way is better.
         choices: group -> the choice that the run was made with.
+        started, command: when and by which command it began, or went on.
+        baseline: what a linear model gets on the same data: `accuracy`, a share for each split.
     """
 
     status: str = ""
@@ -49,6 +51,12 @@ class Summary:
     device: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     git: Commit | None = None
+    started: str | None = None
+    command: str | None = None
+    threads: dict[str, Any] = field(default_factory=dict)
+    steps: NonNegativeInt | None = None
+    epochs: NonNegativeInt | None = None
+    baseline: dict[str, Any] | None = None
 
     @property
     def test_metrics(self) -> dict[str, float]:

@@ -1,13 +1,13 @@
 """compare.html in a real browser: sorted, read by keyboard, narrow, dark, on paper; and it runs nothing of its data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_support import Watched, open_browser
+from browser_support import Tabs
 
 from attnfocus.commands.compare.page import page_of
 from attnfocus.commands.compare.page.curves import Curve, Curves
@@ -80,16 +80,8 @@ def looks() -> Looks:
     return Looks(f"a {EVIL} c d", "x", found)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    tabs: list[Watched] = []
-
+def show(tabs: Tabs, tmp_path: Path) -> Callable[..., Any]:
     def opened(shown: Looks | None = None, **options: Any) -> Any:
         path = tmp_path / "compare.html"
         text = page_of(
@@ -101,16 +93,9 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
             Path("/runs"),
         )
         path.write_bytes(text.encode("ascii"))
-        tab = Watched(browser, **{"viewport": {"width": 1440, "height": 900}, **options})
-        tabs.append(tab)
-        tab.page.goto(path.as_uri())
-        return tab.page
+        return tabs.open(path, **{"viewport": {"width": 1440, "height": 900}, **options})
 
-    yield opened
-    for tab in tabs:
-        assert tab.complaints == []
-        assert [address.partition(":")[0] for address in tab.requests] == ["file"]
-        tab.close()
+    return opened
 
 
 def names_of(page: Any) -> list[str]:
@@ -203,6 +188,15 @@ def test_many_large_maps_are_shown_by_the_mean_of_their_rows(show: Any) -> None:
     page.get_by_label("Scale").select_option("largest")
     assert page.inner_text(".scale") == "0\n0.2040, the same for all"
     assert page.locator(".look").nth(3).locator("span").nth(3).get_attribute("data-level") == "3"
+
+
+@pytest.mark.parametrize("width", [700, 1200, 1440])
+def test_marks_of_differences_stay_in_their_column(show: Any, width: int) -> None:
+    page = show(viewport={"width": width, "height": 900})
+    box = "getBoundingClientRect().right"
+    room = page.eval_on_selector_all(".forest svg", f"all => all.map((one) => one.parentElement.{box} - one.{box})")
+    assert len(room) == 3
+    assert min(room) >= 0
 
 
 @pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}])

@@ -1,19 +1,27 @@
 """report.html: written at the end of a run and by `attnfocus report`; what it says, and that it runs no text."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_support import Watched, open_browser
+from browser_support import Tabs, wait_until
 from tests_support import commands_run_in
 
 from attnfocus.cli import main
-from attnfocus.commands.report.answers import Answers, Row, in_turn, intervals, most_confused, read_answers
-from attnfocus.commands.report.page import MAX_BYTES
+from attnfocus.commands.report import examples, facts
+from attnfocus.commands.report import page as report_page
+from attnfocus.commands.report.answers import Answers, Row, facts_of, in_turn, intervals, most_confused, read_answers
+from attnfocus.commands.report.examples import Examples, examples_of
+from attnfocus.commands.report.page import MAX_BYTES, kept_examples, rows_within
 from attnfocus.commands.train import end_page
+from attnfocus.display.curves import thinned
+from attnfocus.display.documents import embedded_json
+from attnfocus.errors import DataError
+from attnfocus.inspection.inspection import Inspection
+from attnfocus.tasks import Inspected, Prediction
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 TOKEN = "hf_a1b2c3d4e5f6"
@@ -64,11 +72,59 @@ def test_the_classes_with_most_mistakes_are_kept() -> None:
 def test_answers_that_are_damaged_are_none(tmp_path: Path) -> None:
     path = tmp_path / "predictions-test.jsonl"
     line = {"id": "1", "source": "s", "prediction": "a b c", "target": "a", "probability": 0.0625}
-    path.write_text(json.dumps(line) + "\n" + json.dumps({"id": "2", "skipped": "too long"}) + "\n")
+    skipped = {**line, "id": "2", "prediction": "", "skipped": "too long"}
+    path.write_text(json.dumps(line) + "\n" + json.dumps(skipped) + "\n")
     found = read_answers(tmp_path, is_written=True)
     assert (found.rows[0].confidence, found.skipped) == (0.5, 1)
     path.write_text("[1]\n")
     assert read_answers(tmp_path, is_written=False) == Answers()
+
+
+def inspection(number: int) -> Inspection:
+    return Inspection({}, "text", tuple(Inspected(Prediction(str(n), "", 0.0)) for n in range(number)))
+
+
+def test_examples_that_fail_take_their_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 0.0
+
+    def failing(*_: object) -> None:
+        nonlocal seconds
+        seconds += 1.0
+        raise DataError(f"input {seconds:.0f}: empty.")
+
+    monkeypatch.setattr(examples.time, "monotonic", lambda: seconds)
+    monkeypatch.setattr(examples, "inspect_examples", failing)
+    monkeypatch.setattr(examples, "_chosen", lambda material: [("wrong", place) for place in range(8)])
+    monkeypatch.setattr(examples, "_content", lambda material, shown: inspection(len(shown)))
+    found = examples_of(SimpleNamespace(trained=None, seconds=2.5))  # type: ignore[arg-type]
+    assert found.left_out == {"time": 5, "failed": 3}
+    assert found.reason == "input 1: empty."
+    assert len(found.content.examples) == 1
+
+
+def test_one_large_example_is_left_out_not_all_after_it() -> None:
+    found = Examples(inspection(5), {"wrong": [0, 1], "unsure": [2], "right": [3, 4]}, list("abcde"), {"time": 1})
+    assert kept_examples(found, [30, 30, 500, 30, 30], 100) == [0, 1, 3]  # in turn: 0, 2, 3, 1, 4
+    assert kept_examples(found, [500] * 5, 100) == [0]
+    shown = found.only([0, 1, 3])
+    assert (shown.groups, shown.ids) == ({"wrong": [0, 1], "right": [2]}, ["a", "b", "d"])
+    assert shown.left_out == {"time": 1, "room": 2}
+    assert len(shown.content.examples) == 3
+
+
+def test_listed_rows_have_a_room_of_their_own() -> None:
+    rows = [Row(str(number), "\u6587" * 400, "a", "b", None, None) for number in range(9)]
+    size = len(embedded_json(facts_of(rows[0], None))) + 1
+    assert rows_within(rows, 3 * size) == rows[:3]
+    assert rows_within(rows, 3 * size - 1) == rows[:2]
+    assert rows_within([], size) == []
+
+
+def test_a_thinned_curve_has_its_ends() -> None:
+    assert thinned(range(10), 4) == [0, 3, 6, 9]
+    assert thinned(range(9), 4) == [0, 3, 6, 8]
+    assert thinned(range(4), 4) == [0, 1, 2, 3]
+    assert thinned([], 4) == []
 
 
 def write_rows(folder: Path) -> None:
@@ -83,25 +139,21 @@ def write_rows(folder: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("task", [CLASSES, DATES, VECTORS], ids=["classes", "dates", "vectors"])
 def test_a_run_of_each_task_gets_a_page(
-    task: list[str], here: Path, browser: Any, monkeypatch: pytest.MonkeyPatch
+    task: list[str], here: Path, tabs: Tabs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(end_page, "LEAST_SECONDS", 60.0)  # a busy machine asks for all examples, too
     write_rows(here)
     assert main(["train", *task, *SMALL, "report=true", "run_dir=run"]) == 0
     page = here / "run" / "report.html"
     assert page.stat().st_size < MAX_BYTES
-    watched = opened(browser, page)
-    assert watched.complaints == []
-    assert [url for url in watched.requests if not url.startswith("file:")] == []
+    shown = tabs.open(page)
     for part in ("metrics", "curves", "samples", "data-part", "config", "machine"):
-        assert watched.page.inner_text(f"#{part} h2")
-    assert watched.page.locator("#curves polyline").count() >= 2
-    assert watched.page.locator("#curves .best-step").count() >= 1
-    assert watched.page.locator("#groups button").count() >= 3
-    watched.page.click("#language button[value=zh]")
-    assert watched.page.inner_text("#curves h2") == "学习过程"
-    assert watched.complaints == []
-    watched.close()
+        assert shown.inner_text(f"#{part} h2")
+    assert shown.locator("#curves polyline").count() >= 2
+    assert shown.locator("#curves .best-step").count() >= 1
+    assert shown.locator("#groups button").count() >= 3
+    shown.click("#language button[value=zh]")
+    assert shown.inner_text("#curves h2") == "学习过程"
 
 
 @pytest.mark.slow
@@ -145,19 +197,6 @@ def test_the_verb_writes_the_page_of_a_run_where_one_wants(here: Path, capsys: p
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
-
-
-def opened(browser: Any, path: Path, **options: Any) -> Watched:
-    watched = Watched(browser, **{"viewport": {"width": 1200, "height": 900}, **options})
-    watched.page.goto(path.as_uri())
-    watched.page.evaluate("window.attnfocus.ready")
-    return watched
-
-
-@pytest.fixture(scope="module")
 def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of two layers of two heads that read hostile texts."""
     folder = tmp_path_factory.mktemp("report")
@@ -172,38 +211,34 @@ def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_texts_of_the_data_are_shown_as_texts(browser: Any, page_path: Path) -> None:
+def test_texts_of_the_data_are_shown_as_texts(tabs: Tabs, page_path: Path) -> None:
     raw = page_path.read_text()
     assert "<img" not in raw
     assert TOKEN not in raw
-    watched = opened(browser, page_path)
-    assert EVIL in watched.page.inner_text("#answer dd >> nth=0")
-    watched.page.locator("#confusion .cell:not(:disabled)").first.click()
-    assert EVIL in watched.page.inner_text("#answers article dd >> nth=0")
-    assert watched.page.locator("img").count() == 0
-    assert watched.complaints == []
-    watched.close()
+    page = tabs.open(page_path)
+    assert EVIL in page.inner_text("#answer dd >> nth=0")
+    page.locator("#confusion .cell[aria-disabled=false]").first.click()
+    assert EVIL in page.inner_text("#answers article dd >> nth=0")
+    assert page.locator("img").count() == 0
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_metrics_stand_beside_intervals_and_simple_answers(browser: Any, page_path: Path) -> None:
-    watched = opened(browser, page_path)
-    text = watched.page.inner_text("#metrics")
+def test_metrics_stand_beside_intervals_and_simple_answers(tabs: Tabs, page_path: Path) -> None:
+    page = tabs.open(page_path)
+    text = page.inner_text("#metrics")
     for part in ("accuracy ↑", "95 % interval", "always the commonest class", "linear model", "faithfulness=true"):
         assert part in text
     summary = json.loads((page_path.parent / "summary.json").read_text())
-    shown = watched.page.inner_text("#metrics tr:has-text('accuracy') td >> nth=1")
+    shown = page.inner_text("#metrics tr:has-text('accuracy') td >> nth=1")
     assert float(shown) == pytest.approx(summary["test"]["accuracy"], abs=1e-3)
-    watched.close()
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_cell_opens_its_rows_and_a_row_its_example(browser: Any, page_path: Path) -> None:
-    watched = opened(browser, page_path)
-    page = watched.page
-    cell = page.locator("#confusion .cell:not(:disabled)").last
+def test_a_cell_opens_its_rows_and_a_row_its_example(tabs: Tabs, page_path: Path) -> None:
+    page = tabs.open(page_path)
+    cell = page.locator("#confusion .cell[aria-disabled=false]").last
     target, answer, count = cell.get_attribute("aria-label").replace(" answered as ", "|").replace(": ", "|").split("|")
     cell.press("Enter")
     assert page.evaluate("document.activeElement.id") == "errors-back"
@@ -224,52 +259,100 @@ def test_a_cell_opens_its_rows_and_a_row_its_example(browser: Any, page_path: Pa
     page.wait_for_timeout(100)
     assert page.evaluate("window.attnfocus.state.example") == 2
     assert page.get_attribute("#groups button >> nth=2", "aria-pressed") == "true"
-    watched.close()
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_cell_of_the_grid_shows_this_head(browser: Any, page_path: Path) -> None:
-    watched = opened(browser, page_path)
-    assert watched.page.locator("#grid .cell").count() == 4
-    watched.page.locator("#grid .cell").nth(3).press("Enter")
-    watched.page.wait_for_timeout(100)
-    assert watched.page.evaluate("window.attnfocus.state.head") == 1
-    watched.page.locator("#grid .cell").nth(0).focus()
-    watched.page.keyboard.press("ArrowDown")
-    assert watched.page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("layers.1, head 0")
-    watched.close()
+def test_a_cell_of_the_grid_shows_this_head(tabs: Tabs, page_path: Path) -> None:
+    page = tabs.open(page_path)
+    assert page.locator("#grid .cell").count() == 4
+    page.locator("#grid .cell").nth(3).press("Enter")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.attnfocus.state.head") == 1
+    page.locator("#grid .cell").nth(0).focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("layers.1, head 0")
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_curves_are_read_by_keyboard(browser: Any, page_path: Path) -> None:
-    watched = opened(browser, page_path)
-    watched.page.locator("#curves svg.plot").first.press("End")
-    assert watched.page.inner_text("#curves .readout >> nth=0").startswith("step 6: ")
-    watched.close()
+def test_heads_that_are_in_no_example_are_not_opened_as_the_mean(
+    tabs: Tabs, page_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examples, "MAX_VALUES", 1)  # of the last layer one head, of the first none
+    path = page_path.parent / "few.html"
+    assert main(["report", f"run={page_path.parent}", "device=cpu", f"output={path}"]) == 0
+    page = tabs.open(path)
+    shown = page.eval_on_selector_all("#grid .cell", "all => all.map((each) => each.ariaDisabled)")
+    assert shown == ["true", "true", "false", "true"]
+    assert "dashed border" in page.inner_text("#grid .hint")
+    before = page.inner_text("#shown")
+    page.locator("#grid .cell").nth(3).press("Enter")
+    page.wait_for_timeout(100)
+    assert page.inner_text("#shown") == before
+    assert page.evaluate("document.activeElement.className") == "cell"
+    page.locator("#grid .cell").nth(2).press("Enter")
+    wait_until(page, "document.activeElement.id === 'keys'")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_page_that_is_too_large_loses_examples_and_says_so(
+    tabs: Tabs, page_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[object] = []
+
+    def counted(*given: Any) -> dict[str, list[float]]:
+        drawn.append(given)
+        return intervals(*given)
+
+    monkeypatch.setattr(facts, "intervals", counted)
+    monkeypatch.setattr(report_page, "MAX_BYTES", page_path.stat().st_size - 5)
+    path = page_path.parent / "small.html"
+    assert main(["report", f"run={page_path.parent}", "device=cpu", f"output={path}"]) == 0
+    assert len(drawn) == 1
+    assert path.stat().st_size < page_path.stat().st_size
+    page = tabs.open(path)
+    left = page.inner_text("#samples-note")
+    number = page.locator("#groups button").count()
+    assert left == f"Left out, as their weights would make the page larger than 3 MB: {8 - number}."
+    page.locator("#groups button").last.click()
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.attnfocus.state.example") == number - 1
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_weights_that_cannot_be_tested_are_not_sent_to_a_test(tabs: Tabs, page_path: Path) -> None:
+    path = page_path.parent / "last.html"
+    path.write_text(page_path.read_text().replace('"checkpoint":"best"', '"checkpoint":"last"'))
+    text = tabs.open(path).inner_text("#metrics .verdict")
+    assert text == "Not tested for these weights: only what was found of the best checkpoint is kept."
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_curves_are_read_by_keyboard(tabs: Tabs, page_path: Path) -> None:
+    page = tabs.open(page_path)
+    page.locator("#curves svg.plot").first.press("End")
+    assert page.inner_text("#curves .readout >> nth=0").startswith("step 6: ")
 
 
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_scrolls_down_only(browser: Any, page_path: Path, scheme: str) -> None:
-    watched = opened(browser, page_path, viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390
-    back = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
+def test_a_phone_scrolls_down_only(tabs: Tabs, page_path: Path, scheme: str) -> None:
+    page = tabs.open(page_path, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (back == "rgb(255, 255, 255)") == (scheme == "light")
-    watched.close()
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_paper_has_the_shading_and_no_controls(browser: Any, page_path: Path) -> None:
-    watched = opened(browser, page_path, color_scheme="dark")
-    watched.page.emulate_media(media="print")
-    assert watched.page.locator("#controls").is_hidden()
-    assert (
-        watched.page.evaluate("getComputedStyle(document.querySelector('#confusion .cell')).printColorAdjust")
-        == "exact"
-    )
-    assert watched.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    watched.close()
+def test_paper_has_the_shading_and_no_controls(tabs: Tabs, page_path: Path) -> None:
+    page = tabs.open(page_path, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator("#controls").is_hidden()
+    assert page.evaluate("getComputedStyle(document.querySelector('#confusion .cell')).printColorAdjust") == "exact"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

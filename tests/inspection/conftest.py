@@ -1,36 +1,21 @@
-"""A browser for the tests of the page."""
+"""The page of an inspection in a browser."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_support import Watched, open_browser
+from browser_support import Tabs
 
 from attnfocus.inspection.inspection import Inspection
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with open_browser() as opened:
-        yield opened
-
-
 @pytest.fixture
-def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Saves an inspection's page and opens it; afterwards nothing has gone wrong and nothing was asked for."""
-    tabs: list[Watched] = []
+def show(tabs: Tabs, tmp_path: Path) -> Callable[..., Any]:
+    """Saves an inspection's page and opens it."""
 
     def opened(found: Inspection, link: str = "", **options: Any) -> Any:
-        (path,) = found.save(tmp_path / str(len(tabs)), ["html"])
-        tab = Watched(browser, **{"viewport": {"width": 1200, "height": 900}, **options})
-        tabs.append(tab)
-        tab.page.goto(path.as_uri() + link)
-        tab.page.evaluate("attnfocus.ready")
-        return tab.page
+        (path,) = found.save(tmp_path / str(len(tabs.opened)), ["html"])
+        return tabs.open(path, link, **options)
 
-    yield opened
-    for tab in tabs:
-        assert tab.complaints == []
-        assert [address.partition(":")[0] for address in tab.requests] == ["file"]
-        tab.close()
+    return opened

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_support import processor_seconds
+from browser_support import processor_seconds, wait_until
 from inspection_toys import FACTS, PLACES, example, focus_map, sequence
 
 from attnfocus.data.gold import TokenLinks
@@ -200,7 +200,7 @@ def test_a_link_shows_the_same_again(show: Any) -> None:
     assert page.inner_text("#readout").startswith(f"{shown.query_tokens[2]} ← {shown.key_tokens[0]}")
     assert float(page.inner_text("#readout").rpartition(" ")[2]) == pytest.approx(weight, abs=6e-4)
     page.select_option("#head", "0")
-    page.wait_for_function("location.hash.includes('&head=0&')")  # the address follows after a moment
+    wait_until(page, "location.hash.includes('&head=0&')")  # the address follows after a moment
     assert "&query=" in page.evaluate("location.hash")
     page.evaluate("location.hash = '#example=1&head=99&query=1000&scale=none'")  # what there is not is left out
     page.wait_for_timeout(100)
@@ -224,7 +224,7 @@ def test_numbers_and_picture_can_be_taken_along(show: Any) -> None:
     assert f'fill="rgb({",".join(map(str, palette.color(0.75)))})"' in picture
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("#copy")
-    page.wait_for_function("document.getElementById('copied').textContent === 'Copied.'")
+    wait_until(page, "document.getElementById('copied').textContent === 'Copied.'")
     assert page.evaluate("navigator.clipboard.readText()") == text
 
 
@@ -323,7 +323,7 @@ def test_a_row_of_a_large_map_is_what_it_is_everywhere(show: Any, has_details: b
     found = Inspection(FACTS, "text", (example(made, source="long"),), has_details=has_details)
     page = show(found)
     page.evaluate("attnfocus.choose({query: 400, key: 3})")
-    page.wait_for_function("document.getElementById('spread').textContent.startsWith('Spread')")
+    wait_until(page, "document.getElementById('spread').textContent.startsWith('Spread')")
     row = made.weights[0, 400].astype(np.float64)
     used = np.exp(-(row * np.log(row)).sum())
     assert page.inner_text("#spread") == f"Spread over {used:.0f} of 700 positions."

@@ -1,17 +1,14 @@
 """What a run answered to its test rows: which to look at, what was taken for what, and how sure the figures are."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from attnfocus.layout import ANSWERS_FILE
-from attnfocus.regular_files import read_lines
-from attnfocus.runs.predictions_file import MAX_LINE_BYTES
+from attnfocus.runs.predictions_file import answered_rows
 from attnfocus.visible import visible
 
 MAX_ROWS = 100_000  # that are read
@@ -21,6 +18,7 @@ MAX_TEXT = 400  # characters of a text in a list
 NUM_RESAMPLES = 2000
 MAX_F1_CLASSES = 60  # of more, intervals of macro figures would take long
 LEVEL = 0.95
+Member = TypeVar("Member")
 GROUPS = {"wrong": 3, "unsure": 2, "right": 3}  # examples that are looked at
 
 
@@ -83,7 +81,7 @@ class Answers:
         return list({row.id: row for row in [*shown, *self.wrong[:MAX_WRONG], *some]}.values())
 
 
-def in_turn(groups: Mapping[str, Sequence[Row]]) -> list[tuple[str, Row]]:
+def in_turn(groups: Mapping[str, Sequence[Member]]) -> list[tuple[str, Member]]:
     """The first of each group, then the second of each, so that whoever stops early has some of all."""
     ranks = zip_longest(*([(name, row) for row in rows] for name, rows in groups.items()))
     return [pair for rank in ranks for pair in rank if pair is not None]
@@ -98,16 +96,14 @@ def read_answers(run_dir: Path, *, is_written: bool) -> Answers:
     rows: list[Row] = []
     skipped = 0
     try:
-        lines = read_lines(run_dir / ANSWERS_FILE, MAX_LINE_BYTES)
-        for number, line in enumerate(lines):
+        for number, facts in enumerate(answered_rows(run_dir)):
             if number == MAX_ROWS:
                 return Answers(rows, skipped, is_whole=False)
-            facts = json.loads(line)
             if "skipped" in facts:
                 skipped += 1
             else:
                 rows.append(_row(facts, is_written=is_written))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return Answers()
     return Answers(rows, skipped)
 

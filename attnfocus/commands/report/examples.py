@@ -1,8 +1,8 @@
 """The examples of a report: some test rows that tell most, asked again for where the model looks."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from attnfocus.commands.report.answers import in_turn
@@ -28,13 +28,27 @@ class Examples:
     content: what the page of an inspection shows.
     groups: name -> places in `content.examples`.
     ids: of the rows, in the same order.
-    note: why there are fewer than there could be; empty otherwise.
+    left_out: how many there could be besides, by why they are not there: `time` (not asked for, to end in time),
+        `failed` (they cannot be shown), `room` (the page would be too large).
+    reason: why the first of the failed cannot be shown; empty otherwise.
     """
 
     content: Inspection
     groups: dict[str, list[int]]
     ids: list[str]
-    note: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
+
+    def only(self, places: Sequence[int]) -> "Examples":
+        """Those at some places; the others have no room."""
+        groups = {name: [places.index(each) for each in own if each in places] for name, own in self.groups.items()}
+        return replace(
+            self,
+            content=replace(self.content, examples=tuple(self.content.examples[place] for place in places)),
+            groups={name: own for name, own in groups.items() if own},
+            ids=[self.ids[place] for place in places],
+            left_out={**self.left_out, "room": len(self.content.examples) - len(places)},
+        )
 
 
 def examples_of(material: Material) -> Examples:
@@ -42,23 +56,25 @@ def examples_of(material: Material) -> Examples:
     ends = None if material.seconds is None else time.monotonic() + material.seconds
     chosen = _chosen(material)
     found: list[tuple[str, Inspected]] = []
-    note = ""
-    for group, example in chosen:
-        if ends is not None and found and time.monotonic() > ends:
-            note = f"{len(chosen) - len(found)} more are left out, to end in time: attnfocus report shows them."
+    failures: list[str] = []
+    for number, (group, example) in enumerate(chosen):
+        if number and ends is not None and time.monotonic() > ends:
             break
         try:
             answered = inspect_examples(material.trained, [example], Choice(methods=("attention",)))[0]
         except DataError as error:
-            note = str(error)
-            continue
-        found.append((group, _reduced(answered)))
+            failures.append(str(error))
+        else:
+            found.append((group, _reduced(answered)))
     order = [place for group in dict.fromkeys(group for group, _ in found) for place in _places(found, group)]
     ordered = [found[place] for place in order]
     groups = {group: _places(ordered, group) for group, _ in ordered}
     shown = tuple(each for _, each in ordered)
-    empty = Inspected(Prediction("", "", float("nan"), skipped=note or "there is no row to show"))
-    return Examples(_content(material, shown or (empty,)), groups, [each.prediction.id for each in shown], note)
+    reason = failures[0] if failures else ""
+    empty = Inspected(Prediction("", "", float("nan"), skipped=reason or "there is no row to show"))
+    left_out = {"time": len(chosen) - len(found) - len(failures), "failed": len(failures)}
+    content = _content(material, shown or (empty,))
+    return Examples(content, groups, [each.prediction.id for each in shown], left_out, reason)
 
 
 def _chosen(material: Material) -> list[tuple[str, Encoded]]:

@@ -1,16 +1,17 @@
 """What the script of a report reads besides its examples: numbers and texts, nothing drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from attnfocus.commands.report.answers import facts_of, intervals, most_confused
+from attnfocus.commands.report.answers import Row, facts_of, intervals, most_confused
 from attnfocus.commands.report.examples import Examples
 from attnfocus.commands.report.material import Material
 from attnfocus.config.key_table import flat
 from attnfocus.data.statistics import SplitStatistics
 from attnfocus.display.classes import ClassTable
+from attnfocus.display.curves import thinned
 from attnfocus.display.text import metric_name
-from attnfocus.events import Best
 from attnfocus.files import strict_json
 from attnfocus.marks import Mark
 from attnfocus.redaction import redact
@@ -25,21 +26,27 @@ MAX_POINTS = 300  # of a curve
 MAX_CLASSES = 20  # of a table of the data
 
 
-def report_facts(material: Material, examples: Examples) -> dict[str, Any]:
-    """Everything, in types that JSON has."""
+def example_facts(examples: Examples, listed: Sequence[Row]) -> dict[str, Any]:
+    """What the report says of its examples, and of the rows that it lists, some of which are examples."""
     places = {name: place for place, name in enumerate(examples.ids)}
+    return {
+        "groups": examples.groups,
+        "left_out": {**examples.left_out, "reason": visible(examples.reason)},
+        "answers": [facts_of(row, places.get(row.id)) for row in listed],
+    }
+
+
+def report_facts(material: Material) -> dict[str, Any]:
+    """Everything besides, in types that JSON has."""
     answers = material.answers
     shown: dict[str, Any] = {
         "run": _run(material),
         "metrics": _metrics(material),
-        "best": _best(material),
+        "best": None if material.summary.best is None else asdict(material.summary.best),
         "splits": {name: each.num_rows for name, each in material.statistics.items()},
         "validated": validated(material.prepared),
         "curves": _curves(material),
-        "groups": examples.groups,
-        "note": visible(examples.note),
         "confusion": _confusion(material),
-        "answers": [facts_of(row, places.get(row.id)) for row in answers.listed()],
         "counts": {
             "all": len(answers.rows),
             "wrong": sum(not row.is_right for row in answers.rows),
@@ -57,43 +64,37 @@ def report_facts(material: Material, examples: Examples) -> dict[str, Any]:
 
 
 def _run(material: Material) -> dict[str, Any]:
-    summary = material.summary
+    plain = asdict(material.summary)
     names = ("status", "reason", "started", "command", "device", "threads", "git", "versions", "parameters")
     return {
-        **{name: summary.get(name) for name in (*names, "seconds", "steps", "epochs", "words_per_second")},
+        **redact({name: plain[name] for name in (*names, "seconds", "steps", "epochs", "words_per_second")}),
         "folder": visible(material.run_dir.name),
         "beam": material.config.setup.config.decoding.beam_size,
     }
 
 
 def _monitored(material: Material) -> tuple[str, str]:
-    best = _best(material)
+    best = material.summary.best
     if best is not None:
-        return str(best["metric"]), str(material.summary.get("directions", {}).get(best["metric"], ""))
+        return best.metric, material.summary.directions.get(best.metric, "")
     return monitored(material.config.setup.config.trainer, material.trained.task)
-
-
-def _best(material: Material) -> dict[str, Any] | None:
-    best = material.summary.get("best")
-    names = Best.__dataclass_fields__
-    return {name: best[name] for name in names} if isinstance(best, dict) and names.keys() <= best.keys() else None
 
 
 def _metrics(material: Material) -> list[dict[str, Any]]:
     """Of each metric its value on valid at the best step and on test, and what simpler answers get."""
-    best, test = _best(material), material.test
+    summary = material.summary
+    best, test = summary.best, summary.test
     valid: Mapping[str, Any] = next(
-        (line for line in material.lines if line["split"] == "valid" and best and line["step"] == best["step"]), {}
+        (line for line in material.lines if line["split"] == "valid" and best and line["step"] == best.step), {}
     )
-    directions = {**material.config.setup.directions, **material.summary.get("directions", {})}
+    directions = {**material.config.setup.directions, **summary.directions}
     names = [name for name in directions if isinstance(test.get(name), int | float) or valid.get(name) is not None]
-    first = best["metric"] if best else ""
+    first = best.metric if best else ""
     names.sort(key=lambda name: (name == "loss", name != first, name.count("/")))
     ends = intervals(material.answers.rows, test, test) if material.answers.is_whole else {}
     baselines = {"majority": majority_accuracy(material.statistics)}
-    linear = material.summary.get("baseline")
-    if isinstance(linear, dict) and isinstance(linear.get("accuracy"), dict):
-        baselines["linear"] = linear["accuracy"]
+    if summary.baseline and isinstance(summary.baseline.get("accuracy"), dict):
+        baselines["linear"] = summary.baseline["accuracy"]
     return [
         {
             "name": metric_name(name),
@@ -126,13 +127,12 @@ def _curves(material: Material) -> list[dict[str, Any]]:
 
 def _series(material: Material, split: str, name: str) -> dict[str, list[Any]]:
     lines = [line for line in material.lines if line["split"] == split and line.get(name) is not None]
-    stride = -(-len(lines) // MAX_POINTS) or 1
-    lines = [line for place, line in enumerate(lines) if place % stride == 0 or place == len(lines) - 1]
+    lines = thinned(lines, MAX_POINTS)
     return {"steps": [line["step"] for line in lines], "values": [line[name] for line in lines]}
 
 
 def _confusion(material: Material) -> dict[str, Any] | None:
-    table = ClassTable.of(material.test)
+    table = ClassTable.of(material.summary.test)
     if table is None:
         return None
     places = list(range(len(table.labels)))
@@ -148,7 +148,7 @@ def _confusion(material: Material) -> dict[str, Any] | None:
 
 def _heads(material: Material) -> dict[str, dict[str, list[Any]]]:
     """Attention -> measure -> a value for each head, over the test split; else over the last evaluation of valid."""
-    found = material.test.get("focus_heads")
+    found = material.summary.test.get("focus_heads")
     return found if isinstance(found, dict) else {}
 
 

@@ -1,6 +1,5 @@
 """What a report is made of: a run directory with its files, the model that answers, and the data."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +11,9 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.data.statistics import SplitStatistics
 from attnfocus.errors import CheckpointError
 from attnfocus.inspection.examples import Trained
-from attnfocus.layout import METRICS_FILE, SUMMARY_FILE
-from attnfocus.redaction import redact
-from attnfocus.regular_files import read_file
+from attnfocus.layout import METRICS_FILE
 from attnfocus.runs.config import RunConfig
-from attnfocus.runs.summary import MAX_BYTES
+from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tracking.metrics_file import logged_lines
 
 
@@ -45,19 +42,12 @@ class Material:
     seconds: float | None = None
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        """summary.json, without secrets; empty where it cannot be read."""
+    def summary(self) -> Summary:
+        """summary.json; empty where it cannot be read."""
         try:
-            found = json.loads(read_file(self.run_dir / SUMMARY_FILE, MAX_BYTES))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return redact(found) if isinstance(found, dict) else {}
-
-    @cached_property
-    def test(self) -> dict[str, Any]:
-        """What the summary says of the test split."""
-        found = self.summary.get("test")
-        return found if isinstance(found, dict) else {}
+            return load_summary(self.run_dir)
+        except (FileNotFoundError, CheckpointError):
+            return Summary()
 
     @cached_property
     def lines(self) -> list[dict[str, Any]]:

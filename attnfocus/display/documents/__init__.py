@@ -1,7 +1,8 @@
 """An HTML page as one file: its style, its script and its data inside it, and a policy that lets it ask no network.
 
-What every page of the project shares: the joining of script modules, JSON that is safe inside a script element, the
-base of the style with the colors of the palette, and the policy by which only this style and this script run.
+What every page of the project shares: its head (page.html), the joining of script modules, JSON that is safe inside a
+script element, the base of the style with the colors of the palette, and the policy by which only this style and this
+script run.
 """
 
 import base64
@@ -22,12 +23,12 @@ DOCUMENTS = __name__  # the package of the modules `elements`, `numbers` and `ch
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}  # no text can end the element, or look like markup
 
 
-def document(template: str, style: str, script: str, data: Mapping[str, Any]) -> str:
+def document(title: str, body: str, style: str, script: str, data: Mapping[str, Any]) -> str:
     """The page.
 
     Args:
-        template: HTML with `%policy%`, `%style%`, `%data%` (in a script element of type application/json) and
-            `%script%`, each once.
+        title: of the window, in HTML.
+        body: HTML of what is seen before the script runs.
         style: `style_of`.
         script: `script_of`.
         data: what the script reads.
@@ -36,10 +37,11 @@ def document(template: str, style: str, script: str, data: Mapping[str, Any]) ->
         f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    parts = {"policy": policy, "style": style, "script": script, "data": embedded_json(data)}
-    for name, text in parts.items():  # the data come last: they may hold anything
-        template = template.replace(f"%{name}%", text)
-    return template
+    parts = {"policy": policy, "title": title, "body": body, "style": style, "script": script}
+    page = asset(__name__, "page.html")
+    for name, text in (parts | {"data": embedded_json(data)}).items():  # the data come last: they may hold anything
+        page = page.replace(f"%{name}%", text)
+    return page
 
 
 def embedded_json(content: Mapping[str, Any]) -> str:

@@ -22,8 +22,8 @@ STYLES = (__name__, ("page.css", "print.css"))
 
 def page_of(inspection: Content) -> str:
     """The document, in ASCII."""
-    template = asset(__name__, "page.html").replace("%body%", body())
-    return document(template, page_style(), page_script(), page_data(inspection))
+    whole = asset(__name__, "page.html").replace("%examples%", body())
+    return document("attnfocus inspect", whole, page_style(), page_script(), page_data(inspection))
 
 
 def body() -> str:

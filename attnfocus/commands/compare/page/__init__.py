@@ -33,4 +33,4 @@ def page_of(
     """
     data = page_facts(sections, curves, looks, left_out, origin, folder)
     style, script = style_of(((DOCUMENTS, ("charts.css",)), (__name__, ("page.css",)))), script_of(SCRIPTS)
-    return document(asset(__package__, "page.html"), style, script, data)
+    return document("attnfocus compare", asset(__package__, "page.html"), style, script, data)

@@ -6,12 +6,13 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from attnfocus.commands.compare.sections import Row, Section
+from attnfocus.display.curves import thinned
 from attnfocus.errors import CheckpointError
 from attnfocus.layout import METRICS_FILE
 from attnfocus.tracking.metrics_file import logged_lines
 
 MAX_RUNS = 60  # of a section, whose curves are read
-MAX_POINTS = 200  # of a curve; of more evaluations every second (third, ...) is kept
+MAX_POINTS = 200  # of a curve
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,7 @@ def _curve(name: str, runs: Sequence[Sequence[Mapping[str, float]]]) -> Curve | 
                 values.setdefault(int(line["step"]), []).append(line[name])
     if not values:
         return None
-    steps = sorted(values)
-    stride = -(-len(steps) // MAX_POINTS)
-    steps = [step for place, step in enumerate(steps) if place % stride == 0 or place == len(steps) - 1]
+    steps = thinned(sorted(values), MAX_POINTS)
     at = [values[step] for step in steps]
     deviations = [stdev(each) if len(each) > 1 else 0.0 for each in at]
     return Curve(steps, [mean(each) for each in at], deviations, [len(each) for each in at])

@@ -1,4 +1,4 @@
-// A frame with two axes.
+// A frame with two axes, in which pointer and keys read values.
 
 const FRAME = { width: 760, height: 300, left: 58, right: 14, top: 10, bottom: 40 };
 
@@ -21,4 +21,27 @@ function frameOf(across, up, names, label) {
     drawn("text", { x: -(height - bottom) / 2, y: 13, transform: "rotate(-90)", "text-anchor": "middle", text: names[1] }),
   );
   return { ...FRAME, svg, x, y, width, height };
+}
+
+/** Pointer and arrow keys choose one step after another: a line marks it, and `read` tells what is there. */
+function follow(frame, steps, read, start = -1) {
+  const cursor = drawn("line", { class: "cursor", y1: frame.top, y2: frame.height - frame.bottom, x1: 0, x2: 0, visibility: "hidden" });
+  let at = start;
+  function choose(place) {
+    at = Math.max(0, Math.min(steps.length - 1, place));
+    cursor.setAttribute("visibility", "visible");
+    for (const end of ["x1", "x2"]) cursor.setAttribute(end, frame.x(steps[at]));
+    read(steps[at]);
+  }
+  frame.svg.append(cursor);
+  frame.svg.addEventListener("pointermove", (event) => {
+    const box = frame.svg.getBoundingClientRect(), x = ((event.clientX - box.left) / box.width) * frame.width;
+    choose(steps.indexOf(steps.reduce((best, step) => (Math.abs(frame.x(step) - x) < Math.abs(frame.x(best) - x) ? step : best))));
+  });
+  frame.svg.addEventListener("keydown", (event) => {
+    const next = { ArrowRight: at + 1, ArrowLeft: at < 0 ? steps.length - 1 : at - 1, Home: 0, End: steps.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    choose(next);
+  });
 }

@@ -1,10 +1,15 @@
 // The page as it opens: its title, what is known of its trust, and the first example.
 
+/** How far the weights explain the answers: what was found, or how that can be tested. */
+function trustParts() {
+  if (data.verdict) return [data.verdict];
+  if (data.run.checkpoint !== "best") return [word("untestedLast")];
+  return [word("untested"), element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`)];
+}
+
 function drawTrust() {
   const figures = Object.entries(data.faithfulness);
-  const command = element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`);
-  const untested = data.run.checkpoint === "best" ? [word("untested"), command] : [word("untestedLast")];
-  $("verdict").replaceChildren(...(data.verdict ? [data.verdict] : untested));
+  $("verdict").replaceChildren(...trustParts());
   $("faithfulness").parentElement.parentElement.hidden = !figures.length;
   $("faithfulness").replaceChildren(...figures.map(([measure, value]) => {
     const row = element("tr");

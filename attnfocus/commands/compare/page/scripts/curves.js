@@ -14,7 +14,7 @@ function curvesPart(section) {
     const rank = places.indexOf(place);
     return { color: (rank % NUM_COLORS) + 1, dash: DASHES[Math.floor(rank / NUM_COLORS) % DASHES.length] };
   };
-  let cursor = null, frame = null;
+  let frame = null;
 
   function drawNames() {
     names.replaceChildren(...places.map((place) => {
@@ -41,7 +41,6 @@ function curvesPart(section) {
   function draw() {
     const curves = drawnCurves();
     readout.textContent = "";
-    cursor = null;
     if (!curves.length) {
       figureOf.replaceChildren(element("p", { class: "hint", text: "No curve is chosen." }));
       return;
@@ -54,8 +53,6 @@ function curvesPart(section) {
     const better = BETTER[chosen().better];
     frame = frameOf(across, up, ["step", `${chosen().name}${better ? `, ${better}` : ""}`], `Learning curves: ${chosen().name} of ${curves.length} configurations. Arrow keys read the values.`);
     for (const [place, curve] of curves) frame.svg.append(...shapes(place, curve, up));
-    cursor = drawn("line", { class: "cursor", y1: frame.top, y2: frame.height - frame.bottom, x1: 0, x2: 0, visibility: "hidden" });
-    frame.svg.append(cursor);
     listen(curves);
     figureOf.replaceChildren(frame.svg);
   }
@@ -76,25 +73,13 @@ function curvesPart(section) {
     const steps = [...new Set(curves.flatMap(([, curve]) => curve.steps))].sort((a, b) => a - b);
     function read(step) {
       state.step = step;
-      cursor.setAttribute("visibility", "visible");
-      cursor.setAttribute("x1", frame.x(step));
-      cursor.setAttribute("x2", frame.x(step));
       const parts = curves.filter(([, curve]) => curve.steps.includes(step)).map(([place, curve]) => {
         const at = curve.steps.indexOf(step), count = curve.counts[at];
         return `${section.rows[place].name} ${figure(curve.means[at])}${count > 1 ? ` \u00b1 ${figure(curve.deviations[at])}` : ""} (n=${count})`;
       });
       readout.textContent = `step ${step}: ${parts.join("; ")}`;
     }
-    frame.svg.addEventListener("pointermove", (event) => {
-      const box = frame.svg.getBoundingClientRect(), at = ((event.clientX - box.left) / box.width) * frame.width;
-      read(steps.reduce((best, step) => (Math.abs(frame.x(step) - at) < Math.abs(frame.x(best) - at) ? step : best)));
-    });
-    frame.svg.addEventListener("keydown", (event) => {
-      const at = steps.indexOf(state.step), moves = { ArrowRight: at + 1, ArrowLeft: at < 0 ? steps.length - 1 : at - 1, Home: 0, End: steps.length - 1 };
-      if (!(event.key in moves)) return;
-      event.preventDefault();
-      read(steps[Math.max(0, Math.min(steps.length - 1, moves[event.key]))]);
-    });
+    follow(frame, steps, read, steps.indexOf(state.step));
   }
 
   drawNames();

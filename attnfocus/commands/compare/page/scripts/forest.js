@@ -1,6 +1,7 @@
 // Differences to the baseline: mean over the seeds, its interval, each seed as a circle, and the corrected p.
 
-const FOREST = { width: 300, height: 26, edge: 8 };
+// Beside the curves there is less room.
+const FOREST = { width: document.documentElement.clientWidth >= 1200 ? 150 : 300, height: 26, edge: 8 };
 
 function forestPart(section) {
   if (!section.differences.length) return null;

@@ -19,8 +19,7 @@ function drawConfusion() {
 }
 
 function cellOf(target, answer, count, all, isRight) {
-  const button = element("button", { type: "button", class: isRight ? "cell right" : "cell", text: count ? String(count) : "\u00b7", "aria-label": word("cellLabel", { target, answer, count }), on: { click: () => openCell(target, answer, count) } });
-  if (!count) button.disabled = true;
+  const button = element("button", { type: "button", class: isRight ? "cell right" : "cell", text: count ? String(count) : "\u00b7", "aria-label": word("cellLabel", { target, answer, count }), "aria-disabled": String(!count), on: { click: () => count && openCell(target, answer, count) } });
   shadeBy(button, all ? count / all : 0, "");
   return button;
 }

@@ -15,11 +15,7 @@ function curvePart(curve) {
   const readout = element("p", { class: "readout", role: "status", "aria-live": "polite" });
   for (const [split, each] of entries) frame.svg.append(...lineOf(frame, split, each));
   if (report.best) frame.svg.append(...bestMark(frame));
-  const cursor = drawn("line", { class: "cursor", y1: frame.top, y2: frame.height - frame.bottom, x1: 0, x2: 0, visibility: "hidden" });
-  frame.svg.append(cursor);
   follow(frame, steps, (step) => {
-    cursor.setAttribute("visibility", "visible");
-    for (const end of ["x1", "x2"]) cursor.setAttribute(end, frame.x(step));
     readout.textContent = `${word("step")} ${step}: ${entries.filter(([, each]) => each.steps.includes(step)).map(([split, each]) => `${word(split)} ${figure(each.values[each.steps.indexOf(step)])}`).join("; ")}`;
   });
   const legend = element("p", { class: "legend" }, ...entries.flatMap(([split]) => [drawn("svg", { width: 26, height: 10, "aria-hidden": "true" }, drawn("line", { class: `line s${SERIES[split]}`, x1: 0, x2: 26, y1: 5, y2: 5 })), element("span", { text: word(split) })]));
@@ -39,21 +35,4 @@ function bestMark(frame) {
     drawn("line", { class: "best-step", x1: x, x2: x, y1: frame.top, y2: frame.height - frame.bottom }),
     drawn("text", { class: "best-text", x: x + (isRight ? -5 : 5), y: frame.top + 10, "text-anchor": isRight ? "end" : "start", text: `${word("bestStep")} (${report.best.step})` }),
   ];
-}
-
-/** Pointer and arrow keys read one step after another. */
-function follow(frame, steps, read) {
-  let at = -1;
-  frame.svg.addEventListener("pointermove", (event) => {
-    const box = frame.svg.getBoundingClientRect(), x = ((event.clientX - box.left) / box.width) * frame.width;
-    at = steps.indexOf(steps.reduce((best, step) => (Math.abs(frame.x(step) - x) < Math.abs(frame.x(best) - x) ? step : best)));
-    read(steps[at]);
-  });
-  frame.svg.addEventListener("keydown", (event) => {
-    const next = { ArrowRight: at + 1, ArrowLeft: at < 0 ? steps.length - 1 : at - 1, Home: 0, End: steps.length - 1 }[event.key];
-    if (next === undefined) return;
-    event.preventDefault();
-    at = Math.max(0, Math.min(steps.length - 1, next));
-    read(steps[at]);
-  });
 }

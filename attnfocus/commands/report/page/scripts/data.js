@@ -38,7 +38,7 @@ function drawMachine() {
   const pairs = [
     ["command", run.command], ["begun", utc(run.started)],
     ["times", word("timesText", { seconds: figure(run.seconds, "seconds"), steps: figure(run.steps, "count"), epochs: run.epochs, words: figure(run.words_per_second, "count") })],
-    ["device", run.device], ["threads", run.threads ? String(run.threads.torch) : ""], ["versions", versions],
+    ["device", run.device], ["threads", String(run.threads.torch ?? "")], ["versions", versions],
     ["code", run.git ? `${run.git.commit.slice(0, 12)}${run.git.dirty ? word("dirty") : ""}` : ""], ["again", `attnfocus report run=${run.folder}`],
   ].filter(([, text]) => text);
   section("machine", "machinePart", element("dl", {}, ...pairs.flatMap(([key, text]) => [element("dt", { text: word(key) }), element("dd", { text })])));

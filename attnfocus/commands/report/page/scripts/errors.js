@@ -17,11 +17,11 @@ function foundRows() {
 }
 
 function drawErrors() {
-  const { counts } = report, { cell } = browser, key = report.is_written ? "differencesPart" : "errorsPart";
+  const { counts } = report, { cell } = browser, listed = report.answers.filter((row) => !row.right).length, key = report.is_written ? "differencesPart" : "errorsPart";
   $("errors").hidden = !counts.all;
   if (!counts.all) return;
   const list = element("div", { class: "answers", id: "answers" });
-  const all = word(report.is_written ? "differencesCount" : "errorsCount", { wrong: figure(counts.wrong, "count"), all: figure(counts.all, "count") }) + (counts.skipped ? word("unanswered", { number: counts.skipped }) : "") + (counts.is_whole ? "" : word("notWhole"));
+  const all = word(report.is_written ? "differencesCount" : "errorsCount", { wrong: figure(counts.wrong, "count"), all: figure(counts.all, "count") }) + (counts.skipped ? word("unanswered", { number: counts.skipped }) : "") + (counts.is_whole ? "" : word("notWhole")) + (counts.wrong > listed ? word("listed", { number: listed }) : "");
   const said = cell ? word("cellShown", { ...cell, shown: foundRows().length }) : all;
   const search = element("input", { type: "search", id: "errors-search", autocomplete: "off", spellcheck: "false", on: { input: () => { Object.assign(browser, { search: search.value, shown: PAGE_ROWS }); drawRows(list); } } });
   search.value = browser.search;

@@ -14,22 +14,28 @@ function drawGrid() {
   const select = chooser(word("measure"), measures.map((each) => [each, name(each)]), (value) => { measure = value; drawGrid(); $("grid-measure").focus(); });
   Object.assign(select.querySelector("select"), { id: "grid-measure", value: measure });
   const body = element("tbody", {}, ...entries.map(([attention, of]) => element("tr", {}, element("th", { scope: "row", text: attention }), ...(of[measure] ?? []).map((value, head) => element("td", {}, gridCell(attention, head, value, high))))));
-  section("grid", "gridPart", element("p", { class: "hint", text: word("gridHint", { low: 0, high: figure(high) }) }), element("div", { class: "tools" }, select), tableOf("gridPart", body));
+  section("grid", "gridPart", element("p", { class: "hint", text: word("gridHint", { low: 0, high: figure(high) }) + (entries.every(([attention, of]) => (of[measure] ?? []).every((_, head) => hasHead(attention, head))) ? "" : word("gridMissing")) }), element("div", { class: "tools" }, select), tableOf("gridPart", body));
   rove(body, () => width);
   reach(body);
 }
 
 function gridCell(attention, head, value, high) {
-  const button = element("button", { type: "button", class: "cell", text: figure(value), "aria-label": `${attention}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`, on: { click: () => openHead(attention, head) } });
+  const isShown = hasHead(attention, head), what = `${attention}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`;
+  const button = element("button", { type: "button", class: "cell", text: figure(value), "aria-label": what, "aria-disabled": String(!isShown), on: { click: () => openHead(attention, head) } });
   shadeBy(button, value === null ? 0 : value / high, figure(value));
   return button;
 }
 
-/** The head in the example at hand, if its map is in the page. */
+const mapWith = (example, attention, head) => example.maps.findIndex((map) => map.name === attention && map.heads.includes(head));
+const hasHead = (attention, head) => data.examples.some((example) => mapWith(example, attention, head) >= 0);
+
+/** The head in the example at hand, or in the first one that has it: not all heads of large maps have room in the page. */
 async function openHead(attention, head) {
-  const { maps } = data.examples[state.example], map = maps.findIndex((each) => each.name === attention);
-  if (map < 0) return;
-  await choose({ map, head: maps[map].heads.indexOf(head) });
+  if (!hasHead(attention, head)) return;
+  const isHere = mapWith(data.examples[state.example], attention, head) >= 0;
+  const example = isHere ? state.example : data.examples.findIndex((each) => mapWith(each, attention, head) >= 0);
+  const map = mapWith(data.examples[example], attention, head), { heads } = data.examples[example].maps[map];
+  await choose({ ...(isHere ? {} : { example }), map, head: heads.length > 1 ? heads.indexOf(head) : -1 });
   $("samples").scrollIntoView({ block: "start" });
-  $("head").focus({ preventScroll: true });
+  ($("head").disabled ? $("keys") : $("head")).focus({ preventScroll: true });
 }

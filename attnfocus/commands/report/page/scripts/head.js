@@ -28,11 +28,5 @@ function drawMetrics() {
     const simple = Object.entries(metric.baselines).map(([key, of]) => element("tr", { class: "simple" }, element("th", { scope: "row", text: word(key) }), ...cells("td", [figure(of[report.validated]), ...(hasTest ? [figure(of.test), ""] : [])])));
     return [element("tr", {}, element("th", { scope: "row", text: `${metric.name} ${ARROWS[metric.better] ?? ""}`.trim() }), ...cells("td", own)), ...simple];
   });
-  section("metrics", "metricsPart", tableOf("metricsPart", element("thead", {}, head), element("tbody", {}, ...rows)), hasTest ? null : element("p", { text: word("noTest") }), element("p", { class: "hint", text: hintOfMetrics() }), ...verdict());
-}
-
-function verdict() {
-  const command = `attnfocus evaluate run=${data.run.run} faithfulness=true`;
-  const said = data.verdict ? [element("p", { class: "verdict", text: data.verdict })] : [element("p", { class: "verdict" }, word("trustUntested"), " ", element("code", { text: command }))];
-  return [element("h3", { text: word("trustPart") }), ...said];
+  section("metrics", "metricsPart", tableOf("metricsPart", element("thead", {}, head), element("tbody", {}, ...rows)), hasTest ? null : element("p", { text: word("noTest") }), element("p", { class: "hint", text: hintOfMetrics() }), element("h3", { text: word("trustPart") }), element("p", { class: "verdict" }, ...trustParts()));
 }

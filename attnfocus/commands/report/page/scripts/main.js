@@ -1,10 +1,12 @@
 // The report around its examples: everything is drawn anew for another language, other colors, and another width.
 
 const GROUPS = report.is_written ? { wrong: "groupDiffers", unsure: "groupUnsure", right: "groupSame", first: "groupFirst" } : { wrong: "groupWrong", unsure: "groupUnsure", right: "groupRight", first: "groupFirst" };
+const LEFT_OUT = { time: "leftTime", failed: "leftFailed", room: "leftRoom" };
 
 function drawGroups() {
-  $("samples-note").hidden = !report.note;
-  $("samples-note").textContent = report.note;
+  const { reason, ...numbers } = report.left_out, said = Object.entries(numbers).filter(([, number]) => number);
+  $("samples-note").hidden = !said.length;
+  $("samples-note").textContent = said.map(([why, number]) => word(LEFT_OUT[why], { number, reason, run: report.run.folder })).join(" ");
   $("groups").replaceChildren(...Object.entries(report.groups).map(([group, places]) => element(
     "div", { class: "group" }, element("span", { text: word(GROUPS[group]) }),
     ...places.map((place) => element("button", { type: "button", text: String(place + 1), title: data.examples[place].source, "data-example": place, on: { click: () => choose({ example: place }) } })),
