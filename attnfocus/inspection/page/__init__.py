@@ -5,7 +5,7 @@ The data stand in a script element of type application/json (`facts`, `coding`).
 run among other things takes the same parts: `body`, `SCRIPTS`, `STYLES`.
 """
 
-from attnfocus.display.documents import asset, document, embedded_json, script_of, style_of
+from attnfocus.display.documents import DOCUMENTS, asset, document, embedded_json, script_of, style_of
 from attnfocus.inspection.content import Content
 from attnfocus.inspection.page.coding import coded
 from attnfocus.inspection.page.facts import page_data
@@ -13,8 +13,10 @@ from attnfocus.inspection.page.facts import page_data
 __all__ = ["body", "coded", "embedded_json", "page_data", "page_of", "page_script", "page_style"]
 
 SCRIPTS = (  # in this order
-    __name__,
-    ("state", "words", "weights", "sketch", "colors", "gold", "text", "matrix", "heads", "output", "events", "choices"),
+    (__name__, ("state",)),
+    (DOCUMENTS, ("palette",)),
+    (__name__, ("words", "weights", "sketch", "colors", "gold", "text", "matrix", "heads", "output", "events")),
+    (__name__, ("choices",)),
 )
 START = (__name__, ("main",))  # comes last, after the words of a page with more in it
 STYLES = (__name__, ("page.css", "print.css"))
@@ -32,7 +34,7 @@ def body() -> str:
 
 
 def page_script() -> str:
-    return script_of((SCRIPTS, START))
+    return script_of((*SCRIPTS, START))
 
 
 def page_style() -> str:

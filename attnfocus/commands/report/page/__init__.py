@@ -14,7 +14,7 @@ from attnfocus.inspection import page as inspection_page
 
 MAX_BYTES = 3_000_000
 MAX_LISTED = 1_000_000  # bytes of the rows that are listed; the rest is for the examples
-SCRIPTS = (inspection_page.SCRIPTS, (__name__, ("words",)), inspection_page.START)
+SCRIPTS = (*inspection_page.SCRIPTS, (__name__, ("words",)), inspection_page.START)
 OWN_SCRIPTS = (  # with names of their own
     (DOCUMENTS, ("elements", "numbers", "chart")),
     (__name__, ("head", "curves", "confusion", "errors", "grid", "data", "main")),

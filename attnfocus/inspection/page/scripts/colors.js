@@ -1,6 +1,5 @@
-// Colors: a share of -1 to 1 is a step of the project's palette. The scale says what share a weight is.
+// Shades: the scale says what share of -1 to 1 a weight is, the palette what color that has.
 
-const FAINT = 0.04;  // of the scale: nothing is shaded below
 const OCTAVES = 3;  // "times uniform" goes from 1/8 to 8
 const BELOW_UNIFORM = 0.12;  // how far orange goes for what gets less than uniform: that is no alarm
 const STEPS = 2 ** 11;  // of times uniform, each with its share: a picture of all heads takes half a million logarithms otherwise
@@ -8,15 +7,11 @@ const SHARES_OF_UNIFORM = Float32Array.from({ length: 2 ** OCTAVES * STEPS }, (_
   const octaves = Math.log2((i + 0.5) / STEPS) / OCTAVES;
   return octaves > 0 ? octaves : BELOW_UNIFORM * Math.max(octaves, -1);
 });
-const dark = matchMedia("(prefers-color-scheme: dark)"), print = matchMedia("print");
-let ramps = null, isPrinting = false;
+let packed = null;  // the colors from -1 to 1, as pixels
 
-function makeRamps() {
-  const mode = dark.matches && !isPrinting && !print.matches ? "dark" : "light";
-  const read = (text) => Array.from({ length: text.length / 6 }, (_, i) => [0, 2, 4].map((at) => parseInt(text.slice(6 * i + at, 6 * i + at + 2), 16)));
-  const above = read(data.palette[mode].above), below = read(data.palette[mode].below);
-  const bytes = Uint8Array.from([...below.slice(1).reverse(), ...above].flatMap((rgb) => [...rgb, 255]));
-  ramps = { above, below, packed: new Uint32Array(bytes.buffer) };  // packed: -1 to 1, as pixels
+function packColors() {
+  const { above, below } = rampsNow();
+  packed = new Uint32Array(Uint8Array.from([...below.slice(1).reverse(), ...above].flatMap((rgb) => [...rgb, 255])).buffer);
 }
 
 /** The scale in use: weights of attention have the choice, what has a sign goes to its largest. */
@@ -36,18 +31,6 @@ function sharer() {
 
 const shareOf = (weight) => sharer()(weight);
 
-function colorOf(share) {
-  return (share < 0 ? ramps.below : ramps.above)[Math.round(Math.min(Math.abs(share), 1) * 255)];
-}
-
-function luminance(rgb) {
-  const [red, green, blue] = rgb.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
-/** Black or white, whichever has more contrast (WCAG 2.2): 4.58 or more. */
-const inkOf = (rgb) => ((luminance(rgb) + 0.05) ** 2 >= 0.0525 ? "#000000" : "#ffffff");
-
 function shadeBy(element, share, text) {
   const isPlain = Math.abs(share) < FAINT, color = colorOf(share);
   element.style.backgroundColor = isPlain ? "" : `rgb(${color.join(", ")})`;
@@ -65,7 +48,7 @@ function paint(canvas, values, rows, columns) {
   if (canvas.width !== columns) canvas.width = columns;  // to set it takes time even where it stays
   if (canvas.height !== rows) canvas.height = rows;
   const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows);
-  const pixels = new Uint32Array(image.data.buffer), share = sharer(), { packed } = ramps;
+  const pixels = new Uint32Array(image.data.buffer), share = sharer();
   for (let i = 0; i < pixels.length; i++) pixels[i] = packed[255 + Math.round(Math.max(-1, Math.min(1, share(values[i]))) * 255)];
   context.putImageData(image, 0, 0);
 }

@@ -127,7 +127,7 @@ function listenToText() {
 
 /** Paper is white: colors are those of the light page while it is printed. */
 function recolor() {
-  makeRamps();
+  packColors();
   if (!view) return;
   drawGlance();
   drawLegend();

@@ -32,7 +32,7 @@ function start() {
   const asked = readLink();
   Object.assign(state, { language: asked.language ?? state.language });
   drawTitle();
-  makeRamps();
+  packColors();
   if (!window.DecompressionStream) {
     showNone();
     $("note").hidden = false;
