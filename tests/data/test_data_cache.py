@@ -287,6 +287,39 @@ def test_a_folder_that_is_a_link_or_of_another_user_is_refused(tmp_path: Path, m
         Cached(tmp_path)(path)
 
 
+def test_what_others_have_put_into_the_folder_stays_as_it_is(tmp_path: Path) -> None:
+    path, folder = written(tmp_path / "train.tsv"), tmp_path / "cache" / "prepared"
+    ours = [f"{digit * 40}" for digit in "ab"]
+    theirs = [".git", "photos", "c" * 40, f"{'d' * 39}g", f".{'e' * 40}.tmp", f".{'e' * 40}.{'1' * 15}.tmp", "entry"]
+    remains = f".{'f' * 40}.{'1' * 16}.tmp"
+    for name in (*ours, *theirs, remains):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "content").write_bytes(b"x" * 10_000)
+        if name not in theirs[2:3]:
+            (folder / name / "entry.json").write_text("{}")
+        os.utime(folder / name, (1, 1))
+    folder.chmod(0o755)
+    Cached(tmp_path, 1)(path)
+    assert sorted(each.name for each in folder.iterdir()) == sorted(theirs)
+    assert all((folder / name / "content").stat().st_size == 10_000 for name in theirs)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    Cached(tmp_path)(path)
+    assert len(list(folder.iterdir())) == len(theirs) + 1
+    folder.chmod(0o775)
+    with pytest.raises(ConfigError, match="holds other things, and other users may write to it"):
+        Cached(tmp_path)(path)
+
+
+def test_a_folder_of_entries_alone_is_closed_to_others(tmp_path: Path) -> None:
+    cached, path = Cached(tmp_path), written(tmp_path / "train.tsv")
+    cached(path)
+    (cached.cache.path / f".{'f' * 40}.{'1' * 16}.tmp").mkdir()
+    cached.cache.path.chmod(0o777)
+    cached(path)
+    assert cached.num_made == 1
+    assert stat.S_IMODE(cached.cache.path.stat().st_mode) == 0o700
+
+
 def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(tmp_path: Path) -> None:
     path = written(tmp_path / "train.tsv")
     (tmp_path / "cache").write_text("a file")

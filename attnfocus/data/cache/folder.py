@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.errors import ConfigError
-from attnfocus.regular_files import is_folder, number, open_to_read, read_file
+from attnfocus.regular_files import is_folder, is_regular, number, open_to_read, read_file
 from attnfocus.stages import Stage, stage
 
 ENTRY_FILE = "entry.json"
@@ -23,6 +24,8 @@ MAX_ENTRY_BYTES = 64 * 2**20
 HASH_BYTES = 1 << 20
 ABANDONED_SECONDS = 24 * 3600  # a temporary folder that nobody can be writing any more
 GB = 10**9
+_KEY = re.compile("[0-9a-f]{40}")
+_REMAINS = re.compile(r"\.[0-9a-f]{40}\.\d{16}\.tmp")
 
 
 class DamagedError(Exception):
@@ -42,10 +45,10 @@ class CacheFolder:
     max_bytes: int
 
     def ready(self) -> None:
-        """Makes the folder, or finds one of this user.
+        """Makes the folder, or finds one of this user, which is closed to others if nothing but entries is in it.
 
         Raises:
-            ConfigError: it is a link, no folder, or of another user.
+            ConfigError: it is a link, no folder, of another user, or holds other things and others may write to it.
             OSError: it cannot be made.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,10 +60,12 @@ class CacheFolder:
             problem = "is a link or a file, not a folder"
         elif hasattr(os, "getuid") and status.st_uid != os.getuid():
             problem = "belongs to another user, who could change what this one reads"
+        elif status.st_mode & 0o077 and all(_is_entry(each) or _is_remains(each) for each in self.path.iterdir()):
+            os.chmod(self.path, 0o700)
+        elif status.st_mode & 0o022:
+            problem = "holds other things, and other users may write to it, who could change what this one reads"
         if problem is not None:
             raise ConfigError(f"paths.cache: {self.path} {problem}. Give a folder of your own, or paths.cache_gb=0")
-        if status.st_mode & 0o077:
-            os.chmod(self.path, 0o700)
 
     def find(self, key: str) -> Path | None:
         """The folder of an entry, from now on the latest used; None: there is none."""
@@ -103,18 +108,15 @@ class CacheFolder:
         shutil.rmtree(gone, ignore_errors=True)
 
     def bound(self) -> None:
-        """Removes the entries that were not used for longest, until the others have room."""
+        """Removes the entries that were not used for longest, until the others have room; nothing that is none."""
         entries = []
         for entry in list(self.path.iterdir()):
             with contextlib.suppress(OSError):
                 used = os.lstat(entry).st_mtime
-                if not is_folder(entry):
-                    continue
-                if entry.name.startswith("."):
-                    if used < time.time() - ABANDONED_SECONDS:
-                        shutil.rmtree(entry, ignore_errors=True)
-                    continue
-                entries.append((used, entry.name, sum(os.lstat(file).st_size for file in entry.iterdir())))
+                if _is_entry(entry):
+                    entries.append((used, entry.name, sum(os.lstat(file).st_size for file in entry.iterdir())))
+                elif _is_remains(entry) and used < time.time() - ABANDONED_SECONDS:
+                    shutil.rmtree(entry, ignore_errors=True)
         total = sum(size for _, _, size in entries)
         for _, name, size in sorted(entries):
             if total <= self.max_bytes:
@@ -151,6 +153,15 @@ def digest_of(path: Path, moving: Stage, *, follow_links: bool = False) -> str:
             digest.update(part)
             moving.advance(len(part))
     return digest.hexdigest()
+
+
+def _is_entry(path: Path) -> bool:
+    return _KEY.fullmatch(path.name) is not None and is_folder(path) and is_regular(path / ENTRY_FILE)
+
+
+def _is_remains(path: Path) -> bool:
+    """Whether it is what a kill inside `keep` or `drop` has left, or another writer's."""
+    return _REMAINS.fullmatch(path.name) is not None and is_folder(path)
 
 
 def _parts(file: Any) -> Iterator[bytes]:
