@@ -334,10 +334,15 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     assert digest_of(tmp_path / "a", Stage("x")) == hashlib.blake2b(b"abc", digest_size=32).hexdigest()
 
 
-def test_a_run_from_the_cache_is_the_same_to_the_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "dataset"), [("seq2seq", "parallel_text"), ("rnn_classifier", "labelled_text")])
+def test_a_run_from_the_cache_is_the_same_to_the_bit(
+    model: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, entries_read = cache._read, []
+    monkeypatch.setattr(cache, "_read", lambda entry: entries_read.append(entry) or read(entry))
     path, folders = written(tmp_path / "train.tsv"), [tmp_path / "first", tmp_path / "second", tmp_path / "without"]
     for folder in folders:
-        argv = ["train", "model=seq2seq", "attention=additive", "dataset=parallel_text", f"dataset.train={path}"]
+        argv = ["train", f"model={model}", "attention=additive", f"dataset={dataset}", f"dataset.train={path}"]
         argv += ["dataset.tokenizer.vocab_size=100", "dataset.split.valid=20", "dataset.split.test=20"]
         argv += [
             "model.embed_dim=8",
@@ -349,7 +354,8 @@ def test_a_run_from_the_cache_is_the_same_to_the_bit(tmp_path: Path) -> None:
         argv += [f"paths.cache={tmp_path}", f"paths.cache_gb={0 if folder.name == 'without' else 1}"]
         assert main([*argv, f"run_dir={folder}"]) == 0
     first, *others = [_files_of(folder) for folder in folders]
-    assert len(list((tmp_path / "prepared").iterdir())) == 1
+    assert list((tmp_path / "prepared").iterdir()) == entries_read  # one, by the second run
+    assert len(entries_read) == 1
     assert {"predictions-test.jsonl", "data/codec.json", "data/fingerprints.json"} <= first.keys()
     assert first["metrics.jsonl"]
     for other in others:

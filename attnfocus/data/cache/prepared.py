@@ -69,12 +69,12 @@ def cached(
 
     Args:
         seed: of the run, which counts where there are folds.
-        codecs: that the rows may be read by.
+        codecs: that the rows may be read by; the first reads texts.
 
     Raises:
         ConfigError: the cache folder must not be used.
     """
-    if type(source) not in (ParallelText, LabelledText) or not folder.max_bytes or not set(codecs) <= set(_CODECS):
+    if type(source) not in (ParallelText, LabelledText) or not folder.max_bytes or codecs[0] not in _CODECS:
         return prepare()
     assert isinstance(source, ParallelText | LabelledText)
     files = _Files.of(source.files())
