@@ -146,7 +146,7 @@ def test_a_damaged_entry_is_said_and_made_anew(name: str, damage: Callable[[Path
         (cached.entries[0] / name).write_text(json.dumps([]))
     second = cached(path)
     assert cached.num_made == 2
-    assert "were damaged" in second.report[-1] and "made anew" in second.report[-1]  # noqa: PT018
+    assert "were damaged" in second.report[-1] and "made again" in second.report[-1]  # noqa: PT018
     second.report.pop()
     assert content_of(second) == content_of(first)
     assert content_of(cached(path)) == content_of(first)
@@ -262,6 +262,24 @@ def test_the_entry_that_was_not_used_for_longest_goes_first(tmp_path: Path) -> N
     none = Cached(tmp_path / "other", size // 2)
     assert content_of(none(paths[0]))
     assert none.entries == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_is_larger_than_the_cache_is_not_written_and_said_once(
+    is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written_sets = written(tmp_path / "train.tsv"), []
+    write = cache._write
+    monkeypatch.setattr(cache, "_write", lambda *given: written_sets.append(1) or write(*given))
+    if not is_known:  # files that only writing them shows to be too large
+        monkeypatch.setattr(cache, "_num_bytes", lambda prepared: 1)
+    cached = Cached(tmp_path, 20_000)
+    lines = [line for line in cached(path).report if "paths.cache_gb" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("prepared data are not kept: they have 0.000")
+    assert lines[0].endswith("GB, which is larger than paths.cache_gb=2e-05")
+    assert cached.entries == []
+    assert len(written_sets) == (0 if is_known else 1)
 
 
 def test_without_room_or_above_its_size_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,19 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attnfocus.errors import ConfigError
-from attnfocus.regular_files import is_folder, is_regular, number, open_to_read, read_file
+from attnfocus.regular_files import is_folder, is_regular, number, open_to_read, read_file, write_new
 from attnfocus.stages import Stage, stage
 
 ENTRY_FILE = "entry.json"
 MAX_ENTRY_BYTES = 64 * 2**20
 HASH_BYTES = 1 << 20
+DIGEST_BYTES = 32
 ABANDONED_SECONDS = 24 * 3600  # a temporary folder that nobody can be writing any more
 GB = 10**9
 _KEY = re.compile("[0-9a-f]{40}")
@@ -30,6 +31,53 @@ _REMAINS = re.compile(r"\.[0-9a-f]{40}\.\d{16}\.tmp")
 
 class DamagedError(Exception):
     """An entry that is not what was written."""
+
+
+class TooLargeError(Exception):
+    """An entry that is larger than all of them may be."""
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """The files of an entry that is being written.
+
+    Attributes:
+        folder: where they are.
+        writing: the stage, which moves by their bytes.
+        known: file -> its size and digest, of those that `write` has written.
+    """
+
+    folder: Path
+    writing: Stage
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, name: str, parts: Iterable[bytes]) -> None:
+        """Writes a file, part by part.
+
+        Raises:
+            OSError: it is there already, or cannot be written.
+        """
+        digest, size = hashlib.blake2b(digest_size=DIGEST_BYTES), 0
+
+        def hashed() -> Iterator[bytes]:
+            nonlocal size
+            for part in parts:
+                digest.update(part)
+                size += len(part)
+                yield part
+                self.writing.advance(len(part))
+
+        write_new(self.folder / name, hashed())
+        self.known[name] = {"size": size, "digest": digest.hexdigest()}
+
+    def checked(self) -> dict[str, dict[str, Any]]:
+        """File -> its size and digest, of all; each is then of this user alone."""
+        result = {}
+        for file in sorted(self.folder.iterdir()):
+            os.chmod(file, 0o600)
+            size = file.stat().st_size
+            result[file.name] = self.known.get(file.name) or {"size": size, "digest": digest_of(file, self.writing)}
+        return result
 
 
 @dataclass(frozen=True)
@@ -76,26 +124,41 @@ class CacheFolder:
             os.utime(entry)
         return entry
 
-    def keep(self, key: str, write: Callable[[Path], dict[str, Any]], keeping: Stage) -> None:
+    def require_room(self, num_bytes: int) -> None:
+        """Refuses an entry that is larger than all of them may be; those that are there are bound all the same.
+
+        Raises:
+            TooLargeError: it is.
+        """
+        if num_bytes > self.max_bytes:
+            self.bound()
+            raise TooLargeError(
+                f"they have {num_bytes / GB:.3g} GB, which is larger than paths.cache_gb={self.max_bytes / GB:g}"
+            )
+
+    def keep(self, key: str, write: Callable[[NewEntry], dict[str, Any]], keeping: Stage) -> None:
         """Makes an entry; of several writers one succeeds, whose entry is as good.
 
         Args:
-            write: writes files into a folder, and gives what stands about them in the entry's own file.
-            keeping: moves by the bytes of these files, while they are read again.
+            write: writes the files, and gives what stands about them in the entry's own file.
+            keeping: moves by the bytes of these files.
 
         Raises:
             OSError: it cannot be written; nothing is left of it.
+            TooLargeError: it is larger than all entries may be; nothing is left of it.
         """
         temporary = self.path / f".{key}.{number()}.tmp"
         temporary.mkdir(mode=0o700)
         try:
-            content = write(temporary)
-            files = {file.name: _checked(file, keeping) for file in sorted(temporary.iterdir())}
+            new = NewEntry(temporary, keeping)
+            content = write(new)
+            files = new.checked()
+            self.require_room(sum(each["size"] for each in files.values()))
             entry = {**content, "files": files}
-            _write(temporary / ENTRY_FILE, json.dumps({**entry, "digest": _content_digest(entry)}).encode())
-            if sum(each["size"] for each in files.values()) <= self.max_bytes:
-                with contextlib.suppress(OSError):  # another has been faster
-                    os.rename(temporary, self.path / key)
+            write_new(temporary / ENTRY_FILE, json.dumps({**entry, "digest": _content_digest(entry)}).encode())
+            os.chmod(temporary / ENTRY_FILE, 0o600)
+            with contextlib.suppress(OSError):  # another has been faster
+                os.rename(temporary, self.path / key)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         self.bound()
@@ -147,7 +210,7 @@ def checked_content(entry: Path) -> dict[str, Any]:
 
 def digest_of(path: Path, moving: Stage, *, follow_links: bool = False) -> str:
     """Of a file's content."""
-    digest = hashlib.blake2b(digest_size=32)
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     with open_to_read(path, follow_links=follow_links) as file:
         for part in _parts(file):
             digest.update(part)
@@ -168,15 +231,5 @@ def _parts(file: Any) -> Iterator[bytes]:
     return iter(lambda: file.read(HASH_BYTES), b"")
 
 
-def _checked(path: Path, moving: Stage) -> dict[str, Any]:
-    os.chmod(path, 0o600)
-    return {"size": path.stat().st_size, "digest": digest_of(path, moving)}
-
-
 def _content_digest(content: dict[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=32).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=DIGEST_BYTES).hexdigest()
