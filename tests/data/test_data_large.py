@@ -140,6 +140,26 @@ def test_every_part_of_preparing_data_is_a_stage(name: str, tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("name", ["train.csv", "train.tsv"])
+def test_reading_moves_on_behind_a_quote(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rows of a csv are read one by one."""
+    monkeypatch.setattr("attnfocus.data.reading.table_parts.PART_BYTES", 5000)
+    lines = [f"one {n} zwölf\tun {n % 7} deux\n" for n in range(5000)]
+    lines[3] = '"one, two"\tun\n'
+    separator = "," if name.endswith(".csv") else "\t"
+    path, watch = tmp_path / name, Watch()
+    path.write_text("".join(lines).replace("\t", separator), encoding="utf-8")
+    with watching(watch):
+        rows = ParallelText(train=str(path)).read(tmp_path, 0).splits["train"]
+    assert len(rows) == len(lines)
+    steps = watch.fractions[f"reading {name}"]
+    assert all(
+        before is not None and after is not None and before < after for before, after in itertools.pairwise(steps)
+    )
+    assert steps[-1] == 1
+    assert len(steps) >= 5
+
+
 ROWS = [Row(f"train:{n}", f"text {n} é" if n % 5 else f"a {n}", f"ziel\ud800 {n % 700}") for n in range(MANY)]
 
 
