@@ -17,10 +17,12 @@ from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions, prepare
 from attnfocus.data.row_words import row_words
 from attnfocus.data.rows import RawData, Row
-from attnfocus.data.sources.files import ParallelText
+from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.split import SplitOptions
+from attnfocus.data.text_blocks import BLOCK
 from attnfocus.data.text_rows import TextRows, changed, first_equals, packed, taken, targets_of
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
+from attnfocus.errors import DataError
 from attnfocus.stages import Stage, watching
 
 MANY = 2500
@@ -248,3 +250,26 @@ class Supplied:
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         return self._raw
+
+
+def test_texts_that_are_too_large_for_a_block_lie_in_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnfocus.data.text_blocks.MAX_BYTES", 100)
+    expected = [Row(f"train:{n}", f"text {n} " * (n % 4 + 1), f"{n % 7} é") for n in range(2 * BLOCK + 5)]
+    rows = TextRows.of((row.id, str(row.input), row.target) for row in expected)
+    assert rows == packed(expected) == expected
+    assert max(len(block.content) for block, _ in rows.by_block()) <= 100
+    longer = changed(rows, lambda row: replace(row, input=f"{row.input}{row.input}"))
+    assert isinstance(longer, TextRows)
+    assert [row.input for row in longer] == [f"{row.input}{row.input}" for row in expected]
+    (tmp_path / "train.csv").write_text("".join(f'"text, {n}",{n % 3}\n' for n in range(50)))
+    read = LabelledText(train=str(tmp_path / "train.csv")).read(tmp_path, 0).splits["train"]
+    assert [row.input for row in read] == [f"text, {n}" for n in range(50)]
+
+
+def test_a_row_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnfocus.data.text_blocks.MAX_BYTES", 100)
+    rows = [("train:1", "a", "b"), ("train:2", "x" * 100, "c"), ("train:3", "a", "b")]
+    with pytest.raises(
+        DataError, match=r"row train:2: its texts have 108 bytes; a row may have 100 at most"
+    ):
+        TextRows.of(rows)
