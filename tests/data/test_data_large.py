@@ -269,7 +269,5 @@ def test_texts_that_are_too_large_for_a_block_lie_in_several(tmp_path: Path, mon
 def test_a_row_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attnfocus.data.text_blocks.MAX_BYTES", 100)
     rows = [("train:1", "a", "b"), ("train:2", "x" * 100, "c"), ("train:3", "a", "b")]
-    with pytest.raises(
-        DataError, match=r"row train:2: its texts have 108 bytes; a row may have 100 at most"
-    ):
+    with pytest.raises(DataError, match=r"row train:2: its texts have 108 bytes; a row may have 100 at most"):
         TextRows.of(rows)
