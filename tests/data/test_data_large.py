@@ -271,3 +271,10 @@ def test_a_row_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     rows = [("train:1", "a", "b"), ("train:2", "x" * 100, "c"), ("train:3", "a", "b")]
     with pytest.raises(DataError, match=r"row train:2: its texts have 108 bytes; a row may have 100 at most"):
         TextRows.of(rows)
+
+
+def test_an_unknown_label_of_many_rows_is_named() -> None:
+    codec = TextLabelCodec.learn(ROWS, TokenizerOptions(vocab_size=300))
+    rows = TextRows.of((row.id, str(row.input), "new" if row.id == "train:2100" else row.target) for row in ROWS)
+    with pytest.raises(DataError, match=r"row train:2100: unknown label 'new'"):
+        codec.encode_rows(rows)
