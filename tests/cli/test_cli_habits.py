@@ -56,6 +56,10 @@ CASES = {
     "train trainer.lr=0.1": "train optimizer.lr=0.1",
     "train optimizer.lr=-0.1": "train optimizer.lr=0.1",
     "train trainer.max_steps=0": "train trainer.max_steps=null",
+    "train trainer.max_steps=-1": "train trainer.max_steps=null",
+    "train trainer.patience=-1": "train trainer.patience=null",
+    "train optimizer.lr=-1": "train optimizer.lr=0.002",
+    "train trainer.max_steps=-2": "train trainer.max_steps=2",
     "train dataset=imdb model=transformer": "train dataset=hub dataset.path=stanfordnlp/imdb "
     "dataset.test_split=test dataset.text_column=text dataset.label_column=label model=transformer",
     "evaluate run=x new.csv": "evaluate run=x dataset.test=new.csv",
