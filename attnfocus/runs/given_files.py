@@ -49,10 +49,10 @@ def _of_data(values: Mapping[str, Any]) -> Iterator[UserError]:
 
 def _not_given(*, is_labelled: bool) -> ConfigError:
     """What is said of a set of files without a file; a table that is here and has its columns is proposed."""
-    from attnfocus.data.reading.data_files import table_files
+    from attnfocus.data.reading.data_files import tables_here
     from attnfocus.data.sources.files import LABELS_NEEDED, PAIRS_NEEDED
 
-    here = [path.name for path in table_files(Path())]
+    here = [path.name for path in tables_here(Path())]
     fitting = [name for name in here if len(own_columns(Path(name))) == 2] if is_labelled else []
     remark = f" Here is {' and '.join(fitting[:3])}." if fitting else ""
     text = f"dataset.train is not given. {LABELS_NEEDED if is_labelled else PAIRS_NEEDED}{remark}"
