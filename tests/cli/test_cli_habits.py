@@ -64,6 +64,12 @@ CASES = {
     "dataset.test_split=test dataset.text_column=text dataset.label_column=label model=transformer",
     "evaluate run=x new.csv": "evaluate run=x dataset.test=new.csv",
     "evaluate new.csv": "evaluate run=latest dataset.test=new.csv",
+    "evaluate new.csv outputs/x": "evaluate dataset.test=new.csv run=outputs/x",
+    "evaluate new.csv --ckpt outputs/x": "evaluate dataset.test=new.csv run=outputs/x",
+    "evaluate new.csv --runn outputs/x": "evaluate dataset.test=new.csv run=outputs/x",
+    "evaluate --split test": "evaluate run=latest split=test",
+    "inspect '3 May'": "inspect run=latest 'text=3 May'",
+    "predict '3 May' run=x": "predict run=x 'text=3 May'",
     "predict run=x new.csv": "predict run=x input=new.csv",
     "data my.csv": "data model=transformer dataset=labelled_text dataset.train=my.csv",
 }
@@ -90,6 +96,14 @@ def test_a_file_of_ones_own_is_read_as_its_header_says(attnfocus: Command, tmp_p
     said = attnfocus("train", "dataset=reviews.tsv").stderr
     line = "dataset=labelled_text dataset.train=reviews.tsv dataset.text_column=review dataset.label_column=sentiment"
     assert f"attnfocus train model=transformer {line}\n" in said
+
+
+def test_a_file_of_inputs_gets_its_key_and_a_run(attnfocus: Command, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("text\ngood\n")
+    assert attnfocus("predict", "new.csv").stderr.endswith("Try:\n  attnfocus predict run=latest input=new.csv\n")
+    said = attnfocus("predict", "new.csv", "--resume", "outputs/x").stderr
+    assert said.endswith("Try:\n  attnfocus predict input=new.csv run=outputs/x\n")
+    assert "run=latest" not in attnfocus("predict", "input=").stderr.partition("Try:")[0]
 
 
 def test_a_mistake_that_nobody_can_mend_gets_no_line(attnfocus: Command) -> None:
