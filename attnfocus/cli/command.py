@@ -296,8 +296,8 @@ def check_line(line: CommandLine, compositions: dict[str | None, Compositions], 
     problems = _problems_of(line, compositions, with_values=with_values)
     if problems:
         raise ConfigError(problems)
-    if with_values and line.composed is not None:
-        require_files(line.composed.values(resolve=True))
+    if with_values and line.resolved is not None:
+        require_files(line.resolved)
 
 
 def _problems_of(
