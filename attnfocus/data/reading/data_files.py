@@ -12,7 +12,7 @@ from attnfocus.data.rows import SPLITS
 from attnfocus.errors import DataError, Problem
 from attnfocus.files import ending_of, near_file, reason_of
 
-EMBEDDED_SETS = ("dates", "languages", "identity")
+WITHOUT_FILES = "Sets that need no file: dataset=dates, dataset=languages, dataset=identity."
 TEXT_ENDINGS = (".tsv", ".csv", ".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".xlsx")
 DATA_ENDINGS = (*TABLE_ENDINGS, ".arrow", ".txt", ".zip")  # of sets in a folder
@@ -36,9 +36,14 @@ class MissingFileError(DataError):
     """
 
     def __init__(self, key: str, problem: str, way_out: str, near: str = "") -> None:
-        hint = f" Did you mean {near}?" if near else ""
-        super().__init__(Problem(f"{problem}{hint}\n{way_out}", key, [f"{key}={near}"] if near else None))
         self.key, self.problem, self.way_out, self.near = key, problem, way_out, near
+        super().__init__(self.said(way_out))
+
+    def said(self, way_out: str = "") -> Problem:
+        """The problem, with what to do about it, or without."""
+        hint = f" Did you mean {self.near}?" if self.near else ""
+        text = "\n".join(filter(None, [f"{self.problem}{hint}", way_out]))
+        return Problem(text, self.key, [f"{self.key}={self.near}"] if self.near else None)
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, str]]:
         return type(self), (self.key, self.problem, self.way_out, self.near)
@@ -145,13 +150,10 @@ def _entry_files(given: str, key: str, *, is_alone: bool) -> list[Path]:
         problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
     tables = [] if near else [found.name for found in tables_here(path.parent)]
     there = f"Tables in this folder: {', '.join(tables[:NUM_SHOWN])}. " if tables else ""
-    others = ""
-    if key in ("dataset.train", "dataset.valid"):  # of test, a run may be there already
-        others = f" Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
     raise MissingFileError(
         key,
         f"{key}={given}: {problem}.",
-        f"{there}Give a path that is absolute or relative to the current folder.{others}",
+        f"{there}Give a path that is absolute or relative to the current folder.",
         str(Path(given).with_name(near)) if near else "",
     )
 
