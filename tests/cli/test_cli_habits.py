@@ -11,6 +11,7 @@ from attnfocus.cli.words import FLAGS, VALUE_FLAGS
 from attnfocus.config import habits
 from attnfocus.config.nearest import by_nearness, nearest
 from attnfocus.config.synonyms import SYNONYMS
+from attnfocus.config.wrong_choices import own_columns
 
 CASES = {
     "train lr=0.01 model=seq2seq": "train optimizer.lr=0.01 model=seq2seq",
@@ -96,6 +97,24 @@ def test_a_file_of_ones_own_is_read_as_its_header_says(attnfocus: Command, tmp_p
     said = attnfocus("train", "dataset=reviews.tsv").stderr
     line = "dataset=labelled_text dataset.train=reviews.tsv dataset.text_column=review dataset.label_column=sentiment"
     assert f"attnfocus train model=transformer {line}\n" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("title,Text,label", ("Text", "label")),
+        ("title,stars", ("title", "stars")),
+        ("评论,标签", ("评论", "标签")),
+        ("comment,polarity", ("comment", "polarity")),
+    ],
+)
+def test_columns_are_known_as_where_a_file_is_read_and_the_likeliest_is_taken(
+    header: str, columns: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(f"{header}\n", encoding="utf-8")
+    assert tuple(own_columns(tmp_path / "t.csv").values()) == columns
+    (tmp_path / "t.csv").write_text("input,target\n")  # also names of pairs
+    assert own_columns(tmp_path / "t.csv") == {}
 
 
 def test_a_file_of_inputs_gets_its_key_and_a_run(attnfocus: Command, tmp_path: Path) -> None:
