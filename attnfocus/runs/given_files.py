@@ -30,11 +30,13 @@ def require_files(values: Mapping[str, Any]) -> None:
 
 
 def _said_together(missing: Sequence["MissingFileError"]) -> list[Problem]:
-    """What is said of several files: each, and a way out below the last that it is for."""
+    """What is said of several files: each, and at the end the way out, with the tables of each folder."""
     ways = [error.way_out for error in missing]
-    return [
-        error.said("" if error.way_out in ways[place + 1 :] else error.way_out) for place, error in enumerate(missing)
-    ]
+    said = []
+    for place, error in enumerate(missing):
+        is_below = any(way.endswith(error.way_out) for way in (*ways[place + 1 :], *set(ways) - {error.way_out}))
+        said.append(error.said("" if is_below else error.way_out))
+    return sorted(said, key=lambda problem: "\n" in problem)
 
 
 def _missing(values: Mapping[str, Any]) -> list["MissingFileError"]:

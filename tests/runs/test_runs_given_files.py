@@ -39,13 +39,25 @@ def test_several_files_have_one_way_out(tmp_path: Path) -> None:
     ]
 
 
-def test_each_way_out_stays_where_they_differ(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "reviews.csv").touch()
-    text = said(dataset={"train": "a.csv", "valid": "other/review.csv", "test": "other/x.csv", "test_target": "y.csv"})
-    assert text.count(WAY_OUT) == 2
-    assert text.count("Tables in this folder: reviews.csv. ") == 1
-    assert "Did you mean other/reviews.csv?" in text
+def test_the_tables_of_each_folder_are_named_once_and_at_the_end(tmp_path: Path) -> None:
+    for name in ("other/reviews.csv", "third/rows.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    names = {"train": "third/x.csv", "valid": "other/a.csv", "valid_target": "b", "test": "other/review.csv"}
+    lines = said(dataset=names | {"test_target": "other/y.csv"}).splitlines()
+    assert [line.strip().partition(" ")[0] for line in lines] == [
+        "5",
+        "dataset.valid=other/a.csv:",
+        "dataset.valid_target=b:",
+        "dataset.test=other/review.csv:",
+        "dataset.train=third/x.csv:",
+        "Tables",
+        "dataset.test_target=other/y.csv:",
+        "Tables",
+    ]
+    assert lines[3].endswith("does not exist. Did you mean other/reviews.csv?")
+    assert lines[5] == f"Tables in this folder: rows.csv. {WAY_OUT}"
+    assert lines[7] == f"Tables in this folder: reviews.csv. {WAY_OUT}"
 
 
 def test_a_file_and_an_input_are_both_named() -> None:
