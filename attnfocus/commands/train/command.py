@@ -37,7 +37,7 @@ from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
 from attnfocus.tracking.metrics_file import require_metrics
-from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
+from attnfocus.training import CheckpointStore, Precision, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes
 
@@ -85,6 +85,8 @@ def _run_here(
     setup = config.setup
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
+    if setup.config.trainer.precision != "float32":
+        Precision(setup.config.trainer.precision, setup.device).require(setup.trial_model())
     if processes.is_first:
         announce(setup)
     check_baseline(setup)
