@@ -13,6 +13,8 @@ from commands_runs import additive, sections, write_run
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
+from scipy.stats import binomtest
+from scipy.stats import t as student_t
 from tests_support import TINY_DATES, Command, commands_run_in, summary_of
 
 from attnfocus.cli import main
@@ -130,6 +132,38 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar_p(first, second) == pytest.approx(18 / 256)
     assert mcnemar_p(second, first) == pytest.approx(18 / 256)
     assert mcnemar_p(first, first) == 1.0
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (0, 1), (3, 3), (3, 4), (40, 21), (700, 612), (5000, 5300)])
+def test_mcnemar_is_the_binomial_test_of_scipy(lost: int, won: int) -> None:
+    first = [True] * lost + [False] * won + [True, False]
+    second = [False] * lost + [True] * won + [True, False]
+    theirs = binomtest(won, lost + won, 0.5).pvalue if lost + won else 1.0
+    assert mcnemar_p(first, second) == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [0.1, -0.3, 0.25, 0.0], [n**0.5 for n in range(40)]])
+def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
+    spread = stdev(values) / len(values) ** 0.5
+    theirs = student_t.interval(0.95, len(values) - 1, loc=mean(values), scale=spread)
+    assert mean_interval(values) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_answers_of_a_run_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of the baseline, whatever the number of those that are compared with it."""
+    for lr in (1, 2, 3):
+        for seed in (1, 2):
+            write_run(tmp_path / f"{lr}-{seed}", seed=seed, optimizer__lr=lr / 10)
+    read: list[str] = []
+
+    def noted(path: Path) -> Any:
+        read.append(path.name)
+        return load_answers(path)
+
+    monkeypatch.setattr("attnfocus.commands.compare.differences.load_answers", noted)
+    (section,) = sections(tmp_path)
+    assert [list(each.p_values) for each in section.differences] == [[1, 2], [1, 2]]
+    assert sorted(read) == ["1-1", "1-2", "2-1", "2-2", "3-1", "3-2"]
 
 
 def test_the_interval_by_hand() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from attnfocus.commands.compare.configurations import Configuration, sections_of
-from attnfocus.commands.compare.differences import corrected, differences_of
+from attnfocus.commands.compare.differences import differences_to
 from attnfocus.commands.compare.example import looks_of
 from attnfocus.commands.compare.figures import draw_comparison, draw_trust
 from attnfocus.commands.compare.files import as_facts, differences_csv, results_csv, tidy_csv
@@ -108,12 +108,8 @@ def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: 
         ordered = sorted(configurations, key=lambda each: all(run.path != baseline for run in each.runs))
         rows = [_row(each) for each in ordered]
         first = ordered[0]
-        differences = [
-            difference
-            for row, other in zip(rows[1:], ordered[1:], strict=True)
-            for difference in differences_of(row.name, first, other, num_resamples)
-        ]
-        differences = corrected(differences)
+        others = [(row.name, other) for row, other in zip(rows[1:], ordered[1:], strict=True)]
+        differences = differences_to(first, others, num_resamples)
         monitor = next((run.monitor for each in ordered for run in each.runs if run.monitor), None)
         directions = {name: way for each in ordered for run in each.runs for name, way in run.directions.items()}
         task_class = first.runs[0].task_class

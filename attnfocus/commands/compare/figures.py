@@ -1,5 +1,6 @@
 """Configurations side by side as a figure: for each section a row of panels, one for each metric."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,23 +93,28 @@ def _panels(section: Section) -> list[str]:
 
 def _draw_panel(axes: Axes, section: Section, metric: str) -> None:
     rows: Sequence[Row] = section.rows[:MAX_ROWS]
-    for place, row in enumerate(rows):
-        spread = row.spread(metric)
-        if spread is None:
-            continue
-        axes.plot(
-            row.values[metric], [place] * spread.count, "o", color=SEED_COLOR, ms=4, fillstyle="none", clip_on=False
-        )
+    spreads = {place: spread for place, row in enumerate(rows) if (spread := row.spread(metric)) is not None}
+    runs = [(value, place) for place in spreads for value in rows[place].values[metric]]
+    if runs:
+        axes.plot(*zip(*runs, strict=True), "o", color=SEED_COLOR, ms=4, fillstyle="none", clip_on=False)
+    is_share = section.is_share(metric)
+    groups: dict[tuple[bool, bool], list[tuple[float, int, float]]] = {}  # a call for each row would take seconds
+    for place, spread in spreads.items():
+        is_clipped = not is_share or bool(spread.deviation)
+        deviation = math.nan if spread.deviation is None else spread.deviation
+        groups.setdefault((place == 0, is_clipped), []).append((spread.mean, place, deviation))
+    for (is_baseline, is_clipped), points in groups.items():
+        means, places, deviations = zip(*points, strict=True)
         axes.errorbar(
-            spread.mean,
-            place,
-            xerr=spread.deviation,
-            fmt="D" if place == 0 else "o",
-            color=BASELINE_COLOR if place == 0 else COLOR,
+            means,
+            places,
+            xerr=deviations,
+            fmt="D" if is_baseline else "o",
+            color=BASELINE_COLOR if is_baseline else COLOR,
             markersize=5,
             capsize=3,
             linewidth=1.2,
-            clip_on=not section.is_share(metric) or bool(spread.deviation),
+            clip_on=is_clipped,
         )
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first row is at the top
     if section.is_share(metric):
