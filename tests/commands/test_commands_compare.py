@@ -18,6 +18,8 @@ from scipy.stats import t as student_t
 from tests_support import TINY_DATES, Command, commands_run_in, summary_of
 
 from attnfocus.cli import main
+from attnfocus.commands.compare.configurations import Configuration
+from attnfocus.commands.compare.example import Example, examples_of
 from attnfocus.commands.compare.runs import find_runs, read_runs
 from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean_interval, p_values
 from attnfocus.errors import ConfigError
@@ -382,6 +384,9 @@ def test_answers_of_any_text_come_back(tmp_path: Path) -> None:
         (["runs/a", "baseline=runs"], ["baseline: runs holds 2 runs. Name one of them."]),
         (["runs/a", "baseline=runs/b"], ["baseline", "cannot be it: still running"]),
         (["runs/b"], ["runs/b: still running, or killed"]),
+        (["runs/a", "page=false", "example=a text"], ["example: is shown on the page", "page=true"]),
+        (["runs/a", "run_dir=bench"], ["run_dir", "already holds results"]),
+        (["runs/a", "example=test:9999"], ["no row test:9999", "tested on 2 rows, 0 to 1. Name one"]),
         (["runs/a", "num_resamples=0"], ["num_resamples: must be > 0"]),
         (["runs/a", "+foo=1"], ["+foo=1", "leave out the +"]),
         (["~nobody-at-all"], ["~nobody-at-all", "keys cannot be removed"]),
@@ -404,6 +409,53 @@ def test_a_mistake_is_named_and_nothing_written(
     for text in said:
         assert text in shown.err, shown.err
     assert sorted(path.name for path in here.iterdir()) == ["bench", "empty", "runs"]
+
+
+@pytest.mark.parametrize("arguments", [["page=false", "example=a text"], ["run_dir=full"]])
+def test_what_needs_no_run_is_checked_before_any_is_read(
+    arguments: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(here / "runs" / "a")
+    (here / "full").mkdir()
+    (here / "full" / "other.txt").write_text("")
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("runs were looked for")
+
+    monkeypatch.setattr("attnfocus.commands.compare.command.find_runs", never)
+    assert main(["compare", "runs/a", *arguments]) == 2
+
+
+def with_sources(run: Path, rows: dict[str, str | None]) -> Configuration:
+    """A configuration of the run, with these test rows: id -> source; None: it is no text."""
+    lines = [{"id": name, "target": "1", **({} if text is None else {"source": text})} for name, text in rows.items()]
+    (run / ANSWERS_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines) + "\n")
+    runs, _ = read_runs([run])
+    return Configuration(tuple(runs), {})
+
+
+def test_an_example_is_a_row_or_a_text_and_what_looks_like_a_row_is_no_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = with_sources(write_run(tmp_path / "a"), {"test:3": "a fine film", "test:12": "a bad one"})
+    second = with_sources(write_run(tmp_path / "b", seed=2), {"doc-7": "another"})
+    images = with_sources(write_run(tmp_path / "c", seed=3), {"test:3": None})
+    assert examples_of("test:12", [first]) == {tmp_path / "a": Example("a bad one", "1")}
+    for text in ("a film", "test", "12", "test:12 is a row"):
+        assert examples_of(text, [first, second]) == dict.fromkeys((tmp_path / "a", tmp_path / "b"), Example(text))
+    assert capsys.readouterr().err == ""
+    assert examples_of("test:3", [first, second]) == {tmp_path / "a": Example("a fine film", "1")}
+    assert f"no row test:3: {tmp_path / 'b'} was tested on 1 row, doc-7." in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"no row test:9999: .*/a was tested on 2 rows, test:3 to test:12\.") as error:
+        examples_of("test:9999", [first])
+    assert [problem.instead for problem in error.value.problems] == [("example=test:3",)]  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"no row doc-8: .*/b was tested on 1 row, doc-7\."):
+        examples_of("doc-8", [second])
+    with pytest.raises(ConfigError, match=r"the rows of .*/c are no texts"):
+        examples_of("test:3", [images])
+    (tmp_path / "a" / ANSWERS_FILE).unlink()
+    with pytest.raises(ConfigError, match=f"attnfocus evaluate run={tmp_path / 'a'} writes it"):
+        examples_of("test:3", [first])
 
 
 def test_folders_need_no_key_whatever_they_are_called(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

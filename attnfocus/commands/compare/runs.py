@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnfocus.commands.compare.sections import COSTS
 from attnfocus.config.key_table import KeyTables
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
@@ -28,7 +29,6 @@ from attnfocus.tracking.metrics_file import logged_metrics
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
-COSTS = ("seconds", "parameters", "words_per_second")
 
 
 @dataclass(frozen=True)
