@@ -16,8 +16,8 @@ from attnfocus.commands.compare.sections import (
     direction_of,
     shown_metrics,
 )
-from attnfocus.display import fonts, palette
-from attnfocus.display.canvas import DPI
+from attnfocus.display import fonts
+from attnfocus.display.canvas import DPI, GRID, HEADING, SERIES
 from attnfocus.display.text import metric_name
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
@@ -30,7 +30,7 @@ MAX_LABEL_CELLS = 44
 MAX_LABEL_LINES = 6  # what is longer than these is cut
 BETTER = {"max": ", more is better", "min": ", less is better", "": ""}
 # Blue and vermillion are told apart with any color vision; their shapes differ too.
-COLOR, BASELINE_COLOR = map(palette.hexadecimal, palette.SERIES[:2])
+COLOR, BASELINE_COLOR = SERIES[:2]
 SEED_COLOR = "#999999"
 
 # All lengths below are in inches.
@@ -48,7 +48,7 @@ def draw_comparison(sections: Sequence[Section]) -> Figure:
     longest = max(cell_len(line) for each in labels for label in each for line in label.split("\n"))
     size = (_CELL * longest + 0.2 + _PANEL_WIDTH * across, sum(heights) + 0.3)
     figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
-    figure.suptitle("mean ± standard deviation over seeds", fontsize=8, color="#333333")
+    figure.suptitle("mean ± standard deviation over seeds", fontsize=8, color=HEADING)
     grid = figure.add_gridspec(len(sections), across, height_ratios=heights)
     for index, section in enumerate(sections):
         first: Axes | None = None
@@ -122,7 +122,7 @@ def _draw_panel(axes: Axes, section: Section, metric: str) -> None:
         axes.set_xlim(max(low, 0.0), min(high, 1.0))
     axes.set_xlabel(metric_name(metric.replace("/", " ")) + BETTER[direction_of(section, metric)], fontsize=8)
     axes.tick_params(labelsize=8)
-    axes.grid(True, axis="x", color="#dddddd", linewidth=0.6)
+    axes.grid(True, axis="x", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
@@ -211,5 +211,5 @@ def _draw(axes: Axes, section: Section, metric: str) -> None:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.0), min(high, 1.0))
     axes.tick_params(labelsize=8)
-    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.grid(True, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
