@@ -18,6 +18,7 @@ from attnfocus.commands.sweep.table import JobResult, write_results_csv
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.files import make_fresh_folder, readable_json, write_json_atomically
 from attnfocus.redaction import is_secret, note_values, redact
+from attnfocus.tracking.event_file import EventFile
 from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
 from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
@@ -464,3 +465,22 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     grown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
     assert int(grown) < (8_000 if sys.platform == "linux" else 8_000_000)  # KiB; bytes on macOS; the file has 80 MB
     assert path.read_bytes().count(b"\n") == 999_001
+
+
+@pytest.mark.slow
+def test_a_large_event_file_is_cut_record_by_record(tmp_path: Path) -> None:
+    file = EventFile(tmp_path)
+    for step in range(100):
+        file.image("weights_valid/pooling/1", os.urandom(400_000), (1, 1), step)
+    file.close()
+    code = """
+import resource, sys
+from pathlib import Path
+from attnfocus.tracking.event_file import EventFile
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+EventFile(Path(sys.argv[1]), 49).close()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < (8_000 if sys.platform == "linux" else 8_000_000)  # KiB; bytes on macOS; 20 MB are kept
+    assert 20_000_000 < file.path.stat().st_size < 20_100_000
