@@ -6,9 +6,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -195,16 +195,26 @@ def relative_to_here(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def near_file(path: Path) -> str:
+def ending_of(path: Path) -> str:
+    """The ending of a file's name, in small letters; of one that is packed, that of what is in it."""
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+
+
+def near_file(path: Path, endings: Collection[str]) -> str:
     """The name of the file in the same folder that is most like one that is not there; empty where none is.
 
     Endings may differ: `reviews.tsv` is near to `reviews.csv`.
+
+    Args:
+        endings: of the files that may be meant, besides those that end as `path` does.
     """
-    stem = path.name.partition(".")[0].lower()
+    wanted = {*endings, ending_of(path)}
     try:
-        names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".") and entry.is_file()]
+        found = [entry for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+        found = sorted(entry for entry in found if ending_of(entry) in wanted and entry.is_file())
     except OSError:
         return ""
-    likeness = {name: SequenceMatcher(None, stem, name.partition(".")[0].lower()).ratio() for name in sorted(names)}
-    near = [name for name in likeness if likeness[name] >= NEAR]
-    return max(near, key=lambda name: (likeness[name], Path(name).suffix == path.suffix), default="")
+    stems = {entry.name.partition(".")[0].lower() for entry in found}
+    near = get_close_matches(path.name.partition(".")[0].lower(), stems, n=1, cutoff=NEAR)
+    names = [entry.name for entry in found if entry.name.partition(".")[0].lower() in near]
+    return max(names, key=lambda name: Path(name).suffix == path.suffix, default="")

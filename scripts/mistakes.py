@@ -8,7 +8,6 @@ refused is said. `--only 12 40` tries some of them, `--keep DIR` leaves the fold
 
 import argparse
 import contextlib
-import importlib
 import io
 import json
 import os
@@ -21,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.cli import main
-from attnfocus.cli.command import check_line, values_of
-from attnfocus.cli.hydra_flags import hydra_flags
-from attnfocus.cli.verbs import VERBS, facts_of
-from attnfocus.config.override_text import literal
+from attnfocus.cli.command import arguments_of, check_line, values_of
+from attnfocus.cli.values import check_values
+from attnfocus.cli.verbs import VERBS
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import UserError
 
@@ -234,18 +232,18 @@ def refusal(line: str) -> str:
     if words[0] not in VERBS or "--help" in words:
         code, answer = answer_to(words)
         return answer if code else ""
-    verb, facts, flags = words[0], facts_of(words[0]), hydra_flags(words[1:])
-    overrides = [literal(text) for text in flags.overrides if "=" in text]
-    typed = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
+    verb = words[0]
     try:
-        check_line(typed, {}, with_values=not flags.multirun)
-        if flags.multirun:
+        given = arguments_of(verb, words[1:])
+        is_sweep = given.flags.multirun
+        typed = CommandLine(verb, given.overrides, given.flags.config_dir, is_sweep=is_sweep)
+        check_line(typed, {}, with_values=not is_sweep)
+        if is_sweep:
             return ""  # each job is checked by itself
         with contextlib.redirect_stderr(io.StringIO()):  # which run is meant
-            values, _ = values_of(verb, typed.all_compositions().compose(overrides))
-        if facts.check and not values.get("resume"):
-            module, _, name = facts.check.rpartition(".")
-            getattr(importlib.import_module(module), name)(values)
+            values, _ = values_of(verb, typed.all_compositions().compose(given.overrides), given.bare)
+        if not values.get("resume"):
+            check_values(verb, values)
     except UserError as error:
         return "" if str(error).startswith("device: cuda") else str(error)  # there may be none here
     return ""

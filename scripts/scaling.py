@@ -77,7 +77,7 @@ def work(given: argparse.Namespace) -> None:
     with joined(DistributedOptions(strategy=options.strategy or "ddp"), setup.device) as processes:
         seed_everything(setup.config.seed)
         prepared = prepare_data(setup, wanted=["train"])
-        model = setup.model(**prepared.codec.dims()).to(setup.device)
+        model = setup.new_model(prepared.codec).to(setup.device)
         processes.divide(model)
         optimizer = setup.optimizer(model.parameters())
         task = setup.task(prepared.codec)

@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "layout",
         "local_packages",
         "locks",
+        "own_files",
         "parent",
         "second_signal",
         "signatures",

@@ -119,7 +119,7 @@ def _problems(
     Args:
         is_whole: whether classes that are in no table are loaded, to check what they take.
     """
-    given = _given(verb, arguments)
+    given = arguments_of(verb, arguments)
     line = CommandLine(verb, given.overrides, given.flags.config_dir, is_sweep=given.flags.multirun)
     return _problems_of(line, compositions, with_values=not given.flags.multirun, is_whole=is_whole)
 
@@ -134,7 +134,8 @@ class Given:
     others: Sequence[str]
 
 
-def _given(verb: str, arguments: Sequence[str]) -> Given:
+def arguments_of(verb: str, arguments: Sequence[str]) -> Given:
+    """What follows a verb, sorted; flags of Hydra that are not for here are a ConfigError."""
     flags = hydra_flags(arguments)
     check_flags(flags)
     facts = facts_of(verb)
@@ -145,7 +146,7 @@ def _given(verb: str, arguments: Sequence[str]) -> Given:
 
 
 def _run_verb(verb: str, arguments: Sequence[str], compositions: dict[str | None, Compositions]) -> int:
-    given = _given(verb, arguments)
+    given = arguments_of(verb, arguments)
     flags, bare, overrides = given.flags, given.bare, given.overrides
     note_overrides(overrides)
     find_here(trusted_packages(overrides))
@@ -296,8 +297,8 @@ def check_line(line: CommandLine, compositions: dict[str | None, Compositions], 
     problems = _problems_of(line, compositions, with_values=with_values)
     if problems:
         raise ConfigError(problems)
-    if with_values and line.composed is not None:
-        require_files(line.composed.values(resolve=True))
+    if with_values and line.resolved is not None:
+        require_files(line.resolved)
 
 
 def _problems_of(

@@ -86,14 +86,23 @@ def _wrong_names(values: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _real_problems(verb: str, values: Mapping[str, Any]) -> list[str]:
-    """What the verb's own check says, which loads the user's classes."""
+def check_values(verb: str, values: Mapping[str, Any]) -> None:
+    """What the verb checks before it reads data. Loads all classes, those of the user too.
+
+    Raises:
+        UserError: the values are not right, or what they name is not there.
+    """
     module, _, name = facts_of(verb).check.rpartition(".")
     if name:
-        try:
-            getattr(import_module(module), name)(values)
-        except ConfigError as error:
-            return list(error.problems)
-        except UserError:
-            pass
+        getattr(import_module(module), name)(values)
+
+
+def _real_problems(verb: str, values: Mapping[str, Any]) -> list[str]:
+    """The problems that the verb's own check finds in the values."""
+    try:
+        check_values(verb, values)
+    except ConfigError as error:
+        return list(error.problems)
+    except UserError:
+        pass  # of what is not there: said by the command
     return []

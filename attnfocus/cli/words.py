@@ -142,6 +142,8 @@ class _Reader:
             self.made.problems.append(
                 f"{', '.join(self.flags)}: options are written key=value, after a command such as {self.verb}."
             )
+        if self.made.problems and self.facts.run_key == "run" and not any(map(self._names_run, self.made.words)):
+            self.made.words.insert(0, "run=latest")  # only below a mistake, as part of the line to paste
         return self.made
 
     def _take(self, word: str) -> None:
@@ -237,8 +239,6 @@ class _Reader:
             self._slip(f"{word}: write input= before it: input={word}.", f"input={word}")
         elif self._has_key("dataset.test") and DATA_FILE.fullmatch(path.name):
             self._slip(f"{word}: to test on another file, write dataset.test={word}.", f"dataset.test={word}")
-            if not self._is_given("run"):
-                self.made.words.insert(0, "run=latest")
         elif not self._is_given("run") and (
             path.exists() or "/" in word or word == "latest" or not (self._takes_text() or " " in word)
         ):
@@ -263,14 +263,19 @@ class _Reader:
     def _take_texts(self) -> None:
         text = " ".join(self.texts)
         self._slip(f"{text}: write text= before it.", f"text={text}")
-        if not self._is_given("run"):
-            self.made.words.insert(0, "run=latest")
 
     def _has_key(self, name: str) -> bool:
         return any(key.name == name for key in primary_keys(self.verb))
 
     def _is_given(self, key: str) -> bool:
         return any(word.startswith(f"{key}=") for word in (*self.made.words, *self.given))
+
+    def _names_run(self, word: str) -> bool:
+        """Whether an override is `run=`, or by its key a habit or a slip that is answered with it."""
+        key, is_override, _ = word.partition("=")
+        names = [known.name for known in primary_keys(self.verb)]
+        meant = [ours for ours in KEYS.get(key.lower(), ()) if ours in names] or nearest(key, names, count=1)
+        return bool(is_override) and (key == "run" or (key not in names and meant[:1] == ["run"]))
 
     def _is_key(self, word: str) -> bool:
         plain = word.lower()

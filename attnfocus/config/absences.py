@@ -24,7 +24,11 @@ def _by_word(lines: Mapping[str, Absence]) -> dict[str, Absence]:
     return {word: absence for words, absence in lines.items() for word in words.split()}
 
 
-_HUB = "is not built in, but on the Hugging Face hub: first pip install 'attnfocus[hub]', then the line below"
+def _on_hub(why: str, instead: Sequence[str], beside: Mapping[str, str] = {}) -> Absence:
+    """A set that is not built in; `instead` begins with the kind of set and its name on the hub."""
+    how = f"pip install 'attnfocus[hub]', then {' '.join(instead[:2])}"
+    return Absence(f"is not built in, but on the Hugging Face hub: {how}. {why}", beside, instead)
+
 
 # Group -> word -> what is said of it. `{}` is the word.
 ABSENCES: Mapping[str, Mapping[str, Absence]] = {
@@ -60,9 +64,8 @@ ABSENCES: Mapping[str, Mapping[str, Absence]] = {
     ),
     "dataset": _by_word(
         {
-            "imdb": Absence(
-                f"{_HUB}. Built in, without it, are other film reviews: dataset=mr or dataset=sst2",
-                {"model": "transformer"},
+            "imdb": _on_hub(
+                "Built in, without it, are other film reviews: dataset=mr or dataset=sst2",
                 (
                     "dataset=hub",
                     "dataset.path=stanfordnlp/imdb",
@@ -70,11 +73,10 @@ ABSENCES: Mapping[str, Mapping[str, Absence]] = {
                     "dataset.text_column=text",
                     "dataset.label_column=label",
                 ),
+                {"model": "transformer"},
             ),
-            "wmt wmt14": Absence(
-                f"{_HUB} (German to English). Built in, without it, is another and smaller set of the same languages: "
-                "dataset=multi30k",
-                {},
+            "wmt wmt14": _on_hub(
+                "It is German to English here, as is a smaller set that is built in: dataset=multi30k",
                 (
                     "dataset=hub_pairs",
                     "dataset.path=wmt/wmt14",

@@ -23,6 +23,7 @@ _COMPONENT = "component"
 Component = Annotated[dict[str, Any], _COMPONENT]  # a node with a `_target_`; stays a mapping
 
 NOTHING = ("none", "all", "off", "no", "never", "inf", "unlimited", "nil", "nan")  # of other tools, for null
+NO_LIMIT = -1  # of other tools, too; not a sign too many
 _PLAIN_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -187,7 +188,11 @@ class Checker:
             if not trial.problems:
                 return converted
             kept = kept or trial.problems
-        means_null = isinstance(value, str) and value.lower() in NOTHING and type(None) in options
+        if isinstance(value, str):
+            is_nothing = value.lower() in NOTHING
+        else:
+            is_nothing = value == NO_LIMIT and key not in ZEROS and any(map(_is_number, options))
+        means_null = is_nothing and type(None) in options
         for problem in kept:
             text = problem.replace(", got ", " or null (not set), got ", 1) if "must be" in problem else problem
             if means_null:
@@ -247,14 +252,14 @@ class Checker:
 def _range_note(key: str, mark: Range, value: float) -> tuple[str, list[str]]:
     """What is said of a number that is out of range, and the value that was meant, if it can be only one.
 
-    Per cent where a share is wanted (30 is 0.3), a sign too many, or a zero for no limit.
+    Per cent where a share is wanted (30 is 0.3), a sign too many, or a zero or -1 for no limit.
     """
     is_share = mark.ge == 0 and 1 in (mark.lt, mark.le)
     if is_share and 2 <= value < 100:
         return f" {value:g} % is {value / 100:g}.", [f"{value / 100:g}"]
-    if value == 0 and key in ZEROS:
+    if value in (0, NO_LIMIT) and key in ZEROS:
         return f" {ZEROS[key].note}.", list(ZEROS[key].meant)
-    if value < 0 and mark.accepts(-value):
+    if value < 0 and value != NO_LIMIT and mark.accepts(-value):
         return " Without the minus sign it can be used.", [str(-value)]
     return "", []
 
@@ -270,6 +275,10 @@ def _plain_meant(key: str, value: Any, kind: Any) -> list[str]:
         return [str(int(value))]
     match = re.fullmatch(r"(\d+)([km])", value.lower()) if kind in (int, float) and isinstance(value, str) else None
     return [str(int(match[1]) * {"k": 1000, "m": 10**6}[match[2]])] if match else []
+
+
+def _is_number(annotation: Any) -> bool:
+    return (annotation, *get_args(annotation)[:1])[-1] in (int, float)
 
 
 def _beside(annotation: Any) -> type | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from attnfocus.config.synonyms import by_word
+from attnfocus.own_files import ONE_FILE
 
 # Verb -> what is typed for it.
 VERBS = by_word(
@@ -215,8 +216,7 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
 # Key -> what it takes, where the value is no text.
 NEEDED: Mapping[str, str] = {
     "resume": "names the run to go on with, for example resume=latest; to start a new run, leave resume out",
-    "input": "takes one file, or - for standard input; files of lines can be joined: "
-    "cat FILES | attnfocus predict run=... input=-",
+    "input": f"takes {ONE_FILE}",
 }
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {

@@ -39,7 +39,8 @@ class CommandLine:
         num_trials: of a search, which makes so many jobs of whatever it varies.
         outputs: of a sweep, `paths.outputs`, known after `check`.
         compositions: of another line of the same verb and folders, whose work is not to be done again.
-        composed: with all overrides, known after `values`.
+        composed: with the overrides that were given to `values`, known after it.
+        resolved: what `values` has returned; it is to be read only.
     """
 
     verb: str
@@ -52,6 +53,7 @@ class CommandLine:
     compositions: Compositions | None = None
     outputs: Path = field(default=Path(), init=False)
     composed: Composed | None = field(default=None, init=False)
+    resolved: dict[str, Any] | None = field(default=None, init=False)
 
     def check(self) -> None:
         """Notes every problem with the names of groups, options and keys.
@@ -91,7 +93,8 @@ class CommandLine:
     def values(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The same as `compose(overrides, resolve=True)`; what it is made from is kept, to be run."""
         self.composed = self._compose(overrides)
-        return self.composed.values(resolve=True)
+        self.resolved = self.composed.values(resolve=True)
+        return self.resolved
 
     def run_alone(self) -> Composed | None:
         """What a single run is made of, where nothing but its own keys is asked for; None if Hydra has to run it.

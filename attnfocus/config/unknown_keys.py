@@ -135,11 +135,10 @@ class KeyFinder:
         """What is said of a key of `train` that another verb is given."""
         of_habit = next((ours for ours in KEYS.get(parts[-1], ()) if "." in ours), "")
         meant = ".".join(parts) if parts[0] in primary_groups("train") else of_habit
-        if self.verb == "train" or not meant:
+        if primary_groups(self.verb) or not meant:  # `train`, or composes what would be trained, as `data` does
             return ""
-        return (
-            f"{self.verb} trains nothing, so it takes no {meant}: a run keeps what it was trained with. Leave it out. "
-        )
+        kept = ": a run keeps what it was trained with" if "run" in self.config else ""
+        return f"{self.verb} trains nothing, so it takes no {meant}{kept}. Leave it out. "
 
     def _switched(self, word: str, value: str) -> list[str] | None:
         """What is typed here for a switch of other tools; None where it is none, or not of this verb."""

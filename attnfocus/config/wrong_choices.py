@@ -14,13 +14,14 @@ from attnfocus.config.override_text import values_of
 from attnfocus.config.synonyms import SYNONYMS
 from attnfocus.config.yaml_files import read_yaml
 from attnfocus.errors import Problem
+from attnfocus.own_files import LABEL_COLUMNS, TEXT_COLUMNS
 
 Groups = Mapping[str, Mapping[str, Path]]
 
 NEAR_LISTED = 8  # choices in a line where one is near to what was typed
 MAX_HEADER = 1000  # characters
-TEXT_COLUMNS = ("text", "sentence", "review", "content", "title", "question", "document", "utterance", "query")
-LABEL_COLUMNS = ("label", "class", "category", "sentiment", "intent", "target_label", "rating", "stars")
+# Names that are too weak to be used unasked, as `own_files` has them, but good enough for a line to be read and typed.
+OTHER_TEXTS, OTHER_LABELS = "title", "stars target_label"
 PAIRED, LABELLED = "parallel_text", "labelled_text"
 
 
@@ -166,10 +167,13 @@ def own_data(file: str, choices: Groups, chosen: Mapping[str, str]) -> list[str]
 
 
 def own_columns(path: Path) -> dict[str, str]:
-    """`text_column` and `label_column` of a table whose first line says them; a key that it does not say is missing."""
-    names = _columns(path)
-    wanted = {"text_column": TEXT_COLUMNS, "label_column": LABEL_COLUMNS}
-    found = {key: [name for name in names if name.lower() in known] for key, known in wanted.items()}
+    """`text_column` and `label_column` of a table whose first line says them; a key that it does not say is missing.
+
+    Of several columns that may be meant, the one with the likeliest name.
+    """
+    names = {name.casefold(): name for name in _columns(path)}
+    wanted = {"text_column": f"{TEXT_COLUMNS} {OTHER_TEXTS}", "label_column": f"{LABEL_COLUMNS} {OTHER_LABELS}"}
+    found = {key: [names[name] for name in known.split() if name in names] for key, known in wanted.items()}
     return {key: fitting[0] for key, fitting in found.items() if fitting}
 
 

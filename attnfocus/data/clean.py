@@ -40,6 +40,9 @@ class RowRules(Protocol):
     def input_key(cls, row: Row) -> Hashable: ...
 
     @classmethod
+    def has_plain_keys(cls) -> bool: ...
+
+    @classmethod
     def sizes(cls, row: Row) -> tuple[int, ...]: ...
 
     @classmethod
@@ -154,7 +157,7 @@ def _clean_split(
     is_full, hashes = array("b"), array("q")
     drops_repeated = options.deduplicate and split == "train"
 
-    has_blocks = isinstance(rows, TextRows)
+    is_hashed_by_text = isinstance(rows, TextRows) and rules.has_plain_keys()  # equal keys need equal hashes
 
     def key(row: Row) -> Hashable:
         return rules.input_key(row), row.target
@@ -163,20 +166,17 @@ def _clean_split(
         row = rules.clean(row, options)
         is_full.append(rules.has_content(row))
         if drops_repeated:
-            hashes.append(hash_of(row) if is_hashed_by_text(row) else hash(key(row)))
+            hashes.append(hash_of(row) if is_hashed_by_text else hash(key(row)))
         if not len(is_full) % BLOCK:
             cleaning.advance(BLOCK)
         return row
-
-    def is_hashed_by_text(row: Row) -> bool:
-        return has_blocks and isinstance(row.input, str) and rules.input_key(row) is row.input
 
     def is_kept(block: TextBlock) -> bool:
         if not rules.is_clean(block, options):
             return False
         is_full.frombytes(b"\1" * block.size)
         if drops_repeated:
-            hashes.extend(block.hashes())
+            hashes.extend(block.hashes() if is_hashed_by_text else map(hash, map(key, block.rows())))
         cleaning.advance(block.size)
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from attnfocus.data.examples import Examples
 from attnfocus.data.rows import SPLITS, RawData, Row, Source
 from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
 from attnfocus.data.text_blocks import BLOCK, pair_reprs
-from attnfocus.data.text_rows import SAME_INPUT, TextRows, taken
+from attnfocus.data.text_rows import TextRows, taken
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
@@ -192,7 +192,7 @@ def _rules_of(raw: Splits, codec: Codec | CodecChoice) -> type[Codec]:
 def _split(raw: Splits, options: DatasetOptions, report: CleanReport, seed: int, rules: type[Codec]) -> Splits:
     """The splits that there are to be, of clean ones; train with those rows alone that it may have."""
     splits = raw
-    key: Callable[[Row], Hashable] = SAME_INPUT if rules.has_plain_keys() else rules.input_key
+    key = rules.exact_keys()
     if options.clean.equality == "tokens":
         key = rules.input_keys(chain.from_iterable(splits.values()), options.tokenizer)
     label = rules.label if options.split.stratify else _no_label

@@ -40,7 +40,7 @@ class RowWords:
     def num_words(self) -> NDArray[np.int32]:
         """(N,): of each row, as `count_words` counts those of all its fields."""
         of_fields = [
-            np.concatenate([_sums(self._sizes[words.numbers], words.counts) for words in blocks] or [_NONE])
+            np.concatenate([_sums(self._sizes[words.numbers], words.counts) for words in blocks])
             for blocks in self._blocks.values()
         ]
         return np.sum(of_fields, axis=0, dtype=np.int32)
@@ -142,4 +142,3 @@ def _sums(values: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) ->
 
 
 _ZERO = np.zeros(1, np.int64)
-_NONE = np.zeros(0, np.int64)

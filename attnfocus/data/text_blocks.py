@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import Row
+from attnfocus.errors import DataError
 
 BLOCK = 1024  # rows, of a block that is made of single ones
-_LARGE = 2**31 - 1  # bytes that a block must not have: places are int32
+MAX_BYTES = 2**31 - 1  # of a block: places are int32
 _SLOTS: list[Callable[[Row, Any], None]] = [
     getattr(Row, name).__set__ for name in ("id", "input", "target", "alignment", "sure", "rationale")
 ]
@@ -42,13 +43,30 @@ class TextBlock(NamedTuple):
     is_printable: bool = False
 
     @classmethod
-    def of(cls, rows: Iterable[Texts]) -> TextBlock:
-        """Of (id, input, target)."""
-        fields = [text.encode("utf-8", "surrogatepass") for text in chain.from_iterable(rows)]
+    def several(cls, rows: Iterable[Texts]) -> list[TextBlock]:
+        """Of (id, input, target): one, or several where the texts are larger than a block may be; none of no row.
+
+        Raises:
+            DataError: a single row is.
+        """
+        return cls._of_fields([text.encode("utf-8", "surrogatepass") for text in chain.from_iterable(rows)])
+
+    @classmethod
+    def _of_fields(cls, fields: list[bytes]) -> list[TextBlock]:
+        """Of id, input and target of each row, one after the other."""
+        num_rows, size = len(fields) // 3, sum(map(len, fields))
+        if not num_rows:
+            return []
+        if size > MAX_BYTES and num_rows == 1:
+            raise DataError(
+                f"row {_text(fields[0])}: its texts have {size:,} bytes; a row may have {MAX_BYTES:,} at most. Leave "
+                "it out, or cut it into several."
+            )
+        if size > MAX_BYTES:
+            half = num_rows // 2 * 3
+            return [*cls._of_fields(fields[:half]), *cls._of_fields(fields[half:])]
         ends = np.fromiter(accumulate(map(len, fields), initial=0), np.int64, len(fields) + 1)
-        if ends[-1] > _LARGE:
-            raise ValueError("a block of rows may have 2 GB at most")
-        return cls(b"".join(fields), np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int32).reshape(-1, 3, 2))
+        return [cls(b"".join(fields), np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int32).reshape(-1, 3, 2))]
 
     @classmethod
     def named(
@@ -57,8 +75,7 @@ class TextBlock(NamedTuple):
         """Of inputs and targets in `content`, at `places` (N, 2, 2), with the ids of their rows."""
         ids = [name.encode() for name in names]
         ends = np.fromiter(accumulate(map(len, ids), initial=len(content)), np.int64, len(ids) + 1)
-        if ends[-1] > _LARGE:
-            raise ValueError("a block of rows may have 2 GB at most")
+        assert ends[-1] <= MAX_BYTES  # it is read some MB at once
         of_ids = np.stack([ends[:-1], ends[1:]], axis=1).astype(np.int32)[:, np.newaxis]
         whole = np.concatenate([of_ids, places], axis=1)
         return cls(b"".join([content, *ids]), whole, is_nfc=is_nfc, is_printable=is_printable)

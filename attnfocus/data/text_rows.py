@@ -58,7 +58,8 @@ class TextRows(Sequence[Row]):
     def of(cls, rows: Iterable[Texts]) -> TextRows:
         """Of (id, input, target)."""
         remaining = iter(rows)
-        return cls([TextBlock.of(some) for some in iter(lambda: list(islice(remaining, BLOCK)), [])])
+        many = iter(lambda: list(islice(remaining, BLOCK)), [])
+        return cls([block for some in many for block in TextBlock.several(some)])
 
     def __len__(self) -> int:
         return self._starts[-1] if self._chosen is None else len(self._chosen)
@@ -124,7 +125,7 @@ class TextRows(Sequence[Row]):
             if all(map(_is, before, after)):
                 blocks.append(block)
             elif all(map(is_plain, after)):
-                blocks.append(TextBlock.of(map(texts_of_row, after)))
+                blocks += TextBlock.several(map(texts_of_row, after))
             else:
                 rest = chain.from_iterable(block.rows() for block in remaining)
                 return [*TextRows(blocks), *after, *map(change, rest)]
@@ -148,7 +149,7 @@ def packed(rows: Iterable[Row]) -> Sequence[Row]:
     while some := list(islice(remaining, BLOCK)):
         if not all(map(is_plain, some)):
             return [*TextRows(blocks), *some, *remaining]
-        blocks.append(TextBlock.of(map(texts_of_row, some)))
+        blocks += TextBlock.several(map(texts_of_row, some))
     return TextRows(blocks)
 
 

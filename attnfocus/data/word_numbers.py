@@ -62,9 +62,6 @@ class WordNumbers:
         self._tables = [_Table(size) for size, _ in _WIDTHS]
         self._num_bytes = 0
 
-    def __len__(self) -> int:
-        return len(self._known)
-
     @property
     def is_full(self) -> bool:
         """Whether there are more different words than a language has."""

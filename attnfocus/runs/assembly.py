@@ -29,7 +29,7 @@ from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
-from attnfocus.runs.token_tables import add_ngrams
+from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
@@ -184,6 +184,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
         trial = attempt("model", lambda: _without_numbers(model, task_class))
         if trial is not None and attempt("model", trial.places) is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
+            attempt("model", lambda: require_ngrams(embedding, trial.token_tables()))
             if device is not None:
                 attempt("attention", lambda: _require_paths(trial, device))
             named = task_class.name, data_options.tokenizer.kind

@@ -28,9 +28,13 @@ MAX_FINGERPRINTS_BYTES = 1_000_000
 def made_by(verb: str, overrides: Sequence[str], config_dir: str | None = None) -> dict[str, str]:
     """When a command began, by UTC, and the line that it was, without secrets; for the summary."""
     words = ["--config-dir", config_dir] if config_dir else []
-    words += [hide_override(text) for text in overrides]
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"started": started, "command": " ".join(["attnfocus", verb, *map(shlex.quote, words)])}
+    return {"started": started, "command": command_line(verb, [*words, *overrides])}
+
+
+def command_line(verb: str, words: Sequence[str]) -> str:
+    """A command as it is typed, without secrets."""
+    return " ".join(["attnfocus", verb, *(shlex.quote(hide_override(text)) for text in words)])
 
 
 def environment(device: str) -> dict[str, Any]:

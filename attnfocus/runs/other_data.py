@@ -21,10 +21,10 @@ from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
+from attnfocus.runs.given_files import FILE_KEYS
 from attnfocus.signatures import parameters_of
 
 SPLITS_ALONE = ("valid", "test")
-FILE_KEYS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,11 @@ class OtherData:
             raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
         kind: type[LabelledText | ParallelText] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
         known = parameters_of(kind)
-        files = [f"{name}{end}" for name in FILE_KEYS for end in ("", "_target")]
-        not_own = [*files, "reader"]  # the rules of reading are those of today
+        not_own = [*FILE_KEYS, "reader"]  # the rules of reading are those of today
         own = {
             key: value for key, value in setup.config.dataset.component.items() if key in known and key not in not_own
         }
-        given = {key: value for key, value in self.keys.items() if key not in files}
+        given = {key: value for key, value in self.keys.items() if key not in FILE_KEYS}
         of_split = {key: value for key, value in self.keys.items() if key in (split, f"{split}_target")}
         # What a source is made with is its train; it is not read.
         node = {**own, **given, **of_split, "train": self.keys[split], "_target_": f"attnfocus.data.{kind.__name__}"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from attnfocus.errors import ConfigError, Problem
@@ -73,6 +74,21 @@ class Precision:
         self.dtype = _DTYPES.get(name)
         self.scaler = torch.amp.GradScaler(device.type) if name == "fp16" else None
 
+    def require(self, model: nn.Module) -> None:
+        """Refuses a model whose layers the device does not compute in this precision; it may be without numbers.
+
+        Raises:
+            ConfigError: it has an LSTM, and the CPU lacks the instructions.
+        """
+        if self.device.type != "cpu" or self.dtype is None or not any(isinstance(m, nn.LSTM) for m in model.modules()):
+            return
+        if not cpu_lstms_take(self.dtype):
+            text = (
+                "trainer.precision: got bf16, but this CPU computes no LSTM in bfloat16. Here it must be float32. Or "
+                "use device=cuda, or a model without LSTMs (model.cell=gru)."
+            )
+            raise ConfigError(Problem(text, "trainer.precision", ["trainer.precision=float32"]))
+
     def autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, dtype=self.dtype)
 
@@ -105,3 +121,19 @@ class Precision:
         self.scaler.update(scale * self.scaler.get_backoff_factor() if has_overflowed else scale)
         if has_overflowed:
             self.scaler.load_state_dict({**self.scaler.state_dict(), "_growth_tracker": 0})
+
+
+@cache
+def cpu_lstms_take(dtype: torch.dtype) -> bool:
+    """Whether LSTMs compute in a half precision on this CPU: oneDNN does it only where the CPU has the instructions.
+
+    No table of CPUs says it, so one is tried. Random numbers stay as they are.
+    """
+    with torch.random.fork_rng(devices=()):
+        lstm = nn.LSTM(4, 4)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", dtype):
+            lstm(torch.zeros(2, 1, 4))
+    except RuntimeError:
+        return False
+    return True

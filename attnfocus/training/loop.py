@@ -73,6 +73,7 @@ def fit(
         screen_seconds: between progress events for the eye alone.
 
     Raises:
+        ConfigError: the device does not compute the model in this precision.
         RunError: a loss or gradient that is not finite, before it reaches the weights; no memory; a dead worker; or
             the last save failed.
         CheckpointError: resuming from a checkpoint that is damaged, or of another run.
@@ -81,6 +82,7 @@ def fit(
     processes = processes or Processes()
     average = None if options.ema_decay is None else Average(model, options.ema_decay)
     precision = precision or Precision(options.precision, device)
+    precision.require(model)
     stepper = Stepper(model, task, optimizer, options, precision, processes)
     keeper = Keeper(store, model, optimizer, scheduler, stepper.precision.scaler, average, listeners, processes)
     teller = Teller(options, listeners, screen_seconds)

@@ -105,6 +105,14 @@ def test_an_unknown_verb_gets_the_nearest(attnfocus: Command) -> None:
             ["predict", "model=seq2seq", "run=outputs/x"],
             ["model: unknown key. predict trains nothing", "predict has: ", "run", "input", "format"],
         ),
+        (
+            ["list", "trainer.max_steps=2"],
+            ["list trains nothing, so it takes no trainer.max_steps. Leave it out. list has"],
+        ),
+        (
+            ["inspect", "run=outputs/x", "scheduler=cosine"],
+            ["takes no scheduler: a run keeps what it was trained with. Leave it out. "],
+        ),
         (["predict", "run=outputs/x", "inptu=a.txt"], ["Did you mean input?"]),
     ],
 )

@@ -11,6 +11,7 @@ from attnfocus.cli.words import FLAGS, VALUE_FLAGS
 from attnfocus.config import habits
 from attnfocus.config.nearest import by_nearness, nearest
 from attnfocus.config.synonyms import SYNONYMS
+from attnfocus.config.wrong_choices import own_columns
 
 CASES = {
     "train lr=0.01 model=seq2seq": "train optimizer.lr=0.01 model=seq2seq",
@@ -56,10 +57,20 @@ CASES = {
     "train trainer.lr=0.1": "train optimizer.lr=0.1",
     "train optimizer.lr=-0.1": "train optimizer.lr=0.1",
     "train trainer.max_steps=0": "train trainer.max_steps=null",
+    "train trainer.max_steps=-1": "train trainer.max_steps=null",
+    "train trainer.patience=-1": "train trainer.patience=null",
+    "train optimizer.lr=-1": "train optimizer.lr=0.002",
+    "train trainer.max_steps=-2": "train trainer.max_steps=2",
     "train dataset=imdb model=transformer": "train dataset=hub dataset.path=stanfordnlp/imdb "
     "dataset.test_split=test dataset.text_column=text dataset.label_column=label model=transformer",
     "evaluate run=x new.csv": "evaluate run=x dataset.test=new.csv",
     "evaluate new.csv": "evaluate run=latest dataset.test=new.csv",
+    "evaluate new.csv outputs/x": "evaluate dataset.test=new.csv run=outputs/x",
+    "evaluate new.csv --ckpt outputs/x": "evaluate dataset.test=new.csv run=outputs/x",
+    "evaluate new.csv --runn outputs/x": "evaluate dataset.test=new.csv run=outputs/x",
+    "evaluate --split test": "evaluate run=latest split=test",
+    "inspect '3 May'": "inspect run=latest 'text=3 May'",
+    "predict '3 May' run=x": "predict run=x 'text=3 May'",
     "predict run=x new.csv": "predict run=x input=new.csv",
     "data my.csv": "data model=transformer dataset=labelled_text dataset.train=my.csv",
 }
@@ -86,6 +97,32 @@ def test_a_file_of_ones_own_is_read_as_its_header_says(attnfocus: Command, tmp_p
     said = attnfocus("train", "dataset=reviews.tsv").stderr
     line = "dataset=labelled_text dataset.train=reviews.tsv dataset.text_column=review dataset.label_column=sentiment"
     assert f"attnfocus train model=transformer {line}\n" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("title,Text,label", ("Text", "label")),
+        ("title,stars", ("title", "stars")),
+        ("评论,标签", ("评论", "标签")),
+        ("comment,polarity", ("comment", "polarity")),
+    ],
+)
+def test_columns_are_known_as_where_a_file_is_read_and_the_likeliest_is_taken(
+    header: str, columns: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(f"{header}\n", encoding="utf-8")
+    assert tuple(own_columns(tmp_path / "t.csv").values()) == columns
+    (tmp_path / "t.csv").write_text("input,target\n")  # also names of pairs
+    assert own_columns(tmp_path / "t.csv") == {}
+
+
+def test_a_file_of_inputs_gets_its_key_and_a_run(attnfocus: Command, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("text\ngood\n")
+    assert attnfocus("predict", "new.csv").stderr.endswith("Try:\n  attnfocus predict run=latest input=new.csv\n")
+    said = attnfocus("predict", "new.csv", "--resume", "outputs/x").stderr
+    assert said.endswith("Try:\n  attnfocus predict input=new.csv run=outputs/x\n")
+    assert "run=latest" not in attnfocus("predict", "input=").stderr.partition("Try:")[0]
 
 
 def test_a_mistake_that_nobody_can_mend_gets_no_line(attnfocus: Command) -> None:

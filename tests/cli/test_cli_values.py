@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from tests_support import TINY_DATES, Command
 
+from attnfocus.cli.command import check_line
 from attnfocus.cli.option_tables import current_tables
+from attnfocus.config.composition import Composed
 from attnfocus.config.option_tables import FILE, NotShippedError, shipped_tables
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
@@ -170,3 +172,16 @@ def test_a_run_is_the_same_whether_hydra_runs_it_or_its_checked_configuration_is
     assert saved[0]["test"] == saved[1]["test"]
     configs = [(tmp_path / f"run-{i}" / "config.yaml").read_text(encoding="utf-8") for i in (0, 1)]
     assert configs[0].replace("run-0", "run-1") == configs[1]
+
+
+def test_a_line_that_is_right_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved: list[bool] = []
+    values_of = Composed.values
+
+    def counting(composed: Composed, *, resolve: bool = False, with_hydra: bool = False) -> dict[str, Any]:
+        resolved.append(resolve)
+        return values_of(composed, resolve=resolve, with_hydra=with_hydra)
+
+    monkeypatch.setattr(Composed, "values", counting)
+    check_line(CommandLine("train", ["optimizer.lr=0.1"]), {})
+    assert resolved.count(True) == 1

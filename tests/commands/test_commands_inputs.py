@@ -283,7 +283,7 @@ def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: 
         (["input=nowhere.csv"], "nowhere.csv: file not found"),
         (
             ["input=none-*.csv"],
-            "Give one file; files of lines can be joined: cat FILES | attnfocus",
+            "Give one file, or - for standard input; files of lines can be joined: cat FILES | attnfocus",
         ),
         (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input"),
         (["input=."], "is a folder, not a file"),

@@ -1,15 +1,19 @@
 """`model.embedding.ngrams`: words and their letters, through a whole run."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 import attnfocus
+from attnfocus.cli.main import main
 from attnfocus.commands.train.command import run as train
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 from attnfocus.models.embeddings import TokenEmbedding
+from attnfocus.runs.schema import EmbeddingOptions
+from attnfocus.runs.token_tables import require_ngrams
 
 SMALL = ("model.hidden_size=8", "model.embed_dim=8", "trainer.max_steps=2", "trainer.max_epochs=null", "seed=3")
 CLASSIFY = ("model=rnn_classifier", "dataset=labelled_text", "dataset.train=rows.tsv")
@@ -70,3 +74,39 @@ def test_a_translator_reads_ngrams_and_writes_none() -> None:
     tables = loaded.model.token_tables()
     assert tables["source"].ngrams is not None
     assert tables["target"].ngrams is None
+
+
+PAIRS = ("model=seq2seq", "dataset=parallel_text", "dataset.train=rows.tsv", "dataset.tokenizer.kind=word")
+ONE_TABLE = ("model.tied_embeddings=all", "dataset.tokenizer.shared=true")
+VECTORS = ("model=pooling_classifier", "dataset=identity", "model.embed_dim=8")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ((*PAIRS, *ONE_TABLE), r"source and target have one table .* or model\.tied_embeddings=decoder\."),
+        (VECTORS, r"the rows of this dataset are vectors, not tokens"),
+    ],
+)
+def test_ngrams_that_nothing_could_have_are_refused(
+    overrides: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["train", *overrides, "trainer.max_steps=2", "device=cpu", "run_dir=run"]
+    assert main([*argv, "model.embedding.ngrams=100"]) == 2
+    message = capsys.readouterr().err
+    assert re.search(rf"model\.embedding\.ngrams=100: {reason}", message)
+    assert "model.embedding.ngrams=0" in message.partition("Try:")[2]
+    assert not Path("run").exists()
+
+
+def test_a_model_without_a_table_of_tokens_has_no_ngrams() -> None:
+    require_ngrams(EmbeddingOptions(ngrams="auto"), {})
+    with pytest.raises(ConfigError, match=r"model\.embedding\.ngrams=5: this model has no table of source tokens"):
+        require_ngrams(EmbeddingOptions(ngrams=5), {})
+
+
+def test_auto_gives_none_to_a_table_of_source_and_target() -> None:
+    loaded = run(*PAIRS, *ONE_TABLE, "model.embedding.ngrams=auto")
+    tables = loaded.model.token_tables()
+    assert tables["source"] is tables["target"]
+    assert tables["source"].ngrams is None

@@ -43,6 +43,15 @@ def test_all_problems_are_collected_in_one_error() -> None:
     assert "inner.rat: unknown option of Inner. Did you mean rate?" in problems
 
 
+def test_minus_one_is_no_sign_too_many_but_no_limit() -> None:
+    (said,) = problems_of(clip=-1)
+    assert said == "clip: must be >= 0 or null (not set), got -1."
+    assert said.instead == ("clip=null",)
+    (said,) = problems_of(steps=-1)
+    assert said == "steps: must be > 0, got -1."
+    assert said.instead is None
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
 def test_nan_and_infinity_are_outside_every_range(value: float) -> None:
     assert problems_of(clip=value)[0].startswith("clip: must be >= 0 or null (not set)")

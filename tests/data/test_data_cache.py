@@ -146,7 +146,7 @@ def test_a_damaged_entry_is_said_and_made_anew(name: str, damage: Callable[[Path
         (cached.entries[0] / name).write_text(json.dumps([]))
     second = cached(path)
     assert cached.num_made == 2
-    assert "were damaged" in second.report[-1] and "made anew" in second.report[-1]  # noqa: PT018
+    assert "were damaged" in second.report[-1] and "made again" in second.report[-1]  # noqa: PT018
     second.report.pop()
     assert content_of(second) == content_of(first)
     assert content_of(cached(path)) == content_of(first)
@@ -264,6 +264,24 @@ def test_the_entry_that_was_not_used_for_longest_goes_first(tmp_path: Path) -> N
     assert none.entries == []
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_is_larger_than_the_cache_is_not_written_and_said_once(
+    is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written_sets = written(tmp_path / "train.tsv"), []
+    write = cache._write
+    monkeypatch.setattr(cache, "_write", lambda *given: written_sets.append(1) or write(*given))
+    if not is_known:  # files that only writing them shows to be too large
+        monkeypatch.setattr(cache, "_num_bytes", lambda prepared: 1)
+    cached = Cached(tmp_path, 20_000)
+    lines = [line for line in cached(path).report if "paths.cache_gb" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("prepared data are not kept: they have 0.000")
+    assert lines[0].endswith("GB, which is larger than paths.cache_gb=2e-05")
+    assert cached.entries == []
+    assert len(written_sets) == (0 if is_known else 1)
+
+
 def test_without_room_or_above_its_size_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "train.tsv")
     Cached(tmp_path, 0)(path)
@@ -287,6 +305,39 @@ def test_a_folder_that_is_a_link_or_of_another_user_is_refused(tmp_path: Path, m
         Cached(tmp_path)(path)
 
 
+def test_what_others_have_put_into_the_folder_stays_as_it_is(tmp_path: Path) -> None:
+    path, folder = written(tmp_path / "train.tsv"), tmp_path / "cache" / "prepared"
+    ours = [f"{digit * 40}" for digit in "ab"]
+    theirs = [".git", "photos", "c" * 40, f"{'d' * 39}g", f".{'e' * 40}.tmp", f".{'e' * 40}.{'1' * 15}.tmp", "entry"]
+    remains = f".{'f' * 40}.{'1' * 16}.tmp"
+    for name in (*ours, *theirs, remains):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "content").write_bytes(b"x" * 10_000)
+        if name not in theirs[2:3]:
+            (folder / name / "entry.json").write_text("{}")
+        os.utime(folder / name, (1, 1))
+    folder.chmod(0o755)
+    Cached(tmp_path, 1)(path)
+    assert sorted(each.name for each in folder.iterdir()) == sorted(theirs)
+    assert all((folder / name / "content").stat().st_size == 10_000 for name in theirs)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    Cached(tmp_path)(path)
+    assert len(list(folder.iterdir())) == len(theirs) + 1
+    folder.chmod(0o775)
+    with pytest.raises(ConfigError, match="holds other things, and other users may write to it"):
+        Cached(tmp_path)(path)
+
+
+def test_a_folder_of_entries_alone_is_closed_to_others(tmp_path: Path) -> None:
+    cached, path = Cached(tmp_path), written(tmp_path / "train.tsv")
+    cached(path)
+    (cached.cache.path / f".{'f' * 40}.{'1' * 16}.tmp").mkdir()
+    cached.cache.path.chmod(0o777)
+    cached(path)
+    assert cached.num_made == 1
+    assert stat.S_IMODE(cached.cache.path.stat().st_mode) == 0o700
+
+
 def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(tmp_path: Path) -> None:
     path = written(tmp_path / "train.tsv")
     (tmp_path / "cache").write_text("a file")
@@ -301,10 +352,15 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     assert digest_of(tmp_path / "a", Stage("x")) == hashlib.blake2b(b"abc", digest_size=32).hexdigest()
 
 
-def test_a_run_from_the_cache_is_the_same_to_the_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "dataset"), [("seq2seq", "parallel_text"), ("rnn_classifier", "labelled_text")])
+def test_a_run_from_the_cache_is_the_same_to_the_bit(
+    model: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, entries_read = cache._read, []
+    monkeypatch.setattr(cache, "_read", lambda entry: entries_read.append(entry) or read(entry))
     path, folders = written(tmp_path / "train.tsv"), [tmp_path / "first", tmp_path / "second", tmp_path / "without"]
     for folder in folders:
-        argv = ["train", "model=seq2seq", "attention=additive", "dataset=parallel_text", f"dataset.train={path}"]
+        argv = ["train", f"model={model}", "attention=additive", f"dataset={dataset}", f"dataset.train={path}"]
         argv += ["dataset.tokenizer.vocab_size=100", "dataset.split.valid=20", "dataset.split.test=20"]
         argv += [
             "model.embed_dim=8",
@@ -316,7 +372,8 @@ def test_a_run_from_the_cache_is_the_same_to_the_bit(tmp_path: Path) -> None:
         argv += [f"paths.cache={tmp_path}", f"paths.cache_gb={0 if folder.name == 'without' else 1}"]
         assert main([*argv, f"run_dir={folder}"]) == 0
     first, *others = [_files_of(folder) for folder in folders]
-    assert len(list((tmp_path / "prepared").iterdir())) == 1
+    assert list((tmp_path / "prepared").iterdir()) == entries_read  # one, by the second run
+    assert len(entries_read) == 1
     assert {"predictions-test.jsonl", "data/codec.json", "data/fingerprints.json"} <= first.keys()
     assert first["metrics.jsonl"]
     for other in others:

@@ -9,6 +9,7 @@ from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.codecs.vector_label import VectorLabelCodec
 from attnfocus.data.rows import Row
+from attnfocus.data.text_rows import TextRows
 
 
 def rows(*pairs: tuple[str, str]) -> list[Row]:
@@ -135,3 +136,25 @@ def test_every_row_is_kept_or_counted_and_train_never_holds_held_out_inputs(
     pairs = [(row.input, row.target) for row in kept["train"]]
     assert len(set(pairs)) == len(pairs)
     assert not {row.input for row in kept["train"]} & {row.input for row in kept["test"]}
+
+
+class WithoutHyphens(TextPairCodec):
+    """A codec of one's own, for which texts are the same that differ in hyphens alone."""
+
+    @classmethod
+    def input_key(cls, row: Row) -> str:
+        return str(row.input).replace("-", "")
+
+
+@pytest.mark.parametrize("options", [CleanOptions(), CleanOptions(lowercase=True)])
+def test_rows_with_equal_keys_of_a_codec_of_one_s_own_are_repeated(options: CleanOptions) -> None:
+    pairs = [("email", "a"), ("e-mail", "a"), ("e-mail", "b"), ("other", "a"), ("e-ma-il", "b")] * 3
+    texts = [(str(number), *pair) for number, pair in enumerate(pairs)]
+    for given_rows in (TextRows.of(texts), rows(*pairs)):
+        kept = clean_splits({"train": given_rows}, options, report := CleanReport(), WithoutHyphens)["train"]
+        assert [(row.id, row.input, row.target) for row in kept] == [
+            ("0", "email", "a"),
+            ("2", "e-mail", "b"),
+            ("3", "other", "a"),
+        ]
+        assert report.drops == {"train": {"repeated dropped": 12}}

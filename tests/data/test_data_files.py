@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from attnfocus.data.reading.data_files import MissingFileError, find_files
+from attnfocus.data.reading.data_files import MissingFileError, find_files, tables_here
 from attnfocus.data.reading.lines import ARCHIVE_MARKS, TABLE_MARKS, BadRows, read_lines
 from attnfocus.data.reading.tables import Table, table_format
 from attnfocus.data.sources.files import LabelledText, ParallelText
@@ -149,17 +149,54 @@ def test_an_empty_side_of_a_line_pair_is_a_bad_row(tmp_path: Path) -> None:
     assert f"{target}:3:1: empty line" in text
 
 
-def test_a_missing_file_names_key_absolute_path_and_embedded_sets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_file_names_key_and_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     train = write(tmp_path / "t.tsv", "a\tb\n")
     text = message(ParallelText(train=train, valid="no such.tsv"))
     assert text.startswith(f"dataset.valid=no such.tsv: {tmp_path / 'no such.tsv'} does not exist")
-    assert "dataset=dates, dataset=languages, dataset=identity" in text
+    assert text.endswith(
+        "Tables in this folder: t.tsv. Give a path that is absolute or relative to the current folder."
+    )
     (tmp_path / "empty").mkdir()
     assert "is a folder, not a file, and holds no tables" in message(ParallelText(train=str(tmp_path / "empty")))
     assert "dataset.train_target=x: " in message(ParallelText(train=train, train_target="x"))
+
+
+@pytest.mark.parametrize(
+    ("there", "missing", "near"),
+    [
+        (["train.py"], "train.csv", ""),
+        (["train.py", "train.tsv"], "train.csv", "train.tsv"),
+        (["train.tsv", "train.csv.gz"], "trian.csv.gz", "train.csv.gz"),
+        (["corpus.de", "corpus.en"], "corpsu.en", "corpus.en"),
+        (["corpus", "corpus.log"], "corpsu", "corpus"),
+        (["reviews.csv"], "prices.csv", ""),
+        (["reviews.jsonl", "reviews.csv"], "review.csv", "reviews.csv"),
+    ],
+)
+def test_a_missing_file_is_answered_by_a_near_one_that_may_hold_data(
+    tmp_path: Path, there: list[str], missing: str, near: str
+) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    with pytest.raises(MissingFileError) as caught:
+        find_files(str(tmp_path / missing), "dataset.train")
+    assert caught.value.near == (str(tmp_path / near) if near else "")
+    assert ("Did you mean" in str(caught.value)) == bool(near)
+
+
+def test_a_folder_that_cannot_be_listed_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").touch()
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(MissingFileError, match="does not exist"):
+        find_files(str(tmp_path / "s.csv"), "dataset.train")
+    with pytest.raises(DataError, match="cannot be listed: Permission denied"):
+        find_files(str(tmp_path), "dataset.train")
+    assert tables_here(tmp_path) == []
 
 
 def test_a_missing_column_names_what_there_is(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions, prepare
 from attnfocus.data.row_words import row_words
 from attnfocus.data.rows import RawData, Row
-from attnfocus.data.sources.files import ParallelText
+from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.split import SplitOptions
+from attnfocus.data.text_blocks import BLOCK
 from attnfocus.data.text_rows import TextRows, changed, first_equals, packed, taken, targets_of
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
+from attnfocus.errors import DataError
 from attnfocus.stages import Stage, watching
 
 MANY = 2500
@@ -140,6 +142,26 @@ def test_every_part_of_preparing_data_is_a_stage(name: str, tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("name", ["train.csv", "train.tsv"])
+def test_reading_moves_on_behind_a_quote(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rows of a csv are read one by one."""
+    monkeypatch.setattr("attnfocus.data.reading.table_parts.PART_BYTES", 5000)
+    lines = [f"one {n} zwölf\tun {n % 7} deux\n" for n in range(5000)]
+    lines[3] = '"one, two"\tun\n'
+    separator = "," if name.endswith(".csv") else "\t"
+    path, watch = tmp_path / name, Watch()
+    path.write_text("".join(lines).replace("\t", separator), encoding="utf-8")
+    with watching(watch):
+        rows = ParallelText(train=str(path)).read(tmp_path, 0).splits["train"]
+    assert len(rows) == len(lines)
+    steps = watch.fractions[f"reading {name}"]
+    assert all(
+        before is not None and after is not None and before < after for before, after in itertools.pairwise(steps)
+    )
+    assert steps[-1] == 1
+    assert len(steps) >= 5
+
+
 ROWS = [Row(f"train:{n}", f"text {n} é" if n % 5 else f"a {n}", f"ziel\ud800 {n % 700}") for n in range(MANY)]
 
 
@@ -228,3 +250,31 @@ class Supplied:
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         return self._raw
+
+
+def test_texts_that_are_too_large_for_a_block_lie_in_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnfocus.data.text_blocks.MAX_BYTES", 100)
+    expected = [Row(f"train:{n}", f"text {n} " * (n % 4 + 1), f"{n % 7} é") for n in range(2 * BLOCK + 5)]
+    rows = TextRows.of((row.id, str(row.input), row.target) for row in expected)
+    assert rows == packed(expected) == expected
+    assert max(len(block.content) for block, _ in rows.by_block()) <= 100
+    longer = changed(rows, lambda row: replace(row, input=f"{row.input}{row.input}"))
+    assert isinstance(longer, TextRows)
+    assert [row.input for row in longer] == [f"{row.input}{row.input}" for row in expected]
+    (tmp_path / "train.csv").write_text("".join(f'"text, {n}",{n % 3}\n' for n in range(50)))
+    read = LabelledText(train=str(tmp_path / "train.csv")).read(tmp_path, 0).splits["train"]
+    assert [row.input for row in read] == [f"text, {n}" for n in range(50)]
+
+
+def test_a_row_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attnfocus.data.text_blocks.MAX_BYTES", 100)
+    rows = [("train:1", "a", "b"), ("train:2", "x" * 100, "c"), ("train:3", "a", "b")]
+    with pytest.raises(DataError, match=r"row train:2: its texts have 108 bytes; a row may have 100 at most"):
+        TextRows.of(rows)
+
+
+def test_an_unknown_label_of_many_rows_is_named() -> None:
+    codec = TextLabelCodec.learn(ROWS, TokenizerOptions(vocab_size=300))
+    rows = TextRows.of((row.id, str(row.input), "new" if row.id == "train:2100" else row.target) for row in ROWS)
+    with pytest.raises(DataError, match=r"row train:2100: unknown label 'new'"):
+        codec.encode_rows(rows)

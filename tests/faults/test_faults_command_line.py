@@ -5,8 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from faults_runs import VECTORS, Run
 from tests_support import assert_polite
+
+from attnfocus.training.device import cpu_lstms_take
 
 # Were it read, this file would be the first thing to complain about.
 UNREADABLE = ("dataset=parallel_text", "dataset.train=unreadable.tsv")
@@ -42,7 +45,15 @@ def test_03_a_mistyped_key_gets_the_nearest(run: Run) -> None:
 def test_04_a_wrong_type_is_named_before_any_data_is_read(run: Run) -> None:
     said = refused(run, *UNREADABLE, "trainer.max_steps=abc")
     assert "trainer.max_steps: must be a whole number or null (not set), got 'abc'" in said
-    assert "not-there" not in said.partition("Try:")[0]
+    assert "unreadable" not in said.partition("Try:")[0]
+
+
+@pytest.mark.skipif(cpu_lstms_take(torch.bfloat16), reason="this CPU computes LSTMs in bfloat16")
+def test_04_a_precision_that_the_cpu_has_not_is_named_before_any_data_is_read(run: Run, tmp_path: Path) -> None:
+    said = refused(run, "dataset=dates", "device=cpu", "trainer.precision=bf16")
+    assert "trainer.precision: got bf16, but this CPU computes no LSTM in bfloat16. Here it must be float32" in said
+    assert said.endswith("Try:\n  attnfocus train dataset=dates device=cpu trainer.precision=float32\n")
+    assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.parametrize(

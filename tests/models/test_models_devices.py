@@ -1,13 +1,12 @@
 """What holds on every device and precision, for every model."""
 
-import functools
-
 import pytest
 import torch
 from attention_kinds import taken_by, together
 from pairs import parametrize_pairs
 
 from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier
+from attnfocus.training.device import cpu_lstms_take
 
 MODELS = {
     "luong": (Seq2Seq, {}),
@@ -44,20 +43,9 @@ def test_forward_never_waits_for_a_number_from_the_device(preset, kind, need_wei
     assert output.logits.is_meta
 
 
-@functools.cache
-def lstms_take_bfloat16():
-    """Whether this CPU has the instructions; oneDNN knows no other way."""
-    try:
-        with torch.autocast("cpu", torch.bfloat16):
-            torch.nn.LSTM(4, 4)(torch.zeros(2, 1, 4))
-    except RuntimeError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("kind", MODELS)
 def test_bfloat16_autocast_trains_and_agrees_with_float32(preset, kind, make_attention):
-    if kind in ("luong", "bahdanau", "rnn") and not lstms_take_bfloat16():
+    if kind in ("luong", "bahdanau", "rnn") and not cpu_lstms_take(torch.bfloat16):
         pytest.skip("LSTMs do not compute in bfloat16 on this CPU")
     model = build(kind, make_attention(preset)).eval()
     given = batch(kind)

@@ -49,7 +49,7 @@ def test_there_are_120_and_none_is_there_twice(mistakes: ModuleType) -> None:
         ),
         (41, "a way to compute, not another attention"),
         (42, "attnfocus train attention=multi_head model=transformer"),
-        (48, "first pip install 'attnfocus[hub]', then the line below"),
+        (48, "pip install 'attnfocus[hub]', then dataset=hub dataset.path=stanfordnlp/imdb. Built in"),
         (48, "attnfocus train dataset=hub dataset.path=stanfordnlp/imdb dataset.test_split=test"),
         (49, "attnfocus train dataset=hub_pairs dataset.path=wmt/wmt14"),
         (51, "To classify texts: model=transformer."),

@@ -26,6 +26,7 @@ from attnfocus.errors import ConfigError, DataError, RunError
 from attnfocus.events import CheckpointSaved, Evaluated, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.tasks.base import StepOutput
 from attnfocus.training import Precision, TrainerOptions, adamw, monitored, resolve_device
+from attnfocus.training.device import cpu_lstms_take
 from attnfocus.training.optimizers import adam
 
 
@@ -342,6 +343,43 @@ def test_devices_that_are_not_here_are_refused_with_the_way_out(monkeypatch):
             resolve_device(name)
     with pytest.raises(ConfigError, match="fp16 needs device=cuda"):
         Precision("fp16", CPU)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_lstms_in_a_precision_that_this_cpu_has_not_are_refused_with_the_way_out(monkeypatch, takes):
+    monkeypatch.setattr("attnfocus.training.device.cpu_lstms_take", lambda dtype: takes)
+    within = nn.Sequential(nn.Embedding(4, 4), nn.LSTM(4, 4))
+    if takes:
+        Precision("bf16", CPU).require(within)
+    else:
+        with pytest.raises(ConfigError, match=r"trainer.precision: got bf16, .* Here it must be float32") as caught:
+            Precision("bf16", CPU).require(within)
+        assert caught.value.problems[0].instead == ("trainer.precision=float32",)
+    Precision("float32", CPU).require(within)
+    Precision("bf16", CPU).require(nn.GRU(4, 4))
+
+
+def test_whether_this_cpu_takes_lstms_is_what_training_one_shows():
+    before = torch.get_rng_state()
+    takes = cpu_lstms_take.__wrapped__(torch.bfloat16)
+    assert torch.equal(torch.get_rng_state(), before)
+    lstm, is_trained = nn.LSTM(8, 8), True
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            lstm(torch.ones(3, 2, 8))[0].float().sum().backward()
+    except RuntimeError:
+        is_trained = False
+    assert takes == is_trained
+
+
+def test_fit_refuses_such_a_model_before_its_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr("attnfocus.training.device.cpu_lstms_take", lambda dtype: False)
+    model = ToyModel()
+    model.never_called = nn.LSTM(4, 4)
+    toy = Toy(tmp_path, TrainerOptions(max_steps=2, precision="bf16"), make_model=lambda: model)
+    with pytest.raises(ConfigError, match="computes no LSTM"):
+        toy.run()
+    assert toy.recorder.events == []
 
 
 class Stopper(Recorder):

@@ -1,4 +1,4 @@
-"""`attnfocus report`: one page that tells a run; `train` writes it at its end."""
+"""`attnfocus report`: a run on one page; `train` writes it at its end."""
 
 from attnfocus.commands.verb import Verb
 

@@ -33,11 +33,12 @@ from attnfocus.runs.contents import require_own, require_run
 from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, validated, whole_model
 from attnfocus.runs.folder import check_fingerprints, made_by, save_fingerprints
 from attnfocus.runs.resume import resumed, run_to_resume
+from attnfocus.runs.token_tables import require_ngrams
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
 from attnfocus.tracking.metrics_file import require_metrics
-from attnfocus.training import CheckpointStore, fit, monitored, seed_everything
+from attnfocus.training import CheckpointStore, Precision, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes
 
@@ -85,6 +86,8 @@ def _run_here(
     setup = config.setup
     if was_launched():
         check_processes(setup)  # of a run that goes on, too
+    if setup.config.trainer.precision != "float32":
+        Precision(setup.config.trainer.precision, setup.device).require(setup.trial_model())
     if processes.is_first:
         announce(setup)
     check_baseline(setup)
@@ -98,6 +101,7 @@ def _run_here(
     codec = load_codec(resume_dir / DATA_FOLDER, setup.codecs.classes) if resume_dir and is_learned else None
     prepared = prepare_data(setup, codec)
     require_texts(setup, prepared)
+    require_ngrams(setup.embedding, setup.trial_model().token_tables(), prepared.codec.tokenizers())
     require_same_data(prepared, processes)
     require_alignments(setup.config.focus, prepared.splits["train"].rows)
     vectors = vectors_of(setup, prepared.codec) if is_new else {}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attnfocus.data.cache.folder import DamagedError
+from attnfocus.data.cache.folder import DamagedError, NewEntry
 from attnfocus.data.codecs.packed import PackedExamples
 from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.text_rows import TextRows
 from attnfocus.data.tokens.id_lists import IdLists
 from attnfocus.regular_files import open_to_read
-from attnfocus.stages import Stage
 
 WRITTEN = 1 << 20  # bytes at once
 
@@ -29,17 +29,17 @@ def num_bytes(examples: PackedExamples) -> int:
     return of_rows + sum(array.nbytes for array in examples.arrays().values())
 
 
-def write_examples(folder: Path, split: str, examples: PackedExamples, writing: Stage) -> None:
-    """Files of a split: its rows, those that are chosen alone, and what they are encoded to; in bytes of a stage."""
+def write_examples(entry: NewEntry, split: str, examples: PackedExamples) -> None:
+    """Files of a split: its rows, those that are chosen alone, and what they are encoded to."""
     rows = examples.rows
     assert isinstance(rows, TextRows)
     blocks = list(_blocks(rows))
     sizes = np.array([(block.size, len(block.content)) for block in blocks], dtype=np.int64).reshape(-1, 2)
-    write_parts(folder / f"{split}.content.npy", (np.frombuffer(block.content, np.uint8) for block in blocks), writing)
-    write_parts(folder / f"{split}.places.npy", (block.places.reshape(-1) for block in blocks), writing)
-    write_parts(folder / f"{split}.sizes.npy", [sizes.reshape(-1)], writing)
+    write_parts(entry, f"{split}.content.npy", (np.frombuffer(block.content, np.uint8) for block in blocks))
+    write_parts(entry, f"{split}.places.npy", (block.places.reshape(-1) for block in blocks))
+    write_parts(entry, f"{split}.sizes.npy", [sizes.reshape(-1)])
     for name, array in examples.arrays().items():
-        write_parts(folder / f"{split}.{name}.npy", [array], writing)
+        write_parts(entry, f"{split}.{name}.npy", [array])
 
 
 def read_examples(folder: Path, split: str) -> PackedExamples:
@@ -64,18 +64,16 @@ def read_examples(folder: Path, split: str) -> PackedExamples:
     )
 
 
-def write_parts(path: Path, arrays: Iterable[NDArray[Any]], writing: Stage) -> None:
-    """An .npy file of one dimension, part by part; the stage moves by its bytes."""
+def write_parts(entry: NewEntry, name: str, arrays: Iterable[NDArray[Any]]) -> None:
+    """An .npy file of one dimension, part by part."""
     parts = list(arrays)
     dtype = parts[0].dtype
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
-        np.lib.format.write_array_header_1_0(file, {**header, "shape": (sum(part.size for part in parts),)})
-        for part in parts:
-            step = max(1, WRITTEN // dtype.itemsize)
-            for some in (part[start : start + step] for start in range(0, part.size, step)):
-                file.write(np.ascontiguousarray(some, dtype).data)
-                writing.advance(some.nbytes)
+    head = io.BytesIO()
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(head, {**header, "shape": (sum(part.size for part in parts),)})
+    step = max(1, WRITTEN // dtype.itemsize)
+    some = (part[start : start + step] for part in parts for start in range(0, part.size, step))
+    entry.write(name, chain([head.getvalue()], (np.ascontiguousarray(each, dtype).tobytes() for each in some)))
 
 
 def mapped(path: Path) -> NDArray[Any]:

@@ -6,27 +6,78 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attnfocus.errors import ConfigError
-from attnfocus.regular_files import is_folder, number, open_to_read, read_file
+from attnfocus.regular_files import is_folder, is_regular, number, open_to_read, read_file, write_new
 from attnfocus.stages import Stage, stage
 
 ENTRY_FILE = "entry.json"
 MAX_ENTRY_BYTES = 64 * 2**20
 HASH_BYTES = 1 << 20
+DIGEST_BYTES = 32
 ABANDONED_SECONDS = 24 * 3600  # a temporary folder that nobody can be writing any more
 GB = 10**9
+_KEY = re.compile("[0-9a-f]{40}")
+_REMAINS = re.compile(r"\.[0-9a-f]{40}\.\d{16}\.tmp")
 
 
 class DamagedError(Exception):
     """An entry that is not what was written."""
+
+
+class TooLargeError(Exception):
+    """An entry that is larger than all of them may be."""
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """The files of an entry that is being written.
+
+    Attributes:
+        folder: where they are.
+        writing: the stage, which moves by their bytes.
+        known: file -> its size and digest, of those that `write` has written.
+    """
+
+    folder: Path
+    writing: Stage
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, name: str, parts: Iterable[bytes]) -> None:
+        """Writes a file, part by part.
+
+        Raises:
+            OSError: it is there already, or cannot be written.
+        """
+        digest, size = hashlib.blake2b(digest_size=DIGEST_BYTES), 0
+
+        def hashed() -> Iterator[bytes]:
+            nonlocal size
+            for part in parts:
+                digest.update(part)
+                size += len(part)
+                yield part
+                self.writing.advance(len(part))
+
+        write_new(self.folder / name, hashed())
+        self.known[name] = {"size": size, "digest": digest.hexdigest()}
+
+    def checked(self) -> dict[str, dict[str, Any]]:
+        """File -> its size and digest, of all; each is then of this user alone."""
+        result = {}
+        for file in sorted(self.folder.iterdir()):
+            os.chmod(file, 0o600)
+            size = file.stat().st_size
+            result[file.name] = self.known.get(file.name) or {"size": size, "digest": digest_of(file, self.writing)}
+        return result
 
 
 @dataclass(frozen=True)
@@ -42,10 +93,10 @@ class CacheFolder:
     max_bytes: int
 
     def ready(self) -> None:
-        """Makes the folder, or finds one of this user.
+        """Makes the folder, or finds one of this user, which is closed to others if nothing but entries is in it.
 
         Raises:
-            ConfigError: it is a link, no folder, or of another user.
+            ConfigError: it is a link, no folder, of another user, or holds other things and others may write to it.
             OSError: it cannot be made.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,10 +108,12 @@ class CacheFolder:
             problem = "is a link or a file, not a folder"
         elif hasattr(os, "getuid") and status.st_uid != os.getuid():
             problem = "belongs to another user, who could change what this one reads"
+        elif status.st_mode & 0o077 and all(_is_entry(each) or _is_remains(each) for each in self.path.iterdir()):
+            os.chmod(self.path, 0o700)
+        elif status.st_mode & 0o022:
+            problem = "holds other things, and other users may write to it, who could change what this one reads"
         if problem is not None:
             raise ConfigError(f"paths.cache: {self.path} {problem}. Give a folder of your own, or paths.cache_gb=0")
-        if status.st_mode & 0o077:
-            os.chmod(self.path, 0o700)
 
     def find(self, key: str) -> Path | None:
         """The folder of an entry, from now on the latest used; None: there is none."""
@@ -71,26 +124,41 @@ class CacheFolder:
             os.utime(entry)
         return entry
 
-    def keep(self, key: str, write: Callable[[Path], dict[str, Any]], keeping: Stage) -> None:
+    def require_room(self, num_bytes: int) -> None:
+        """Refuses an entry that is larger than all of them may be; those that are there are bound all the same.
+
+        Raises:
+            TooLargeError: it is.
+        """
+        if num_bytes > self.max_bytes:
+            self.bound()
+            raise TooLargeError(
+                f"they have {num_bytes / GB:.3g} GB, which is larger than paths.cache_gb={self.max_bytes / GB:g}"
+            )
+
+    def keep(self, key: str, write: Callable[[NewEntry], dict[str, Any]], keeping: Stage) -> None:
         """Makes an entry; of several writers one succeeds, whose entry is as good.
 
         Args:
-            write: writes files into a folder, and gives what stands about them in the entry's own file.
-            keeping: moves by the bytes of these files, while they are read again.
+            write: writes the files, and gives what stands about them in the entry's own file.
+            keeping: moves by the bytes of these files.
 
         Raises:
             OSError: it cannot be written; nothing is left of it.
+            TooLargeError: it is larger than all entries may be; nothing is left of it.
         """
         temporary = self.path / f".{key}.{number()}.tmp"
         temporary.mkdir(mode=0o700)
         try:
-            content = write(temporary)
-            files = {file.name: _checked(file, keeping) for file in sorted(temporary.iterdir())}
+            new = NewEntry(temporary, keeping)
+            content = write(new)
+            files = new.checked()
+            self.require_room(sum(each["size"] for each in files.values()))
             entry = {**content, "files": files}
-            _write(temporary / ENTRY_FILE, json.dumps({**entry, "digest": _content_digest(entry)}).encode())
-            if sum(each["size"] for each in files.values()) <= self.max_bytes:
-                with contextlib.suppress(OSError):  # another has been faster
-                    os.rename(temporary, self.path / key)
+            write_new(temporary / ENTRY_FILE, json.dumps({**entry, "digest": _content_digest(entry)}).encode())
+            os.chmod(temporary / ENTRY_FILE, 0o600)
+            with contextlib.suppress(OSError):  # another has been faster
+                os.rename(temporary, self.path / key)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         self.bound()
@@ -103,18 +171,15 @@ class CacheFolder:
         shutil.rmtree(gone, ignore_errors=True)
 
     def bound(self) -> None:
-        """Removes the entries that were not used for longest, until the others have room."""
+        """Removes the entries that were not used for longest, until the others have room; nothing that is none."""
         entries = []
         for entry in list(self.path.iterdir()):
             with contextlib.suppress(OSError):
                 used = os.lstat(entry).st_mtime
-                if not is_folder(entry):
-                    continue
-                if entry.name.startswith("."):
-                    if used < time.time() - ABANDONED_SECONDS:
-                        shutil.rmtree(entry, ignore_errors=True)
-                    continue
-                entries.append((used, entry.name, sum(os.lstat(file).st_size for file in entry.iterdir())))
+                if _is_entry(entry):
+                    entries.append((used, entry.name, sum(os.lstat(file).st_size for file in entry.iterdir())))
+                elif _is_remains(entry) and used < time.time() - ABANDONED_SECONDS:
+                    shutil.rmtree(entry, ignore_errors=True)
         total = sum(size for _, _, size in entries)
         for _, name, size in sorted(entries):
             if total <= self.max_bytes:
@@ -145,7 +210,7 @@ def checked_content(entry: Path) -> dict[str, Any]:
 
 def digest_of(path: Path, moving: Stage, *, follow_links: bool = False) -> str:
     """Of a file's content."""
-    digest = hashlib.blake2b(digest_size=32)
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     with open_to_read(path, follow_links=follow_links) as file:
         for part in _parts(file):
             digest.update(part)
@@ -153,19 +218,18 @@ def digest_of(path: Path, moving: Stage, *, follow_links: bool = False) -> str:
     return digest.hexdigest()
 
 
+def _is_entry(path: Path) -> bool:
+    return _KEY.fullmatch(path.name) is not None and is_folder(path) and is_regular(path / ENTRY_FILE)
+
+
+def _is_remains(path: Path) -> bool:
+    """Whether it is what a kill inside `keep` or `drop` has left, or another writer's."""
+    return _REMAINS.fullmatch(path.name) is not None and is_folder(path)
+
+
 def _parts(file: Any) -> Iterator[bytes]:
     return iter(lambda: file.read(HASH_BYTES), b"")
 
 
-def _checked(path: Path, moving: Stage) -> dict[str, Any]:
-    os.chmod(path, 0o600)
-    return {"size": path.stat().st_size, "digest": digest_of(path, moving)}
-
-
 def _content_digest(content: dict[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=32).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=DIGEST_BYTES).hexdigest()

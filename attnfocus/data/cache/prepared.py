@@ -18,7 +18,7 @@ import numpy as np
 import tokenizers
 
 from attnfocus.data.cache.arrays import num_bytes, read_examples, write_examples
-from attnfocus.data.cache.folder import CacheFolder, DamagedError, checked_content, digest_of
+from attnfocus.data.cache.folder import CacheFolder, DamagedError, NewEntry, TooLargeError, checked_content, digest_of
 from attnfocus.data.codecs.base import Codec, load_codec
 from attnfocus.data.codecs.packed import PackedExamples
 from attnfocus.data.codecs.text_label import TextLabelCodec
@@ -30,7 +30,7 @@ from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.text_rows import TextRows
 from attnfocus.errors import CheckpointError
 from attnfocus.files import reason_of
-from attnfocus.stages import Stage, stage
+from attnfocus.stages import stage
 from attnfocus.version import __version__
 
 PREPARATION = 1  # to be raised when the same files and options give other rows, tokens, figures or lines
@@ -69,12 +69,12 @@ def cached(
 
     Args:
         seed: of the run, which counts where there are folds.
-        codecs: that the rows may be read by.
+        codecs: that the rows may be read by; the first reads texts.
 
     Raises:
         ConfigError: the cache folder must not be used.
     """
-    if type(source) not in (ParallelText, LabelledText) or not folder.max_bytes or not set(codecs) <= set(_CODECS):
+    if type(source) not in (ParallelText, LabelledText) or not folder.max_bytes or codecs[0] not in _CODECS:
         return prepare()
     assert isinstance(source, ParallelText | LabelledText)
     files = _Files.of(source.files())
@@ -85,7 +85,9 @@ def cached(
         key = _key(source, files, options, seed)
     except OSError as error:
         prepared = prepare()
-        prepared.report.append(f"warning: prepared data are not kept: {reason_of(error)}. paths.cache_gb=0 wants none")
+        prepared.report.append(
+            f"warning: prepared data are not kept: {reason_of(error)}. To switch this off: paths.cache_gb=0"
+        )
         return prepared
     notes = []
     entry = folder.find(key)
@@ -94,12 +96,16 @@ def cached(
             return _read(entry)
         except (DamagedError, CheckpointError) as error:
             folder.drop(key)
-            notes.append(f"warning: prepared data in {entry} were damaged ({error}), and are made anew")
+            notes.append(f"warning: prepared data in {entry} were damaged ({error}), and are made again")
     prepared = prepare()
     if _can_be_kept(prepared) and _Files.of(source.files()) == files:  # a file may have changed while it was read
+        size = _num_bytes(prepared)
         try:
-            with stage("keeping prepared data", 2 * _num_bytes(prepared)) as keeping:  # they are written and checked
-                folder.keep(key, lambda path: _write(path, prepared, keeping), keeping)
+            folder.require_room(size)
+            with stage("keeping prepared data", size) as keeping:
+                folder.keep(key, lambda new: _write(new, prepared), keeping)
+        except TooLargeError as error:
+            notes.append(f"prepared data are not kept: {error}")
         except OSError as error:
             notes.append(f"warning: prepared data are not kept in {folder.path}: {reason_of(error)}")
     prepared.report.extend(notes)
@@ -130,11 +136,11 @@ def _num_bytes(prepared: Prepared) -> int:
     return sum(num_bytes(examples.packed) for examples in prepared.splits.values() if examples.packed is not None)
 
 
-def _write(folder: Path, prepared: Prepared, keeping: Stage) -> dict[str, Any]:
-    prepared.codec.save(folder)
+def _write(new: NewEntry, prepared: Prepared) -> dict[str, Any]:
+    prepared.codec.save(new.folder)
     for split, examples in prepared.splits.items():
         assert isinstance(examples.packed, PackedExamples)
-        write_examples(folder, split, examples.packed, keeping)
+        write_examples(new, split, examples.packed)
     return {
         "splits": list(prepared.splits),
         "report": prepared.report,

@@ -97,6 +97,11 @@ class Codec(ABC):
 
         Such rows never sit in two splits.
         """
+        return cls.exact_keys()
+
+    @classmethod
+    def exact_keys(cls) -> Callable[[Row], Hashable]:
+        """`input_key`, in a form for which no row of texts has to be made where it is the input itself."""
         return SAME_INPUT if cls.has_plain_keys() else cls.input_key
 
     @classmethod
@@ -106,10 +111,7 @@ class Codec(ABC):
 
     @classmethod
     def is_clean(cls, block: TextBlock, options: CleanOptions) -> bool:
-        """Whether all rows of a block are known to be as `clean` makes them and to have content, each without a look.
-
-        Where this is true `input_key` is the text itself.
-        """
+        """Whether all rows of a block are known to be as `clean` makes them and to have content, without a look."""
         return False
 
     @classmethod

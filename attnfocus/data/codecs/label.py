@@ -6,8 +6,12 @@ import difflib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
+from attnfocus.data.text_rows import targets_of
 from attnfocus.errors import DataError
 
 NO_LABEL = -1  # the target of an input that is only to be predicted: no class, so that a loss on it fails
@@ -55,6 +59,18 @@ class LabelCodec(Codec):
             shown = ", ".join(self.labels[:10]) + (", ..." if len(self.labels) > 10 else "")
             raise DataError(f"row {row.id}: unknown label {row.target!r}.{hint}\nThe labels of train are: {shown}.")
         return number
+
+    def classes_of(self, rows: Sequence[Row]) -> NDArray[np.int64]:
+        """(N,): the numbers of the rows' classes; for rows of texts none has to be made.
+
+        Raises:
+            DataError: as `class_of`, of the first row with an unknown label.
+        """
+        numbers = (self._classes.get(target, NO_LABEL) for target in targets_of(rows))
+        classes = np.fromiter(numbers, np.int64, len(rows))
+        for number in np.flatnonzero(classes == NO_LABEL).tolist():
+            self.class_of(rows[number])
+        return classes
 
     def is_known(self, target: str) -> bool:
         return target in self._classes

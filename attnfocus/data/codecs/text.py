@@ -32,8 +32,7 @@ class TextCodec(Codec):
 
     @classmethod
     def is_clean(cls, block: TextBlock, options: CleanOptions) -> bool:
-        own = (cls.clean, cls.has_content, cls.input_key)
-        common = (TextCodec.clean, TextCodec.has_content, TextCodec.input_key)
+        own, common = (cls.clean, cls.has_content), (TextCodec.clean, TextCodec.has_content)
         is_common = all(left.__func__ is right.__func__ for left, right in zip(own, common, strict=True))  # type: ignore[attr-defined]
         return is_common and is_clean_block(block, options)
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
@@ -47,8 +45,7 @@ class TextLabelCodec(LabelCodec, TextCodec):
         if words is None:
             return self._encode(rows, self.class_of)
         without_words(rows)
-        classes = np.fromiter(map(self.class_of, rows), np.int64, len(rows))
-        counts = words.num_words()
+        classes, counts = self.classes_of(rows), words.num_words()
         return PackedExamples(rows, words.id_lists(INPUT, self.tokenizer), classes, counts)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:

@@ -13,7 +13,7 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.packed import PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, texts_of
 from attnfocus.data.gold import TokenLinks, token_links
-from attnfocus.data.row_words import RowWords, merged_counts, row_words, without_words
+from attnfocus.data.row_words import merged_counts, row_words, without_words
 from attnfocus.data.rows import Row
 from attnfocus.data.text_blocks import INPUT, TARGET
 from attnfocus.data.text_rows import targets_of
@@ -44,23 +44,18 @@ class TextPairCodec(TextCodec):
     @classmethod
     def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextPairCodec:
         words = row_words(rows, FIELDS) if learns_from_words(tokenizer) else None
-        if words is not None:
-            return cls._learn_from_words(words, tokenizer)
-        writing = writing_of(targets_of(rows))
-        sources, targets = texts_of(rows), targets_of(rows)
-        if tokenizer.shared:
-            shared = Tokenizer.train(chain(sources, targets), tokenizer)
-            return cls(shared, shared, writing)
-        return cls(Tokenizer.train(sources, tokenizer), Tokenizer.train(targets, tokenizer), writing)
+        writing = writing_of(targets_of(rows)) if words is None else writing_of_words(words.counts(TARGET))
 
-    @classmethod
-    def _learn_from_words(cls, words: RowWords, tokenizer: TokenizerOptions) -> TextPairCodec:
-        writing = writing_of_words(words.counts(TARGET))
+        def learned(*fields: int) -> Tokenizer:
+            if words is not None:
+                return Tokenizer.of_words(merged_counts(words, fields), tokenizer)
+            texts = (texts_of(rows) if field == INPUT else targets_of(rows) for field in fields)
+            return Tokenizer.train(chain.from_iterable(texts), tokenizer)
+
         if tokenizer.shared:
-            shared = Tokenizer.of_words(merged_counts(words, FIELDS), tokenizer)
+            shared = learned(INPUT, TARGET)
             return cls(shared, shared, writing)
-        source, target = (Tokenizer.of_words(words.counts(field), tokenizer) for field in FIELDS)
-        return cls(source, target, writing)
+        return cls(learned(INPUT), learned(TARGET), writing)
 
     @property
     def is_shared(self) -> bool:

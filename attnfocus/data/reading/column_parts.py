@@ -39,14 +39,14 @@ class ColumnPart(NamedTuple):
         content = self.content
         return [content[start:end] for start, end in self.places[:, index].tolist()]
 
-    def block(self, prefix: str) -> TextBlock:
+    def blocks(self, prefix: str) -> list[TextBlock]:
         """Rows whose input and target are the first two wanted columns, and whose ids are the line after a prefix."""
         names = (f"{prefix}{line}" for line in range(self.first, self.first + len(self.places)))
         places = self.places[:, :2]
         if 2 * int((places[:, :, 1] - places[:, :, 0]).sum()) < len(self.content):  # there is much else in the table
             fields = (map(bytes.decode, self.column(number)) for number in (0, 1))
-            return TextBlock.of(zip(names, *fields, strict=True))
-        return TextBlock.named(self.content, places, names, is_nfc=self.is_nfc, is_printable=self.is_printable)
+            return TextBlock.several(zip(names, *fields, strict=True))
+        return [TextBlock.named(self.content, places, names, is_nfc=self.is_nfc, is_printable=self.is_printable)]
 
     def records(self) -> Iterator[Record]:
         """The same as single rows."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from attnfocus.data.rows import SPLITS
 from attnfocus.errors import DataError, Problem
-from attnfocus.files import near_file
+from attnfocus.files import ending_of, near_file, reason_of
 
-EMBEDDED_SETS = ("dates", "languages", "identity")
+WITHOUT_FILES = "Sets that need no file: dataset=dates, dataset=languages, dataset=identity."
 TEXT_ENDINGS = (".tsv", ".csv", ".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".xlsx")
-_DATA_ENDINGS = (*TABLE_ENDINGS, ".arrow", ".txt", ".zip")  # of sets in a folder
+DATA_ENDINGS = (*TABLE_ENDINGS, ".arrow", ".txt", ".zip")  # of sets in a folder
 _README_BYTES = 100_000
 SPLIT_WORDS = {
     "train": ("train", "training"),
@@ -36,9 +36,14 @@ class MissingFileError(DataError):
     """
 
     def __init__(self, key: str, problem: str, way_out: str, near: str = "") -> None:
-        hint = f" Did you mean {near}?" if near else ""
-        super().__init__(Problem(f"{problem}{hint}\n{way_out}", key, [f"{key}={near}"] if near else None))
         self.key, self.problem, self.way_out, self.near = key, problem, way_out, near
+        super().__init__(self.said(way_out))
+
+    def said(self, way_out: str = "") -> Problem:
+        """The problem, with what to do about it, or without."""
+        hint = f" Did you mean {self.near}?" if self.near else ""
+        text = "\n".join(filter(None, [f"{self.problem}{hint}", way_out]))
+        return Problem(text, self.key, [f"{self.key}={self.near}"] if self.near else None)
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, str]]:
         return type(self), (self.key, self.problem, self.way_out, self.near)
@@ -77,9 +82,21 @@ def split_of(name: str) -> str | None:
 
 
 def table_files(folder: Path) -> list[Path]:
-    """The tables in a folder, gzip or not, by name."""
+    """The tables in a folder, gzip or not, by name.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
     found = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return sorted((path for path in found if _ending(path) in TABLE_ENDINGS), key=_order)
+    return sorted((path for path in found if ending_of(path) in TABLE_ENDINGS), key=_order)
+
+
+def tables_here(folder: Path) -> list[Path]:
+    """The same, for a remark: none where the folder is not there or cannot be listed."""
+    try:
+        return table_files(folder)
+    except OSError:
+        return []
 
 
 def text_splits(folder: Path) -> dict[str, list[Path]] | None:
@@ -88,11 +105,11 @@ def text_splits(folder: Path) -> dict[str, list[Path]] | None:
     None where there is none, where not all are text tables, or where its README.md says what they are.
     """
     found = sorted(
-        (path for path in folder.rglob("*") if path.is_file() and _ending(path) in _DATA_ENDINGS), key=_order
+        (path for path in folder.rglob("*") if path.is_file() and ending_of(path) in DATA_ENDINGS), key=_order
     )
     found = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     readme = folder / "README.md"
-    if not found or any(_ending(path) not in TEXT_ENDINGS for path in found):
+    if not found or any(ending_of(path) not in TEXT_ENDINGS for path in found):
         return None
     if readme.is_file() and re.match(r"---\n.*?^(configs|dataset_info):", _beginning(readme), re.DOTALL | re.MULTILINE):
         return None
@@ -107,7 +124,7 @@ def text_splits(folder: Path) -> dict[str, list[Path]] | None:
 
 def is_text_table(path: Path) -> bool:
     """Whether a file's ending says that it is a table of text."""
-    return _ending(path) in TEXT_ENDINGS
+    return ending_of(path) in TEXT_ENDINGS
 
 
 def _beginning(path: Path) -> str:
@@ -128,24 +145,24 @@ def _entry_files(given: str, key: str, *, is_alone: bool) -> list[Path]:
         problem = f"no file fits {path}"
     else:
         problem = f"{path} does not exist"
-        near = near_file(path) if is_alone else ""
+        near = near_file(path, DATA_ENDINGS) if is_alone else ""
     if given.startswith("["):
         problem += f"""; a list needs quotes around and inside: "{key}=['a.csv','b.csv']\""""
-    tables = [] if near or not path.parent.is_dir() else [found.name for found in table_files(path.parent)]
+    tables = [] if near else [found.name for found in tables_here(path.parent)]
     there = f"Tables in this folder: {', '.join(tables[:NUM_SHOWN])}. " if tables else ""
-    others = ""
-    if key in ("dataset.train", "dataset.valid"):  # of test, a run may be there already
-        others = f" Sets that need no file: {', '.join(f'dataset={name}' for name in EMBEDDED_SETS)}."
     raise MissingFileError(
         key,
         f"{key}={given}: {problem}.",
-        f"{there}Give a path that is absolute or relative to the current folder.{others}",
+        f"{there}Give a path that is absolute or relative to the current folder.",
         str(Path(given).with_name(near)) if near else "",
     )
 
 
 def _folder_files(folder: Path, given: str, key: str) -> list[Path]:
-    found = table_files(folder)
+    try:
+        found = table_files(folder)
+    except OSError as error:
+        raise DataError(f"{key}={given}: {folder} cannot be listed: {reason_of(error)}. Give a file.") from error
     if not found:
         raise DataError(
             f"{key}={given}: {folder} is a folder, not a file, and holds no tables ({', '.join(TABLE_ENDINGS)}).\n"
@@ -162,10 +179,6 @@ def _folder_files(folder: Path, given: str, key: str) -> list[Path]:
         names = ", ".join(path.name for path in others[:NUM_SHOWN])
         raise DataError(f"{key}={given}: this folder holds files of other splits ({names}).\nName them: {choices}")
     return found
-
-
-def _ending(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
 
 
 def _order(path: Path) -> tuple[tuple[int, str], ...]:

@@ -9,12 +9,10 @@ from itertools import islice
 
 from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table
+from attnfocus.own_files import LABEL_COLUMNS, TEXT_COLUMNS
 
-_TEXT = """
-text texts sentence sentences review reviews comment content document headline question query utterance tweet message
-body input inputs 文本 句子 内容 评论 问题 文章
-"""
-_LABEL = "label labels class category sentiment polarity rating target intent 标签 类别 分类 类 情感"
+_TEXT = f"{TEXT_COLUMNS} input inputs"
+_LABEL = f"{LABEL_COLUMNS} target"
 _SOURCE = "source src sources input inputs 原文 源 源语言 输入"
 _TARGET = "target tgt trg targets output outputs translation 译文 目标 目标语言 输出"
 _LANGUAGES = """

@@ -19,14 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from attnfocus.data.reading.data_files import DATA_ENDINGS
 from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.files import near_file
+from attnfocus.own_files import ONE_FILE
 
 BYTES_AT_ONCE = 65_536
 STDIN = "-"
-ONE_FILE = "Give one file; files of lines can be joined: cat FILES | attnfocus predict run=... input=-"
 STDIN_PATH = Path("standard input")  # what it is called
 
 
@@ -65,8 +66,8 @@ def require_input(name: str) -> None:
         if path.is_dir():
             raise ConfigError(f"input: {path.absolute()}: is a folder, not a file. Give one file: input=FILE.")
         if glob.has_magic(name):
-            raise ConfigError(f"input: {name}: no file is called so. {ONE_FILE}.")
-        near = near_file(path)
+            raise ConfigError(f"input: {name}: no file is called so. Give {ONE_FILE}.")
+        near = near_file(path, DATA_ENDINGS)
         meant = str(Path(name).with_name(near)) if near else ""
         way_out = f"Did you mean {meant}?" if near else "Give a file, or input=- for standard input."
         text = f"input: {path.absolute()}: file not found. {way_out}"

@@ -44,9 +44,9 @@ def table_parts(table: Table, bad: BadRows) -> Iterator[ColumnPart | list[Record
                 binary.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
                 start = _Start.of(table, binary)
                 if start is not None:
-                    for part, size in start.parts(table, binary, bad):
+                    for part in start.parts(table, binary, bad):
                         yield part
-                        reading.advance(size)
+                        reading.advance(binary.tell() - reading.done)
                     return
     records = table.records(bad)
     yield from iter(lambda: list(islice(records, _ROWS)), [])
@@ -86,8 +86,8 @@ class _Start:
         columns = table.columns_of(dialect.cells(line))
         return cls(columns, number + 2, b"") if table.starts_with_names else cls(columns, number + 1, content)
 
-    def parts(self, table: Table, binary: BinaryIO, bad: BadRows) -> Iterator[tuple[ColumnPart | list[Record], int]]:
-        """The rows, and how many bytes they take in the file."""
+    def parts(self, table: Table, binary: BinaryIO, bad: BadRows) -> Iterator[ColumnPart | list[Record]]:
+        """The rows."""
         dialect, (indices, width), line = table.used_dialect, self._columns, self._line
         contents = _whole_lines(binary, self._rest, line, table.path)
         for content in contents:
@@ -96,14 +96,13 @@ class _Start:
             if len(whole) <= MAX_LINE_CHARACTERS:
                 part = column_part(whole, line, dialect.separator, width, indices, quotes=dialect.quotes)
             if part is not None:
-                yield part, len(content)
+                yield part
             else:
                 # A quote may hide line ends: from where one is on, all is read row by row.
                 remaining = chain([content], contents) if dialect.quotes else iter([content])
                 rows = dialect.further_rows(_lines(remaining, line, table.path), table.path, bad, line, width)
                 records = table.field_records(rows, bad, self._columns)
-                for some in iter(lambda: list(islice(records, _ROWS)), []):  # noqa: B023  used up in this round
-                    yield some, 0
+                yield from iter(lambda: list(islice(records, _ROWS)), [])  # noqa: B023  used up in this round
             line += whole.count(b"\n")
 
 

@@ -234,7 +234,7 @@ def _blocks(
     for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
         for part in table_parts(table, bad):
             if isinstance(part, ColumnPart) and not (are_labels and _has_odd_label(part, labels)):
-                yield part.block(prefix)
+                yield from part.blocks(prefix)
                 continue
             texts = [
                 (
@@ -245,8 +245,7 @@ def _blocks(
                 for record in (part.records() if isinstance(part, ColumnPart) else part)
                 if not labels or _has_label(record, labels, table, bad)
             ]
-            if texts:
-                yield TextBlock.of(texts)
+            yield from TextBlock.several(texts)
 
 
 def _has_odd_label(part: ColumnPart, labels: Collection[str]) -> bool:

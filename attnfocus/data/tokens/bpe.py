@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attnfocus.data.tokens.id_lists import places_of
 from attnfocus.stages import stage
 
 Pair = tuple[int, int]
@@ -169,7 +170,7 @@ class _Learner:
             self.symbols.append(name)
         sizes, starts = self._sizes[places], self._starts[places]
         word_of = np.repeat(np.arange(len(places)), sizes)
-        before = self._flat[_cells(starts, sizes)].astype(np.int64)
+        before = self._flat[places_of(starts, sizes)].astype(np.int64)
         at = _matches(before, word_of, pair)
         if not len(at):
             return
@@ -178,7 +179,7 @@ class _Learner:
         is_kept[at + 1] = False
         before[at] = new
         sizes -= np.bincount(word_of[at], minlength=len(places))
-        self._flat[_cells(starts, sizes)] = before[is_kept]
+        self._flat[places_of(starts, sizes)] = before[is_kept]
         self._sizes[places] = sizes
 
     def _count_around(self, at: Array, before: Array, word_of: Array, places: Array, pair: Pair, new: int) -> None:
@@ -196,12 +197,6 @@ class _Learner:
         counts = self._counts[words]
         self._count(np.concatenate((left << _BITS | pair[0], pair[1] << _BITS | right)), -counts)
         self._count(np.concatenate((left << _BITS | new, new << _BITS | right)), counts, words)
-
-
-def _cells(starts: Array, sizes: Array) -> Array:
-    """Where the symbols of words stand, whose first ones are at `starts`."""
-    ends = np.cumsum(sizes)
-    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
 
 
 def _matches(symbols: Array, word_of: Array, pair: Pair) -> Array:

@@ -12,6 +12,8 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from attnfocus.data.tokens.id_lists import places_of
+
 # Blanks and what follows up to the next ones; no kind makes a token that reaches across. \x1c to \x1f are blanks for
 # Python alone.
 CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
@@ -68,10 +70,7 @@ class ChunkIds:
 
     def of(self, numbers: NDArray[np.int32], sizes: NDArray[np.int64]) -> NDArray[Any]:
         """The ids of some chunks, one after the other; `sizes` is `self.sizes[numbers]`."""
-        until = np.cumsum(sizes)
-        within = np.arange(int(until[-1]) if len(until) else 0)
-        within += np.repeat(self._starts[numbers] - until + sizes, sizes)
-        return self.flat[within]
+        return self.flat[places_of(self._starts[numbers], sizes)]
 
 
 class KnownChunks(dict[str, bytes]):

@@ -44,6 +44,18 @@ class IdLists(Sequence[NDArray[np.int64]]):
         return np.diff(self.ends, prepend=0)
 
 
+def places_of(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(sum of sizes,): where the members of some lists stand, one list after the other, in an array of many.
+
+    Args:
+        starts, sizes: (N,) where each begins in that array, and how many members it has.
+    """
+    ends = np.cumsum(sizes)
+    places = np.arange(int(ends[-1]) if len(ends) else 0)
+    places += np.repeat(starts - ends + sizes, sizes)
+    return places
+
+
 class Packer:
     """Makes `IdLists`, a text at a time.
 

@@ -1,7 +1,6 @@
 """A search from its first line to its results: what is told on the way, and what is written in the end."""
 
 import math
-import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +30,9 @@ from attnfocus.display.console import open_console, say
 from attnfocus.display.text import metric_name, number
 from attnfocus.files import path_from, write_json_atomically
 from attnfocus.locks import locked
-from attnfocus.redaction import hide, hide_override
+from attnfocus.redaction import hide
 from attnfocus.regular_files import replace_file
+from attnfocus.runs.folder import command_line
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -122,8 +122,7 @@ def _ends(plan: SearchPlan, sweep_dir: Path, command: str | None) -> Iterator[tu
 
 def _command(plan: SearchPlan, params: Mapping[str, Any]) -> str:
     """Trains the trial with these values again, alone."""
-    words = [*plan.alone, *plan.proposed(params)]
-    return " ".join(["attnfocus train", *(shlex.quote(hide_override(text)) for text in words)])
+    return command_line("train", [*plan.alone, *plan.proposed(params)])
 
 
 def result_of(search: Search, importances: tuple[Mapping[str, float], ...] = ()) -> SearchResult:

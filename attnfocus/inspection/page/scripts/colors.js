@@ -3,6 +3,11 @@
 const FAINT = 0.04;  // of the scale: nothing is shaded below
 const OCTAVES = 3;  // "times uniform" goes from 1/8 to 8
 const BELOW_UNIFORM = 0.12;  // how far orange goes for what gets less than uniform: that is no alarm
+const STEPS = 2 ** 11;  // of times uniform, each with its share: a picture of all heads takes half a million logarithms otherwise
+const SHARES_OF_UNIFORM = Float32Array.from({ length: 2 ** OCTAVES * STEPS }, (_, i) => {
+  const octaves = Math.log2((i + 0.5) / STEPS) / OCTAVES;
+  return octaves > 0 ? octaves : BELOW_UNIFORM * Math.max(octaves, -1);
+});
 const dark = matchMedia("(prefers-color-scheme: dark)"), print = matchMedia("print");
 let ramps = null, isPrinting = false;
 
@@ -26,10 +31,7 @@ function sharer() {
   const scale = scaleOf(), { largest } = view, keys = view.keys.length;
   if (scale === "one") return (weight) => weight;
   if (scale === "largest") return (weight) => (largest > 0 ? weight / largest : 0);
-  return (weight) => {
-    const octaves = weight > 0 ? Math.log2(weight * keys) / OCTAVES : -1;
-    return octaves > 0 ? octaves : BELOW_UNIFORM * Math.max(octaves, -1);
-  };
+  return (weight) => SHARES_OF_UNIFORM[Math.min(SHARES_OF_UNIFORM.length - 1, Math.floor(Math.max(0, weight * keys) * STEPS))];
 }
 
 const shareOf = (weight) => sharer()(weight);
@@ -60,8 +62,8 @@ function shadeBy(element, share, text) {
 const shade = (element, weight) => shadeBy(element, shareOf(weight), figure(weight));
 
 function paint(canvas, values, rows, columns) {
-  canvas.width = columns;
-  canvas.height = rows;
+  if (canvas.width !== columns) canvas.width = columns;  // to set it takes time even where it stays
+  if (canvas.height !== rows) canvas.height = rows;
   const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer), share = sharer(), { packed } = ramps;
   for (let i = 0; i < pixels.length; i++) pixels[i] = packed[255 + Math.round(Math.max(-1, Math.min(1, share(values[i]))) * 255)];

@@ -142,7 +142,7 @@ function listen() {
   listenToPictures();
   listenToText();
   $("copy").addEventListener("click", () => copy(tableText()));
-  $("link").addEventListener("click", () => copy(location.href));
+  $("link").addEventListener("click", () => copy(`${location.href.split("#")[0]}#${linkOf()}`));
   $("tsv").addEventListener("click", () => download(tableText(), "text/tab-separated-values", "tsv"));
   $("svg").addEventListener("click", () => download(svgText(), "image/svg+xml", "svg"));
   dark.addEventListener("change", recolor);
@@ -153,14 +153,11 @@ function listen() {
       recolor();
     });
   addEventListener("hashchange", () => {
+    clearTimeout(linkTimer);  // the address that was typed is the newer one
     const asked = readLink();
     if (asked.language && asked.language !== state.language) state.language = asked.language;
     drawTitle();
     choose(asked);
   });
-  addEventListener("resize", () => {
-    if (!view) return;
-    drawMatrix();
-    drawMarks();
-  });
+  new ResizeObserver(refit).observe($("matrix-part"));
 }

@@ -37,9 +37,10 @@ function drawHeads() {
   const { map } = view, [heads, queries] = map.shape;
   $("heads-part").hidden = heads < 2;
   if (heads < 2) return;
-  const isFocused = $("heads").contains(document.activeElement);
+  const isFocused = $("heads").contains(document.activeElement), canvases = [...$("heads").querySelectorAll("canvas")];
   $("heads").replaceChildren(...[-1, ...map.heads.keys()].map((head) => {
-    const button = headButton(state.map, head), canvas = element("canvas", undefined, queries === 1 ? "flat" : "");
+    const button = headButton(state.map, head), canvas = canvases.pop() ?? element("canvas");
+    canvas.className = queries === 1 ? "flat" : "";
     paintHead(canvas, head);
     canvas.setAttribute("aria-hidden", "true");
     button.setAttribute("aria-pressed", String(head === state.head));

@@ -2,6 +2,7 @@
 
 const MAX_LABEL = { column: 118, row: 112 };
 const MAX_WHOLE = 90_000;  // cells of a matrix that is drawn as a whole
+let partWidth = 0;  // pixels of #matrix-part, 0 where it is not known or hidden
 
 function drawMatrix() {
   const shown = view.queries.length > 1;
@@ -49,10 +50,21 @@ function cellsOfWindow([top, bottom], [left, right]) {
   return cells;
 }
 
+/** Pixels of a cell. The width of the part is asked for once: to ask makes the browser lay out all that was just drawn. */
 function cellSize() {
   if (state.cell) return state.cell;
-  const room = $("matrix-part").clientWidth - lengthOf(view.queries, MAX_LABEL.row) - 4;
-  return Math.max(7, Math.min(26, Math.floor(room / view.keys.length)));
+  partWidth ||= $("matrix-part").clientWidth;
+  view.rowLength ??= lengthOf(view.queries, MAX_LABEL.row);
+  return Math.max(7, Math.min(26, Math.floor((partWidth - view.rowLength - 4) / view.keys.length)));
+}
+
+/** Draws the matrix again where its part has another width. */
+function refit() {
+  const before = partWidth;
+  partWidth = $("matrix-part").clientWidth;
+  if (!view || !partWidth || partWidth === before) return;
+  drawMatrix();
+  drawMarks();
 }
 
 const cellsOf = (text) => [...text].reduce((sum, char) => sum + (char.codePointAt(0) > 0x2e7f ? 2 : 1), 0);

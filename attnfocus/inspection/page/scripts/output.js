@@ -11,10 +11,16 @@ function linkOf() {
   return parts.filter(([, value]) => value !== "").map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
 }
 
+const LINK_WAIT = 150;  // milliseconds without a change after which the address follows: browsers allow few changes at once
+let linkTimer = 0;
+
 function writeLink() {
-  try {
-    history.replaceState(null, "", `#${linkOf()}`);
-  } catch { /* a frame without an address of its own (a notebook's) */ }
+  clearTimeout(linkTimer);
+  linkTimer = setTimeout(() => {
+    try {
+      history.replaceState(null, "", `#${linkOf()}`);
+    } catch { /* a frame without an address of its own (a notebook's) */ }
+  }, LINK_WAIT);
 }
 
 /** What the address asks for; what there is not is left out. */
