@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from attnfocus.limits import Range
@@ -28,7 +29,7 @@ def to_record(schema: type[Record], values: Any, *, ignore_unknown: bool = False
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"{key or 'it'}: must be an object, got {_show(values)}")
-    hints = get_type_hints(schema, include_extras=True)
+    hints = _hints(schema)  # type: ignore[arg-type]
     fields = {field.name: field for field in dataclasses.fields(schema)}  # type: ignore[arg-type]
     for name in values:
         if name not in fields and not ignore_unknown:
@@ -74,10 +75,17 @@ def to_value(value: Any, annotation: Any, key: str = "") -> Any:
     raise ValueError(f"{key}: must be {_NAMES[annotation]}, got {_show(value)}")
 
 
+@cache
+def _hints(schema: type) -> dict[str, Any]:
+    return get_type_hints(schema, include_extras=True)
+
+
 def _one_of(value: Any, annotations: list[Any], key: str) -> Any:
     """As the first that fits; the problem is told of the first."""
     if value is None and type(None) in annotations:
         return None
+    if annotations and type(value) is annotations[0]:  # most values, at once
+        return value
     problems = []
     for annotation in annotations:
         try:

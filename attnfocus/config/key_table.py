@@ -119,6 +119,31 @@ class KeyTable:
             self._add_options(beside, f"{key}.", node, marks, MISSING)
 
 
+class KeyTables:
+    """The tables of many configurations of one schema: those with the same keys and classes share one.
+
+    That is all that a table is made of: no value besides the name of a class changes it.
+    """
+
+    def __init__(self, schema: type, trusted: Sequence[str] = ()) -> None:
+        self._schema, self._trusted = schema, tuple(trusted)
+        self._by_form: dict[object, KeyTable] = {}
+
+    def of(self, values: Mapping[str, Any]) -> KeyTable:
+        form = _form(values)
+        if form not in self._by_form:
+            self._by_form[form] = KeyTable(self._schema, values, self._trusted)
+        return self._by_form[form]
+
+
+def _form(value: Any) -> object:
+    """All of a configuration that a `KeyTable` reads: keys in their order, classes, and how long lists are."""
+    if isinstance(value, Mapping):
+        inner = [(name, str(part) if name == "_target_" else _form(part)) for name, part in value.items()]
+        return ("section", *inner)
+    return ("list", *map(_form, value)) if isinstance(value, list) else None
+
+
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested sections as one mapping of dotted keys."""
     found: dict[str, Any] = {}

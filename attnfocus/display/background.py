@@ -58,7 +58,10 @@ def _answer() -> bytes:
                 while not re.search(rb"\x1b\[\?[\d;]*c", answer) and len(answer) < 256:
                     if not select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0]:
                         break
-                    answer += os.read(terminal, 64)
+                    part = os.read(terminal, 64)
+                    if not part:  # the terminal is gone
+                        break
+                    answer += part
             finally:
                 termios.tcsetattr(terminal, termios.TCSANOW, before)
         finally:

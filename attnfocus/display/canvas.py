@@ -27,6 +27,7 @@ FILE_DPI = 200  # of figures that are written to files
 VECTOR_DPI = 600  # of the cells of a map in a PDF or SVG, whose letters are outlines
 WIDTHS: Final[Mapping[WidthName, float]] = {"column": 3.3, "page": 6.9}  # inches, of most proceedings
 INK = "#222222"
+HEADING, NOTE, GRID = "#333333", "#666666", "#dddddd"  # of figures with axes: titles, remarks and marks, lines
 _FRAME = "#b8b8b8"
 POINT = 1 / 72
 

@@ -11,13 +11,11 @@ import numpy as np
 from rich.cells import cell_len
 
 from attnfocus.display import fonts
-from attnfocus.display.canvas import COLORS, DPI, POINT, SCREEN, Box, Canvas, Style, colors_of, to_png
+from attnfocus.display.canvas import COLORS, POINT, SCREEN, Box, Canvas, Style, colors_of
 from attnfocus.display.palette import text_color
 from attnfocus.display.text import shorten
 
 from matplotlib.figure import Figure  # isort: skip
-
-__all__ = ["DPI", "confusion_map", "heat_map", "panel_map", "to_png"]
 
 MAX_POSITIONS = 400  # of an axis; what comes after is cut, and the title says so
 MAX_HEADS = 16
@@ -176,8 +174,8 @@ def confusion_map(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> Fig
 
     The scale goes from 0 to 1 in every figure. A class without rows is gray. Up to 20 classes the counts are written.
     """
-    counts = np.asarray(matrix, dtype=np.float64)[:MAX_POSITIONS, :MAX_POSITIONS]
-    totals = np.asarray(matrix, dtype=np.float64).sum(axis=1, keepdims=True)[:MAX_POSITIONS]
+    whole = np.asarray(matrix, dtype=np.float64)
+    counts, totals = whole[:MAX_POSITIONS, :MAX_POSITIONS], whole.sum(axis=1, keepdims=True)[:MAX_POSITIONS]
     shares = np.ma.masked_invalid(np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0))
     notes = ["answers by true class"]
     notes += [f"first {MAX_POSITIONS} of {len(labels):,} classes"] if len(labels) > MAX_POSITIONS else []

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from attnfocus.config.key_table import KeyTable, flat
+from attnfocus.config.key_table import KeyTable, KeyTables, flat
 from attnfocus.config.read import load_yaml, save_yaml
 from attnfocus.errors import CheckpointError, ConfigError
 from attnfocus.layout import CONFIG_FILE
@@ -24,10 +24,12 @@ class RunConfig:
     Attributes:
         values: every key, resolved, as plain containers.
         trusted: packages, besides our own, whose classes the values may name.
+        tables: what each key is, made once for many configurations; None: made for this one.
     """
 
     values: Mapping[str, Any]
     trusted: Sequence[str] = ()
+    tables: KeyTables | None = None
 
     @classmethod
     def load(cls, key: str, run_dir: Path, trusted: Sequence[str] = ()) -> "RunConfig":
@@ -48,7 +50,7 @@ class RunConfig:
 
     def changed(self, **sections: Any) -> "RunConfig":
         """With other values of top-level keys."""
-        return RunConfig({**self.values, **sections}, self.trusted)
+        return RunConfig({**self.values, **sections}, self.trusted, self.tables)
 
     @cached_property
     def setup(self) -> Setup:
@@ -62,7 +64,7 @@ class RunConfig:
     @cached_property
     def keys(self) -> KeyTable:
         """What each key is."""
-        return KeyTable(TrainConfig, self.values, self.trusted)
+        return (self.tables or KeyTables(TrainConfig, self.trusted)).of(self.values)
 
     def saved(self) -> dict[str, Any]:
         """What config.yaml holds: secrets redacted, whole paths, and nothing that belongs to one command alone."""

@@ -9,7 +9,7 @@ import io
 import os
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -58,13 +58,18 @@ class EventFile:
         path = find_event_file(run_dir)
         self.has_charts = False
         if path is not None and drop_after_step is not None:
-            kept = list(_kept_records(path, drop_after_step, drop_prefixes, drop_last_prefixes))
-            self.has_charts = any(value.tag == LAYOUT_TAG for _, event in kept for value in event.summary.value)
-            replace_file(path, b"".join(record for record, _ in kept))
+            kept = _kept_records(path, drop_after_step, drop_prefixes, drop_last_prefixes)
+            replace_file(path, self._noted(kept))
         self.path = path or run_dir / f"events.out.tfevents.{int(time.time())}.attnfocus"
         self._file = open_to_append(self.path)
         if os.fstat(self._file.fileno()).st_size == 0:
             self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def _noted(self, records: Iterable[tuple[bytes, Event]]) -> Iterator[bytes]:
+        """The bytes of records, one at a time, as pictures make a file large; notes whether one has the charts."""
+        for record, event in records:
+            self.has_charts = self.has_charts or any(value.tag == LAYOUT_TAG for value in event.summary.value)
+            yield record
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         self._add(Summary.Value(tag=tag, simple_value=float(value)), step)

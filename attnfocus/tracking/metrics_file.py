@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +92,26 @@ class Event:
     seconds: NonNegativeFloat
 
 
+@dataclass(frozen=True)
+class _Line:
+    """A line as it stands there and what it says; no event where a kill or a full disk has torn it."""
+
+    text: bytes
+    event: Event | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    heads: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+
 def logged_metrics(path: Path, step: int, split: str) -> dict[str, float] | None:
     """The metrics of a split that were logged at a step, those that are finite numbers; None: no such line.
 
     Raises:
         CheckpointError: a line before that one is damaged, or the file is none.
     """
-    for _, event, metrics in _lines(path):
+    for line in _lines(path):
+        event = line.event
         if event is not None and (event.step, event.split) == (step, split):
-            return {name: value for name, value in metrics.items() if value is not None}
+            return {name: value for name, value in line.metrics.items() if value is not None}
     return None
 
 
@@ -110,7 +121,7 @@ def logged_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         CheckpointError: a line is damaged, or the file is none.
     """
-    return [{**vars(event), **metrics} for _, event, metrics in _lines(path) if event is not None]
+    return [{**vars(line.event), **line.metrics} for line in _lines(path) if line.event is not None]
 
 
 def logged_head_measures(path: Path) -> dict[int, dict[str, dict[str, list[float]]]]:
@@ -119,10 +130,8 @@ def logged_head_measures(path: Path) -> dict[int, dict[str, dict[str, list[float
     Raises:
         CheckpointError: a line is damaged, or the file is none.
     """
-    found = {}
-    for line, event, _ in _lines(path):
-        if event is not None and event.split == "valid":
-            found[event.step] = json.loads(line).get(HEADS, {})
+    lines = ((line.event, line.heads) for line in _lines(path))
+    found = {event.step: heads for event, heads in lines if event is not None and event.split == "valid"}
     return {step: heads for step, heads in found.items() if heads}
 
 
@@ -138,18 +147,19 @@ def require_metrics(path: Path) -> None:
 
 def _drop_after(path: Path, step: int, is_evaluated: bool) -> None:
     """Keeps the lines up to `step` that are not of the test split; of `step` itself only training if not evaluated."""
-    replace_file(path, (line for line, event, _ in _lines(path) if _is_kept(line, event, step, is_evaluated)))
+    replace_file(path, (line.text for line in _lines(path) if _is_kept(line, step, is_evaluated)))
 
 
-def _is_kept(line: bytes, event: Event | None, step: int, is_evaluated: bool) -> bool:
-    if event is None or not line.endswith(b"\n") or event.split == "test":
+def _is_kept(line: _Line, step: int, is_evaluated: bool) -> bool:
+    event = line.event
+    if event is None or not line.text.endswith(b"\n") or event.split == "test":
         return False
     last = step if is_evaluated or event.split == "train" else step - 1
     return event.step <= last
 
 
-def _lines(path: Path) -> Iterator[tuple[bytes, Event | None, Mapping[str, float | None]]]:
-    """Each line, its event and its metrics; no event where a kill or a full disk has torn the line.
+def _lines(path: Path) -> Iterator[_Line]:
+    """Each line, read once.
 
     Raises:
         CheckpointError: a line is whole, and its values are not what is logged.
@@ -159,16 +169,16 @@ def _lines(path: Path) -> Iterator[tuple[bytes, Event | None, Mapping[str, float
             try:
                 values = json.loads(line)
             except (ValueError, RecursionError):
-                yield line, None, {}
+                yield _Line(line)
                 continue
             try:
                 event = to_record(Event, values, ignore_unknown=True)
                 rest = {name: value for name, value in values.items() if name not in _OF_EVENT}
-                to_value(rest.pop(HEADS, {}), dict[str, dict[str, list[float]]], HEADS)
+                heads = to_value(rest.pop(HEADS, {}), dict[str, dict[str, list[float]]], HEADS)
                 metrics = to_value(rest, dict[str, float | None])
             except ValueError as error:
                 raise CheckpointError(f"{path}:{number}: {error}. Use an undamaged copy.") from None
-            yield line, event, metrics
+            yield _Line(line, event, metrics, heads)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from None
 

@@ -4,6 +4,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rich.cells import cell_len
@@ -28,27 +29,24 @@ _LABEL = "dim"
 class ScreenCharts:
     """What has been heard of a run, as lines for its display.
 
-    A curve goes from its least to its largest value, which stand beside it; each block of a head goes from 0 to all
-    positions of the input.
+    A curve goes from its least to its largest value; the first and the last stand beside it. That of the loss covers
+    what this process has trained, each block with the mean of equally many events. Each block of a head goes from 0 to
+    all positions of the input.
     """
 
     def __init__(self, console: Console, mode: Mode | None = None) -> None:
         self._console = console
         self.mode = mode or mode_of_variable(os.environ.get("COLORFGBG", "")) or "dark"
-        self._losses: deque[float] = deque(maxlen=2 * NUM_POINTS)
+        self._losses = EvenMeans(NUM_POINTS)
         self._metrics: deque[float] = deque(maxlen=NUM_POINTS)
         self._metric = ""
         self._heads: Heads = {}
         self._positions = math.nan
-        self._sample: Sample | None = None
+        self._shaded: _Shaded | None = None
 
     def progress(self, event: Progress) -> None:
-        """Hears a loss; when there are too many, neighbors become one."""
-        if len(self._losses) == self._losses.maxlen:
-            pairs = list(self._losses)
-            self._losses.clear()
-            self._losses.extend((a + b) / 2 for a, b in zip(pairs[::2], pairs[1::2], strict=True))
-        self._losses.append(event.loss)
+        """Hears a loss."""
+        self._losses.add(event.loss)
 
     def evaluation(self, event: Evaluated, metric: str | None) -> None:
         """Hears an evaluation; `metric` is the monitored one."""
@@ -59,7 +57,7 @@ class ScreenCharts:
             self._metrics.append(event.metrics[metric])
         self._heads = event.heads
         self._positions = event.metrics.get("focus/positions", math.nan)
-        self._sample = event.samples[0] if event.samples else None
+        self._shaded = _Shaded.of(event.samples[0]) if event.samples else None
 
     def lines(self) -> list[Text]:
         """As many as the terminal has room for; none on a small one, or where blocks cannot be written."""
@@ -74,8 +72,8 @@ class ScreenCharts:
         return found
 
     def _curves(self) -> list[Text]:
-        curves = {"loss": list(self._losses), metric_name(self._metric): list(self._metrics)}
-        parts = [_curve(name, values[-NUM_POINTS:]) for name, values in curves.items() if len(values) > 1]
+        curves = {"loss": self._losses.values, metric_name(self._metric): list(self._metrics)}
+        parts = [_curve(name, values) for name, values in curves.items() if len(values) > 1]
         return [Text("   ").join(parts)] if parts else []
 
     def _head_lines(self, width: int) -> list[Text]:
@@ -96,26 +94,68 @@ class ScreenCharts:
 
     def _sample_lines(self, width: int) -> list[Text]:
         """The input of one example, shaded by the mean weight of all queries and heads of its last attention to it."""
-        sample = self._sample
-        named = {} if sample is None else {name: each for name, each in sample.weights.items() if each.size}
-        if sample is None or not named:
+        if self._shaded is None:
             return []
-        name, weights = list(named.items())[-1]
-        means = weights.reshape(-1, weights.shape[-1]).mean(axis=0)
-        if len(means) != len(sample.key_tokens):
-            return []
-        largest = float(np.nanmax(means, initial=0.0))
+        sample, largest = self._shaded.sample, self._shaded.largest
         line = Text(no_wrap=True)
-        for token, weight in zip(sample.key_tokens, means.tolist(), strict=True):
+        for token, weight in zip(sample.key_tokens, self._shaded.means, strict=True):
             piece = writable(self._console, token) or "∅"
             if line.cell_len + cell_len(piece) + 1 > width - 2:
                 line.append("…")
                 break
             line.append(piece, style=terminal_style(weight / largest, self.mode) if largest > 0 else "")
             line.append(" ")
-        said = f"{attention_words(name)} of {sample.id}, mean of its heads and queries; darkest {number(largest)}"
+        attention = attention_words(self._shaded.attention)
+        said = f"{attention} of {sample.id}, mean of its heads and queries; darkest {number(largest)}"
         answer = f"  answer {sample.prediction}, target {sample.target}"
         return [Text(writable(self._console, said + answer), style=_LABEL), line]
+
+
+class EvenMeans:
+    """Numbers as they come, as the means of equally many of them each: at most `limit` means, the oldest first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit  # even
+        self._means: list[float] = []
+        self._of_each = 1  # numbers of a mean
+        self._sum, self._count = 0.0, 0  # of those that make no whole mean yet
+
+    def add(self, value: float) -> None:
+        self._sum, self._count = self._sum + value, self._count + 1
+        if self._count < self._of_each:
+            return
+        if len(self._means) == self._limit:  # neighbors become one, and a mean takes twice as many from now on
+            pairs = zip(self._means[::2], self._means[1::2], strict=True)
+            self._means, self._of_each = [(first + second) / 2 for first, second in pairs], 2 * self._of_each
+            return
+        self._means.append(self._sum / self._count)
+        self._sum, self._count = 0.0, 0
+
+    @property
+    def values(self) -> list[float]:
+        return list(self._means)
+
+
+@dataclass(frozen=True)
+class _Shaded:
+    """A sample with the mean weight of each of its tokens, which is computed once for all drawings."""
+
+    sample: Sample
+    attention: str
+    means: Sequence[float]
+    largest: float
+
+    @classmethod
+    def of(cls, sample: Sample) -> "_Shaded | None":
+        """Of the last attention with weights; None where there is none, or it looks at something else."""
+        named = [(name, each) for name, each in sample.weights.items() if each.size]
+        if not named:
+            return None
+        name, weights = named[-1]
+        means = weights.reshape(-1, weights.shape[-1]).mean(axis=0)
+        if len(means) != len(sample.key_tokens):
+            return None
+        return cls(sample, name, means.tolist(), float(np.nanmax(means, initial=0.0)))
 
 
 def _curve(name: str, values: Sequence[float]) -> Text:

@@ -283,6 +283,8 @@ def test_a_figure_has_a_panel_for_what_is_known(peak: int | None, capsys: pytest
     axes = draw_costs(costs, "").axes
     assert len(axes) == (1 if peak is None else 2)
     assert all(axis.get_xscale() == axis.get_yscale() == "log" for axis in axes)
+    quantities = ["seconds, forward and backward; band: quartiles", "peak MiB"]
+    assert [axis.get_ylabel() for axis in axes] == quantities[: len(axes)]
     (line,) = axes[0].lines
     assert line.get_label() == "dot: grows as length^1.00 (1.00 to 1.00)"
     assert all(math.isclose(*pair) for pair in zip(line.get_ydata(), (16e-3, 32e-3, 64e-3), strict=True))

@@ -13,9 +13,13 @@ from commands_runs import additive, sections, write_run
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
+from scipy.stats import binomtest
+from scipy.stats import t as student_t
 from tests_support import TINY_DATES, Command, commands_run_in, summary_of
 
 from attnfocus.cli import main
+from attnfocus.commands.compare.configurations import Configuration
+from attnfocus.commands.compare.example import Example, examples_of
 from attnfocus.commands.compare.runs import find_runs, read_runs
 from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean_interval, p_values
 from attnfocus.errors import ConfigError
@@ -130,6 +134,38 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar_p(first, second) == pytest.approx(18 / 256)
     assert mcnemar_p(second, first) == pytest.approx(18 / 256)
     assert mcnemar_p(first, first) == 1.0
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (0, 1), (3, 3), (3, 4), (40, 21), (700, 612), (5000, 5300)])
+def test_mcnemar_is_the_binomial_test_of_scipy(lost: int, won: int) -> None:
+    first = [True] * lost + [False] * won + [True, False]
+    second = [False] * lost + [True] * won + [True, False]
+    theirs = binomtest(won, lost + won, 0.5).pvalue if lost + won else 1.0
+    assert mcnemar_p(first, second) == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], [0.1, -0.3, 0.25, 0.0], [n**0.5 for n in range(40)]])
+def test_the_interval_is_that_of_scipy(values: list[float]) -> None:
+    spread = stdev(values) / len(values) ** 0.5
+    theirs = student_t.interval(0.95, len(values) - 1, loc=mean(values), scale=spread)
+    assert mean_interval(values) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_answers_of_a_run_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of the baseline, whatever the number of those that are compared with it."""
+    for lr in (1, 2, 3):
+        for seed in (1, 2):
+            write_run(tmp_path / f"{lr}-{seed}", seed=seed, optimizer__lr=lr / 10)
+    read: list[str] = []
+
+    def noted(path: Path) -> Any:
+        read.append(path.name)
+        return load_answers(path)
+
+    monkeypatch.setattr("attnfocus.commands.compare.differences.load_answers", noted)
+    (section,) = sections(tmp_path)
+    assert [list(each.p_values) for each in section.differences] == [[1, 2], [1, 2]]
+    assert sorted(read) == ["1-1", "1-2", "2-1", "2-2", "3-1", "3-2"]
 
 
 def test_the_interval_by_hand() -> None:
@@ -348,6 +384,9 @@ def test_answers_of_any_text_come_back(tmp_path: Path) -> None:
         (["runs/a", "baseline=runs"], ["baseline: runs holds 2 runs. Name one of them."]),
         (["runs/a", "baseline=runs/b"], ["baseline", "cannot be it: still running"]),
         (["runs/b"], ["runs/b: still running, or killed"]),
+        (["runs/a", "page=false", "example=a text"], ["example: is shown on the page", "page=true"]),
+        (["runs/a", "run_dir=bench"], ["run_dir", "already holds results"]),
+        (["runs/a", "example=test:9999"], ["no row test:9999", "tested on 2 rows, 0 to 1. Name one"]),
         (["runs/a", "num_resamples=0"], ["num_resamples: must be > 0"]),
         (["runs/a", "+foo=1"], ["+foo=1", "leave out the +"]),
         (["~nobody-at-all"], ["~nobody-at-all", "keys cannot be removed"]),
@@ -370,6 +409,53 @@ def test_a_mistake_is_named_and_nothing_written(
     for text in said:
         assert text in shown.err, shown.err
     assert sorted(path.name for path in here.iterdir()) == ["bench", "empty", "runs"]
+
+
+@pytest.mark.parametrize("arguments", [["page=false", "example=a text"], ["run_dir=full"]])
+def test_what_needs_no_run_is_checked_before_any_is_read(
+    arguments: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(here / "runs" / "a")
+    (here / "full").mkdir()
+    (here / "full" / "other.txt").write_text("")
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("runs were looked for")
+
+    monkeypatch.setattr("attnfocus.commands.compare.command.find_runs", never)
+    assert main(["compare", "runs/a", *arguments]) == 2
+
+
+def with_sources(run: Path, rows: dict[str, str | None]) -> Configuration:
+    """A configuration of the run, with these test rows: id -> source; None: it is no text."""
+    lines = [{"id": name, "target": "1", **({} if text is None else {"source": text})} for name, text in rows.items()]
+    (run / ANSWERS_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines) + "\n")
+    runs, _ = read_runs([run])
+    return Configuration(tuple(runs), {})
+
+
+def test_an_example_is_a_row_or_a_text_and_what_looks_like_a_row_is_no_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = with_sources(write_run(tmp_path / "a"), {"test:3": "a fine film", "test:12": "a bad one"})
+    second = with_sources(write_run(tmp_path / "b", seed=2), {"doc-7": "another"})
+    images = with_sources(write_run(tmp_path / "c", seed=3), {"test:3": None})
+    assert examples_of("test:12", [first]) == {tmp_path / "a": Example("a bad one", "1")}
+    for text in ("a film", "test", "12", "test:12 is a row"):
+        assert examples_of(text, [first, second]) == dict.fromkeys((tmp_path / "a", tmp_path / "b"), Example(text))
+    assert capsys.readouterr().err == ""
+    assert examples_of("test:3", [first, second]) == {tmp_path / "a": Example("a fine film", "1")}
+    assert f"no row test:3: {tmp_path / 'b'} was tested on 1 row, doc-7." in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"no row test:9999: .*/a was tested on 2 rows, test:3 to test:12\.") as error:
+        examples_of("test:9999", [first])
+    assert [problem.instead for problem in error.value.problems] == [("example=test:3",)]  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"no row doc-8: .*/b was tested on 1 row, doc-7\."):
+        examples_of("doc-8", [second])
+    with pytest.raises(ConfigError, match=r"the rows of .*/c are no texts"):
+        examples_of("test:3", [images])
+    (tmp_path / "a" / ANSWERS_FILE).unlink()
+    with pytest.raises(ConfigError, match=f"attnfocus evaluate run={tmp_path / 'a'} writes it"):
+        examples_of("test:3", [first])
 
 
 def test_folders_need_no_key_whatever_they_are_called(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

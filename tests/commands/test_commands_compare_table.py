@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,26 @@ def test_the_legend_counts_the_comparisons() -> None:
     assert "corrected for the 2 comparisons" in legend([section("a", "b", "c")])
     assert "corrected" not in legend([section("a", "b")])
     assert "p:" not in legend([section("a")])
+
+
+def test_the_legend_counts_no_configuration_that_was_not_compared() -> None:
+    whole = section("a", "b", "c", "d")
+    lonely = replace(whole.differences[2], by_seed={}, p_values={}, corrected={}, remark="not compared: no seed")
+    assert "corrected for the 2 comparisons" in legend([replace(whole, differences=[*whole.differences[:2], lonely])])
+    of_one_seed = replace(whole.differences[2], p_values={2: 0.5}, corrected={2: 0.5})
+    mixed = replace(whole, differences=[*whole.differences[:2], of_one_seed])
+    assert "corrected for up to 3 comparisons" in legend([mixed])
+    assert "corrected for up to 3 comparisons" in legend([section("a", "b", "c"), whole])
+
+
+def test_a_column_that_is_left_out_has_its_whole_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is in the name: an arrow that says which way is better stands in the headers alone."""
+    many = section("dot", "additive", "general", "scaled_dot", "multi_head")
+    rows = [replace(each, runs=[{**run, "test/a ↑ b": 1.0} for run in each.runs]) for each in many.rows]
+    text = " ".join(line.strip() for line in printed(replace(many, rows=rows), 40, capsys))
+    left_out = text.split("not shown in 40 columns: ")[1].split(". results.csv")[0]
+    assert "test a ↑ b" in left_out.split(", ")
+    assert "test loss" in left_out.split(", ")
 
 
 def test_markdown_has_a_column_for_each_header() -> None:

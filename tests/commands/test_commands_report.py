@@ -22,6 +22,7 @@ from attnfocus.display.documents import embedded_json
 from attnfocus.errors import DataError
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.tasks import Inspected, Prediction
+from attnfocus.training import CheckpointStore
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 TOKEN = "hf_a1b2c3d4e5f6"
@@ -154,6 +155,26 @@ def test_a_run_of_each_task_gets_a_page(
     assert shown.locator("#groups button").count() >= 3
     shown.click("#language button[value=zh]")
     assert shown.inner_text("#curves h2") == "学习过程"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_test", [0, 8])
+def test_the_page_is_of_the_best_checkpoint_which_is_loaded_once(
+    num_test: int, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the run has no test rows, and so is not tested."""
+    write_rows(here)
+    loaded: list[str] = []
+    load = CheckpointStore.load
+
+    def noted(store: CheckpointStore, which: str) -> Any:
+        loaded.append(which)
+        return load(store, which)
+
+    monkeypatch.setattr(CheckpointStore, "load", noted)
+    assert main(["train", *CLASSES, *SMALL, f"dataset.split.test={num_test}", "report=true", "run_dir=run"]) == 0
+    assert loaded == ["best"]
+    assert (here / "run" / "report.html").is_file()
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from attnfocus.cli.sweeps.sweeper import SearchSweeper, consecutive
-from attnfocus.commands.sweep.folders import owned
+from attnfocus.commands.sweep.folders import LOCK_FILE, owned
 from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import Objective, SearchOptions, SearchPlan, check_options, objectives_of
 from attnfocus.commands.sweep.search.pruning import Pruning
@@ -32,6 +32,7 @@ from attnfocus.commands.sweep.sweep import update_results
 from attnfocus.config.search_space import split_overrides
 from attnfocus.errors import ConfigError, RunError
 from attnfocus.events import Evaluated
+from attnfocus.locks import is_locked
 
 SPACE = ["optimizer.lr=tag(log,interval(1e-4,1e-1))", "model.dropout=range(0,0.5,0.1)", "attention=additive,dot"]
 LOSS = Objective("loss", "min")
@@ -390,6 +391,23 @@ def test_the_figure_shows_one_objective_and_several() -> None:
     assert front.get_xlabel() == "loss (min)"
 
 
+@pytest.mark.parametrize(
+    ("values", "importances", "why"),
+    [
+        ([(0.5,), (0.5,)], (), "all trials are equal"),
+        ([(0.5,), (0.4,)], (), "too few completed trials"),
+        ([(0.5,), (0.5,), (0.5,), (0.4,)], ({},), "most trials are equally good"),
+        ([(0.5,), (0.6,), (0.7,), (0.4,)], ({"lr": 1.0},), ""),
+    ],
+)
+def test_the_figure_says_why_no_key_is_important(
+    values: list[tuple[float, ...]], importances: tuple[dict[str, float], ...], why: str
+) -> None:
+    trials = tuple(Trial(number, "completed", {"lr": 0.1}, each, {}) for number, each in enumerate(values))
+    result = SearchResult(("loss",), ("max",), trials, (0,), importances)
+    assert [text.get_text() for text in draw_search(result).axes[1].texts] == ([why] if why else [])
+
+
 @pytest.mark.slow
 def test_the_results_tell_what_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = plan(n_trials=8, sampler="random")
@@ -474,6 +492,22 @@ def test_results_have_the_values_of_every_objective(tmp_path: Path) -> None:
             ("1", "2.0", "2.0", "best"),
             ("2", "3.0", "1.0", "best"),
         ]
+
+    update_results(tmp_path)  # a job that is done again afterwards
+    assert list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines())) == rows
+
+
+def test_the_results_of_a_search_are_written_while_no_job_writes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = plan(n_trials=1, sampler="random")
+    drive(Search(chosen, tmp_path), lambda search, each: write_run(search, each, {"loss": 1.0}))  # type: ignore[arg-type,return-value]
+    held: list[bool] = []
+    note = lambda path, _: held.append(is_locked(path.parent / LOCK_FILE))  # noqa: E731
+    monkeypatch.setattr("attnfocus.commands.sweep.search.study_run.write_objectives", note)
+    finish_search(chosen, tmp_path)
+    assert held == [True]
+    assert not is_locked(tmp_path / LOCK_FILE)
 
 
 METRICS: Any = {"loss": "min", "bleu": "max"}

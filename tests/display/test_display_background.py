@@ -79,6 +79,21 @@ def test_a_terminal_is_asked_and_left_as_it_was(answer: bytes) -> None:
     assert b"62c" not in seen  # the answer is not echoed
 
 
+def test_a_terminal_that_has_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, terminal = pty.openpty()
+    reads = iter([b"\x1b]11", *[b""] * 3])  # then the test fails
+    os.write(master, b"\n")  # there is something to read, as at the end of a file
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", lambda *_: os.dup(terminal))
+        patch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
+        patch.setattr(os, "read", lambda *_: next(reads))
+        mode = terminal_mode({})
+    assert mode == "dark"
+    assert len(list(reads)) == 2
+    os.close(master)
+    os.close(terminal)
+
+
 def test_without_a_terminal_it_is_dark() -> None:
     found = subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, start_new_session=True, check=True

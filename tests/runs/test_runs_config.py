@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from tests_support import Command, assert_polite, only_run, summary_of
 
-from attnfocus.config.key_table import KeyTable
+from attnfocus.config.key_table import KeyTable, KeyTables, flat
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.limits import PositiveInt
@@ -231,3 +231,34 @@ def test_a_missing_key_counts_as_the_default_of_its_option_or_section() -> None:
 def test_a_class_that_is_not_trusted_says_nothing_of_its_options() -> None:
     table = KeyTable(Outer, {"free": {"_target_": "os.system", "command": "x"}})
     assert not table.has("free.command", *Mark)
+
+
+FORMS: tuple[dict[str, Any], ...] = (
+    {},
+    {"inner": {"size": 4}},
+    {"inner": None},
+    {"files": ["a", "b"], "free": {"x": 1}},
+    {"files": ["a"], "free": {"x": [1, {"y": 2}]}},
+    {"free": {"_target_": "attnfocus.attention.AdditiveScore", "hidden_size": 3}},
+    {"free": {"_target_": "attnfocus.attention.ScaledDotScore"}},
+    {"free": {"_target_": "os.system", "command": "x"}},
+    {"free": [{"_target_": "attnfocus.attention.AdditiveScore"}], "unknown": {"z": 1}},
+)
+
+
+def test_tables_of_many_configurations_are_those_of_each_alone() -> None:
+    tables = KeyTables(Outer)
+    for values in (*FORMS, *reversed(FORMS)):
+        shared, alone = tables.of(values), KeyTable(Outer, values)
+        for mark in Mark:
+            assert shared.with_mark(mark) == alone.with_mark(mark)
+            assert all(shared.has(key, mark) == alone.has(key, mark) for key in flat(values))
+        assert (shared.defaults, shared.before) == (alone.defaults, alone.before)
+
+
+def test_configurations_share_a_table_where_nothing_but_values_differs() -> None:
+    tables = KeyTables(Outer)
+    assert len({id(tables.of(values)) for values in FORMS}) == len(FORMS)
+    additive, dot = FORMS[5:7]
+    assert tables.of({"free": {**additive["free"], "hidden_size": 9}}) is tables.of(additive)
+    assert tables.of({"free": {**additive["free"], **dot["free"]}}) is not tables.of(additive)

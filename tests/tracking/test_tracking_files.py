@@ -18,6 +18,7 @@ from attnfocus.commands.sweep.table import JobResult, write_results_csv
 from attnfocus.events import CheckpointSaved, Evaluated, Listener, Progress, StopRequest, TrainingEnded, TrainingStarted
 from attnfocus.files import make_fresh_folder, readable_json, write_json_atomically
 from attnfocus.redaction import is_secret, note_values, redact
+from attnfocus.tracking.event_file import EventFile
 from attnfocus.tracking.guard import Guarded, own_are_strict
 from attnfocus.tracking.log import LogEvents, RunLog
 from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
@@ -446,10 +447,10 @@ def test_results_csv_has_every_column_that_any_job_has(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_log_of_a_million_lines_is_read_and_cut_line_by_line(tmp_path: Path) -> None:
+def test_a_long_log_is_read_and_cut_line_by_line(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     with path.open("w", encoding="utf-8") as file:
-        for step in range(1_000_000):
+        for step in range(200_000):
             file.write(f'{{"step": {step}, "epoch": 1, "split": "train", "seconds": 0.5, "loss": 1.5}}\n')
     code = """
 import resource, sys
@@ -457,10 +458,29 @@ from pathlib import Path
 from attnfocus.tracking.metrics_file import _drop_after, logged_metrics
 path = Path(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-assert logged_metrics(path, 999_999, "train") == {"loss": 1.5}
-_drop_after(path, 999_000, True)
+assert logged_metrics(path, 199_999, "train") == {"loss": 1.5}
+_drop_after(path, 199_000, True)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     grown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
-    assert int(grown) < (8_000 if sys.platform == "linux" else 8_000_000)  # KiB; bytes on macOS; the file has 80 MB
-    assert path.read_bytes().count(b"\n") == 999_001
+    assert int(grown) < (5_000 if sys.platform == "linux" else 5_000_000)  # KiB; bytes on macOS; the file has 16 MB
+    assert path.read_bytes().count(b"\n") == 199_001
+
+
+@pytest.mark.slow
+def test_a_large_event_file_is_cut_record_by_record(tmp_path: Path) -> None:
+    file = EventFile(tmp_path)
+    for step in range(100):
+        file.image("weights_valid/pooling/1", os.urandom(400_000), (1, 1), step)
+    file.close()
+    code = """
+import resource, sys
+from pathlib import Path
+from attnfocus.tracking.event_file import EventFile
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+EventFile(Path(sys.argv[1]), 49).close()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < (8_000 if sys.platform == "linux" else 8_000_000)  # KiB; bytes on macOS; 20 MB are kept
+    assert 20_000_000 < file.path.stat().st_size < 20_100_000

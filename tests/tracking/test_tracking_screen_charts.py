@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from attnfocus.display.console import open_console
 from attnfocus.events import Best, Evaluated, Progress, Sample
-from attnfocus.tracking.screen_charts import BLOCKS, ScreenCharts, blocks
+from attnfocus.tracking.screen_charts import BLOCKS, EvenMeans, ScreenCharts, blocks
 
 WEIGHTS = np.array([[[0.1, 0.8, 0.1]], [[0.3, 0.4, 0.3]]])
 SAMPLE = Sample(
@@ -43,6 +44,26 @@ def test_a_large_terminal_shows_curves_heads_and_a_shaded_sample() -> None:
     assert sample.plain == "a fine film "
     shades = {sample.plain[span.start : span.end]: str(span.style) for span in sample.spans}
     assert shades["fine"] != shades["film"] == shades["a"]
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 8, 9, 31, 32, 33, 100])
+def test_the_points_of_a_curve_are_means_of_equally_many(count: int) -> None:
+    means = EvenMeans(4)
+    for value in range(count):
+        means.add(float(value))
+    size = next(each for each in (1, 2, 4, 8, 16, 32) if count // each <= 4)
+    whole = [list(range(first, first + size)) for first in range(0, count - size + 1, size)]
+    assert means.values == [mean(part) for part in whole]
+
+
+def test_the_weights_of_a_sample_are_averaged_once_and_not_at_each_drawing() -> None:
+    charts, _ = charts_on(120, 40)
+    weights = WEIGHTS.copy()
+    sample = replace(SAMPLE, weights={"pooling": weights})
+    charts.evaluation(Evaluated(9, 1, "valid", 1.0, {"focus/positions": 3.0}, samples=(sample,), heads=HEADS), None)
+    before = charts.lines()
+    weights[:] = 1.0
+    assert charts.lines() == before
 
 
 def test_a_usual_terminal_shows_curves_alone_and_a_small_one_nothing() -> None:

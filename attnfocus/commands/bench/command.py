@@ -19,8 +19,8 @@ from attnfocus.config.check import Checker
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.read import check, save_yaml
 from attnfocus.config.targets import make_factory
+from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
-from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
 from attnfocus.layout import BENCH_FILE

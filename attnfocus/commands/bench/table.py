@@ -6,8 +6,8 @@ from rich.console import Console
 
 from attnfocus.commands.bench.costs import Cost, peaks_of, times_of
 from attnfocus.commands.bench.growth import growth, growth_of
-from attnfocus.display import fonts, palette
-from attnfocus.display.canvas import DPI
+from attnfocus.display import fonts
+from attnfocus.display.canvas import DPI, GRID, HEADING, NOTE, SERIES
 from attnfocus.display.console import say
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import number
@@ -74,8 +74,8 @@ def draw_costs(costs: Sequence[Cost], title: str) -> Figure:
         panels = panels[:1]
     attentions = list(dict.fromkeys(cost.attention for cost in costs))
     figure = Figure(figsize=(5.2 * len(panels), 4.4), dpi=DPI, facecolor="white", layout="constrained")
-    figure.suptitle(title, fontsize=9, color="#333333", parse_math=False, fontfamily=fonts.families_for([title]))
-    for index, (label, values_of) in enumerate(panels):
+    figure.suptitle(title, fontsize=9, color=HEADING, parse_math=False, fontfamily=fonts.families_for([title]))
+    for index, (quantity, values_of) in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), index + 1)
         for place, attention in enumerate(attentions):
             values = values_of(costs, attention)
@@ -86,10 +86,10 @@ def draw_costs(costs: Sequence[Cost], title: str) -> Figure:
             if index == 0:
                 _draw_quartiles(axes, [cost for cost in costs if cost.attention == attention], place)
         lengths = sorted({cost.length for cost in costs})
-        axes.set(xscale="log", yscale="log", xlabel="length", ylabel=label)
+        axes.set(xscale="log", yscale="log", xlabel="length", ylabel=quantity)
         axes.set_xticks(lengths, [str(length) for length in lengths])
         axes.set_xticks([], minor=True)
-        axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
+        axes.grid(True, which="major", color=GRID, linewidth=0.6)
         axes.legend(fontsize=7, frameon=False)
     return figure
 
@@ -97,8 +97,8 @@ def draw_costs(costs: Sequence[Cost], title: str) -> Figure:
 def _style(label: str, place: int) -> tuple[str, str]:
     """Color and dashes; the bare baseline, which comes first, is gray."""
     if place == 0 and label.startswith("baseline"):
-        return "#777777", "--"
-    return palette.hexadecimal(palette.SERIES[(place - 1) % len(palette.SERIES)]), "-"
+        return NOTE, "--"
+    return SERIES[(place - 1) % len(SERIES)], "-"
 
 
 def _draw_line(axes: Axes, label: str, place: int, values: Mapping[int, float]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from attnfocus.commands.compare.configurations import Configuration, sections_of
-from attnfocus.commands.compare.differences import corrected, differences_of
-from attnfocus.commands.compare.example import looks_of
+from attnfocus.commands.compare.differences import differences_to
+from attnfocus.commands.compare.example import examples_of, looks_of
 from attnfocus.commands.compare.figures import draw_comparison, draw_trust
 from attnfocus.commands.compare.files import as_facts, differences_csv, results_csv, tidy_csv
 from attnfocus.commands.compare.page import page_of
@@ -19,8 +19,8 @@ from attnfocus.commands.compare.screen import print_comparison
 from attnfocus.commands.compare.sections import Row, Section
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.config.read import check, save_yaml
+from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
-from attnfocus.display.figures import to_png
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import short_path, strict_json, write_json_atomically, writing
 from attnfocus.layout import COMPARE_FILE
@@ -28,7 +28,7 @@ from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
 from attnfocus.regular_files import replace_file
-from attnfocus.runs.claim import new_run_dir
+from attnfocus.runs.claim import new_run_dir, require_free
 from attnfocus.runs.folder import made_by
 from attnfocus.runs.schema import OutputPath
 
@@ -60,6 +60,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if not config.runs:
         text = "runs: name run directories, for example attnfocus compare 'outputs/2026-01-31/*'."
         raise ConfigError(Problem(text, "runs", [config.paths.outputs]))
+    _check(config)
     paths = find_runs(config.runs, config.paths.outputs)
     baseline = None if config.baseline is None else _only_run(config.baseline, config.paths.outputs)
     if baseline is not None and baseline not in paths:
@@ -70,12 +71,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     console = open_console()
     for line in (*(f"left out: {path}: {reason}." for path, reason in left_out.items()), *made_differently(runs)):
         say(console, line, style="yellow", wrap=False)
+    ordered = _ordered(runs, baseline)
+    examples = {} if config.example is None else examples_of(config.example, [each[0] for each in ordered.values()])
     sections = compared(runs, baseline, config.num_resamples)
-    looks = {}
-    if config.example is not None:
-        if not config.page:
-            raise ConfigError("example: is shown on the page. Add page=true, or remove it.")
-        looks = looks_of(config.example, sections, config.trust)
+    looks = looks_of(examples, sections, config.trust)
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
@@ -94,6 +93,15 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     return 0
 
 
+def _check(config: CompareConfig) -> None:
+    """What can be said before anything is read."""
+    if config.example is not None and not config.page:
+        text = "example: is shown on the page, which page=false leaves out. Use page=true, or remove example."
+        raise ConfigError(Problem(text, "page", ["page=true"]))
+    if config.run_dir:
+        require_free(Path(config.run_dir).expanduser().resolve())
+
+
 def _only_run(place: str, outputs: str) -> Path:
     found = find_runs([place], outputs, "baseline")
     if len(found) > 1:
@@ -104,16 +112,11 @@ def _only_run(place: str, outputs: str) -> Path:
 def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: int) -> list[Section]:
     """Sections with their tests. The configuration of `baseline` comes first in its section."""
     sections = []
-    for (task, dataset), configurations in sections_of(runs).items():
-        ordered = sorted(configurations, key=lambda each: all(run.path != baseline for run in each.runs))
+    for (task, dataset), ordered in _ordered(runs, baseline).items():
         rows = [_row(each) for each in ordered]
         first = ordered[0]
-        differences = [
-            difference
-            for row, other in zip(rows[1:], ordered[1:], strict=True)
-            for difference in differences_of(row.name, first, other, num_resamples)
-        ]
-        differences = corrected(differences)
+        others = [(row.name, other) for row, other in zip(rows[1:], ordered[1:], strict=True)]
+        differences = differences_to(first, others, num_resamples)
         monitor = next((run.monitor for each in ordered for run in each.runs if run.monitor), None)
         directions = {name: way for each in ordered for run in each.runs for name, way in run.directions.items()}
         task_class = first.runs[0].task_class
@@ -121,6 +124,14 @@ def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: 
         known = {} if task_class is None else task_class.directions  # runs of before do not say it
         sections.append(Section(task, dataset, rows, differences, monitor, {**known, **directions}, shares))
     return sections
+
+
+def _ordered(runs: Sequence[ComparedRun], baseline: Path | None) -> dict[tuple[str, str], list[Configuration]]:
+    """As `sections_of`, with the configuration of `baseline` first in its section."""
+    return {
+        name: sorted(configurations, key=lambda each: all(run.path != baseline for run in each.runs))
+        for name, configurations in sections_of(runs).items()
+    }
 
 
 def _row(configuration: Configuration) -> Row:

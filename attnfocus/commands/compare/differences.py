@@ -1,7 +1,8 @@
 """How far a configuration is from the baseline, seed by seed, and whether its test answers say so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from attnfocus.commands.compare.configurations import Configuration
 from attnfocus.commands.compare.runs import ComparedRun
@@ -18,8 +19,30 @@ class UntestedError(Exception):
     """Why two runs cannot be tested against each other."""
 
 
-def differences_of(name: str, baseline: Configuration, other: Configuration, num_resamples: int) -> list[Difference]:
-    """One difference for each metric that can be tested, seed by seed; a remark where something cannot be."""
+def differences_to(
+    baseline: Configuration, others: Iterable[tuple[str, Configuration]], num_resamples: int
+) -> list[Difference]:
+    """Of each of the others, by their names; p is corrected for their number. Answers of the baseline are read once."""
+
+    @cache
+    def answers_of(seed: int) -> Sequence[Answer]:
+        return _answers(baseline.by_seed[seed])
+
+    found = [_differences_of(name, baseline, other, num_resamples, answers_of) for name, other in others]
+    return _corrected([difference for of_one in found for difference in of_one])
+
+
+def _differences_of(
+    name: str,
+    baseline: Configuration,
+    other: Configuration,
+    num_resamples: int,
+    answers_of: Callable[[int], Sequence[Answer]],
+) -> list[Difference]:
+    """One difference for each metric that can be tested, seed by seed; a remark where something cannot be.
+
+    `answers_of` gives those of the baseline, by the seed.
+    """
     seeds = [seed for seed in baseline.by_seed if seed in other.by_seed]
     pairs = {seed: (baseline.by_seed[seed], other.by_seed[seed]) for seed in seeds}
     task = baseline.runs[0].task_class
@@ -37,7 +60,10 @@ def differences_of(name: str, baseline: Configuration, other: Configuration, num
     remarks: dict[str, None] = {}
     for seed, pair in pairs.items():
         try:
-            tested = p_values(task, *paired_answers(*pair), num_resamples, pair[0].evaluated)
+            ours, theirs = answers_of(seed), _answers(pair[1])
+            if [_example(answer) for answer in ours] != [_example(answer) for answer in theirs]:
+                raise UntestedError(f"{ANSWERS_FILE} of {pair[0].path} and {pair[1].path} are of other examples")
+            tested = p_values(task, ours, theirs, num_resamples, pair[0].evaluated)
         except UntestedError as error:
             remarks[f"no p for seed {seed}: {error}"] = None
             continue
@@ -57,7 +83,7 @@ def differences_of(name: str, baseline: Configuration, other: Configuration, num
     return differences
 
 
-def corrected(differences: Sequence[Difference]) -> list[Difference]:
+def _corrected(differences: Sequence[Difference]) -> list[Difference]:
     """With each p corrected for how many configurations are compared by this metric and seed."""
     found: dict[tuple[str, int], dict[int, float]] = {}
     for place, each in enumerate(differences):
@@ -88,24 +114,17 @@ def _same_test_rows(left: ComparedRun, right: ComparedRun) -> bool:
     return bool(marks[0] & marks[1])
 
 
-def paired_answers(left: ComparedRun, right: ComparedRun) -> tuple[Sequence[Answer], Sequence[Answer]]:
-    """The answers of two runs to the same examples.
-
-    Raises:
-        UntestedError: those of one are not there, damaged or not of its summary; or the examples differ.
-    """
-    ours, theirs = _answers(left), _answers(right)
-    if [_example(answer) for answer in ours] != [_example(answer) for answer in theirs]:
-        raise UntestedError(f"{ANSWERS_FILE} of {left.path} and {right.path} are of other examples")
-    return ours, theirs
-
-
 def _example(answer: Answer) -> tuple[str, str]:
     """Which row it answers: without its split, as runs of before call the rows that were drawn for test `train:12`."""
     return answer.id.removeprefix("train:").removeprefix("test:"), answer.target
 
 
 def _answers(run: ComparedRun) -> Sequence[Answer]:
+    """The answers of a run to its test examples.
+
+    Raises:
+        UntestedError: they are not there, damaged, or not of its summary.
+    """
     way_out = f"attnfocus evaluate run={run.path} writes it"
     try:
         answers = load_answers(run.path)

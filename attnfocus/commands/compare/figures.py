@@ -1,5 +1,6 @@
 """Configurations side by side as a figure: for each section a row of panels, one for each metric."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,8 @@ from attnfocus.commands.compare.sections import (
     direction_of,
     shown_metrics,
 )
-from attnfocus.display import fonts, palette
-from attnfocus.display.canvas import DPI
+from attnfocus.display import fonts
+from attnfocus.display.canvas import DPI, GRID, HEADING, SERIES
 from attnfocus.display.text import metric_name
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
@@ -29,7 +30,7 @@ MAX_LABEL_CELLS = 44
 MAX_LABEL_LINES = 6  # what is longer than these is cut
 BETTER = {"max": ", more is better", "min": ", less is better", "": ""}
 # Blue and vermillion are told apart with any color vision; their shapes differ too.
-COLOR, BASELINE_COLOR = map(palette.hexadecimal, palette.SERIES[:2])
+COLOR, BASELINE_COLOR = SERIES[:2]
 SEED_COLOR = "#999999"
 
 # All lengths below are in inches.
@@ -47,7 +48,7 @@ def draw_comparison(sections: Sequence[Section]) -> Figure:
     longest = max(cell_len(line) for each in labels for label in each for line in label.split("\n"))
     size = (_CELL * longest + 0.2 + _PANEL_WIDTH * across, sum(heights) + 0.3)
     figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
-    figure.suptitle("mean ± standard deviation over seeds", fontsize=8, color="#333333")
+    figure.suptitle("mean ± standard deviation over seeds", fontsize=8, color=HEADING)
     grid = figure.add_gridspec(len(sections), across, height_ratios=heights)
     for index, section in enumerate(sections):
         first: Axes | None = None
@@ -92,23 +93,28 @@ def _panels(section: Section) -> list[str]:
 
 def _draw_panel(axes: Axes, section: Section, metric: str) -> None:
     rows: Sequence[Row] = section.rows[:MAX_ROWS]
-    for place, row in enumerate(rows):
-        spread = row.spread(metric)
-        if spread is None:
-            continue
-        axes.plot(
-            row.values[metric], [place] * spread.count, "o", color=SEED_COLOR, ms=4, fillstyle="none", clip_on=False
-        )
+    spreads = {place: spread for place, row in enumerate(rows) if (spread := row.spread(metric)) is not None}
+    runs = [(value, place) for place in spreads for value in rows[place].values[metric]]
+    if runs:
+        axes.plot(*zip(*runs, strict=True), "o", color=SEED_COLOR, ms=4, fillstyle="none", clip_on=False)
+    is_share = section.is_share(metric)
+    groups: dict[tuple[bool, bool], list[tuple[float, int, float]]] = {}  # a call for each row would take seconds
+    for place, spread in spreads.items():
+        is_clipped = not is_share or bool(spread.deviation)
+        deviation = math.nan if spread.deviation is None else spread.deviation
+        groups.setdefault((place == 0, is_clipped), []).append((spread.mean, place, deviation))
+    for (is_baseline, is_clipped), points in groups.items():
+        means, places, deviations = zip(*points, strict=True)
         axes.errorbar(
-            spread.mean,
-            place,
-            xerr=spread.deviation,
-            fmt="D" if place == 0 else "o",
-            color=BASELINE_COLOR if place == 0 else COLOR,
+            means,
+            places,
+            xerr=deviations,
+            fmt="D" if is_baseline else "o",
+            color=BASELINE_COLOR if is_baseline else COLOR,
             markersize=5,
             capsize=3,
             linewidth=1.2,
-            clip_on=not section.is_share(metric) or bool(spread.deviation),
+            clip_on=is_clipped,
         )
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first row is at the top
     if section.is_share(metric):
@@ -116,7 +122,7 @@ def _draw_panel(axes: Axes, section: Section, metric: str) -> None:
         axes.set_xlim(max(low, 0.0), min(high, 1.0))
     axes.set_xlabel(metric_name(metric.replace("/", " ")) + BETTER[direction_of(section, metric)], fontsize=8)
     axes.tick_params(labelsize=8)
-    axes.grid(True, axis="x", color="#dddddd", linewidth=0.6)
+    axes.grid(True, axis="x", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
@@ -205,5 +211,5 @@ def _draw(axes: Axes, section: Section, metric: str) -> None:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.0), min(high, 1.0))
     axes.tick_params(labelsize=8)
-    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.grid(True, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)

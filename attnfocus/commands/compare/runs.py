@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnfocus.commands.compare.sections import COSTS
+from attnfocus.config.key_table import KeyTables
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
@@ -19,13 +21,14 @@ from attnfocus.runs.contents import require_own
 from attnfocus.runs.dataset import task_class_of
 from attnfocus.runs.faithfulness_file import load_faithfulness
 from attnfocus.runs.folder import load_fingerprints
+from attnfocus.runs.schema import TrainConfig
 from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
 from attnfocus.tracking.metrics_file import logged_metrics
 
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
-COSTS = ("seconds", "parameters", "words_per_second")
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,10 @@ def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> tuple[list[
     """
     runs: dict[tuple[object, ...], ComparedRun] = {}
     left_out: dict[Path, str] = {}
+    tables = KeyTables(TrainConfig, trusted)
     for path in paths:
         try:
-            run = _read_run(path, trusted)
+            run = _read_run(path, trusted, tables)
         except UnfinishedError as error:
             left_out[path] = str(error)
             continue
@@ -148,7 +152,7 @@ def read_runs(paths: Sequence[Path], trusted: Sequence[str] = ()) -> tuple[list[
     return list(runs.values()), left_out
 
 
-def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
+def _read_run(path: Path, trusted: Sequence[str], tables: KeyTables) -> ComparedRun:
     try:
         require_own(path)
     except CheckpointError as error:
@@ -162,7 +166,7 @@ def _read_run(path: Path, trusted: Sequence[str]) -> ComparedRun:
         config = load_yaml(path / CONFIG_FILE)
         choices = {name: str(choice) for name, choice in config.get("choices", {}).items()}
         task_class, seed = _task_class(str(config["dataset"]["task"]), trusted), int(config["seed"])
-        options = _options(RunConfig(config, trusted))
+        options = _options(RunConfig(config, trusted, tables))
     except (ConfigError, ImportError) as error:
         raise UnfinishedError(f"{CONFIG_FILE}: {str(error).splitlines()[0]}") from error
     except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -212,7 +216,7 @@ def _summary(path: Path) -> Summary:
 
 def _options(config: RunConfig) -> dict[str, str]:
     """Every option as `section.key` -> its value as JSON, without those that have no effect."""
-    return {key: json.dumps(value, ensure_ascii=False, default=str) for key, value in config.compared().items()}
+    return {key: _JSON.encode(value) for key, value in config.compared().items()}
 
 
 def _metrics(path: Path, summary: Summary) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.console import Console
 
-from attnfocus.commands.compare.sections import Section
+from attnfocus.commands.compare.sections import Section, name_of, shown_metrics
 from attnfocus.commands.compare.table import (
     ARROWS,
     difference_cells,
@@ -42,8 +42,7 @@ def _print_results(console: Console, section: Section) -> None:
     width = min(console.width, MAX_WIDTH)
     names, labels = label_cells(section)
     headers, numbers = number_cells(section)
-    whole = [[*names, *headers], *([*left, *right] for left, right in zip(labels, numbers, strict=True))]
-    whole = _written_cells(console, whole)
+    whole = _written_cells(console, _beside([names, *labels], [headers, *numbers]))
     if _width(whole) <= width:
         _say_lines(console, whole, len(names))
         return
@@ -53,33 +52,29 @@ def _print_results(console: Console, section: Section) -> None:
     if len(section.rows) <= MAX_TRANSPOSED and _width(transposed) <= width:
         _say_lines(console, transposed, 1)
         return
-    head, rows, listed = _fitting_labels(whole, len(names), [name for (name,) in shown_names], width)
-    numbers = _written_cells(console, [headers, *numbers])
-    kept = max(1, next((n for n in range(len(headers), 0, -1) if _fits(head, rows, numbers, n, width)), 1))
-    table = [[*left, *right[:kept]] for left, right in zip([head, *rows], numbers, strict=True)]
-    _say_lines(console, table, len(head))
+    left, listed = _fitting_labels(whole, len(names), [name for (name,) in shown_names], width)
+    right = _written_cells(console, [headers, *numbers])
+    kept = next((n for n in range(len(headers), 1, -1) if _width(_beside(left, right, n)) <= width), 1)
+    _say_lines(console, _beside(left, right, kept), len(left[0]))
     for line in listed:
         say(console, line)
     if kept < len(headers):
-        left_out = ", ".join(
-            header.split(f" {ARROWS['max']}")[0].split(f" {ARROWS['min']}")[0] for header in headers[kept:]
-        )
+        left_out = _written(console, ", ".join(["runs", *map(name_of, shown_metrics(section))][kept:]))
         say(console, f"not shown in {width} columns: {left_out}. results.csv has them.", style="dim")
 
 
-def _fits(head: Sequence[str], rows: Cells, numbers: Cells, kept: int, width: int) -> bool:
-    return _width([[*left, *right[:kept]] for left, right in zip([head, *rows], numbers, strict=True)]) <= width
+def _beside(left: Sequence[Sequence[str]], right: Sequence[Sequence[str]], kept: int | None = None) -> Cells:
+    """Rows with their headers; of the right side the first `kept` columns."""
+    return [[*labels, *numbers[:kept]] for labels, numbers in zip(left, right, strict=True)]
 
 
-def _fitting_labels(
-    whole: Cells, num_labels: int, names: Sequence[str], width: int
-) -> tuple[list[str], Cells, list[str]]:
-    """Header and cells of the labels; numbers in their place, and lines that say what they mean, if they are long."""
+def _fitting_labels(whole: Cells, num_labels: int, names: Sequence[str], width: int) -> tuple[Cells, list[str]]:
+    """The labels with their header; numbers in their place, and lines that say what they mean, if they are long."""
     labels = [row[:num_labels] for row in whole]
     if _width(labels) <= width * SHARE_OF_LABELS:
-        return labels[0], labels[1:], []
-    numbers = [[str(place)] for place in range(1, len(labels))]
-    return ["#"], numbers, [f"{place:>3}  {name}" for place, name in enumerate(names, 1)]
+        return labels, []
+    numbers = [["#"], *([str(place)] for place in range(1, len(labels)))]
+    return numbers, [f"{place:>3}  {name}" for place, name in enumerate(names, 1)]
 
 
 def _print_differences(console: Console, section: Section) -> None:

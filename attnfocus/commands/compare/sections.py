@@ -52,9 +52,12 @@ class Row:
         names = dict.fromkeys(name for run in self.runs for name in run)
         return {name: [run[name] for run in self.runs if name in run] for name in names}
 
+    @cached_property
+    def spreads(self) -> Mapping[str, Spread]:
+        return {metric: Spread.of(values) for metric, values in self.values.items()}
+
     def spread(self, metric: str) -> Spread | None:
-        values = self.values.get(metric)
-        return Spread.of(values) if values else None
+        return self.spreads.get(metric)
 
 
 @dataclass(frozen=True)

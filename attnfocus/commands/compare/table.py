@@ -1,5 +1,6 @@
 """Configurations side by side as cells of text: means and spreads over seeds, differences to a baseline; Markdown."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import mean
 
@@ -42,16 +43,19 @@ def _escaped(text: str) -> str:
 
 def legend(sections: Sequence[Section]) -> str:
     """What the numbers are; for how many tests p is corrected, where that matters."""
-    count = max((num_compared(section) for section in sections), default=0)
-    if not count:
+    if not any(section.differences for section in sections):
         return f"{LEGEND.split(' Difference')[0]}"
-    several = f", and is corrected for the {count} comparisons with the baseline (Holm)" if count > 1 else ""
-    return f"{LEGEND}{several}."
+    counts = {count for section in sections for count in num_compared(section)}
+    largest = max(counts, default=0)
+    if largest < 2:
+        return f"{LEGEND}."
+    several = f"the {largest}" if len(counts) == 1 else f"up to {largest}"
+    return f"{LEGEND}, and is corrected for {several} comparisons with the baseline (Holm)."
 
 
-def num_compared(section: Section) -> int:
-    """Configurations that are compared with the baseline."""
-    return len({each.name for each in section.differences})
+def num_compared(section: Section) -> set[int]:
+    """How many configurations have a p by the same metric and seed; such p are corrected together."""
+    return set(Counter((each.metric, seed) for each in section.differences for seed in each.p_values).values())
 
 
 def remarks(section: Section) -> list[str]:
@@ -106,7 +110,7 @@ def spread_text(row: Row, metric: str) -> str:
 
 def difference_cells(section: Section) -> tuple[list[str], list[list[str]]]:
     """Headers and rows of texts: configuration, metric, difference, interval, seeds, p."""
-    is_corrected = num_compared(section) > 1
+    is_corrected = max(num_compared(section), default=0) > 1
     rows = [
         [
             each.name,

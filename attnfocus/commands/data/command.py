@@ -122,5 +122,5 @@ def _write(folder: Path, look: Look, values: Mapping[str, Any], kinds: Sequence[
     if look.statistics["train"].classes:
         figures["classes"] = partial(draw_classes, look)
     for name, draw in figures.items():
-        for kind in kinds:
+        for kind in kinds:  # drawn anew: a layout moves by a hair when it is made again, for another resolution
             replace_file(folder / f"{name}.{kind}", to_file(draw(), kind))

@@ -8,7 +8,7 @@ import numpy as np
 from attnfocus.commands.data.table import Look
 from attnfocus.data.statistics import Lengths
 from attnfocus.display import fonts
-from attnfocus.display.canvas import DPI, SERIES
+from attnfocus.display.canvas import DPI, HEADING, NOTE, SERIES
 from attnfocus.display.text import shorten
 from attnfocus.runs.data_summary import by_size
 
@@ -25,7 +25,7 @@ FAR = 10  # times the length that 99 % have: then the axis is logarithmic
 STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": SERIES[0]},
     "valid": {"color": SERIES[1], "linestyle": "--", "marker": "D"},
-    "test": {"color": "#333333", "linestyle": ":", "marker": "o"},
+    "test": {"color": HEADING, "linestyle": ":", "marker": "o"},
 }
 
 # All lengths below are in inches.
@@ -57,9 +57,9 @@ def _draw_side(axes: Axes, splits: dict[str, Lengths]) -> None:
             axes.stairs(heights, edges, color=color, linestyle=STYLES[name]["linestyle"], linewidth=1.3, label=name)
     usual = train.quantile(0.95)
     for value, style in ((train.median, "-"), (usual, "--")):
-        axes.axvline(value, color="#666666", linewidth=0.8, linestyle=style)
+        axes.axvline(value, color=NOTE, linewidth=0.8, linestyle=style)
     facts = f"train: median {train.median:,} (line), 95 % at most {usual:,} (dashes), longest {train.longest:,}"
-    axes.set_title(facts, loc="left", fontsize=7.5, color="#333333")
+    axes.set_title(facts, loc="left", fontsize=7.5, color=HEADING)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if is_far:
         axes.set_xscale("log")

@@ -1,5 +1,7 @@
 """The jobs of a sweep side by side: a table, results.csv, and the failures."""
 
+import csv
+import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,9 +17,10 @@ from attnfocus.display.tables import new_table, print_table
 from attnfocus.display.text import duration, metric_name, number, short_key
 from attnfocus.events import Direction
 from attnfocus.files import csv_text, path_from
-from attnfocus.regular_files import replace_file
+from attnfocus.regular_files import read_file, replace_file
 from attnfocus.visible import visible
 
+MAX_RESULTS_BYTES = 2**26
 Mode = Literal["max", "min"]
 Status = Literal["done", "failed", "interrupted", "pruned", "running", "waiting"]
 FOCUS = ("focus/effective_positions", "focus/positions", "focus/normalized_entropy")  # summary.json has them all
@@ -41,8 +44,31 @@ class JobResult:
     direction: Direction | None = None
 
 
+def is_of_search(column: str) -> bool:
+    """Whether a search adds the column to results.csv in the end."""
+    return column.startswith("objective/") or column == "best"
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    """The rows of a results.csv, its header first; none where it is not there or cannot be read."""
+    try:
+        text = read_file(path, MAX_RESULTS_BYTES).decode("utf-8", "replace")
+        return list(csv.reader(io.StringIO(text)))
+    except (OSError, csv.Error):
+        return []
+
+
+def _added_by_search(path: Path) -> dict[str, dict[str, str]]:
+    """Number of a job -> column that a search has added -> its text."""
+    header, *rows = rows_of(path) or [[]]
+    lines = [dict(zip(header, row, strict=False)) for row in rows]
+    return {line.get("number", ""): {name: text for name, text in line.items() if is_of_search(name)} for line in lines}
+
+
 def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     """Writes one row per job, in the order given, with every column that any of them has; never half a file.
+
+    What a search has added to the file stays.
 
     Columns: number, overrides, status, monitor, value, `test/<metric>`, seconds, run_dir (as from the file's folder),
     error; of the measures of focus those of `FOCUS`. A missing or non-finite number is an empty field.
@@ -50,14 +76,17 @@ def write_results_csv(path: str | Path, jobs: Sequence[JobResult]) -> None:
     overrides, tests = _keys(job.overrides for job in jobs), _keys(job.test for job in jobs)
     tests = [key for key in tests if not key.startswith("focus/") or key in FOCUS]
     tails = ("seconds", "run_dir", "error")
+    added = _added_by_search(Path(path))
+    of_search = _keys(added.values())
     rows: list[list[object]] = [
-        ["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails]
+        ["number", *overrides, "status", "monitor", "value", *(f"test/{key}" for key in tests), *tails, *of_search]
     ]
     for job in jobs:
         row: list[object] = [job.number, *(job.overrides.get(key, "") for key in overrides)]
         row += [job.status, job.monitor or "", _field(job.value)]
         row += [*(_field(job.test.get(key)) for key in tests), _field(job.seconds)]
-        rows.append([*row, path_from(Path(path).parent, job.run_dir), visible(job.error or "")])
+        row += [path_from(Path(path).parent, job.run_dir), visible(job.error or "")]
+        rows.append([*row, *(added.get(str(job.number), {}).get(key, "") for key in of_search)])
     replace_file(Path(path), csv_text(rows).encode("utf-8", "backslashreplace"))
 
 

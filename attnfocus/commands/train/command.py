@@ -25,6 +25,7 @@ from attnfocus.events import Listener
 from attnfocus.files import writing
 from attnfocus.inspection.examples import Trained
 from attnfocus.layout import CHECKPOINTS, DATA_FOLDER, METRICS_FILE
+from attnfocus.models import Model
 from attnfocus.regular_files import make_folder
 from attnfocus.runs.claim import AUTO, new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
@@ -228,17 +229,18 @@ def train(
             processes=processes,
         )
         hint = evaluations.hint(result.step - (resumed_from or 0))
-        test = None
-        if result.status == "completed" and "test" in prepared.splits:
+
+        def chosen() -> Model:
+            """With the weights of the best checkpoint, or of the last where none is the best."""
             answering = whole_model(setup, prepared, model, processes)
             store.load("best" if result.best else "last").load_model(answering)
-            test = test_of(setup, task, answering, prepared, processes)
+            return answering
+
+        tested = chosen() if result.status == "completed" and "test" in prepared.splits else None
+        test = None if tested is None else test_of(setup, task, tested, prepared, processes)
         if report is not None:
             report.finish(result, test, resumed_from, hint)
-            if is_wanted(given, run_dir, result) and (test is not None or processes.size == 1):
-                if test is None:
-                    store.load("best" if result.best else "last").load_model(model)
-                    answering = whole_model(setup, prepared, model, processes)
-                asked = Trained(task, answering, config.decoding)
-                write_page(given, asked, prepared, report, result)
+            if is_wanted(given, run_dir, result) and (tested is not None or processes.size == 1):
+                trained = Trained(task, chosen() if tested is None else tested, config.decoding)
+                write_page(given, trained, prepared, report, result)
     return result.exit_code

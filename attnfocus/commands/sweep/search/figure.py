@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from attnfocus.commands.compare.figures import BASELINE_COLOR, COLOR, SEED_COLOR
 from attnfocus.commands.sweep.search.table import SearchResult, best_so_far
-from attnfocus.display import fonts, palette
-from attnfocus.display.canvas import DPI
+from attnfocus.display import fonts
+from attnfocus.display.canvas import DPI, GRID, NOTE, SERIES
 from attnfocus.display.text import metric_name, short_key, shorten
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
@@ -16,7 +16,6 @@ from matplotlib.ticker import MaxNLocator  # isort: skip
 MAX_KEYS = 12  # bars of the importances
 LOG_RATIO = 10  # values that differ by more than this factor have a logarithmic axis
 MAX_LABEL_CELLS = 36
-_COLORS = tuple(map(palette.hexadecimal, palette.SERIES))  # of objectives
 _SIZE = (10.0, 4.0)  # inches
 
 
@@ -56,7 +55,7 @@ def _draw_history(axes: Axes, result: SearchResult) -> None:
     axes.set_xlabel("trial", fontsize=8)
     axes.set_ylabel(metric_name(result.objectives[0].replace("/", " ")), fontsize=8)
     axes.set_title(result.counts, fontsize=9, loc="left")
-    axes.grid(True, axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(True, axis="y", color=GRID, linewidth=0.6)
     axes.legend(fontsize=7, frameon=False)
 
 
@@ -74,22 +73,21 @@ def _draw_front(axes: Axes, result: SearchResult) -> None:
         label = f"{metric_name(name.replace('/', ' '))} ({result.directions[index]})"
         (axes.set_ylabel if index else axes.set_xlabel)(label, fontsize=8)
     axes.set_title(result.counts, fontsize=9, loc="left")
-    axes.grid(True, color="#dddddd", linewidth=0.6)
+    axes.grid(True, color=GRID, linewidth=0.6)
     axes.legend(fontsize=7, frameon=False)
 
 
 def _draw_importances(axes: Axes, result: SearchResult) -> None:
     axes.set_title(f"importance of each key, from {result.count('completed')} trials", fontsize=9, loc="left")
-    if not any(result.importances):
-        why = "all trials are equal" if result.are_equal else "too few completed trials"
-        axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=9, color="#666666")
+    if result.why_none_important:
+        axes.text(0.5, 0.5, result.why_none_important, ha="center", va="center", fontsize=9, color=NOTE)
         axes.set_axis_off()
         return
     keys = _ranked(next(shares for shares in result.importances if shares))[:MAX_KEYS]
     height = 0.8 / len(result.importances)
     for index, (name, shares) in enumerate(zip(result.objectives, result.importances, strict=False)):
         places = [place + (index - (len(result.importances) - 1) / 2) * height for place in range(len(keys))]
-        color = _COLORS[index % len(_COLORS)]
+        color = SERIES[index % len(SERIES)]
         axes.barh(places, [shares.get(key, 0.0) for key in keys], height * 0.9, color=color, label=metric_name(name))
     labels = [short_key(key, keys) for key in keys]
     families = fonts.families_for(labels)
@@ -97,7 +95,7 @@ def _draw_importances(axes: Axes, result: SearchResult) -> None:
     axes.set_yticks(range(len(keys)), shown, fontfamily=families, parse_math=False)
     axes.set_ylim(len(keys) - 0.5, -0.5)
     axes.set_xlabel("share (PED-ANOVA)", fontsize=8)
-    axes.grid(True, axis="x", color="#dddddd", linewidth=0.6)
+    axes.grid(True, axis="x", color=GRID, linewidth=0.6)
     if len(result.importances) > 1:
         axes.legend(fontsize=7, frameon=False)
 

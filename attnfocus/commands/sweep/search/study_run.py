@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnfocus.commands.sweep.folders import RESULTS_FILE
+from attnfocus.commands.sweep.folders import LOCK_FILE, RESULTS_FILE
 from attnfocus.commands.sweep.search.figure import draw_search
 from attnfocus.commands.sweep.search.options import SearchPlan
 from attnfocus.commands.sweep.search.storage import storage_url, stored
@@ -25,10 +25,11 @@ from attnfocus.commands.sweep.search.table import (
     write_objectives,
 )
 from attnfocus.commands.sweep.sweep import resume_command
+from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
-from attnfocus.display.figures import to_png
 from attnfocus.display.text import metric_name, number
 from attnfocus.files import path_from, write_json_atomically
+from attnfocus.locks import locked
 from attnfocus.redaction import hide
 from attnfocus.regular_files import replace_file
 from attnfocus.runs.folder import command_line
@@ -95,7 +96,8 @@ def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
         result = replace(result, best=(), importances=())
     best = [] if result.are_equal else result.ranked[:1]
     command = _command(plan, best[0].params) if best else None
-    write_objectives(sweep_dir / RESULTS_FILE, result)
+    with locked(sweep_dir / LOCK_FILE, math.inf):  # a job that ends elsewhere writes the same file
+        write_objectives(sweep_dir / RESULTS_FILE, result)
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
     replace_file(sweep_dir / FIGURE_FILE, to_png(draw_search(result))[0])
     console = open_console(sys.stdout)

@@ -1,7 +1,5 @@
 """What a search has found, on a screen and as plain values."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +9,15 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
+from attnfocus.commands.sweep.table import is_of_search, rows_of
 from attnfocus.display.console import writable
 from attnfocus.display.tables import new_table, print_table
 from attnfocus.display.text import metric_name, number, short_key
 from attnfocus.files import csv_text
-from attnfocus.regular_files import is_there, read_file, replace_file
+from attnfocus.regular_files import replace_file
 
-MAX_RESULTS_BYTES = 2**26
 MAX_SHOWN = 5  # trials of the table
+ALIKE = "most trials are equally good"  # why nothing is important
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,15 @@ class SearchResult:
         return len(values) > 1 and len(set(values)) == 1
 
     @property
+    def why_none_important(self) -> str:
+        """Why no key has an importance; empty where one has."""
+        if any(self.importances):
+            return ""
+        if self.are_equal:
+            return "all trials are equal"
+        return ALIKE if self.importances else "too few completed trials"
+
+    @property
     def ranked(self) -> list[Trial]:
         """The completed trials: the best ones first, then by the first objective."""
         sign = -1 if self.directions[0] == "max" else 1
@@ -80,10 +88,15 @@ def tells_apart(values: Sequence[float], direction: str) -> bool:
 
 
 def write_objectives(path: Path, result: SearchResult) -> None:
-    """Adds to the sweep's results.csv a column `objective/NAME` for each, and whether the trial is of the best."""
-    if not is_there(path):
+    """Adds to the sweep's results.csv a column `objective/NAME` for each, and whether the trial is of the best.
+
+    Whoever calls it holds the lock of the sweep's results.
+    """
+    rows = rows_of(path)
+    if not rows:
         return
-    rows = list(csv.reader(io.StringIO(read_file(path, MAX_RESULTS_BYTES).decode("utf-8", "replace"))))
+    kept = [place for place, name in enumerate(rows[0]) if not is_of_search(name)]
+    rows = [[row[place] for place in kept] for row in rows if len(row) == len(rows[0])]
     by_number = {str(trial.number): trial for trial in result.trials}
     names = [f"objective/{name}" for name in result.objectives]
     lines: list[list[object]] = [[*rows[0], *names, "best"]]
@@ -157,7 +170,7 @@ def importance_lines(result: SearchResult) -> list[str]:
     lines = []
     for name, shares in zip(result.objectives, result.importances, strict=False):
         if not shares:
-            lines.append(f"importance for {metric_name(name)}: none, as most trials are equally good")
+            lines.append(f"importance for {metric_name(name)}: none, as {ALIKE}")
             continue
         keys = list(shares)
         ranked = sorted(shares.items(), key=lambda pair: -pair[1])
