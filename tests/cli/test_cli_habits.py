@@ -84,6 +84,17 @@ CASES = {
     "inspect '3 May'": "inspect run=latest 'text=3 May'",
     "predict '3 May' run=x": "predict run=x 'text=3 May'",
     "predict run=x new.csv": "predict run=x input=new.csv",
+    "train dataset=labelled_text encoding=cp1252": "train dataset=labelled_text dataset.encoding=cp1252",
+    "evaluate run=x encoding=cp1252": "evaluate run=x dataset.encoding=cp1252",
+    "predict run=x charset=cp1252": "predict run=x encoding=cp1252",
+    "train dataset=labelled_text sep=semicolon": "train dataset=labelled_text dataset.separator=semicolon",
+    "evaluate run=x input_format=csv": "evaluate run=x dataset.format=csv",
+    "train dataset=hub dataset.path=x max_rows=3": "train dataset=hub dataset.path=x dataset.max_rows=3",
+    "evaluate run=x input=new.csv": "evaluate run=x dataset.test=new.csv",
+    "evaluate run=x data=new.csv": "evaluate run=x dataset.test=new.csv",
+    "evaluate run=x file=new.csv": "evaluate run=x dataset.test=new.csv",
+    "inspect run=x file=new.csv": "inspect run=x input=new.csv",
+    "evaluate run=x train_file=old.csv": "evaluate run=x dataset.train=old.csv",
     "data my.csv": "data model=transformer dataset=labelled_text dataset.train=my.csv",
 }
 
