@@ -167,7 +167,7 @@ KEYS = by_word(
 # What looks like a file of data.
 DATA_FILE = re.compile(r".+\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx)(\.gz)?", re.IGNORECASE)
 
-# Keys that other keys with the same word come before, where nothing is trained: a file is there to be read or tested on.
+# Keys that come after others with the same word where nothing is trained: a file is there to be read or tested on.
 LAST_OF_RUN = ("dataset.test", "dataset.train")
 
 RUN_NAMES = "name run_name exp_name experiment_name experiment_id"

@@ -85,6 +85,7 @@ CASES = {
     "predict '3 May' run=x": "predict run=x 'text=3 May'",
     "predict run=x new.csv": "predict run=x input=new.csv",
     "train dataset=labelled_text encoding=cp1252": "train dataset=labelled_text dataset.encoding=cp1252",
+    "train metrics.bleu_tokenizer=char": "train trainer.bleu_tokenizer=char",
     "evaluate run=x encoding=cp1252": "evaluate run=x dataset.encoding=cp1252",
     "predict run=x charset=cp1252": "predict run=x encoding=cp1252",
     "train dataset=labelled_text sep=semicolon": "train dataset=labelled_text dataset.separator=semicolon",
