@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from attnfocus.config.synonyms import by_word
-from attnfocus.own_files import ONE_FILE
 
 # Verb -> what is typed for it.
 VERBS = by_word(
@@ -227,10 +226,10 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
     "device": {YES: "auto", NO: "cpu"},
     "trainer.monitor": {NO: "null"},
 }
-# Key -> what it takes, where the value is no text.
+# Key -> what it takes, where the value is no text; `{}`: see `own_files.one_file`.
 NEEDED: Mapping[str, str] = {
     "resume": "names the run to go on with, for example resume=latest; to start a new run, leave resume out",
-    "input": f"takes {ONE_FILE}",
+    "input": "takes {}",
 }
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {
