@@ -182,6 +182,7 @@ def test_every_habit_leads_to_something_that_there_is(attnfocus: Command) -> Non
     """A word that leads to a renamed key would be answered wrongly."""
     shown = attnfocus("train", "--cfg", "job", "model=transformer_seq2seq", "dataset=parallel_text").stdout
     shown += attnfocus("train", "--cfg", "job", "model=seq2seq", "dataset=labelled_text").stdout
+    shown += attnfocus("train", "--cfg", "job", "model=transformer", "dataset=hub").stdout
     shown += attnfocus("train", "--cfg", "job", "optimizer=sgd", "model=transformer").stdout
     shown += "".join(attnfocus(verb, "--cfg", "job").stdout for verb in VERBS if verb != "train")
     targets = {ours for found in habits.KEYS.values() for ours in found}
