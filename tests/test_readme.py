@@ -158,10 +158,14 @@ def only_run_before_others(workplace: Path) -> Path:
     return Path(marker.read_text(encoding="utf-8"))
 
 
-def test_both_quick_starts_have_the_same_commands() -> None:
+def test_pages_in_chinese_have_the_same_commands() -> None:
     english, chinese = (set(commands_of(ROOT / name)) for name in ("README.md", "README.zh.md"))
     assert chinese <= english
     assert {command for command in english if SETUP.match(command)} <= chinese
+    translated = [page for page in DOCS if page.name.endswith(".zh.md")]
+    assert translated
+    for page in translated:
+        assert commands_of(page) == commands_of(page.with_name(page.name.replace(".zh", "")))
 
 
 def test_the_readme_begins_with_a_picture_and_five_commands() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from attnfocus.data.reading.delimited import Dialect
 from attnfocus.data.reading.encodings import fitting_encoding, require_encoding, shown_in
+from attnfocus.data.reading.headers import OF_HUB
 from attnfocus.data.reading.input_layouts import InputOptions, OwnTables, input_layout, table_like
 from attnfocus.data.reading.inputs import Input, is_stream
 from attnfocus.data.reading.lines import MAX_SAMPLE
@@ -137,4 +138,5 @@ def own_tables(dataset: Mapping[str, Any]) -> OwnTables:
         format=dataset.get("format") or "auto",
         options=options,
         train=None if not train else str(train[0] if isinstance(train, list) else train),
+        usual=OF_HUB[key] if "path" in dataset else "",
     )

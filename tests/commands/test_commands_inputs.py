@@ -281,11 +281,13 @@ def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: 
     ("arguments", "said"),
     [
         (["input=nowhere.csv"], "nowhere.csv: file not found"),
+        (["input=none-*.csv"], "Give one file, or - for standard input; give one table after the other."),
+        (["input=?.txt"], "input=a.txt"),
         (
-            ["input=none-*.csv"],
+            ["input=none-*"],
             "Give one file, or - for standard input; files of lines can be joined: cat FILES | attnfocus",
         ),
-        (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input"),
+        (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input; give one table after the other."),
         (["input=."], "is a folder, not a file"),
         (["input=a.txt", "encoding=utf-9"], "encoding=utf-9: unknown encoding"),
         (["input=a.txt", "input_format=xml"], "input_format: must be one of auto, lines, tsv, csv"),
@@ -296,3 +298,5 @@ def test_mistakes_are_answered(predict: Command, tmp_path: Path, arguments: Sequ
     done = predict(*arguments)
     assert_polite(done, 2)
     assert said in done.stderr
+    if arguments[0].startswith("input=["):
+        assert done.stderr.splitlines()[-1].endswith(" input=a.csv")

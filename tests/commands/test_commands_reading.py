@@ -96,9 +96,10 @@ def test_no_word_of_a_pair_is_a_missing_value(attnfocus: Command, tmp_path: Path
     pairs = [("de", "en"), ("ich", "I"), ("Na", "NA"), ("nichts", "null"), ("keine", "None")]
     (tmp_path / "pairs_na.tsv").write_text("".join("\t".join(pair) + "\n" for pair in pairs))
     sizes = ("model.hidden_size=4", "dataset.tokenizer.kind=whitespace", "dataset.tokenizer.min_frequency=1")
-    columns = ("dataset.source_column=de", "dataset.target_column=en", "dataset.tokenizer.lowercase=false")
-    data = ("dataset=hub_pairs", "dataset.path=pairs_na.tsv", "dataset.tokenizer.shared=false")
-    done = attnfocus("train", "model=seq2seq", *TINY[1:], *sizes, *data, *columns)
+    plain = ("dataset.tokenizer.lowercase=false", "dataset.tokenizer.shared=false")
+    done = attnfocus(
+        "train", "model=seq2seq", *TINY[1:], *sizes, "dataset=hub_pairs", "dataset.path=pairs_na.tsv", *plain
+    )
     assert done.returncode == 0, done.stderr
     assert "train: 4 rows read, 4 kept" in done.stderr
     words = (only_run(tmp_path) / "data" / "target_tokenizer.json").read_text(encoding="utf-8")

@@ -39,6 +39,7 @@ class OwnTables:
     Attributes:
         key: what the column of inputs is called in the configuration, such as `dataset.text_column`.
         column: of the inputs; None: what the first row calls so.
+        usual: what it is called in most of such sets, or "".
         format: `auto`, or of all of its tables.
         options: of `Layout`, besides.
         train: path of the first table; None: the run has no tables of its own.
@@ -49,6 +50,7 @@ class OwnTables:
     format: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
     train: str | None = None
+    usual: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,8 +234,11 @@ def _column(
         return own.column, header, " (as in this run's own files)"
     if header is False and not is_named:
         return 0, header, f" ({KEY}=NUMBER takes another)"
-    meant = meant_columns(cells, [own.key]) or meant_columns(cells, [own.key, TARGET_KEYS[own.key]])
     why = f" ({KEY}=NAME takes another)"
+    meant = meant_columns(cells, [own.key])
+    if meant is None and is_named and own.usual and own.usual.split(".")[0] in cells:
+        return own.usual, None, why
+    meant = meant or meant_columns(cells, [own.key, TARGET_KEYS[own.key]])
     if meant is not None:
         return meant[0], None, why
     if own.train is not None and len(cells) > NUM_COLUMNS:
