@@ -24,6 +24,7 @@ from attnfocus.focus.temperature import inverse_temperature, tempered, wide
 from attnfocus.focus.verdict import TEMPERED, gain_over_chance, verdict
 from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
+from attnfocus.stages import counted, stage
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import Look, by_kind, looks_of
 from attnfocus.tasks.probe import Probe, log_odds
@@ -173,7 +174,7 @@ class _Sample:
         }
         metrics = {}
         with torch.no_grad():
-            for name, each in importance.items():
+            for name, each in counted(importance.items(), "taking inputs away", len(importance)):
                 found = checks.erasure(probabilities, each, mask, self.generator)
                 for number, scale in enumerate(("", TEMPERED)):
                     metrics[f"{scale}comprehensiveness{name}"] = _mean(found.comprehensiveness[:, number])
@@ -196,7 +197,7 @@ class _Sample:
         count = max(1, int((cells <= self.most.cells).sum()))
         if count < len(cells):
             self.left_out["agreement_leave_one_out"] = f"measured on {count} examples alone, as inputs are long"
-        with torch.no_grad():
+        with torch.no_grad(), stage("leaving out inputs one by one"):
             found = leave_one_out(probe.scores_without, probe.mask[:count])  # (count, T, K)
         chosen = probe.examples < count
         examples, steps = probe.examples[chosen], probe.steps[chosen]
@@ -220,7 +221,7 @@ class _Sample:
             "random": lambda name: checks.random_weights(self.weights[name], self.allowed[name], generator),
         }
         metrics, distances = {}, []
-        with torch.no_grad():
+        with torch.no_grad(), stage("shuffling weights", 2 * NUM_DRAWS + 1) as shuffling:
             own = probe.logits_given({}, everything)
             for kind, make in others.items():
                 changes, flips = [], []
@@ -232,6 +233,7 @@ class _Sample:
                     if kind == "random":
                         apart = checks.distances(self.weights, given, own.shape[1])
                         distances.append(probe.of_outputs(apart))
+                    shuffling.advance()
                 for number, scale in enumerate(("", TEMPERED)):
                     metrics[f"{scale}{kind}_change"] = _mean(torch.cat(changes)[:, number])
                 metrics[f"{kind}_flips"] = _mean(torch.cat(flips))

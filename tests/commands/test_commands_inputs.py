@@ -11,6 +11,8 @@ import pytest
 from command_here import run_here
 from tests_support import Command, assert_polite
 
+from attnfocus.stages import Stage
+
 pytestmark = pytest.mark.slow
 
 REVIEWS = "id,text,label\n" + "".join(f'{n},"good, film {n}",pos\n{n},"a bad\nfilm {n}",neg\n' for n in range(20))
@@ -266,6 +268,44 @@ def test_answers_go_to_a_file(predict: Command, tmp_path: Path) -> None:
     (tmp_path / "answers.txt").write_text("old")
     assert_polite(predict(write(tmp_path, "program", bytes(9)), "output=answers.txt"), 2)
     assert (tmp_path / "answers.txt").read_text() == "old"
+
+
+class Notes:
+    """A watcher of stages."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def stage_began(self, stage: Stage) -> None:
+        self.lines.append(f"began {stage.name}")
+
+    def stage_moved(self, stage: Stage) -> None:
+        self.lines.append(f"{stage.name} {stage.fraction}")
+
+    def stage_ended(self, stage: Stage) -> None:
+        self.lines.append(f"ended {stage.name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("new.txt", "good\nbad\n\nfilm\n"), ("new.jsonl", '{"text": "a"}\n' * 4)]
+)
+def test_whoever_waits_for_a_file_is_shown_how_far_it_is(
+    predict: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    notes = Notes()
+    monkeypatch.setattr("attnfocus.display.stages.StageScreen", lambda: notes)
+    given = write(tmp_path, name, content)
+    done = predict(given, "output=answers.txt")
+    assert done.returncode == 0, done.stderr
+    moves = [f"answering {name} {share}" for share in (0.25, 0.5, 0.75, 1.0)]
+    assert notes.lines[-6:] == [f"began answering {name}", *moves, f"ended answering {name}"]  # reading is a part of it
+    notes.lines.clear()
+    piped = predict(given)  # standard output is no terminal
+    assert notes.lines[-6:-1] == [f"began answering {name}", *moves]
+    assert len(piped.stdout.splitlines()) == 4
+    notes.lines.clear()
+    predict(input="good\nbad\n")  # may be a program that waits for each answer
+    assert notes.lines == []
 
 
 def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: Path) -> None:
