@@ -66,11 +66,13 @@ def test_answers_are_tables_of_the_kind_of_the_input(predict: Command, tmp_path:
     header, *rows = (line.split("\t") for line in tsv.stdout.splitlines())
     assert header == ["id", "prediction", "probability", "skipped"]
     assert [row[0] for row in rows] == ["2", "3"]
+    assert all(0 < float(row[2]) <= 1 for row in rows)
     objects = predict(write(tmp_path, "new.jsonl", '{"text": "good"}\n{"x": 1}\n{"text": "bad"}\n'))
     facts = [json.loads(line) for line in objects.stdout.splitlines()]
     assert [fact["id"] for fact in facts] == ["1", "2", "3"]
     assert facts[1]["skipped"].startswith("no 'text' among its keys 'x'")
     assert facts[2]["skipped"] is None
+    assert [type(fact["probability"]) for fact in facts] == [float, type(None), float]
     array = predict(write(tmp_path, "new.json", '[\n {"text": "good"},\n {"x": 1},\n {"text": "bad"}]\n'))
     assert [json.loads(line)["id"] for line in array.stdout.splitlines()] == ["1", "2", "3"]
 
