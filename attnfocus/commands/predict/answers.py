@@ -61,7 +61,10 @@ def written(
 
 
 def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | float | None]:
-    """An answer as a row of a table: the same columns for all, in this order; None: there is no such value."""
+    """An answer as a row of a table: the same columns for all, in this order; None: there is no such value.
+
+    `unknown` is the share of the input's tokens that the model does not know.
+    """
     texts = _texts(prediction, num_best)
     more = {f"prediction_{rank}": text for rank, text in enumerate(texts[1:], 2)}
     return {
@@ -69,6 +72,7 @@ def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | float |
         "prediction": texts[0],
         **more,
         "probability": rounded(prediction.probability) if math.isfinite(prediction.score) else None,
+        "unknown": None if prediction.unknown is None else round(prediction.unknown, 4),
         "skipped": prediction.skipped,
     }
 
