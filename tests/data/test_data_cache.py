@@ -331,3 +331,16 @@ def _files_of(folder: Path) -> dict[str, Any]:
     timed = ("second", "time", "speed", "memory")
     metrics = [{key: line[key] for key in line if not any(word in key for word in timed)} for line in lines]
     return {"metrics.jsonl": metrics, **{name: files[name].read_bytes() for name in names}}
+
+
+@pytest.mark.parametrize("name", ["__version__", "PREPARATION"])
+def test_what_another_version_prepared_is_not_taken(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached, path = Cached(tmp_path), written(tmp_path / "train.tsv")
+    cached(path)
+    monkeypatch.setattr(cache, name, "9.9.9" if name == "__version__" else cache.PREPARATION + 1)
+    cached(path)
+    assert (cached.num_made, len(cached.entries)) == (2, 2)
+    monkeypatch.undo()
+    monkeypatch.setattr(cache, "MIN_BYTES", 1)
+    cached(path)
+    assert cached.num_made == 2  # the older one is still there
