@@ -74,7 +74,8 @@ def cached(
     Raises:
         ConfigError: the cache folder must not be used.
     """
-    if type(source) not in (ParallelText, LabelledText) or not folder.max_bytes or not set(codecs) <= set(_CODECS):
+    of_texts = {each for each in codecs if each.input_kind == "text"}
+    if type(source) not in (ParallelText, LabelledText) or not folder.max_bytes or not of_texts <= set(_CODECS):
         return prepare()
     assert isinstance(source, ParallelText | LabelledText)
     files = _Files.of(source.files())
