@@ -356,3 +356,7 @@ def test_the_jobs_of_a_sweep_share_what_one_has_prepared(tmp_path: Path, monkeyp
     argv += ["device=cpu", f"paths.cache={tmp_path / 'cache'}", "paths.cache_gb=1"]
     assert main(argv) == 0
     assert len(list((tmp_path / "cache" / "prepared").iterdir())) == 1
+    files = [_files_of(path.parent) for path in sorted((tmp_path / "outputs" / "sweeps").rglob("config.yaml"))]
+    first, second = ({name: each[name] for name in each if name.startswith("data/")} for each in files)
+    assert first == second
+    assert {"data/codec.json", "data/fingerprints.json"} <= first.keys()
