@@ -113,12 +113,22 @@ def test_an_exact_name_of_a_column_wins_over_a_dotted_path(trained) -> None:
     assert trained("dotted.csv", content, *columns, source="hub", key="path")[1:] == (60, ["0", "1"])
 
 
-@pytest.mark.parametrize(("values", "labels"), [((1.0, 5.0), ["1.0", "5.0"]), ((True, False), ["false", "true"])])
-def test_labels_of_json_are_numbers_or_true_and_false(trained, values: tuple, labels: list[str]) -> None:
-    objects = [{"text": text, "stars": values[number % 2]} for number, (text, _) in enumerate(ROWS)]
-    content = "".join(f"{json.dumps(row)}\n" for row in objects)
+@pytest.mark.parametrize(
+    ("name", "values", "labels"),
+    [
+        ("floatlab.jsonl", (1.0, 5.0), ["1.0", "5.0"]),
+        ("boollab.jsonl", (True, False), ["false", "true"]),
+        ("floatlab.csv", (1.0, 5.0), ["1.0", "5.0"]),
+    ],
+)
+def test_labels_of_json_are_numbers_or_true_and_false(trained, name: str, values: tuple, labels: list[str]) -> None:
+    rows = [(text, values[number % 2]) for number, (text, _) in enumerate(ROWS)]
+    if name.endswith(".csv"):
+        content = table([(text, str(value)) for text, value in rows], header=("text", "stars"))
+    else:
+        content = "".join(f"{json.dumps({'text': text, 'stars': value})}\n" for text, value in rows)
     columns = ("dataset.text_column=text", "dataset.label_column=stars")
-    assert trained("labels.jsonl", content, *columns)[1:] == (60, labels)
+    assert trained(name, content, *columns)[1:] == (60, labels)
 
 
 def test_a_separator_that_is_not_that_of_the_ending_is_said(trained) -> None:

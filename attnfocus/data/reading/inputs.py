@@ -36,13 +36,14 @@ class Input:
     """One input. `problem`: why it cannot be read; None where it can.
 
     `id` is the number of the line where it begins, or of the text among several. `undecodable`: the bytes of its
-    line, where these are not in the encoding.
+    line, where these are not in the encoding. `target`: what is right, where that stands beside it.
     """
 
     id: str
     text: str
     problem: str | None = None
     undecodable: bytes = field(default=b"", compare=False, repr=False)
+    target: str = ""
 
 
 def numbered(texts: Sequence[str]) -> Iterator[Input]:

@@ -48,12 +48,14 @@ class Record:
 
     Args:
         number: what it is called by, unique in its file: its line, or which element of a JSON array it is.
+        extra: the value of the column that rows may lack; empty where there is none.
     """
 
     line: int
     raw: str
     values: tuple[str, ...]
     number: int
+    extra: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Table:
         single_column: what a file of a single column may be instead of a table, and the way out; for messages.
         dialect: of tsv and csv; None: as their names say.
         rules: of `dataset.reader`.
+        extra: name of one more column, which a row may lack; None: none is wanted.
     """
 
     path: Path
@@ -80,6 +83,7 @@ class Table:
     single_column: str = ""
     dialect: Dialect | None = None
     rules: int = 2
+    extra: str | None = None
 
     @property
     def starts_with_names(self) -> bool:
@@ -177,7 +181,8 @@ class Table:
     def _objects(self) -> Iterator[Iterator[ObjectRow]]:
         if self.format == "parquet":
             names = [column for column in self.columns if isinstance(column, str)]
-            rows = parquet_rows(self.path, names if len(names) == len(self.columns) else None)
+            is_named = len(names) == len(self.columns)
+            rows = parquet_rows(self.path, [*names, *filter(None, [self.extra])] if is_named else None)
             yield ((number, "", record, 1, number) for number, record in enumerate(rows, 1))
             return
         with text_parts(self.path, self.encoding) as parts:
@@ -198,6 +203,7 @@ class Table:
     ) -> Iterator[Record]:
         """The usable rows. columns: as `columns_of` gives them, for rows that follow the first."""
         indices, width = columns or ([], 0)
+        extra: int | None = None
         for line, raw, fields in rows:
             is_undecodable = has_surrogates(raw)
             if is_undecodable or isinstance(fields, str):
@@ -210,6 +216,7 @@ class Table:
                 continue
             if not width:
                 indices, width = self._start(fields), len(fields)
+                extra = next(iter(_places_of(self.extra, fields)), None) if self.extra is not None else None
                 if self.starts_with_names:
                     continue
             if len(fields) != width:
@@ -226,7 +233,7 @@ class Table:
                 if "\n" in value or "\r" in value:
                     values = tuple(LINE_BREAKS.sub(" ", value) for value in values)
             else:
-                yield Record(line, raw, values, line)
+                yield Record(line, raw, values, line, "" if extra is None else fields[extra].strip())
 
     def _start(self, first: Sequence[str]) -> list[int]:
         """Where the columns are."""
@@ -288,7 +295,13 @@ class Table:
                 except ValueError as error:
                     bad.add(self.path, line, column, str(error), number=number)
                 else:
-                    yield Record(line, raw, values, number)
+                    yield Record(line, raw, values, number, self._extra_of(found))
+
+    def _extra_of(self, found: Mapping[str, Any]) -> str:
+        try:
+            return "" if self.extra is None else value_text(found, self.extra)
+        except ValueError:  # has none, or one that is no text
+            return ""
 
     def _names(self) -> list[str]:
         """The columns of named values by name."""
