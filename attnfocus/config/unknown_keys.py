@@ -10,7 +10,7 @@ from attnfocus.config.folder import optional_groups
 from attnfocus.config.habits import DATA_FILE, KEY_NOTES, KEYS, LAST_OF_RUN, REMARKS, instead_of
 from attnfocus.config.nearest import choices_text, nearest
 from attnfocus.config.override_text import values_of
-from attnfocus.config.primary import commented_keys, primary_groups
+from attnfocus.config.primary import commented_keys, primary_groups, primary_keys
 from attnfocus.config.wrong_choices import PAIRED, own_data
 from attnfocus.errors import Problem
 
@@ -20,6 +20,7 @@ SIDES = {
     "source": ("src", "source", "src_file", "source_file", "src_lang", "source_lang"),
     "target": ("tgt", "target", "trg", "tgt_file", "target_file", "tgt_lang", "target_lang"),
 }
+OF_RUNS = ("evaluate", "predict", "inspect", "report")  # verbs that ask a run
 FLAGS = ("-m", "--debug", "--config-dir=")  # of the command line, which a switch of another tool may stand for
 
 
@@ -89,6 +90,11 @@ class KeyFinder:
             found = self._switched(meant, value) or [f"{meant}={value}"]
             note = f" {KEY_NOTES[meant]}." if meant in KEY_NOTES else ""
             return Problem(f"{key}: unknown key. Did you mean {meant}?{note}", key, found)
+        of_run = [verb for verb in OF_RUNS if key in {known.name for known in primary_keys(verb)}]
+        if self.verb == "train" and of_run:
+            line = f"attnfocus {of_run[0]} run=latest {key}={value}"
+            text = f"{key}: not a key of train, but of {' and '.join(of_run)}. After training: {line}"
+            return Problem(text, key, [])
         of_train = self._of_train(parts)
         if parts[-1] in REMARKS and not of_train:
             return Problem(f"{key}: unknown key. {REMARKS[parts[-1]]}.", key)

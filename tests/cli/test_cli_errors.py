@@ -110,6 +110,10 @@ def test_an_unknown_verb_gets_the_nearest(attnfocus: Command) -> None:
             ["list trains nothing, so it takes no trainer.max_steps. Leave it out. list has"],
         ),
         (
+            ["train", "faithfulness=true", "seed=2"],
+            ["faithfulness: not a key of train, but of evaluate. After training: attnfocus evaluate run=latest faithf"],
+        ),
+        (
             ["inspect", "run=outputs/x", "scheduler=cosine"],
             ["takes no scheduler: a run keeps what it was trained with. Leave it out. "],
         ),
