@@ -30,6 +30,7 @@ from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.targets import make_factory
+from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.display.canvas import COLORS, FILE_DPI, INK, to_png
 from attnfocus.display.figures import heat_map
 from attnfocus.layout import METRICS_FILE
@@ -125,7 +126,7 @@ class Frame:
 def train_dates(run_dir: Path, overrides: list[str]) -> None:
     """Trains the model of the second picture, with 15 evaluations: of so many every second one is kept."""
     typed = ["model=seq2seq", "attention=additive", "dataset=dates", "device=cpu"]
-    typed += ["trainer.evaluate_every_steps=20", "trainer.max_steps=300", "trainer.max_epochs=null"]
+    typed += ["trainer.evaluate_every_steps=15", "trainer.max_steps=225", "trainer.max_epochs=null"]
     typed += ["dataset.num_valid=200", "dataset.num_test=50", f"run_dir={run_dir}", *overrides]
     run(CommandLine("train", ()).compose(typed), typed)
 
@@ -141,7 +142,10 @@ def kept_frames(run_dir: Path, example: int) -> tuple[list[Frame], list[str], li
         frames.append(Frame(step, logged["exact_match"], weights.mean(axis=0)))
     trained = load(run_dir, device="cpu")
     encoded = looked_at(prepare_data(trained.setup, trained.codec), example + 1)[example]
-    written, read = trained.codec.target_tokens(encoded.targets[1:]), trained.codec.input_tokens(encoded.inputs)
+    codec, targets = trained.codec, encoded.targets
+    if not isinstance(codec, TextPairCodec) or isinstance(targets, int):
+        raise SystemExit(f"{run_dir} writes no texts.")
+    written, read = codec.target_tokens(targets[1:]), codec.input_tokens(encoded.inputs)
     if frames[0].weights.shape != (len(written), len(read)):
         raise SystemExit(f"Example {example} is longer than what is kept of it; choose another by --example.")
     return frames, written, read
@@ -154,7 +158,7 @@ def draw_learning(frames: list[Frame], written: list[str], read: list[str]) -> l
         title = f"step {frame.step:,}: {frame.exact:.0%} of the dates right"
         figure = heat_map(frame.weights[None], written, read, title, axes=("writes", "looks at"), ends=(0.0, 1.0))
         png, _, _ = to_png(figure)
-        pictures.append(Image.open(io.BytesIO(png)).convert("RGB").quantize(128))
+        pictures.append(Image.open(io.BytesIO(png)).convert("RGB"))
     return pictures
 
 
