@@ -142,6 +142,9 @@ def test_the_command_works(command: str, workplace: Path, request: pytest.Fixtur
     if missing:
         pytest.skip(f"needs an extra: pip install 'attnfocus[{missing[0]}]'")
     run = only_run_before_others(workplace)
+    if "outputs/sweeps" in command and not (workplace / "outputs" / "sweeps").exists():
+        done = run_here(["train", "-m", "seed=1,2", *TINY_DATES, *SMALL_SWEEP], workplace)
+        assert done.returncode == 0, done.stderr
     line = made_small(command.replace("RUN_DIR", shlex.quote(str(run))))
     done = done_of(line, workplace, request)
     assert done.returncode == 0, done.stderr
