@@ -19,6 +19,7 @@ CHECKPOINTS = "checkpoints"
 DATA_FOLDER = "data"  # tokenizers and labels
 FINGERPRINTS_FILE = "fingerprints.json"  # in `DATA_FOLDER`
 MAPS_FOLDER = "focus"
+MAPS_HISTORY_FILE = "history.safetensors"  # in `MAPS_FOLDER`: a few examples at a few evaluations of the whole run
 PAGES_FOLDER = "inspect"
 
 BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with

@@ -5,13 +5,15 @@
 
 The presets are not trained: equal words have equal vectors, neighbors have similar ones, and all weights are drawn with
 the same seed. So the picture shows what the score, the normalizer, the pattern and the position do by themselves. The
-second picture is of a small model on dates, in some minutes: an animated PNG, a frame for each evaluation.
+second picture is of a small model on dates, in a minute or two: an animated PNG of the maps that its run has kept
+(`attnfocus.tracking.map_history`), a frame for each evaluation. They are of the right output, letter by letter.
 """
 
 import argparse
 import io
 import math
 import zlib
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +30,15 @@ from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.targets import make_factory
+from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.display.canvas import COLORS, FILE_DPI, INK, to_png
 from attnfocus.display.figures import heat_map
-from attnfocus.events import Evaluated, Listener, Sample
+from attnfocus.layout import METRICS_FILE
+from attnfocus.runs.evaluation import prepare_data
+from attnfocus.runs.loader import load
+from attnfocus.tracking.focus_drift import looked_at
+from attnfocus.tracking.map_history import read_history
+from attnfocus.tracking.metrics_file import logged_metrics
 
 SENTENCE = ["the", "cat", "that", "chased", "the", "mice", "sat", "on", "the", "mat", "and", "the", "mice", "ran"]
 DIM, HEADS, ACROSS = 64, 4, 6
@@ -42,7 +50,7 @@ NARROW = {
     "block_sparse": "attention.pattern.block_size=3",
     "bigbird": "attention.pattern.block_size=2 attention.pattern.num_global=2 attention.pattern.num_random=1",
 }
-MAX_FRAMES, FRAME_MILLISECONDS, LAST_MILLISECONDS = 24, 350, 3000
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 900, 3000
 
 
 def sentence_vectors() -> Tensor:
@@ -106,60 +114,68 @@ def draw_presets() -> Figure:
     return figure
 
 
-class Frames(Listener):
-    """Keeps the map of the first sample of each evaluation of valid."""
+@dataclass(frozen=True)
+class Frame:
+    """An evaluation: its step, the share of dates that were right, and where the model looked (Q, K)."""
 
-    def __init__(self) -> None:
-        self.kept: list[tuple[int, float, Sample]] = []
-
-    def on_evaluation(self, event: Evaluated) -> None:
-        if event.split == "valid" and event.samples:
-            self.kept.append((event.step, event.metrics["exact_match"], event.samples[0]))
+    step: int
+    exact: float
+    weights: np.ndarray
 
 
-def learning_frames(run_dir: str, overrides: list[str]) -> list[tuple[int, float, Sample]]:
-    """Trains the model of the second picture."""
-    frames = Frames()
-    typed = ["model=seq2seq", "trainer.evaluate_every_steps=20", "trainer.max_steps=480", "trainer.max_epochs=null"]
+def train_dates(run_dir: Path, overrides: list[str]) -> None:
+    """Trains the model of the second picture, with 15 evaluations: of so many every second one is kept."""
+    typed = ["model=seq2seq", "attention=additive", "dataset=dates", "device=cpu"]
+    typed += ["trainer.evaluate_every_steps=15", "trainer.max_steps=225", "trainer.max_epochs=null"]
     typed += ["dataset.num_valid=200", "dataset.num_test=50", f"run_dir={run_dir}", *overrides]
-    run(CommandLine("train", ()).compose(typed), typed, [frames])
-    return frames.kept
+    run(CommandLine("train", ()).compose(typed), typed)
 
 
-def draw_learning(kept: list[tuple[int, float, Sample]]) -> list[Image.Image]:
-    """A picture for each evaluation, all on the scale from 0 to 1 and with the same size and labels of columns."""
-    longest = max(len(sample.query_tokens["cross"]) for _, _, sample in kept)
+def kept_frames(run_dir: Path, example: int) -> tuple[list[Frame], list[str], list[str]]:
+    """What the run has kept of an example (the mean of the heads of `cross`), and its output and input as tokens."""
+    history = read_history(run_dir)
+    if not history.kept:
+        raise SystemExit(f"{run_dir} has kept no maps.")
+    frames = []
+    for step, weights in zip(history.kept, history.common()[example]["cross"].float().numpy(), strict=True):
+        logged = logged_metrics(run_dir / METRICS_FILE, step, "valid") or {}
+        frames.append(Frame(step, logged["exact_match"], weights.mean(axis=0)))
+    trained = load(run_dir, device="cpu")
+    encoded = looked_at(prepare_data(trained.setup, trained.codec), example + 1)[example]
+    codec, targets = trained.codec, encoded.targets
+    if not isinstance(codec, TextPairCodec) or isinstance(targets, int):
+        raise SystemExit(f"{run_dir} writes no texts.")
+    written, read = codec.target_tokens(targets[1:]), codec.input_tokens(encoded.inputs)
+    if frames[0].weights.shape != (len(written), len(read)):
+        raise SystemExit(f"Example {example} is longer than what is kept of it; choose another by --example.")
+    return frames, written, read
+
+
+def draw_learning(frames: list[Frame], written: list[str], read: list[str]) -> list[Image.Image]:
+    """A picture for each evaluation, all on the scale from 0 to 1 and of one size."""
     pictures = []
-    for step, exact, sample in kept[:: math.ceil(len(kept) / MAX_FRAMES)]:
-        weights = sample.weights["cross"].mean(axis=0, keepdims=True)
-        padded = np.full((1, longest, weights.shape[2]), np.nan, dtype=np.float32)
-        padded[:, : weights.shape[1]] = weights
-        labels = [*sample.query_tokens["cross"], *[" "] * longest][:longest]
-        title = f"step {step:,}: {exact:.0%} of dates right"
-        axes = ("written", "read")
-        figure = heat_map(padded, labels, sample.key_tokens, title, axes=axes, ends=(0.0, 1.0))
+    for frame in frames:
+        title = f"step {frame.step:,}: {frame.exact:.0%} of the dates right"
+        figure = heat_map(frame.weights[None], written, read, title, axes=("writes", "looks at"), ends=(0.0, 1.0))
         png, _, _ = to_png(figure)
         pictures.append(Image.open(io.BytesIO(png)).convert("RGB"))
-    size = max(each.width for each in pictures), max(each.height for each in pictures)
-    padded_pictures = []
-    for each in pictures:
-        page = Image.new("RGB", size, "white")
-        page.paste(each, (0, 0))
-        padded_pictures.append(page.quantize(128))
-    return padded_pictures
+    return pictures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["presets", "learning"])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--run-dir", default="outputs/gallery", help="of the model that is trained for `learning`")
+    parser.add_argument("--run-dir", type=Path, default="outputs/gallery", help="of `learning`: trained if not there")
+    parser.add_argument("--example", type=int, default=0, help="which of the first four of valid, for `learning`")
     parser.add_argument("overrides", nargs="*", help="further keys of train, for `learning`")
     given = parser.parse_args()
     if given.what == "presets":
         given.file.write_bytes(to_png(draw_presets())[0])
         return
-    first, *rest = draw_learning(learning_frames(given.run_dir, given.overrides))
+    if not given.run_dir.exists():
+        train_dates(given.run_dir, given.overrides)
+    first, *rest = draw_learning(*kept_frames(given.run_dir, given.example))
     times = [FRAME_MILLISECONDS] * len(rest) + [LAST_MILLISECONDS]
     first.save(given.file, save_all=True, append_images=rest, duration=times, loop=0)
 

@@ -15,6 +15,8 @@ from attnfocus.attention.role import Axis, Kind
 from attnfocus.models.base import Model, Place
 from attnfocus.models.lengths import length_mask
 
+Size = tuple[int | None, int | None]  # queries, keys
+
 
 @dataclass(frozen=True)
 class Look:
@@ -93,6 +95,25 @@ def num_positions(model: Model, axis: Axis, lengths: Mapping[Axis, Tensor]) -> T
             f"of {' and '.join(lengths)} alone."
         )
     return lengths[axis] + model.num_prepended if axis == "input" else lengths[axis]
+
+
+def map_sizes(model: Model, names: Iterable[str], lengths: Mapping[Axis, Tensor]) -> dict[str, list[Size]]:
+    """Of each of these attentions how many queries and keys are real, for each example; None: all of them.
+
+    Args:
+        lengths: as in `looks_of`.
+    """
+    return {
+        name: list(zip(*(_known(model, axis, lengths) for axis in (place.queries, place.keys)), strict=True))
+        for name, place in model.places_of(names).items()
+    }
+
+
+def _known(model: Model, axis: Axis, lengths: Mapping[Axis, Tensor]) -> list[int | None]:
+    if axis != "learned" and axis not in lengths:
+        return [None] * len(next(iter(lengths.values())))
+    found = num_positions(model, axis, lengths)
+    return [None] * len(next(iter(lengths.values()))) if found is None else [int(each) for each in found]
 
 
 def by_kind(places: Iterable[Place], kind: Kind) -> list[Place]:

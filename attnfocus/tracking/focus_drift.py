@@ -1,7 +1,8 @@
-"""How far the attention maps of a few examples have moved since the evaluation before."""
+"""How far the attention maps of a few examples have moved since the evaluation before, and what is kept of them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from attnfocus.data.batches import collate
+from attnfocus.attention.role import Axis
+from attnfocus.data.batches import Batch, collate
+from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.preparation import Prepared
 from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
 from attnfocus.focus import attends, js_distance
@@ -18,6 +21,8 @@ from attnfocus.models.base import Model
 from attnfocus.regular_files import is_folder, make_folder, read_file, replace_file
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.evaluation import device_of
+from attnfocus.tasks.looks import Size, map_sizes
+from attnfocus.tracking.map_history import MapHistory, read_history
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +48,10 @@ def drift(before: Maps, after: Maps) -> float | None:
 
 
 class FocusDrift(Listener):
-    """Adds `focus/drift` to the evaluations of a run, from the second on.
+    """Adds `focus/drift` to the evaluations of a run, from the second on, and keeps a history of the maps.
 
     The maps of the last evaluations lie in the run directory, so that a resumed run measures what an uninterrupted one
-    does. A full disk costs no more than that.
+    does, and smaller ones of some evaluations of the whole run (`map_history`). A full disk costs no more than that.
 
     Args:
         run_dir: the run directory.
@@ -56,10 +61,12 @@ class FocusDrift(Listener):
 
     def __init__(self, run_dir: Path, prepared: Prepared, num_examples: int) -> None:
         self._folder = run_dir / MAPS_FOLDER
-        split = "valid" if "valid" in prepared.splits else "train"
-        self._examples = prepared.splits[split][:num_examples]
+        self._run_dir = run_dir
+        self._examples = looked_at(prepared, num_examples)
         self._before: Maps | None = None
         self._now: Maps | None = None
+        self._sizes: Mapping[str, Sequence[Size]] = {}
+        self._history = MapHistory()
         self._has_failed = False
 
     def added(self, evaluation: Evaluation, task: Task, model: Model) -> Evaluation:
@@ -68,12 +75,14 @@ class FocusDrift(Listener):
             return evaluation
         batch = collate(self._examples).to(device_of(model))
         self._now = few_enough(task.maps(model, batch))
+        self._sizes = map_sizes(model, self._now, _lengths(batch))
         value = None if self._before is None else drift(self._before, self._now)
         metrics = evaluation.metrics if value is None else {**evaluation.metrics, "focus/drift": value}
         return replace(evaluation, metrics=metrics)
 
     def on_start(self, event: TrainingStarted) -> None:
         if event.resumed_from is not None:
+            self._history = read_history(self._run_dir)
             self._go_back(event.resumed_from, event.is_evaluated)
 
     def on_rollback(self, event: RolledBack) -> None:
@@ -83,11 +92,13 @@ class FocusDrift(Listener):
         if event.split != "valid" or not self._now:
             return
         self._before, self._now = self._now, None
+        self._history.add(event.step, self._before, self._sizes)
         try:
             make_folder(self._folder)
             replace_file(self._folder / f"maps-{event.step:08d}.safetensors", save(dict(self._before)))
             for old in self._files()[:-NUM_KEPT]:
                 old.unlink(missing_ok=True)
+            self._history.write(self._run_dir)
         except OSError as error:
             if not self._has_failed:  # once, not at each evaluation
                 logger.warning("%s cannot be written (%s): no focus/drift after resuming", self._folder, error.strerror)
@@ -104,9 +115,25 @@ class FocusDrift(Listener):
             self._before = load(read_file(self._files()[-1], MAX_FILE_BYTES))
         except (IndexError, OSError, SafetensorError):
             logger.info("no maps of an earlier evaluation: focus/drift begins anew")
+        if self._history.steps[-1:] > [last]:
+            self._history.go_back(last)
+            with suppress(OSError):  # the next evaluation writes it, or says why not
+                self._history.write(self._run_dir)
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("maps-[0-9]*.safetensors")) if is_folder(self._folder) else []
+
+
+def looked_at(prepared: Prepared, num_examples: int) -> list[Encoded]:
+    """The first examples of valid; of train, where there is no valid."""
+    split = "valid" if "valid" in prepared.splits else "train"
+    return prepared.splits[split][:num_examples]
+
+
+def _lengths(batch: Batch) -> dict[Axis, Tensor]:
+    """Of the input, and of an output that is written: its queries and keys are those that predict a token."""
+    lengths: dict[Axis, Tensor] = {"input": batch.input_lengths}
+    return lengths if batch.target_lengths is None else {**lengths, "output": batch.target_lengths - 1}
 
 
 def few_enough(maps: Maps) -> Maps:

@@ -19,9 +19,12 @@ from attnfocus.commands.report.page import MAX_BYTES, kept_examples, rows_within
 from attnfocus.commands.train import end_page
 from attnfocus.display.curves import thinned
 from attnfocus.display.documents import embedded_json
+from attnfocus.display.palette import steps
 from attnfocus.errors import DataError
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.tasks import Inspected, Prediction
+from attnfocus.tracking.map_history import read_history
+from attnfocus.tracking.metrics_file import logged_head_measures
 from attnfocus.training import CheckpointStore
 
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -297,6 +300,68 @@ def test_a_cell_of_the_grid_shows_this_head(tabs: Tabs, page_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.browser
+def test_a_slider_shows_the_heads_at_earlier_evaluations(tabs: Tabs, page_path: Path) -> None:
+    """The numbers are those of metrics.jsonl, the pictures those that the run has kept, on one scale."""
+    page = tabs.open(page_path)
+    slider = page.locator("#grid-stop")
+    assert (slider.get_attribute("max"), slider.input_value()) == ("2", "2")
+    assert page.input_value("#grid-measure") == "effective_positions"
+    assert page.locator("#grid .stops span").all_inner_texts() == ["3", "6", "test"]
+    slider.press("Home")
+    assert slider.get_attribute("aria-valuetext").startswith("step 3")
+    assert page.inner_text("#grid-now") == "Step 3: means over the valid rows."
+    logged = logged_head_measures(page_path.parent / "metrics.jsonl")[3]
+    values = [value for name in ("layers.0", "layers.1") for value in logged[name]["effective_positions"]]
+    assert [float(text) for text in page.locator("#grid .cell").all_inner_texts()] == pytest.approx(values, rel=1e-3)
+    assert page.evaluate("document.activeElement.id") == "grid-stop"
+    maps = read_history(page_path.parent).common()[0]
+    largest = float(max(weights.max() for weights in maps.values()))
+    for stop, key in enumerate(("Home", "ArrowRight")):
+        slider.press(key)
+        page.wait_for_timeout(100)
+        for number in range(4):
+            weights = maps[f"layers.{number // 2}"][stop, number % 2].float().numpy()
+            assert shown_shares(page, number) == pytest.approx(weights / largest, abs=0.02)
+    assert page.inner_text("#grid-pictures").startswith("Pictures: one example at step 6.")
+    page.select_option("#grid-example", "1")
+    wait_until(page, "document.activeElement.id === 'grid-example'")
+    assert EVIL in page.inner_text("#grid-texts")
+    page.click("#language button[value=zh]")
+    assert page.inner_text(".slider label") == "训练过程"
+    assert slider.input_value() == "1"
+
+
+def shown_shares(page: Any, number: int) -> np.ndarray:
+    """What share of the scale the pixels of a picture are, by the colors of the page."""
+    canvas = "document.querySelectorAll('#grid .picture')[number]"
+    size, pixels = page.evaluate(
+        f"number => {{ const c = {canvas}, d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; "
+        "return [[c.height, c.width], [...d]]; }",
+        number,
+    )
+    colors = np.array(steps("light"))
+    shown = np.array(pixels).reshape(-1, 4)[:, :3]
+    distances = np.abs(shown[:, None] - colors[None]).sum(axis=-1)
+    assert distances.min(axis=1).max() == 0
+    return distances.argmin(axis=1).reshape(size) / 255
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_one_evaluation_needs_no_slider(tabs: Tabs, page_path: Path) -> None:
+    path = page_path.parent / "one.html"
+    raw = page_path.read_text()
+    assert '"history":{"steps":[3,6]' in raw
+    path.write_text(raw.replace('"history":{"steps":[3,6]', '"history":{"steps":[6]'))
+    page = tabs.open(path)
+    assert page.locator("#grid .cell").count() == 4
+    assert page.locator("#grid-stop").count() == 0
+    assert page.locator("#grid .picture").count() == 0
+    assert page.input_value("#grid-measure") == "top_mass"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
 def test_heads_that_are_in_no_example_are_not_opened_as_the_mean(
     tabs: Tabs, page_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,5 +440,7 @@ def test_paper_has_the_shading_and_no_controls(tabs: Tabs, page_path: Path) -> N
     page = tabs.open(page_path, color_scheme="dark")
     page.emulate_media(media="print")
     assert page.locator("#controls").is_hidden()
+    assert page.locator("#grid-stop").is_hidden()
+    assert page.locator("#grid-now").is_visible()
     assert page.evaluate("getComputedStyle(document.querySelector('#confusion .cell')).printColorAdjust") == "exact"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -29,6 +29,7 @@ NAMES = (
     "data/codec.json",
     "data/fingerprints.json",
     "focus/maps-00000001.safetensors",
+    "focus/history.safetensors",
     "checkpoints/best",
     "checkpoints/last",
     "checkpoints/step-00000020/manifest.json",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +14,11 @@ from tests_support import TINY_DATES
 from attnfocus.data import Row
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.events import Evaluated, RolledBack, TrainingStarted
+from attnfocus.layout import MAPS_FOLDER, MAPS_HISTORY_FILE
+from attnfocus.models.base import Place
 from attnfocus.tasks import Evaluation
 from attnfocus.tracking.focus_drift import MAX_NUMBERS, FocusDrift, drift, few_enough
+from attnfocus.tracking.map_history import read_history
 
 EYE = torch.eye(3)[None, None]
 
@@ -44,6 +48,18 @@ def test_large_maps_are_of_fewer_examples():
     assert few_enough({"a": torch.zeros(1, 1, 2, MAX_NUMBERS)}) == {}
 
 
+class Looking(torch.nn.Linear):
+    """What is asked of a model: what its weights mean."""
+
+    num_prepended = 0
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+
+    def places_of(self, names: Iterable[str]) -> dict[str, Place]:
+        return {name: Place(name, "pooling", "learned", "input") for name in names}
+
+
 class Toy:
     """A run directory with evaluations at steps, whose maps look at key `step` of 9."""
 
@@ -55,12 +71,15 @@ class Toy:
     def evaluate(self, step: int) -> float | None:
         maps = {"cross": torch.nn.functional.one_hot(torch.tensor([[[step]]]), 9).float()}
         task = SimpleNamespace(maps=lambda model, batch: maps)
-        evaluation = self.drift.added(Evaluation({}, []), task, torch.nn.Linear(1, 1))
+        evaluation = self.drift.added(Evaluation({}, []), task, Looking())
         self.drift.on_evaluation(Evaluated(step, 1, "valid", 1.0, {}))
         return evaluation.metrics.get("focus/drift")
 
     def kept(self) -> list[int]:
-        return sorted(int(path.stem[-8:]) for path in (self.folder / "focus").iterdir())
+        return sorted(int(path.stem[-8:]) for path in (self.folder / "focus").glob("maps-*"))
+
+    def history(self) -> list[int]:
+        return list(read_history(self.folder).kept)
 
 
 def started(step: int | None, is_evaluated: bool = True) -> TrainingStarted:
@@ -73,23 +92,28 @@ def test_a_resumed_run_compares_with_the_evaluation_before_its_checkpoint(tmp_pa
     assert first.evaluate(1) is None
     assert [first.evaluate(step) for step in (2, 3, 4)] == pytest.approx([1.0] * 3)
     assert first.kept() == [2, 3, 4]
+    assert first.history() == [1, 2, 3, 4]
     again = Toy(tmp_path)
     again.drift.on_start(started(3))
     assert again.kept() == [2, 3]
+    assert again.history() == [1, 2, 3]
     assert again.evaluate(3) == pytest.approx(0, abs=1e-6)
     unevaluated = Toy(tmp_path)
     unevaluated.drift.on_start(started(3, is_evaluated=False))
     assert unevaluated.kept() == [2]
+    assert unevaluated.history() == [1, 2]
     assert unevaluated.evaluate(2) == pytest.approx(0, abs=1e-6)
     unevaluated.evaluate(3)
     unevaluated.drift.on_rollback(RolledBack(2))
     assert unevaluated.kept() == [2]
+    assert unevaluated.history() == [1, 2]
 
 
 def test_a_damaged_file_or_a_full_disk_ends_no_run(tmp_path, caplog):
     run = Toy(tmp_path)
     run.evaluate(1)
-    next((tmp_path / "focus").iterdir()).write_bytes(b"damaged")
+    for path in (tmp_path / "focus").iterdir():
+        path.write_bytes(b"damaged")
     again = Toy(tmp_path)
     again.drift.on_start(started(1))
     assert again.evaluate(2) is None
@@ -118,3 +142,8 @@ def test_resuming_changes_no_drift(attnfocus, tmp_path):
     assert found[2] is None
     assert all(0 < found[step] < 1 for step in (4, 6, 8))
     assert drifts(tmp_path / "part") == found
+    kept = [(tmp_path / run / MAPS_FOLDER / MAPS_HISTORY_FILE).read_bytes() for run in ("whole", "part")]
+    assert kept[0] == kept[1]
+    of_each = read_history(tmp_path / "whole").common()
+    assert [len(of["cross"]) for of in of_each] == [4]
+    assert of_each[0]["cross"].shape[2] == len("2012-12-30") + 1  # with the token that ends it

@@ -8,6 +8,7 @@ import numpy as np
 from attnfocus.commands.report.answers import Row, facts_of, in_turn
 from attnfocus.commands.report.examples import Examples, examples_of
 from attnfocus.commands.report.facts import example_facts, report_facts
+from attnfocus.commands.report.history import history_facts
 from attnfocus.commands.report.material import Material
 from attnfocus.display.documents import DOCUMENTS, asset, document, embedded_json, script_of, style_of
 from attnfocus.inspection import page as inspection_page
@@ -17,7 +18,7 @@ MAX_LISTED = 1_000_000  # bytes of the rows that are listed; the rest is for the
 SCRIPTS = (*inspection_page.SCRIPTS, (__name__, ("words",)), inspection_page.START)
 OWN_SCRIPTS = (  # with names of their own
     (DOCUMENTS, ("elements", "numbers", "chart")),
-    (__name__, ("head", "curves", "confusion", "errors", "grid", "data", "main")),
+    (__name__, ("head", "curves", "confusion", "errors", "history", "grid", "data", "main")),
 )
 STYLES = (inspection_page.STYLES, (DOCUMENTS, ("charts.css",)), (__name__, ("page.css",)))
 
@@ -26,7 +27,7 @@ def page_of(material: Material) -> str:
     """The document, in ASCII, below 3 MB: rows of the list and examples that have no room are left out."""
     found = examples_of(material)
     inspected = inspection_page.page_data(found.content)
-    facts = report_facts(material)
+    facts = {**report_facts(material), "history": history_facts(material)}
     listed = rows_within(material.answers.listed(), MAX_LISTED)
     shell = {**inspected, "examples": [], "report": {**facts, **example_facts(found, listed)}}
     kept = kept_examples(found, [_size(each) for each in inspected["examples"]], MAX_BYTES - len(_document(shell)))

@@ -1,29 +1,46 @@
-// Layers x heads over the test rows, colored by a measure.
+// Layers x heads, colored by a measure: over the test rows, and at evaluations of the training.
 
-const measuresOf = () => [...new Set(Object.values(report.heads).flatMap(Object.keys))];
+const attentions = [...new Set([report.heads, ...past.heads].flatMap(Object.keys))];
+const allValues = (attention) => STOPS.flatMap((_, stop) => headsAt(stop)[attention]?.[measure] ?? []);
+const numHeads = (attention) => Math.max(0, ...[report.heads, ...past.heads].flatMap((heads) => Object.values(heads[attention] ?? {}).map((values) => values.length)));
+const measuresOf = () => [...new Set([report.heads, ...past.heads].flatMap((heads) => Object.values(heads).flatMap(Object.keys)))];
 let measure = "";
 
+/** What is known at all stops comes first. */
+function firstMeasure(measures) {
+  const wanted = STOPS.length > 1 ? ["effective_positions", ...loggedMeasures(), "top_mass"] : ["top_mass"];
+  return wanted.find((each) => measures.includes(each)) ?? measures[0];
+}
+
 function drawGrid() {
-  const entries = Object.entries(report.heads), width = Math.max(0, ...entries.flatMap(([, of]) => Object.values(of).map((values) => values.length)));
-  const isShown = entries.length > 1 || width > 1;
+  const width = Math.max(0, ...attentions.map(numHeads)), isShown = attentions.length > 1 || width > 1 || (width > 0 && canShow);
   $("grid").hidden = !isShown;
   if (!isShown) return;
   const measures = measuresOf();
-  if (!measures.includes(measure)) measure = measures.includes("top_mass") ? "top_mass" : measures[0];
-  const values = present(entries.flatMap(([, of]) => of[measure] ?? [])), high = SHARES.has(measure) ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+  if (!measures.includes(measure)) measure = firstMeasure(measures);
+  const values = present(attentions.flatMap(allValues)), high = SHARES.has(measure) ? 1 : Math.max(...values.map(Math.abs), 1e-9);
   const select = chooser(word("measure"), measures.map((each) => [each, name(each)]), (value) => { measure = value; drawGrid(); $("grid-measure").focus(); });
   Object.assign(select.querySelector("select"), { id: "grid-measure", value: measure });
-  const body = element("tbody", {}, ...entries.map(([attention, of]) => element("tr", {}, element("th", { scope: "row", text: attention }), ...(of[measure] ?? []).map((value, head) => element("td", {}, gridCell(attention, head, value, high))))));
-  section("grid", "gridPart", element("p", { class: "hint", text: word("gridHint", { low: 0, high: figure(high) }) + (entries.every(([attention, of]) => (of[measure] ?? []).every((_, head) => hasHead(attention, head))) ? "" : word("gridMissing")) }), element("div", { class: "tools" }, select), tableOf("gridPart", body));
+  const cells = attentions.flatMap((attention) => Array.from({ length: numHeads(attention) }, (_, head) => gridCell(attention, head, width)));
+  const body = element("tbody", {}, ...attentions.map((attention) => element("tr", {}, element("th", { scope: "row", text: attention }), ...cells.filter((cell) => cell.attention === attention).map(({ button, canvas }) => element("td", {}, button, canvas)))));
+  const fill = () => { drawNow(measure); cells.forEach((cell) => fillCell(cell, high)); paintPast(cells); };
+  const hint = word("gridHint", { low: 0, high: figure(high) }) + (cells.every(({ attention, head }) => hasHead(attention, head)) ? "" : word("gridMissing"));
+  section("grid", "gridPart", element("p", { class: "hint", text: hint }), element("div", { class: "tools" }, select, exampleChooser(drawGrid)), sliderPart(fill), element("p", { class: "hint", id: "grid-now" }), picturesPart(), tableOf("gridPart", body));
+  fill();
   rove(body, () => width);
   reach(body);
 }
 
-function gridCell(attention, head, value, high) {
-  const isShown = hasHead(attention, head), what = `${attention}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`;
-  const button = element("button", { type: "button", class: "cell", text: figure(value), "aria-label": what, "aria-disabled": String(!isShown), on: { click: () => openHead(attention, head) } });
+function gridCell(attention, head, width) {
+  const button = element("button", { type: "button", class: "cell", "aria-disabled": String(!hasHead(attention, head)), on: { click: () => openHead(attention, head) } });
+  return { attention, head, button, canvas: pictureCanvas(attention, head, width) };
+}
+
+function fillCell({ attention, head, button }, high) {
+  const value = headsAt(now.stop)[attention]?.[measure]?.[head] ?? null;
+  button.textContent = figure(value);
+  button.setAttribute("aria-label", `${attention}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`);
   shadeBy(button, value === null ? 0 : value / high, figure(value));
-  return button;
 }
 
 const mapWith = (example, attention, head) => example.maps.findIndex((map) => map.name === attention && map.heads.includes(head));
