@@ -90,12 +90,11 @@ def test_the_same_seed_gives_the_same_and_nothing_is_left_changed():
 
 
 def scaled(parts, factor):
-    """The model with its output layer multiplied."""
+    """The model with its output layer multiplied, and nothing that may share its weights."""
     task, model, examples = parts
     model = copy.deepcopy(model)
-    with torch.no_grad():
-        for each in model.output.parameters():
-            each *= factor
+    for name, each in list(model.output.named_parameters()):
+        setattr(model.output, name, torch.nn.Parameter(each.detach() * factor))
     return task, model, examples
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from attnfocus.data.reading.binary_tables import parquet_columns, parquet_rows, sheet_rows
 from attnfocus.data.reading.column_names import NUM_VALUES_SHOWN, columns_text, distance, short
@@ -31,15 +31,7 @@ Column = str | int
 
 OBJECT_FORMATS = ("jsonl", "json", "parquet")  # whose values have names
 DIALECTS = {"tsv": Dialect("\t", quotes=False), "csv": Dialect(",", quotes=True)}
-_SUFFIXES: dict[str, TableFormat] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".xlsx": "xlsx",
-}
+_SUFFIXES: dict[str, TableFormat] = {f".{name}": name for name in get_args(TableFormat)} | {".ndjson": "jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
