@@ -16,6 +16,7 @@ from torch import Tensor
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.explanation.norms import norms_of
 from attnfocus.explanation.reading import flowing, place_to_read, read, rolled_out
 from attnfocus.focus.attributions import (
     gradient_input,
@@ -35,6 +36,7 @@ Method = Literal[
     "attention_rollout",
     "attention_flow",
     "attention_gradient",
+    "attention_norm",
     "gradient_input",
     "integrated_gradients",
     "leave_one_out",
@@ -196,6 +198,17 @@ def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
     return torch.cat(found), None
 
 
+def _attention_norm(probe: Probe, options: AttributionOptions) -> Found:
+    """||w_tj f(x_j)||, f(x) the projected value of a head   (Kobayashi et al. 2020, arXiv:2004.10102)"""
+    with torch.no_grad():
+        weights = probe.weights()
+        name = place_to_read(weights, probe.model, options.layer).name
+        sizes = weights[name].abs() * norms_of(probe, name).unsqueeze(-2)
+        return probe.of_outputs(
+            read({**weights, name: sizes}, probe.model, probe.mask, options.layer, options.head)
+        ), None
+
+
 def _integrated_gradients(probe: Probe, options: AttributionOptions) -> Found:
     vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
     of_rows = vectors[probe.examples], baseline[probe.examples]
@@ -224,6 +237,7 @@ _METHODS: Mapping[str, Callable[[Probe, AttributionOptions], Found]] = {
     "attention_rollout": _attention_rollout,
     "attention_flow": _attention_flow,
     "attention_gradient": _attention_gradient,
+    "attention_norm": _attention_norm,
     "gradient_input": _gradient_input,
     "integrated_gradients": _integrated_gradients,
     "leave_one_out": _leave_one_out,

@@ -24,7 +24,8 @@ class Content:
     """Some examples of a run, and where it looked.
 
     Attributes:
-        facts: what the run is: `run`, `model`, `attention`, `dataset`, `checkpoint`, `step`.
+        facts: what the run is: `run`, `model`, `attention`, `dataset`, `checkpoint`, `step`; `minus`: the other run or
+            step, where two are compared.
         kind: whether the positions of an input are tokens of a text or vectors.
         examples: in the order asked for.
         verdict: how far the weights can be read as an explanation; None when that was not tested.
@@ -60,10 +61,15 @@ class Content:
         """The examples whose maps are in no page and no JSON: together with those before they would be too large."""
         total, found = 0, set()
         for place, example in enumerate(self.examples):
-            total += sum(each.weights.size for each in example.maps)
+            total += num_weights(example)
             if total > self.max_values:
                 found.add(place)
         return frozenset(found)
+
+
+def num_weights(example: Inspected) -> int:
+    """Of all its maps, with those that are taken away."""
+    return sum(each.weights.size * (1 if each.minus is None else 2) for each in example.maps)
 
 
 def best_map(maps: Sequence[FocusMap]) -> FocusMap:
@@ -77,9 +83,10 @@ def best_map(maps: Sequence[FocusMap]) -> FocusMap:
 
 
 def title_of(each: FocusMap) -> str:
-    """`attention, cross`, or `gradient input`."""
+    """`attention, cross`, or `gradient input`, with what is taken away."""
     method = each.method.replace("_", " ")
-    return f"{method}, {each.name}" if each.name else method
+    title = f"{method}, {each.name}" if each.name else method
+    return title if each.minus is None else f"{title}, minus {each.minus.label}"
 
 
 def focus_of(each: FocusMap) -> FocusTable:
@@ -120,5 +127,6 @@ def _map_facts(each: FocusMap) -> dict[str, Any]:
         "queries": list(each.query_tokens),
         "keys": list(each.key_tokens),
         "weights": each.weights.astype(float).round(_DECIMALS).tolist(),
+        **({} if each.minus is None else {"minus": each.minus.weights.astype(float).round(_DECIMALS).tolist()}),
         "focus": focus_rows(each) if each.method == "attention" else [],
     }

@@ -11,6 +11,9 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.explanation import METHODS, attribute
+from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.norms import NORM, normed
+from attnfocus.inspection.difference import Other, with_minus
 from attnfocus.inspection.known import with_known
 from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
@@ -64,26 +67,29 @@ class Trained:
 
 
 def inspect_examples(
-    trained: Trained, examples: Sequence[Encoded | Prediction], choice: Choice
+    trained: Trained, examples: Sequence[Encoded | Prediction], choice: Choice, minus: Other | None = None
 ) -> tuple[Inspected, ...]:
     """Answers the examples one by one, so that no other one's length costs memory.
 
     Args:
         examples: a `Prediction` in place of one that cannot be read, which says why.
+        minus: another run or step, whose maps are put beside those of this one.
 
     Raises:
-        ConfigError: no attention or head is meant by `choice`.
+        ConfigError: no attention or head is meant by `choice`, or the maps of `minus` do not fit.
         DataError: none of the examples can be answered, or there is none.
     """
     if not examples:
         raise DataError("there is no input to show.")
-    found = tuple(_inspected(trained, example, choice) for example in examples)
+    found = tuple(_inspected(trained, example, choice, minus) for example in examples)
     if all(each.prediction.skipped is not None for each in found):
         raise DataError(f"input {found[0].prediction.id}: {found[0].prediction.skipped}. There is nothing to show.")
     return found
 
 
-def _inspected(trained: Trained, example: Encoded | Prediction, choice: Choice) -> Inspected:
+def _inspected(
+    trained: Trained, example: Encoded | Prediction, choice: Choice, minus: Other | None = None
+) -> Inspected:
     if isinstance(example, Prediction):
         return Inspected(example)
     size = len(example.inputs)
@@ -98,16 +104,21 @@ def _inspected(trained: Trained, example: Encoded | Prediction, choice: Choice) 
     if answer.maps and "attention" not in choice.methods:
         chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
     maps = [each for method in choice.methods for each in _maps_of(trained, example, answer, method, choice)]
-    return with_known(trained.task.codec, example, replace(answer, maps=tuple(maps)))
+    codec, answer = trained.task.codec, replace(answer, maps=tuple(maps))
+    return with_known(codec, example, answer if minus is None else with_minus(minus, codec, example, answer))
 
 
 def _maps_of(
     trained: Trained, example: Encoded, answer: Inspected, method: str, choice: Choice
 ) -> tuple[FocusMap, ...]:
-    if method == "attention":
+    if method in ("attention", NORM):
         if not answer.maps:
             raise DataError("method: the attention of this run gives no weights. Use method=gradient_input.")
-        return chosen_maps(answer.maps, choice)
+        maps = chosen_maps(answer.maps, choice)
+        if method == "attention":
+            return maps
+        probe = probe_of(trained.task, trained.model, [example], decoding=trained.decoding)
+        return tuple(normed(probe, each) for each in maps)
     found = attribute(trained.task, trained.model, [example], method, decoding=trained.decoding)[0]
     return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
 
@@ -143,4 +154,4 @@ def is_part(asked: str, name: str) -> bool:
 
 
 def _one_head(each: FocusMap, head: int) -> FocusMap:
-    return replace(each, weights=each.weights[head : head + 1], heads=(each.heads[head],))
+    return replace(each, weights=each.weights[head : head + 1], heads=(each.heads[head],))  # before any `minus`

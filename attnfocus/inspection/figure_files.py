@@ -6,6 +6,7 @@ Shapes: H heads, Q queries, K keys.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -49,7 +50,8 @@ def write_maps(
                 files["txt"] = map_caption(content, example, each).encode("utf-8", "backslashreplace")
                 written += [_write(path, kind, data) for kind, data in files.items()]
             if with_csv:
-                data = csv_text([CSV_COLUMNS, *_numbers(each)]).encode("utf-8", "backslashreplace")
+                columns = CSV_COLUMNS if each.minus is None else (*CSV_COLUMNS, "minus")
+                data = csv_text([columns, *_numbers(each)]).encode("utf-8", "backslashreplace")
                 written.append(_write(path, "csv", data))
     return written
 
@@ -62,12 +64,14 @@ def map_figure(
     Args:
         width: of `style="paper"`; None: a column where all labels have room in it, else a page.
     """
-    title = f"{_method_words(each)}: {example.prediction.text}"
+    less = "" if each.minus is None else f", minus {each.minus.label}"
+    title = f"{_method_words(each)}{less}: {example.prediction.text}"
 
     def draw(place: WidthName | None) -> Figure:
         chosen = SCREEN if place is None else paper(place)
         tokens = each.query_tokens, each.key_tokens
-        return heat_map(each.weights, *tokens, title, heads=each.heads, axes=_axes(each), style=chosen)
+        more: dict[str, Any] = {"heads": each.heads, "axes": _axes(each), "ends": _ends(each), "style": chosen}
+        return heat_map(each.difference, *tokens, title, **more)
 
     if style == "screen" or width is not None:
         return draw(None if style == "screen" else width)
@@ -76,23 +80,37 @@ def map_figure(
     return draw("page") if are_thinned or narrow.get_size_inches()[1] > MAX_HEIGHT else narrow
 
 
+def _ends(each: FocusMap) -> tuple[float, float] | None:
+    """Of a difference both sides of 0, also where one of them is empty."""
+    if each.minus is None:
+        return None
+    largest = float(np.nanmax(np.abs(each.difference), initial=0.0)) or 1.0
+    return (-largest, largest)
+
+
 def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
     """What a reader must know to read the figure: what it is of, what rows, columns, panels and colors are."""
     facts, answer = content.facts, example.prediction
     rows, columns = _axes(each)
-    largest = float(np.nanmax(np.abs(each.weights), initial=0.0))
-    is_signed = bool(np.nanmin(each.weights, initial=0.0) < 0)
+    largest = float(np.nanmax(np.abs(each.difference), initial=0.0))
+    is_signed = each.minus is not None or bool(np.nanmin(each.weights, initial=0.0) < 0)
     num_heads, _, num_keys = each.weights.shape
     below = f"from {-largest:.2g} (orange) over 0 (white)" if is_signed else "from 0 (white)"
     scale = f"Colors go {below} to {largest:.2g} (dark blue), on one scale in all panels."
-    if not is_signed and each.method == "attention":
+    if each.minus is not None:
+        scale += f" They are differences: orange is more in {each.minus.label}."
+    elif not is_signed and each.method == "attention":
         scale += f" Equal weight on all {num_keys:,} positions would be {1 / num_keys:.2g}."
     panels = f"The first panel is the mean of the {num_heads:,} heads. " if num_heads > 1 else ""
     limits = f"At most {MAX_HEADS} heads and {MAX_POSITIONS} positions of an axis are drawn. "
     is_cut = num_heads > MAX_HEADS or max(each.weights.shape[1:]) > MAX_POSITIONS
     measures = next((row.measures for row in focus_of(each).rows if row.head is None), {})
     used = measures.get("effective_positions")
-    focus = f"Effective positions: {used:.1f} of {num_keys:,}. " if used and each.method == "attention" else ""
+    focus = (
+        f"Effective positions: {used:.1f} of {num_keys:,}. "
+        if used and each.method == "attention" and each.minus is None
+        else ""
+    )
     lines = [
         f"{_method_words(each)}. Model {facts['model']}, attention {facts['attention']}, data {facts['dataset']}; "
         f"checkpoint {facts['checkpoint']}, step {facts['step']}; run {facts['run']}.",
@@ -125,7 +143,8 @@ def _numbers(each: FocusMap) -> Iterator[tuple[object, ...]]:
     """A row for each weight; heads by their own numbers, positions from 0."""
     for (head, query, key), weight in np.ndenumerate(each.weights):
         tokens = each.query_tokens[query], each.key_tokens[key]
-        yield each.heads[head], query, tokens[0], key, tokens[1], f"{weight:.6g}"
+        less = () if each.minus is None else (f"{each.minus.weights[head, query, key]:.6g}",)
+        yield each.heads[head], query, tokens[0], key, tokens[1], f"{weight:.6g}", *less
 
 
 def _write(path: Path, ending: str, content: bytes) -> Path:

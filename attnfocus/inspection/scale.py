@@ -53,9 +53,10 @@ class Scale:
 
 
 def scale_of(each: FocusMap, name: ScaleName | None = None) -> Scale:
-    """The scale of a map; with signs, or of an attribution, it goes to the largest whatever is asked for."""
-    largest = float(np.nan_to_num(np.abs(each.weights)).max(initial=0.0))
-    is_signed = bool((each.weights < 0).any())
+    """The scale of a map; that of a difference, an attribution, or weights with signs always goes to the largest."""
+    weights = each.difference
+    largest = float(np.nan_to_num(np.abs(weights)).max(initial=0.0))
+    is_signed = each.minus is not None or bool((weights < 0).any())
     if each.method != "attention" or is_signed:
         name = "largest"
     return Scale(name or default_scale([each]), largest, len(each.key_tokens), is_signed)

@@ -26,6 +26,7 @@ SPACE_MARK = "▁"  # how tokens show a blank
 _MAX_LABEL = 14
 _SOURCE_LINES = 3  # of an input that is printed a second time, shaded
 _LEGEND = 16  # cells of a legend's colors
+_BELOW = {"blue": "orange", "above 0": "below 0"}  # how the other side of a difference is called
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,13 @@ def _print_answer(console: Console, place: int, example: Inspected) -> None:
 def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) -> None:
     each, console = best_map(maps), screen.console
     title = title_of(each) + ("" if len(each.heads) == 1 else f", mean of {len(each.heads)} heads")
-    if each.method == "attention":
+    if each.method == "attention" and each.minus is None:
         phrase = focus_phrase(focus_of(each).metrics())
         title += f": {'nearly uniform, ' if is_nearly_uniform(each) else ''}{phrase}" if phrase else ""
     if len(maps) > 1:
         title += f"  (one of {len(maps)}; layer=NAME shows another)"
     say(console, f"   {title}", style="dim")
-    weights = each.weights.mean(axis=0)  # (Q, K)
+    weights = each.difference.mean(axis=0)  # (Q, K)
     scale = scale_of(each, screen.scale)
     fits = True
     if _is_sequence(example, each):
@@ -106,6 +107,9 @@ def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) ->
         console.print(line, soft_wrap=True)
     if fits and not is_plain(console):
         console.print(_legend(scale, screen.mode), soft_wrap=True)
+    if each.minus is not None:
+        above = "above 0" if is_plain(console) or not fits else "blue"
+        say(console, f"   {above}: more here; {_BELOW[above]}: more in {each.minus.label}", style="dim")
 
 
 def is_nearly_uniform(each: FocusMap) -> bool:

@@ -12,6 +12,7 @@ from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
+from attnfocus.inspection.difference import Other
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.models.base import Model
@@ -170,6 +171,7 @@ class Run:
         layer: str | int | None = None,
         head: int | None = None,
         method: str | Sequence[str] | None = None,
+        minus: "Run | None" = None,
     ) -> Inspection:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
 
@@ -179,9 +181,11 @@ class Run:
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
             method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
+            minus: another run, or another checkpoint of this one, whose maps of the same answers are taken away.
 
         Raises:
-            ConfigError: a layer, head or method that there is not; texts and a split; no number of examples.
+            ConfigError: a layer, head or method that there is not; texts and a split; no number of examples; a `minus`
+                that reads other tokens, or has other attentions.
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
         num_threads()
@@ -201,7 +205,8 @@ class Run:
                 for each in inputs
             ]
         trained = Trained(self.task, self.model, self.setup.config.decoding)
-        found = inspect_examples(trained, examples, choice)
+        other = None if minus is None else self._other(minus, choice)
+        found = inspect_examples(trained, examples, choice, other)
         choices = self.setup.config.choices
         facts: dict[str, str | int] = {
             "run": self.path.name,  # a page may be given away
@@ -209,11 +214,23 @@ class Run:
             "checkpoint": self.checkpoint,
             "step": self.step,
         }
+        if other is not None:
+            facts["minus"] = other.label
         kind = self.codec.input_kind
         if self.checkpoint != "best":
             return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
         return Inspection(facts, kind, found, *tested)
+
+    def _other(self, minus: "Run", choice: Choice) -> Other:
+        """What another run or step is, seen from this one."""
+        is_same_run = minus.path == self.path
+        step = "the average" if minus.checkpoint == "average" else f"step {minus.step}"
+        label = step if is_same_run else f"{minus.path.name} ({step})"
+        if is_same_run and (minus.step, minus.checkpoint == "average") == (self.step, self.checkpoint == "average"):
+            raise ConfigError(f"minus: {label} is what is shown itself. Name another step or run.")
+        clean = minus.setup.data_options.clean
+        return Other(label, minus.task, minus.model, clean, is_same_run, choice.head is not None)
 
     def attribute(
         self,

@@ -136,12 +136,15 @@ class DecodingOverride:
     seed: Seed | None = None
 
 
+CheckpointName = Literal["best", "last", "average"]
+
+
 @dataclass(kw_only=True)
 class RunChoice:
     """Which run a verb works on, and how it is loaded."""
 
     run: FilePath
-    checkpoint: Literal["best", "last", "average"] = "best"
+    checkpoint: CheckpointName = "best"
     device: str = "auto"
     trust: list[str] = field(default_factory=list)
 

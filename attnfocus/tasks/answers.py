@@ -102,6 +102,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Subtracted:
+    """What is taken away from a map where two runs, or two steps of one, are compared.
+
+    Attributes:
+        label: what it is of: `step 100`, or a run's name and its step.
+        weights: (H, Q, K) float32, of the same heads and tokens.
+    """
+
+    label: str
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
 class FocusMap:
     """How much each key counts for each query, by one method.
 
@@ -112,6 +125,7 @@ class FocusMap:
         query_tokens, key_tokens: Q and K labels of the axes.
         heads: H numbers, those of the model's own heads.
         place: which attention it is; None for a method that is about the whole model.
+        minus: the same map of another run or step, where the difference is looked at.
     """
 
     method: str
@@ -121,6 +135,12 @@ class FocusMap:
     key_tokens: tuple[str, ...]
     heads: tuple[int, ...]
     place: Place | None = None
+    minus: Subtracted | None = None
+
+    @property
+    def difference(self) -> np.ndarray:
+        """(H, Q, K): the weights without those of `minus`; the weights themselves where there is none."""
+        return self.weights if self.minus is None else self.weights - self.minus.weights
 
     @property
     def kind(self) -> Kind | None:

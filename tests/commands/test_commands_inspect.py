@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command_here import run_here
 from tests_support import TINY_DATES, Command, assert_polite, only_run
 
@@ -14,6 +15,7 @@ import attnfocus as package
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.inspection.examples import Choice, chosen_maps, is_part
 from attnfocus.models import Place
+from attnfocus.special import BOS
 from attnfocus.tasks.maps import attention_map
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,7 @@ def dates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "model.num_decoder_layers=2",
         *TRANSLATOR,
         "trainer.max_steps=2",
+        "trainer.save_every_steps=1",
         "focus.num_samples=0",
         "decoding.max_length=10",
         "decoding.min_length_ratio=0.2",
@@ -226,3 +229,91 @@ def test_too_many_tokens_are_refused_before_the_model_runs(dates: Path) -> None:
     with pytest.raises(DataError, match="input of 4097 tokens; at most 4096 can be shown"):
         run.inspect("1" * 4097)
     assert not ran
+
+
+def test_two_steps_of_a_run_are_compared_under_one_output(attnfocus: Command, dates: Path, tmp_path: Path) -> None:
+    arguments = ["inspect", f"run={dates}", "text=3 May 1999", "minus=1", "output=out", "files=[html,json,csv,png]"]
+    done = attnfocus(*arguments, "method=[attention,gradient_input]")
+    assert done.returncode == 0, done.stderr
+    assert "decoder.layers.0.cross, minus step 1" in done.stdout
+    assert "above 0: more here; below 0: more in step 1" in done.stdout
+    facts = json.loads((tmp_path / "out" / "inspect.json").read_text(encoding="utf-8"))
+    assert facts["minus"] == "step 1"
+    after, before = package.load(dates, device="cpu"), package.load(dates, checkpoint="step-00000001", device="cpu")
+    (found,) = after.inspect("3 May 1999", minus=before, method=["attention", "gradient_input"]).examples
+    assert len(facts["examples"][0]["maps"]) == len(found.maps) == 7
+    for each, shown in zip(found.maps, facts["examples"][0]["maps"], strict=True):
+        np.testing.assert_allclose(shown["minus"], each.minus.weights, atol=1e-5)
+        assert np.abs(each.difference).max() > 0
+    ids = after.codec.target_tokenizer.encode(found.prediction.text)
+    row = after.codec.encode_input("3 May 1999", "1")
+    own = before.model(
+        torch.from_numpy(row.inputs)[None], torch.tensor([len(row.inputs)]), torch.tensor([[BOS, *ids[:-1]]]), True
+    )
+    for each in found.maps[:6]:  # the other's maps are those under this run's output
+        np.testing.assert_allclose(each.minus.weights, own.weights[each.name][0].detach().numpy(), atol=1e-6)
+    table = (tmp_path / "out" / "1_attention_encoder.layers.0.csv").read_text(encoding="utf-8").splitlines()
+    assert table[0] == "head,query,query_token,key,key_token,weight,minus"
+    assert "orange is more in step 1" in (tmp_path / "out" / "1_attention_encoder.layers.0.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("minus", "said"),
+    [
+        ("7", ["minus: there is no checkpoint of step 7", "There are those of steps 1, 2", "minus=2"]),
+        ("best", ["minus: step ", "is what is shown itself"]),
+        ("nowhere", ["minus: there is no folder ", "nowhere"]),
+    ],
+)
+def test_what_cannot_be_taken_away_is_said(attnfocus: Command, dates: Path, minus: str, said: Sequence[str]) -> None:
+    done = attnfocus("inspect", f"run={dates}", "text=a", "files=[]", f"minus={minus}")
+    assert_polite(done, 2)
+    for words in said:
+        assert words in done.stderr
+
+
+def test_runs_with_other_tokens_heads_or_attentions_are_not_compared(dates: Path, vectors: Path) -> None:
+    run, other = (package.load(dates, device="cpu") for _ in range(2))
+    other.path = dates.parent / "other"
+    other.step = 1
+    found = run.inspect("3 May 1999", minus=other, layer="cross", head=1)
+    assert found.facts["minus"] == "other (step 1)"
+    assert all(not each.difference.any() for each in found.examples[0].maps if each.method == "attention")
+    with pytest.raises(ConfigError, match=r"^minus: vectors \(step 20\): .* is not a JSON list of vectors"):
+        run.inspect("3 May 1999", minus=package.load(vectors, device="cpu"))
+    weights = other.model.forward
+
+    def fewer(*given: object, **named: object) -> object:
+        output = weights(*given, **named)
+        return output._replace(weights={name: each[:, :1] for name, each in output.weights.items()})
+
+    other.model.forward = fewer
+    with pytest.raises(ConfigError, match=r"encoder.layers.0 has 1 heads in other \(step 1\), and other ones here"):
+        run.inspect("3 May 1999", minus=other, method="attention")
+    shown = run.inspect("3 May 1999", minus=other, method="attention", head=0, layer="cross").examples[0]
+    assert [each.minus.weights.shape[0] for each in shown.maps] == [1, 1]
+    del other.model.forward
+    split = other.codec.source_tokenizer
+    other.codec.source_tokens = lambda ids: [token.upper() for token in split.tokens(int(each) for each in ids)]
+    with pytest.raises(ConfigError, match=r"has other tokens in example 1: M in place of m \(token 3\)"):
+        run.inspect("3 may 1999", minus=other)
+
+
+def test_weights_are_weighed_by_the_norms_of_their_values(dates: Path) -> None:
+    run = package.load(dates, device="cpu")
+    maps = run.inspect("3 May 1999", method=["attention", "attention_norm"]).examples[0].maps
+    assert [each.method for each in maps] == ["attention"] * 6 + ["attention_norm"] * 6
+    row = run.codec.encode_input("3 May 1999", "1")
+    name = "encoder.layers.0"
+    attention = run.model.attentions()[name]
+    seen: list[torch.Tensor] = []
+    attention.value_projection.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    run.inspect("3 May 1999", method="attention", layer=name)
+    states = seen[0].clone()
+    assert states.shape[:2] == (1, len(row.inputs))
+    size = attention.key_head_dim
+    for head in range(attention.num_heads):
+        part = slice(head * size, (head + 1) * size)
+        values = states[0] @ attention.value_projection.weight[part].T + attention.value_projection.bias[part]
+        norms = (values @ attention.output_projection.weight[:, part].T).norm(dim=-1).detach().numpy()
+        np.testing.assert_allclose(maps[6].weights[head], maps[0].weights[head] * norms, rtol=1e-4, atol=1e-6)

@@ -1,19 +1,23 @@
 """report.html: written at the end of a run and by `attnfocus report`; what it says, and that it runs no text."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from browser_support import Tabs, wait_until
 from tests_support import commands_run_in
 
+import attnfocus
 from attnfocus.cli import main
-from attnfocus.commands.report import examples, facts
+from attnfocus.commands.report import evidence, examples, facts
 from attnfocus.commands.report import page as report_page
 from attnfocus.commands.report.answers import Answers, Row, facts_of, in_turn, intervals, most_confused, read_answers
+from attnfocus.commands.report.evidence import Evidence
 from attnfocus.commands.report.examples import Examples, examples_of
 from attnfocus.commands.report.page import MAX_BYTES, kept_examples, rows_within
 from attnfocus.commands.train import end_page
@@ -21,6 +25,7 @@ from attnfocus.display.curves import thinned
 from attnfocus.display.documents import embedded_json
 from attnfocus.display.palette import steps
 from attnfocus.errors import DataError
+from attnfocus.inspection.examples import Choice, Trained, inspect_examples
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.tasks import Inspected, Prediction
 from attnfocus.tracking.map_history import read_history
@@ -444,3 +449,60 @@ def test_paper_has_the_shading_and_no_controls(tabs: Tabs, page_path: Path) -> N
     assert page.locator("#grid-now").is_visible()
     assert page.evaluate("getComputedStyle(document.querySelector('#confusion .cell')).printColorAdjust") == "exact"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def weights_of(rows: list[list[float]]) -> torch.Tensor:
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def test_evidence_is_read_where_it_gets_more_than_its_share_of_the_text() -> None:
+    marked = [True, False, False, True]
+    found = evidence._evidence([(weights_of([[0.3, 0.2, 0.1, 0.4]])[0], marked)], 4)
+    assert found is not None
+    assert (round(found.share, 6), found.uniform, found.is_read) == (0.7, 0.5, True)
+    found = evidence._evidence([(weights_of([[0.25, 0.25, 0.25, 0.25]])[0], marked)], 4)
+    assert found is not None
+    assert not found.is_read  # uniform attention looks at nothing
+    # Padding behind the input does not count, and rows that are not normalized are.
+    found = evidence._evidence([(weights_of([[2.0, 1.0, 9.0]])[0], [True, False])], 2)
+    assert found == Evidence(pytest.approx(2 / 3), 0.5)
+    two = [
+        (weights_of([[1.0, 0.0, 0.0]])[0], [True, False, False]),
+        (weights_of([[0.5, 0.5, 0.0]])[0], [False, True, True]),
+    ]
+    assert evidence._evidence(two, 3) == Evidence(pytest.approx(0.75), pytest.approx(0.5))
+    assert evidence._evidence([(weights_of([[0.5, 0.5]])[0], [True, True])], 2) is None  # nothing else to look at
+    assert evidence._evidence([(weights_of([[0.5, 0.5]])[0], None)], 2) is None
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_wrong_outputs_are_counted_by_whether_they_looked_at_the_evidence(
+    tabs: Tabs, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(end_page, "LEAST_SECONDS", 60.0)
+    assert main(["train", *DATES, *SMALL, "report=true", "run_dir=run"]) == 0
+    page = tabs.open(here / "run" / "report.html")
+    known, read, elsewhere = map(int, re.findall(r"\d+", page.inner_text("#errors-evidence strong")))
+    assert known == read + elsewhere > 0
+    run = attnfocus.load(here / "run", device="cpu")
+    rows = page.evaluate("JSON.parse(document.getElementById('data').textContent).report.answers")
+    (wrong,) = [row for row in rows if row["evidence"]][:1]
+    (example,) = [each for each in run._prepared("test").splits["test"] if each.id == wrong["id"]]
+    (shown,) = inspect_examples(
+        Trained(run.task, run.model, run.setup.config.decoding), [example], Choice(methods=("attention",))
+    )
+    links: dict[int, set[int]] = {}
+    for output, place in shown.links.possible:
+        links.setdefault(output, set()).add(place)
+    weights = shown.maps[0].weights.mean(axis=0)
+    shares = [weights[output, list(places)].sum() for output, places in links.items()]
+    assert wrong["evidence"][0] == pytest.approx(np.mean(shares), abs=2e-4)
+    assert wrong["evidence"][1] == pytest.approx(
+        np.mean([len(each) / weights.shape[1] for each in links.values()]), abs=1e-4
+    )
+    for choice, number in (("read", read), ("elsewhere", elsewhere)):
+        page.select_option("#errors-looked", choice)
+        assert page.inner_text("#errors-found").startswith(f"{number} of ")
+    page.click("#language button[value=zh]")
+    assert "已知依据的错误" in page.inner_text("#errors-evidence")

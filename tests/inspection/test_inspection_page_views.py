@@ -15,6 +15,7 @@ from attnfocus.focus import alignment_counts, argmax_links
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.inspection.scale import scale_of
 from attnfocus.tasks import FocusMap, Inspected, Prediction
+from attnfocus.tasks.answers import Subtracted
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -258,6 +259,49 @@ def test_the_difference_of_two_heads(show: Any) -> None:
     for query, key in ((0, 0), (1, 2), (4, 5)):
         expected = palette.color(float((first - second)[query, key] / end))
         assert np.abs(np.subtract(pixel(page, "map", key, query), expected)).max() <= 4
+
+
+def compared() -> Inspection:
+    """Two examples with two attentions of two heads, less those of step 100."""
+    found = sequence(heads=2)
+    made = []
+    for each in found.examples:
+        others = [Subtracted("step 100", np.roll(own.weights, 1, axis=-1)) for own in each.maps]
+        maps = [replace(own, minus=less) for own, less in zip(each.maps, others, strict=True)]
+        made.append(replace(each, maps=tuple(maps)))
+    return replace(found, facts={**found.facts, "minus": "step 100"}, examples=tuple(made))
+
+
+def test_a_page_of_two_steps_shows_their_difference(show: Any) -> None:
+    found = compared()
+    page = show(found)
+    first = found.examples[0].maps[0].difference
+    assert "compared with step 100" in page.inner_text("#facts")
+    assert page.evaluate("window.attnfocus.state.minus") == "other"
+    assert "the same of step 100" in page.inner_text("#legend-text")
+    end = np.abs(first).max()
+    assert page.inner_text("#high") == f"{end:.3g}".rstrip("0")
+    for head, place in ((0, (1, 2)), (1, (4, 5))):  # it follows the head
+        page.select_option("#head", str(head))
+        page.wait_for_timeout(50)
+        expected = palette.color(float(first[head][place] / end))
+        assert np.abs(np.subtract(pixel(page, "map", place[1], place[0]), expected)).max() <= 4
+    page.select_option("#minus", "")
+    page.wait_for_timeout(300)
+    assert page.inner_text("#low") == "0"
+    assert "minus=none" in page.evaluate("location.hash")
+    page.select_option("#minus", "other")
+    page.select_option("#attention", "3")  # the other's own map
+    page.wait_for_timeout(50)
+    assert (
+        page.eval_on_selector("#attention", "each => each.selectedOptions[0].text")
+        == "decoder.layers.0.cross, step 100"
+    )
+    assert page.inner_text("#low") == "0"
+    page.select_option("#example", "1")
+    page.select_option("#attention", "1")
+    page.wait_for_timeout(50)
+    assert page.inner_text("#low").startswith("-")
 
 
 def test_subwords_are_merged_to_words(show: Any) -> None:

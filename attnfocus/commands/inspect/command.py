@@ -1,6 +1,7 @@
 """`attnfocus inspect run=DIR`: where a run looks, on the screen, as a page, as figures, as JSON."""
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,24 +9,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import STDIN, Input, numbered
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figure_choices import StyleName, WidthName
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
 from attnfocus.inspection.terminal import print_inspection
-from attnfocus.layout import PAGES_FOLDER
+from attnfocus.layout import CHECKPOINTS, PAGES_FOLDER
 from attnfocus.limits import NonNegativeInt, PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.regular_files import make_folder
+from attnfocus.runs.catalog import OUTPUTS, find_run
 from attnfocus.runs.inputs import open_inputs
 from attnfocus.runs.loader import load
-from attnfocus.runs.schema import DataChoice, InputChoice
+from attnfocus.runs.run import Run
+from attnfocus.runs.schema import CheckpointName, DataChoice, InputChoice
+from attnfocus.training import CheckpointStore
 
 
 @dataclass(kw_only=True)
@@ -38,6 +42,7 @@ class InspectConfig(InputChoice, DataChoice):
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
+    minus: int | FilePath | None = None
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
@@ -75,6 +80,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         layer=config.layer,
         head=config.head,
         method=methods,
+        minus=None if config.minus is None else _subtracted(str(config.minus), config, trained.path),
     )
     if config.scale != "auto":
         found = replace(found, scale=config.scale)
@@ -85,6 +91,25 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if config.files:
         _save(found, config, trained.path)
     return 0
+
+
+def _subtracted(name: str, config: InspectConfig, path: Path) -> Run:
+    """The run, or the checkpoint of the run at `path`, that is taken away."""
+    options: dict[str, Any] = {"device": config.device, "trust": config.trust}
+    if name in get_args(CheckpointName):
+        return load(path, checkpoint=name, **options)
+    if not re.fullmatch(r"(step-)?[0-9]{1,15}", name):
+        return load(find_run("minus", name, OUTPUTS), checkpoint=config.checkpoint, **options)
+    step = int(name.removeprefix("step-"))
+    there = CheckpointStore(path / CHECKPOINTS).steps
+    if step not in there:
+        nearest = min(there, key=lambda each: abs(each - step), default=step)
+        text = (
+            f"minus: there is no checkpoint of step {step} in {path.name}. There are those of steps "
+            f"{', '.join(map(str, there)) or 'none'}; a training with trainer.keep_checkpoints=5 keeps more."
+        )
+        raise ConfigError(Problem(text, "minus", [f"minus={nearest}"]))
+    return load(path, checkpoint=f"step-{step:08d}", **options)
 
 
 def _inputs(config: InspectConfig) -> tuple[list[Input] | None, str | None]:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from attnfocus.commands.report.answers import Row, facts_of, intervals, most_confused
+from attnfocus.commands.report.evidence import Evidence, Looked
 from attnfocus.commands.report.examples import Examples
 from attnfocus.commands.report.material import Material
 from attnfocus.config.key_table import flat
@@ -26,14 +27,29 @@ MAX_POINTS = 300  # of a curve
 MAX_CLASSES = 20  # of a table of the data
 
 
-def example_facts(examples: Examples, listed: Sequence[Row]) -> dict[str, Any]:
-    """What the report says of its examples, and of the rows that it lists, some of which are examples."""
+def example_facts(examples: Examples, listed: Sequence[Row], looked: Looked) -> dict[str, Any]:
+    """What the report says of its examples, and of the rows that it lists, some of which are examples.
+
+    Args:
+        looked: what of the wrong rows looked at the evidence.
+    """
     places = {name: place for place, name in enumerate(examples.ids)}
     return {
         "groups": examples.groups,
         "left_out": {**examples.left_out, "reason": visible(examples.reason)},
-        "answers": [facts_of(row, places.get(row.id)) for row in listed],
+        "answers": [
+            {**facts_of(row, places.get(row.id)), "evidence": _evidence(looked.of_rows.get(row.id))} for row in listed
+        ],
+        "evidence": {
+            "known": len(looked.of_rows),
+            "read": sum(each.is_read for each in looked.of_rows.values()),
+            "left": looked.left_out,
+        },
     }
+
+
+def _evidence(each: Evidence | None) -> list[Any] | None:
+    return None if each is None else [round(each.share, 4), round(each.uniform, 4), each.is_read]
 
 
 def report_facts(material: Material) -> dict[str, Any]:

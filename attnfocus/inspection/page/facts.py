@@ -1,15 +1,17 @@
 """What the script of the page reads: the run, its examples, their maps, the colors."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from attnfocus.display.documents import ramps
-from attnfocus.inspection.content import Content, best_map, focus_rows, likelihood
+from attnfocus.inspection.content import Content, best_map, focus_rows, likelihood, num_weights
 from attnfocus.inspection.known import linked_map, rationale_keys
 from attnfocus.inspection.page.coding import coded, is_long, sketch, sketch_size
 from attnfocus.inspection.scale import default_scale
 from attnfocus.inspection.spread import NEARLY_UNIFORM
 from attnfocus.tasks import FocusMap, Inspected, Prediction
+from attnfocus.tasks.answers import Subtracted
 from attnfocus.visible import visible
 
 MAX_FINE = 1_000_000  # weights of a page that are coded in 16 bits; of more, in 8
@@ -20,7 +22,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
     """Everything, in types that JSON has."""
     left_out = inspection.left_out
     shown = [each for number, each in enumerate(inspection.examples) if number not in left_out]
-    is_fine = sum(each.weights.size for example in shown for each in example.maps) <= MAX_FINE
+    is_fine = sum(num_weights(example) for example in shown) <= MAX_FINE
     maps = next((example.maps for example in inspection.examples if example.maps), ())
     return {
         "run": {key: _visible(value) for key, value in inspection.facts.items()},
@@ -30,6 +32,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "palette": ramps(),
         "nearly_uniform": NEARLY_UNIFORM,
         "scale": inspection.scale or default_scale(maps),
+        "minus": next((visible(each.minus.label) for each in maps if each.minus is not None), None),
         "examples": [
             _example(example, (is_fine, inspection.has_details), inspection.max_values if number in left_out else None)
             for number, example in enumerate(inspection.examples)
@@ -50,7 +53,11 @@ def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) ->
     if not shown or (room is not None and sum(sketch_size(each.weights) for each in shown) > room):
         return {**facts, "note": "Left out: too many weights for one page. Choose a layer or head.", "maps": []}
     tokens: dict[tuple[str, ...], int] = {}
-    maps = [_map(example, each, tokens, (detail[0], detail[1] and room is None)) for each in shown]
+    detail = (detail[0], detail[1] and room is None)
+    maps = [_map(example, each, tokens, detail) for each in shown]
+    for number, each in enumerate(shown):
+        if each.minus is not None:
+            maps.append({**_map(example, _taken_away(each, each.minus), tokens, detail), "twin": number})
     return {
         **facts,
         "likelihood": likelihood(answer.score),
@@ -61,6 +68,11 @@ def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) ->
         "maps": maps,
         "first": shown.index(best_map([each for each in shown if each.method == shown[0].method])),
     }
+
+
+def _taken_away(each: FocusMap, minus: Subtracted) -> FocusMap:
+    """The other run's map as one to look at: its name says whose it is."""
+    return replace(each, name=", ".join(filter(None, (each.name, minus.label))), weights=minus.weights, minus=None)
 
 
 def _verdict(example: Inspected) -> str | None:

@@ -146,6 +146,11 @@ class CheckpointStore:
         """Whether there is no checkpoint, whole or not."""
         return not self._folders()
 
+    @property
+    def steps(self) -> list[int]:
+        """Those that have a checkpoint, whole or not, the first first."""
+        return sorted({step_of(path) for path in self._folders()})
+
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None when nothing was ever saved. A warning names those passed over.
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from attnfocus.commands.report.answers import Row, facts_of, in_turn
+from attnfocus.commands.report.evidence import evidence_of
 from attnfocus.commands.report.examples import Examples, examples_of
 from attnfocus.commands.report.facts import example_facts, report_facts
 from attnfocus.commands.report.history import history_facts
@@ -29,11 +30,12 @@ def page_of(material: Material) -> str:
     inspected = inspection_page.page_data(found.content)
     facts = {**report_facts(material), "history": history_facts(material)}
     listed = rows_within(material.answers.listed(), MAX_LISTED)
-    shell = {**inspected, "examples": [], "report": {**facts, **example_facts(found, listed)}}
+    evidence = evidence_of(material)
+    shell = {**inspected, "examples": [], "report": {**facts, **example_facts(found, listed, evidence)}}
     kept = kept_examples(found, [_size(each) for each in inspected["examples"]], MAX_BYTES - len(_document(shell)))
     shown = found if len(kept) == len(inspected["examples"]) else found.only(kept)
     examples = [inspected["examples"][place] for place in kept]
-    return _document({**shell, "examples": examples, "report": {**facts, **example_facts(shown, listed)}})
+    return _document({**shell, "examples": examples, "report": {**facts, **example_facts(shown, listed, evidence)}})
 
 
 def kept_examples(found: Examples, sizes: Sequence[int], room: int) -> list[int]:

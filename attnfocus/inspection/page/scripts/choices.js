@@ -33,7 +33,7 @@ function drawControls() {
   const heads = map ? map.heads.map((number, place) => [place, word("headNumber", { number })]) : [];
   options($("head"), heads.length > 1 ? [[-1, word("meanOf", { number: heads.length })], ...heads] : heads.map(([, text]) => [-1, text]), state.head);
   const others = map ? comparable() : [];
-  options($("minus"), [["", word("none")], ...others.map(({ id, text }) => [id, text])], state.minus);
+  options($("minus"), [["", word("none")], ...others.map(({ id, text }) => [id, text])], others.some(({ id }) => id === state.minus) ? state.minus : "");
   $("minus").parentElement.hidden = !others.length;
   const scales = view?.isAttention ? ["one", "largest", "uniform"] : ["largest"];
   options($("scale"), scales.map((each) => [each, scaleName(each)]), view ? scaleOf() : "largest");
@@ -44,10 +44,11 @@ function drawControls() {
 
 function drawShown() {
   const { map } = view, name = map.name ? `, ${map.name}` : "";
-  const head = view.other ? `${nameOf(map, state.head)} \u2212 ${view.other.text}` : nameOf({ ...map, name: "" }, state.head).replace(`${methodName(map.method)}, `, "");
+  const own = map.heads.length > 1 ? nameOf({ ...map, name: "" }, state.head).replace(`${methodName(map.method)}, `, "") : word("headNumber", { number: map.heads[0] });
+  const head = view.other ? `${own} \u2212 ${view.other.text}` : own;
   $("shown").textContent = word("shown", {
     number: state.example + 1, all: data.examples.length, method: methodName(map.method), name,
-    head: map.heads.length > 1 || view.other ? head : word("headNumber", { number: map.heads[0] }), scale: scaleName(scaleOf()),
+    head, scale: scaleName(scaleOf()),
   });
 }
 
@@ -62,7 +63,7 @@ async function choose(change, focusAfter) {
   if (isNewMap && !("head" in change)) state.head = state.head < map.heads.length ? state.head : -1;
   if (map.heads.length < 2 || state.head >= map.heads.length) state.head = -1;
   const other = comparable().find(({ id }) => id === state.minus);
-  if (!other) state.minus = "";
+  if (!other && state.minus !== TWIN) state.minus = "";  // the other run's own map has no twin; the next one has
   await Promise.all([decode(map), other && decode(example().maps[other.number])]);
   if (mine !== turn) return undefined;
   view = viewOf(map);

@@ -58,7 +58,7 @@ function legendOf() {
   const scale = scaleOf(), keys = view.keys.length, uniform = [1 / keys, word("uniformMark", { keys })];
   if (scale === "uniform") return { at: (part) => 2 ** ((2 * part - 1) * OCTAVES) / keys, ends: ["\u2264 1/8", "\u2265 8"], mark: [0.5, uniform[1]] };
   const end = scale === "one" ? 1 : view.largest, low = view.isSigned ? -end : 0;
-  const mark = view.isAttention && end > 0 ? [Math.min(1, uniform[0] / end), uniform[1]] : [0.5, "0"];
+  const mark = view.isAttention && end > 0 ? [Math.min(1, uniform[0] / end), uniform[1]] : view.isSigned ? [0.5, "0"] : [0, ""];
   return { at: (part) => low + (end - low) * part, ends: [short(low), short(end)], mark };
 }
 

@@ -52,8 +52,8 @@ function drawHeads() {
 }
 
 function paintHead(canvas, head) {
-  const { map, fit, queries, keys } = view;
-  if (!map.sketch) return paint(canvas, fit(ofHead(map, head)), queries.length, keys.length);
+  const { map, headValues, queries, keys } = view;
+  if (!map.sketch) return paint(canvas, headValues(head), queries.length, keys.length);
   const [down, across] = map.sketch.grid, size = down * across, place = sketchHead(map, head);
   return paint(canvas, map.sketch.values.subarray(place * size, (place + 1) * size), down, across);
 }

@@ -6,7 +6,7 @@ const SVG_NAME = ["http:", "", "www.w3.org", "2000", "svg"].join("/");  // a nam
 function linkOf() {
   const map = example().maps[state.map], parts = [["example", state.example + 1]];
   if (map) parts.push(["method", map.method], ["attention", map.name], ["head", state.head >= 0 ? map.heads[state.head] : ""]);
-  parts.push(["minus", state.minus], ["scale", state.scale], ["words", state.words ? 1 : ""], ["query", state.query + 1 || ""], ["key", state.key + 1 || ""]);
+  parts.push(["minus", state.minus || (data.minus ? "none" : "")], ["scale", state.scale], ["words", state.words ? 1 : ""], ["query", state.query + 1 || ""], ["key", state.key + 1 || ""]);
   if (state.isTranslated) parts.push(["lang", state.language]);
   return parts.filter(([, value]) => value !== "").map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join("&");
 }
@@ -38,7 +38,7 @@ function readLink() {
   if (given.has("head")) change.head = map.heads.length > 1 ? map.heads.indexOf(Number(given.get("head"))) : -1;
   for (const [key, axis] of [["query", map.queries], ["key", map.keys]]) change[key] = number(key, tokens[axis].length) ?? -1;
   change.scale = ["one", "largest", "uniform"].includes(given.get("scale")) ? given.get("scale") : "";
-  change.minus = given.get("minus") ?? "";
+  change.minus = given.get("minus") ?? (data.minus ? TWIN : "");
   change.words = given.get("words") === "1";
   if (given.get("lang") in WORDS) Object.assign(change, { language: given.get("lang"), isTranslated: true });
   return change;

@@ -47,16 +47,19 @@ function ofHead(map, head) {
   return map.mean;
 }
 
+const TWIN = "other";  // the same map and head of the other run or step
+
 /** Maps and heads that can be taken away from what is shown: those of the same rows and columns. */
 function comparable() {
-  const shown = example().maps[state.map];
+  const { maps } = example(), shown = maps[state.map], number = maps.findIndex((map) => map.twin === state.map);
   if (shown.sketch) return [];
-  return example().maps.flatMap((map, number) => {
+  const twin = number < 0 ? [] : [{ number, head: state.head, id: TWIN, text: word("twin", { name: data.minus }) }];
+  return twin.concat(maps.flatMap((map, number) => {
     const isAlike = !map.sketch && map.method === shown.method && map.queries === shown.queries && map.keys === shown.keys;
     if (!isAlike) return [];
     const heads = map.heads.length > 1 ? [-1, ...map.heads.keys()] : [-1];
     return heads.filter((head) => number !== state.map || head !== state.head).map((head) => ({ number, head, id: `${number}.${head}`, text: nameOf(map, head) }));
-  });
+  }));
 }
 
 function nameOf(map, head) {
@@ -96,15 +99,17 @@ function viewOf(map) {
   const isMerged = rows.labels.length < queries.length || columns.labels.length < keys.length;
   const fit = (values) => (isMerged ? merged(values, rows, columns, keys.length) : values);
   const every = map.heads.length > 1 ? [...map.heads.keys()] : [-1];
-  let values = map.sketch ? null : fit(ofHead(map, state.head)), largest = map.largest;
-  if (isMerged) largest = Math.max(...every.map((head) => largestOf(fit(ofHead(map, head)))));
-  if (other) {
-    const taken = fit(ofHead(example().maps[other.number], other.head));
-    values = values.map((value, i) => value - taken[i]);
-    largest = largestOf(values);
-  }
+  const minus = (head, taken) => {
+    const away = fit(ofHead(example().maps[other.number], taken));
+    return fit(ofHead(map, head)).map((value, i) => value - away[i]);
+  };
+  const headValues = other?.id === TWIN ? (head) => minus(head, head) : (head) => fit(ofHead(map, head));
+  const values = map.sketch ? null : other ? minus(state.head, other.head) : fit(ofHead(map, state.head));
+  let { largest } = map;
+  if (other && other.id !== TWIN) largest = largestOf(values);
+  else if (other || isMerged) largest = Math.max(...every.map((head) => largestOf(headValues(head))));
   const isSigned = Boolean(other) || map.signed;
-  return { map, values, queries: rows.labels, keys: columns.labels, rows, columns, fit, largest, other, isSigned, isAttention: map.method === "attention" && !isSigned };
+  return { map, values, queries: rows.labels, keys: columns.labels, rows, columns, headValues, largest, other, isSigned, isAttention: map.method === "attention" && !isSigned };
 }
 
 /** Weights over the keys: of one query, or the mean over all. */

@@ -3,8 +3,8 @@
 const WORDS = {
   en: {
     title: "Where %model% looks", tab: "%model%, %attention%, %dataset%: where it looks",
-    facts: "attention %attention%, data %dataset%, %checkpoint% checkpoint (step %step%) of %run%",
-    example: "Example", search: "Search examples", method: "Method", attention: "Attention", head: "Head", minus: "Minus", scale: "Scale",
+    facts: "attention %attention%, data %dataset%, %checkpoint% checkpoint (step %step%) of %run%", factsMinus: "; compared with %name%",
+    example: "Example", search: "Search examples", method: "Method", attention: "Attention", head: "Head", minus: "Minus", twin: "the same of %name%", scale: "Scale",
     cell: "Cell size", words: "Whole words", none: "nothing", model: "the whole model", headNumber: "head %number%", meanOf: "mean of %number%",
     found: "%number% of %all%", scaleOne: "0 to 1", scaleLargest: "0 to the largest", scaleUniform: "times uniform",
     legendOne: "Weight. One scale for text, matrix and heads",
@@ -34,8 +34,8 @@ const WORDS = {
   },
   zh: {
     title: "%model% 在看哪里", tab: "%model%，%attention%，%dataset%：在看哪里",
-    facts: "注意力 %attention%，数据 %dataset%，运行 %run% 的 %checkpoint% 检查点（第 %step% 步）",
-    example: "样例", search: "搜索样例", method: "方法", attention: "注意力", head: "头", minus: "减去", scale: "色标",
+    facts: "注意力 %attention%，数据 %dataset%，运行 %run% 的 %checkpoint% 检查点（第 %step% 步）", factsMinus: "；与 %name% 比较",
+    example: "样例", search: "搜索样例", method: "方法", attention: "注意力", head: "头", minus: "减去", twin: "%name% 的同一项", scale: "色标",
     cell: "格子大小", words: "合并为整词", none: "无", model: "整个模型", headNumber: "头 %number%", meanOf: "%number% 个头的平均",
     found: "%number% / %all%", scaleOne: "0 到 1", scaleLargest: "0 到最大值", scaleUniform: "均匀的倍数",
     legendOne: "权重。文本、矩阵和各头共用一个色标",
@@ -64,7 +64,7 @@ const WORDS = {
     controls: "显示什么", examplePart: "样例", matrixPart: "对齐矩阵",
   },
 };
-const METHODS_ZH = { attention: "注意力", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度" };
+const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度" };
 
 /** A text of the page in the language at hand. */
 function word(key, values = {}) {

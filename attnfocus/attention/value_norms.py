@@ -1,0 +1,61 @@
+"""How large what a key gives to the output is, before it is weighed.
+
+Shapes: ... leading dims (the batch), H heads, G key heads, K keys, d size of one head, Do of the output.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from attnfocus.attention.base import BaseAttention
+
+
+def output_is_weighed_values(attention: BaseAttention) -> bool:
+    """True where the output is the sum of weights times projected values, head by head, and nothing else."""
+    return attention.weights_can_be_replaced and type(attention).finish_heads is BaseAttention.finish_heads
+
+
+@contextmanager
+def noted_values(attention: BaseAttention) -> Iterator[list[Tensor]]:
+    """Within, the values (..., G, K, d) that each `prepare` makes are put into the list.
+
+    For a copy of a model (`tasks.probe.own_copy`): another thread's calls would be noted, too.
+
+    Raises:
+        ValueError: not `output_is_weighed_values`.
+    """
+    if not output_is_weighed_values(attention):
+        raise ValueError(f"the output of {type(attention).__name__} is not made of its weights and values alone.")
+    noted: list[Tensor] = []
+    own = attention.prepare_heads
+
+    def noting(keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0) -> tuple[Tensor, Tensor]:
+        keys, values = own(keys, values, mask, first_position)
+        noted.append(values)
+        return keys, values
+
+    attention.prepare_heads = noting  # type: ignore[method-assign]
+    try:
+        yield noted
+    finally:
+        del attention.prepare_heads
+
+
+def value_norms(attention: BaseAttention, values: Tensor) -> Tensor:
+    """||f_h(x_k)||, f_h(x) = (x W_V^h + b_V^h) W_O^h: values (..., G, K, d) -> (..., H, K).
+
+    The output of a query is the sum over heads and keys of weight_hqk f_h(x_k), so that ||weight_hqk f_h(x_k)|| is how
+    much a key gives to it (Kobayashi et al. 2020, sec. 2.2, arXiv:2004.10102). Without projections f is the value
+    itself.
+    """
+    if not attention.has_projections:
+        return values.norm(dim=-1)
+    per_key_head = attention.num_heads // attention.num_key_heads
+    of_heads = attention.output_projection.weight.unflatten(-1, (attention.num_heads, -1))  # (Do, H, d)
+    norms = [
+        (values[..., head // per_key_head, :, :] @ of_heads[:, head].T).norm(dim=-1)  # (..., K)
+        for head in range(attention.num_heads)
+    ]
+    return torch.stack(norms, dim=-2)
