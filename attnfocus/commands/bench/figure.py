@@ -85,7 +85,7 @@ def _draw_panel(axes: Axes, costs: Sequence[Cost], panel: Panel, style: Style) -
     lengths = sorted({cost.length for cost in costs})
     axes.set(xscale="log", yscale="log")
     axes.set_xlabel("length", fontsize=style.points)
-    axes.set_ylabel(quantity, fontsize=style.points)
+    axes.set_ylabel(quantity if style.is_screen else quantity.partition(",")[0], fontsize=style.points)
     axes.set_xticks(lengths, [str(length) for length in lengths])
     axes.set_xticks([], minor=True)
     axes.tick_params(labelsize=style.points, which="both")

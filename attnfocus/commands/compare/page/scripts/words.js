@@ -48,7 +48,7 @@ const WORDS = {
     differences: "差异", differencesTo: "与 %name% 的差", differencesPart: "与基线的差",
     configuration: "配置", difference: "差", interval: "95 % 区间", p: "p", pCorrected: "p，已校正（Holm）", oneSeed: "一个种子",
     sideOfLine: "：%better%，%side%", side_max: "线的右边更好", side_min: "线的左边更好", chanceOfSeed: "种子 %seed%：p %p%，校正后 %corrected%",
-    forestHint: "%metric%减去 %baseline% 的%side%。圆圈是种子，横条是其平均的 95 % 区间（Student t）：它与虚线相交时，换一个种子可能颠倒次序。p 来自每个种子的两个模型在相同测试样例上的比较%corrected%。",
+    forestHint: "%metric% 减去 %baseline% 的%side%。圆圈是种子，横条是其平均的 95 % 区间（Student t）：它与虚线相交时，换一个种子可能颠倒次序。p 来自每个种子的两个模型在相同测试样例上的比较%corrected%。",
     correctedFor: "，按 %number% 个比较校正",
     example: "一个样例", exampleTitle: "一个句子，%number% 种注意力",
     exampleHint: "每种配置的第一次运行在此输入上看哪里：一个注意力各头的平均。着色是矩阵各行的平均；矩阵不大时列在下面。",
