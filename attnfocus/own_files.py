@@ -10,6 +10,12 @@ body 文本 句子 内容 评论 问题 文章
 """
 LABEL_COLUMNS: Final = "label labels class category sentiment polarity rating intent 标签 类别 分类 类 情感"
 
-ONE_FILE: Final = (
-    "one file, or - for standard input; files of lines can be joined: cat FILES | attnfocus predict run=... input=-"
-)
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx")
+
+
+def one_file(*names: object) -> str:
+    """What an input is, said to someone who gave several: lines can be joined, tables have a first row each."""
+    one = "one file, or - for standard input"
+    if any(str(name).lower().removesuffix(".gz").endswith(_TABLES) for name in names):
+        return f"{one}; give one table after the other"
+    return f"{one}; files of lines can be joined: cat FILES | attnfocus predict run=... input=-"

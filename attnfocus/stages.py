@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 _Item = TypeVar("_Item")
 
@@ -96,3 +96,11 @@ def counted(items: Iterable[_Item], name: str, total: int) -> Iterator[_Item]:
         for item in items:
             yield item
             current.advance()
+
+
+def unwatched(items: Iterable[_Item]) -> Iterator[_Item]:
+    """The items; stages that are begun while they are made are seen by nobody, as they are a part of another."""
+    context, each, end = copy_context(), iter(items), object()
+    context.run(_watcher.set, None)
+    while (item := context.run(next, each, end)) is not end:
+        yield cast(_Item, item)

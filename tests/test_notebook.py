@@ -33,7 +33,10 @@ def test_every_cell_runs_and_shows_what_the_text_says(
     shown = [run_cell(source, namespace) for source in code_cells()]
     assert "query_dim=8, key_dim=8, num_heads=2" in repr(shown[0])
     assert (shown[1][:, 4] == 0).all()
+    assert any("query_dim: int" in str(value) and "score" in str(value) for value in shown)
     run = namespace["run"]
+    assert run.setup.config.trainer.loss == "focal"
+    assert any(getattr(value, "shape", None) == (2, 2) and list(value.index) == list(value.columns) for value in shown)
     assert repr(run) in map(repr, shown)
     assert 1.0 in [value for value in shown if isinstance(value, float)]  # unknown words alone
     assert ["negative", "positive"] in [value for value in shown if isinstance(value, list)]

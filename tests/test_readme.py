@@ -142,6 +142,9 @@ def test_the_command_works(command: str, workplace: Path, request: pytest.Fixtur
     if missing:
         pytest.skip(f"needs an extra: pip install 'attnfocus[{missing[0]}]'")
     run = only_run_before_others(workplace)
+    if "outputs/sweeps" in command and not (workplace / "outputs" / "sweeps").exists():
+        done = run_here(["train", "-m", "seed=1,2", *TINY_DATES, *SMALL_SWEEP], workplace)
+        assert done.returncode == 0, done.stderr
     line = made_small(command.replace("RUN_DIR", shlex.quote(str(run))))
     done = done_of(line, workplace, request)
     assert done.returncode == 0, done.stderr
@@ -155,10 +158,14 @@ def only_run_before_others(workplace: Path) -> Path:
     return Path(marker.read_text(encoding="utf-8"))
 
 
-def test_both_quick_starts_have_the_same_commands() -> None:
+def test_pages_in_chinese_have_the_same_commands() -> None:
     english, chinese = (set(commands_of(ROOT / name)) for name in ("README.md", "README.zh.md"))
     assert chinese <= english
     assert {command for command in english if SETUP.match(command)} <= chinese
+    translated = [page for page in DOCS if page.name.endswith(".zh.md")]
+    assert translated
+    for page in translated:
+        assert commands_of(page) == commands_of(page.with_name(page.name.replace(".zh", "")))
 
 
 def test_the_readme_begins_with_a_picture_and_five_commands() -> None:
@@ -169,6 +176,23 @@ def test_the_readme_begins_with_a_picture_and_five_commands() -> None:
     assert len(IN_TABLE.findall(text)) >= 20
     pages = re.findall(r"\]\((docs/\w+\.md)\)", text)
     assert all((ROOT / page).is_file() for page in pages)
+
+
+@pytest.mark.slow
+def test_the_first_commands_work_one_after_the_other(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What `make train` runs once all is installed, and the five that follow it, in their order, as they are pasted."""
+    arguments = re.search(r"^ARGS \?= (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert arguments is not None
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert blocks[0].startswith("make train ")
+    pasted = [line.split("  #")[0].strip() for line in blocks[1].splitlines()]
+    for command in (f"attnfocus train {arguments[1]}", *pasted):
+        done = done_of(made_small(command), tmp_path, request)
+        assert done.returncode == 0, (command, done.stderr)
+        assert done.stdout or done.stderr, command
+    assert len(list((tmp_path / "outputs").glob("*/*/config.yaml"))) == 2
 
 
 def test_there_are_commands_to_run() -> None:

@@ -38,7 +38,11 @@ def topic_help(verb: str, topic: str, config_dir: str | None = None) -> str:
         found = [option for option in options if _is_about(option.name, name)]
     if found:
         return "\n".join([name, *_lines(found)])
-    raise _unknown(verb, topic, name, [*(option.name for option in options), *_names(files)])
+    of_choice = [] if files is None else _with_choice(files, topic)
+    if files is not None and of_choice:
+        others = [command_text([verb, "--help", f"{other}={topic}"]) for other in of_choice[1:]]
+        return "\n".join([_of_choice(verb, files, of_choice[0], topic), *(f"Also: {line}" for line in others)])
+    raise _unknown(verb, topic, name, [*(option.name for option in options), *_names(files)], files)
 
 
 def _is_about(key: str, topic: str) -> bool:
@@ -65,6 +69,21 @@ def _of_group(verb: str, files: ChoiceFiles, group: str) -> str:
     if parts:
         lines.append(f"Its parts: {', '.join(f'{part}=' for part in parts)}")
     return "\n".join(lines)
+
+
+def _with_choice(files: ChoiceFiles, choice: str) -> list[str]:
+    """The groups that have a choice, whole ones before parts of others."""
+    found = [group for group, choices in files.choices.items() if choice in choices and not group.startswith("hydra")]
+    return sorted(found, key=lambda group: (group.count("/"), group))
+
+
+def _near_choice(files: ChoiceFiles | None, name: str) -> list[str]:
+    """`GROUP=CHOICE` of the choice that has another name in the field, or one like it."""
+    if files is None:
+        return []
+    all_choices = dict.fromkeys(choice for choices in files.choices.values() for choice in choices)
+    near = next((choice for choice in nearest(name, all_choices) if _with_choice(files, choice)), None)
+    return [] if near is None else [f"{_with_choice(files, near)[0]}={near}"]
 
 
 def _of_choice(verb: str, files: ChoiceFiles, group: str, choice: str) -> str:
@@ -121,9 +140,10 @@ def _lines(options: Sequence[Option]) -> list[str]:
     return lines
 
 
-def _unknown(verb: str, topic: str, name: str, known: Sequence[str]) -> ConfigError:
+def _unknown(verb: str, topic: str, name: str, known: Sequence[str], files: ChoiceFiles | None) -> ConfigError:
     meant = [ours for ours in KEYS.get(name.rsplit(".", 1)[-1].lower(), ()) if ours in known]
     last = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
-    near = meant or nearest(name, known, count=1) or [last[key] for key in nearest(name, last, count=1)]
+    near = meant or nearest(name, known, count=1) or _near_choice(files, name)
+    near = near or [last[key] for key in nearest(name, last, count=1)]
     line = command_text([verb, "--help", near[0]]) if near else command_text([verb, "--help"])
     return ConfigError(f"{topic}: no such group, choice or key of {verb}.", line)

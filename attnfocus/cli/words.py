@@ -67,7 +67,8 @@ def with_verb(arguments: Sequence[str]) -> Words:
         raise ConfigError(
             f"{first}: help is a flag, --help.", command_text([*about, "--help", *rest[1 if about else 0 :]])
         )
-    if first in PHRASES:
+    is_choice = _names_choice(arguments)
+    if first in PHRASES and not is_choice:
         phrase = PHRASES[first]
         if "={}" in phrase:
             phrase = phrase.replace("{}", rest.pop(0) if rest and "=" not in rest[0] else "latest")
@@ -80,6 +81,9 @@ def with_verb(arguments: Sequence[str]) -> Words:
         return Words(later[0], others, [f"{later[0]}: the command comes first."])
     if first.lstrip("-") in VERBS:
         return Words(first.lstrip("-"), rest, [f"{first}: a command is written without dashes."])
+    if is_choice:
+        words = [*(["-m"] if first == "search" else []), *arguments]
+        return Words("train", words, [f"{first}: a command comes first: {', '.join(VERBS)}."])
     if first.startswith("-") or OVERRIDE.fullmatch(first):
         verb = "evaluate" if any(word.startswith("run=") for word in arguments) else "train"
         problem = f"{first}: a command comes first: {', '.join(VERBS)}."
@@ -286,6 +290,18 @@ class _Reader:
     def _slip(self, problem: str, *meant: str) -> None:
         self.made.problems.append(problem)
         self.made.words += [word for word in meant if word not in self.made.words]
+
+
+def _names_choice(words: Sequence[str]) -> bool:
+    """Whether a line begins with a group and one of its choices, or the field's name for one: `model lstm`."""
+    group, _, value = words[0].partition(":")
+    known = groups(config_folders(None)).get(group, {})
+    value = value or "".join(words[1:2])
+    if not known or not value or OVERRIDE.fullmatch(value) or value.startswith("-"):
+        return False
+    if group not in habits.VERBS or value == "=":
+        return True
+    return all(name in known or nearest(name, known, count=1) for name in value.split(","))
 
 
 def _remark_of(phrase: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from attnfocus.config.synonyms import by_word
-from attnfocus.own_files import ONE_FILE
 
 # Verb -> what is typed for it.
 VERBS = by_word(
@@ -115,7 +114,16 @@ KEYS = by_word(
         "data_files train_csv input",
         "dataset.valid": "valid_file val_file dev_file dev val validation_file "
         "valid_path val_data validation_data dev_path",
-        "dataset.test": "test_file test_path test_data test_data_path data",
+        "dataset.test": "test_file test_path test_data test_data_path data data_path data_file file csv data_files "
+        "input input_file infile filename",
+        "encoding": "charset enc codec file_encoding input_encoding",
+        "dataset.encoding": "encoding charset enc codec file_encoding input_encoding",
+        "dataset.separator": "separator sep delimiter delim field_separator",
+        "dataset.quotes": "quotes quoted quoting",
+        "dataset.header": "header has_header header_row",
+        "dataset.on_bad_row": "on_bad_row on_bad_lines bad_lines bad_rows",
+        "input_format": "file_format",
+        "dataset.format": "input_format file_format",
         "dataset.text_column": "text_column text_col text_field text_key sentence_column input_column",
         "dataset.label_column": "label_column label_col label_field label_key target_col class_column labels label",
         "dataset.source_column": "source_column src_column src_col source_col source_lang src_lang src",
@@ -125,6 +133,8 @@ KEYS = by_word(
         "dataset.clean.max_train_rows": "max_train_samples max_train_rows limit_train_batches subset "
         "num_samples max_samples "
         "limit_train",
+        "dataset.valid_split": "valid_split",
+        "dataset.test_split": "test_split",
         "dataset.split.valid": "val_split valid_split validation_split val_size val_ratio dev_split",
         "dataset.split.test": "test_split test_size test_ratio",
         "dataset.split.folds": "folds k_folds kfold n_splits num_folds cv",
@@ -155,6 +165,9 @@ KEYS = by_word(
 
 # What looks like a file of data.
 DATA_FILE = re.compile(r".+\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx)(\.gz)?", re.IGNORECASE)
+
+# Keys that come after others with the same word where nothing is trained: a file is there to be read or tested on.
+LAST_OF_RUN = ("dataset.test", "dataset.train")
 
 RUN_NAMES = "name run_name exp_name experiment_name experiment_id"
 YES, NO, ANY = "yes", "no", "any"  # of a value
@@ -213,10 +226,10 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
     "device": {YES: "auto", NO: "cpu"},
     "trainer.monitor": {NO: "null"},
 }
-# Key -> what it takes, where the value is no text.
+# Key -> what it takes, where the value is no text; `{}`: see `own_files.one_file`.
 NEEDED: Mapping[str, str] = {
     "resume": "names the run to go on with, for example resume=latest; to start a new run, leave resume out",
-    "input": f"takes {ONE_FILE}",
+    "input": "takes {}",
 }
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {

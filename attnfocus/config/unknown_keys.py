@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 
 from attnfocus.config.folder import optional_groups
-from attnfocus.config.habits import DATA_FILE, KEY_NOTES, KEYS, REMARKS, instead_of
+from attnfocus.config.habits import DATA_FILE, KEY_NOTES, KEYS, LAST_OF_RUN, REMARKS, instead_of
 from attnfocus.config.nearest import choices_text, nearest
 from attnfocus.config.override_text import values_of
 from attnfocus.config.primary import commented_keys, primary_groups
@@ -151,15 +151,19 @@ class KeyFinder:
         """The key that is meant: in the same section if there is one, else by the name of its last part, anywhere."""
         above, wrong, last = ".".join(parts[:depth]), parts[depth], parts[-1]
         habits = [ours for ours in KEYS.get(last.lower(), ()) if self._has(ours)]
+        if not primary_groups(self.verb):
+            habits.sort(key=lambda ours: LAST_OF_RUN.index(ours) + 1 if ours in LAST_OF_RUN else 0)
         here = [ours for ours in habits if ours.startswith(f"{above}.")] if above else habits
         if here and depth in (0, len(parts) - 1):
             return here[0]
+        paths = [path for path in _paths(self.config) if not above or path.startswith(f"{parts[0]}.")]
+        elsewhere = [path for path in paths if path.rsplit(".", 1)[-1] == last]
+        if elsewhere and len(parts) == 1:  # the very name before one like it
+            return elsewhere[0]
         for name in nearest(wrong, names):
             path = ".".join([*parts[:depth], name, *parts[depth + 1 :]])
             if self._has(path):
                 return path
-        paths = [path for path in _paths(self.config) if not above or path.startswith(f"{parts[0]}.")]
-        elsewhere = [path for path in paths if path.rsplit(".", 1)[-1] == last]
         if elsewhere or (above and depth == len(parts) - 1 and above.replace(".", "/") in self.choices and not habits):
             return elsewhere[0] if elsewhere else None
         if habits:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from attnfocus.visible import visible
 
-MIN_WIDTH = 60  # below this many columns a live display only wraps and flickers
+MIN_WIDTH = 40  # below this many columns a live display only wraps and flickers
 _USUAL_WIDTH = 80
 _PIPE_WIDTH = 10_000  # a file has no edge: nothing is cut or wrapped
 
@@ -34,7 +34,7 @@ def open_console(
     """A console that draws on an interactive terminal, and gives plain lines anywhere else.
 
     Plain (no color, no control character, no wrapping) is: a pipe or file, NO_COLOR, TERM=dumb or unknown, and a
-    terminal narrower than 60 columns.
+    terminal narrower than 40 columns.
 
     Args:
         stream: standard error when left out.

@@ -20,12 +20,14 @@ from attnfocus.explanation.attribution import probe_of
 from attnfocus.explanation.reading import read, readable
 from attnfocus.focus import erasure as checks
 from attnfocus.focus.attributions import gradient_input, leave_one_out
-from attnfocus.focus.verdict import gain_over_chance, verdict
+from attnfocus.focus.temperature import inverse_temperature, tempered, wide
+from attnfocus.focus.verdict import TEMPERED, gain_over_chance, verdict
 from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
+from attnfocus.stages import counted, stage
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import Look, by_kind, looks_of
-from attnfocus.tasks.probe import Probe
+from attnfocus.tasks.probe import Probe, log_odds
 
 NUM_DRAWS = 4  # of permuted and random weights
 
@@ -55,6 +57,9 @@ class Faithfulness:
     Attributes:
         verdict: one or two sentences in plain words, with the numbers that they rest on.
         metrics: `faithfulness/<measure>` -> number; docs/focus.md tells them. What could not be measured is not there.
+            `tempered_...` and the adversarial distance, on which the verdict rests, are at one temperature for all
+            models (`focus.temperature`), `1 / temperature` times the model's own logits; all else is of its own
+            probabilities.
         left_out: what could not be measured, or on fewer examples, and why.
         attentions: those whose weights were tested.
         split, num_examples, num_outputs, seed: of what it was measured.
@@ -102,8 +107,8 @@ def measure_faithfulness(
     if len(few) < len(chosen):
         sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
     metrics = sample.of_inputs()
-    metrics["faithfulness/gain_over_chance"] = gain_over_chance(metrics)
     metrics |= sample.of_weights()
+    metrics["faithfulness/temperature"] = 1 / sample.factor
     left_out = tuple(f"{name}: {reason}" for name, reason in sample.left_out.items())
     return Faithfulness(
         verdict(metrics), metrics, left_out, tuple(sample.names), split, len(probe.inputs), len(probe.examples), seed
@@ -133,6 +138,11 @@ class _Sample:
         self.attentions = {name: attentions.get(name) for name in self.names}
         self.weights = {name: weights[name] * looks[name].queries.unsqueeze(-1) for name in self.names}
         self.allowed = {name: self._allowed(looks[name]) for name in self.names}
+        rows = torch.randperm(len(probe.examples), generator=generator)[: most.outputs].sort().values
+        self.rows = rows.to(probe.examples.device)  # of the outputs, for what costs some passes each
+        with torch.no_grad():
+            logits = probe.of_outputs(probe.logits_given({}, torch.arange(len(probe.inputs), device=self.rows.device)))
+        self.factor = inverse_temperature(logits[self.rows])
 
     def _allowed(self, look: Look) -> Tensor:
         """Keys that weights may be moved to, broadcastable to (B, H, Q, K): real ones that the pattern lets be seen."""
@@ -143,33 +153,43 @@ class _Sample:
 
     def of_inputs(self) -> dict[str, float]:
         """What taking inputs away tells of the weights, beside gradients and chance."""
-        probe = self.probe
-        rows = torch.randperm(len(probe.examples), generator=self.generator)[: self.most.outputs].sort().values
-        rows = rows.to(probe.examples.device)
-        examples, mask = probe.examples[rows], probe.mask[probe.examples[rows]]
+        probe, rows = self.probe, self.rows
+        examples, answers = probe.examples[rows], probe.of_outputs(probe.answers)[rows]
+        mask = probe.mask[examples]
 
         def probabilities(kept: Tensor, of: Tensor) -> Tensor:
-            scores = probe.scores_without(kept, examples[of])
-            return probe.probabilities(scores.gather(1, probe.steps[rows[of]].unsqueeze(1)).squeeze(1))
+            """As the model gives them, and at the one temperature: (M, 2)."""
+            logits, chosen = probe.logits_without(kept, rows[of]), answers[of]
+            own = probe.probabilities(probe.scores_of(logits, chosen))
+            return torch.stack((wide(own), self._odds(logits, chosen).sigmoid()), dim=1)
+
+        def odds(vectors: Tensor, of: Tensor) -> Tensor:
+            return self._odds(probe.logits_of_vectors(vectors, rows[of]), answers[of])
 
         vectors = probe.vectors()[examples]
-        zeros = torch.zeros_like(vectors)
         importance = {
             "": self.read[examples, probe.steps[rows]].abs(),
-            "_gradient": gradient_input(lambda x, of: probe.score(x, rows[of]), vectors, zeros).abs(),
+            "_gradient": gradient_input(odds, vectors, torch.zeros_like(vectors)).abs(),
             "_random": torch.rand(mask.shape, generator=self.generator).to(mask.device),
         }
         metrics = {}
         with torch.no_grad():
-            for name, each in importance.items():
+            for name, each in counted(importance.items(), "taking inputs away", len(importance)):
                 found = checks.erasure(probabilities, each, mask, self.generator)
-                metrics[f"comprehensiveness{name}"] = _mean(found.comprehensiveness)
-                metrics[f"sufficiency{name}"] = _mean(found.sufficiency)
+                for number, scale in enumerate(("", TEMPERED)):
+                    metrics[f"{scale}comprehensiveness{name}"] = _mean(found.comprehensiveness[:, number])
+                    metrics[f"{scale}sufficiency{name}"] = _mean(found.sufficiency[:, number])
+        for scale in ("", TEMPERED):
+            metrics[f"{scale}gain_over_chance"] = gain_over_chance(metrics, scale)
         own = importance[""]
         metrics["agreement_gradient"] = _mean(checks.rank_agreement(own, importance["_gradient"], mask))
         metrics["agreement_leave_one_out"] = self._agreement_with_leaving_out()
         metrics["agreement_random"] = _mean(checks.rank_agreement(own, importance["_random"], mask))
         return {f"faithfulness/{name}": value for name, value in metrics.items() if value == value}
+
+    def _odds(self, logits: Tensor, answers: Tensor) -> Tensor:
+        """Log-odds of the answers (M,) by the logits (M, C), at the one temperature."""
+        return log_odds(wide(logits) * self.factor, answers)
 
     def _agreement_with_leaving_out(self) -> float:
         probe = self.probe
@@ -177,7 +197,7 @@ class _Sample:
         count = max(1, int((cells <= self.most.cells).sum()))
         if count < len(cells):
             self.left_out["agreement_leave_one_out"] = f"measured on {count} examples alone, as inputs are long"
-        with torch.no_grad():
+        with torch.no_grad(), stage("leaving out inputs one by one"):
             found = leave_one_out(probe.scores_without, probe.mask[:count])  # (count, T, K)
         chosen = probe.examples < count
         examples, steps = probe.examples[chosen], probe.steps[chosen]
@@ -195,35 +215,45 @@ class _Sample:
         probe, generator = self.probe, self.generator
         everything = torch.arange(len(probe.inputs), device=probe.inputs.device)
 
-        def log_probabilities(weights: checks.Weights) -> Tensor:
-            return probe.log_probabilities(weights, everything)
-
         others = {
             "permuted": lambda name: checks.permuted(self.weights[name], self.allowed[name], generator),
             "uniform": lambda name: checks.uniform(self.weights[name], self.allowed[name]),
             "random": lambda name: checks.random_weights(self.weights[name], self.allowed[name], generator),
         }
         metrics, distances = {}, []
-        with torch.no_grad():
-            own = log_probabilities({})
+        with torch.no_grad(), stage("shuffling weights", 2 * NUM_DRAWS + 1) as shuffling:
+            own = probe.logits_given({}, everything)
             for kind, make in others.items():
                 changes, flips = [], []
                 for _ in range(1 if kind == "uniform" else NUM_DRAWS):
                     given = {name: make(name) for name in self.names}
-                    found = log_probabilities(given)
-                    changes.append(probe.of_outputs(checks.change_of_output(own, found)))
+                    found = probe.logits_given(given, everything)
+                    changes.append(self._changes(own, found))
                     flips.append(probe.of_outputs(own.argmax(dim=-1) != found.argmax(dim=-1)).float())
                     if kind == "random":
                         apart = checks.distances(self.weights, given, own.shape[1])
                         distances.append(probe.of_outputs(apart))
-                metrics[f"{kind}_change"] = _mean(torch.cat(changes))
+                    shuffling.advance()
+                for number, scale in enumerate(("", TEMPERED)):
+                    metrics[f"{scale}{kind}_change"] = _mean(torch.cat(changes)[:, number])
                 metrics[f"{kind}_flips"] = _mean(torch.cat(flips))
         metrics["adversarial_distance"] = self._adversarial_distance(own[0].numel())
         metrics["random_distance"] = _mean(torch.cat(distances))
         return {f"faithfulness/{name}": value for name, value in metrics.items()}
 
+    def _changes(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Of the outputs, as the model gives them and at the one temperature: (B, T, C) twice -> (N, 2)."""
+        probe, changes = self.probe, []
+        for rows in torch.arange(len(probe.examples)).split(max(1, self.most.scores // logits.shape[-1])):
+            places = probe.examples[rows], probe.steps[rows]
+            one, other = logits[places], others[places]
+            own = checks.change_of_output(probe.log_probabilities_of(one), probe.log_probabilities_of(other))
+            at_one_temperature = checks.change_of_output(tempered(one, self.factor), tempered(other, self.factor))
+            changes.append(torch.stack((own.to(at_one_temperature.dtype), at_one_temperature), dim=1))
+        return torch.cat(changes)
+
     def _adversarial_distance(self, num_scores: int) -> float:
-        """Over as many examples as fit; `num_scores` are the T C of each."""
+        """At the one temperature, over as many examples as fit; `num_scores` are the T C of each."""
         probe = self.probe
         fits = max(1, min(self.most.positions // probe.inputs.shape[1], self.most.scores // num_scores))
         count = min(len(probe.inputs), fits)
@@ -231,7 +261,7 @@ class _Sample:
             self.left_out["adversarial_distance"] = f"measured on {count} examples alone, as they are large"
         few = torch.arange(count, device=probe.inputs.device)
         found = checks.adversarial(
-            lambda weights: probe.log_probabilities(weights, few),
+            lambda weights: tempered(probe.logits_given(weights, few), self.factor),
             {name: each[:count] for name, each in self.weights.items()},
             {name: each[:count] for name, each in self.allowed.items()},
             self.generator,
@@ -242,4 +272,4 @@ class _Sample:
 
 def _mean(values: Tensor) -> float:
     """Of what is a number; NaN if nothing is."""
-    return float(values.double().nanmean())
+    return float(values.cpu().double().nanmean())

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from attnfocus.focus.attributions import rows_at_once
 from attnfocus.focus.disagreement import jensen_shannon
+from attnfocus.stages import counted
 
 BINS = (0.01, 0.05, 0.1, 0.2, 0.5)  # DeYoung et al. 2020, sec. 5
 Weights = Mapping[str, Tensor]  # name of an attention -> (B, H, Q, K)
@@ -151,7 +152,7 @@ def adversarial(
     optimizer = torch.optim.Adam(list(logits.values()), lr=lr)
     best = Adversary(own.new_zeros(own.shape[:2]), own.new_zeros(own.shape[:2]))
     with torch.enable_grad():
-        for _ in range(num_steps):
+        for _ in counted(range(num_steps), "looking for other weights", num_steps):
             others = {name: _softmax(each, weights[name], allowed[name]) for name, each in logits.items()}
             change = change_of_output(own, log_probabilities(others))  # (B, T)
             distance = distances(weights, others, own.shape[1])

@@ -1,7 +1,13 @@
-"""What the numbers of faithfulness come to, in plain words."""
+"""What the numbers of faithfulness come to, in plain words.
+
+The verdict rests on probabilities at one temperature for all models (`focus.temperature`): a factor on the logits
+changes no answer, no reason for it, and no verdict.
+"""
 
 import math
 from collections.abc import Mapping
+
+from attnfocus.focus.temperature import SURENESS
 
 # How much more probability an output must lose without what weights point to than without as many random positions,
 # and keep with it alone: the mean of both. Below the second, weights do no better than chance.
@@ -10,6 +16,7 @@ POINTS, POINTS_AT_NOTHING = 0.10, 0.03
 MATTERS, HARDLY_MATTERS = 0.20, 0.05
 # Jensen-Shannon divergence, in nats, from which on weights that give the same output count as others.
 OTHER_WEIGHTS = 0.1
+TEMPERED = "tempered_"  # begins the names of figures at the one temperature
 
 
 def verdict(metrics: Mapping[str, float]) -> str:
@@ -18,9 +25,9 @@ def verdict(metrics: Mapping[str, float]) -> str:
     Args:
         metrics: `faithfulness/<measure>` -> number. What depends on replacing weights may be missing.
     """
-    gain = gain_over_chance(metrics)
-    of = {name.removeprefix("faithfulness/"): value for name, value in metrics.items()}
-    change = of.get("permuted_change")
+    gain, of = gain_over_chance(metrics, TEMPERED), _without_prefix(metrics)
+    lost = {kind: of[f"{TEMPERED}comprehensiveness{kind}"] for kind in ("", "_random", "_gradient")}
+    change = of.get(f"{TEMPERED}permuted_change")
     points, matters = gain >= POINTS, change is None or change >= MATTERS
     blind, idle = gain < POINTS_AT_NOTHING, change is not None and change < HARDLY_MATTERS
     if points and matters:
@@ -30,8 +37,9 @@ def verdict(metrics: Mapping[str, float]) -> str:
     else:
         head = "Weights tell a part"
     taken = (
-        f"without what they point to an output loses {of['comprehensiveness']:z.2f} of its probability (random "
-        f"positions {of['comprehensiveness_random']:z.2f}, gradients {of['comprehensiveness_gradient']:z.2f})"
+        f"at the temperature where answers have {SURENESS:.2f} on average, without what they point to an output loses "
+        f"{lost['']:z.2f} of its probability (random positions {lost['_random']:z.2f}, gradients "
+        f"{lost['_gradient']:z.2f})"
     )
     if change is None:
         return f"{head}: {taken}. Whether the output depends on them could not be tested: they cannot be replaced."
@@ -39,12 +47,20 @@ def verdict(metrics: Mapping[str, float]) -> str:
     return f"{head}: {taken}, and {shuffled}. {_others(of['adversarial_distance'])}"
 
 
-def gain_over_chance(metrics: Mapping[str, float]) -> float:
-    """Mean of what comprehensiveness and sufficiency gain over random positions; 0: no better than chance."""
-    value = {name.removeprefix("faithfulness/"): number for name, number in metrics.items()}
-    needed = value["comprehensiveness"] - value["comprehensiveness_random"]
-    enough = value["sufficiency_random"] - value["sufficiency"]
+def gain_over_chance(metrics: Mapping[str, float], scale: str = "") -> float:
+    """Mean of what comprehensiveness and sufficiency gain over random positions; 0: no better than chance.
+
+    Args:
+        scale: what the names of the two begin with: "" or `TEMPERED`.
+    """
+    value = _without_prefix(metrics)
+    needed = value[f"{scale}comprehensiveness"] - value[f"{scale}comprehensiveness_random"]
+    enough = value[f"{scale}sufficiency_random"] - value[f"{scale}sufficiency"]
     return (needed + enough) / 2
+
+
+def _without_prefix(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name.removeprefix("faithfulness/"): value for name, value in metrics.items()}
 
 
 def _others(distance: float) -> str:

@@ -15,6 +15,7 @@ from attnfocus.attention.role import Axis, Kind, Role, role_problem
 from attnfocus.models.embeddings import TokenEmbedding
 from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
 from attnfocus.models.stepwise import select_rows
+from attnfocus.signatures import WholeSignature
 
 Tree = TypeVar("Tree")
 
@@ -62,6 +63,8 @@ class Model(nn.Module):
         max_input_length, max_output_length: the most positions that it can read and write; None: any number.
         notes: what the model changed in what it was given, as lines for the user.
     """
+
+    __signature__ = WholeSignature()  # of the classes below, which hand on what they do not name
 
     tasks: ClassVar[tuple[str, ...]] = ()
     num_prepended: int = 0

@@ -11,7 +11,8 @@ from typing import Any
 
 from attnfocus.data.reading.delimited import Dialect
 from attnfocus.data.reading.encodings import fitting_encoding, require_encoding, shown_in
-from attnfocus.data.reading.input_layouts import InputOptions, OwnTables, input_layout, table_like
+from attnfocus.data.reading.headers import OF_HUB
+from attnfocus.data.reading.input_layouts import TARGET_KEYS, InputOptions, OwnTables, input_layout, table_like
 from attnfocus.data.reading.inputs import Input, is_stream
 from attnfocus.data.reading.lines import MAX_SAMPLE
 from attnfocus.data.reading.tables import TableFormat
@@ -130,11 +131,13 @@ def own_tables(dataset: Mapping[str, Any]) -> OwnTables:
     key = f"dataset.{known[0]}"
     if dataset.get("train_target") is not None:  # two files line by line
         return OwnTables(key=key, options=options)
-    train = dataset.get("train")
+    train, target = dataset.get("train"), dataset.get(TARGET_KEYS[key].removeprefix("dataset."))
     return OwnTables(
         key=key,
         column=dataset[known[0]],
         format=dataset.get("format") or "auto",
         options=options,
         train=None if not train else str(train[0] if isinstance(train, list) else train),
+        usual=OF_HUB[key] if "path" in dataset else "",
+        target=target if isinstance(target, str) else None,
     )

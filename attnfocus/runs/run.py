@@ -1,6 +1,7 @@
 """A run that has been saved, as an object: what evaluate and predict do, and what three lines of Python can do."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, overload
 
@@ -156,7 +157,9 @@ class Run:
             places = [place for group in plan for place in group]
             by_place = dict(zip(places, found, strict=True))
             answers = iter([by_place[place] for place in range(len(readable))])
-            yield from (_unread(each) if each.problem is not None else next(answers) for each in given)
+            for each in given:
+                answer = _unread(each) if each.problem is not None else next(answers)
+                yield replace(answer, target=each.target) if each.target else answer
 
     def inspect(
         self,

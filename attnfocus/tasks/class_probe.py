@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from attnfocus.models.base import Model
-from attnfocus.tasks.evaluation import LOWEST_PROBABILITY, at_least_float32
-from attnfocus.tasks.probe import Probe, log_odds
+from attnfocus.tasks.class_losses import estimated_log_probabilities
+from attnfocus.tasks.evaluation import at_least_float32
+from attnfocus.tasks.probe import Probe
 
 
 class ClassificationProbe(Probe):
@@ -43,23 +44,24 @@ class ClassificationProbe(Probe):
         if classes is None:
             with torch.no_grad():
                 classes = self._run(inputs, lengths, self.examples, False).logits.argmax(dim=-1)
-        self.classes = classes
+        self.answers = classes.unsqueeze(1)
 
     def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
         return self.model(inputs, lengths, need_weights=need_weights)
 
-    def _scores(self, output: Any, examples: Tensor) -> Tensor:
-        logits, chosen = at_least_float32(output.logits), self.classes[examples]
+    def _logits(self, output: Any) -> Tensor:
+        return at_least_float32(output.logits).unsqueeze(1)
+
+    def scores_of(self, logits: Tensor, answers: Tensor) -> Tensor:
         if self._are_probabilities:
-            return logits.gather(1, chosen.unsqueeze(1))
-        return log_odds(logits, chosen).unsqueeze(1)
+            return logits.gather(-1, answers.unsqueeze(-1)).squeeze(-1)
+        return super().scores_of(logits, answers)
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        return scores.clamp(0, 1) if self._are_probabilities else scores.sigmoid()
+        return scores.clamp(0, 1) if self._are_probabilities else super().probabilities(scores)
 
-    def _log_probabilities(self, output: Any) -> Tensor:
-        logits = at_least_float32(output.logits).unsqueeze(1)
-        return logits.clamp(LOWEST_PROBABILITY, 1.0).log() if self._are_probabilities else logits.log_softmax(dim=-1)
+    def log_probabilities_of(self, logits: Tensor) -> Tensor:
+        return estimated_log_probabilities(logits) if self._are_probabilities else super().log_probabilities_of(logits)
 
     def output_tokens(self, number: int) -> tuple[str, ...]:
-        return (self._labels[int(self.classes[number])],)
+        return (self._labels[int(self.answers[number])],)

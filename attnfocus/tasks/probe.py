@@ -54,10 +54,12 @@ class Probe(ABC):
     Attributes:
         mask: (B, K), True at real positions.
         examples, steps: (N,) which example each of the N outputs belongs to, and which of its outputs it is.
+        answers: (B, T) what is explained: of everything that could be the output, the number of what is.
     """
 
     examples: Tensor
     steps: Tensor
+    answers: Tensor
 
     def __init__(self, model: Any, inputs: Tensor, lengths: Tensor) -> None:
         self.model: Any = model
@@ -70,12 +72,8 @@ class Probe(ABC):
         """What the model answers to inputs (M, k) or (M, k, D) in the place of those of the examples (M,)."""
 
     @abstractmethod
-    def _scores(self, output: Any, examples: Tensor) -> Tensor:
-        """Of the outputs to be explained: (M, T)."""
-
-    @abstractmethod
-    def _log_probabilities(self, output: Any) -> Tensor:
-        """Of everything that could have been the output: (M, T, C)."""
+    def _logits(self, output: Any) -> Tensor:
+        """Of everything that could have been the output, in float32 or wider: (M, T, C)."""
 
     @abstractmethod
     def output_tokens(self, number: int) -> tuple[str, ...]:
@@ -86,9 +84,17 @@ class Probe(ABC):
         """Of each example: (B,)."""
         return self.examples.bincount(minlength=len(self.inputs))
 
+    def scores_of(self, logits: Tensor, answers: Tensor) -> Tensor:
+        """Log-odds of the answers (...) by the logits (..., C): (...)."""
+        return log_odds(logits, answers)
+
     def probabilities(self, scores: Tensor) -> Tensor:
         """Those that scores, which are log-odds, stand for."""
         return scores.sigmoid()
+
+    def log_probabilities_of(self, logits: Tensor) -> Tensor:
+        """Of everything that could have been an output: (..., C) -> (..., C)."""
+        return logits.log_softmax(dim=-1)
 
     def vectors(self) -> Tensor:
         """What the model makes of each position first: (B, K, D), 0 at padding. Vectors are themselves."""
@@ -115,23 +121,35 @@ class Probe(ABC):
 
     def score(self, vectors: Tensor, rows: Tensor) -> Tensor:
         """A `focus.attributions.Score`: of outputs `rows` (M,) with the inputs' vectors (M, K, D) -> (M,)."""
-        of_examples = self.scores_of_vectors(vectors, self.examples[rows])
-        return of_examples.gather(1, self.steps[rows].unsqueeze(1)).squeeze(1)
+        return self.scores_of(self.logits_of_vectors(vectors, rows), self.of_outputs(self.answers)[rows])
+
+    def logits_of_vectors(self, vectors: Tensor, rows: Tensor) -> Tensor:
+        """The logits (M, C) of outputs `rows` (M,) with the inputs' vectors (M, K, D)."""
+        return _at(self._logits(self._run_vectors(vectors, self.examples[rows])), self.steps[rows])
 
     def scores_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
+        return self.scores_of(self._logits(self._run_vectors(vectors, examples)), self.answers[examples])
+
+    def _run_vectors(self, vectors: Tensor, examples: Tensor) -> Any:
         lengths = self.lengths[examples]
         if self._table is None:
-            return self._scores(self._run(vectors, lengths, examples, False), examples)
+            return self._run(vectors, lengths, examples, False)
         with _embedded_as(self._table, vectors):
             # With weights the rows are computed together, and the table is asked once.
-            output = self._run(self.inputs[examples], lengths, examples, True)
-        return self._scores(output, examples)
+            return self._run(self.inputs[examples], lengths, examples, True)
 
     def scores_without(self, kept: Tensor, examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,) when positions outside `kept` (M, K) are cut out."""
+        return self.scores_of(self._logits(self._run_without(kept, examples)), self.answers[examples])
+
+    def logits_without(self, kept: Tensor, rows: Tensor) -> Tensor:
+        """The logits (M, C) of outputs `rows` (M,) when positions outside `kept` (M, K) are cut out."""
+        return _at(self._logits(self._run_without(kept, self.examples[rows])), self.steps[rows])
+
+    def _run_without(self, kept: Tensor, examples: Tensor) -> Any:
         inputs, lengths = cut_to(self.inputs[examples], kept & self.mask[examples])
-        return self._scores(self._run(inputs, lengths, examples, False), examples)
+        return self._run(inputs, lengths, examples, False)
 
     def weights(self) -> dict[str, Tensor]:
         """Every attention's weights (B, H, Q, K)."""
@@ -142,13 +160,12 @@ class Probe(ABC):
 
     def scores_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,) when attentions use these weights (M, H, Q, K)."""
-        with self._using(weights):
-            return self._scores(self._run(self.inputs[examples], self.lengths[examples], examples, True), examples)
+        return self.scores_of(self.logits_given(weights, examples), self.answers[examples])
 
-    def log_probabilities(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
+    def logits_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
         """Of everything that could have been the outputs (M, T, C), as `scores_given`; {}: the model as it is."""
         with self._using(weights):
-            return self._log_probabilities(self._run(self.inputs[examples], self.lengths[examples], examples, True))
+            return self._logits(self._run(self.inputs[examples], self.lengths[examples], examples, True))
 
     @contextmanager
     def _using(self, weights: Mapping[str, Tensor]) -> Iterator[None]:
@@ -171,6 +188,11 @@ def log_odds(logits: Tensor, chosen: Tensor) -> Tensor:
     index = chosen.unsqueeze(-1)
     others = logits.scatter(-1, index, -torch.inf).logsumexp(dim=-1)
     return logits.gather(-1, index).squeeze(-1) - others
+
+
+def _at(logits: Tensor, steps: Tensor) -> Tensor:
+    """(M, T, C), (M,) -> (M, C)."""
+    return logits[torch.arange(len(steps), device=steps.device), steps]
 
 
 class _InTurn:

@@ -19,7 +19,7 @@ from attnfocus.errors import DataError
 from attnfocus.models.lengths import length_mask
 from attnfocus.special import BOS, PAD
 from attnfocus.tasks.evaluation import at_least_float32
-from attnfocus.tasks.probe import Probe, log_odds
+from attnfocus.tasks.probe import Probe
 
 
 class TranslationProbe(Probe):
@@ -41,23 +41,20 @@ class TranslationProbe(Probe):
         super().__init__(model, inputs, lengths)
         self._names = names
         sizes = torch.tensor([len(tokens) for tokens in outputs], device=inputs.device)
-        self.outputs = torch.full((len(outputs), int(sizes.max())), PAD, device=inputs.device)
-        for row, tokens in zip(self.outputs, outputs, strict=True):
+        self.answers = torch.full((len(outputs), int(sizes.max())), PAD, device=inputs.device)
+        for row, tokens in zip(self.answers, outputs, strict=True):
             row[: len(tokens)] = torch.tensor(tokens, device=inputs.device)
-        self.examples, self.steps = length_mask(sizes, self.outputs.shape[1]).nonzero(as_tuple=True)
-        self._read = torch.cat((torch.full_like(self.outputs[:, :1], BOS), self.outputs[:, :-1]), dim=1)
+        self.examples, self.steps = length_mask(sizes, self.answers.shape[1]).nonzero(as_tuple=True)
+        self._read = torch.cat((torch.full_like(self.answers[:, :1], BOS), self.answers[:, :-1]), dim=1)
 
     def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
         return self.model(inputs, lengths, self._read[examples], need_weights)
 
-    def _scores(self, output: Any, examples: Tensor) -> Tensor:
-        return log_odds(at_least_float32(output.logits), self.outputs[examples])
-
-    def _log_probabilities(self, output: Any) -> Tensor:
-        return at_least_float32(output.logits).log_softmax(dim=-1)
+    def _logits(self, output: Any) -> Tensor:
+        return at_least_float32(output.logits)
 
     def output_tokens(self, number: int) -> tuple[str, ...]:
-        return tuple(self._names(self.outputs[number, : int((self.examples == number).sum())].tolist()))
+        return tuple(self._names(self.answers[number, : int((self.examples == number).sum())].tolist()))
 
 
 def translation_probe(

@@ -60,6 +60,7 @@ class Terminal(Listener):
         self._stage_bar.add_task("", left="")
         self._alone = StageScreen(self.console)
         self._drawn_width = self.console.width
+        self._drawn = Group()  # as it stands on the screen
         self._drawn_at = self._line_at = float("-inf")
 
     def on_start(self, event: TrainingStarted) -> None:
@@ -159,7 +160,7 @@ class Terminal(Listener):
         before, width = self._drawn_width, self.console.width
         self._drawn_width = width
         if width < before:
-            drawn = self.console.render_lines(self._display(), self.console.options.update(width=before), pad=False)
+            drawn = self.console.render_lines(self._drawn, self.console.options.update(width=before), pad=False)
             cells = [sum(segment.cell_length for segment in line) for line in drawn]
             surplus = sum(max(0, (length - 1) // width) for length in cells)
             for _ in range(surplus):
@@ -176,8 +177,10 @@ class Terminal(Listener):
             name = writable(self.console, stage.name)
             task = self._stage_bar.task_ids[0]
             self._stage_bar.update(task, description=name, total=stage.total, completed=stage.done, left=time_of(stage))
-            return Group(Text(""), self._bar, self._stage_bar, *lines)
-        return Group(Text(""), self._bar, *lines)
+            self._drawn = Group(Text(""), self._bar, self._stage_bar, *lines)
+        else:
+            self._drawn = Group(Text(""), self._bar, *lines)
+        return self._drawn
 
     def _position(self) -> list[tuple[str, str]]:
         """Where the run is, most important first, as (label, figure)."""

@@ -30,6 +30,18 @@ CASES = {
     "help": "--help",
     "version": "--version",
     "train model seq2seq": "train model=seq2seq",
+    "model seq2seq": "train model=seq2seq",
+    "model = seq2seq lr 0.1": "train model=seq2seq optimizer.lr=0.1",
+    "model: lstm": "train model=rnn_classifier model.cell=lstm",
+    "model seqtoseq": "train model=seq2seq",
+    "optimizer adam": "train optimizer=adam",
+    "attention additive": "train attention=additive",
+    "attention dot,bahdanau": "train -m attention=dot,additive",
+    "attention latest": "inspect run=latest",
+    "metric ter": "train metric=ter",
+    "search seq2seq": "train -m search=seq2seq",
+    "search model=seq2seq": "train -m search=seq2seq model=seq2seq",
+    "dataset my.csv": "train model=transformer dataset=labelled_text dataset.train=my.csv",
     "train --model seq2seq --lr 0.1": "train model=seq2seq optimizer.lr=0.1",
     "--model seq2seq": "train model=seq2seq",
     "model=seq2seq train": "train model=seq2seq",
@@ -72,6 +84,18 @@ CASES = {
     "inspect '3 May'": "inspect run=latest 'text=3 May'",
     "predict '3 May' run=x": "predict run=x 'text=3 May'",
     "predict run=x new.csv": "predict run=x input=new.csv",
+    "train dataset=labelled_text encoding=cp1252": "train dataset=labelled_text dataset.encoding=cp1252",
+    "train metrics.bleu_tokenizer=char": "train trainer.bleu_tokenizer=char",
+    "evaluate run=x encoding=cp1252": "evaluate run=x dataset.encoding=cp1252",
+    "predict run=x charset=cp1252": "predict run=x encoding=cp1252",
+    "train dataset=labelled_text sep=semicolon": "train dataset=labelled_text dataset.separator=semicolon",
+    "evaluate run=x input_format=csv": "evaluate run=x dataset.format=csv",
+    "train dataset=hub dataset.path=x max_rows=3": "train dataset=hub dataset.path=x dataset.max_rows=3",
+    "evaluate run=x input=new.csv": "evaluate run=x dataset.test=new.csv",
+    "evaluate run=x data=new.csv": "evaluate run=x dataset.test=new.csv",
+    "evaluate run=x file=new.csv": "evaluate run=x dataset.test=new.csv",
+    "inspect run=x file=new.csv": "inspect run=x input=new.csv",
+    "evaluate run=x train_file=old.csv": "evaluate run=x dataset.train=old.csv",
     "data my.csv": "data model=transformer dataset=labelled_text dataset.train=my.csv",
 }
 
@@ -158,6 +182,7 @@ def test_every_habit_leads_to_something_that_there_is(attnfocus: Command) -> Non
     """A word that leads to a renamed key would be answered wrongly."""
     shown = attnfocus("train", "--cfg", "job", "model=transformer_seq2seq", "dataset=parallel_text").stdout
     shown += attnfocus("train", "--cfg", "job", "model=seq2seq", "dataset=labelled_text").stdout
+    shown += attnfocus("train", "--cfg", "job", "model=transformer", "dataset=hub").stdout
     shown += attnfocus("train", "--cfg", "job", "optimizer=sgd", "model=transformer").stdout
     shown += "".join(attnfocus(verb, "--cfg", "job").stdout for verb in VERBS if verb != "train")
     targets = {ours for found in habits.KEYS.values() for ours in found}

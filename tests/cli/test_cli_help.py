@@ -78,6 +78,11 @@ def test_help_of_a_verb_fits_one_screen(verb: str, attnfocus: Command) -> None:
         ),
         (["train", "--help", "attention=additive"], ["attention.score.hidden_size=null", "attention.num_heads=null"]),
         (["train", "--help", "attention"], ["attention=CHOICE; additive", "Bahdanau et al.", "attention/score="]),
+        (
+            ["train", "--help", "additive"],
+            ["attention=additive", "Also: attnfocus train --help attention/score=additive"],
+        ),
+        (["train", "--help", "labelled_text"], ["dataset=labelled_text", "dataset.text_column=null"]),
         (["train", "--help", "model=transformer"], ["model.feedforward_dim=256  (integer", "optimizer.lr=0.001"]),
         (["train", "--help", "dataset.tokenizer"], ["dataset.tokenizer.kind=", "dataset.tokenizer.vocab_size="]),
         (["train", "--help", "decoding.beam_size"], ["decoding.beam_size=1  (integer > 0 and <= 1,000)"]),
@@ -100,6 +105,8 @@ def test_help_of_a_topic_shows_type_range_default_and_a_line(
         ("lr", "attnfocus train --help optimizer.lr"),
         ("trainer.max_step", "attnfocus train --help trainer.max_steps"),
         ("atention", "attnfocus train --help attention"),
+        ("rope", "attnfocus train --help attention=rotary"),
+        ("lstm", "attnfocus train --help model=rnn_classifier"),
         ("attention=bahdanau", "attnfocus train --help attention=additive"),
     ],
 )

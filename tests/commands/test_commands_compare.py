@@ -429,7 +429,10 @@ def test_what_needs_no_run_is_checked_before_any_is_read(
 
 def with_sources(run: Path, rows: dict[str, str | None]) -> Configuration:
     """A configuration of the run, with these test rows: id -> source; None: it is no text."""
-    lines = [{"id": name, "target": "1", **({} if text is None else {"source": text})} for name, text in rows.items()]
+    lines = [
+        {"id": name, "prediction": "0", "target": "1", **({} if text is None else {"source": text})}
+        for name, text in rows.items()
+    ]
     (run / ANSWERS_FILE).write_text("".join(json.dumps(line) + "\n" for line in lines) + "\n")
     runs, _ = read_runs([run])
     return Configuration(tuple(runs), {})

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from commands_runs import additive, sections, write_run
@@ -40,12 +41,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
-    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(trained / "identity", here / "run")
     before = summary_of(here / "run")
     asked = ["evaluate", "run=run", "faithfulness=true", "faithfulness_examples=3"]
-    assert main(asked) == 0
+    watcher = Mock()
+    with monkeypatch.context() as patch:
+        patch.setattr("attnfocus.display.stages.StageScreen", lambda: watcher)
+        assert main(asked) == 0
+    begun = [call.args[0] for call in watcher.stage_began.call_args_list]
+    tests = ["taking inputs away", "leaving out inputs one by one", "shuffling weights", "looking for other weights"]
+    assert [stage.name for stage in begun if stage.name in tests] == tests
+    assert all(stage.done == stage.total for stage in begun if stage.name in tests and stage.total)
     printed = capsys.readouterr().out
     saved = json.loads((here / "run" / FAITHFULNESS_FILE).read_text(encoding="utf-8"))
     assert saved.pop("step") == before["best"]["step"]

@@ -11,6 +11,8 @@ import pytest
 from command_here import run_here
 from tests_support import Command, assert_polite
 
+from attnfocus.stages import Stage
+
 pytestmark = pytest.mark.slow
 
 REVIEWS = "id,text,label\n" + "".join(f'{n},"good, film {n}",pos\n{n},"a bad\nfilm {n}",neg\n' for n in range(20))
@@ -62,20 +64,23 @@ def test_a_csv_is_answered_as_a_table_with_the_lines_of_its_rows(predict: Comman
 def test_answers_are_tables_of_the_kind_of_the_input(predict: Command, tmp_path: Path) -> None:
     tsv = predict(write(tmp_path, "new.tsv", "text\tx\ngood\t1\nbad\t2\n"))
     header, *rows = (line.split("\t") for line in tsv.stdout.splitlines())
-    assert header == ["id", "prediction", "probability", "skipped"]
+    assert header == ["id", "prediction", "probability", "unknown", "skipped"]
     assert [row[0] for row in rows] == ["2", "3"]
-    objects = predict(write(tmp_path, "new.jsonl", '{"text": "good"}\n{"x": 1}\n{"text": "bad"}\n'))
+    assert all(0 < float(row[2]) <= 1 for row in rows)
+    objects = predict(write(tmp_path, "new.jsonl", '{"text": "good"}\n{"x": 1}\n{"text": "bad unheard"}\n'))
     facts = [json.loads(line) for line in objects.stdout.splitlines()]
     assert [fact["id"] for fact in facts] == ["1", "2", "3"]
     assert facts[1]["skipped"].startswith("no 'text' among its keys 'x'")
     assert facts[2]["skipped"] is None
+    assert [type(fact["probability"]) for fact in facts] == [float, type(None), float]
+    assert [fact["unknown"] for fact in facts] == [0.0, None, 0.5]
     array = predict(write(tmp_path, "new.json", '[\n {"text": "good"},\n {"x": 1},\n {"text": "bad"}]\n'))
     assert [json.loads(line)["id"] for line in array.stdout.splitlines()] == ["1", "2", "3"]
 
 
 def test_answers_keep_the_separator_of_the_input(predict: Command, tmp_path: Path) -> None:
     given = write(tmp_path, "new.csv", "num;text\n1;good, film\n2;bad\n")
-    assert [line.count(";") for line in predict(given).stdout.splitlines()] == [3, 3, 3]
+    assert [line.count(";") for line in predict(given).stdout.splitlines()] == [4, 4, 4]
     predict(given, "output=answers.csv")
     assert (tmp_path / "answers.csv").read_text().startswith("id;prediction;")
     predict(given, "output=answers.tsv")
@@ -89,6 +94,16 @@ def test_jsonl_stays_the_format_with_all_that_is_known(predict: Command, tmp_pat
     assert facts[0]["source"] == "good film"
     assert facts[0]["attention"]
     assert facts[2]["skipped"] == "column 'text' is empty"
+    assert not any("target" in fact for fact in facts)
+    known = {
+        "new.csv": "label,text\npos,good\n,bad\n",
+        "new.jsonl": '{"label": "pos", "text": "good"}\n{"text": "a"}\n',
+    }
+    for name, content in known.items():
+        done = predict(write(tmp_path, name, content), "format=jsonl")
+        facts = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [fact.get("target") for fact in facts] == ["pos", None]
+        assert set(facts[0]["probabilities"]) == {"pos", "neg"}
 
 
 def test_plain_text_stays_line_by_line(predict: Command, tmp_path: Path) -> None:
@@ -112,7 +127,7 @@ def test_a_table_in_a_pipe_is_one_where_that_is_said(predict: Command) -> None:
     semicolons = predict("input_format=csv", "dataset.separator=semicolon", input="x;text\n1;good, film\n")
     assert [row.split(";")[0] for row in semicolons.stdout.splitlines()] == ["id", "2"]
     shown = predict("input_format=csv", input='x;text\n1;"good; film"\n')
-    assert shown.stdout.splitlines()[0] == "id;prediction;probability;skipped"
+    assert shown.stdout.splitlines()[0] == "id;prediction;probability;unknown;skipped"
     assert "standard input: its first line shows columns separated by semicolons." in shown.stderr
     mistyped = predict("input_format=csv", "text_column=txt", input="x;text\n1;good\n")
     assert "Its columns: x, text." in mistyped.stderr
@@ -133,7 +148,7 @@ def test_a_file_like_the_one_that_was_trained_on_is_read_as_that_was(attnfocus: 
     done = attnfocus("train", *TINY, *options, *splits)
     assert done.returncode == 0, done.stderr
     same = attnfocus("predict", "run=run", "checkpoint=last", write(tmp_path, "new.txt", "good\tpos\nbad\tneg\n"))
-    assert same.stdout.splitlines()[0] == "id\tprediction\tprobability\tskipped"
+    assert same.stdout.splitlines()[0] == "id\tprediction\tprobability\tunknown\tskipped"
     assert "new.txt is read as tsv, its column 0, counted from 0" in same.stderr
     plain = attnfocus("predict", "run=run", "checkpoint=last", write(tmp_path, "plain.txt", "good film\nbad\n"))
     assert len(plain.stdout.splitlines()) == 2
@@ -268,6 +283,44 @@ def test_answers_go_to_a_file(predict: Command, tmp_path: Path) -> None:
     assert (tmp_path / "answers.txt").read_text() == "old"
 
 
+class Notes:
+    """A watcher of stages."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def stage_began(self, stage: Stage) -> None:
+        self.lines.append(f"began {stage.name}")
+
+    def stage_moved(self, stage: Stage) -> None:
+        self.lines.append(f"{stage.name} {stage.fraction}")
+
+    def stage_ended(self, stage: Stage) -> None:
+        self.lines.append(f"ended {stage.name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("new.txt", "good\nbad\n\nfilm\n"), ("new.jsonl", '{"text": "a"}\n' * 4)]
+)
+def test_whoever_waits_for_a_file_is_shown_how_far_it_is(
+    predict: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    notes = Notes()
+    monkeypatch.setattr("attnfocus.display.stages.StageScreen", lambda: notes)
+    given = write(tmp_path, name, content)
+    done = predict(given, "output=answers.txt")
+    assert done.returncode == 0, done.stderr
+    moves = [f"answering {name} {share}" for share in (0.25, 0.5, 0.75, 1.0)]
+    assert notes.lines[-6:] == [f"began answering {name}", *moves, f"ended answering {name}"]  # reading is a part of it
+    notes.lines.clear()
+    piped = predict(given)  # standard output is no terminal
+    assert notes.lines[-6:-1] == [f"began answering {name}", *moves]
+    assert len(piped.stdout.splitlines()) == 4
+    notes.lines.clear()
+    predict(input="good\nbad\n")  # may be a program that waits for each answer
+    assert notes.lines == []
+
+
 def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: Path) -> None:
     given = write(tmp_path, "new.csv", TABLE)
     done = attnfocus("inspect", f"run={run}", given, "files=[]", "format=json", "method=attention")
@@ -281,11 +334,13 @@ def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: 
     ("arguments", "said"),
     [
         (["input=nowhere.csv"], "nowhere.csv: file not found"),
+        (["input=none-*.csv"], "Give one file, or - for standard input; give one table after the other."),
+        (["input=?.txt"], "input=a.txt"),
         (
-            ["input=none-*.csv"],
+            ["input=none-*"],
             "Give one file, or - for standard input; files of lines can be joined: cat FILES | attnfocus",
         ),
-        (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input"),
+        (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input; give one table after the other."),
         (["input=."], "is a folder, not a file"),
         (["input=a.txt", "encoding=utf-9"], "encoding=utf-9: unknown encoding"),
         (["input=a.txt", "input_format=xml"], "input_format: must be one of auto, lines, tsv, csv"),
@@ -296,3 +351,5 @@ def test_mistakes_are_answered(predict: Command, tmp_path: Path, arguments: Sequ
     done = predict(*arguments)
     assert_polite(done, 2)
     assert said in done.stderr
+    if arguments[0].startswith("input=["):
+        assert done.stderr.splitlines()[-1].endswith(" input=a.csv")

@@ -85,7 +85,7 @@ def test_ages_are_short(seconds: float, text: str) -> None:
     assert age_text(seconds) == text
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [40, 60, 80])
 def test_a_narrow_screen_keeps_every_name_whole(width: int, runs: Path) -> None:
     from attnfocus.commands.list.command import _print_runs
     from attnfocus.commands.list.runs import listed_runs

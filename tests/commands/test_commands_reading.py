@@ -96,9 +96,10 @@ def test_no_word_of_a_pair_is_a_missing_value(attnfocus: Command, tmp_path: Path
     pairs = [("de", "en"), ("ich", "I"), ("Na", "NA"), ("nichts", "null"), ("keine", "None")]
     (tmp_path / "pairs_na.tsv").write_text("".join("\t".join(pair) + "\n" for pair in pairs))
     sizes = ("model.hidden_size=4", "dataset.tokenizer.kind=whitespace", "dataset.tokenizer.min_frequency=1")
-    columns = ("dataset.source_column=de", "dataset.target_column=en", "dataset.tokenizer.lowercase=false")
-    data = ("dataset=hub_pairs", "dataset.path=pairs_na.tsv", "dataset.tokenizer.shared=false")
-    done = attnfocus("train", "model=seq2seq", *TINY[1:], *sizes, *data, *columns)
+    plain = ("dataset.tokenizer.lowercase=false", "dataset.tokenizer.shared=false")
+    done = attnfocus(
+        "train", "model=seq2seq", *TINY[1:], *sizes, "dataset=hub_pairs", "dataset.path=pairs_na.tsv", *plain
+    )
     assert done.returncode == 0, done.stderr
     assert "train: 4 rows read, 4 kept" in done.stderr
     words = (only_run(tmp_path) / "data" / "target_tokenizer.json").read_text(encoding="utf-8")
@@ -112,12 +113,22 @@ def test_an_exact_name_of_a_column_wins_over_a_dotted_path(trained) -> None:
     assert trained("dotted.csv", content, *columns, source="hub", key="path")[1:] == (60, ["0", "1"])
 
 
-@pytest.mark.parametrize(("values", "labels"), [((1.0, 5.0), ["1.0", "5.0"]), ((True, False), ["false", "true"])])
-def test_labels_of_json_are_numbers_or_true_and_false(trained, values: tuple, labels: list[str]) -> None:
-    objects = [{"text": text, "stars": values[number % 2]} for number, (text, _) in enumerate(ROWS)]
-    content = "".join(f"{json.dumps(row)}\n" for row in objects)
+@pytest.mark.parametrize(
+    ("name", "values", "labels"),
+    [
+        ("floatlab.jsonl", (1.0, 5.0), ["1.0", "5.0"]),
+        ("boollab.jsonl", (True, False), ["false", "true"]),
+        ("floatlab.csv", (1.0, 5.0), ["1.0", "5.0"]),
+    ],
+)
+def test_labels_of_json_are_numbers_or_true_and_false(trained, name: str, values: tuple, labels: list[str]) -> None:
+    rows = [(text, values[number % 2]) for number, (text, _) in enumerate(ROWS)]
+    if name.endswith(".csv"):
+        content = table([(text, str(value)) for text, value in rows], header=("text", "stars"))
+    else:
+        content = "".join(f"{json.dumps({'text': text, 'stars': value})}\n" for text, value in rows)
     columns = ("dataset.text_column=text", "dataset.label_column=stars")
-    assert trained("labels.jsonl", content, *columns)[1:] == (60, labels)
+    assert trained(name, content, *columns)[1:] == (60, labels)
 
 
 def test_a_separator_that_is_not_that_of_the_ending_is_said(trained) -> None:

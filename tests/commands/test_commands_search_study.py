@@ -166,21 +166,21 @@ def test_a_trial_that_is_killed_again_and_again_counts_as_failed(tmp_path: Path)
 def test_a_trial_that_another_process_is_at_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search = Search(plan(n_trials=2), tmp_path, wait_seconds=0.01)
     folder = write_run(search, *search.next_trials(), {"loss": 0.5}, status="running")
-    has_begun, has_ended = threading.Event(), threading.Event()
+    has_begun, has_slept = threading.Event(), threading.Event()
 
     def other() -> None:
         with owned(folder):
             has_begun.set()
             time.sleep(0.3)  # longer than some looks, none of which may count as a start
+            has_slept.set()
             write_run(search, 0, {"loss": 0.5})
-            has_ended.set()
 
     process = threading.Thread(target=other)
     process.start()
     has_begun.wait()
     search.settle(0)
     assert search.next_trials() == [1]
-    assert has_ended.is_set()
+    assert has_slept.is_set()
     process.join()
     assert search.trials()[0].values == [0.5]
     assert search.trials()[0].user_attrs["starts"] == 1

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,6 +85,14 @@ def test_a_pipe_gets_plain_lines(finished: tuple[Path, Any]) -> None:
     assert "tensorboard --logdir" in text
     assert "words/s" in text
     assert "focus" in text
+    _, samples = text.rsplit("\n\ntest-0 ", 1)  # the last screen: three answers, and what to do next
+    answers = re.findall(r"^  output  .*  (right|wrong)$", samples, re.MULTILINE)
+    assert len(answers) == 3
+    assert answers.count("wrong") == len(re.findall(r"^  target  ", samples, re.MULTILINE)) >= 1
+    _, *commands = samples[samples.index("\nnext\n") :].split()
+    assert commands[:2] == ["attnfocus", "inspect"]
+    assert commands[3:5] == ["attnfocus", "evaluate"]
+    assert commands[6] == "faithfulness=true"
 
 
 def test_the_same_seed_gives_the_same_metrics_file(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests_support import commands_run_in
 
 from attnfocus.cli.main import main
 from attnfocus.data.cache import prepared as cache
@@ -388,3 +389,31 @@ def _files_of(folder: Path) -> dict[str, Any]:
     timed = ("second", "time", "speed", "memory")
     metrics = [{key: line[key] for key in line if not any(word in key for word in timed)} for line in lines]
     return {"metrics.jsonl": metrics, **{name: files[name].read_bytes() for name in names}}
+
+
+@pytest.mark.parametrize("name", ["__version__", "PREPARATION"])
+def test_what_another_version_prepared_is_not_taken(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached, path = Cached(tmp_path), written(tmp_path / "train.tsv")
+    cached(path)
+    monkeypatch.setattr(cache, name, "9.9.9" if name == "__version__" else cache.PREPARATION + 1)
+    cached(path)
+    assert (cached.num_made, len(cached.entries)) == (2, 2)
+    monkeypatch.undo()
+    monkeypatch.setattr(cache, "MIN_BYTES", 1)
+    cached(path)
+    assert cached.num_made == 2  # the older one is still there
+
+
+@pytest.mark.slow
+def test_the_jobs_of_a_sweep_share_what_one_has_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands_run_in(tmp_path, monkeypatch)
+    written(tmp_path / "train.tsv")
+    argv = ["train", "-m", "seed=0,1", "model=pooling_classifier", "dataset=labelled_text", "dataset.train=train.tsv"]
+    argv += ["dataset.tokenizer.vocab_size=100", "model.embed_dim=8", "trainer.max_steps=1", "focus.num_samples=0"]
+    argv += ["device=cpu", f"paths.cache={tmp_path / 'cache'}", "paths.cache_gb=1"]
+    assert main(argv) == 0
+    assert len(list((tmp_path / "cache" / "prepared").iterdir())) == 1
+    files = [_files_of(path.parent) for path in sorted((tmp_path / "outputs" / "sweeps").rglob("config.yaml"))]
+    first, second = ({name: each[name] for name in each if name.startswith("data/")} for each in files)
+    assert first == second
+    assert {"data/codec.json", "data/fingerprints.json"} <= first.keys()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from attnfocus.data import HubPairs, HubText
+from attnfocus.data import HubPairs, HubText, LabelledText
 from attnfocus.errors import ConfigError, DataError
 
 LABELLED = [{"text": f"film {number}", "label": number % 2, "stars": number} for number in range(12)]
@@ -207,3 +208,53 @@ def test_a_folder_without_names_of_splits_is_all_train(tmp_path):
     for name in ("b", "a"):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": name, "label": 1}) + "\n")
     assert texts(HubText(path=str(tmp_path))) == [("a", "1"), ("b", "1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "notes"),
+    [
+        (HubText, ("review", "sentiment"), "dataset.text_column=review dataset.label_column=sentiment"),
+        (HubPairs, ("de", "en"), "dataset.source_column=de dataset.target_column=en"),
+        (HubPairs, ("source", "target"), "dataset.source_column=source dataset.target_column=target"),
+        (HubPairs, ("source", "translation"), "dataset.source_column=source dataset.target_column=translation"),
+        (HubText, ("text", "label"), ""),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "readme"])
+def test_columns_that_are_not_named_are_those_that_the_set_calls_so(tmp_path, kind, header, notes, ending):
+    rows = [dict(zip(header, row, strict=True)) for row in LETTERS]
+    path = tmp_path / ("train.csv" if ending == "readme" else f"train.{ending}")
+    if ending == "jsonl":
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    elif ending == "parquet":
+        datasets.Dataset.from_list(rows).to_parquet(path)
+    else:
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([header, *LETTERS])
+    if ending == "readme":  # the library reads it
+        (tmp_path / "README.md").write_text(HIDDEN)
+    source = kind(path=str(tmp_path if ending == "readme" else path))
+    assert texts(source) == LETTERS
+    said = " ".join(source.read(Path(), 0).notes)
+    assert notes in said
+    assert bool(notes) == bool(said)
+
+
+def test_what_no_name_says_is_asked_for_with_the_columns(tmp_path):
+    (tmp_path / "t.csv").write_text("stars,comment of it\n5,fine\n1,bad\n")
+    with pytest.raises(DataError) as error:
+        HubText(path=str(tmp_path / "t.csv")).read(Path(), 0)
+    assert "They are: stars ('5', '1'); comment of it ('fine', 'bad')." in str(error.value)
+    assert "Give dataset.text_column=NAME and dataset.label_column=NAME." in str(error.value)
+    wide = [*(f"column_{number}" for number in range(57)), "review_text", "a", "my_label"]
+    (tmp_path / "wide.csv").write_text(f"{','.join(wide)}\n{','.join('x' * 60)}\n")
+    for source in (HubText(path=str(tmp_path / "wide.csv")), LabelledText(train=str(tmp_path / "wide.csv"))):
+        with pytest.raises(DataError) as error:
+            source.read(Path(), 0)
+        shown = str(error.value).split("They are: ")[1].split("\n")[0]
+        assert re.match(r"(review_text|57) \(('review_text', )?'x'\); (my_label|59) \(", shown)
+        assert shown.endswith("; and 50 more.")
+    with pytest.raises(DataError, match=r"such as dataset\.text_column=review_text,"):
+        HubText(path=str(tmp_path / "wide.csv"), text_column="review", label_column="a").read(Path(), 0)
+    (tmp_path / "t.jsonl").write_text(json.dumps({"id": "1", "translation": {"de": "ja", "en": "yes"}}) + "\n")
+    assert texts(HubPairs(path=str(tmp_path / "t.jsonl"))) == [("ja", "yes")]  # as sets of the hub are

@@ -168,10 +168,10 @@ def test_replaced_attentions_are_named_as_their_weights_are(name):
     weights = probe.weights()
     assert set(weights) <= set(model.attentions())
     everything = torch.arange(len(examples))
-    own = probe.log_probabilities({}, everything)
-    torch.testing.assert_close(probe.log_probabilities(weights, everything), own)
+    own = probe.logits_given({}, everything)
+    torch.testing.assert_close(probe.logits_given(weights, everything), own)
     elsewhere = {each: given.flip(-1) for each, given in weights.items()}
-    assert not torch.allclose(probe.log_probabilities(elsewhere, everything), own)
+    assert not torch.allclose(probe.logits_given(elsewhere, everything), own)
 
 
 def test_a_table_of_both_sides_is_replaced_for_the_source_alone():

@@ -1,11 +1,13 @@
 """Faithfulness of models whose weights are known to matter, or not to; the same for the same seed."""
 
+import copy
 import json
 
 import pytest
 import torch
 from tasks_toys import LABELLED, PAIRS, classifier, label_codec, pair_codec, rows, seq2seq, transformer, vector_codec
 
+from attnfocus.data.batches import collate
 from attnfocus.errors import DataError
 from attnfocus.explanation import measure_faithfulness
 from attnfocus.explanation.faithfulness import Sizes
@@ -14,6 +16,7 @@ from attnfocus.tasks import ClassificationTask, TranslationTask
 
 OF_INPUTS = {"comprehensiveness", "sufficiency"}
 OF_WEIGHTS = {f"{kind}_{measure}" for kind in ("permuted", "uniform", "random") for measure in ("change", "flips")}
+OF_WEIGHTS |= {f"tempered_{kind}_change" for kind in ("permuted", "uniform", "random")}
 OF_WEIGHTS |= {"adversarial_distance", "random_distance"}
 
 
@@ -84,6 +87,50 @@ def test_the_same_seed_gives_the_same_and_nothing_is_left_changed():
         "left_out": [],
         "attentions": ["pooling"],
     }
+
+
+def scaled(parts, factor):
+    """The model with its output layer multiplied."""
+    task, model, examples = parts
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for each in model.output.parameters():
+            each *= factor
+    return task, model, examples
+
+
+def trained(kind):
+    """A classifier or a writer after some steps of training, so that it is sure of some outputs and not of others."""
+    if kind == "writer":
+        codec = pair_codec()
+        task, model, examples = TranslationTask(codec), seq2seq(codec, "additive"), codec.encode_rows(rows(PAIRS))
+    else:
+        codec = label_codec()
+        loss = "mse" if kind == "estimates" else "cross_entropy"
+        task, model = ClassificationTask(codec, loss=loss), classifier("RNNClassifier", codec, "additive")
+        examples = codec.encode_rows(rows(LABELLED))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(40):
+        optimizer.zero_grad()
+        task.step(model, collate(examples)).total.backward()
+        optimizer.step()
+    return task, model.eval(), examples
+
+
+@pytest.mark.parametrize("kind", ["classes", "estimates", "writer"])
+def test_a_factor_on_the_output_layer_changes_no_verdict(kind):
+    """Of the issue's cases: attention and answers are the same, and so is what is said of them."""
+    parts = trained(kind)
+    found = {factor: measure(scaled(parts, factor), num_examples=5) for factor in (1, 0.2, 0.05, 5)}
+    own = without_prefix(found[1])
+    told = {name: value for name, value in own.items() if name.startswith("tempered_")}
+    assert max(map(abs, told.values())) > 0.05
+    for factor, each in found.items():
+        of = without_prefix(each)
+        assert {name: of[name] for name in told} == pytest.approx(told, abs=1e-4)
+        assert of["temperature"] == pytest.approx(own["temperature"] * factor, rel=1e-4)
+        assert each.verdict == found[1].verdict
+    assert len({each.metrics["faithfulness/comprehensiveness"] for each in found.values()}) == 4  # as the papers say
 
 
 def models():

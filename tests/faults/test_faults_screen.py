@@ -54,9 +54,9 @@ def test_39_a_terminal_is_drawn_on(start: Start) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "env"),
-    [(100, {"TERM": "xterm-256color", "NO_COLOR": "1"}), (100, {"TERM": "dumb"}), (40, {"TERM": "xterm-256color"})],
+    [(100, {"TERM": "xterm-256color", "NO_COLOR": "1"}), (100, {"TERM": "dumb"}), (39, {"TERM": "xterm-256color"})],
 )
-def test_39_no_color_a_dumb_terminal_or_40_columns_get_plain_lines(
+def test_39_no_color_a_dumb_terminal_or_39_columns_get_plain_lines(
     start: Start, columns: int, env: dict[str, str]
 ) -> None:
     text = shown_on_a_terminal(start, columns, **env)

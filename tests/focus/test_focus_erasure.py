@@ -7,7 +7,8 @@ import torch
 from scipy.spatial.distance import jensenshannon
 
 from attnfocus.focus import erasure as checks
-from attnfocus.focus.verdict import gain_over_chance, verdict
+from attnfocus.focus.temperature import inverse_temperature, tempered
+from attnfocus.focus.verdict import TEMPERED, gain_over_chance, verdict
 
 CHECKED = {
     "comprehensiveness": 0.5,
@@ -138,8 +139,16 @@ def test_queries_without_weights_do_not_count_in_the_distance():
     assert checks.distances(own, other, 2).tolist() == [[pytest.approx(math.log(2)), 0.0]]
 
 
+def at_one_temperature(checked):
+    """The names under which the verdict reads them, beside others that it must not."""
+    named = {name if name.startswith("adversarial") else TEMPERED + name: value for name, value in checked.items()}
+    return {f"faithfulness/{name}": value for name, value in {**dict.fromkeys(CHECKED, 0.0), **named}.items()}
+
+
 def test_the_gain_over_chance_by_hand():
     assert gain_over_chance(CHECKED) == pytest.approx((0.3 + 0.4) / 2)
+    assert gain_over_chance(at_one_temperature(CHECKED), TEMPERED) == pytest.approx((0.3 + 0.4) / 2)
+    assert gain_over_chance(at_one_temperature(CHECKED)) == 0
 
 
 @pytest.mark.parametrize(
@@ -161,12 +170,30 @@ def test_the_gain_over_chance_by_hand():
     ],
 )
 def test_the_verdict_follows_its_rules(changes, words):
-    said = verdict({f"faithfulness/{name}": value for name, value in {**CHECKED, **changes}.items()})
+    said = verdict(at_one_temperature({**CHECKED, **changes}))
     assert words in said
 
 
 def test_a_verdict_without_other_weights_says_so():
     known = {name: value for name, value in CHECKED.items() if not name.startswith(("permuted", "adversarial"))}
-    assert verdict(known).startswith("Weights point to what matters")
-    assert "could not be tested" in verdict(known)
-    assert verdict({**known, "comprehensiveness": 0.2, "sufficiency": 0.5}).startswith("Weights say little")
+    said = verdict(at_one_temperature(known))
+    assert said.startswith("Weights point to what matters")
+    assert "could not be tested" in said
+    blind = at_one_temperature({**known, "comprehensiveness": 0.2, "sufficiency": 0.5})
+    assert verdict(blind).startswith("Weights say little")
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 1000])
+def test_the_temperature_is_that_of_the_logits_alone(num_classes):
+    logits = 4 * torch.randn(50, num_classes, generator=generator(5))
+    factor = inverse_temperature(logits)
+    assert tempered(logits, factor).exp().amax(dim=-1).mean().item() == pytest.approx(0.9, abs=1e-9)
+    for scale in (0.05, 5.0, 40.0):  # with the last nearly all probabilities round to 1 in float32
+        assert inverse_temperature(scale * logits) * scale == pytest.approx(factor, rel=1e-5)
+
+
+@pytest.mark.parametrize("logits", [torch.zeros(3, 4), torch.zeros(3, 1), torch.tensor([[2.0, -torch.inf]])])
+def test_without_a_likeliest_answer_the_temperature_is_1(logits):
+    assert inverse_temperature(logits) == 1.0
+    beside = torch.cat((logits, torch.eye(logits.shape[1])[:1]))
+    assert math.isfinite(inverse_temperature(beside))

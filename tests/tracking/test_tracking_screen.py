@@ -88,7 +88,7 @@ def test_plain_progress_comes_every_ten_seconds_of_training():
 
 
 @pytest.mark.parametrize(
-    ("environ", "width"), [({"NO_COLOR": "1"}, 100), ({"TERM": "dumb"}, 100), ({"TERM": "xterm"}, 40)]
+    ("environ", "width"), [({"NO_COLOR": "1"}, 100), ({"TERM": "dumb"}, 100), ({"TERM": "xterm"}, 39)]
 )
 def test_terminals_that_cannot_be_drawn_on_get_plain_lines(environ, width):
     console = open_console(Screen(), environ=environ, width=width)
@@ -97,13 +97,13 @@ def test_terminals_that_cannot_be_drawn_on_get_plain_lines(environ, width):
 
 
 def test_forty_columns_break_between_figures_and_never_inside_commands():
-    lines = shown(open_console(Screen(), environ={"TERM": "xterm"}, width=40)).splitlines()
+    lines = shown(plain_console(Screen(), 40)).splitlines()
     assert all(len(line) <= 40 or COMMANDS[0] in line for line in lines)
     assert "  " + COMMANDS[0] in lines
     assert "  loss 0.3000  bleu 31.00" in lines
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_a_terminal_gets_a_display_that_never_wraps(width):
     console = open_console(Screen(), environ={"TERM": "xterm"}, width=width)
     assert not is_plain(console)
@@ -114,7 +114,9 @@ def test_a_terminal_gets_a_display_that_never_wraps(width):
     assert "\\x1b[2J" in text
     rows = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
     assert all(cell_len(row) <= width or "attnfocus" in row for row in rows)
-    assert any("exact match" in row and "focus" in row for row in rows)
+    assert any("exact match" in row and ("focus" in row or width < 60) for row in rows)
+    assert any("50% 1 min left" in row for row in rows)
+    assert any(row.strip() == "step 25 of 50   epoch 1 of 2" or width > 40 for row in rows)
     assert sum("best" in row and "0.8800" in row and "at step" not in row for row in rows) == 1
 
 
@@ -344,10 +346,11 @@ class Paper:
         self.rows, self.row, self.width = folded, at, width
 
 
-def test_a_terminal_that_becomes_narrower_keeps_nothing_of_the_old_display():
+@pytest.mark.parametrize(("before", "after"), [(120, 64), (120, 40), (64, 40), (40, 30), (40, 120), (64, 120)])
+def test_a_terminal_that_changes_its_width_keeps_nothing_of_the_old_display(before, after):
     screen = Screen()
-    console = open_console(screen, environ={"TERM": "xterm"}, width=120)
-    terminal, paper = Terminal(HEADER, console=console), Paper(120)
+    console = open_console(screen, environ={"TERM": "xterm"}, width=before)
+    terminal, paper = Terminal(HEADER, console=console), Paper(before)
     terminal.on_start(TrainingStarted(Path("run"), 50, 2, 25))
     terminal.on_progress(progress(1))
     terminal.stage_began(Stage("valid", 10.0))
@@ -355,18 +358,19 @@ def test_a_terminal_that_becomes_narrower_keeps_nothing_of_the_old_display():
     terminal.on_progress(progress(2))
     paper.feed(screen.getvalue())
     drawn = len(screen.getvalue())
-    paper.fold(64)
-    console.width = 64
+    paper.fold(after)
+    console.width = after
     time.sleep(0.12)
     terminal.on_progress(progress(3))
     paper.feed(screen.getvalue()[drawn:])
     text = "\n".join(paper.rows)
-    assert text.count("words/s") == 1
-    assert text.count("elapsed") == 1
+    assert text.count("words/s") == (after > 50)  # what has no room is left out
+    assert text.count("elapsed") == (after > 50)
+    assert text.count("epoch 1 of 2") == 1
     assert text.count("valid") == 1
     assert sum("━" in row for row in paper.rows) == 2  # the bars of run and stage
     assert text.count("%") == 1  # of the run; the stage has not moved yet
-    assert all(len(row) <= 64 for row in paper.rows)
+    assert all(len(row) <= after for row in paper.rows)
     terminal.close()
 
 

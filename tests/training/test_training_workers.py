@@ -6,9 +6,16 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 from training_toys import Toy, ToyModel, cut, examples, same_state, same_tensors
 
+from attnfocus.data.batches import BatchPlan
+from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.epochs import Epochs
+from attnfocus.data.examples import Examples
+from attnfocus.data.rows import Row
+from attnfocus.data.tokens.id_lists import IdLists
 from attnfocus.errors import RunError
 from attnfocus.training import TrainerOptions, adam
 from attnfocus.training.batch_stream import Stream
@@ -134,5 +141,30 @@ def test_workers_are_deaf_to_the_signals_that_the_run_answers(at_once):
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
                 os.kill(worker.pid, number)
         assert len(names(stream, 20)) == 20
+    finally:
+        stream.close()
+
+
+def private_bytes(pid):
+    """What a process shares with no other (proc_pid_smaps(5): kB)."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(1024 * int(line.split()[1]) for line in file if line.startswith("Private_"))
+
+
+@pytest.mark.skipif(not os.access("/proc/self/smaps_rollup", os.R_OK), reason="needs /proc of Linux")
+def test_workers_read_the_pages_of_the_data_that_are_there():
+    count, length = 1024, 2**15
+    ids = IdLists(np.zeros(count * length, np.int32), np.arange(1, count + 1, dtype=np.int64) * length)
+    packed = PackedExamples([Row("r", "a", "b")] * count, ids, np.zeros(count, np.int64), np.ones(count, np.int32))
+    examples = Examples.of_packed(packed, None)
+    plan = BatchPlan(examples.lengths, 8, "sentences", seed=0)
+    of_all = Epochs(examples, plan)
+    assert ids.flat.nbytes == 2**27
+    stream = Stream(of_all, (0, 0), 1, 60)
+    try:
+        worker = stream._loaded._workers[0].pid
+        for _ in range(len(of_all(0))):
+            stream.take()
+        assert private_bytes(worker) < ids.flat.nbytes / 2
     finally:
         stream.close()

@@ -16,6 +16,8 @@ class Normalizer(nn.Module):
 
     Each row (one query's scores) is normalized by itself, so that rows can be computed in any pieces.
 
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
+
     Args:
         num_heads: for normalizers with parameters, each head has its own.
     """

@@ -28,6 +28,8 @@ class Sparsemax(Normalizer):
     above tau stay the same, and a key without weight has no gradient.
 
     Cost: O(Q K log K) for sorting.
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -40,6 +42,8 @@ class Entmax15(Normalizer):
     Between softmax and sparsemax: keys far below the best have weight exactly 0, and the others change smoothly.
 
     Cost: O(Q K), about ten times over for the threshold tau, which makes the weights sum to 1.
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -54,6 +58,8 @@ class Entmax(Normalizer):
     as with sparsemax. At 1 the formula is 0 / 0, so alpha stays above MIN_ALPHA: 1.01 + 0.99 sigmoid(a).
 
     Cost: O(Q K) powers, about ten times over for the threshold tau, which makes the weights sum to 1.
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
 
     Args:
         initial_alpha: alpha of all heads at the start.

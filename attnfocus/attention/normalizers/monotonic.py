@@ -27,6 +27,8 @@ class Monotonic(Normalizer):
 
     Cost: O(K log K) for each query, which come one by one.
 
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
+
     Args:
         initial_offset: r at the start: negative, so that probability is left for the keys further on; the longer the
             inputs, the lower.

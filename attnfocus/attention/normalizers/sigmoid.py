@@ -15,6 +15,8 @@ class Sigmoid(Normalizer):
     Each key has a weight of its own, whatever the others have, so that the weights of a row need not sum to 1. n
     counts the keys which the query may attend to: b makes weights of about 1 / n where scores are about 0, and a
     context as large as that of softmax whatever the length. Cost: O(Q K).
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
 
     sums_to_one: ClassVar[bool] = False

@@ -19,6 +19,8 @@ class Softmax(Normalizer):
     """weight_j = exp(score_j) / sum_k exp(score_k), over the keys k that the mask lets through.
 
     Half precision scores are normalized in float32. A row with nothing to attend has weights 0. Cost: O(Q K).
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -31,6 +33,8 @@ class TemperatureSoftmax(Normalizer):
     tau is learned for each head as log(1 / tau), and held >= 0.01; tau of 1 is `Softmax`, less is sharper. A learned
     temperature in attention: El-Nouby et al. 2021 (arXiv:2106.09681), Lee et al. 2021 (arXiv:2112.13492).
     Cost: O(Q K).
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
 
     Args:
         initial_temperature: tau at the start.
@@ -54,6 +58,8 @@ class ScalableSoftmax(Normalizer):
     Softmax flattens as the number n of keys grows; here the largest weight keeps its size. n counts the keys which
     the query may attend to, and s is learned for each head. Cost: O(Q K).
 
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
+
     Args:
         initial_scale: s at the start; 0.43, that of the paper's figure 1, is `Softmax` at n = 10.
     """
@@ -73,6 +79,8 @@ class SoftmaxPlusOne(Normalizer):
 
     As if there were one more key, of score 0 and value 0, so that a head may attend to nothing: the weights of a row
     sum to less than 1. Cost: O(Q K).
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
 
     sums_to_one: ClassVar[bool] = False

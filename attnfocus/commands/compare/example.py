@@ -1,6 +1,5 @@
 """One example under the attentions of several configurations, whose checkpoints are loaded and asked."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, Problem, UserError
 from attnfocus.inspection.side_by_side import Look, Looks, look_of
 from attnfocus.layout import ANSWERS_FILE
-from attnfocus.regular_files import read_lines
 from attnfocus.runs.loader import load
-from attnfocus.runs.predictions_file import MAX_LINE_BYTES
+from attnfocus.runs.predictions_file import answered_rows
 
 MAX_CONFIGURATIONS = 8  # of a section whose checkpoints are loaded
 _NUMBER = re.compile(r"[0-9]+")
@@ -101,7 +99,6 @@ def _looks(example: Example, section: Section, trusted: Sequence[str]) -> Looks:
 def _rows(run_dir: Path) -> dict[str, Mapping[str, object]]:
     """The test rows of a run by their ids, in their order; none where they cannot be read."""
     try:
-        rows = [json.loads(line) for line in read_lines(run_dir / ANSWERS_FILE, MAX_LINE_BYTES) if line.strip()]
-        return {str(row["id"]): row for row in rows}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {str(row["id"]): row for row in answered_rows(run_dir)}
+    except (OSError, ValueError):
         return {}

@@ -53,22 +53,26 @@ def written(
         elif form == "records":
             text = json.dumps(as_columns(answer, num_best), ensure_ascii=False)
         else:
-            text = _row(list(as_columns(answer, num_best).values()), form, separator_of())
+            cells = as_columns(answer, num_best).values()
+            text = _row(["" if cell is None else str(cell) for cell in cells], form, separator_of())
         yield _encoded(text)
     if names:
         yield _encoded(_row(names, form, separator_of()))
 
 
-def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | None]:
-    """An answer as a row of a table: the same columns for all, in this order; None: there is no such value."""
+def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | float | None]:
+    """An answer as a row of a table: the same columns for all, in this order; None: there is no such value.
+
+    `unknown` is the share of the input's tokens that the model does not know.
+    """
     texts = _texts(prediction, num_best)
     more = {f"prediction_{rank}": text for rank, text in enumerate(texts[1:], 2)}
-    probability = f"{rounded(prediction.probability)}" if math.isfinite(prediction.score) else None
     return {
         "id": prediction.id,
         "prediction": texts[0],
         **more,
-        "probability": probability,
+        "probability": rounded(prediction.probability) if math.isfinite(prediction.score) else None,
+        "unknown": None if prediction.unknown is None else round(prediction.unknown, 4),
         "skipped": prediction.skipped,
     }
 
@@ -88,9 +92,9 @@ def _texts(prediction: Prediction, num_best: int) -> list[str]:
     return [*texts, *[""] * (num_best - len(texts))]
 
 
-def _row(cells: Sequence[str | None], form: Form, separator: str) -> str:
+def _row(cells: Sequence[str], form: Form, separator: str) -> str:
     if form == "tsv":  # has no quotes
-        return "\t".join(one_line(cell or "").replace("\t", " ") for cell in cells)
+        return "\t".join(one_line(cell).replace("\t", " ") for cell in cells)
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="", delimiter=separator).writerow(cells)
     return buffer.getvalue()

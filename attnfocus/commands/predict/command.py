@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal
 
 from attnfocus.commands.predict.answers import Form, form_of, written
 from attnfocus.config.read import check
-from attnfocus.data.reading.inputs import STDIN, numbered
+from attnfocus.data.reading.inputs import BYTES_AT_ONCE, STDIN, is_stream, numbered, open_bytes
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
@@ -18,6 +18,7 @@ from attnfocus.regular_files import replace_file
 from attnfocus.runs.inputs import Inputs, open_inputs
 from attnfocus.runs.loader import load
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
+from attnfocus.stages import stage, unwatched
 from attnfocus.tasks import Prediction
 
 
@@ -53,7 +54,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         )
         counts = _Counts()
         is_whole = form == "jsonl"
-        answers = counts.counted(trained.predict(inputs.each, need_weights=is_whole, batch_size=config.batch_size))
+        given = unwatched(inputs.each) if _waits(config) else inputs.each
+        answers = counts.counted(trained.predict(given, need_weights=is_whole, batch_size=config.batch_size))
+        if _waits(config):
+            answers = _shown(answers, config.input)
         lines = written(answers, form, trained.setup.config.decoding.num_best, lambda: inputs.separator)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
@@ -69,6 +73,22 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if inputs.encoding_hint is not None:
         print(f"attnfocus: {inputs.encoding_hint}", file=sys.stderr)
     return 0
+
+
+def _waits(config: PredictConfig) -> bool:
+    """Whether a file is answered without an answer that anybody sees."""
+    is_file = config.texts is None and not is_stream(config.input)
+    return is_file and (config.output is not None or not sys.stdout.isatty())
+
+
+def _shown(answers: Iterator[Prediction], name: str) -> Iterator[Prediction]:
+    """The answers for a file, as a stage that moves with each; it is as long as the file has lines."""
+    with open_bytes(name) as binary, stage(f"counting the lines of {Path(name).name}"):
+        total = sum(block.count(b"\n") for block in iter(lambda: binary.read(BYTES_AT_ONCE), b""))
+    with stage(f"answering {Path(name).name}", total or None) as answering:
+        for answer in answers:
+            yield answer
+            answering.advance()
 
 
 def _write_through(stream: BinaryIO, lines: Iterable[bytes]) -> None:

@@ -40,6 +40,13 @@ _FAMILIES = {
     "dataset.source_column": _SOURCE.split(),
     "dataset.target_column": _TARGET.split(),
 }
+# What they are called in most sets of the hub: there these come first.
+OF_HUB = {
+    "dataset.text_column": "text",
+    "dataset.label_column": "label",
+    "dataset.source_column": "translation.de",
+    "dataset.target_column": "translation.en",
+}
 
 
 def meant_columns(cells: Sequence[str], keys: Sequence[str]) -> list[str] | None:

@@ -39,6 +39,8 @@ class OwnTables:
     Attributes:
         key: what the column of inputs is called in the configuration, such as `dataset.text_column`.
         column: of the inputs; None: what the first row calls so.
+        usual: what it is called in most of such sets, or "".
+        target: name of the column of what is right; None: it has none.
         format: `auto`, or of all of its tables.
         options: of `Layout`, besides.
         train: path of the first table; None: the run has no tables of its own.
@@ -49,6 +51,8 @@ class OwnTables:
     format: str = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
     train: str | None = None
+    usual: str = ""
+    target: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +139,8 @@ def input_layout(name: str, options: InputOptions, own: OwnTables) -> InputLayou
     column, has_header, why = _column(kind, cells, options, own, layout.header)
     if column is None or (cells and not _has_column(column, cells)):
         raise _no_column(table, column)
-    table = replace(table, columns=(column,), has_header=has_header)
+    is_known = own.target not in (None, column) and _has_column(str(own.target), cells)
+    table = replace(table, columns=(column,), has_header=has_header, extra=own.target if is_known else None)
     way_out = "" if options.format != "auto" else "; input_format=lines reads it line by line"
     decided = f"{_shown_name(name)} is read as {kind}, {_shown(column)}{why}{way_out}."
     return InputLayout(name, options.encoding, table, (decided, *notes, *header_notes([table])))
@@ -232,8 +237,11 @@ def _column(
         return own.column, header, " (as in this run's own files)"
     if header is False and not is_named:
         return 0, header, f" ({KEY}=NUMBER takes another)"
-    meant = meant_columns(cells, [own.key]) or meant_columns(cells, [own.key, TARGET_KEYS[own.key]])
     why = f" ({KEY}=NAME takes another)"
+    meant = meant_columns(cells, [own.key])
+    if meant is None and is_named and own.usual and own.usual.split(".")[0] in cells:
+        return own.usual, None, why
+    meant = meant or meant_columns(cells, [own.key, TARGET_KEYS[own.key]])
     if meant is not None:
         return meant[0], None, why
     if own.train is not None and len(cells) > NUM_COLUMNS:

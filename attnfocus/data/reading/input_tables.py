@@ -50,7 +50,7 @@ def inputs_of_table(table: Table) -> Iterator[Input]:
     for record in table.records(_MarkedRows(marked.append)):
         yield from marked
         marked.clear()
-        yield Input(str(record.number), record.values[0])
+        yield Input(str(record.number), record.values[0], target=record.extra)
     yield from marked
 
 
@@ -72,7 +72,7 @@ def arriving_inputs(
                 read = replace(table, dialect=dialect_of("".join(first)))
                 lines = chain(first, lines)
             for record in read.records_of(lines, _MarkedRows(put)):
-                put(Input(str(record.number), record.values[0]))
+                put(Input(str(record.number), record.values[0], target=record.extra))
 
     return arriving(produce)
 

@@ -24,7 +24,7 @@ from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.files import near_file
-from attnfocus.own_files import ONE_FILE
+from attnfocus.own_files import one_file
 
 BYTES_AT_ONCE = 65_536
 STDIN = "-"
@@ -36,13 +36,14 @@ class Input:
     """One input. `problem`: why it cannot be read; None where it can.
 
     `id` is the number of the line where it begins, or of the text among several. `undecodable`: the bytes of its
-    line, where these are not in the encoding.
+    line, where these are not in the encoding. `target`: what is right, where that stands beside it.
     """
 
     id: str
     text: str
     problem: str | None = None
     undecodable: bytes = field(default=b"", compare=False, repr=False)
+    target: str = ""
 
 
 def numbered(texts: Sequence[str]) -> Iterator[Input]:
@@ -66,7 +67,9 @@ def require_input(name: str) -> None:
         if path.is_dir():
             raise ConfigError(f"input: {path.absolute()}: is a folder, not a file. Give one file: input=FILE.")
         if glob.has_magic(name):
-            raise ConfigError(f"input: {name}: no file is called so. Give {ONE_FILE}.")
+            found = sorted(glob.glob(str(path)))[:1]
+            text = f"input: {name}: no file is called so. Give {one_file(name)}."
+            raise ConfigError(Problem(text, "input", [f"input={each}" for each in found] or None))
         near = near_file(path, DATA_ENDINGS)
         meant = str(Path(name).with_name(near)) if near else ""
         way_out = f"Did you mean {meant}?" if near else "Give a file, or input=- for standard input."

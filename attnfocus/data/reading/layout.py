@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,8 @@ class Layout:
             lines show.
         quotes: a field may stand in quotes; None: in csv, and where a comma or semicolon separates.
         header: whether a table's first row names its columns; None: when the columns are named.
+        usual: configuration key -> what a column is called that is not given, where the first table has all of these;
+            then its names alone say which columns are meant, never their order.
         rules: 2; 1: as runs that were begun before have it, without guesses.
     """
 
@@ -43,6 +45,7 @@ class Layout:
     header: bool | None = None
     encoding: str = "utf-8"
     rules: Rules = 2
+    usual: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_encoding("dataset.encoding", self.encoding)
@@ -120,6 +123,9 @@ class Layout:
         is_named = first.format in OBJECT_FORMATS
         if not missing or any(isinstance(column, int) for column in given):
             return tuple(_numbered(self.columns).values()), []
+        usual = {key: self.usual[key] for key in missing if key in self.usual}
+        if usual and all(map(first.has_column, usual.values())):
+            return tuple(usual.get(key, column or "") for key, column in self.columns.items()), []
         cells = first.first_row()
         names = meant_columns(cells, missing) if is_named or self.header is not False else None
         if names is not None:
@@ -130,13 +136,13 @@ class Layout:
             return tuple(column for column in columns.values() if column is not None), [
                 f"{first.path.name}: {options}, since {why}"
             ]
-        if is_named or given or len(cells) > len(self.columns):
+        if is_named or given or usual or len(cells) > len(self.columns):
             if has_surrogates("".join(cells)):  # no column can be found in what cannot be read
                 bad = BadRows()
                 bad.add_undecodable(first.path, 1, first.used_dialect.separator.join(cells), self.encoding)
                 raise bad.error()
-            shown = replace(first, has_header=True) if given else first
-            example = "NAME" if is_named or given else "NUMBER (or a NAME of the first row)"
+            shown = replace(first, has_header=True) if given or usual else first
+            example = "NAME" if is_named or given or usual else "NUMBER (or a NAME of the first row)"
             raise DataError(
                 f"{' and '.join(missing)}: not given, and {first.path} does not say which of its columns is meant.\n"
                 f"They are: {shown.shown_columns() or 'none, it is empty'}.\nGive "

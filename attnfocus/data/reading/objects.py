@@ -58,6 +58,14 @@ def value_text(record: Mapping[str, Any], column: str) -> str:
     return text
 
 
+def has_column(record: Mapping[str, Any], column: str) -> bool:
+    """Whether a record has a column, or what a dotted path reaches inside one."""
+    try:
+        return column in record or _inner(record, column) is not record
+    except ValueError:
+        return False
+
+
 def check_old(record: Mapping[str, Any], names: Sequence[str]) -> None:
     """Refuses what the first rules of reading did not take: numbers with a fraction, true, false and dotted paths."""
     for name in names:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from attnfocus.data.reading.binary_tables import parquet_columns, parquet_rows, sheet_rows
+from attnfocus.data.reading.column_names import NUM_VALUES_SHOWN, columns_text, distance, short
 from attnfocus.data.reading.delimited import Dialect, FieldRow
 from attnfocus.data.reading.lines import BadRows, has_surrogates, place_of, text_lines, text_parts
 from attnfocus.data.reading.objects import (
@@ -18,6 +20,7 @@ from attnfocus.data.reading.objects import (
     array_rows,
     begins_array,
     check_old,
+    has_column,
     line_rows,
     value_text,
 )
@@ -37,7 +40,6 @@ _SUFFIXES: dict[str, TableFormat] = {
     ".parquet": "parquet",
     ".xlsx": "xlsx",
 }
-NUM_VALUES_SHOWN, MAX_COLUMNS_SHOWN, MAX_CHARACTERS_SHOWN = 3, 8, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,14 @@ class Record:
 
     Args:
         number: what it is called by, unique in its file: its line, or which element of a JSON array it is.
+        extra: the value of the column that rows may lack; empty where there is none.
     """
 
     line: int
     raw: str
     values: tuple[str, ...]
     number: int
+    extra: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Table:
         single_column: what a file of a single column may be instead of a table, and the way out; for messages.
         dialect: of tsv and csv; None: as their names say.
         rules: of `dataset.reader`.
+        extra: name of one more column, which a row may lack; None: none is wanted.
     """
 
     path: Path
@@ -78,6 +83,7 @@ class Table:
     single_column: str = ""
     dialect: Dialect | None = None
     rules: int = 2
+    extra: str | None = None
 
     @property
     def starts_with_names(self) -> bool:
@@ -100,6 +106,14 @@ class Table:
         with self._rows(BadRows()) as rows:
             fields = next(rows, (0, "", ""))[2]
         return fields if isinstance(fields, list) else []
+
+    def has_column(self, name: str) -> bool:
+        """Whether the first row has a name, or, of JSON, what a dotted path reaches inside its first object."""
+        if self.format not in ("jsonl", "json"):
+            return name in self.first_row()
+        with self._objects() as rows:
+            found = next(rows, (0, "", "", 1, 0))[2]
+        return isinstance(found, Mapping) and has_column(found, name)
 
     def first_cells(self) -> tuple[str, ...]:
         """What the numbered columns hold in the first row, taken as data; empty where that is no whole row."""
@@ -137,24 +151,23 @@ class Table:
         return self.used_dialect.field_place(record.raw, record.line, field)
 
     def shown_columns(self) -> str:
-        """The columns that there are, with a few short values of each."""
+        """The columns that there are, with a few short values of each; of many the likeliest, and how many more."""
         names: Sequence[Any]
+        titles: Sequence[Any]
         if self.format in OBJECT_FORMATS:
             with self._objects() as objects:
                 found = [row[2] for row in islice(objects, NUM_VALUES_SHOWN) if isinstance(row[2], Mapping)]
-            names = list(dict.fromkeys(name for record in found for name in record))
+            names = titles = list(dict.fromkeys(name for record in found for name in record))
             values = [[record.get(name) for record in found] for name in names]
         else:
             with self._rows(BadRows()) as rows:
                 fields = [row[2] for row in islice(rows, NUM_VALUES_SHOWN + 1) if isinstance(row[2], list)]
             width = len(fields[0]) if fields else 0
-            names, data = (fields[0], fields[1:]) if self.starts_with_names and fields else (range(width), fields)
+            titles = fields[0] if fields else ()
+            names, data = (titles, fields[1:]) if self.starts_with_names else (range(width), fields)
             values = [[row[n] for row in data[:NUM_VALUES_SHOWN] if n < len(row)] for n in range(width)]
-        shown = [
-            f"{_short(name)} ({', '.join(repr(_short(value)) for value in some)})"
-            for name, some in zip(names[:MAX_COLUMNS_SHOWN], values, strict=False)
-        ]
-        return "; ".join(shown) + ("; ..." if len(names) > MAX_COLUMNS_SHOWN else "")
+        wanted = [column for column in self.columns if isinstance(column, str)]
+        return columns_text(names, titles, values, wanted)
 
     @contextmanager
     def _rows(self, bad: BadRows) -> Iterator[Iterator[FieldRow]]:
@@ -168,7 +181,8 @@ class Table:
     def _objects(self) -> Iterator[Iterator[ObjectRow]]:
         if self.format == "parquet":
             names = [column for column in self.columns if isinstance(column, str)]
-            rows = parquet_rows(self.path, names if len(names) == len(self.columns) else None)
+            is_named = len(names) == len(self.columns)
+            rows = parquet_rows(self.path, [*names, *filter(None, [self.extra])] if is_named else None)
             yield ((number, "", record, 1, number) for number, record in enumerate(rows, 1))
             return
         with text_parts(self.path, self.encoding) as parts:
@@ -189,6 +203,7 @@ class Table:
     ) -> Iterator[Record]:
         """The usable rows. columns: as `columns_of` gives them, for rows that follow the first."""
         indices, width = columns or ([], 0)
+        extra: int | None = None
         for line, raw, fields in rows:
             is_undecodable = has_surrogates(raw)
             if is_undecodable or isinstance(fields, str):
@@ -201,6 +216,7 @@ class Table:
                 continue
             if not width:
                 indices, width = self._start(fields), len(fields)
+                extra = next(iter(_places_of(self.extra, fields)), None) if self.extra is not None else None
                 if self.starts_with_names:
                     continue
             if len(fields) != width:
@@ -217,29 +233,29 @@ class Table:
                 if "\n" in value or "\r" in value:
                     values = tuple(LINE_BREAKS.sub(" ", value) for value in values)
             else:
-                yield Record(line, raw, values, line)
+                yield Record(line, raw, values, line, "" if extra is None else fields[extra].strip())
 
     def _start(self, first: Sequence[str]) -> list[int]:
         """Where the columns are."""
         indices = []
-        shown = self.shown_columns if self.path.is_file() else lambda: ", ".join(map(_short, first))
+        shown = self.shown_columns if self.path.is_file() else lambda: ", ".join(map(short, first))
         for column, key in zip(self.columns, self.keys or ("column",) * len(self.columns), strict=True):
             if isinstance(column, str):
                 places = _places_of(column, first)
                 if len(places) != 1:
-                    near = next((name for name in map(_short, first) if name and name not in self.columns), "0")
+                    free = [name for name in map(short, first) if name and name not in self.columns]
+                    near = min(free, key=partial(distance, wanted=[column]), default="0")
                     how = "twice" if places else "not"
                     is_cut = self.path.is_file() or len(first) > 1
                     way_out = (
                         "" if is_cut else ", or what separates its columns: dataset.separator=semicolon, tab, pipe"
                     )
-                    others = [name for name in map(_short, first) if name and name not in self.columns]
                     text = (
                         f"{key}={column}: {how} in the first line of {self.path}.\nIts columns: "
                         f"{shown()}.\nGive a name from there, such as {key}={near}, or a number counted from 0"
                         f"{way_out}."
                     )
-                    is_sure = len(others) == 1 and not places and len(self.columns) > 1
+                    is_sure = len(free) == 1 and not places and len(self.columns) > 1
                     raise DataError(Problem(text, key, [f"{key}={near}"] if is_sure else None))
                 indices += places
             elif column < len(first):
@@ -247,7 +263,7 @@ class Table:
             elif len(first) == 1:
                 raise DataError(
                     f"the first line of {self.path} is a single column, without any {self.used_dialect.name}: "
-                    f"{_short(first[0])!r}. {len(self.columns)} columns are needed{self._needed()}.\n"
+                    f"{short(first[0])!r}. {len(self.columns)} columns are needed{self._needed()}.\n"
                     f"{self.single_column}If it is a table, add the other column, or give what separates its columns: "
                     "dataset.separator=comma, semicolon, tab, pipe, or the character itself."
                 )
@@ -279,7 +295,13 @@ class Table:
                 except ValueError as error:
                     bad.add(self.path, line, column, str(error), number=number)
                 else:
-                    yield Record(line, raw, values, number)
+                    yield Record(line, raw, values, number, self._extra_of(found))
+
+    def _extra_of(self, found: Mapping[str, Any]) -> str:
+        try:
+            return "" if self.extra is None else value_text(found, self.extra)
+        except ValueError:  # has none, or one that is no text
+            return ""
 
     def _names(self) -> list[str]:
         """The columns of named values by name."""
@@ -309,8 +331,3 @@ def _places_of(name: str, first: Sequence[str]) -> list[int]:
     """Where the first row has a name: exactly so, else with blanks around it."""
     exact = [place for place, cell in enumerate(first) if cell == name]
     return exact or [place for place, cell in enumerate(first) if cell.strip() == name.strip()]
-
-
-def _short(value: object) -> str:
-    text = " ".join(str(value)[: 4 * MAX_CHARACTERS_SHOWN].split())
-    return text if len(text) <= MAX_CHARACTERS_SHOWN else text[: MAX_CHARACTERS_SHOWN - 3] + "..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from attnfocus.data.reading.data_files import MissingFileError, is_text_table, text_splits
+from attnfocus.data.reading.headers import OF_HUB, meant_columns
 from attnfocus.data.reading.layout import Layout, Rules
 from attnfocus.data.reading.lines import BadRows, OnBadRow
 from attnfocus.data.reading.objects import check_old, value_text
@@ -22,6 +24,7 @@ from attnfocus.marks import Before, FilePathOrName
 
 _BUILDERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 _SAVED_MARKS = ("dataset_dict.json", "state.json")  # what `save_to_disk` writes
+_MAX_COLUMNS = 1000  # that are read to the letter where it is not known which are meant
 _NO_LABEL = -1  # how sets of the hub mark a test row whose label is kept secret
 
 
@@ -42,7 +45,7 @@ class _HubSet:
     """
 
     task: ClassVar[str]
-    _columns: Mapping[str, str]  # configuration key -> column, of input and target
+    _columns: Mapping[str, str | None]  # configuration key -> column, of input and target; None: see `OF_HUB`
 
     def __init__(
         self,
@@ -97,9 +100,11 @@ class _HubSet:
         bad = BadRows(self._on_bad_row)
         notes: list[str] = []
         if files is None:
-            splits = {split: list(self._rows(split, found[name], bad)) for split, name in given.items()}
+            columns, notes = self._found_columns(found[given["train"]])
+            splits = {split: list(self._rows(split, found[name], bad, columns)) for split, name in given.items()}
         else:
-            tables, notes = Layout(dict(self._columns)).tables({split: files[name] for split, name in given.items()})
+            layout = Layout(dict(self._columns), usual=OF_HUB)
+            tables, notes = layout.tables({split: files[name] for split, name in given.items()})
             splits = {split: list(self._text_rows(split, tables[split], bad)) for split in given}
         unused = [name for name in found if name not in given.values()]
         notes += [f"{self.path}: its splits {', '.join(unused)} are not used"] if unused else []
@@ -147,7 +152,9 @@ class _HubSet:
         no_quotes: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if builder.config.sep == "\t" else {}
         exact = {"keep_default_na": False, **no_quotes}
         if builder.config.features is None and builder.info.features is None:  # types that would be guessed
-            exact["converters"] = dict.fromkeys(self._columns.values(), str)
+            names = [name for name in self._columns.values() if name is not None]
+            is_known = len(names) == len(self._columns)
+            exact["converters"] = dict.fromkeys(names if is_known else range(_MAX_COLUMNS), str)
         return exact
 
     @contextmanager
@@ -169,10 +176,20 @@ class _HubSet:
         """The target of a record. `labels`: names of the column's numbers, where it has some."""
         return value_text(record, column)
 
-    def _rows(self, split: str, table: Any, bad: BadRows) -> Iterator[Row]:
-        known = table.column_names or list(next(iter(table), {}))  # a streamed set may know them by its rows alone
-        columns = list(self._columns.values())
-        needed = {_top_column(key, path, known) for key, path in self._columns.items()}
+    def _found_columns(self, table: Any) -> tuple[dict[str, str], list[str]]:
+        """The columns of a set: those that are given, the usual ones, or what its names say; and what to say of it."""
+        missing = [key for key, column in self._columns.items() if column is None]
+        known = _names(table)
+        usual = {key: OF_HUB[key] for key in missing}
+        found = None if all(_may_have(table, known, name) for name in usual.values()) else meant_columns(known, missing)
+        chosen = usual if found is None else dict(zip(missing, found, strict=True))
+        options = " ".join(shlex.quote(f"{key}={name}") for key, name in chosen.items())
+        notes = [] if found is None else [f"{self.path}: {options}, since its columns are called so"]
+        return {key: chosen[key] if column is None else column for key, column in self._columns.items()}, notes
+
+    def _rows(self, split: str, table: Any, bad: BadRows, chosen: Mapping[str, str]) -> Iterator[Row]:
+        known, columns = _names(table), list(chosen.values())
+        needed = {_top_column(key, path, known) for key, path in chosen.items()}
         table = table.select_columns(sorted(needed))
         place = Path(f"{self.path}:{self._splits[split]}")
         labels = getattr((table.features or {}).get(columns[1]), "names", None)
@@ -196,8 +213,8 @@ class _HubSet:
                 number = num_good + bad.total - num_bad_before
                 if self._max_rows is not None and number > self._max_rows:
                     return
-                named = dict(zip(self._columns.values(), record.values, strict=True))
-                source, label = self._columns.values()
+                source, label = map(str, table.columns)
+                named = dict(zip((source, label), record.values, strict=True))
                 yield Row(f"{split}:{number}", named[source], self._target_of(named, label, None))
 
 
@@ -205,12 +222,19 @@ class HubText(_HubSet):
     """Texts with a label each.
 
     Args:
-        text_column, label_column: names; a dotted path reaches inside a column. Numbers of a `ClassLabel` become names.
+        text_column, label_column: names; a dotted path reaches inside a column. None: `text` and `label`, else what the
+            columns are called. Numbers of a `ClassLabel` become names.
     """
 
     task: ClassVar[str] = "classification"
 
-    def __init__(self, *, text_column: str = "text", label_column: str = "label", **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        text_column: Annotated[str | None, Before("text")] = None,
+        label_column: Annotated[str | None, Before("label")] = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._columns = {"dataset.text_column": text_column, "dataset.label_column": label_column}
 
@@ -222,13 +246,18 @@ class HubPairs(_HubSet):
     """Pairs of texts.
 
     Args:
-        source_column, target_column: names; a dotted path reaches inside a column: `translation.de`.
+        source_column, target_column: names; a dotted path reaches inside a column: `translation.de`. None:
+            `translation.de` and `translation.en`, else what the columns are called.
     """
 
     task: ClassVar[str] = "translation"
 
     def __init__(
-        self, *, source_column: str = "translation.de", target_column: str = "translation.en", **options: Any
+        self,
+        *,
+        source_column: Annotated[str | None, Before("translation.de")] = None,
+        target_column: Annotated[str | None, Before("translation.en")] = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self._columns = {"dataset.source_column": source_column, "dataset.target_column": target_column}
@@ -240,6 +269,18 @@ def _builder(path: Path) -> str:
     if found is None:
         raise DataError(f"dataset.path={path}: unknown kind of file. Give one that ends in {', '.join(_BUILDERS)}.")
     return found
+
+
+def _names(table: Any) -> list[str]:
+    """Of the columns; a streamed set may know them by its rows alone."""
+    return list(table.column_names or next(iter(table), {}))
+
+
+def _may_have(table: Any, known: Sequence[str], path: str) -> bool:
+    """Whether there is a column, or one with keys, which a dotted path may reach."""
+    top = path.split(".")[0]
+    kind = getattr((table.features or {}).get(top), "dtype", "dict")
+    return path in known or (top in known and top != path and kind == "dict")
 
 
 def _top_column(key: str, path: str, known: Sequence[str]) -> str:
