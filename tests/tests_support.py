@@ -25,6 +25,21 @@ TINY_DATES = (
     "scheduler=constant",  # does not ask how many steps there will be: runs can go on where shorter ones ended
 )
 
+PAPER = ("files=[pdf,svg]", "style=paper")  # figures for a paper
+
+
+def assert_for_paper(folder: Path, name: str, inches: float, words: str) -> None:
+    """A figure is there as PDF and SVG of a width, with its fonts in it, and its caption has these words."""
+    points = f"{inches * 72:g}"
+    pdf = (folder / f"{name}.pdf").read_bytes()
+    assert f"/MediaBox [ 0 0 {points} ".encode() in pdf
+    assert b"/CIDFontType2" in pdf
+    assert b"/Type3" not in pdf
+    svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
+    assert f'width="{points}pt"' in svg
+    assert "<text" not in svg
+    assert words in (folder / f"{name}.txt").read_text(encoding="utf-8")
+
 
 def commands_run_in(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """For commands inside the test process: what they set in the environment is put back with the patch."""

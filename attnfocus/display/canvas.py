@@ -50,6 +50,25 @@ class Style:
     width: float | None = None
 
     @property
+    def is_screen(self) -> bool:
+        return self.width is None
+
+    @property
+    def is_column(self) -> bool:
+        """Too narrow for two panels side by side."""
+        return self.width == WIDTHS["column"]
+
+    @property
+    def title(self) -> float:
+        """Points of the title of a figure with axes."""
+        return self.points + 1 if self.is_screen else self.points
+
+    @property
+    def small(self) -> float:
+        """Points of a legend."""
+        return min(self.points, 7.0)
+
+    @property
     def cells(self) -> int:
         """Columns of a heading, a narrow character taking one."""
         return 110 if self.width is None else int(self.width / (0.62 * self.points * POINT))
@@ -118,6 +137,15 @@ class Canvas:
             self.text(box.x + box.width + 3 * POINT, y, f"{end:.2g}", "scale", va="center_baseline")
         y = box.y + box.height / 2
         self.text(box.x + box.width + 4 * POINT, y, name, "scale name", va="center", rotation=90)
+
+
+def axes_figure(width: float, height: float, style: Style) -> Figure:
+    """A figure whose axes find their places by themselves; a style with a width decides that.
+
+    Args:
+        width, height: inches.
+    """
+    return Figure(figsize=(style.width or width, height), dpi=DPI, facecolor="white", layout="constrained")
 
 
 def colors_of(lowest: float) -> Colormap:

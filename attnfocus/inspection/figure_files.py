@@ -5,13 +5,15 @@ Shapes: H heads, Q queries, K keys.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from attnfocus.display.canvas import SCREEN, paper, to_file
+from attnfocus.display.canvas import SCREEN, paper
+from attnfocus.display.drawings import write_figure
 from attnfocus.display.figure_choices import FigureFile, StyleName, WidthName
 from attnfocus.display.figures import AXES, MAX_HEADS, MAX_POSITIONS, heat_map
 from attnfocus.display.run_words import attention_words
@@ -45,14 +47,13 @@ def write_maps(
             name = "_".join(filter(None, (str(place), each.method, each.name)))
             path = folder / re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
             if kinds:
-                figure = map_figure(each, example, style, width)
-                files: dict[str, bytes] = {kind: to_file(figure, kind) for kind in kinds}
-                files["txt"] = map_caption(content, example, each).encode("utf-8", "backslashreplace")
-                written += [_write(path, kind, data) for kind, data in files.items()]
+                draw = partial(map_figure, each, example, style, width)
+                written += write_figure(path, kinds, draw, map_caption(content, example, each))
             if with_csv:
                 columns = CSV_COLUMNS if each.minus is None else (*CSV_COLUMNS, "minus")
-                data = csv_text([columns, *_numbers(each)]).encode("utf-8", "backslashreplace")
-                written.append(_write(path, "csv", data))
+                written.append(path.with_name(f"{path.name}.csv"))
+                text = csv_text([columns, *_numbers(each)])
+                replace_file(written[-1], text.encode("utf-8", "backslashreplace"))
     return written
 
 
@@ -145,9 +146,3 @@ def _numbers(each: FocusMap) -> Iterator[tuple[object, ...]]:
         tokens = each.query_tokens[query], each.key_tokens[key]
         less = () if each.minus is None else (f"{each.minus.weights[head, query, key]:.6g}",)
         yield each.heads[head], query, tokens[0], key, tokens[1], f"{weight:.6g}", *less
-
-
-def _write(path: Path, ending: str, content: bytes) -> Path:
-    file = path.with_name(f"{path.name}.{ending}")
-    replace_file(file, content)
-    return file

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests_support import Command, assert_polite, commands_run_in
+from tests_support import PAPER, Command, assert_for_paper, assert_polite, commands_run_in
 from torch import nn
 
 from attnfocus.attention import AdditiveScore, Attention, ScaledDotScore
 from attnfocus.cli import main
 from attnfocus.commands.bench.command import BenchConfig, candidates, listed, measure
 from attnfocus.commands.bench.costs import Cost
+from attnfocus.commands.bench.figure import draw_costs
 from attnfocus.commands.bench.growth import growth
 from attnfocus.commands.bench.measure import (
     NUM_WARM_UPS,
@@ -27,7 +28,7 @@ from attnfocus.commands.bench.measure import (
     peak_bytes,
     quartiles,
 )
-from attnfocus.commands.bench.table import draw_costs, print_costs
+from attnfocus.commands.bench.table import print_costs
 from attnfocus.display.console import plain_console
 from attnfocus.errors import ConfigError
 from attnfocus.runs.loader import load
@@ -48,11 +49,12 @@ def only_bench(folder: Path) -> Path:
 
 
 def test_a_bench_writes_and_prints_its_results(attnfocus: Command, tmp_path: Path) -> None:
-    done = attnfocus("bench", "attentions=[dot,additive]", *TINY)
+    done = attnfocus("bench", "attentions=[dot,additive]", *TINY, *PAPER, "width=page")
     assert done.returncode == 0, done.stderr
     folder = only_bench(tmp_path)
-    assert {path.name for path in folder.iterdir()} == {"bench.yaml", "results.csv", "summary.json", "bench.png"}
-    assert (folder / "bench.png").read_bytes().startswith(b"\x89PNG")
+    figures = {"bench.pdf", "bench.svg", "bench.txt"}
+    assert {path.name for path in folder.iterdir()} == {"bench.yaml", "results.csv", "summary.json", *figures}
+    assert_for_paper(folder, "bench", 6.9, "batch_size")
     rows = list(csv.DictReader((folder / "results.csv").read_text(encoding="utf-8").splitlines()))
     places = [(row["attention"], row["length"]) for row in rows]
     assert places == [(name, length) for length in ("8", "16", "32") for name in ("baseline", "dot", "additive")]

@@ -15,7 +15,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 from scipy.stats import binomtest
 from scipy.stats import t as student_t
-from tests_support import TINY_DATES, Command, commands_run_in, summary_of
+from tests_support import PAPER, TINY_DATES, Command, assert_for_paper, commands_run_in, summary_of
 
 from attnfocus.cli import main
 from attnfocus.commands.compare.configurations import Configuration
@@ -65,7 +65,7 @@ def test_a_run_keeps_the_answers_that_its_test_metrics_come_from(trained: Path) 
 def test_runs_of_several_tasks_and_seeds_are_put_side_by_side(trained: Path, attnfocus: Command) -> None:
     unfinished = shutil.copytree(trained / "outputs" / "one" / "run", trained / "stopped" / "run")
     (unfinished / "summary.json").write_text('{"status": "running"}')
-    done = attnfocus("compare", "outputs", "stopped", "outputs/one/run", "run_dir=found", cwd=trained)
+    done = attnfocus("compare", "outputs", "stopped", "outputs/one/run", "run_dir=found", *PAPER, cwd=trained)
     assert done.returncode == 0, done.stderr
     assert "translation on dates" in done.stdout
     assert "classification on identity" in done.stdout
@@ -74,8 +74,9 @@ def test_runs_of_several_tasks_and_seeds_are_put_side_by_side(trained: Path, att
     assert not [char for char in done.stdout + done.stderr if ord(char) < 32 and char != "\n"]
     found = trained / "found"
     files = {"compare.yaml", "results.csv", "results-tidy.csv", "differences.csv", "results.json"}
-    assert {path.name for path in found.iterdir()} == files | {"compare.png", "compare.html"}
-    assert (found / "compare.png").read_bytes().startswith(b"\x89PNG")
+    figures = {"compare.pdf", "compare.svg", "compare.txt"}
+    assert {path.name for path in found.iterdir()} == files | figures | {"compare.html"}
+    assert_for_paper(found, "compare", 6.9, "classification on identity: 3 runs of 2 configurations")
     rows = rows_of(found / "results.csv")
     names = [(row["dataset"], row["attention"], row["seeds"]) for row in rows]
     assert sorted(names) == [

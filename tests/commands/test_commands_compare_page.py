@@ -211,8 +211,25 @@ def test_on_paper_it_is_light_and_without_controls(show: Any) -> None:
     page = show(color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert not page.locator(".tools").first.is_visible()
+    assert not page.locator(".tools label").first.is_visible()
+    assert not page.locator("#language").is_visible()
     assert page.locator(".runs").is_visible()
+    assert page.locator(".scale").is_visible()  # what the shades mean
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    white = "getComputedStyle(document.querySelector('.tokens span[data-level=\"1\"]')).color"
+    assert page.evaluate(white) == "rgb(0, 0, 0)"
+
+
+def test_with_forced_colors_lines_and_choices_stay(show: Any) -> None:
+    page = show(forced_colors="active")
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    for mark in (".axis", ".zero", ".seed"):
+        assert page.evaluate(f"getComputedStyle(document.querySelector('{mark}')).stroke") == ink
+    for chosen in ("#language", ".names"):
+        style = f"getComputedStyle(document.querySelector('{chosen} button[aria-pressed=true]')).outlineStyle"
+        assert page.evaluate(style) == "solid"
+    sharp = "getComputedStyle(document.querySelectorAll('.tokens')[1].children[1]).borderTopWidth"
+    assert page.evaluate(sharp) == "3px"
 
 
 def test_a_look_is_the_mean_over_the_heads() -> None:
@@ -229,3 +246,33 @@ def test_a_look_is_the_mean_over_the_heads() -> None:
     assert facts["normalized_entropy"] == pytest.approx(0.8113, abs=1e-3)
     assert facts["means"] == [0.75, 0.25]
     assert look_of("dot", "run", Inspected(Prediction("1", "", 0.0, skipped="empty")), "").note == "skipped: empty"
+
+
+def test_the_page_speaks_chinese_and_keeps_what_was_chosen(show: Any) -> None:
+    page = show()
+    page.get_by_role("button", name="test accuracy").click()
+    page.get_by_label("Metric").select_option(label="valid loss")
+    page.get_by_label("each run").check()
+    page.click("#language button[value=zh]")
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    assert page.title() == "3 种配置，7 次运行：attnfocus compare"
+    assert names_of(page)[0] == "additive"  # sorted as before
+    assert page.locator(".runs tr.run").count() == 7
+    assert page.get_by_label("每次运行").is_checked()
+    assert page.get_by_label("指标").input_value() == "1"
+    text = page.inner_text("body")
+    for words in (
+        "测试集 accuracy ↑",
+        "参数",
+        "与 dot 的差",
+        "几乎均匀",
+        "✗ 错误",
+        "数字的含义",
+        "验证集 loss，越小越好",
+    ):
+        assert words in text, words
+    missing = page.evaluate("/undefined|%\\w+%/.test(document.body.innerText)")
+    assert not missing
+    page.click("#language button[value=en]")
+    assert page.locator("h3").first.inner_text() == "Runs"
+    assert show(locale="zh-CN").locator("h3").first.inner_text() == "运行"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from rich.cells import cell_len
-from tests_support import Command, assert_polite, only_run
+from tests_support import PAPER, Command, assert_for_paper, assert_polite, only_run
 
 from attnfocus.data.rows import Row
 from attnfocus.data.split import SplitOptions, split_train
@@ -173,7 +173,7 @@ def only_look(folder: Path) -> Path:
 
 def test_data_shows_what_is_in_a_file_and_trains_nothing(attnfocus: Command, tmp_path: Path) -> None:
     reviews(tmp_path / "r.csv")
-    done = attnfocus("data", *LABELLED, "dataset.train=r.csv", "dataset.tokenizer.min_frequency=2")
+    done = attnfocus("data", *LABELLED, "dataset.train=r.csv", "dataset.tokenizer.min_frequency=2", *PAPER)
     assert done.returncode == 0, done.stderr
     shown = [line.split() for line in done.stdout.splitlines()]
     for row in (
@@ -186,9 +186,10 @@ def test_data_shows_what_is_in_a_file_and_trains_nothing(attnfocus: Command, tmp
     ):
         assert row.split() in shown, done.stdout
     folder = only_look(tmp_path)
-    assert {path.name for path in folder.iterdir()} == {"data.yaml", "data.json", "lengths.png", "classes.png"}
-    for name in ("lengths.png", "classes.png"):
-        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    figures = {f"{name}.{ending}" for name in ("lengths", "classes") for ending in ("pdf", "svg", "txt")}
+    assert {path.name for path in folder.iterdir()} == {"data.yaml", "data.json", *figures}
+    assert_for_paper(folder, "lengths", 3.3, "median 7 (line)")
+    assert_for_paper(folder, "classes", 3.3, "train 320, valid 40, test 40")
     assert str(folder) in done.stderr
     assert list((tmp_path / "outputs").iterdir()) == [tmp_path / "outputs" / "data"]
     again = attnfocus("data", *LABELLED, "dataset.train=r.csv", f"run_dir={folder}")
@@ -225,7 +226,12 @@ def test_data_of_pairs_in_chinese_as_json(attnfocus: Command, tmp_path: Path) ->
     assert facts["splits"]["train"]["lengths"]["source"]["longest_row"] == "train:1"
     assert facts["splits"]["train"]["classes"] == {}
     assert facts["examples"][1]["tokens"][:2] == ["第", "1"]
-    assert {path.name for path in (tmp_path / "look").iterdir()} == {"data.yaml", "data.json", "lengths.png"}
+    assert {path.name for path in (tmp_path / "look").iterdir()} == {
+        "data.yaml",
+        "data.json",
+        "lengths.png",
+        "lengths.txt",
+    }
 
 
 def test_data_of_a_set_that_is_made_on_the_spot(attnfocus: Command, tmp_path: Path) -> None:

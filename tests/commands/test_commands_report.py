@@ -163,6 +163,16 @@ def test_a_run_of_each_task_gets_a_page(
     assert shown.locator("#groups button").count() >= 3
     shown.click("#language button[value=zh]")
     assert shown.inner_text("#curves h2") == "学习过程"
+    style = "(place) => ((each) => [each.backgroundColor, each.color])(getComputedStyle(document.querySelector(place)))"
+    shown.emulate_media(media="print", color_scheme="dark")
+    assert shown.evaluate(style, "body") == ["rgb(255, 255, 255)", "rgb(27, 31, 36)"]
+    assert not shown.locator("#language").is_visible()
+    assert shown.locator("#curves polyline").first.is_visible()
+    shown.emulate_media(media="screen", forced_colors="active")
+    axis = "getComputedStyle(document.querySelector('#curves .axis')).stroke"
+    assert shown.evaluate(axis) == shown.evaluate("getComputedStyle(document.body).color")
+    chosen = "getComputedStyle(document.querySelector('#groups button[aria-pressed=true]')).outlineStyle"
+    assert shown.evaluate(chosen) == "solid"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_support import Command, summary_of
+from tests_support import PAPER, Command, assert_for_paper, summary_of
 
 from attnfocus.cli.sweeps.search import search_to_run
 from attnfocus.config.folder import shipped_folder
@@ -52,7 +52,8 @@ def result_of(sweep: Path) -> dict[str, Any]:
 def test_a_search_prunes_and_is_gone_on_with_and_a_pruned_run_can_be_finished(
     attnfocus: Command, tmp_path: Path
 ) -> None:
-    done = attnfocus("train", "-m", *SEARCH, "hydra.sweeper.n_trials=2")
+    paper = [f"hydra.sweeper.{text}" for text in (*PAPER, "width=column")]
+    done = attnfocus("train", "-m", *SEARCH, "hydra.sweeper.n_trials=2", *paper)
     assert done.returncode == 0, done.stderr
     sweep = only_sweep(tmp_path)
     result = result_of(sweep)
@@ -73,7 +74,8 @@ def test_a_search_prunes_and_is_gone_on_with_and_a_pruned_run_can_be_finished(
             assert summary["reason"] == f"pruned at step 3: loss {trial['reports']['3']:.4g}"
             assert summary["steps"] == 3
     assert result["command"] in done.stdout
-    assert (sweep / "search.png").exists()
+    assert_for_paper(sweep, "search", 3.3, "A search for loss (min)")
+    assert not (sweep / "search.png").exists()
 
     longer = attnfocus("train", "-m", f"sweep.resume={sweep}", "hydra.sweeper.n_trials=3")
     assert longer.returncode == 0, longer.stderr

@@ -1,14 +1,28 @@
 """The palette: lightness goes one way, no color blindness mixes up the signs, text can be read on every color."""
 
+import io
 import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
+from attnfocus.commands.bench.costs import Cost
+from attnfocus.commands.bench.figure import draw_costs
+from attnfocus.commands.compare.figures import draw_comparison
+from attnfocus.commands.compare.sections import Row, Section
+from attnfocus.commands.sweep.search.figure import draw_search
+from attnfocus.commands.sweep.search.table import SearchResult, Trial
 from attnfocus.display import palette
+from attnfocus.display.canvas import to_png
+from attnfocus.display.figures import heat_map
 from attnfocus.display.palette import RGB, Mode
 
 MODES: tuple[Mode, ...] = ("light", "dark")
@@ -103,3 +117,50 @@ def test_shares_beyond_the_ends_and_no_number() -> None:
 def test_it_needs_nothing_but_the_standard_library() -> None:
     code = "import sys, attnfocus.display.palette; assert not {'torch', 'matplotlib', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def colors_of(figure: Figure) -> np.ndarray:
+    """The pixels of a figure (N, 3) that are not gray."""
+    image = np.asarray(Image.open(io.BytesIO(to_png(figure)[0])).convert("RGB")).reshape(-1, 3).astype(int)
+    return image[np.ptp(image, axis=1) > 24]
+
+
+def share_of_palette(figure: Figure) -> float:
+    """The share of colored pixels that have a color of the lines and points, mixed with white or not."""
+    pixels, nearest = colors_of(figure), []
+    for rgb in palette.SERIES:
+        way = np.array(rgb) - 255
+        place = np.clip((pixels - 255) @ way / (way @ way), 0, 1)
+        nearest.append(np.linalg.norm(pixels - (255 + place[:, None] * way), axis=1))
+    return float((np.min(nearest, axis=0) < 4).mean())
+
+
+@pytest.mark.parametrize(("lowest", "colors"), [(0.0, palette.sequential()), (-1.0, palette.diverging())])
+def test_a_drawn_heat_map_has_the_colors_of_the_palette(lowest: float, colors: tuple[RGB, ...]) -> None:
+    weights = np.linspace(lowest, 1, 64).reshape(1, 8, 8)
+    pixels = colors_of(heat_map(weights, "abcdefgh", "abcdefgh"))
+    found, counts = np.unique(pixels, axis=0, return_counts=True)
+    are_known = np.array([tuple(map(int, rgb)) in set(colors) for rgb in found])
+    assert are_known.sum() > 40
+    assert counts[are_known].sum() > 0.98 * counts.sum()  # the rest is below the thin frame
+
+
+def test_bars_and_lines_have_the_colors_of_the_palette() -> None:
+    costs = [  # bands that lie apart: where two overlap their colors mix
+        Cost(name, n, "sdpa", n * 10**k, n * 10**k, None, None, n * 10**k, n * 2 * 10**k, n * 3 * 10**k)
+        for k, name in enumerate(("baseline", "dot", "additive", "local", "linear"))
+        for n in (8, 10, 12)
+    ]
+    rows = [
+        Row({"a": name}, (1, 2), (Path("/1"), Path("/2")), [{"test/bleu": 20.0 + n}, {"test/bleu": 22.0}])
+        for n, name in enumerate(("x", "y"))
+    ]
+    objectives, trial = ("loss",), Trial(0, "completed", {"a": 1}, (0.5,))
+    search = SearchResult(objectives, ("min",), (trial, replace(trial, number=1)), (0,), ({"a": 0.7, "b": 0.3},))
+    figures = [draw_costs(costs, ""), draw_comparison([Section("t", "d", rows, [], "bleu")]), draw_search(search)]
+    for figure in figures:
+        assert len(colors_of(figure)) > 300
+        assert share_of_palette(figure) > 0.9
+    other = Figure(figsize=(3, 3))
+    other.add_subplot().bar([1, 2], [3, 4], color=["tab:blue", "tab:green"])
+    assert share_of_palette(other) < 0.1

@@ -84,6 +84,7 @@ def test_uniform_and_sharp_attention_look_and_read_different(show: Any) -> None:
     assert max(255 - min(back) for back in backgrounds(page)) < 60  # no dark word
     page = show(sharp())
     assert page.inner_text("#spread") == "Spread over 2.4 of 256 positions."
+    assert page.inner_text("#focus-count") == "All measures (1 row)"
     backs = backgrounds(page)
     assert min(backs[7]) < 40
     assert {back for key, back in enumerate(backs) if key != 7} == {(255, 255, 255)}

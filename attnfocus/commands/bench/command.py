@@ -12,22 +12,23 @@ from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.commands.bench.costs import Cost, write_costs_csv
+from attnfocus.commands.bench.figure import costs_drawing
 from attnfocus.commands.bench.growth import Growth, growth_of
 from attnfocus.commands.bench.measure import Baseline, Candidate, Inputs, interleaved, medians, peak_bytes, quartiles
-from attnfocus.commands.bench.table import draw_costs, print_costs
+from attnfocus.commands.bench.table import print_costs
 from attnfocus.config.check import Checker
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.read import check, save_yaml
 from attnfocus.config.targets import make_factory
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
+from attnfocus.display.drawings import write_drawings
+from attnfocus.display.figure_choices import FigureOptions
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
 from attnfocus.layout import BENCH_FILE
 from attnfocus.limits import PositiveFloat, PositiveInt, Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
-from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir
 from attnfocus.runs.folder import environment, made_by
 from attnfocus.runs.schema import OutputPath
@@ -43,7 +44,7 @@ Build = Callable[[], nn.Module]
 
 
 @dataclass(kw_only=True)
-class BenchConfig:
+class BenchConfig(FigureOptions):
     """configs/bench.yaml."""
 
     attentions: list[str] | str  # text where Hydra cannot read a list, as with a blank or an = inside
@@ -66,12 +67,13 @@ class BenchConfig:
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
-    """Measures, writes results.csv, summary.json and bench.png, prints a table.
+    """Measures, writes results.csv, summary.json and the figure, prints a table.
 
     Returns:
         The exit code.
     """
     config = check(values, BenchConfig)
+    config.check_width()
     device = resolve_device(config.device)
     builders = candidates(config, device)
     folder = new_run_dir(config.run_dir, config.paths.outputs, "bench")
@@ -87,7 +89,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         say(console, f"length {length}", style="dim")
         costs += measure(builders, length, config, device, costs)
         with writable():
-            _write(folder, costs, facts, origin)  # after each length: what is there survives a Ctrl-C
+            _write(folder, costs, facts, origin)
+            write_drawings(
+                folder, [costs_drawing(costs, facts)], config
+            )  # after each length: what is there survives a Ctrl-C
     print_costs(open_console(sys.stdout), costs)
     say(console, f"\nresults  {folder}", wrap=False)
     return 0
@@ -222,8 +227,6 @@ def _write(folder: Path, costs: Sequence[Cost], facts: Mapping[str, object], ori
     }
     written = {**origin, **environment(str(facts["device"])), "facts": facts, "grows_as_length_to_the": exponents}
     write_summary(folder, written)
-    title = "  ".join(f"{name} {value}" for name, value in facts.items())
-    replace_file(folder / "bench.png", to_png(draw_costs(costs, title))[0])
 
 
 def _facts_of(found: Growth | None) -> dict[str, float | None] | None:

@@ -8,6 +8,7 @@ from attnfocus.files import csv_text
 from attnfocus.regular_files import replace_file
 
 COLUMNS = ("attention", "path", "length", "forward_seconds", "backward_seconds", "peak_bytes")
+MIB = 2**20
 SPREAD = ("low_seconds", "median_seconds", "high_seconds")  # after the facts, as they are younger
 
 

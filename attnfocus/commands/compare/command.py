@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from attnfocus.commands.compare.configurations import Configuration, sections_of
 from attnfocus.commands.compare.differences import differences_to
 from attnfocus.commands.compare.example import examples_of, looks_of
-from attnfocus.commands.compare.figures import draw_comparison, draw_trust
+from attnfocus.commands.compare.figures import drawings_of
 from attnfocus.commands.compare.files import as_facts, differences_csv, results_csv, tidy_csv
 from attnfocus.commands.compare.page import page_of
 from attnfocus.commands.compare.page.curves import curves_of
@@ -19,8 +19,9 @@ from attnfocus.commands.compare.screen import print_comparison
 from attnfocus.commands.compare.sections import Row, Section
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.config.read import check, save_yaml
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
+from attnfocus.display.drawings import write_drawings
+from attnfocus.display.figure_choices import FigureOptions
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import short_path, strict_json, write_json_atomically, writing
 from attnfocus.layout import COMPARE_FILE
@@ -36,7 +37,7 @@ PAGE_FILE = "compare.html"
 
 
 @dataclass(kw_only=True)
-class CompareConfig:
+class CompareConfig(FigureOptions):
     """configs/compare.yaml."""
 
     runs: list[FilePath]
@@ -51,7 +52,7 @@ class CompareConfig:
 
 
 def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
-    """Reads the runs, writes tables and figure, prints them.
+    """Reads the runs, writes tables, figures and the page, prints the tables.
 
     Returns:
         The exit code.
@@ -80,6 +81,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
         save_yaml(folder / COMPARE_FILE, redact({**values, "runs": [str(path) for path in paths]}))
         _write(folder, sections, as_facts(sections, left_out, folder))
+        write_drawings(folder, drawings_of(sections), config)
         if config.page:
             given = [text for text in overrides if not text.startswith("runs=")]
             origin = made_by("compare", [*(short_path(path) for path in map(Path, config.runs)), *given])
@@ -95,6 +97,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
 
 def _check(config: CompareConfig) -> None:
     """What can be said before anything is read."""
+    config.check_width()
     if config.example is not None and not config.page:
         text = "example: is shown on the page, which page=false leaves out. Use page=true, or remove example."
         raise ConfigError(Problem(text, "page", ["page=true"]))
@@ -159,10 +162,6 @@ def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) 
     for name, text in tables.items():
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
     write_json_atomically(folder / "results.json", facts)
-    replace_file(folder / "compare.png", to_png(draw_comparison(sections))[0])
-    trust = draw_trust(sections)
-    if trust is not None:
-        replace_file(folder / "faithfulness.png", to_png(trust)[0])
 
 
 def _show(form: str, sections: Sequence[Section], left_out: Mapping[Path, str]) -> None:

@@ -3,27 +3,25 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from attnfocus.commands.data.figures import draw_classes, draw_lengths
+from attnfocus.commands.data.figures import drawings_of
 from attnfocus.commands.data.table import Look, facts_of, print_look
 from attnfocus.commands.data.unknown import frequent_unknown
 from attnfocus.config.check import Checker
 from attnfocus.config.read import save_yaml
 from attnfocus.config.targets import make_factory
 from attnfocus.data.preparation import Prepared, prepare
-from attnfocus.display.canvas import to_file
 from attnfocus.display.console import open_console, say
-from attnfocus.display.figure_choices import FigureFile
+from attnfocus.display.drawings import write_drawings
+from attnfocus.display.figure_choices import FigureOptions
 from attnfocus.errors import ConfigError
 from attnfocus.files import strict_json, write_json_atomically, writing
 from attnfocus.layout import DATA_FILE
 from attnfocus.limits import PositiveInt
 from attnfocus.redaction import redact
-from attnfocus.regular_files import replace_file
 from attnfocus.runs.assembly import check_train, folder_of_data
 from attnfocus.runs.claim import new_run_dir
 from attnfocus.runs.data_summary import WARNING, statistics_of, summary_lines, unit_of
@@ -32,16 +30,15 @@ from attnfocus.runs.evaluation import validated
 from attnfocus.runs.schema import TrainConfig
 
 RESULTS_FILE = "data.json"
-OWN = ("format", "files")  # keys that training does not have
+OWN = ("format", "files", "style", "width")  # keys that training does not have
 SAVED = ("dataset", "seed", "paths", "choices")  # the keys that say what was looked at
 
 
 @dataclass(kw_only=True)
-class DataConfig(TrainConfig):
+class DataConfig(FigureOptions, TrainConfig):
     """configs/data.yaml: all that `train` takes, so that a command of the one is a command of the other."""
 
     format: Literal["table", "json"] = "table"
-    files: list[FigureFile] = field(default_factory=lambda: ["png"])
     max_jobs: PositiveInt = 1000
 
 
@@ -65,7 +62,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     look = Look(name, prepared, unit_of(prepared), statistics, frequent_unknown(prepared), report, warnings)
     folder = new_run_dir(config.run_dir, str(Path(config.paths.outputs) / "data"), name)
     with writing("run_dir" if config.run_dir else "paths.outputs", folder):
-        _write(folder, look, {key: values[key] for key in SAVED}, config.files)
+        _write(folder, look, {key: values[key] for key in SAVED})
+        write_drawings(folder, drawings_of(look), config)
     if config.format == "json":
         print(json.dumps(strict_json(facts_of(look)), ensure_ascii=False, indent=2))
     else:
@@ -90,6 +88,7 @@ def _checked(values: Mapping[str, Any]) -> tuple[DataConfig, CheckedDataset]:
     dataset = None if config is None else check_dataset(config.dataset, checker)
     if config is None or dataset is None or checker.problems:
         raise ConfigError(checker.problems)
+    config.check_width()
     if config.resume or config.sweep.resume:
         raise ConfigError("resume: data looks at a data set, and no run goes on. Give the dataset=... of that run.")
     return config, dataset
@@ -115,12 +114,6 @@ def _remarks(config: DataConfig, dataset: CheckedDataset, prepared: Prepared) ->
     return task.remarks(rows, trainer.monitor or task.monitor_for(rows), config.decoding)
 
 
-def _write(folder: Path, look: Look, values: Mapping[str, Any], kinds: Sequence[FigureFile]) -> None:
+def _write(folder: Path, look: Look, values: Mapping[str, Any]) -> None:
     save_yaml(folder / DATA_FILE, redact(values))
     write_json_atomically(folder / RESULTS_FILE, facts_of(look))
-    figures = {"lengths": partial(draw_lengths, look)}
-    if look.statistics["train"].classes:
-        figures["classes"] = partial(draw_classes, look)
-    for name, draw in figures.items():
-        for kind in kinds:  # drawn anew: a layout moves by a hair when it is made again, for another resolution
-            replace_file(folder / f"{name}.{kind}", to_file(draw(), kind))

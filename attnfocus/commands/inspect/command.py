@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import STDIN, Input, numbered
 from attnfocus.display.console import open_console, say
-from attnfocus.display.figure_choices import StyleName, WidthName
+from attnfocus.display.figure_choices import FigureStyle
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
@@ -33,7 +33,7 @@ from attnfocus.training import CheckpointStore
 
 
 @dataclass(kw_only=True)
-class InspectConfig(InputChoice, DataChoice):
+class InspectConfig(InputChoice, DataChoice, FigureStyle):
     """configs/inspect.yaml."""
 
     input: FilePath | None = None
@@ -46,8 +46,6 @@ class InspectConfig(InputChoice, DataChoice):
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
     files: list[InspectFile]
-    style: StyleName = "screen"
-    width: WidthName | None = None
     output: FilePath | None = None
 
 
@@ -59,8 +57,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     """
     config = check(values, InspectConfig)
     methods = check_methods(config.method)  # before the run is loaded
-    if config.width is not None and config.style != "paper":
-        raise ConfigError(f"width: is of figures for a paper. Add style=paper to width={config.width}.")
+    config.check_width()
     texts, split = _inputs(config)
     trained = load(
         config.run,

@@ -22,7 +22,8 @@ from attnfocus.runs.summary import Summary, load_summary
 MAX_JOB_BYTES = 1_000_000
 MAX_PROCESS_BYTES = 1000
 RESULTS_FILE = "results.csv"
-OF_SEARCH = ("study.db", "study.db-journal", "search.json", "search.png", ".search.lock")
+_FIGURES = tuple(f"search.{ending}" for ending in ("png", "pdf", "svg", "txt"))
+OF_SEARCH = ("study.db", "study.db-journal", "search.json", *_FIGURES, ".search.lock")
 LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
 PROCESS_FILE = ".process"  # host and number of the process that runs the job
 START_SECONDS = 2.0  # how long a job waits for its lock, which whoever looks whether it runs holds for a moment

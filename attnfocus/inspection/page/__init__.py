@@ -14,7 +14,7 @@ __all__ = ["body", "coded", "embedded_json", "page_data", "page_of", "page_scrip
 
 SCRIPTS = (  # in this order
     (__name__, ("state",)),
-    (DOCUMENTS, ("palette",)),
+    (DOCUMENTS, ("language", "palette")),
     (__name__, ("words", "weights", "sketch", "colors", "gold", "text", "matrix", "heads", "output", "events")),
     (__name__, ("choices",)),
 )

@@ -10,8 +10,8 @@ from attnfocus.display.documents import DOCUMENTS, asset, document, script_of, s
 from attnfocus.inspection.side_by_side import Looks
 
 SCRIPTS = (
-    (DOCUMENTS, ("elements", "numbers", "chart", "palette")),
-    (__name__, ("runs", "curves", "forest", "shades", "example", "main")),
+    (DOCUMENTS, ("elements", "language", "numbers", "chart", "palette")),
+    (__name__, ("words", "runs", "curves", "forest", "shades", "example", "main")),
 )
 
 

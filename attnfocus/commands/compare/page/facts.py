@@ -7,7 +7,7 @@ from typing import Any
 
 from attnfocus.commands.compare.page.curves import Curves, row_names
 from attnfocus.commands.compare.sections import Difference, Section, direction_of, name_of, shown_metrics
-from attnfocus.commands.compare.table import legend, remarks
+from attnfocus.commands.compare.table import num_compared, remarks
 from attnfocus.display.documents import ramps
 from attnfocus.files import path_from
 from attnfocus.inspection.side_by_side import Looks
@@ -26,13 +26,20 @@ def page_facts(
     return {
         **origin,
         "palette": ramps(),
-        "legend": legend(sections),
+        "legend": _legend(sections),
         "left_out": {visible(path_from(folder, path)): visible(reason) for path, reason in left_out.items()},
         "sections": [
             _section(section, own, looks.get(section.title), folder)
             for section, own in zip(sections, curves, strict=True)
         ],
     }
+
+
+def _legend(sections: Sequence[Section]) -> dict[str, Any]:
+    """What the legend depends on: whether there are differences, and for how many comparisons p is corrected."""
+    counts = {count for section in sections for count in num_compared(section)}
+    has_differences = any(section.differences for section in sections)
+    return {"differences": has_differences, "corrected": max(counts, default=0), "is_most": len(counts) > 1}
 
 
 def _section(section: Section, curves: Curves, looks: Looks | None, folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from attnfocus.config.check import Checker
 from attnfocus.config.search_space import Dimension
 from attnfocus.decoding.options import Seed
+from attnfocus.display.figure_choices import FigureOptions
 from attnfocus.errors import ConfigError
 from attnfocus.events import Direction
 from attnfocus.limits import NonNegativeInt, NumProcesses, PositiveInt
@@ -16,8 +17,10 @@ SECTION = "hydra.sweeper"
 FACTS: Mapping[str, Direction] = {"seconds": "min", "parameters": "min", "words_per_second": "max"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions:
+@dataclass(kw_only=True)
+class SearchOptions(FigureOptions):
+    """`files`, `style` and `width` are of the figure of the results."""
+
     n_trials: PositiveInt
     n_jobs: NumProcesses = 1
     objectives: list[str] | None = None  # None: the metric that the runs monitor
@@ -79,6 +82,7 @@ def check_options(values: Mapping[str, Any]) -> SearchOptions:
     if options is None:
         raise ConfigError(checker.problems)
     assert isinstance(options, SearchOptions)
+    options.check_width(f"{SECTION}.")
     return options
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnfocus.commands.sweep.folders import LOCK_FILE, RESULTS_FILE
-from attnfocus.commands.sweep.search.figure import draw_search
+from attnfocus.commands.sweep.search.figure import search_drawing
 from attnfocus.commands.sweep.search.options import SearchPlan
 from attnfocus.commands.sweep.search.storage import storage_url, stored
 from attnfocus.commands.sweep.search.study import Search
@@ -25,19 +25,18 @@ from attnfocus.commands.sweep.search.table import (
     write_objectives,
 )
 from attnfocus.commands.sweep.sweep import resume_command
-from attnfocus.display.canvas import to_png
 from attnfocus.display.console import open_console, say
+from attnfocus.display.drawings import write_drawings
 from attnfocus.display.text import metric_name, number
 from attnfocus.files import path_from, write_json_atomically
 from attnfocus.locks import locked
 from attnfocus.redaction import hide
-from attnfocus.regular_files import replace_file
 from attnfocus.runs.folder import command_line
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-RESULT_FILE, FIGURE_FILE = "search.json", "search.png"
+RESULT_FILE = "search.json"
 MIN_COMPLETED = 4  # trials, for importances
 TOP_SHARE = 0.25  # of the completed trials, which the importances tell from the rest
 
@@ -88,7 +87,7 @@ def _outcome(trial: Trial, result: SearchResult) -> str:
 
 
 def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
-    """Writes search.json and search.png into the folder; prints the best trials, importances, and what to do next."""
+    """Writes search.json and the figure into the folder; prints the best trials, importances, and what to do next."""
     with stored(plan.options, sweep_dir):
         search = Search(plan, sweep_dir)
         result = result_of(search, _importances(search))
@@ -99,7 +98,7 @@ def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
     with locked(sweep_dir / LOCK_FILE, math.inf):  # a job that ends elsewhere writes the same file
         write_objectives(sweep_dir / RESULTS_FILE, result)
     write_json_atomically(sweep_dir / RESULT_FILE, {**search_facts(result), "command": command})
-    replace_file(sweep_dir / FIGURE_FILE, to_png(draw_search(result))[0])
+    figures = write_drawings(sweep_dir, [search_drawing(result)], plan.options)
     console = open_console(sys.stdout)
     say(console, f"\n{result.counts}", style="bold")
     if result.ranked:
@@ -107,13 +106,14 @@ def finish_search(plan: SearchPlan, sweep_dir: Path) -> None:
     for line in (*tie_lines(result), *importance_lines(result)):
         say(console, line)
     say(console, "")
-    for label, text in _ends(plan, sweep_dir, command):
+    for label, text in _ends(plan, sweep_dir, figures, command):
         say(console, f"{label:<8} {text}", wrap=False)
 
 
-def _ends(plan: SearchPlan, sweep_dir: Path, command: str | None) -> Iterator[tuple[str, str]]:
+def _ends(plan: SearchPlan, sweep_dir: Path, figures: Sequence[Path], command: str | None) -> Iterator[tuple[str, str]]:
     """What lies where, and what can be done next."""
-    yield "figure", str(sweep_dir / FIGURE_FILE)
+    if figures:
+        yield "figure", str(figures[0])
     yield "study", hide(storage_url(plan.options, sweep_dir))
     if command is not None:
         yield "best", command

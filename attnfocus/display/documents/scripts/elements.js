@@ -27,8 +27,9 @@ function drawn(kind, options = {}, ...children) {
 }
 
 /** A choice, with its label. */
-function chooser(label, entries, react) {
-  const select = element("select", {}, ...entries.map(([value, text]) => element("option", { value, text })));
+function chooser(label, entries, react, value = entries[0]?.[0]) {
+  const select = element("select", {}, ...entries.map(([key, text]) => element("option", { value: key, text })));
+  select.value = value;
   select.addEventListener("change", () => react(select.value));
   return element("label", { text: "" }, element("span", { text: label }), select);
 }

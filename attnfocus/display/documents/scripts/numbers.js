@@ -1,7 +1,6 @@
 // Numbers as people read them: about four significant digits, as in the terminal.
 
 const ARROWS = { max: "\u2191", min: "\u2193", "": "" };
-const BETTER = { max: "more is better", min: "less is better", "": "" };
 
 function grouped(text) {
   const [whole, rest] = text.split(".");
@@ -44,7 +43,7 @@ function spreadText(values, numRuns, unit) {
   const few = found.length < numRuns ? ` (n=${found.length})` : "";
   if (unit === "count") {
     const ends = [...new Set([Math.min(...found), Math.max(...found)].map((end) => figure(end, unit)))];
-    return ends.join(" to ") + few;
+    return (ends.length > 1 ? word("range", { low: ends[0], high: ends[1] }) : ends[0]) + few;
   }
   const deviation = deviationOf(found);
   return figure(meanOf(found), unit) + (deviation ? ` \u00b1 ${figure(deviation, unit)}` : "") + few;

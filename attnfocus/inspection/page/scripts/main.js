@@ -28,7 +28,7 @@ function drawTitle() {
 }
 
 function start() {
-  Object.assign(state, { language: (navigator.language || "").startsWith("zh") ? "zh" : "en" });
+  Object.assign(state, { language: preferredLanguage() });
   const asked = readLink();
   Object.assign(state, { language: asked.language ?? state.language });
   drawTitle();

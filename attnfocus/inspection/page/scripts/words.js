@@ -1,4 +1,4 @@
-// What the page says, in English and Chinese. Static texts have the attribute data-word; %name% is replaced.
+// What the page says, in English and Chinese. See language.js.
 
 const WORDS = {
   en: {
@@ -20,13 +20,14 @@ const WORDS = {
     sketch: "Details are left out, since there are too many weights for one page: the %number% largest of each row, and means of blocks.",
     heads: "Heads", mean: "mean", glance: "All heads", glanceHint: "Layers down, heads across, colored by a measure from %low% to %high%. Choose a cell to open it.",
     measure: "Measure", readMost: "Read most", countsMost: "Counts most", differsMost: "Differs most", forToken: "%what% for %token%",
-    focus: "Focus", focusHint: "Means over the rows of each head in this example. Choose one to see it; arrow keys move.", measures: "All measures (%number% rows)",
+    focus: "Focus", focusHint: "Means over the rows of each head in this example. Choose one to see it; arrow keys move.", measures: "All measures (%number% rows)", measuresOne: "All measures (1 row)",
     trust: "Can the weights be trusted?", untested: "Not tested for these weights. This does: ", untestedLast: "Not tested for these weights: only what was found of the best checkpoint is kept.",
     spread: "Spread over %used% of %all% positions.", nearly: "Nearly uniform: %used% of %all% positions carry the weight (normalized entropy %entropy%). What stands out means little here.",
     allRows: "all rows, mean", isChosen: "%token% is chosen",
     shown: "Example %number% of %all%. %method%%name%, %head%. Scale: %scale%.",
     goldLinks: "Known alignment: %agree% agree, %missed% missed, %extra% extra. Compared is the position with most weight of each output token whose link is known.",
     goldRationale: "Evidence that people marked: %agree% agree, %missed% missed, %extra% extra. Compared are the %number% positions with most weight.",
+    goldRationaleOne: "Evidence that people marked: %agree% agree, %missed% missed, %extra% extra. Compared is the position with most weight.",
     agree: "agrees", missed: "missed", extra: "extra",
     copy: "Copy numbers", tsv: "Download TSV", svg: "Download SVG", link: "Copy link", copied: "Copied.", notCopied: "The browser does not allow copying here.",
     old: "This browser is too old to unpack the weights. The same numbers are in inspect.json.",
@@ -66,11 +67,6 @@ const WORDS = {
 };
 const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度" };
 
-/** A text of the page in the language at hand. */
-function word(key, values = {}) {
-  return WORDS[state.language][key].replace(/%(\w+)%/g, (_, part) => String(values[part]));
-}
-
 const name = (text) => text.replaceAll("_", " ");
 const methodName = (method) => (state.language === "zh" && METHODS_ZH[method]) || name(method);
 /** A token without the blank before it; one of blanks alone shows them. */
@@ -92,11 +88,4 @@ function element(kind, text, classes) {
   if (text !== undefined) made.textContent = text;
   if (classes) made.className = classes;
   return made;
-}
-
-function translate() {
-  document.documentElement.lang = state.language;
-  for (const each of document.querySelectorAll("[data-word]")) each.textContent = word(each.dataset.word);
-  for (const each of document.querySelectorAll("[data-label]")) each.setAttribute("aria-label", word(each.dataset.label));
-  for (const each of document.querySelectorAll("#language button")) each.setAttribute("aria-pressed", String(each.value === state.language));
 }

@@ -6,10 +6,9 @@ const DASHES = ["", " d1", " d2"];
 function curvesPart(section) {
   if (!section.curves.length) return null;
   const places = [...new Set(section.curves.flatMap((curve) => Object.keys(curve.of).map(Number)))].sort((a, b) => a - b);
-  const shown = new Set(places.slice(0, NUM_SHOWN));
-  const state = { metric: 0, step: null };
+  const state = remember(section, "curves", { metric: 0, step: null, shown: new Set(places.slice(0, NUM_SHOWN)) }), { shown } = state;
   const figureOf = element("figure"), readout = element("p", { class: "readout", role: "status", "aria-live": "polite" });
-  const names = element("div", { class: "names", role: "group", "aria-label": "Curves that are shown" });
+  const names = element("div", { class: "names", role: "group", "aria-label": word("curvesShown") });
   const styleOf = (place) => {
     const rank = places.indexOf(place);
     return { color: (rank % NUM_COLORS) + 1, dash: DASHES[Math.floor(rank / NUM_COLORS) % DASHES.length] };
@@ -42,7 +41,7 @@ function curvesPart(section) {
     const curves = drawnCurves();
     readout.textContent = "";
     if (!curves.length) {
-      figureOf.replaceChildren(element("p", { class: "hint", text: "No curve is chosen." }));
+      figureOf.replaceChildren(element("p", { class: "hint", text: word("noCurve") }));
       return;
     }
     const steps = curves.flatMap(([, curve]) => curve.steps);
@@ -50,8 +49,9 @@ function curvesPart(section) {
     const highs = curves.flatMap(([, curve]) => curve.means.map((mean, at) => mean + curve.deviations[at]));
     const up = ticksOf(Math.min(...lows), Math.max(...highs), chosen().share);
     const across = ticksOf(Math.min(...steps), Math.max(...steps), false);
-    const better = BETTER[chosen().better];
-    frame = frameOf(across, up, ["step", `${chosen().name}${better ? `, ${better}` : ""}`], `Learning curves: ${chosen().name} of ${curves.length} configurations. Arrow keys read the values.`);
+    const name = metricName(chosen()), better = betterWords(chosen().better);
+    const label = word("curveLabel", { name, configurations: word("configurationsCount", { number: curves.length }) });
+    frame = frameOf(across, up, [word("step"), better ? word("axis", { name, better }) : name], label);
     for (const [place, curve] of curves) frame.svg.append(...shapes(place, curve, up));
     listen(curves);
     figureOf.replaceChildren(frame.svg);
@@ -77,21 +77,21 @@ function curvesPart(section) {
         const at = curve.steps.indexOf(step), count = curve.counts[at];
         return `${section.rows[place].name} ${figure(curve.means[at])}${count > 1 ? ` \u00b1 ${figure(curve.deviations[at])}` : ""} (n=${count})`;
       });
-      readout.textContent = `step ${step}: ${parts.join("; ")}`;
+      readout.textContent = word("atStep", { step, values: parts.join("; ") });
     }
     follow(frame, steps, read, steps.indexOf(state.step));
   }
 
   drawNames();
   draw();
-  addEventListener("resize", draw);
-  const entries = section.curves.map((curve, place) => [place, curve.name]);
-  const more = section.curves_left_out ? ` The curves of ${section.curves_left_out} more configurations are not in this page.` : "";
+  redraws.push(draw);
+  const entries = section.curves.map((curve, place) => [place, metricName(curve)]);
+  const more = section.curves_left_out ? word("curvesMore", { number: section.curves_left_out }) : "";
   return element(
-    "section", { "aria-label": "Learning curves" },
-    element("h3", { text: "Learning curves" }),
-    element("p", { class: "hint", text: `Evaluations on valid: the mean over the seeds, with a band of one sample standard deviation; dotted where fewer seeds are left.${more}` }),
-    entries.length > 1 ? element("div", { class: "tools" }, chooser("Metric", entries, (value) => { state.metric = Number(value); state.step = null; draw(); })) : null,
+    "section", { "aria-label": word("curves") },
+    element("h3", { text: word("curves") }),
+    element("p", { class: "hint", text: word("curvesHint") + more }),
+    entries.length > 1 ? element("div", { class: "tools" }, chooser(word("metric"), entries, (value) => { state.metric = Number(value); state.step = null; draw(); }, state.metric)) : null,
     names, figureOf, readout,
   );
 }

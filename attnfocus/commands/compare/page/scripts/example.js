@@ -5,7 +5,7 @@ const label = (token) => (token === "" ? "\u2205" : (token.replace(/^\u2581+/, "
 function examplePart(section) {
   const { example } = section;
   if (!example) return null;
-  const state = { scale: "one" };
+  const state = remember(section, "example", { scale: "one" });
   const looks = element("div", { class: "looks" }), legend = element("div", { class: "scale" });
   const largest = Math.max(1e-9, ...example.looks.map((look) => look.largest ?? 0));
 
@@ -17,22 +17,20 @@ function examplePart(section) {
       step.style.backgroundColor = `rgb(${colorOf(i / 15).join(", ")})`;
       return step;
     }));
-    legend.replaceChildren("0", ramp, `${figure(most)}, the same for all`);
+    legend.replaceChildren("0", ramp, word("sameForAll", { largest: figure(most) }));
   }
 
   draw();
-  dark.addEventListener("change", draw);
-  addEventListener("beforeprint", () => { isPrinting = true; draw(); });
-  addEventListener("afterprint", () => { isPrinting = false; draw(); });
-  const scales = [["one", "0 to 1"], ["largest", `0 to ${figure(largest)}, the largest of all`]];
+  redraws.push(draw);
+  const scales = [["one", word("scaleOne")], ["largest", word("scaleLargest", { largest: figure(largest) })]];
   return element(
-    "section", { "aria-label": "One example" },
-    element("h3", { text: `One sentence, ${example.looks.length} ${example.looks.length === 1 ? "attention" : "attentions"}` }),
-    element("p", { class: "hint", text: "Where the first run of each configuration looks at this input: the mean over the heads of one attention. Shaded is the mean over the rows of the map, which stands below where it is small." }),
+    "section", { "aria-label": word("example") },
+    element("h3", { text: word("exampleTitle", { number: example.looks.length }) }),
+    element("p", { class: "hint", text: word("exampleHint") }),
     element("p", { text: example.source }),
-    example.target ? element("p", { class: "hint", text: `right: ${example.target}` }) : null,
-    example.note ? element("p", { class: "hint", text: example.note }) : null,
-    element("div", { class: "tools" }, chooser("Scale", scales, (value) => { state.scale = value; draw(); }), legend),
+    example.target ? element("p", { class: "hint", text: word("rightAnswer", { answer: example.target }) }) : null,
+    example.note ? element("p", { class: "hint", lang: "en", text: example.note }) : null,
+    element("div", { class: "tools" }, chooser(word("scale"), scales, (value) => { state.scale = value; draw(); }, state.scale), legend),
     looks,
   );
 }
@@ -40,15 +38,15 @@ function examplePart(section) {
 function lookPart(look, most, nearlyUniform) {
   const parts = [element("h4", { text: look.name })];
   if (look.answer || look.right !== null) {
-    const verdict = look.right === null ? "" : look.right ? " \u2713 right" : " \u2717 wrong";
-    parts.push(element("p", { text: `answer: ${look.answer || "(empty)"}${verdict}` }));
+    const verdict = look.right === null ? "" : look.right ? ` \u2713 ${word("isRight")}` : ` \u2717 ${word("isWrong")}`;
+    parts.push(element("p", { text: word("answer", { answer: look.answer || word("empty") }) + verdict }));
   }
-  if (!look.means) return element("article", { class: "look" }, ...parts, element("p", { class: "hint", text: look.note }));
-  const heads = look.heads > 1 ? `, mean of ${look.heads} heads` : "", count = look.keys.length, { effective_positions: used, normalized_entropy: entropy, means } = look;
-  const spread = used === null ? "looks nowhere" : `looks at ${used.toFixed(1)} of ${count} positions`;
-  parts.push(element("p", { class: "hint", text: `${look.attention}${heads}; ${spread}; uniform would be ${figure(1 / count)} each` }));
-  if (entropy > nearlyUniform) parts.push(element("p", { text: "Nearly uniform: it looks everywhere alike." }));
-  if (look.note) parts.push(element("p", { class: "hint", text: look.note }));
+  if (!look.means) return element("article", { class: "look" }, ...parts, element("p", { class: "hint", lang: "en", text: look.note }));
+  const heads = look.heads > 1 ? word("ofHeads", { number: look.heads }) : "", count = look.keys.length, { effective_positions: used, normalized_entropy: entropy, means } = look;
+  const spread = used === null ? word("looksNowhere") : word("looksAt", { used: used.toFixed(1), number: count });
+  parts.push(element("p", { class: "hint", text: word("spread", { attention: look.attention, heads, looks: spread, uniform: figure(1 / count) }) }));
+  if (entropy > nearlyUniform) parts.push(element("p", { text: word("nearly") }));
+  if (look.note) parts.push(element("p", { class: "hint", lang: "en", text: look.note }));
   const tokens = element("div", { class: "tokens" }, ...look.keys.flatMap((token, key) => {
     const made = element("span", { text: label(token), title: `${label(token)}: ${figure(means[key])}` });
     shade(made, means[key] / most);
@@ -67,5 +65,5 @@ function mapOf(look, most) {
     return cell;
   })));
   const table = element("table", {}, element("thead", {}, element("tr", {}, element("th"), ...heads)), element("tbody", {}, ...rows));
-  return element("div", { class: "map", tabindex: "0", role: "region", "aria-label": `Map of ${look.name}` }, table);
+  return element("div", { class: "map", tabindex: "0", role: "region", "aria-label": word("mapOf", { name: look.name }) }, table);
 }

@@ -5,7 +5,7 @@ const FOREST = { width: document.documentElement.clientWidth >= 1200 ? 150 : 300
 
 function forestPart(section) {
   if (!section.differences.length) return null;
-  const holder = element("div");
+  const holder = element("div"), state = remember(section, "forest", { metric: 0 });
   const usable = section.tested.filter((metric) => section.differences.some((each) => each.metric === metric.key && each.values.length));
 
   function draw(metric) {
@@ -13,22 +13,23 @@ function forestPart(section) {
     const numbers = rows.flatMap((each) => [...each.values, ...(each.interval || [])]);
     const axis = ticksOf(Math.min(0, ...numbers), Math.max(0, ...numbers), false);
     const x = (value) => FOREST.edge + ((value - axis.low) / (axis.high - axis.low)) * (FOREST.width - 2 * FOREST.edge);
-    const isCorrected = section.rows.length > 2, better = BETTER[metric.better];
-    const heads = ["configuration", "", "difference", "95 % interval", isCorrected ? "p, corrected (Holm)" : "p"];
-    const side = metric.better === "max" ? "right of the line is better" : metric.better === "min" ? "left of the line is better" : "";
+    const isCorrected = section.rows.length > 2, better = betterWords(metric.better);
+    const heads = [word("configuration"), "", word("difference"), word("interval"), word(isCorrected ? "pCorrected" : "p")];
+    const side = better ? word("sideOfLine", { better, side: word(`side_${metric.better}`) }) : "";
+    const hint = word("forestHint", { metric: metricName(metric), baseline: section.rows[0].name, side, corrected: isCorrected ? word("correctedFor", { number: section.rows.length - 1 }) : "" });
     const cell = (place, options, ...children) => element("td", { "data-name": place > 1 ? heads[place] : null, ...options }, ...children);
     const body = rows.map((each) => element(
       "tr", {},
       cell(0, { class: "text", text: each.name }),
       cell(1, {}, each.values.length ? mark(each, x) : ""),
       cell(2, { text: signed(each.mean) }),
-      cell(3, { text: each.interval ? `${signed(each.interval[0])} to ${signed(each.interval[1])}` : each.values.length === 1 ? "one seed" : "-" }),
-      cell(4, { text: ps(each), title: each.seeds.map((seed, at) => `seed ${seed}: p ${chance(each.p[at])}, corrected ${chance(each.corrected[at])}`).join("\n") }),
+      cell(3, { text: each.interval ? word("range", { low: signed(each.interval[0]), high: signed(each.interval[1]) }) : each.values.length === 1 ? word("oneSeed") : "-" }),
+      cell(4, { text: ps(each), title: each.seeds.map((seed, at) => word("chanceOfSeed", { seed, p: chance(each.p[at]), corrected: chance(each.corrected[at]) })).join("\n") }),
     ));
     const foot = element("tr", {}, cell(0, { text: "" }), cell(1, {}, scale(axis, x)), cell(2, { text: "" }), cell(3, { text: "" }), cell(4, { text: "" }));
     holder.replaceChildren(
-      element("p", { class: "hint", text: `${metric.name} less that of ${section.rows[0].name}${better ? `: ${better}, ${side}` : ""}. Circles are seeds, the bar is the 95 % interval of their mean (Student's t): where it crosses the dashed line, another seed may well turn the order around. p is of each seed's two models on the same test examples${isCorrected ? `, corrected for ${section.rows.length - 1} comparisons` : ""}.` }),
-      element("div", { class: "table wide", tabindex: "0", role: "region", "aria-label": "Differences" }, element("table", { class: "forest" }, element("thead", {}, element("tr", {}, ...heads.map((text, at) => element("th", { class: at ? null : "text", scope: "col", text })))), element("tbody", {}, ...body, foot))),
+      element("p", { class: "hint", text: hint }),
+      element("div", { class: "table wide", tabindex: "0", role: "region", "aria-label": word("differences") }, element("table", { class: "forest" }, element("thead", {}, element("tr", {}, ...heads.map((text, at) => element("th", { class: at ? null : "text", scope: "col", text })))), element("tbody", {}, ...body, foot))),
     );
   }
 
@@ -51,16 +52,16 @@ function forestPart(section) {
   function ps(each) {
     const found = present(section.rows.length > 2 ? each.corrected : each.p);
     if (!found.length) return "-";
-    return found.length > 3 ? `${chance(Math.min(...found))} to ${chance(Math.max(...found))}` : found.map(chance).join(", ");
+    return found.length > 3 ? word("range", { low: chance(Math.min(...found)), high: chance(Math.max(...found)) }) : found.map(chance).join(", ");
   }
 
-  if (usable.length) draw(usable[0]);
-  const entries = usable.map((metric, place) => [place, metric.name]);
+  if (usable.length) draw(usable[state.metric]);
+  const entries = usable.map((metric, place) => [place, metricName(metric)]);
   return element(
-    "section", { "aria-label": "Differences to the baseline" },
-    element("h3", { text: `Differences to ${section.rows[0].name}` }),
-    entries.length > 1 ? element("div", { class: "tools" }, chooser("Metric", entries, (value) => draw(usable[Number(value)]))) : null,
+    "section", { "aria-label": word("differencesPart") },
+    element("h3", { text: word("differencesTo", { name: section.rows[0].name }) }),
+    entries.length > 1 ? element("div", { class: "tools" }, chooser(word("metric"), entries, (value) => { state.metric = Number(value); draw(usable[state.metric]); }, state.metric)) : null,
     usable.length ? holder : null,
-    section.remarks.length ? element("ul", {}, ...section.remarks.map((text) => element("li", { text }))) : null,
+    section.remarks.length ? element("ul", {}, ...section.remarks.map((text) => element("li", { lang: "en", text }))) : null,
   );
 }

@@ -1,4 +1,14 @@
-// The page from its data.
+// The page from its data. Another language draws it anew; what was chosen in it stays.
+
+const remembered = new Map();
+let redraws = [];  // what follows the colors and the width
+
+/** The state of a part, as the reader left it. */
+function remember(section, part, start) {
+  const key = `${data.sections.indexOf(section)} ${part}`;
+  if (!remembered.has(key)) remembered.set(key, start);
+  return remembered.get(key);
+}
 
 function sectionPart(section, place) {
   return element(
@@ -10,19 +20,41 @@ function sectionPart(section, place) {
   );
 }
 
-function start() {
+/** What the numbers are, and for how many comparisons p is corrected. */
+function legendText() {
+  const { differences, corrected, is_most: isMost } = data.legend;
+  const text = corrected > 1 ? word(isMost ? "legendUpTo" : "legendCorrected", { number: corrected }) : "";
+  return word("legend") + (differences ? word("legendDifferences", { corrected: text }) : "");
+}
+
+function drawPage() {
+  redraws = [];
+  translate();
   const numRuns = data.sections.reduce((sum, section) => sum + section.rows.reduce((all, row) => all + row.seeds.length, 0), 0);
   const numRows = data.sections.reduce((sum, section) => sum + section.rows.length, 0);
-  const title = `${numRuns} ${numRuns === 1 ? "run" : "runs"} of ${numRows} ${numRows === 1 ? "configuration" : "configurations"}`;
-  document.title = `${title}: attnfocus compare`;
+  const title = word("title", { runs: word("runsCount", { number: numRuns }), configurations: word("configurationsCount", { number: numRows }) });
+  document.title = word("tab", { title });
   $("title").textContent = title;
   $("origin").textContent = `${data.started.replace("T", " ").replace("+00:00", " UTC")}   ${data.command}`;
-  $("legend").textContent = data.legend;
+  $("legend").textContent = legendText();
   if (data.sections.length > 1) $("contents").replaceChildren(...data.sections.map((section, place) => element("a", { href: `#section-${place}`, text: section.title })));
   $("sections").replaceChildren(...data.sections.map(sectionPart));
   const left = Object.entries(data.left_out);
   $("left-out").hidden = !left.length;
-  $("left-out").querySelector("ul").replaceChildren(...left.map(([path, reason]) => element("li", { text: `${path}: ${reason}` })));
+  $("left-out").querySelector("ul").replaceChildren(...left.map(([path, reason]) => element("li", { lang: "en", text: `${path}: ${reason}` })));
 }
 
-start();
+drawPage();
+$("language").addEventListener("click", (event) => {
+  if (!(event.target.value in WORDS)) return;
+  state.language = event.target.value;
+  drawPage();
+});
+const redraw = () => redraws.forEach((draw) => draw());
+addEventListener("resize", redraw);
+dark.addEventListener("change", redraw);
+for (const [event, isNow] of [["beforeprint", true], ["afterprint", false]])
+  addEventListener(event, () => {
+    isPrinting = isNow;
+    redraw();
+  });

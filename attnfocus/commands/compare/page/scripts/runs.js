@@ -3,7 +3,7 @@
 const STRIP = { width: 110, height: 12, edge: 5 };
 
 function runsTable(section) {
-  const state = { metric: -1, key: null, down: false, each: false };
+  const state = remember(section, "runs", { metric: -1, key: null, down: false, each: false });
   const body = element("tbody"), head = element("tr");
   const table = element("table", { class: "runs" }, element("thead", {}, head), body);
   const bests = section.metrics.map((metric, place) => bestOf(section, metric, place));
@@ -42,11 +42,11 @@ function runsTable(section) {
   }
 
   function drawHead() {
-    const hint = (metric) => (metric.better ? `sort; ${BETTER[metric.better]}` : "sort");
+    const hint = (metric) => [word("sort"), betterWords(metric.better)].filter(Boolean).join("; ");
     head.replaceChildren(
-      ...section.keys.map((key) => heading(key, -1, key, "sort", "text")),
-      heading("runs", -1, "runs", "sort"),
-      ...section.metrics.map((metric, place) => heading(`${metric.name} ${ARROWS[metric.better]}`.trim(), place, null, hint(metric))),
+      ...section.keys.map((key) => heading(key, -1, key, word("sort"), "text")),
+      heading(word("runsColumn"), -1, "runs", word("sort")),
+      ...section.metrics.map((metric, place) => heading(`${metricName(metric)} ${ARROWS[metric.better]}`.trim(), place, null, hint(metric))),
     );
   }
 
@@ -59,7 +59,7 @@ function runsTable(section) {
 
   function rowOf(row, place) {
     const labels = section.keys.map((key, at) => element(at ? "td" : "th", { class: "text", scope: at ? null : "row", text: row.labels[key] ?? "-" }));
-    if (place === 0 && section.rows.length > 1 && labels.length) labels[0].append(element("div", { class: "of", text: "baseline" }));
+    if (place === 0 && section.rows.length > 1 && labels.length) labels[0].append(element("div", { class: "of", text: word("baseline") }));
     const cells = section.metrics.map((metric, at) => {
       const values = row.values.map((each) => each[at]);
       const isBest = bests[at] === place;
@@ -72,21 +72,21 @@ function runsTable(section) {
   function runsOf(row) {
     return row.seeds.map((seed, at) => element(
       "tr", { class: "run" },
-      element("th", { scope: "row", text: `seed ${seed}` }),
+      element("th", { scope: "row", text: word("seed", { seed }) }),
       ...(section.keys.length > 1 ? [element("td", { class: "path", colspan: section.keys.length - 1, text: row.dirs[at] })] : []),
       element("td", { text: "" }),
       ...section.metrics.map((metric, place) => element("td", { text: figure(row.values[at][place] ?? null, metric.unit) })),
     ));
   }
 
-  const each = element("input", { type: "checkbox", on: { change: () => { state.each = each.checked; draw(); } } });
+  const each = element("input", { type: "checkbox", checked: state.each ? "" : null, on: { change: () => { state.each = each.checked; draw(); } } });
   draw();
   return element(
-    "section", { "aria-label": "Runs" },
-    element("h3", { text: "Runs" }),
-    element("p", { class: "hint", text: "Mean \u00b1 sample standard deviation over the seeds; circles are single runs, the filled mark their mean, on one axis for each column. Choose a heading to sort. \u2605 is the best mean, which says nothing about chance: see the differences." }),
-    element("div", { class: "tools" }, element("label", {}, each, "each run")),
-    element("div", { class: "table wide", tabindex: "0", role: "region", "aria-label": "Table of runs" }, table),
+    "section", { "aria-label": word("runs") },
+    element("h3", { text: word("runs") }),
+    element("p", { class: "hint", text: word("runsHint") }),
+    element("div", { class: "tools" }, element("label", {}, each, word("eachRun"))),
+    element("div", { class: "table wide", tabindex: "0", role: "region", "aria-label": word("runsTable") }, table),
   );
 }
 

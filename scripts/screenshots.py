@@ -1,0 +1,199 @@
+"""Screenshots of pages and terminals for the docs, from small runs that it trains itself where they are not there yet.
+
+    ATTNFOCUS_DATA=DATA python scripts/screenshots.py docs/images
+    python scripts/screenshots.py docs/images --only compare --runs outputs/screenshots
+
+It takes some minutes, and needs Chromium, Playwright (the dev extra), and SST-2 below DATA. `attention-presets.png` is
+made by gallery.py; `tensorboard.png`, `search-dates.png` and `inspect-evidence.png` are of longer runs, and not remade.
+"""
+
+import argparse
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI, TerminalTheme
+
+import attnfocus
+from attnfocus.display.palette import Mode
+from attnfocus.inspection.terminal import print_inspection
+
+MAX_BYTES = 300_000
+WIDE, PHONE = 1440, 390
+SHORT = ("trainer.max_epochs=null", "report=true", "device=cpu")
+DATES = ("dataset=dates", "dataset.num_train=4000", "dataset.num_valid=100", "dataset.num_test=100")
+TEXT, EXAMPLE = "We met on Friday, 3 May 1999", "We met on 3 May 1999"
+REVIEW = "a warm , funny and surprisingly moving film , though far too long"
+SMALL = ("model=seq2seq", "model.embed_dim=64", "model.hidden_size=64", "model.dropout=0.1", "optimizer.lr=0.005")
+RUNS = {
+    "dates": (*SMALL, *DATES, "trainer.max_steps=500", "trainer.evaluate_every_steps=100", *SHORT),
+    "classifier": (
+        *("model=transformer", "dataset=sst2", "model.num_layers=2", "model.embed_dim=32", "attention=multi_head"),
+        *("attention.num_heads=4", "trainer.max_steps=250", "trainer.evaluate_every_steps=50", *SHORT),
+    ),
+}
+SWEEP = (
+    *("-m", *SMALL, *DATES, "attention=additive,dot", "seed=1,2", "trainer.max_steps=200"),
+    *("trainer.max_epochs=null", "trainer.evaluate_every_steps=40", "device=cpu"),
+)
+LIGHT_TERMINAL = TerminalTheme(
+    (255, 255, 255),
+    (27, 31, 36),
+    [
+        (27, 31, 36),
+        (180, 35, 24),
+        (20, 110, 60),
+        (150, 95, 0),
+        (11, 92, 173),
+        (130, 50, 130),
+        (0, 110, 120),
+        (90, 99, 110),
+    ],
+    [(90, 99, 110)] * 8,
+)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture of a page.
+
+    Attributes:
+        page: file, as from the folder of the runs.
+        at: what is at the top of the picture; empty: the top of the page.
+        click: what is clicked before.
+        size: width and height in pixels.
+        options: of Playwright's context: color_scheme, locale, forced_colors.
+    """
+
+    name: str
+    page: str
+    link: str = ""
+    at: str = ""
+    click: str = ""
+    size: tuple[int, int] = (WIDE, 900)
+    is_printed: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+DARK: dict[str, Any] = {"color_scheme": "dark"}
+SHOTS = (
+    Shot("inspect-dates", "seen-dates/index.html", "#query=7"),
+    Shot("inspect-dark", "seen-classifier/index.html", "#attention=layers.1.self&scale=uniform", options=DARK),
+    Shot(
+        *("inspect-phone", "seen-classifier/index.html", "#attention=layers.1.self&head=1&scale=uniform"),
+        size=(PHONE, 844),
+        options={**DARK, "locale": "zh-CN"},
+    ),
+    Shot("inspect-print", "seen-dates/index.html", "#query=7", size=(1000, 900), is_printed=True, options=DARK),
+    Shot("inspect-forced-colors", "seen-dates/index.html", "#query=7", options={"forced_colors": "active"}),
+    Shot("report", "classifier/report.html", size=(WIDE, 1100)),
+    Shot("report-mistakes", "classifier/report.html", at="#confusion", size=(WIDE, 1000), options=DARK),
+    Shot("report-phone", "dates/report.html", size=(PHONE, 844), options={"locale": "zh-CN"}),
+    Shot("compare", "compared/compare.html", size=(WIDE, 1000)),
+    Shot("compare-chinese", "compared/compare.html", size=(WIDE, 1000), options={**DARK, "locale": "zh-CN"}),
+    Shot("compare-example", "compared/compare.html", at="section[aria-label='One example']", size=(WIDE, 900)),
+)
+
+
+def attnfocus_run(*words: str) -> None:
+    """A command, which must succeed."""
+    subprocess.run([sys.executable, "-m", "attnfocus", *words], check=True)
+
+
+def make_runs(folder: Path) -> None:
+    """Trains what is not there yet."""
+    for name, words in RUNS.items():
+        if not (folder / name / "report.html").exists():
+            attnfocus_run("train", *words, f"run_dir={folder / name}")
+    for name, inputs in {"dates": [f"text={TEXT}"], "classifier": [f"text={REVIEW}"]}.items():
+        if not (folder / f"seen-{name}").exists():
+            attnfocus_run("inspect", f"run={folder / name}", *inputs, "files=[html]", f"output={folder}/seen-{name}")
+    if not (folder / "sweep").exists():
+        attnfocus_run("train", *SWEEP, f"hydra.sweep.dir={folder}/sweep")
+    if not (folder / "compared").exists():
+        attnfocus_run("compare", f"{folder}/sweep", f"example={EXAMPLE}", f"run_dir={folder}/compared")
+
+
+def shots_of(browser: Browser, folder: Path, only: str) -> Iterator[tuple[str, bytes]]:
+    """The pictures of pages whose names begin so."""
+    for shot in SHOTS:
+        if not shot.name.startswith(only):
+            continue
+        width, height = shot.size
+        context = browser.new_context(viewport={"width": width, "height": height}, **shot.options)
+        page = context.new_page()
+        page.goto((folder / shot.page).resolve().as_uri() + shot.link)
+        page.evaluate("window.attnfocus?.ready")
+        if shot.is_printed:
+            page.emulate_media(media="print")
+        if shot.click:
+            page.click(shot.click)
+        if shot.at:
+            page.evaluate("(place) => document.querySelector(place).scrollIntoView()", shot.at)
+        page.wait_for_timeout(500)
+        yield shot.name, page.screenshot()
+        context.close()
+
+
+def terminal_html(run: Path, mode: Mode) -> str:
+    """What inspect prints on a terminal of 110 columns, as HTML."""
+    console = Console(
+        file=io.StringIO(), record=True, width=110, force_terminal=True, color_system="truecolor", highlight=False
+    )
+    found = attnfocus.load(run, device="cpu").inspect(TEXT, method=["attention"])
+    console.print(f"$ attnfocus inspect run={run.name} text='{TEXT}' method=attention", markup=False)
+    print_inspection(console, found, mode)
+    theme = LIGHT_TERMINAL if mode == "light" else DIMMED_MONOKAI
+    return console.export_html(theme=theme, inline_styles=True)
+
+
+def terminal_shot(page: Page, run: Path, mode: Mode) -> bytes:
+    page.set_content(terminal_html(run, mode))
+    page.add_style_tag(
+        content="body { margin: 0; padding: 12px } pre { margin: 0; font-size: 14px; line-height: 19px }"
+    )
+    return page.screenshot(full_page=True)
+
+
+def save(path: Path, png: bytes) -> None:
+    """With a palette of 256 colors, below 300 KB."""
+    made = io.BytesIO()
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
+    if len(made.getvalue()) > MAX_BYTES:
+        raise ValueError(f"{path} has {len(made.getvalue()):,} bytes, more than {MAX_BYTES:,}")
+    path.write_bytes(made.getvalue())
+    print(f"{path}  {picture.width} x {picture.height}, {len(made.getvalue()):,} bytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("outputs/screenshots"), help="where runs are, or are trained")
+    parser.add_argument("--only", default="", help="how the names of the pictures begin")
+    given = parser.parse_args()
+    make_runs(given.runs)
+    browser_path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        for name, png in shots_of(browser, given.runs, given.only):
+            save(given.folder / f"{name}.png", png)
+        modes: tuple[Mode, ...] = ("light", "dark")
+        for mode in modes:
+            if f"inspect-terminal-{mode}".startswith(given.only):
+                page = browser.new_page(viewport={"width": 1000, "height": 200})
+                save(given.folder / f"inspect-terminal-{mode}.png", terminal_shot(page, given.runs / "dates", mode))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
