@@ -62,7 +62,7 @@ function evidenceChoice(list) {
   const { known, read } = report.evidence;
   if (!known) return null;
   const counts = { "": "", read: ` (${read})`, elsewhere: ` (${known - read})` };
-  const entries = Object.entries(counts).map(([value, count]) => [value, word(`looked${value}`) + count]);
+  const entries = Object.entries(counts).map(([value, count]) => [value, word(value ? `looked_${value}` : "looked") + count]);
   const label = chooser(word("lookedAt"), entries, (value) => { Object.assign(browser, { looked: value, shown: PAGE_ROWS }); drawRows(list); });
   Object.assign(label.querySelector("select"), { id: "errors-looked", value: browser.looked });
   return label;
