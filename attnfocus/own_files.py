@@ -1,4 +1,4 @@
-"""What more than one room knows of a user's own files: how people call columns, and how files of lines are joined."""
+"""What more than one room knows of a user's own files: how people call columns."""
 
 from typing import Final
 
@@ -9,13 +9,3 @@ text texts sentence sentences review reviews comment content document headline q
 body 文本 句子 内容 评论 问题 文章
 """
 LABEL_COLUMNS: Final = "label labels class category sentiment polarity rating intent 标签 类别 分类 类 情感"
-
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx")
-
-
-def one_file(*names: object) -> str:
-    """What an input is, said to someone who gave several: lines can be joined, tables have a first row each."""
-    one = "one file, or - for standard input"
-    if any(str(name).lower().removesuffix(".gz").endswith(_TABLES) for name in names):
-        return f"{one}; give one table after the other"
-    return f"{one}; files of lines can be joined: cat FILES | attnfocus predict run=... input=-"

@@ -88,7 +88,8 @@ def verb_help(verb: str, config_dir: str | None = None) -> str:
     if primary_groups(verb) or shared:  # there are too many keys for one screen
         topics = "TOPIC"
         lines += _sections(verb, keys, columns)
-        keys = [key for key in keys if key.name not in shared and key.section not in shared]
+        left_out = {*shared, *facts.idle_keys}
+        keys = [key for key in keys if key.name not in left_out and key.section not in shared]
     lines += ["", "keys", *_rows(((f"{key.name}={_shown(key.default)}", key.comment) for key in keys), columns)]
     lines += ["", "flags", *_rows(flags_of(verb), columns)]
     lines += ["", "examples", *(f"  {example}" for example in facts.examples)]

@@ -31,6 +31,7 @@ class Verb:
         sweeps: whether `-m` runs it once for each combination of values.
         named_groups: whose choices its runs are known by; `choices` among its values then has their names.
         run_key: the key that names a run: its path, `latest`, or a part of its name.
+        idle_keys: that it takes, as its commands are those of `train`, and has no use for: help leaves them out.
         needs_config_dir: whether `config_dir` among its values is the folder of the user's own groups.
     """
 
@@ -44,4 +45,5 @@ class Verb:
     sweeps: bool = False
     named_groups: tuple[str, ...] = ()
     run_key: str = ""
+    idle_keys: tuple[str, ...] = ()
     needs_config_dir: bool = False

@@ -17,7 +17,6 @@ from attnfocus.config.targets import find_target, is_component
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.limits import Choice, Range
 from attnfocus.marks import Beside, Node
-from attnfocus.own_files import one_file
 from attnfocus.signatures import parameters_of
 
 _COMPONENT = "component"
@@ -244,8 +243,7 @@ class Checker:
         example = SWITCHED.get(key, {}).get(YES) if kind is str else None
         needed = f"must be {f'a name such as {example}' if example else _PLAIN_NAMES[kind]}"
         if kind is str and key in NEEDED:
-            needed = NEEDED[key].replace("{}", one_file(*value) if isinstance(value, list) else one_file(value))
-            self._add(key, f"{needed}. Got {_show(value)}.", *_plain_meant(key, value, kind))
+            self._add(key, f"{NEEDED[key]}. Got {_show(value)}.", *_plain_meant(key, value, kind))
             return None
         self._add(key, f"{needed}, got {_show(value)}.", *_plain_meant(key, value, kind))
         return None
@@ -267,12 +265,7 @@ def _range_note(key: str, mark: Range, value: float) -> tuple[str, list[str]]:
 
 
 def _plain_meant(key: str, value: Any, kind: Any) -> list[str]:
-    """What a value of another type can only have meant: `yes` is true, 1e4 an integer, 10k ten thousand.
-
-    Of several files in the place of one the first.
-    """
-    if kind is str and key == "input" and isinstance(value, list) and value and isinstance(value[0], str):
-        return [value[0]]
+    """What a value of another type can only have meant: `yes` is true, 1e4 an integer, 10k ten thousand."""
     if kind is bool and kind_of(str(value)) != ANY and value is not None:
         return ["true" if kind_of(str(value)) == YES else "false"]
     if kind is str and isinstance(value, bool):

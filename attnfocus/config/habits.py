@@ -226,10 +226,10 @@ SWITCHED: Mapping[str, Mapping[str, str]] = {
     "device": {YES: "auto", NO: "cpu"},
     "trainer.monitor": {NO: "null"},
 }
-# Key -> what it takes, where the value is no text; `{}`: see `own_files.one_file`.
+# Key -> what it takes, where the value is no text.
 NEEDED: Mapping[str, str] = {
     "resume": "names the run to go on with, for example resume=latest; to start a new run, leave resume out",
-    "input": "takes {}",
+    "input": "takes a file, several ([a.csv,b.csv]), a folder of tables, a pattern (a-*.csv), or - for standard input",
 }
 # Why some of these need nothing in their place.
 REMARKS: Mapping[str, str] = {

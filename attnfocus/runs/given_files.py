@@ -87,12 +87,13 @@ def _not_given(values: Mapping[str, Any]) -> Iterator[ConfigError]:
 
 
 def _of_input(values: Mapping[str, Any]) -> Iterator[UserError]:
-    name = values.get("input")
-    if not isinstance(name, str) or not name:
+    given = values.get("input")
+    names = given if isinstance(given, list) else [given]
+    if not names or not all(isinstance(name, str) and name for name in names):
         return
-    from attnfocus.data.reading.inputs import require_input
+    from attnfocus.data.reading.inputs import input_files
 
     try:
-        require_input(name)
+        input_files(given)  # type: ignore[arg-type]
     except ConfigError as error:
         yield error

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from attnfocus.data.reading.data_files import short_names
 from attnfocus.data.reading.delimited import Dialect
 from attnfocus.data.reading.encodings import fitting_encoding, require_encoding, shown_in
 from attnfocus.data.reading.headers import OF_HUB
-from attnfocus.data.reading.input_layouts import TARGET_KEYS, InputOptions, OwnTables, input_layout, table_like
+from attnfocus.data.reading.input_layouts import (
+    TARGET_KEYS,
+    InputLayout,
+    InputOptions,
+    OwnTables,
+    input_layout,
+    table_like,
+)
 from attnfocus.data.reading.inputs import Input, is_stream
 from attnfocus.data.reading.lines import MAX_SAMPLE
 from attnfocus.data.reading.tables import TableFormat
 from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.display.console import open_console, say
+from attnfocus.errors import ConfigError
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.schema import InputChoice
 
@@ -28,7 +37,7 @@ UTF_8 = "utf-8"
 
 @dataclass
 class Inputs:
-    """The inputs of a file or of standard input, one after another.
+    """The inputs of files or of standard input, one after another.
 
     Attributes:
         table: what it is; None: lines.
@@ -65,31 +74,34 @@ class Inputs:
 
 
 @contextmanager
-def open_inputs(name: str, choice: InputChoice, given: Mapping[str, Any]) -> Iterator[Inputs]:
-    """What a file, or standard input (`-`), holds for a run. How it is read is said on standard error.
+def open_inputs(names: Sequence[str], choice: InputChoice, given: Mapping[str, Any]) -> Iterator[Inputs]:
+    """What files, or standard input (`-`), hold for a run. How they are read is said on standard error.
 
     Args:
+        names: as `input_files` gives them. The ids of the inputs of several begin with the name of their file.
         given: keys of the run's data set that the command line has.
 
     Raises:
-        ConfigError: there is no such run, file, column or encoding.
-        DataError: the file cannot be read.
+        ConfigError: there is no such run, file, column or encoding, or some files are tables and others are not.
+        DataError: a file cannot be read.
     """
     config = RunConfig.load("run", Path(choice.run).expanduser().resolve(), choice.trust)
     dataset = {**config.values["dataset"], **given}
+    is_one_stream = is_stream(names[0])
     typed = choice.encoding or given.get("encoding")
-    own_encoding = UTF_8 if is_stream(name) else dataset.get("encoding") or UTF_8  # a terminal is no file of the run
+    own_encoding = UTF_8 if is_one_stream else dataset.get("encoding") or UTF_8  # a terminal is no file of the run
     encoding = typed or own_encoding
     require_encoding("encoding", encoding)
     options = InputOptions(format=choice.input_format, column=choice.text_column, encoding=encoding)
     own = own_tables(dataset)
-    layout = input_layout(name, options, own)
-    for note in layout.notes:
-        _tell(note)
-    doubt = None if typed or is_stream(name) else utf_8_note(Path(name).expanduser(), encoding, "encoding")
-    if doubt is not None:
-        _tell(doubt)
-    table = layout.table
+    layouts = [input_layout(name, options, own) for name in names]
+    _require_one_kind(layouts)
+    _tell_notes(layouts)
+    for name in () if typed or is_one_stream else names:
+        doubt = utf_8_note(Path(name).expanduser(), encoding, "encoding")
+        if doubt is not None:
+            _tell(doubt)
+    table = layouts[0].table
     opened = Inputs(iter(()), None if table is None else table.format, encoding=encoding)
     if table is not None:
         opened.hear(table.dialect)
@@ -99,10 +111,47 @@ def open_inputs(name: str, choice: InputChoice, given: Mapping[str, Any]) -> Ite
         if table is not None and dialect != table.dialect:
             _tell(f"{table.path}: its first line shows columns separated by {dialect.plural}.")
 
-    with layout.open(hear) as inputs:
+    with layouts[0].open(hear) if len(layouts) == 1 else closing(_one_after_another(layouts)) as inputs:
         is_guessed = table is None and options.format == "auto"
         opened.each = opened.sampled(_watched(inputs, own) if is_guessed else inputs)
         yield opened
+
+
+def _one_after_another(layouts: Sequence[InputLayout]) -> Generator[Input | None]:
+    """The inputs of several files, each named by its file and its number there."""
+    names = short_names([Path(layout.name) for layout in layouts])
+    for name, layout in zip(names, layouts, strict=True):
+        with layout.open() as inputs:
+            for each in inputs:
+                yield each if each is None else replace(each, id=f"{name}:{each.id}")
+
+
+def _require_one_kind(layouts: Sequence[InputLayout]) -> None:
+    """One form of answers is for all inputs.
+
+    Raises:
+        ConfigError: some files are lines, others tables, or tables of other formats.
+    """
+    kinds: dict[str, str] = {}
+    for layout in layouts:
+        kinds.setdefault(layout.kind, layout.name)
+    if len(kinds) > 1:
+        (first, name), (second, other) = list(kinds.items())[:2]
+        raise ConfigError(
+            f"input: {name} is read as {first}, {other} as {second}. Give files of one format, or say it for all: "
+            "input_format=lines."
+        )
+
+
+def _tell_notes(layouts: Sequence[InputLayout]) -> None:
+    """What was decided; of files that are read alike once."""
+    told = set()
+    for layout in layouts:
+        for note in layout.notes:
+            alike = note.replace(layout.name, "").replace(Path(layout.name).name, "")
+            if alike not in told:
+                _tell(note)
+            told.add(alike)
 
 
 def _watched(inputs: Iterator[Input | None], own: OwnTables) -> Iterator[Input | None]:

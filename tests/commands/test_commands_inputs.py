@@ -78,6 +78,28 @@ def test_answers_are_tables_of_the_kind_of_the_input(predict: Command, tmp_path:
     assert [json.loads(line)["id"] for line in array.stdout.splitlines()] == ["1", "2", "3"]
 
 
+def test_several_files_are_answered_one_after_the_other(predict: Command, run: Path, tmp_path: Path) -> None:
+    write(tmp_path, "part-2.csv", "text,label\ngood,pos\nbad,neg\n")
+    write(tmp_path, "part-10.csv", "label,text\nneg,bad\n")
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more", "part-2.csv", "text\ngood\n")
+    for given in ("input=part-*.csv", "input=[part-2.csv,part-10.csv]"):
+        done = predict(given)
+        assert [row["id"] for row in table(done.stdout)] == ["part-2.csv:2", "part-2.csv:3", "part-10.csv:2"]
+        assert done.stderr.count("is read as csv") == 1  # both alike
+    done = predict("input=[more,part-2.csv]", "format=jsonl", "output=answers.jsonl")
+    assert done.returncode == 0, done.stderr
+    facts = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [fact["id"] for fact in facts] == ["more/part-2.csv:2", "part-2.csv:2", "part-2.csv:3"]
+    assert [fact.get("target") for fact in facts] == [None, "pos", "neg"]
+    assert "holds the inputs" in predict("input=part-*.csv", "output=part-2.csv").stderr
+    lines = [write(tmp_path, name, "good\nbad\n") for name in ("a.txt", "b.txt")]
+    assert len(predict("input=[a.txt,b.txt]").stdout.splitlines()) == 2 * len(lines)
+    arguments = ("num_examples=3", "files=[]", "format=json", "method=attention")
+    shown = run_here(("inspect", f"run={run}", "device=cpu", "input=[a.txt,b.txt]", *arguments), tmp_path)
+    assert [each["id"] for each in json.loads(shown.stdout)["examples"]] == ["a.txt:1", "a.txt:2", "b.txt:1"]
+
+
 def test_answers_keep_the_separator_of_the_input(predict: Command, tmp_path: Path) -> None:
     given = write(tmp_path, "new.csv", "num;text\n1;good, film\n2;bad\n")
     assert [line.count(";") for line in predict(given).stdout.splitlines()] == [4, 4, 4]
@@ -334,22 +356,23 @@ def test_inspect_reads_the_same_tables(attnfocus: Command, run: Path, tmp_path: 
     ("arguments", "said"),
     [
         (["input=nowhere.csv"], "nowhere.csv: file not found"),
-        (["input=none-*.csv"], "Give one file, or - for standard input; give one table after the other."),
-        (["input=?.txt"], "input=a.txt"),
-        (
-            ["input=none-*"],
-            "Give one file, or - for standard input; files of lines can be joined: cat FILES | attnfocus",
-        ),
-        (["input=[a.csv,b.csv]"], "input: takes one file, or - for standard input; give one table after the other."),
-        (["input=."], "is a folder, not a file"),
+        (["input=none-*.csv"], "no file fits"),
+        (["input=[a.txt,none.csv]"], "none.csv does not exist"),
+        (["input=[a.txt,-]"], "input: - is standard input, which is read alone. Leave it out of the list."),
+        (["input=[]"], "input: an empty list. Give at least one file."),
+        (["input=true"], "input: takes a file, several ([a.csv,b.csv]), a folder of tables, a pattern (a-*.csv)"),
+        (["input=[a.txt,t.csv]"], "a.txt is read as lines, t.csv as csv. Give files of one format, or say it for all"),
+        (["input=."], "t.csv is read as csv, u.tsv as tsv. Give files of one format"),
+        (["input=empty"], "is a folder, not a file, and holds no tables"),
         (["input=a.txt", "encoding=utf-9"], "encoding=utf-9: unknown encoding"),
         (["input=a.txt", "input_format=xml"], "input_format: must be one of auto, lines, tsv, csv"),
     ],
 )
 def test_mistakes_are_answered(predict: Command, tmp_path: Path, arguments: Sequence[str], said: str) -> None:
     write(tmp_path, "a.txt", "a\n")
+    write(tmp_path, "t.csv", "text\na\n")
+    write(tmp_path, "u.tsv", "text\na\n")
+    (tmp_path / "empty").mkdir()
     done = predict(*arguments)
     assert_polite(done, 2)
-    assert said in done.stderr
-    if arguments[0].startswith("input=["):
-        assert done.stderr.splitlines()[-1].endswith(" input=a.csv")
+    assert said in done.stderr.replace(f"{tmp_path}/", "")

@@ -12,5 +12,6 @@ VERB = Verb(
         "attnfocus data dataset=labelled_text dataset.train=my.csv dataset.text_column=text dataset.label_column=label",
     ),
     named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
+    idle_keys=("resume", "report", "max_jobs", "sweep.resume"),
     needs_config_dir=True,
 )

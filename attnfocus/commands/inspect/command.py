@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from attnfocus.config.read import check
-from attnfocus.data.reading.inputs import STDIN, Input, numbered
+from attnfocus.data.reading.inputs import STDIN, Input, input_files, numbered
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figure_choices import FigureStyle
 from attnfocus.errors import ConfigError, Problem
@@ -36,7 +36,7 @@ from attnfocus.training import CheckpointStore
 class InspectConfig(InputChoice, DataChoice, FigureStyle):
     """configs/inspect.yaml."""
 
-    input: FilePath | None = None
+    input: FilePath | list[FilePath] | None = None
     split: Literal["train", "valid", "test"] | None = None
     num_examples: PositiveInt = 4
     layer: str | int | None = None
@@ -122,7 +122,7 @@ def _inputs(config: InspectConfig) -> tuple[list[Input] | None, str | None]:
         return None, config.split or "test"
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each input; Ctrl-D ends.", file=sys.stderr)
-    with open_inputs(config.input, config, config.dataset.given) as inputs:
+    with open_inputs(input_files(config.input), config, config.dataset.given) as inputs:
         waited_for = (given for given in inputs.each if given is not None)
         shown = list(islice(waited_for, config.num_examples))
         has_more = config.input != STDIN and next(waited_for, None) is not None  # a pipe may not have ended

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from attnfocus.commands.predict.answers import Form, form_of, written
 from attnfocus.config.read import check
-from attnfocus.data.reading.inputs import BYTES_AT_ONCE, STDIN, is_stream, numbered, open_bytes
+from attnfocus.data.reading.inputs import BYTES_AT_ONCE, STDIN, input_files, is_stream, numbered, open_bytes
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
@@ -26,7 +27,7 @@ from attnfocus.tasks import Prediction
 class PredictConfig(InputChoice):
     """configs/predict.yaml."""
 
-    input: FilePath = STDIN
+    input: FilePath | list[FilePath] = STDIN
     output: FilePath | None = None
     format: Literal["text", "jsonl"] = "text"
     batch_size: PositiveInt = 64
@@ -42,9 +43,12 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         The exit code.
     """
     config = check(values, PredictConfig)
-    output = _output(config)
+    if config.texts is not None and config.input != STDIN:
+        raise ConfigError("text and input: choose one of them.")
+    names = input_files(config.input) if config.texts is None else []
+    output = _output(config, names)
     with ExitStack() as opened:
-        inputs, form = _inputs(config, opened)
+        inputs, form = _inputs(config, names, opened)
         trained = load(
             config.run,
             checkpoint=config.checkpoint,
@@ -54,10 +58,11 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         )
         counts = _Counts()
         is_whole = form == "jsonl"
-        given = unwatched(inputs.each) if _waits(config) else inputs.each
+        waits = _waits(config, names)
+        given = unwatched(inputs.each) if waits else inputs.each
         answers = counts.counted(trained.predict(given, need_weights=is_whole, batch_size=config.batch_size))
-        if _waits(config):
-            answers = _shown(answers, config.input)
+        if waits:
+            answers = _shown(answers, names)
         lines = written(answers, form, trained.setup.config.decoding.num_best, lambda: inputs.separator)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
@@ -75,17 +80,20 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     return 0
 
 
-def _waits(config: PredictConfig) -> bool:
-    """Whether a file is answered without an answer that anybody sees."""
-    is_file = config.texts is None and not is_stream(config.input)
+def _waits(config: PredictConfig, names: Sequence[str]) -> bool:
+    """Whether files are answered without an answer that anybody sees."""
+    is_file = bool(names) and not is_stream(names[0])
     return is_file and (config.output is not None or not sys.stdout.isatty())
 
 
-def _shown(answers: Iterator[Prediction], name: str) -> Iterator[Prediction]:
-    """The answers for a file, as a stage that moves with each; it is as long as the file has lines."""
-    with open_bytes(name) as binary, stage(f"counting the lines of {Path(name).name}"):
-        total = sum(block.count(b"\n") for block in iter(lambda: binary.read(BYTES_AT_ONCE), b""))
-    with stage(f"answering {Path(name).name}", total or None) as answering:
+def _shown(answers: Iterator[Prediction], names: Sequence[str]) -> Iterator[Prediction]:
+    """The answers for files, as a stage that moves with each; it is as long as the files have lines."""
+    what, total = Path(names[0]).name if len(names) == 1 else f"{len(names)} files", 0
+    with stage(f"counting the lines of {what}"):
+        for name in names:
+            with open_bytes(name) as binary:
+                total += sum(block.count(b"\n") for block in iter(partial(binary.read, BYTES_AT_ONCE), b""))
+    with stage(f"answering {what}", total or None) as answering:
         for answer in answers:
             yield answer
             answering.advance()
@@ -97,30 +105,28 @@ def _write_through(stream: BinaryIO, lines: Iterable[bytes]) -> None:
         stream.flush()
 
 
-def _inputs(config: PredictConfig, opened: ExitStack) -> tuple[Inputs, Form]:
+def _inputs(config: PredictConfig, names: Sequence[str], opened: ExitStack) -> tuple[Inputs, Form]:
     """The inputs, which come while `opened` is, and in which form they are answered."""
     if config.texts is not None:
-        if config.input != STDIN:
-            raise ConfigError("text and input: choose one of them.")
         return Inputs(numbered(config.texts)), form_of(config.format, None, config.output)
-    inputs = opened.enter_context(open_inputs(config.input, config, config.dataset.given))
+    inputs = opened.enter_context(open_inputs(names, config, config.dataset.given))
     if config.input == STDIN and sys.stdin.isatty():
         print("attnfocus: type a line for each prediction; Ctrl-D ends.", file=sys.stderr)
     return inputs, form_of(config.format, inputs.table, config.output)
 
 
-def _output(config: PredictConfig) -> Path | None:
+def _output(config: PredictConfig, names: Sequence[str]) -> Path | None:
     """Where the answers go; None: to standard output.
 
     Raises:
-        ConfigError: a folder, or the file of the inputs.
+        ConfigError: a folder, or a file of inputs.
     """
     if config.output is None:
         return None
     output = Path(config.output).expanduser().resolve()
     if output.is_dir():
         raise ConfigError(f"output: {output} is a folder. Give a file: output={config.output.rstrip('/')}/answers.txt.")
-    if config.input != STDIN and output == Path(config.input).expanduser().resolve():
+    if output in [Path(name).expanduser().resolve() for name in names if name != STDIN]:
         raise ConfigError(f"output: {output} holds the inputs, which would be lost. Give another file.")
     return output
 

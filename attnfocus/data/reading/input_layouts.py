@@ -81,6 +81,10 @@ class InputLayout:
     notes: tuple[str, ...] = ()
     dialect_of: Callable[[str], Dialect] | None = None
 
+    @property
+    def kind(self) -> Literal["lines"] | TableFormat:
+        return "lines" if self.table is None else self.table.format
+
     @contextmanager
     def open(self, heard: Callable[[Dialect], None] | None = None) -> Iterator[Iterator[Input | None]]:
         """The inputs, one after another. None says that no further one has arrived yet.

@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from attnfocus.data.reading.data_files import DATA_ENDINGS
+from attnfocus.data.reading.data_files import DATA_ENDINGS, MissingFileError, find_files
 from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.files import near_file
-from attnfocus.own_files import one_file
 
 BYTES_AT_ONCE = 65_536
 STDIN = "-"
@@ -56,20 +55,38 @@ def is_stream(name: str) -> bool:
     return name == STDIN or not Path(name).expanduser().is_file()
 
 
+def input_files(given: str | Sequence[str]) -> list[str]:
+    """The names of the files of inputs, or `-` alone: of a list, a pattern or a folder of tables each file once.
+
+    Raises:
+        ConfigError: there is none, or standard input is one of several.
+    """
+    if isinstance(given, str) and not _is_several(given):
+        require_input(given)
+        return [given]
+    if not isinstance(given, str) and STDIN in given:
+        raise ConfigError(f"input: {STDIN} is standard input, which is read alone. Leave it out of the list.")
+    try:
+        return [str(found) for found in find_files(given, "input")]
+    except MissingFileError as error:
+        raise ConfigError(error.said(error.way_out)) from error
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _is_several(name: str) -> bool:
+    path = Path(name).expanduser()
+    return path.is_dir() or (glob.has_magic(name) and not path.exists())
+
+
 def require_input(name: str) -> None:
     """Refuses a file that is not there, without opening it: a pipe opens only once.
 
     Raises:
-        ConfigError: there is none, or it is a folder.
+        ConfigError: there is none.
     """
     path = Path(name).expanduser()
-    if name != STDIN and (path.is_dir() or not path.exists()):
-        if path.is_dir():
-            raise ConfigError(f"input: {path.absolute()}: is a folder, not a file. Give one file: input=FILE.")
-        if glob.has_magic(name):
-            found = sorted(glob.glob(str(path)))[:1]
-            text = f"input: {name}: no file is called so. Give {one_file(name)}."
-            raise ConfigError(Problem(text, "input", [f"input={each}" for each in found] or None))
+    if name != STDIN and not path.exists():
         near = near_file(path, DATA_ENDINGS)
         meant = str(Path(name).with_name(near)) if near else ""
         way_out = f"Did you mean {meant}?" if near else "Give a file, or input=- for standard input."
