@@ -101,5 +101,5 @@ def test_41_a_reader_that_leaves_is_no_crash(finished: Path, tmp_path: Path) -> 
         ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=environment
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert all(line.startswith(("answering ", "counting ")) for line in done.stderr.splitlines()), done.stderr
     assert len(done.stdout.splitlines()) == 1
