@@ -72,7 +72,7 @@ def test_text_matrix_heads_and_legend_have_one_scale(show: Any, scale: str) -> N
         assert np.abs(np.subtract(in_matrix, expected)).max() <= 3  # weights are kept in 16 bits
         assert tuple(in_thumbnail[:3]) == in_matrix
         assert back == ((255, 255, 255) if is_plain else in_matrix)
-    end = {"one": "1", "largest": f"{shown.weights.max():.3g}", "uniform": "≥ 8"}[scale]
+    end = {"one": "1", "largest": f"{shown.weights.max():.3g}", "uniform": "≥ × 8"}[scale]
     assert page.inner_text("#high") == end
     assert page.inner_text("#uniform-text") == f"uniform: 1/{len(shown.key_tokens)}"
     assert "One scale for text, matrix and heads" in page.inner_text("#legend-text")
@@ -83,7 +83,7 @@ def test_uniform_and_sharp_attention_look_and_read_different(show: Any) -> None:
     assert re.match(r"Nearly uniform: 25\d of 256 positions", page.inner_text("#spread"))
     assert max(255 - min(back) for back in backgrounds(page)) < 60  # no dark word
     page = show(sharp())
-    assert page.inner_text("#spread") == "Spread over 2.4 of 256 positions."
+    assert page.inner_text("#spread") == "Looks at about 2.4 of 256 positions."
     assert page.inner_text("#focus-count") == "All measures (1 row)"
     backs = backgrounds(page)
     assert min(backs[7]) < 40
@@ -368,10 +368,10 @@ def test_a_row_of_a_large_map_is_what_it_is_everywhere(show: Any, has_details: b
     found = Inspection(FACTS, "text", (example(made, source="long"),), has_details=has_details)
     page = show(found)
     page.evaluate("attnfocus.choose({query: 400, key: 3})")
-    wait_until(page, "document.getElementById('spread').textContent.startsWith('Spread')")
+    wait_until(page, "/^Looks[^,]*$/.test(document.getElementById('spread').textContent)")  # of the row alone
     row = made.weights[0, 400].astype(np.float64)
     used = np.exp(-(row * np.log(row)).sum())
-    assert page.inner_text("#spread") == f"Spread over {used:.0f} of 700 positions."
+    assert page.inner_text("#spread") == f"Looks at about {used:.0f} of 700 positions."
     near = 1.2e-4 if has_details else 0.4 / 700
     shown = figures(tsv_of(page).splitlines()[1])
     assert shown == pytest.approx(row, abs=near)

@@ -56,7 +56,7 @@ function paint(canvas, values, rows, columns) {
 /** The ends of the legend: weights from left to right (of times uniform: octaves), and marks as [share of the way, text]. */
 function legendOf() {
   const scale = scaleOf(), keys = view.keys.length, uniform = [1 / keys, word("uniformMark", { keys })];
-  if (scale === "uniform") return { at: (part) => 2 ** ((2 * part - 1) * OCTAVES) / keys, ends: ["\u2264 1/8", "\u2265 8"], mark: [0.5, uniform[1]] };
+  if (scale === "uniform") return { at: (part) => 2 ** ((2 * part - 1) * OCTAVES) / keys, ends: ["\u2264 \u00d7 1/8", "\u2265 \u00d7 8"], mark: [0.5, uniform[1]] };
   const end = scale === "one" ? 1 : view.largest, low = view.isSigned ? -end : 0;
   const mark = view.isAttention && end > 0 ? [Math.min(1, uniform[0] / end), uniform[1]] : view.isSigned ? [0.5, "0"] : [0, ""];
   return { at: (part) => low + (end - low) * part, ends: [short(low), short(end)], mark };
@@ -77,11 +77,14 @@ function drawLegend() {
 
 const scaleName = (scale) => word({ one: "scaleOne", largest: "scaleLargest", uniform: "scaleUniform" }[scale]);
 
+/** What is added to a text about the mean over several rows. */
+const ofRows = () => (state.query < 0 && view.queries.length > 1 ? word("meanOfRows") : "");
+
 function drawSpread() {
   const spread = view.isAttention && view.keys.length > 1 ? spreadOf(state.query) : null;
   $("spread").hidden = !spread;
   if (!spread) return;
   const [used, entropy] = spread, isNearly = entropy > data.nearly_uniform, all = view.keys.length;
   $("spread").classList.toggle("nearly", isNearly);
-  $("spread").textContent = word(isNearly ? "nearly" : "spread", { used: used < 10 ? used.toFixed(1) : Math.round(used), all, entropy: entropy.toFixed(2) });
+  $("spread").textContent = word(isNearly ? "nearly" : "spread", { used: used < 10 ? used.toFixed(1) : Math.round(used), all, entropy: entropy.toFixed(2), rows: ofRows() });
 }

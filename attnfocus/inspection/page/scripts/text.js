@@ -92,7 +92,7 @@ function lengthOfBar(weight) {
 function drawMost(row) {
   const order = [...row.keys()].sort((a, b) => Math.abs(row[b]) - Math.abs(row[a])).slice(0, 8);
   const what = word(view.other ? "differsMost" : view.map.method === "attention" ? "readMost" : "countsMost");
-  $("most-title").textContent = state.query >= 0 ? word("forToken", { what, token: label(view.queries[state.query]) }) : what;
+  $("most-title").textContent = state.query >= 0 ? word("forToken", { what, token: label(view.queries[state.query]) }) : what + ofRows();
   $("most").replaceChildren(...order.filter((key) => row[key] !== 0).map((key) => {
     const item = element("li"), track = element("div", "", "track"), bar = element("div", "", row[key] < 0 ? "bar below" : "bar");
     bar.style.width = `${100 * lengthOfBar(row[key])}%`;
