@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= model=seq2seq attention=additive
-PROCESSES ?= 3  # of the tests, on two cores: one works while another waits
+PROCESSES ?= 2  # of the tests
 
 .PHONY: train test lint types suite fast slow random docs clean
 
