@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?= model=seq2seq attention=additive
-PROCESSES ?= 2  # of the tests
 
 .PHONY: train test lint types suite fast slow random docs clean
 
@@ -20,22 +19,22 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 suite: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not docs"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not docs"
 
 # The two parts of the suite: what takes less than a second each, and the others.
 fast: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not slow and not docs"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow and not docs"
 
 slow: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m slow
 
 # Before a release: the tests of Hypothesis with examples that nobody has tried. What fails is kept as `@example`.
 random: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal -m hypothesis --hypothesis-profile=random
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m hypothesis --hypothesis-profile=random
 
 # Every command of the pages under docs/, which takes some minutes more.
 docs: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSES) --dist worksteal -m docs
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

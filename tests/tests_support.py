@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from attnfocus.stages import Stage
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # A run of seconds: small data, small model, few steps.
@@ -73,3 +75,19 @@ def only_run(folder: Path) -> Path:
 def summary_of(run: Path) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     return summary
+
+
+class Notes:
+    """A watcher of stages that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def stage_began(self, stage: Stage) -> None:
+        self.lines.append(f"began {stage.name}")
+
+    def stage_moved(self, stage: Stage) -> None:
+        self.lines.append(f"{stage.name} {stage.fraction}")
+
+    def stage_ended(self, stage: Stage) -> None:
+        self.lines.append(f"ended {stage.name}")

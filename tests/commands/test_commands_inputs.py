@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_here import run_here
-from tests_support import Command, assert_polite
-
-from attnfocus.stages import Stage
+from tests_support import Command, Notes, assert_polite
 
 pytestmark = pytest.mark.slow
 
@@ -303,22 +301,6 @@ def test_answers_go_to_a_file(predict: Command, tmp_path: Path) -> None:
     (tmp_path / "answers.txt").write_text("old")
     assert_polite(predict(write(tmp_path, "program", bytes(9)), "output=answers.txt"), 2)
     assert (tmp_path / "answers.txt").read_text() == "old"
-
-
-class Notes:
-    """A watcher of stages."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def stage_began(self, stage: Stage) -> None:
-        self.lines.append(f"began {stage.name}")
-
-    def stage_moved(self, stage: Stage) -> None:
-        self.lines.append(f"{stage.name} {stage.fraction}")
-
-    def stage_ended(self, stage: Stage) -> None:
-        self.lines.append(f"ended {stage.name}")
 
 
 @pytest.mark.parametrize(

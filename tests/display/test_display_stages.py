@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from tests_support import Notes
 
 from attnfocus.display.console import open_console
 from attnfocus.display.stages import StageScreen, stage_line
@@ -15,20 +16,6 @@ from attnfocus.stages import Stage, counted, stage, watching
 class Screen(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def stage_began(self, stage: Stage) -> None:
-        self.lines.append(f"began {stage.name}")
-
-    def stage_moved(self, stage: Stage) -> None:
-        self.lines.append(f"{stage.name} {stage.fraction}")
-
-    def stage_ended(self, stage: Stage) -> None:
-        self.lines.append(f"ended {stage.name}")
 
 
 def test_a_watcher_hears_of_stages_of_its_own_thread_alone() -> None:

@@ -14,8 +14,8 @@ from attnfocus.config.overrides import CommandLine
 
 pytestmark = pytest.mark.slow
 
-NUM_IN_PROCESS = int(os.environ.get("ATTNFOCUS_FUZZ", "40"))  # set it to some thousands for a long search
-NUM_PROCESSES = 6
+NUM_IN_PROCESS = int(os.environ.get("ATTNFOCUS_FUZZ", "52"))  # set it to some thousands for a long search
+NUM_PROCESSES = 10
 SHORT = ("dataset.num_train=64", "trainer.max_steps=1")  # for what is accepted
 MAX_CHARACTERS = 4000  # of a whole message: what was given is shown, but not all of 100,000 characters
 
