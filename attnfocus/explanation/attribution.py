@@ -203,7 +203,7 @@ def _attention_norm(probe: Probe, options: AttributionOptions) -> Found:
     with torch.no_grad():
         weights = probe.weights()
         name = place_to_read(weights, probe.model, options.layer).name
-        sizes = weights[name].abs() * norms_of(probe, name).unsqueeze(-2)
+        sizes = weights[name].abs() * norms_of(probe, [name])[name].unsqueeze(-2)
         return probe.of_outputs(
             read({**weights, name: sizes}, probe.model, probe.mask, options.layer, options.head)
         ), None

@@ -71,8 +71,9 @@ def with_minus(other: Other, codec: Codec, example: Encoded, answer: Inspected) 
         if written is not None:
             _require_same(other, example.id, written, probe.output_tokens(0))
         with torch.no_grad():
-            found = _Found(other, theirs, answer.prediction.text, probe, probe.weights())
-        maps = [_paired(other, each, _weights(found, each)) for each in answer.maps]
+            found = _Found(other, theirs, answer.prediction.text, probe.weights())
+        theirs_of = [_weights(found, each) for each in answer.maps]
+        maps = [_paired(other, *pair) for pair in zip(answer.maps, _normed(probe, answer.maps, theirs_of), strict=True)]
     except _OtherError:
         raise
     except UserError as error:
@@ -91,7 +92,6 @@ class _Found:
     other: Other
     example: Encoded
     answer: str
-    probe: Probe
     weights: Mapping[str, Tensor]
 
 
@@ -124,8 +124,14 @@ def _weights(found: _Found, each: FocusMap) -> np.ndarray:
             f"minus: {each.name} has {len(weights)} heads in {other.label}, and other ones here. "
             "head=0 compares the first of each."
         )
-    weights = weights[list(each.heads)]
-    return normed(found.probe, replace(each, weights=weights)).weights if each.method == NORM else weights
+    return weights[list(each.heads)]
+
+
+def _normed(probe: Probe, maps: Sequence[FocusMap], weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The weights, those of `attention_norm` times the norms of the values."""
+    wanted = [replace(each, weights=own) for each, own in zip(maps, weights, strict=True) if each.method == NORM]
+    times_norms = iter(normed(probe, wanted) if wanted else ())
+    return [next(times_norms).weights if each.method == NORM else own for each, own in zip(maps, weights, strict=True)]
 
 
 def _paired(other: Other, each: FocusMap, weights: np.ndarray) -> FocusMap:

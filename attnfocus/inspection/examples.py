@@ -118,7 +118,7 @@ def _maps_of(
         if method == "attention":
             return maps
         probe = probe_of(trained.task, trained.model, [example], decoding=trained.decoding)
-        return tuple(normed(probe, each) for each in maps)
+        return normed(probe, maps)
     found = attribute(trained.task, trained.model, [example], method, decoding=trained.decoding)[0]
     return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
 

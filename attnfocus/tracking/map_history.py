@@ -65,14 +65,15 @@ class MapHistory:
     def common(self) -> list[dict[str, Tensor]]:
         """Of each example that all kept evaluations have: attention -> (E, H, Q, K) over them, where all have it alike.
 
-        They differ where a resumed run looks at fewer examples than before.
+        Of an example without one it is empty, so that each stands at its place. They differ where a resumed run looks
+        at fewer examples than before.
         """
         evaluations = list(self.kept.values())
         found = []
         for examples in zip(*evaluations, strict=False):
             names = [name for name in examples[0] if len({_shape(each, name) for each in examples}) == 1]
             found.append({name: torch.stack([each[name] for each in examples]) for name in names})
-        return [each for each in found if each]
+        return found if any(found) else []
 
     def write(self, run_dir: Path) -> None:
         """Raises:

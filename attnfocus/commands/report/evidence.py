@@ -16,6 +16,7 @@ from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.focus import shares
+from attnfocus.inspection.examples import MAX_TOKENS
 from attnfocus.inspection.known import moved
 from attnfocus.special import BOS, EOS
 from attnfocus.tasks.evaluation import device_of
@@ -24,6 +25,7 @@ from attnfocus.tasks.measures.alignment import aligning_place
 from attnfocus.tasks.measures.plausibility import token_weights
 
 AT_ONCE = 16  # rows that are read together
+MAX_CELLS = AT_ONCE * 512**2  # of their maps, a head
 PART_OF_SECONDS = 0.2  # of those in which examples are asked for: these come on top
 
 
@@ -48,7 +50,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Looked:
-    """Id of a wrong test row -> its evidence; and how many rows were left out, to end in time."""
+    """Id of a wrong test row -> its evidence; and how many rows were left out: too long, or to end in time."""
 
     of_rows: Mapping[str, Evidence] = field(default_factory=dict)
     left_out: int = 0
@@ -64,17 +66,24 @@ def evidence_of(material: Material) -> Looked:
     if not wrong or examples is None:
         return Looked()
     known = {row.id: place for place, row in enumerate(examples.rows) if row.rationale or row.alignment}
-    asked = [row for row in wrong.values() if row.id in known]
+    with_evidence = [row for row in wrong.values() if row.id in known]
+    asked = [row for row in with_evidence if len(examples[known[row.id]].inputs) <= MAX_TOKENS]
     ends = None if material.seconds is None else time.monotonic() + PART_OF_SECONDS * material.seconds
     found: dict[str, Evidence] = {}
-    left = 0
-    for start in range(0, len(asked), AT_ONCE):
-        if start and ends is not None and time.monotonic() > ends:
-            left = len(asked) - start
-            break
-        rows = asked[start : start + AT_ONCE]
-        found |= _of_rows(material, rows, [examples[known[row.id]] for row in rows])
-    return Looked(found, left)
+    num_read = 0
+    while num_read < len(asked) and not (num_read and ends is not None and time.monotonic() > ends):
+        rows = asked[num_read : num_read + AT_ONCE]
+        chosen = [examples[known[row.id]] for row in rows]
+        count = _few_enough([len(each.inputs) for each in chosen])
+        found |= _of_rows(material, rows[:count], chosen[:count])
+        num_read += count
+    return Looked(found, len(with_evidence) - num_read)
+
+
+def _few_enough(lengths: Sequence[int]) -> int:
+    """How many of the first rows are read together: they are padded to the longest of them."""
+    counts = range(len(lengths), 1, -1)
+    return next((count for count in counts if count * max(lengths[:count]) ** 2 <= MAX_CELLS), 1)
 
 
 def _of_rows(material: Material, rows: Sequence[Row], examples: Sequence[Encoded]) -> dict[str, Evidence]:

@@ -18,7 +18,7 @@ from attnfocus.inspection.page import coded
 from attnfocus.layout import METRICS_FILE
 from attnfocus.tasks.evaluation import source_text
 from attnfocus.tracking.focus_drift import looked_at
-from attnfocus.tracking.map_history import MAX_EXAMPLES, MAX_KEPT, read_history
+from attnfocus.tracking.map_history import MAX_EXAMPLES, MAX_KEPT, MAX_SIDE, read_history
 from attnfocus.tracking.metrics_file import logged_head_measures
 from attnfocus.visible import visible
 
@@ -42,6 +42,8 @@ def history_facts(material: Material) -> dict[str, Any]:
     examples: list[dict[str, Any]] = []
     room = MAX_BYTES
     for row, maps in zip(rows, history.common(), strict=False):
+        if not maps:
+            continue
         texts = {"source": source_text(row) if isinstance(row.input, str) else "", "target": str(row.target)}
         example = {
             "id": visible(row.id),
@@ -52,7 +54,12 @@ def history_facts(material: Material) -> dict[str, Any]:
         if room < 0:
             break
         examples.append(example)
-    return {"steps": steps, "heads": [measured.get(step, {}) for step in steps], "examples": examples}
+    return {
+        "steps": steps,
+        "max_side": MAX_SIDE,
+        "heads": [measured.get(step, {}) for step in steps],
+        "examples": examples,
+    }
 
 
 def _coded(maps: Mapping[str, Tensor]) -> list[dict[str, Any]]:

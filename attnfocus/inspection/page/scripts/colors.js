@@ -44,11 +44,12 @@ function shadeBy(element, share, text) {
 
 const shade = (element, weight) => shadeBy(element, shareOf(weight), figure(weight));
 
-function paint(canvas, values, rows, columns) {
+/** Values as pixels; `share`: value -> -1 to 1. */
+function paint(canvas, values, rows, columns, share = sharer()) {
   if (canvas.width !== columns) canvas.width = columns;  // to set it takes time even where it stays
   if (canvas.height !== rows) canvas.height = rows;
   const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows);
-  const pixels = new Uint32Array(image.data.buffer), share = sharer();
+  const pixels = new Uint32Array(image.data.buffer);
   for (let i = 0; i < pixels.length; i++) pixels[i] = packed[255 + Math.round(Math.max(-1, Math.min(1, share(values[i]))) * 255)];
   context.putImageData(image, 0, 0);
 }

@@ -3,7 +3,6 @@
 const past = report.history;
 const hasTest = Object.keys(report.heads).length > 0;
 const STOPS = [...(past.steps.length > 1 || !hasTest ? past.steps : []), ...(hasTest ? [null] : [])];  // null: the test rows
-const MAX_SIDE = 32;  // of a map; of more positions there are blocks
 const SIDES = [[2, 220], [4, 130], [8, 84]];  // up to so many heads: pixels of a picture
 const now = { stop: STOPS.length - 1, example: 0 };
 const canShow = STOPS.length > 1 && past.examples.length > 0 && "DecompressionStream" in window;
@@ -58,8 +57,8 @@ function drawNow(measure) {
   $("grid-now").textContent = said.join(" ");
   if (!canShow) return;
   const { source, target, maps } = past.examples[now.example];
-  const isLong = maps.some(({ shape }) => Math.max(shape[2], shape[3]) >= MAX_SIDE);
-  $("grid-pictures").textContent = word("pastPictures", { step: figure(past.steps[evaluationAt(now.stop)], "count") }) + (report.is_written ? word("pastGiven") : "") + (isLong ? word("pastBlocks", { side: MAX_SIDE }) : "");
+  const isLong = maps.some(({ shape }) => Math.max(shape[2], shape[3]) >= past.max_side);
+  $("grid-pictures").textContent = word("pastPictures", { step: figure(past.steps[evaluationAt(now.stop)], "count") }) + (report.is_written ? word("pastGiven") : "") + (isLong ? word("pastBlocks", { side: past.max_side }) : "");
   $("grid-texts").textContent = [source, target].filter(Boolean).join("  \u2192  ");
 }
 
@@ -72,26 +71,20 @@ function picturesPart() {
 /** Unpacks the maps of the example, then paints those of the stop, all on one scale. */
 async function paintPast(cells) {
   if (!canShow) return;
-  const { maps } = past.examples[now.example];
-  await Promise.all(maps.map(async (map) => { map.values ??= await unpacked(map); }));
+  const { example } = now, { maps } = past.examples[example];
+  await Promise.all(maps.map(decode));
+  if (example !== now.example) return;  // another was chosen meanwhile
   const largest = Math.max(...maps.map((map) => map.largest));
   packColors();
   for (const { attention, head, canvas } of cells) {
     const map = pictureOf(attention);
     if (!canvas || !map) continue;
     const [, heads, rows, columns] = map.shape, start = (evaluationAt(now.stop) * heads + head) * rows * columns;
-    paintShares(canvas, map.values.subarray(start, start + rows * columns), rows, columns, largest);
+    paint(canvas, map.values.subarray(start, start + rows * columns), rows, columns, (weight) => weight / (largest || 1));
   }
   const ramp = document.querySelector("#grid .ramp");
-  if (ramp) paintShares(ramp, Float32Array.from({ length: 96 }, (_, i) => i / 95), 1, 96, 1);
+  if (ramp) paint(ramp, Float32Array.from({ length: 96 }, (_, i) => i / 95), 1, 96, (share) => share);
   $("grid-largest").textContent = ` ${figure(largest)}`;
-}
-
-function paintShares(canvas, values, rows, columns, largest) {
-  Object.assign(canvas, { width: columns, height: rows });
-  const context = canvas.getContext("2d", { willReadFrequently: true }), image = context.createImageData(columns, rows), pixels = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = packed[255 + Math.round(255 * Math.max(-1, Math.min(1, values[i] / (largest || 1))))];
-  context.putImageData(image, 0, 0);
 }
 
 function pictureCanvas(attention, head, numHeads) {
