@@ -1,5 +1,6 @@
 """What is wrong with a key of the command line, given the configuration that it would change."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,9 @@ class KeyFinder:
             found = self._switched(meant, value) or [f"{meant}={value}"]
             note = f" {KEY_NOTES[meant]}." if meant in KEY_NOTES else ""
             return Problem(f"{key}: unknown key. Did you mean {meant}?{note}", key, found)
-        of_run = [verb for verb in OF_RUNS if key in {known.name for known in primary_keys(verb)}]
-        if self.verb == "train" and of_run:
-            line = f"attnfocus {of_run[0]} run=latest {key}={value}"
-            text = f"{key}: not a key of train, but of {' and '.join(of_run)}. After training: {line}"
-            return Problem(text, key, [])
+        of_run = self._of_run(key, value) if self.verb == "train" else None
+        if of_run is not None:
+            return of_run
         of_train = self._of_train(parts)
         if parts[-1] in REMARKS and not of_train:
             return Problem(f"{key}: unknown key. {REMARKS[parts[-1]]}.", key)
@@ -136,6 +135,14 @@ class KeyFinder:
             f"{key}: unknown key. For your own pairs, write dataset={PAIRED} dataset.train=FILE dataset.{side}_column="
         )
         return Problem(f"{text}{value}.", key)
+
+    def _of_run(self, key: str, value: str) -> Problem | None:
+        """What is said of a key of the verbs that ask a run."""
+        verbs = [verb for verb in OF_RUNS if key in {known.name for known in primary_keys(verb)}]
+        if not verbs:
+            return None
+        line = f"attnfocus {verbs[0]} run=latest {shlex.quote(f'{key}={value}')}"
+        return Problem(f"{key}: not a key of train, but of {', '.join(verbs)}. After training: {line}", key, [])
 
     def _of_train(self, parts: Sequence[str]) -> str:
         """What is said of a key of `train` that another verb is given."""

@@ -137,10 +137,8 @@ def _require_one_kind(layouts: Sequence[InputLayout]) -> None:
         kinds.setdefault(layout.kind, layout.name)
     if len(kinds) > 1:
         (first, name), (second, other) = list(kinds.items())[:2]
-        raise ConfigError(
-            f"input: {name} is read as {first}, {other} as {second}. Give files of one format, or say it for all: "
-            "input_format=lines."
-        )
+        way_out = ", or say it for all: input_format=lines" if "lines" in kinds else ""  # of tables it reads no rows
+        raise ConfigError(f"input: {name} is read as {first}, {other} as {second}. Give files of one format{way_out}.")
 
 
 def _tell_notes(layouts: Sequence[InputLayout]) -> None:

@@ -53,6 +53,23 @@ def test_the_column_is_that_of_the_run_or_what_the_first_row_says(
     assert layout.notes[0].startswith(f"{tmp_path / 'new.csv'} is read as csv, its column ")
 
 
+@pytest.mark.parametrize(
+    ("own", "content", "target"),
+    [
+        (OwnTables(key="dataset.text_column", train="t.csv"), "stars,review,label\n1,a,x\n", "x"),
+        (OwnTables(key="dataset.source_column", train="t.csv"), "de,en\na,x\n", "x"),
+        (OwnTables(key="dataset.text_column", train="t.csv"), "text\na\n", ""),
+        (OwnTables(key="dataset.text_column", column="b", target="a", train="t.csv"), "a,b\nx,1\n", "x"),
+        (TEXTS, "text,label\na,x\n", ""),  # of a run without tables of its own
+    ],
+)
+def test_what_is_right_is_read_where_training_would_find_it(
+    tmp_path: Path, own: OwnTables, content: str, target: str
+) -> None:
+    with laid_out(tmp_path / "new.csv", content, own).open() as inputs:
+        assert [each.target for each in inputs if each is not None] == [target]
+
+
 def test_names_of_json_are_taken_where_the_run_has_numbers(tmp_path: Path) -> None:
     numbered = OwnTables(key="dataset.text_column", column=0, train="t.csv")
     assert read(laid_out(tmp_path / "n.jsonl", '{"x": 1, "text": "a"}\n', numbered)) == [("1", "a")]

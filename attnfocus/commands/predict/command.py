@@ -19,8 +19,10 @@ from attnfocus.regular_files import replace_file
 from attnfocus.runs.inputs import Inputs, open_inputs
 from attnfocus.runs.loader import load
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
-from attnfocus.stages import stage, unwatched
+from attnfocus.stages import counted, stage, unwatched
 from attnfocus.tasks import Prediction
+
+WITHOUT_LINES = ("json", "parquet", "xlsx")  # tables whose lines say nothing of their rows
 
 
 @dataclass(kw_only=True)
@@ -62,7 +64,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         given = unwatched(inputs.each) if waits else inputs.each
         answers = counts.counted(trained.predict(given, need_weights=is_whole, batch_size=config.batch_size))
         if waits:
-            answers = _shown(answers, names)
+            answers = _shown(answers, names, inputs.table not in WITHOUT_LINES)
         lines = written(answers, form, trained.setup.config.decoding.num_best, lambda: inputs.separator)
         if output is None:
             _write_through(sys.stdout.buffer, lines)
@@ -86,17 +88,15 @@ def _waits(config: PredictConfig, names: Sequence[str]) -> bool:
     return is_file and (config.output is not None or not sys.stdout.isatty())
 
 
-def _shown(answers: Iterator[Prediction], names: Sequence[str]) -> Iterator[Prediction]:
-    """The answers for files, as a stage that moves with each; it is as long as the files have lines."""
+def _shown(answers: Iterator[Prediction], names: Sequence[str], has_lines: bool) -> Iterator[Prediction]:
+    """The answers for files, as a stage that moves with each; it is as long as the files have lines, if they have."""
     what, total = Path(names[0]).name if len(names) == 1 else f"{len(names)} files", 0
-    with stage(f"counting the lines of {what}"):
-        for name in names:
-            with open_bytes(name) as binary:
-                total += sum(block.count(b"\n") for block in iter(partial(binary.read, BYTES_AT_ONCE), b""))
-    with stage(f"answering {what}", total or None) as answering:
-        for answer in answers:
-            yield answer
-            answering.advance()
+    if has_lines:
+        with stage(f"counting the lines of {what}"):
+            for name in names:
+                with open_bytes(name) as binary:
+                    total += sum(block.count(b"\n") for block in iter(partial(binary.read, BYTES_AT_ONCE), b""))
+    return counted(answers, f"answering {what}", total)
 
 
 def _write_through(stream: BinaryIO, lines: Iterable[bytes]) -> None:

@@ -24,6 +24,7 @@ from attnfocus.data.reading.inputs import (
 from attnfocus.data.reading.layout import Layout
 from attnfocus.data.reading.tables import DIALECTS, OBJECT_FORMATS, Column, Table, TableFormat, ending_format
 from attnfocus.errors import ConfigError
+from attnfocus.files import ending_of
 
 InputFormat = Literal["auto", "lines", "tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 KEY = "text_column"
@@ -143,8 +144,7 @@ def input_layout(name: str, options: InputOptions, own: OwnTables) -> InputLayou
     column, has_header, why = _column(kind, cells, options, own, layout.header)
     if column is None or (cells and not _has_column(column, cells)):
         raise _no_column(table, column)
-    is_known = own.target not in (None, column) and _has_column(str(own.target), cells)
-    table = replace(table, columns=(column,), has_header=has_header, extra=own.target if is_known else None)
+    table = replace(table, columns=(column,), has_header=has_header, extra=_target(cells, column, own))
     way_out = "" if options.format != "auto" else "; input_format=lines reads it line by line"
     decided = f"{_shown_name(name)} is read as {kind}, {_shown(column)}{why}{way_out}."
     return InputLayout(name, options.encoding, table, (decided, *notes, *header_notes([table])))
@@ -180,6 +180,15 @@ def _of_stream(name: str, layout: Layout, kind: TableFormat, options: InputOptio
     )
 
 
+def _target(cells: Sequence[str], column: Column, own: OwnTables) -> str | None:
+    """The column of what is right, as training knows it; None where the table has none."""
+    name = own.target
+    if name is None and own.train is not None and own.key in TARGET_KEYS:
+        meant = meant_columns(cells, [own.key, TARGET_KEYS[own.key]])
+        name = meant[1] if meant is not None and meant[0] == column else None
+    return name if name not in (None, column) and _has_column(str(name), cells) else None
+
+
 def _shown_name(name: str) -> str:
     """As it was typed."""
     return str(STDIN_PATH) if name == STDIN else name
@@ -195,7 +204,7 @@ def _kind(name: str, options: InputOptions, own: OwnTables) -> Literal["lines"] 
     if is_stream(name):
         return "lines"
     path = _path(name)
-    is_like_own = own.train is not None and _ending(Path(own.train)) == _ending(path)
+    is_like_own = own.train is not None and ending_of(Path(own.train)) == ending_of(path)
     if is_like_own and own.format != "auto":
         return own.format  # type: ignore[return-value]
     known = ending_format(path)
@@ -290,7 +299,3 @@ def _has_column(column: Column, cells: Sequence[str]) -> bool:
 
 def _shown(column: Column) -> str:
     return f"its column {column!r}" if isinstance(column, str) else f"its column {column}, counted from 0"
-
-
-def _ending(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()

@@ -25,6 +25,7 @@ from attnfocus.data.reading.objects import (
     value_text,
 )
 from attnfocus.errors import DataError, Problem
+from attnfocus.files import ending_of
 
 TableFormat = Literal["tsv", "csv", "jsonl", "json", "parquet", "xlsx"]
 Column = str | int
@@ -315,8 +316,7 @@ def table_format(path: Path) -> TableFormat:
 
 def ending_format(path: Path) -> TableFormat | None:
     """What a file's ending says; None where it says nothing of a table."""
-    name = path.with_suffix("") if path.suffix == ".gz" else path
-    return _SUFFIXES.get(name.suffix.lower())
+    return _SUFFIXES.get(ending_of(path))
 
 
 def _places_of(name: str, first: Sequence[str]) -> list[int]:

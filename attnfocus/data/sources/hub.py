@@ -179,6 +179,8 @@ class _HubSet:
     def _found_columns(self, table: Any) -> tuple[dict[str, str], list[str]]:
         """The columns of a set: those that are given, the usual ones, or what its names say; and what to say of it."""
         missing = [key for key, column in self._columns.items() if column is None]
+        if not missing:  # else the first row of a streamed set would be fetched once more
+            return {key: str(column) for key, column in self._columns.items()}, []
         known = _names(table)
         usual = {key: OF_HUB[key] for key in missing}
         found = None if all(_may_have(table, known, name) for name in usual.values()) else meant_columns(known, missing)
