@@ -5,7 +5,7 @@
 
 The presets are not trained: equal words have equal vectors, neighbors have similar ones, and all weights are drawn with
 the same seed. So the picture shows what the score, the normalizer, the pattern and the position do by themselves. The
-second picture is of a small model on dates, in a minute or two: an animated PNG of the maps that its run has kept
+second picture is of a small model on dates, in a few minutes: an animated PNG of the maps that its run has kept
 (`attnfocus.tracking.map_history`), a frame for each evaluation. They are of the right output, letter by letter.
 """
 

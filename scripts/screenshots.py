@@ -68,9 +68,10 @@ class Shot:
 
     Attributes:
         page: file, as from the folder of the runs.
+        link: what follows the file in the address.
         at: what is at the top of the picture; empty: the top of the page.
-        click: what is clicked before.
         size: width and height in pixels.
+        is_printed: whether it is as on paper.
         options: of Playwright's context: color_scheme, locale, forced_colors.
     """
 
@@ -78,7 +79,6 @@ class Shot:
     page: str
     link: str = ""
     at: str = ""
-    click: str = ""
     size: tuple[int, int] = (WIDE, 900)
     is_printed: bool = False
     options: dict[str, Any] = field(default_factory=dict)
@@ -135,8 +135,6 @@ def shots_of(browser: Browser, folder: Path, only: str) -> Iterator[tuple[str, b
         page.evaluate("window.attnfocus?.ready")
         if shot.is_printed:
             page.emulate_media(media="print")
-        if shot.click:
-            page.click(shot.click)
         if shot.at:
             page.evaluate("(place) => document.querySelector(place).scrollIntoView()", shot.at)
         page.wait_for_timeout(500)

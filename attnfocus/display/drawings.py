@@ -8,10 +8,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from attnfocus.display.canvas import SCREEN, Style, paper, to_file
-from attnfocus.display.figure_choices import FigureFile, FigureOptions
+from attnfocus.display.figure_choices import CAPTION_FILE, FigureFile, FigureOptions
 from attnfocus.regular_files import replace_file
-
-CAPTION_FILE = "txt"
+from attnfocus.visible import visible_lines
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def write_figure(path: Path, kinds: Sequence[FigureFile], draw: Callable[[], Fig
     if not kinds:
         return []
     files: dict[str, bytes] = {kind: to_file(draw(), kind) for kind in dict.fromkeys(kinds)}
-    files[CAPTION_FILE] = f"{caption.rstrip()}\n".encode("utf-8", "backslashreplace")
+    files[CAPTION_FILE] = f"{visible_lines(caption.rstrip())}\n".encode("utf-8", "backslashreplace")
     written = []
     for ending, content in files.items():
         written.append(path.with_name(f"{path.name}.{ending}"))

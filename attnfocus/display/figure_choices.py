@@ -6,6 +6,7 @@ from typing import Literal
 from attnfocus.errors import ConfigError
 
 FigureFile = Literal["png", "pdf", "svg"]
+CAPTION_FILE = "txt"  # the ending of the text beside a figure
 StyleName = Literal["screen", "paper"]
 WidthName = Literal["column", "page"]
 
@@ -31,7 +32,7 @@ class FigureStyle:
             ConfigError: a width without a paper.
         """
         if self.width is not None and self.style != "paper":
-            text = f"is of figures for a paper. Add {section}style=paper to {section}width={self.width}."
+            text = f"is for style=paper alone. Add {section}style=paper, or remove {section}width={self.width}."
             raise ConfigError(f"{section}width: {text}")
 
 

@@ -37,9 +37,9 @@ def verdict(metrics: Mapping[str, float]) -> str:
     else:
         head = "Weights tell a part"
     taken = (
-        f"at the temperature where answers have {SURENESS:.2f} on average, without what they point to an output loses "
-        f"{lost['']:z.2f} of its probability (random positions {lost['_random']:z.2f}, gradients "
-        f"{lost['_gradient']:z.2f})"
+        f"with probabilities scaled so that the likeliest answer has {SURENESS:.2f} on average, an output loses "
+        f"{lost['']:z.2f} of its probability without the positions of most weight (random positions "
+        f"{lost['_random']:z.2f}, those of gradients {lost['_gradient']:z.2f})"
     )
     if change is None:
         return f"{head}: {taken}. Whether the output depends on them could not be tested: they cannot be replaced."

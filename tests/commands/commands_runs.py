@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from attnfocus.commands.compare.command import compared
+from attnfocus.commands.compare.command import compared, ordered_configurations
 from attnfocus.commands.compare.runs import find_runs, read_runs
 from attnfocus.commands.compare.sections import Section
 
@@ -75,4 +75,4 @@ def write_run(
 
 def sections(*places: Path, baseline: Path | None = None) -> list[Section]:
     runs, _ = read_runs(find_runs([str(place) for place in places]))
-    return compared(runs, baseline, num_resamples=100)
+    return compared(ordered_configurations(runs, baseline), num_resamples=100)

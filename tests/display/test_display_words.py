@@ -49,7 +49,7 @@ def test_every_word_that_is_asked_for_is_there_and_every_word_is_asked_for(page:
     english, _ = words_of(PAGES[page])
     text = "\n".join(texts_of(PAGES[page]))
     asked = set(re.findall(r'\bword\("(\w+)"', text)) | set(re.findall(r'data-(?:word|label)="(\w+)"', text))
-    assert asked - english.keys() == {"range"} - english.keys()  # of counts that differ between runs: only compare
+    assert asked <= english.keys()
     said = set(re.findall(r"\w+", text))
     made = {key for key in english if re.match(r"(better|side|metric|looked)_", key)}  # of a part and a name
     singular = {key for key in english if key.endswith("One") and key.removesuffix("One") in english}

@@ -72,9 +72,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     console = open_console()
     for line in (*(f"left out: {path}: {reason}." for path, reason in left_out.items()), *made_differently(runs)):
         say(console, line, style="yellow", wrap=False)
-    ordered = _ordered(runs, baseline)
+    ordered = ordered_configurations(runs, baseline)
     examples = {} if config.example is None else examples_of(config.example, [each[0] for each in ordered.values()])
-    sections = compared(runs, baseline, config.num_resamples)
+    sections = compared(ordered, config.num_resamples)
     looks = looks_of(examples, sections, config.trust)
     outputs = str(Path(config.paths.outputs) / "compare")
     folder = new_run_dir(config.run_dir, outputs, f"{len(runs)}_runs")
@@ -112,10 +112,10 @@ def _only_run(place: str, outputs: str) -> Path:
     return found[0]
 
 
-def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: int) -> list[Section]:
-    """Sections with their tests. The configuration of `baseline` comes first in its section."""
+def compared(configurations: Mapping[tuple[str, str], Sequence[Configuration]], num_resamples: int) -> list[Section]:
+    """Sections with their tests, of what `ordered_configurations` gives."""
     sections = []
-    for (task, dataset), ordered in _ordered(runs, baseline).items():
+    for (task, dataset), ordered in configurations.items():
         rows = [_row(each) for each in ordered]
         first = ordered[0]
         others = [(row.name, other) for row, other in zip(rows[1:], ordered[1:], strict=True)]
@@ -129,7 +129,9 @@ def compared(runs: Sequence[ComparedRun], baseline: Path | None, num_resamples: 
     return sections
 
 
-def _ordered(runs: Sequence[ComparedRun], baseline: Path | None) -> dict[tuple[str, str], list[Configuration]]:
+def ordered_configurations(
+    runs: Sequence[ComparedRun], baseline: Path | None
+) -> dict[tuple[str, str], list[Configuration]]:
     """As `sections_of`, with the configuration of `baseline` first in its section."""
     return {
         name: sorted(configurations, key=lambda each: all(run.path != baseline for run in each.runs))

@@ -22,7 +22,6 @@ from attnfocus.display import fonts
 from attnfocus.display.canvas import GRID, HEADING, SCREEN, SERIES, Style, axes_figure
 from attnfocus.display.drawings import Drawing
 from attnfocus.display.text import metric_name
-from attnfocus.visible import visible_lines
 
 # fonts comes first: it keeps matplotlib quiet while it looks for its fonts.
 from matplotlib.axes import Axes  # isort: skip
@@ -62,7 +61,7 @@ def _caption(sections: Sequence[Section]) -> str:
         metrics = "; ".join(name_of(metric) + BETTER[direction_of(section, metric)] for metric in _panels(section))
         lines.append(f"{section.title}: {runs} runs of {len(section.rows)} configurations. {metrics}.")
         lines.append(f"Baseline: {section.rows[0].name}.")
-    return visible_lines("\n".join(lines))
+    return "\n".join(lines)
 
 
 def draw_comparison(sections: Sequence[Section], style: Style = SCREEN) -> Figure:
@@ -193,7 +192,7 @@ def _trust_caption(sections: Sequence[Section]) -> str:
         "The monitored test metric over faithfulness and over focus; a point is the mean of a configuration's runs."
     ]
     lines += [f"{each.title}:\n{_legend_of(each, LEGEND_CELLS)}" for each in sections if _is_trusted(each)]
-    return visible_lines("\n".join(lines))
+    return "\n".join(lines)
 
 
 def draw_trust(sections: Sequence[Section], style: Style = SCREEN) -> Figure:

@@ -11,7 +11,8 @@ from attnfocus.visible import visible
 MAX_P_VALUES = 4  # that a table shows one by one
 ARROWS = {"max": "↑", "min": "↓", "": ""}
 LEGEND = (
-    "mean ± sample standard deviation over the seeds; (n=1): from one run alone. ↑ more is better, ↓ less is. "
+    "mean ± sample standard deviation over the seeds; (n=1): from so many runs, fewer than the row has. "
+    "↑ more is better, ↓ less is. "
     "Difference: mean over the seeds that both have, with its 95 % interval (Student's t, one difference per seed). "
     "p: of each seed's two runs on their test examples (McNemar's exact test; paired bootstrap for BLEU and chrF); "
     "it says nothing about other seeds"
@@ -45,16 +46,20 @@ def legend(sections: Sequence[Section]) -> str:
     """What the numbers are; for how many tests p is corrected, where that matters."""
     if not any(section.differences for section in sections):
         return f"{LEGEND.split(' Difference')[0]}"
-    counts = {count for section in sections for count in num_compared(section)}
-    largest = max(counts, default=0)
+    largest, is_most = corrected_for(sections)
     if largest < 2:
         return f"{LEGEND}."
-    several = f"the {largest}" if len(counts) == 1 else f"up to {largest}"
+    several = f"up to {largest}" if is_most else f"the {largest}"
     return f"{LEGEND}, and is corrected for {several} comparisons with the baseline (Holm)."
 
 
-def num_compared(section: Section) -> set[int]:
-    """How many configurations have a p by the same metric and seed; such p are corrected together."""
+def corrected_for(sections: Sequence[Section]) -> tuple[int, bool]:
+    """How many p, by the same metric and seed, are corrected together at most, and whether others are fewer."""
+    counts = {count for section in sections for count in _num_compared(section)}
+    return max(counts, default=0), len(counts) > 1
+
+
+def _num_compared(section: Section) -> set[int]:
     return set(Counter((each.metric, seed) for each in section.differences for seed in each.p_values).values())
 
 
@@ -110,7 +115,7 @@ def spread_text(row: Row, metric: str) -> str:
 
 def difference_cells(section: Section) -> tuple[list[str], list[list[str]]]:
     """Headers and rows of texts: configuration, metric, difference, interval, seeds, p."""
-    is_corrected = max(num_compared(section), default=0) > 1
+    is_corrected = corrected_for([section])[0] > 1
     rows = [
         [
             each.name,

@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import get_args
 
+from attnfocus.display.figure_choices import CAPTION_FILE, FigureFile
 from attnfocus.errors import CheckpointError
 from attnfocus.layout import HYDRA_FILE, JOB_FILE
 from attnfocus.locks import is_locked, locked
@@ -22,7 +24,7 @@ from attnfocus.runs.summary import Summary, load_summary
 MAX_JOB_BYTES = 1_000_000
 MAX_PROCESS_BYTES = 1000
 RESULTS_FILE = "results.csv"
-_FIGURES = tuple(f"search.{ending}" for ending in ("png", "pdf", "svg", "txt"))
+_FIGURES = tuple(f"search.{ending}" for ending in (*get_args(FigureFile), CAPTION_FILE))
 OF_SEARCH = ("study.db", "study.db-journal", "search.json", *_FIGURES, ".search.lock")
 LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
 PROCESS_FILE = ".process"  # host and number of the process that runs the job

@@ -7,7 +7,7 @@ from typing import Any
 
 from attnfocus.commands.compare.page.curves import Curves, row_names
 from attnfocus.commands.compare.sections import Difference, Section, direction_of, name_of, shown_metrics
-from attnfocus.commands.compare.table import num_compared, remarks
+from attnfocus.commands.compare.table import corrected_for, remarks
 from attnfocus.display.documents import ramps
 from attnfocus.files import path_from
 from attnfocus.inspection.side_by_side import Looks
@@ -37,9 +37,9 @@ def page_facts(
 
 def _legend(sections: Sequence[Section]) -> dict[str, Any]:
     """What the legend depends on: whether there are differences, and for how many comparisons p is corrected."""
-    counts = {count for section in sections for count in num_compared(section)}
+    largest, is_most = corrected_for(sections)
     has_differences = any(section.differences for section in sections)
-    return {"differences": has_differences, "corrected": max(counts, default=0), "is_most": len(counts) > 1}
+    return {"differences": has_differences, "corrected": largest, "is_most": is_most}
 
 
 def _section(section: Section, curves: Curves, looks: Looks | None, folder: Path) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def _section(section: Section, curves: Curves, looks: Looks | None, folder: Path
         ],
         "tested": [_metric(section, f"test/{name}") for name in tested],
         "differences": [_difference(each) for each in section.differences],
+        "corrected": corrected_for([section])[0],
         "remarks": [visible(remark) for remark in remarks(section)],
         "curves": [
             {

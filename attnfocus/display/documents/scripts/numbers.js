@@ -31,24 +31,6 @@ const chance = (p) => (p === null || p === undefined ? "-" : p < 0.001 ? p.toExp
 const present = (values) => values.filter((value) => value !== null && value !== undefined);
 const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-function deviationOf(values) {
-  const center = meanOf(values);
-  return values.length < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1));
-}
-
-/** Mean and deviation of a row in a metric; counts are equal or a range; n where not all runs have it. */
-function spreadText(values, numRuns, unit) {
-  const found = present(values);
-  if (!found.length) return "-";
-  const few = found.length < numRuns ? ` (n=${found.length})` : "";
-  if (unit === "count") {
-    const ends = [...new Set([Math.min(...found), Math.max(...found)].map((end) => figure(end, unit)))];
-    return (ends.length > 1 ? word("range", { low: ends[0], high: ends[1] }) : ends[0]) + few;
-  }
-  const deviation = deviationOf(found);
-  return figure(meanOf(found), unit) + (deviation ? ` \u00b1 ${figure(deviation, unit)}` : "") + few;
-}
-
 /** Round ends and steps of an axis; accuracies stay between 0 and 1. */
 function ticksOf(low, high, isShare) {
   if (low === high) [low, high] = [low - (Math.abs(low) * 0.1 || 0.1), high + (Math.abs(high) * 0.1 || 0.1)];

@@ -84,7 +84,7 @@ function curvesPart(section) {
 
   drawNames();
   draw();
-  redraws.push(draw);
+  redraws.width.push(draw);
   const entries = section.curves.map((curve, place) => [place, metricName(curve)]);
   const more = section.curves_left_out ? word("curvesMore", { number: section.curves_left_out }) : "";
   return element(

@@ -21,7 +21,7 @@ function examplePart(section) {
   }
 
   draw();
-  redraws.push(draw);
+  redraws.colors.push(draw);
   const scales = [["one", word("scaleOne")], ["largest", word("scaleLargest", { largest: figure(largest) })]];
   return element(
     "section", { "aria-label": word("example") },

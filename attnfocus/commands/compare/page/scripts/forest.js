@@ -13,10 +13,10 @@ function forestPart(section) {
     const numbers = rows.flatMap((each) => [...each.values, ...(each.interval || [])]);
     const axis = ticksOf(Math.min(0, ...numbers), Math.max(0, ...numbers), false);
     const x = (value) => FOREST.edge + ((value - axis.low) / (axis.high - axis.low)) * (FOREST.width - 2 * FOREST.edge);
-    const isCorrected = section.rows.length > 2, better = betterWords(metric.better);
+    const isCorrected = section.corrected > 1, better = betterWords(metric.better);
     const heads = [word("configuration"), "", word("difference"), word("interval"), word(isCorrected ? "pCorrected" : "p")];
     const side = better ? word("sideOfLine", { better, side: word(`side_${metric.better}`) }) : "";
-    const hint = word("forestHint", { metric: metricName(metric), baseline: section.rows[0].name, side, corrected: isCorrected ? word("correctedFor", { number: section.rows.length - 1 }) : "" });
+    const hint = word("forestHint", { metric: metricName(metric), baseline: section.rows[0].name, side, corrected: isCorrected ? word("correctedFor", { number: section.corrected }) : "" });
     const cell = (place, options, ...children) => element("td", { "data-name": place > 1 ? heads[place] : null, ...options }, ...children);
     const body = rows.map((each) => element(
       "tr", {},
@@ -50,7 +50,7 @@ function forestPart(section) {
   }
 
   function ps(each) {
-    const found = present(section.rows.length > 2 ? each.corrected : each.p);
+    const found = present(each.corrected);
     if (!found.length) return "-";
     return found.length > 3 ? word("range", { low: chance(Math.min(...found)), high: chance(Math.max(...found)) }) : found.map(chance).join(", ");
   }

@@ -1,7 +1,7 @@
 // The page from its data. Another language draws it anew; what was chosen in it stays.
 
 const remembered = new Map();
-let redraws = [];  // what follows the colors and the width
+let redraws = {};  // what follows the colors, and what follows the width
 
 /** The state of a part, as the reader left it. */
 function remember(section, part, start) {
@@ -28,7 +28,7 @@ function legendText() {
 }
 
 function drawPage() {
-  redraws = [];
+  redraws = { colors: [], width: [] };
   translate();
   const numRuns = data.sections.reduce((sum, section) => sum + section.rows.reduce((all, row) => all + row.seeds.length, 0), 0);
   const numRows = data.sections.reduce((sum, section) => sum + section.rows.length, 0);
@@ -50,11 +50,12 @@ $("language").addEventListener("click", (event) => {
   state.language = event.target.value;
   drawPage();
 });
-const redraw = () => redraws.forEach((draw) => draw());
-addEventListener("resize", redraw);
-dark.addEventListener("change", redraw);
+const redraw = (what) => redraws[what].forEach((draw) => draw());
+addEventListener("resize", () => redraw("width"));
+dark.addEventListener("change", () => redraw("colors"));
 for (const [event, isNow] of [["beforeprint", true], ["afterprint", false]])
   addEventListener(event, () => {
     isPrinting = isNow;
-    redraw();
+    redraw("colors");
+    redraw("width");
   });

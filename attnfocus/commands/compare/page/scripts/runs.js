@@ -115,3 +115,21 @@ function strip(row, place, [low, high]) {
     ...(found.length ? [drawn("rect", { class: "center", x: at(meanOf(found)) - 1.5, y: middle - 5, width: 3, height: 10 })] : []),
   );
 }
+
+function deviationOf(values) {
+  const center = meanOf(values);
+  return values.length < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1));
+}
+
+/** Mean and deviation of a row in a metric; counts are equal or a range; n where not all runs have it. */
+function spreadText(values, numRuns, unit) {
+  const found = present(values);
+  if (!found.length) return "-";
+  const few = found.length < numRuns ? ` (n=${found.length})` : "";
+  if (unit === "count") {
+    const ends = [...new Set([Math.min(...found), Math.max(...found)].map((end) => figure(end, unit)))];
+    return (ends.length > 1 ? word("range", { low: ends[0], high: ends[1] }) : ends[0]) + few;
+  }
+  const deviation = deviationOf(found);
+  return figure(meanOf(found), unit) + (deviation ? ` \u00b1 ${figure(deviation, unit)}` : "") + few;
+}
