@@ -6,15 +6,15 @@ Shapes: B texts, L positions (BOS and tokens), N tokens predicted, V vocabulary,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from attnfocus.attention.role import Axis
 from attnfocus.data.batches import Batch, collate
-from attnfocus.data.codecs.base import Codec
+from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
@@ -22,15 +22,13 @@ from attnfocus.events import Direction
 from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.models.base import Model
 from attnfocus.special import PAD
-from attnfocus.tasks.answers import Candidate, Evaluation, Inspected, Prediction
+from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import StepOutput, Task
-from attnfocus.tasks.continuation import continuations
 from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.evaluation import (
     ExactSums,
     FirstExamples,
     Inputs,
-    answer_all,
     at_least_float32,
     chosen_samples,
     evaluating,
@@ -38,20 +36,22 @@ from attnfocus.tasks.evaluation import (
     is_special,
     sample_of,
     slices,
-    source_text,
 )
 from attnfocus.tasks.looks import looks_of
-from attnfocus.tasks.maps import attention_map, sequence_weights
+from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.measures.focus import FocusMeans
-from attnfocus.tasks.measures.next_tokens import LossByPosition, NextTokens, answer_texts, bits_per_symbol, next_tokens
+from attnfocus.tasks.measures.next_tokens import LossByPosition, bits_per_symbol, next_tokens
 from attnfocus.tasks.measures.text import perplexity
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.sequence_answers import SequenceAnswers
+from attnfocus.tasks.sequence_probe import sequence_probe
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
     from attnfocus.data.preparation import DatasetOptions
     from attnfocus.data.rows import Row
+    from attnfocus.tasks.probe import Probe
 
 
 class LanguageModelingTask(Task):
@@ -85,6 +85,11 @@ class LanguageModelingTask(Task):
         assert isinstance(self._codec, SequenceCodec)
         return self._codec
 
+    @property
+    def answers(self) -> SequenceAnswers:
+        """How a text is answered."""
+        return SequenceAnswers(self.codec)
+
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
         problems = []
@@ -110,7 +115,7 @@ class LanguageModelingTask(Task):
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
         output = model(seen.inputs, seen.input_lengths, **asked)
-        looks = looks_of(model, output.weights, {"output": seen.input_lengths})
+        looks = looks_of(model, output.weights, self.axis_lengths(seen))
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         expected = seen.targets.flatten()
         real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
@@ -145,10 +150,12 @@ class LanguageModelingTask(Task):
                     for look in looks:
                         focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
                     aligned.add(inputs.rows, looks)
-                    predictions += self._read_off(inputs, found)
+                    predictions += self.answers.read_off(inputs, found)
                 num_targets += batch.num_targets
                 first.offer(batch)
-            samples = [self._sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first]
+            samples = [
+                self.answers.sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first
+            ]
         return {
             "sums": sums.parts,
             "focus": focus.parts,
@@ -191,10 +198,34 @@ class LanguageModelingTask(Task):
         extras: dict[str, object] = {"loss_by_position": LossByPosition(tally["by_position"]).bins()}
         return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
 
+    def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
+        """What is read is what is written, too."""
+        return {"output": batch.input_lengths}
+
     def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
             weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
-        return {look.name: look.real for look in looks_of(model, weights, {"output": batch.input_lengths})}
+        return {look.name: look.real for look in looks_of(model, weights, self.axis_lengths(batch))}
+
+    def probe(
+        self,
+        model: Model,
+        examples: Sequence[Encoded],
+        device: torch.device,
+        target: str | None = None,
+        decoding: DecodingOptions | None = None,
+        *,
+        skip_empty: bool = False,
+    ) -> Probe:
+        """See `Task.probe`. Explained are the tokens that the model puts in the places of a row's answers; of any other
+        row what it writes behind the text, or the target.
+        """
+        batch, given = collate(examples).to(device), None if target is None else self.codec.tokenizer.encode(target)
+        explained = [
+            self.answers.explained(model, batch, number, given, decoding or DecodingOptions())
+            for number in range(len(batch))
+        ]
+        return sequence_probe(model, batch, explained, self.codec.input_tokens, skip_empty=skip_empty)
 
     def predict(
         self,
@@ -210,7 +241,7 @@ class LanguageModelingTask(Task):
         options = decoding or DecodingOptions()
         for batch in batches:
             with evaluating(model) as device:
-                answers = self._answers(model, batch.to(device), options, need_weights)
+                answers = self.answers.all_of(model, batch.to(device), options, need_weights)
             yield from answers
 
     def inspect(
@@ -226,89 +257,3 @@ class LanguageModelingTask(Task):
                 attention_map(places[name], each, queries[name], answer.key_tokens) for name, each in weights.items()
             )
             yield Inspected(answer, tuple(maps))
-
-    def _answers(
-        self,
-        model: Model,
-        batch: Batch,
-        options: DecodingOptions,
-        need_weights: bool,
-        numbers: Sequence[int] | None = None,
-    ) -> list[Prediction]:
-        def answer(inputs: Inputs) -> Iterator[Prediction]:
-            has_answers = [number for number, row in enumerate(inputs.rows) if row.answers]
-            others = [number for number, row in enumerate(inputs.rows) if not row.answers]
-            found = dict[int, Prediction]()
-            if has_answers:
-                encoded = list(self.codec.encode_rows([inputs.rows[number] for number in has_answers]))
-                answered = self._of_answers(model, collate(encoded).to(inputs.inputs.device), need_weights)
-                found |= zip(has_answers, answered, strict=True)
-            if others:
-                found |= zip(others, self._continued(model, inputs, others, options, need_weights), strict=True)
-            return (found[number] for number in range(len(inputs.ids)))
-
-        return answer_all(model, batch, answer, numbers)
-
-    def _of_answers(self, model: Model, batch: Batch, need_weights: bool) -> Iterator[Prediction]:
-        """Of rows with answers, as an evaluation reads them off."""
-        output = model(batch.inputs, batch.input_lengths)
-        of_batch = Inputs.of(batch, range(len(batch)))
-        for number, each in enumerate(self._read_off(of_batch, next_tokens(output, batch.targets))):
-            ids = batch.inputs[number, : int(batch.input_lengths[number])].tolist()
-            yield self._with_weights(model, each, ids) if need_weights else each
-
-    def _read_off(self, inputs: Inputs, found: NextTokens) -> list[Prediction]:
-        """A prediction for each row: the texts in the places of its answers, or none."""
-        scores, unknown = found.log_probs.double().sum(dim=1).tolist(), inputs.unknown_shares()
-        texts = answer_texts(found, inputs.rows, self.codec.tokenizer)
-        shown = zip(inputs.ids, texts, scores, inputs.rows, unknown, strict=True)
-        return [
-            Prediction(id, text, score, source_text(row), row.target, unknown=u) for id, text, score, row, u in shown
-        ]
-
-    def _continued(
-        self, model: Any, inputs: Inputs, numbers: Sequence[int], options: DecodingOptions, need_weights: bool
-    ) -> Iterator[Prediction]:
-        """What the model writes after each text."""
-        lengths, unknown = inputs.lengths.tolist(), inputs.unknown_shares()
-        index = torch.tensor(numbers, device=inputs.inputs.device)
-        written = continuations(model, inputs.inputs[index], inputs.lengths[index], options)
-        for number, hypotheses in zip(numbers, written, strict=True):
-            ids = inputs.inputs[number, : lengths[number]].tolist()
-            texts = [self.codec.continued(ids, each.ids) for each in hypotheses]
-            shown: dict[str, Any] = {"unknown": unknown[number]}
-            if options.num_best > 1:
-                every = zip(texts, hypotheses, strict=True)
-                shown["n_best"] = tuple(Candidate(text, each.score, each.rank_score) for text, each in every)
-            best, row = hypotheses[0], inputs.rows[number]
-            found = Prediction(inputs.ids[number], texts[0], best.score, source_text(row), row.target, **shown)
-            whole = [*ids, *best.ids]
-            yield self._with_weights(model, found, whole) if need_weights else found
-
-    def _with_weights(self, model: Model, found: Prediction, ids: Sequence[int]) -> Prediction:
-        """The prediction with the maps of a text from BOS on: each token's row says where it was predicted from."""
-        if len(ids) < 2:
-            return found
-        weights = sequence_weights(model, ids[:-1])
-        places = model.places_of(weights)
-        predicted = tuple(self.codec.input_tokens(ids[1:]))
-        return replace(
-            found,
-            weights=weights,
-            key_tokens=tuple(self.codec.input_tokens(ids[:-1])),
-            query_tokens=dict.fromkeys(weights, predicted),
-            kinds={name: place.kind for name, place in places.items()},
-        )
-
-    def _sample(self, model: Model, batch: Batch, number: int, options: DecodingOptions) -> Prediction:
-        """A row to look at: its answers, or how the model goes on after its first half, for as long as the rest."""
-        row, inputs = batch.rows[number], Inputs.of(batch, [number])
-        if row.answers:
-            return self._answers(model, batch, options, True, [number])[0]
-        size = int(inputs.lengths[0])
-        half = max(1, size // 2)
-        ids, rest = inputs.inputs[0, :half].tolist(), inputs.inputs[0, half:size].tolist()
-        first = replace(inputs, inputs=inputs.inputs[:, :half], lengths=inputs.lengths.clamp(max=half))
-        limited = replace(options, max_length=max(1, size - half), num_best=1)
-        (found,) = self._continued(model, first, [0], limited, need_weights=True)
-        return replace(found, source=self.codec.tokenizer.decode(ids), target=self.codec.continued(ids, rest))
