@@ -45,8 +45,8 @@ class Copying(RandomLengths):
         vocab_size: symbols besides the bar.
     """
 
-    def __init__(self, *, vocab_size: VocabSize = 32, **sizes: Any) -> None:
-        super().__init__(**sizes)
+    def __init__(self, *, vocab_size: VocabSize = 32, length: Length = 16, **sizes: Any) -> None:
+        super().__init__(length=length, **sizes)
         self.vocab_size = vocab_size
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from attnfocus.data.sources.random_numbers import RandomNumbers, past
-from attnfocus.data.sources.sequences import Sequences, SequenceSource, VocabSize
+from attnfocus.data.sources.sequences import Length, Sequences, SequenceSource, VocabSize
 from attnfocus.limits import Range, UnitFraction
 
 QUESTION = "?"
@@ -36,9 +36,10 @@ class Needle(SequenceSource):
         num_distractors: Annotated[int, Range(ge=0, le=2**10)] = 3,
         vocab_size: VocabSize = 48,
         depth: UnitFraction | None = None,
+        length: Length = 64,
         **sizes: Any,
     ) -> None:
-        super().__init__(**sizes)
+        super().__init__(length=length, **sizes)
         self.num_pairs, self.depth = num_distractors + 1, depth
         self._third, self._num_fillers = vocab_size // 3, vocab_size - 2 * (vocab_size // 3)
         if self.num_pairs > self._third:

@@ -8,7 +8,7 @@ import numpy as np
 
 from attnfocus.data.sources.copying import SEPARATOR, RandomLengths, asked_again
 from attnfocus.data.sources.random_numbers import RandomNumbers
-from attnfocus.data.sources.sequences import Sequences, VocabSize, is_below
+from attnfocus.data.sources.sequences import Length, Sequences, VocabSize, is_below
 
 
 class Sorting(RandomLengths):
@@ -24,14 +24,14 @@ class Sorting(RandomLengths):
         vocab_size: numbers that there are, from 0.
     """
 
-    def __init__(self, *, vocab_size: VocabSize = 64, **sizes: Any) -> None:
-        super().__init__(**sizes)
+    def __init__(self, *, vocab_size: VocabSize = 64, length: Length = 16, **sizes: Any) -> None:
+        super().__init__(length=length, **sizes)
         self.vocab_size = vocab_size
-        for key, length in (("length", self.length), ("test_length", self.test_length)):
-            if length > vocab_size:
+        for key, size in (("length", self.length), ("test_length", self.test_length)):
+            if size > vocab_size:
                 raise ValueError(
-                    f"{key}={length}: there are vocab_size={vocab_size} numbers, and none is there twice; take "
-                    f"vocab_size={length} or more"
+                    f"{key}={size}: there are vocab_size={vocab_size} numbers, and none is there twice; take "
+                    f"vocab_size={size} or more"
                 )
 
     @property
