@@ -20,7 +20,9 @@ from attnfocus.data import (
     Sorting,
     Source,
 )
+from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.data.sources.random_numbers import RandomNumbers, past
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
 
 SMALL = {"num_train": 600, "num_valid": 60, "num_test": 60}
 ALL = {  # options beside the defaults
@@ -58,7 +60,7 @@ def places(row):
     """Character -> position of the symbol that begins there, of input and target."""
     found = []
     for text in (row.input, row.target):
-        starts = accumulate((len(symbol) + 1 for symbol in text.split(" ")), initial=0)
+        starts = accumulate((len(symbol) + 1 for symbol in text.split(" ")[:-1]), initial=0)
         found.append({start: place for place, start in enumerate(starts)})
     return found
 
@@ -88,10 +90,9 @@ def test_answers_are_symbols_in_order_and_evidence_stands_before_them(name):
         assert starts == sorted(set(starts))
         assert [row.input[start:end] for start, end in row.answers] == row.target.split(" ")
         assert all(row.input[start:end] == symbols[inputs[start]] for start, end in row.answers)
-        assert {target for target, _ in row.alignment} == set(list(targets)[:-1])  # every answer has evidence
+        assert {target for target, _ in row.alignment} == set(targets)  # every answer has evidence
         assert len(set(row.alignment)) == len(row.alignment)
         assert row.sure is None or set(row.sure) < set(row.alignment)
-        assert all(max(found) < answer - 1 or symbols[answer - 2] == "*" for answer, found in evidence(row).items())
         assert all(max(found) < answer for answer, found in evidence(row).items())
 
 
@@ -222,6 +223,22 @@ def test_every_symbol_occurs_in_train_so_that_none_is_unknown(cls, size):
     known = {symbol for row in splits["train"] for symbol in row.input.split()}
     assert len(known) == size
     assert {symbol for row in splits["test"] for symbol in row.input.split()} <= known
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_codec_expects_the_answers_and_finds_their_evidence_among_the_tokens(name):
+    options = TokenizerOptions(kind="whitespace", vocab_size=200_000)
+    codec = SequenceCodec.learn(rows_of(name), options)
+    for encoded in codec.encode_rows(splits_of(name)["test"]):
+        row, read = encoded.row, codec.input_tokens(encoded.inputs)
+        assert read[1:] == row.input.split(" ")  # after BOS
+        expected = {
+            query + 1: token for query, token in enumerate(codec.input_tokens(encoded.targets)) if token != "<pad>"
+        }
+        assert expected == {place + 1: row.input.split(" ")[place] for place in evidence(row)}
+        links = codec.links(row)
+        for known, positions in ((links.possible, evidence(row)), (links.sure, evidence(row, row.sure))):
+            assert known == {(answer, place + 1) for answer, places in positions.items() for place in places}
 
 
 @pytest.mark.parametrize(
