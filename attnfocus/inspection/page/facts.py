@@ -112,7 +112,7 @@ def _map(
     """`detail`: whether weights have 16 bits, and whether a sketch has its details."""
     is_fine, has_details = detail
     rationale = rationale_keys(example, each)
-    facts = {
+    facts: dict[str, Any] = {
         "method": each.method,
         "name": each.name,
         "of": None if each.place is None else [each.place.queries, each.place.keys],
