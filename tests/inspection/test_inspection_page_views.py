@@ -176,6 +176,23 @@ def test_what_people_marked_is_underlined(show: Any) -> None:
     line = "getComputedStyle(document.querySelector('.gold-missed')).textDecorationStyle"
     assert page.evaluate(line) == "dashed"
     assert page.inner_text("#gold").startswith("Evidence that people marked: 1 agree, 1 missed, 1 extra.")
+    depth = page.evaluate(
+        """() => {
+      const token = document.querySelector('.gold-agree'), base = document.createElement('i');
+      const { bottom } = token.getBoundingClientRect();
+      token.append(base);
+      base.style.display = 'inline-block';
+      return bottom - base.getBoundingClientRect().bottom;
+    }"""
+    )
+    offset = page.evaluate("getComputedStyle(document.querySelector('.gold-agree')).textUnderlineOffset")
+    assert float(offset.removesuffix("px")) >= depth - 0.5  # not on the shade, where it would not be seen
+
+    forced = show(replace(found, examples=(shown,)), forced_colors="active")  # where a line below says the weight
+    for kind, style in (("agree", "solid"), ("missed", "dashed"), ("extra", "dotted")):
+        line = f"getComputedStyle(document.querySelector('#keys .gold-{kind}'))"
+        assert forced.evaluate(f"{line}.textDecorationLine") == "overline"
+        assert forced.evaluate(f"{line}.textDecorationStyle") == style
 
 
 def test_class_probabilities_and_whether_it_is_right(show: Any) -> None:
