@@ -25,6 +25,8 @@ from attnfocus.attention.patterns.strided import StridedPattern
 from attnfocus.attention.positions.absolute import LearnedPosition, SinusoidalPosition
 from attnfocus.attention.positions.base import NoPosition, Position
 from attnfocus.attention.positions.bias import AlibiPosition, T5Position
+from attnfocus.attention.positions.contextual import ContextualPosition
+from attnfocus.attention.positions.forgetting import ForgettingPosition
 from attnfocus.attention.positions.relative import ShawPosition, TransformerXLPosition
 from attnfocus.attention.positions.rotary import RotaryPosition
 from attnfocus.attention.replacement import replaced_weights
@@ -54,12 +56,14 @@ __all__ = [
     "BlockSparsePattern",
     "Call",
     "CausalPattern",
+    "ContextualPosition",
     "CosineScore",
     "CoverageScore",
     "DifferentialAttention",
     "DotScore",
     "Entmax",
     "Entmax15",
+    "ForgettingPosition",
     "FullPattern",
     "GatedAttention",
     "GeneralScore",

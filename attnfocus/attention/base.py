@@ -156,6 +156,10 @@ class BaseAttention(nn.Module):
             self.trained_path = choice
         return choice
 
+    def read_keys(self, keys: Tensor) -> Tensor | None:
+        """What is read of keys (..., K, Dk) as they come and kept with them: numbers (..., maps, K); None: nothing."""
+        return None
+
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -202,11 +206,13 @@ class BaseAttention(nn.Module):
             keys = masks.cleared(keys, mask)
             values = None if values is None else masks.cleared(values, mask)
         values = keys if values is None else values
+        readings = self.read_keys(keys)
         if self.has_projections:
             keys, values = self.key_projection(keys), self.value_projection(values)
         of_heads = None if mask is None else masks.with_head_axis(mask)
         keys, values = heads.split(keys, self.num_key_heads), heads.split(values, self.num_key_heads)
-        return Memory(*self.prepare_heads(keys, values, of_heads, first_position), mask)
+        keys, values = self.prepare_heads(keys, values, of_heads, first_position)
+        return Memory(keys if readings is None else heads.with_readings(keys, readings), values, mask)
 
     def extend(self, so_far: GrowingMemory, keys: Tensor) -> GrowingMemory:
         """The memory of a sequence with its next positions: keys (N, n, Dk). Nothing of it is computed again.

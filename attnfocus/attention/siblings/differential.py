@@ -97,10 +97,11 @@ class DifferentialAttention(Attention):
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
         query = self.position.place_queries(_as_maps(query), keys.shape[-2] - query.shape[-2])
-        keys, values = _as_maps(self._for_each_head(keys)), self._for_each_head(values)
         if mask is not None and mask.shape[-3] > 1:
             mask = mask.repeat_interleave(2, dim=-3)
-        work = paths.Work(query, keys, values.repeat_interleave(2, dim=-3), mask)  # 2 H heads, on any path
+        keys, clock = self.clocked(keys, mask)
+        keys, values = _as_maps(self._for_each_head(keys)), self._for_each_head(values)
+        work = paths.Work(query, keys, values.repeat_interleave(2, dim=-3), mask, clock)  # 2 H heads, on any path
         context, weights = self.run_path(work, need_weights)
         return self._normed(self._less(context)), None if weights is None else self._less(weights)
 
