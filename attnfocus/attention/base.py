@@ -41,6 +41,7 @@ class BaseAttention(nn.Module):
         output_dim: size of the context: as above with projections, Dv without.
         num_heads: H.
         role: what it is for in a model, whose part that owns it says so; None: nobody has said.
+        depth: the layer that it is in, from 0; whoever makes it for a deeper one says so (`models.layer_attentions`).
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
@@ -66,6 +67,7 @@ class BaseAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.role: Role | None = None
+        self.depth = 0
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
         self.query_dim, self.key_dim = query_dim, key_dim
