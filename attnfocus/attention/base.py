@@ -73,8 +73,7 @@ class BaseAttention(nn.Module):
         self.query_dim, self.key_dim = query_dim, key_dim
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
-        if self.num_heads % self.num_key_heads:
-            raise ValueError(heads.does_not_divide("num_key_heads", self.num_key_heads, "num_heads", self.num_heads))
+        heads.require_divisor("num_key_heads", self.num_key_heads, "num_heads", self.num_heads)
         self.has_projections = suggested_projections or self.num_heads > 1 if projections is None else projections
         self.dropout = dropout
         value_dim = key_dim if value_dim is None else value_dim
@@ -82,8 +81,7 @@ class BaseAttention(nn.Module):
             heads.require_one_plain_head(self.num_heads, value_dim, output_dim)
             self.output_dim, self.query_head_dim, self.key_head_dim = value_dim, query_dim, key_dim
             return
-        if query_dim % self.num_heads:
-            raise ValueError(heads.does_not_divide("num_heads", self.num_heads, "the query size", query_dim))
+        heads.require_divisor("num_heads", self.num_heads, "the query size", query_dim)
         self.output_dim = query_dim if output_dim is None else output_dim
         self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
         memory_dim = self.num_key_heads * self.key_head_dim
@@ -304,33 +302,22 @@ class BaseAttention(nn.Module):
         self, query: Tensor, memory: Memory, mask: Tensor | None, head_mask: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Keys, values, and all masks in one with the axis of the heads."""
-        keys, values, known = memory
-        leading = shapes.common_leading(query.shape[:-2], keys.shape[:-3])
-        sizes = shapes.Sizes(leading, self.num_heads, query.shape[-2], memory.num_keys)
         if head_mask is not None and self.head_mask_problem is not None:
             raise ValueError(f"head_mask: {self.head_mask_problem}")
-        given = shapes.with_heads(mask, head_mask, sizes)
-        if known is not None:
-            shapes.require_mask(known, sizes)
-            return keys, values, masks.both(masks.with_head_axis(known), given)
-        if given is not None:
-            seen = given.any(dim=-3, keepdim=True) if given.shape[-3] > 1 else given
-            keys, values = masks.cleared(keys, seen), masks.cleared(values, seen)
-        return keys, values, given
+        leading = shapes.common_leading(query.shape[:-2], memory.keys.shape[:-3])
+        sizes = shapes.Sizes(leading, self.num_heads, query.shape[-2], memory.num_keys)
+        return shapes.masked_memory(memory, shapes.with_heads(mask, head_mask, sizes), sizes)
 
     def _query_heads(self, query: Tensor) -> Tensor:
         return heads.split(self.query_projection(query) if self.has_projections else query, self.num_heads)
 
     def _merge_heads(self, context: Tensor) -> Tensor:
         """(..., H, Q, d) -> (..., Q, output_dim)."""
-        merged = context.squeeze(-3) if self.num_heads == 1 else context.transpose(-2, -3).flatten(-2)
-        return self.output_projection(merged) if self.has_projections else merged
+        return self.output_projection(heads.merged(context)) if self.has_projections else heads.merged(context)
 
     def _for_each_head(self, keys_or_values: Tensor) -> Tensor:
-        """(..., G, K, d) -> (..., H, K, d): query heads that follow each other share one key head."""
-        if keys_or_values.shape[-3] == self.num_heads:
-            return keys_or_values
-        return keys_or_values.repeat_interleave(self.num_heads // keys_or_values.shape[-3], dim=-3)
+        """(..., G, K, d) -> (..., H, K, d)."""
+        return heads.for_each(keys_or_values, self.num_heads)
 
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"
