@@ -18,9 +18,9 @@ from attnfocus.attention.paths import Call, PathChoice
 from attnfocus.attention.patterns.backward import BackwardPattern, looking_back
 from attnfocus.attention.patterns.base import Pattern
 from attnfocus.attention.patterns.blocks import BigBirdPattern, BlockSparsePattern
-from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
+from attnfocus.attention.patterns.dense import CausalPattern, FullPattern, PrefixPattern
 from attnfocus.attention.patterns.local import LocalPattern
-from attnfocus.attention.patterns.selective import TopKPattern
+from attnfocus.attention.patterns.selective import MobaPattern, TopKPattern
 from attnfocus.attention.patterns.strided import StridedPattern
 from attnfocus.attention.positions.absolute import LearnedPosition, SinusoidalPosition
 from attnfocus.attention.positions.base import NoPosition, Position
@@ -76,6 +76,7 @@ __all__ = [
     "LocalPredictiveAttention",
     "LocationScore",
     "Memory",
+    "MobaPattern",
     "Monotonic",
     "NoPosition",
     "Normalizer",
@@ -84,6 +85,7 @@ __all__ = [
     "Performer",
     "Places",
     "Position",
+    "PrefixPattern",
     "Role",
     "RotaryPosition",
     "ScalableSoftmax",

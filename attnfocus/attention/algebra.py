@@ -192,7 +192,7 @@ class Attention(BaseAttention):
         mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
         if self.position.reads_scores:
             scores = self.position.rescored(scores, query, mask, places.offsets)
-        return scores, self.pattern.narrow(scores, mask)
+        return scores, self.pattern.narrow(scores, mask, places)
 
     def start(self, memory: Memory) -> History | None:
         return self._first(memory.keys, memory.values) if self.uses_history else None

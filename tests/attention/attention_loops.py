@@ -77,7 +77,7 @@ def _weights(
             scores = [score + bias for score, bias in zip(scores, biases, strict=True)]
         narrow = SELECTIVE.get(type(attention.pattern).__name__)
         if narrow is not None and seen:
-            kept = narrow(attention.pattern, scores)
+            kept = narrow(attention.pattern, scores, seen, i + behind)
             seen = [j for j, keeps in zip(seen, kept, strict=True) if keeps]
             scores = [score for score, keeps in zip(scores, kept, strict=True) if keeps]
         row = [0.0] * len(keys)

@@ -46,7 +46,7 @@ class Pattern:
         """
         return None
 
-    def narrow(self, scores: Tensor, mask: Tensor | None) -> Tensor | None:
+    def narrow(self, scores: Tensor, mask: Tensor | None, places: Places) -> Tensor | None:
         """The mask (broadcastable to the scores (..., H, Q, K), or None) after a look at the scores."""
         return mask
 
