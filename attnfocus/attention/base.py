@@ -73,7 +73,8 @@ class BaseAttention(nn.Module):
         self.query_dim, self.key_dim = query_dim, key_dim
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
-        heads.require_divisor("num_key_heads", self.num_key_heads, "num_heads", self.num_heads)
+        if self.num_heads % self.num_key_heads:
+            raise ValueError(heads.does_not_divide("num_key_heads", self.num_key_heads, "num_heads", self.num_heads))
         self.has_projections = suggested_projections or self.num_heads > 1 if projections is None else projections
         self.dropout = dropout
         value_dim = key_dim if value_dim is None else value_dim
@@ -81,7 +82,8 @@ class BaseAttention(nn.Module):
             heads.require_one_plain_head(self.num_heads, value_dim, output_dim)
             self.output_dim, self.query_head_dim, self.key_head_dim = value_dim, query_dim, key_dim
             return
-        heads.require_divisor("num_heads", self.num_heads, "the query size", query_dim)
+        if query_dim % self.num_heads:
+            raise ValueError(heads.does_not_divide("num_heads", self.num_heads, "the query size", query_dim))
         self.output_dim = query_dim if output_dim is None else output_dim
         self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
         memory_dim = self.num_key_heads * self.key_head_dim
@@ -313,11 +315,11 @@ class BaseAttention(nn.Module):
 
     def _merge_heads(self, context: Tensor) -> Tensor:
         """(..., H, Q, d) -> (..., Q, output_dim)."""
-        return self.output_projection(heads.merged(context)) if self.has_projections else heads.merged(context)
+        merged = context.squeeze(-3) if self.num_heads == 1 else context.transpose(-2, -3).flatten(-2)
+        return self.output_projection(merged) if self.has_projections else merged
 
     def _for_each_head(self, keys_or_values: Tensor) -> Tensor:
-        """(..., G, K, d) -> (..., H, K, d)."""
-        return heads.for_each(keys_or_values, self.num_heads)
+        return heads.shared(keys_or_values, self.num_heads)
 
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"

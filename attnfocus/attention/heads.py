@@ -16,16 +16,11 @@ def split(vectors: Tensor, heads: int) -> Tensor:
     return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
 
 
-def merged(context: Tensor) -> Tensor:
-    """(..., heads, N, d) -> (..., N, heads d)."""
-    return context.squeeze(-3) if context.shape[-3] == 1 else context.transpose(-2, -3).flatten(-2)
-
-
-def for_each(keys: Tensor, num_heads: int) -> Tensor:
-    """(..., G, K, d) -> (..., H, K, d): query heads that follow each other share one key head."""
-    if keys.shape[-3] == num_heads:
-        return keys
-    return keys.repeat_interleave(num_heads // keys.shape[-3], dim=-3)
+def shared(vectors: Tensor, heads: int) -> Tensor:
+    """(..., G, N, d) -> (..., heads, N, d): query heads that follow each other share one of G key heads."""
+    if vectors.shape[-3] == heads:
+        return vectors
+    return vectors.repeat_interleave(heads // vectors.shape[-3], dim=-3)
 
 
 def with_readings(keys: Tensor, readings: Tensor) -> Tensor:
@@ -34,17 +29,8 @@ def with_readings(keys: Tensor, readings: Tensor) -> Tensor:
     return torch.cat((keys, columns.to(keys.dtype)), dim=-1)
 
 
-def require_divisor(name: str, given: int, whole_name: str, whole: int) -> None:
-    """Refuses a number of heads that leaves a rest; `name` is the option, whose section is not known here.
-
-    Raises:
-        ValueError: of a `Problem`.
-    """
-    if whole % given:
-        raise ValueError(_does_not_divide(name, given, whole_name, whole))
-
-
-def _does_not_divide(name: str, given: int, whole_name: str, whole: int) -> Problem:
+def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> Problem:
+    """What is said of a number of heads that leaves a rest; `name` is the option, whose section is not known here."""
     works = [number for number in range(1, whole + 1) if whole % number == 0]
     distance = min(abs(number - given) for number in works)
     near = [number for number in works if abs(number - given) == distance]

@@ -11,7 +11,7 @@ from sequence_toys import assert_steps_equal_teacher_forcing, batch
 from translator_presets import SIZES
 
 from attnfocus.attention import AlibiPosition, DifferentialAttention, LocalPattern, RotaryPosition
-from attnfocus.models import TransformerClassifier, TransformerSeq2Seq
+from attnfocus.models import TransformerClassifier, TransformerLanguageModel, TransformerSeq2Seq
 from attnfocus.models.layer_attentions import by_layer
 
 
@@ -100,6 +100,23 @@ def test_stepping_through_a_stack_equals_teacher_forcing(stack, make_attention):
     stacks["decoder_layer_attentions"] = [make_attention(name) for name in stack]
     model = TransformerSeq2Seq(attention=make_attention("multi_head"), **sizes, **stacks).double()
     assert_steps_equal_teacher_forcing(model.eval(), "decoder.layers.1.cross")
+
+
+def test_a_language_model_reads_token_by_token_what_it_reads_at_once(make_attention):
+    """Windows and gates of one layer together: what leaves the window still stands between a sink and the query."""
+    windows = ("attention/position=forgetting", "attention.pattern.window=1", "attention.pattern.num_global=1")
+    stack = [make_attention("sink_window", *windows), make_attention("moba"), make_attention("cope")]
+    torch.manual_seed(1)
+    model = TransformerLanguageModel(
+        attention=make_attention("causal"), vocab_size=12, embed_dim=8, num_heads=2, feedforward_dim=8, num_layers=3,
+        layer_attentions=stack,
+    ).double().eval()  # fmt: skip
+    tokens = torch.randint(4, 12, (2, 11))
+    whole, state = model(tokens, torch.tensor([11, 11])), model.start(2)
+    for place in range(11):
+        output, state = model.read(tokens[:, place : place + 1], state)
+        torch.testing.assert_close(output.logits[:, 0], whole.logits[:, place])
+    assert kinds(model.layers) == ["Backward/Forgetting", "Backward/No", "Causal/Contextual"]
 
 
 def test_what_does_not_fit_says_where_it_stands(make_attention):
