@@ -36,7 +36,7 @@ from attnfocus.tasks.regularizers import regularizer_problems
 from attnfocus.training import resolve_device
 from attnfocus.training.checkpoints.tensors import saved_tensors
 
-MAX_WORD = 60  # characters of a choice in the name of a run
+MAX_WORD = 80  # characters of a choice in the name of a run
 _NOT_IN_NAMES = re.compile(r"[^\w.+=-]+")
 
 
@@ -73,7 +73,8 @@ class Setup:
         A stack of attentions `local*5,rotary` is `localx5+rotary` there.
         """
         words = (self.config.choices.get(group, "own") for group in NAMING_GROUPS)
-        return "_".join(_NOT_IN_NAMES.sub("-", word.replace("*", "x").replace(",", "+"))[:MAX_WORD] for word in words)
+        plain = (word.replace(")*", "-x").replace("*", "x").replace(",", "+").replace(")", "") for word in words)
+        return "_".join(_NOT_IN_NAMES.sub("-", word)[:MAX_WORD] for word in plain)
 
     def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""

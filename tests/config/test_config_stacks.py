@@ -49,6 +49,10 @@ def test_an_item_may_have_options_and_other_parts() -> None:
     first = values["model"]["layer_attentions"][1]
     assert (first["pattern"]["window"], first["num_heads"]) == (3, 2)
     assert names == {"attention": "multi_head(pattern=local,pattern.window=3,num_heads=2)*2,rotary"}
+    called = {**values, "choices": {"model": "transformer", "dataset": "languages", **names}}
+    assert check_train(called).name == (
+        "transformer_multi_head-pattern=local+pattern.window=3+num_heads=2-x2+rotary_languages"
+    )
 
 
 def test_each_place_has_a_stack_of_its_own_name() -> None:
