@@ -8,7 +8,7 @@ Each factor is a class of its own and every combination has one interface; see `
 
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.base import BaseAttention
-from attnfocus.attention.memory import GrowingMemory, History, Memory, Places
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RunningSums
 from attnfocus.attention.normalizers.base import Normalizer
 from attnfocus.attention.normalizers.entmax import Entmax, Entmax15, Sparsemax
 from attnfocus.attention.normalizers.monotonic import Monotonic
@@ -34,8 +34,10 @@ from attnfocus.attention.scores.base import Score
 from attnfocus.attention.scores.history import CoverageScore, LocationScore
 from attnfocus.attention.scores.inner_product import CosineScore, DotScore, GeneralScore, ScaledDotScore
 from attnfocus.attention.siblings.adaptive_span import AdaptiveSpanAttention
+from attnfocus.attention.siblings.decayed import DecayedAttention
 from attnfocus.attention.siblings.differential import DifferentialAttention
 from attnfocus.attention.siblings.gated import GatedAttention
+from attnfocus.attention.siblings.gated_delta import GatedDeltaAttention
 from attnfocus.attention.siblings.linear import LinearAttention
 from attnfocus.attention.siblings.linformer import Linformer
 from attnfocus.attention.siblings.local_predictive import LocalPredictiveAttention
@@ -56,12 +58,14 @@ __all__ = [
     "CausalPattern",
     "CosineScore",
     "CoverageScore",
+    "DecayedAttention",
     "DifferentialAttention",
     "DotScore",
     "Entmax",
     "Entmax15",
     "FullPattern",
     "GatedAttention",
+    "GatedDeltaAttention",
     "GeneralScore",
     "GrowingMemory",
     "History",
@@ -75,6 +79,7 @@ __all__ = [
     "Monotonic",
     "NoPosition",
     "Normalizer",
+    "Past",
     "PathChoice",
     "Pattern",
     "Performer",
@@ -82,6 +87,7 @@ __all__ = [
     "Position",
     "Role",
     "RotaryPosition",
+    "RunningSums",
     "ScalableSoftmax",
     "ScaledDotScore",
     "Score",

@@ -6,20 +6,21 @@ value, d size of one head. Masks are bool, True = may attend.
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from attnfocus.attention import heads, hypotheses, masks, shapes
-from attnfocus.attention.memory import GrowingMemory, History, Memory
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past
 from attnfocus.attention.paths.protocol import Call, PathChoice
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
+from attnfocus.attention.traits import Traits
 from attnfocus.limits import Probability, Size
 from attnfocus.signatures import WholeSignature
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
 
 
-class BaseAttention(nn.Module):
+class BaseAttention(Traits):
     """Heads and projections around `mix`, which a subclass gives; see `Attention` for the algebra.
 
     Masks are bool, True = may attend.
@@ -90,52 +91,7 @@ class BaseAttention(nn.Module):
         self.value_projection = linear(value_dim, memory_dim)
         self.output_projection = linear(query_dim, self.output_dim, bias=False)
 
-    # What a subclass says of itself.
-
-    @property
-    def same_sequence_only(self) -> bool:
-        """True where queries and keys must be one sequence (self-attention)."""
-        return False
-
-    @property
-    def sees_everything(self) -> bool:
-        """True where every query may look at every key."""
-        return True
-
-    @property
-    def uses_history(self) -> bool:
-        """True where a query depends on where the one before it looked: for decoders, never for encoders."""
-        return False
-
-    @property
-    def max_length(self) -> int | None:
-        """The longest sequence of keys that it can take; None: any."""
-        return None
-
-    @property
-    def decoders_only(self) -> bool:
-        """True where the queries must be the steps of a decoder."""
-        return self.uses_history
-
-    @property
-    def weights_are_distributions(self) -> bool:
-        """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
-        return True
-
-    @property
-    def weights_can_be_replaced(self) -> bool:
-        """True where the context is made of the weights, head by head, so that others could stand in their place."""
-        return False
-
-    @property
-    def head_mask_problem(self) -> str | None:
-        """Why its heads cannot have masks of their own, and what works instead; None: they can."""
-        return None
-
-    @property
-    def looks_at_itself(self) -> bool:
-        """True where queries are known to be positions of the keys' own sequence."""
-        return self.same_sequence_only or (self.role is not None and self.role.kind == "self")
+    # What a subclass may do in its own way.
 
     def used(self, weights: Tensor) -> Tensor:
         """The weights (..., H, Q, K) that the context is made of: those given, save in `replaced_weights`."""
@@ -246,6 +202,34 @@ class BaseAttention(nn.Module):
             query = masks.harmless(query, mask)
         context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
         return self._merge_heads(self.finish_heads(context, query)), weights
+
+    def begin(self, need_weights: bool = False) -> Past:
+        """What is kept of a sequence that looks at itself, before its first position; for `proceed`.
+
+        Args:
+            need_weights: whether `proceed` will be asked for weights over positions of earlier calls. An attention that
+                keeps sums in their place then keeps the positions.
+        """
+        return GrowingMemory()
+
+    def proceed(self, states: Tensor, past: Past, need_weights: bool = False) -> tuple[Tensor, Tensor | None, Past]:
+        """The next positions of a sequence that looks at itself and at nothing ahead.
+
+        Args:
+            states: (N, n, Dq), which follow on those of `past`.
+            past: out of `begin` or `proceed`; it stays as it is.
+            need_weights: also return the weights (N, H, n, all positions so far).
+
+        Returns:
+            context (N, n, output_dim), weights or None, and what is kept now.
+
+        Raises:
+            ValueError: weights over positions that were not kept.
+        """
+        assert isinstance(past, GrowingMemory)
+        past = self.extend(past, states)
+        context, weights = self.attend(states, past.memory, None, need_weights)
+        return context, weights, past
 
     def start(self, memory: Memory) -> History | None:
         """The history before the first step of a decoder; None for an attention that needs none."""

@@ -145,6 +145,43 @@ class GrowingMemory:
         return grown
 
 
+@dataclass(frozen=True)
+class RunningSums:
+    """What is kept of the positions so far where their sums are enough: as large after many as after one.
+
+    Attributes:
+        length: how many positions there were.
+        tensors: (N, ...), as the attention that made them wants them; none before the first position.
+    """
+
+    length: int = 0
+    tensors: tuple[Tensor, ...] = ()
+
+    def require_enough(self, name: str, need_weights: bool, dropout: float) -> None:
+        """Refuses what only the positions themselves could give to the attention of this name.
+
+        Raises:
+            ValueError: weights are asked for, or dropped at a rate above 0.
+        """
+        if need_weights and self.length > 0:
+            raise ValueError(
+                f"{name} kept sums of the {self.length} positions before these, over which no weights can be told any "
+                "more: use begin(need_weights=True), or give the whole sequence at once."
+            )
+        if dropout > 0:
+            raise ValueError(
+                f"dropout={dropout} drops weights, and {name} kept sums in their place: use eval(), or begin "
+                "in training too."
+            )
+
+    def rows(self, index: Tensor) -> "RunningSums":
+        """The rows `index` (M,); one may be taken more than once."""
+        return RunningSums(self.length, tuple(tensor.index_select(0, index) for tensor in self.tensors))
+
+
+Past = GrowingMemory | RunningSums  # what an attention keeps of a sequence that looks at itself
+
+
 def _room(length: int) -> int:
     """For `length` positions and some more."""
     return length + max(MIN_ROOM, length // 2)

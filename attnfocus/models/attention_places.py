@@ -88,6 +88,8 @@ def _looking_back(factory: AttentionFactory, sizes: dict[str, Any]) -> Attention
     trial = _trial(factory, sizes)
     _require_no_steps(trial, "decoder")
     pattern = getattr(trial, "pattern", None)
+    if trial.looks_back:
+        return factory
     reason = f"{type(trial).__name__} has no pattern that could be cut"
     if isinstance(pattern, Pattern):
         if pattern.looks_back:

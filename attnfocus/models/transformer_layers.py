@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory, Role
+from attnfocus.attention import BaseAttention, History, Memory, Past, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.models.base import Layer
@@ -96,7 +96,7 @@ class TransformerLayer(ResidualLayer):
 class DecoderLayerState(NamedTuple):
     """Where a layer of a decoder stands after some tokens."""
 
-    so_far: GrowingMemory  # keys and values of the tokens read
+    so_far: Past  # what the self-attention keeps of the tokens read
     history: History | None  # where the cross-attention looked, if it goes by that
 
 
@@ -134,15 +134,14 @@ class TransformerDecoderLayer(ResidualLayer):
 
     def start(self, source: Memory) -> DecoderLayerState:
         """The state before the first token."""
-        return DecoderLayerState(GrowingMemory(), self.cross_attention.start(source))
+        return DecoderLayerState(self.self_attention.begin(), self.cross_attention.start(source))
 
     def forward(
         self, states: Tensor, state: DecoderLayerState, source: Memory, need_self: bool, need_cross: bool
     ) -> DecoderLayerOutput:
         """Read states (N, T, D) from `state` on; which weights are needed is said for each attention."""
         normed = self._into(self.self_norm, states)
-        so_far = self.self_attention.extend(state.so_far, normed)
-        context, self_weights = self.self_attention.attend(normed, so_far.memory, None, need_self)
+        context, self_weights, so_far = self.self_attention.proceed(normed, state.so_far, need_self)
         states = self._added(self.self_norm, states, context)
         query = self._into(self.cross_norm, states)
         context, cross_weights, history = self.cross_attention.advance(query, source, state.history, need_cross)
