@@ -36,8 +36,10 @@ from attnfocus.attention.scores.inner_product import CosineScore, DotScore, Gene
 from attnfocus.attention.siblings.adaptive_span import AdaptiveSpanAttention
 from attnfocus.attention.siblings.decayed import DecayedAttention
 from attnfocus.attention.siblings.differential import DifferentialAttention
+from attnfocus.attention.siblings.exclusive import ExclusiveAttention
 from attnfocus.attention.siblings.gated import GatedAttention
 from attnfocus.attention.siblings.gated_delta import GatedDeltaAttention
+from attnfocus.attention.siblings.latent import LatentAttention
 from attnfocus.attention.siblings.linear import LinearAttention
 from attnfocus.attention.siblings.linformer import Linformer
 from attnfocus.attention.siblings.local_predictive import LocalPredictiveAttention
@@ -63,12 +65,14 @@ __all__ = [
     "DotScore",
     "Entmax",
     "Entmax15",
+    "ExclusiveAttention",
     "FullPattern",
     "GatedAttention",
     "GatedDeltaAttention",
     "GeneralScore",
     "GrowingMemory",
     "History",
+    "LatentAttention",
     "LearnedPosition",
     "LinearAttention",
     "Linformer",

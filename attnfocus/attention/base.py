@@ -6,7 +6,7 @@ value, d size of one head. Masks are bool, True = may attend.
 
 from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from attnfocus.attention import heads, hypotheses, masks, shapes
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past
@@ -158,8 +158,7 @@ class BaseAttention(Traits):
             keys = masks.cleared(keys, mask)
             values = None if values is None else masks.cleared(values, mask)
         values = keys if values is None else values
-        if self.has_projections:
-            keys, values = self.key_projection(keys), self.value_projection(values)
+        keys, values = self._project(keys, values) if self.has_projections else (keys, values)
         of_heads = None if mask is None else masks.with_head_axis(mask)
         keys, values = heads.split(keys, self.num_key_heads), heads.split(values, self.num_key_heads)
         return Memory(*self.prepare_heads(keys, values, of_heads, first_position), mask)
@@ -274,6 +273,10 @@ class BaseAttention(Traits):
             keys = keys.expand(*leading, *keys.shape[-2:])  # the mask tells items apart that share their keys
         return self.attend(query, self.prepare(keys, values, mask), None, need_weights, head_mask=head_mask)
 
+    def input_projections(self) -> list[nn.Linear]:
+        """The matrices that queries, keys and values come out of, where there are any."""
+        return [self.query_projection, self.key_projection, self.value_projection] if self.has_projections else []
+
     # Between the two.
 
     def _attended(
@@ -293,6 +296,10 @@ class BaseAttention(Traits):
             seen = given.any(dim=-3, keepdim=True) if given.shape[-3] > 1 else given
             keys, values = masks.cleared(keys, seen), masks.cleared(values, seen)
         return keys, values, given
+
+    def _project(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """keys (..., K, Dk) and values (..., K, Dv), which may be the same tensor -> (..., K, G d) each."""
+        return self.key_projection(keys), self.value_projection(values)
 
     def _query_heads(self, query: Tensor) -> Tensor:
         return heads.split(self.query_projection(query) if self.has_projections else query, self.num_heads)

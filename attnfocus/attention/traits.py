@@ -55,6 +55,11 @@ class Traits(nn.Module):
         return False
 
     @property
+    def excludes_itself(self) -> bool:
+        """True where a query's own value is taken out of its context, which weights alone then do not make."""
+        return False
+
+    @property
     def weights_can_be_replaced(self) -> bool:
         """True where the context is made of the weights, head by head, so that others could stand in their place."""
         return False

@@ -31,6 +31,8 @@ SYNONYMS = by_word(
         "longformer": "sliding_window global",
         "performer": "favor favor+",
         "linear": "linear_attention katharopoulos elu",
+        "exclusive": "xsa exclusive_self_attention",
+        "mla": "latent multi_head_latent deepseek",
         "retention": "retnet",
         "ssd": "mamba mamba2 mamba-2 state_space",
         "gla": "gated_linear gated_linear_attention",

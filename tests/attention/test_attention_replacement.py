@@ -50,7 +50,17 @@ def test_the_context_is_made_of_what_was_put_in(build, preset):
 
 def test_contexts_that_no_weights_make_are_refused(build):
     refused = {name for name in PRESETS if not build(name).weights_can_be_replaced}
-    own = {"linear", "taylor", "hedgehog", "performer", "linformer", "differential", "transformer_xl"}
+    own = {
+        "linear",
+        "exclusive",
+        "mla",
+        "taylor",
+        "hedgehog",
+        "performer",
+        "linformer",
+        "differential",
+        "transformer_xl",
+    }
     assert refused == own | {"retention", "ssd", "gla", "gated_delta", "delta"}
 
 

@@ -20,10 +20,6 @@ from attnfocus.attention.precision import exact, no_autocast
 
 Side = Literal["query", "key"]
 
-# One feature more, the same for all, beside others of up to 1. Its square is far below the last digit of a kernel that
-# counts, and far above the end of float32, so that no sum vanishes and no gradient divided by it overflows.
-LEAST = 2.0**-48
-
 
 class KernelAttention(BaseAttention):
     """context_i = sum_j k(query_i, key_j) value_j / sum_j k(query_i, key_j),  k(q, k) = phi(q) . phi(k)
@@ -179,7 +175,7 @@ class KernelAttention(BaseAttention):
         """
         if not self.features_are_logarithms:
             padded = None if mask is None else masks.never_attended(mask).unsqueeze(-1)
-            query, keys = (F.pad(features, (0, 1), value=LEAST) for features in (of_query, of_keys))
+            query, keys = (F.pad(features, (0, 1), value=_least(of_keys)) for features in (of_query, of_keys))
             keys = keys if padded is None else torch.where(padded, 0.0, keys)
             return query, keys, of_keys.new_zeros(*of_keys.shape[:-2], 1, of_keys.shape[-1])
         whole_query, whole_keys = of_query.detach().floor(), of_keys.detach().floor()
@@ -194,7 +190,7 @@ class KernelAttention(BaseAttention):
         # Of the feature that counts most for a query, both factors reach 1; all others are smaller.
         query = query * torch.exp2(whole_query - whole_query.amax(dim=-1, keepdim=True))
         keys = keys * torch.exp2(whole_keys - largest)
-        query, keys = (F.pad(features, (0, 1), value=LEAST) for features in (query, keys))
+        query, keys = (F.pad(features, (0, 1), value=_least(of_keys)) for features in (query, keys))
         return query, keys if padded is None else keys.masked_fill(padded, 0.0), largest
 
     def _weights(self, of_query: Tensor, of_keys: Tensor, mask: Tensor | None) -> Tensor:
@@ -238,3 +234,12 @@ def _chunks(vectors: Tensor, size: int) -> Tensor:
 def _divisor(sums: Tensor) -> Tensor:
     """1 where there was nothing to sum."""
     return sums + (sums == 0)
+
+
+def _least(features: Tensor) -> float:
+    """One feature more, the same for all, beside others of up to 1.
+
+    Its square is far below the last digit of a kernel that counts, and far above the smallest number, so that no sum
+    vanishes and no gradient divided by it overflows.
+    """
+    return 2.0**-400 if features.dtype == torch.float64 else 2.0**-48
