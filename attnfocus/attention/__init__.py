@@ -8,7 +8,7 @@ Each factor is a class of its own and every combination has one interface; see `
 
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.base import BaseAttention
-from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RunningSums
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory, RunningSums
 from attnfocus.attention.normalizers.base import Normalizer
 from attnfocus.attention.normalizers.entmax import Entmax, Entmax15, Sparsemax
 from attnfocus.attention.normalizers.monotonic import Monotonic
@@ -90,6 +90,7 @@ __all__ = [
     "Places",
     "Position",
     "Role",
+    "RollingMemory",
     "RotaryPosition",
     "RunningSums",
     "ScalableSoftmax",

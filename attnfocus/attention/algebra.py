@@ -12,7 +12,7 @@ from torch import Tensor
 from attnfocus.attention import combinations, hypotheses, masks, paths
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.keywords import HeadKeywords
-from attnfocus.attention.memory import History, Memory, Places
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory
 from attnfocus.attention.normalizers.base import NormalizerFactory
 from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.patterns.base import PatternFactory
@@ -174,6 +174,30 @@ class Attention(BaseAttention):
         allowed = self.pattern.allows(places)
         mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
         return scores, self.pattern.narrow(scores, mask)
+
+    def begin(self, need_weights: bool = False) -> Past:
+        reach = self.pattern.reach
+        if reach is None or not self.pattern.looks_back or self.uses_history or type(self).mix is not Attention.mix:
+            return GrowingMemory()
+        return RollingMemory(*reach)
+
+    def proceed(self, states: Tensor, past: Past, need_weights: bool = False) -> tuple[Tensor, Tensor | None, Past]:
+        if not isinstance(past, RollingMemory):
+            return super().proceed(states, past, need_weights)
+        past = past.append(self.prepare(states, first_position=past.length))
+        if past.is_whole:
+            context, weights = self.attend(states, past.memory, None, need_weights)
+            return context, weights, past
+        first, keys = past.length - states.shape[-2], past.positions(states.device)
+        query = self.position.place_queries(self._query_heads(states), first)
+        kept = past.memory
+        work = paths.Work(query, self._for_each_head(kept.keys), self._for_each_head(kept.values), None)
+        places = Places(torch.arange(first, past.length, device=states.device), keys)
+        context, weights = paths.at_places(self, work, places, need_weights, self.dropout_now)
+        if weights is not None:  # over all positions; the pattern hides those that are not kept
+            whole = weights.new_zeros(*weights.shape[:-1], past.length)
+            weights = whole.index_copy(-1, keys, weights)
+        return self._merge_heads(self.finish_heads(context, states)), weights, past
 
     def start(self, memory: Memory) -> History | None:
         return self._first(memory.keys, memory.values) if self.uses_history else None

@@ -169,6 +169,7 @@ class BaseAttention(Traits):
         A causal attention gives the queries (N, n, Dq) of these positions the same, over the new memory, as those of
         the whole sequence get at once.
         """
+        assert isinstance(so_far, GrowingMemory), "what `begin` gave is for `proceed`"
         return so_far.append(self.prepare(keys, first_position=so_far.length))
 
     def attend(

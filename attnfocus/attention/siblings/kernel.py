@@ -147,7 +147,7 @@ class KernelAttention(BaseAttention):
         return RunningSums()
 
     def proceed(self, states: Tensor, past: Past, need_weights: bool = False) -> tuple[Tensor, Tensor | None, Past]:
-        if isinstance(past, GrowingMemory):
+        if not isinstance(past, RunningSums):
             return super().proceed(states, past, need_weights)
         past.require_enough(type(self).__name__, need_weights, self.dropout_now)
         keys, values, _ = self.prepare(states, first_position=past.length)

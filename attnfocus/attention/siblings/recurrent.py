@@ -159,7 +159,7 @@ class RecurrentAttention(BaseAttention):
         return GrowingMemory() if need_weights or self.dropout_now > 0 else RunningSums()
 
     def proceed(self, states: Tensor, past: Past, need_weights: bool = False) -> tuple[Tensor, Tensor | None, Past]:
-        if isinstance(past, GrowingMemory):
+        if not isinstance(past, RunningSums):
             return super().proceed(states, past, need_weights)
         past.require_enough(type(self).__name__, need_weights, self.dropout_now)
         memory = self.prepare(states, first_position=past.length)
