@@ -143,6 +143,10 @@ class Attention(BaseAttention):
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
             return context, weights if need_weights else None
+        work = paths.Work(query, keys, values, mask)
+        if not need_weights and self.replacement is None and paths.shares_keys(self, work):
+            self.noted(self.chosen_path(paths.Call.of(work, need_weights)))
+            return paths.over_shared_keys(self, work, self.dropout_now), None
         work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask)
         return self.run_path(work, need_weights)
 

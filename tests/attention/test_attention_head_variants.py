@@ -280,3 +280,21 @@ def test_a_query_that_may_not_see_itself_excludes_nothing():
     torch.testing.assert_close((found * sequence)[:, 2].sum(-1), torch.zeros(B, dtype=torch.float64))
     with pytest.raises(ValueError, match="has no value of its own: use attention/score=scaled_dot"):
         ExclusiveAttention(D, D, score=CoverageScore)
+
+
+@pytest.mark.parametrize("name", ["grouped_query", "multi_query"])
+def test_one_query_over_shared_heads_copies_none_of_them(build, name, monkeypatch):
+    attention, (_, keys, values) = build(name), inputs_of()
+    query = inputs_of()[0][:, :1].requires_grad_()
+    for mask in (None, some_mask()[:, :1]):
+        memory = attention.prepare(keys, values, mask)
+        expected, _ = attention.attend(query, memory, None, need_weights=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(attention, "_for_each_head", None)  # what copies
+            found, _ = attention.attend(query, memory)
+        torch.testing.assert_close(found, expected)
+        wanted = torch.autograd.grad(expected.square().sum(), query)
+        torch.testing.assert_close(torch.autograd.grad(found.square().sum(), query), wanted)
+    of_heads = torch.rand(B, H, 1, K, generator=torch.Generator().manual_seed(2)) < 0.7
+    narrow = [attention(query, keys, values, None, weights, head_mask=of_heads)[0] for weights in (False, True)]
+    torch.testing.assert_close(*narrow)

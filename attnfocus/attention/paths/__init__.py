@@ -18,6 +18,7 @@ from attnfocus.attention.paths.places import at_places
 from attnfocus.attention.paths.plain import mixed, plain
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName, Work
 from attnfocus.attention.paths.sdpa import sdpa
+from attnfocus.attention.paths.shared import over_shared_keys, shares_keys
 
 KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {
     "plain": plain,
@@ -26,4 +27,16 @@ KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {
     "chunked": chunked,
 }
 
-__all__ = ["KERNELS", "Call", "PathChoice", "PathName", "Work", "at_places", "choose", "mixed", "why_not"]
+__all__ = [
+    "KERNELS",
+    "Call",
+    "PathChoice",
+    "PathName",
+    "Work",
+    "at_places",
+    "choose",
+    "mixed",
+    "over_shared_keys",
+    "shares_keys",
+    "why_not",
+]

@@ -28,7 +28,7 @@ def sdpa(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
     num_queries, num_keys = work.query.shape[-2], work.keys.shape[-2]
     if not attention.position.has_bias:  # then what nobody asks for, the places, need not be made
         if isinstance(attention.pattern, FullPattern):
-            return _masked(attention, work, None, dropout), None
+            return masked(attention, work, None, dropout), None
         # The kernel's own causal mode counts from the first key, which is the same pattern only where Q = K. One query
         # alone is the last position, and sees everything.
         if attention.pattern.is_causal and work.mask is None and num_queries in (1, num_keys):
@@ -43,10 +43,10 @@ def fused(attention: Algebra, work: Work, places: Places, dropout: float) -> Ten
     bias = attention.position.bias(work.query, places.offsets) if attention.position.has_bias else None
     allowed = attention.pattern.allows(places)
     mask = masks.both(work.mask, None if allowed is None else masks.with_head_axis(allowed))
-    return _masked(attention, work._replace(mask=mask), bias, dropout)
+    return masked(attention, work._replace(mask=mask), bias, dropout)
 
 
-def _masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float) -> Tensor:
+def masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float) -> Tensor:
     """The kernel for a mask that says all, and a bias, broadcastable to (..., H, Q, K).
 
     What a kernel does with a row that has nothing to attend is its own affair (some give NaN), so such a row is let see
