@@ -9,11 +9,20 @@ Each factor is a class of its own and every combination has one interface; see `
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Places
+from attnfocus.attention.normalizers.adaptive import AdaptiveScalableEntmax
 from attnfocus.attention.normalizers.base import Normalizer
 from attnfocus.attention.normalizers.entmax import Entmax, Entmax15, Sparsemax
 from attnfocus.attention.normalizers.monotonic import Monotonic
+from attnfocus.attention.normalizers.rectified import ReluSquared, Softpick
 from attnfocus.attention.normalizers.sigmoid import Sigmoid
-from attnfocus.attention.normalizers.softmax import ScalableSoftmax, Softmax, SoftmaxPlusOne, TemperatureSoftmax
+from attnfocus.attention.normalizers.softmax import (
+    ScalableSoftmax,
+    Sink,
+    Softmax,
+    SoftmaxPlusOne,
+    TemperatureSoftmax,
+)
+from attnfocus.attention.normalizers.stick_breaking import StickBreaking
 from attnfocus.attention.paths import Call, PathChoice
 from attnfocus.attention.patterns.backward import BackwardPattern, looking_back
 from attnfocus.attention.patterns.base import Pattern
@@ -32,7 +41,13 @@ from attnfocus.attention.role import Role
 from attnfocus.attention.scores.additive import AdditiveScore
 from attnfocus.attention.scores.base import Score
 from attnfocus.attention.scores.history import CoverageScore, LocationScore
-from attnfocus.attention.scores.inner_product import CosineScore, DotScore, GeneralScore, ScaledDotScore
+from attnfocus.attention.scores.inner_product import (
+    CosineScore,
+    DistanceScore,
+    DotScore,
+    GeneralScore,
+    ScaledDotScore,
+)
 from attnfocus.attention.siblings.adaptive_span import AdaptiveSpanAttention
 from attnfocus.attention.siblings.differential import DifferentialAttention
 from attnfocus.attention.siblings.gated import GatedAttention
@@ -44,6 +59,7 @@ from attnfocus.attention.siblings.talking_heads import TalkingHeadsAttention
 from attnfocus.attention.siblings.transformer_xl import TransformerXLAttention
 
 __all__ = [
+    "AdaptiveScalableEntmax",
     "AdaptiveSpanAttention",
     "AdditiveScore",
     "AlibiPosition",
@@ -57,6 +73,7 @@ __all__ = [
     "CosineScore",
     "CoverageScore",
     "DifferentialAttention",
+    "DistanceScore",
     "DotScore",
     "Entmax",
     "Entmax15",
@@ -80,6 +97,7 @@ __all__ = [
     "Performer",
     "Places",
     "Position",
+    "ReluSquared",
     "Role",
     "RotaryPosition",
     "ScalableSoftmax",
@@ -87,10 +105,13 @@ __all__ = [
     "Score",
     "ShawPosition",
     "Sigmoid",
+    "Sink",
     "SinusoidalPosition",
     "Softmax",
     "SoftmaxPlusOne",
+    "Softpick",
     "Sparsemax",
+    "StickBreaking",
     "StridedPattern",
     "T5Position",
     "TalkingHeadsAttention",

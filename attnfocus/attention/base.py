@@ -117,10 +117,13 @@ class BaseAttention(nn.Module):
         """True where the queries must be the steps of a decoder."""
         return self.uses_history
 
+    weights_sum_to_one: bool = True  # those of a query that may attend to anything
+    weights_are_nonnegative: bool = True
+
     @property
     def weights_are_distributions(self) -> bool:
         """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
-        return True
+        return self.weights_sum_to_one and self.weights_are_nonnegative
 
     @property
     def weights_can_be_replaced(self) -> bool:
@@ -319,10 +322,7 @@ class BaseAttention(nn.Module):
         return self.output_projection(merged) if self.has_projections else merged
 
     def _for_each_head(self, keys_or_values: Tensor) -> Tensor:
-        """(..., G, K, d) -> (..., H, K, d): query heads that follow each other share one key head."""
-        if keys_or_values.shape[-3] == self.num_heads:
-            return keys_or_values
-        return keys_or_values.repeat_interleave(self.num_heads // keys_or_values.shape[-3], dim=-3)
+        return heads.shared(keys_or_values, self.num_heads)
 
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"

@@ -86,15 +86,46 @@ class SoftmaxPlusOne(Normalizer):
     sums_to_one: ClassVar[bool] = False
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        if scores.shape[-1] == 0:
-            return scores
-        precise = exact(scores)
-        if mask is not None:
-            precise = precise.masked_fill(~mask, -torch.inf)
-        # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
-        largest = precise.detach().amax(dim=-1, keepdim=True).clamp(min=0)
-        powers = (precise - largest).exp()
-        return (powers / (powers.sum(dim=-1, keepdim=True) + (-largest).exp())).to(scores.dtype)
+        return beside_one_more(scores, mask, None)
+
+
+class Sink(Normalizer):
+    """weight_j = exp(score_j) / (exp(s) + sum_k exp(score_k)), with a logit s that each head learns
+
+    OpenAI 2025, the model card of gpt-oss, sec. 2, arXiv:2508.10925: a learned number in the denominator of softmax. As
+    if there were one more key, of score s and value 0, so that a head may attend to nothing: the weights of a row sum
+    to less than 1. s = 0 is `SoftmaxPlusOne`. Cost: O(Q K).
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
+
+    Args:
+        initial_logit: s of all heads at the start.
+    """
+
+    sums_to_one: ClassVar[bool] = False
+
+    def __init__(self, *, num_heads: int, initial_logit: float = 0.0) -> None:
+        super().__init__(num_heads=num_heads)
+        self.logit = nn.Parameter(torch.empty(num_heads, 1, 1))
+        nn.init.constant_(self.logit, initial_logit)
+
+    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        return beside_one_more(scores, mask, exact(self.logit))
+
+
+def beside_one_more(scores: Tensor, mask: Tensor | None, logit: Tensor | None) -> Tensor:
+    """Softmax beside one more key of this logit (broadcastable to (..., H, Q, 1); None: 0), whose weight is cut off."""
+    if scores.shape[-1] == 0:
+        return scores
+    precise = exact(scores)
+    if mask is not None:
+        precise = precise.masked_fill(~mask, -torch.inf)
+    # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
+    largest = precise.detach().amax(dim=-1, keepdim=True)
+    largest = largest.clamp(min=0) if logit is None else torch.maximum(largest, logit.detach())
+    powers = (precise - largest).exp()
+    rest = (-largest if logit is None else logit - largest).exp()
+    return (powers / (powers.sum(dim=-1, keepdim=True) + rest)).to(scores.dtype)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -67,6 +67,8 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
         return f"{type(attention).__name__} makes its weights in a way of its own"
     if not attention.score.is_inner_product:
         return f"{type(attention.score).__name__} is no inner product of query and key"
+    if attention.score.bends_scores_by is not None:
+        return f"{attention.score.bends_scores_by} bends the scores, which the fused kernel never shows"
     if type(attention.normalizer) is not Softmax:
         return f"the fused kernel normalizes by softmax, not by {type(attention.normalizer).__name__}"
     if attention.pattern.is_selective:
