@@ -55,6 +55,7 @@ from attnfocus.attention.siblings.linear import LinearAttention
 from attnfocus.attention.siblings.linformer import Linformer
 from attnfocus.attention.siblings.local_predictive import LocalPredictiveAttention
 from attnfocus.attention.siblings.performer import Performer
+from attnfocus.attention.siblings.selective import SelectiveAttention
 from attnfocus.attention.siblings.talking_heads import TalkingHeadsAttention
 from attnfocus.attention.siblings.transformer_xl import TransformerXLAttention
 
@@ -103,6 +104,7 @@ __all__ = [
     "ScalableSoftmax",
     "ScaledDotScore",
     "Score",
+    "SelectiveAttention",
     "ShawPosition",
     "Sigmoid",
     "Sink",

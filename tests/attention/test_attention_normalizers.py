@@ -15,6 +15,7 @@ from attnfocus.attention import (
     AdaptiveScalableEntmax,
     Attention,
     CausalPattern,
+    DistanceScore,
     Entmax,
     Entmax15,
     LocalPattern,
@@ -286,3 +287,11 @@ def test_every_path_gives_the_same(cls, pattern):
 def test_weights_that_need_not_sum_to_one_say_so(cls):
     assert not Attention(8, 8, score=ScaledDotScore, normalizer=cls).weights_are_distributions
     assert made(cls)(random(B, H, Q, K), None).sum(-1).sub(1).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("cls", [Softpick, ReluSquared])
+def test_a_score_that_is_never_above_zero_leaves_some_normalizers_nothing(cls):
+    with pytest.raises(
+        ValueError, match=rf"DistanceScore is never above 0, and {cls.__name__} gives weight to .*: use"
+    ):
+        Attention(8, 8, score=DistanceScore, normalizer=cls)

@@ -7,6 +7,7 @@ import inspect
 import math
 from typing import ClassVar, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from attnfocus.attention.memory import History
@@ -32,6 +33,8 @@ class Normalizer(nn.Module):
     is_nonnegative: ClassVar[bool] = True
     # True: no weight can grow without end, whatever the scores.
     is_bounded: ClassVar[bool] = True
+    # True: a score that is not above 0 has no weight, so that a row may have none though it may attend.
+    needs_positive: ClassVar[bool] = False
     # True: weights depend on the order of the keys.
     needs_order: ClassVar[bool] = False
     # Numbers that `hints` reads of each query; 0: the scores tell all.
@@ -88,10 +91,12 @@ def count(scores: Tensor, mask: Tensor | None) -> Tensor | int:
     num_keys = scores.shape[-1]
     if mask is None:
         return max(1, num_keys)
-    counts = mask.count_nonzero(dim=-1).unsqueeze(-1)
-    if mask.shape[-1] != num_keys:  # one bool for all keys
-        counts = counts * num_keys
-    return counts.clamp(min=1).to(scores.dtype)
+    return count_seen(mask if mask.shape[-1] == num_keys else mask.expand(*mask.shape[:-1], num_keys), scores.dtype)
+
+
+def count_seen(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """`count` by a mask (..., K)."""
+    return mask.count_nonzero(dim=-1).unsqueeze(-1).clamp(min=1).to(dtype)
 
 
 def log_count(scores: Tensor, mask: Tensor | None, more: int = 0) -> Tensor | float:

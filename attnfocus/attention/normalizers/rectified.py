@@ -26,6 +26,7 @@ class Softpick(Normalizer):
     """
 
     sums_to_one: ClassVar[bool] = False
+    needs_positive: ClassVar[bool] = True
     EPS: ClassVar[float] = 1e-6
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -55,6 +56,7 @@ class ReluSquared(Normalizer):
     """
 
     sums_to_one: ClassVar[bool] = False
+    needs_positive: ClassVar[bool] = True
     is_bounded: ClassVar[bool] = False
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -32,6 +32,8 @@ class Score(nn.Module):
     bends_scores_by: str | None = None
     # True: the score does not change when query and key turn together, as rotary positions need.
     is_rotation_invariant: ClassVar[bool] = False
+    # True: no score is above 0.
+    is_never_positive: ClassVar[bool] = False
     # True: `prepare_keys` has parameters for each head, so heads cannot share prepared keys.
     keys_differ_by_head: ClassVar[bool] = False
     # True: the score depends on where earlier steps looked, so that queries come one by one: see `step`.

@@ -194,6 +194,7 @@ class DistanceScore(InnerProductScore):
     """
 
     is_rotation_invariant: ClassVar[bool] = True
+    is_never_positive: ClassVar[bool] = True
 
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         _require_equal_dims("distance", query_dim, key_dim)
