@@ -28,6 +28,8 @@ class Row:
         sure: those of the links that are beyond doubt; None: all of them.
         rationale: the spans [start, end) of characters of the input that people name as evidence for the target;
             empty where none is known.
+        answers: the spans [start, end) of characters of the input, in order, that a language model is to predict, each
+            from all that stands before it; empty: all of the input. `target` is then these texts, joined by a blank.
     """
 
     id: str
@@ -36,6 +38,7 @@ class Row:
     alignment: Links = ()
     sure: Links | None = None
     rationale: tuple[tuple[int, int], ...] = ()
+    answers: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.input, str) and not hasattr(self.input, "dtype"):
