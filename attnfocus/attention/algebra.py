@@ -13,7 +13,7 @@ from attnfocus.attention import combinations, hypotheses, masks, paths
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.keywords import HeadKeywords
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory
-from attnfocus.attention.normalizers.base import NormalizerFactory
+from attnfocus.attention.normalizers.base import NormalizerFactory, made
 from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import FullPattern
@@ -77,7 +77,9 @@ class Attention(BaseAttention):
         super().__init__(query_dim, key_dim, value_dim, **options)
         query_dim, key_dim, maps = self._sizes_of_maps()
         self.score = score(query_dim=query_dim, key_dim=key_dim, num_heads=maps)
-        self.normalizer = normalizer(num_heads=maps)
+        self.normalizer = made(normalizer, maps, query_dim)
+        self.weights_sum_to_one &= self.normalizer.sums_to_one  # a class below may say that its own do not
+        self.weights_are_nonnegative &= self.normalizer.is_nonnegative
         self.pattern = pattern()
         self.position = position(num_heads=maps, head_dim=query_dim)
         self.wanted_path = path
@@ -111,10 +113,6 @@ class Attention(BaseAttention):
         return type(self.normalizer).__name__ if self.normalizer.uses_history else None
 
     @property
-    def weights_are_distributions(self) -> bool:
-        return self.normalizer.sums_to_one
-
-    @property
     def weights_can_be_replaced(self) -> bool:
         return type(self).mix is Attention.mix  # else its maps are not what it returns as weights
 
@@ -130,7 +128,7 @@ class Attention(BaseAttention):
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
-        keys = self.position.place_keys(keys, first_position)
+        keys = self.position.place_keys(self.score.normed_keys(keys), first_position)
         if self.score.keys_differ_by_head:
             keys = self._for_each_head(keys)
         return self.score.prepare_keys(keys), values
@@ -138,7 +136,7 @@ class Attention(BaseAttention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query = self.position.place_queries(query, keys.shape[-2] - query.shape[-2])
+        query = self.placed(query, keys.shape[-2] - query.shape[-2])
         weights: Tensor | None
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
@@ -149,6 +147,20 @@ class Attention(BaseAttention):
             return paths.over_shared_keys(self, work, self.dropout_now), None
         work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask)
         return self.run_path(work, need_weights)
+
+    def placed(self, query: Tensor, first_position: int) -> Tensor:
+        """Queries (..., H, Q, d) as the score takes them, and behind their numbers what the normalizer reads of them.
+
+        `weigh` and `step_weights` tell the two apart by `read`.
+        """
+        hints = self.normalizer.hints(query)
+        query = self.position.place_queries(self.score.normed_query(query), first_position)
+        return query if hints is None else torch.cat((query, hints), dim=-1)
+
+    def read(self, query: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Queries out of `placed` -> (..., H, Q, d), and the normalizer's hints (..., H, Q, any), if it has any."""
+        size = self.position.head_dim
+        return (query, None) if query.shape[-1] == size else (query[..., :size], query[..., size:])
 
     def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
@@ -161,13 +173,14 @@ class Attention(BaseAttention):
         """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part, in its precision.
 
         Args:
-            query: (..., H, Q, d), out of `Position.place_queries`.
+            query: (..., H, Q, d or more), out of `placed`.
             keys: (..., H, K, any size), out of `prepare_heads`.
             mask: broadcastable to (..., H, Q, K), without what the pattern forbids.
             places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
         """
+        query, hints = self.read(query)
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
-        return as_weights(self.normalizer(scores, mask), query)
+        return as_weights(self.normalizer.with_hints(scores, mask, hints), query)
 
     def masked_scores(
         self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
@@ -193,7 +206,7 @@ class Attention(BaseAttention):
             context, weights = self.attend(states, past.memory, None, need_weights)
             return context, weights, past
         first, keys = past.length - states.shape[-2], past.positions(states.device)
-        query = self.position.place_queries(self._query_heads(states), first)
+        query = self.placed(self._query_heads(states), first)
         kept = past.memory
         work = paths.Work(query, self._for_each_head(kept.keys), self._for_each_head(kept.values), None)
         places = Places(torch.arange(first, past.length, device=states.device), keys)
@@ -213,7 +226,8 @@ class Attention(BaseAttention):
             return super().advance(query, memory, None, need_weights)
         memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
         keys, values, mask = self._attended(query, memory, None, None)
-        context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
+        placed = self.placed(self._query_heads(query), 0)
+        context, weights, history = self._step_by_step(placed, keys, values, mask, history)
         return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
 
     def _first(self, keys: Tensor, values: Tensor) -> History:
@@ -236,8 +250,15 @@ class Attention(BaseAttention):
 
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
+        query, hints = self.read(query)
         scores = self.score.step(query, keys, history)
-        return as_weights(self.normalizer.step(scores, mask, history), query)
+        return as_weights(self.step_normalized(scores, mask, history, hints), query)
+
+    def step_normalized(self, scores: Tensor, mask: Tensor | None, history: History, hints: Tensor | None) -> Tensor:
+        """The normalizer on one query's scores (..., H, 1, K), by the history if it is the one that follows it."""
+        if self.normalizer.uses_history:
+            return self.normalizer.step(scores, mask, history)
+        return self.normalizer.with_hints(scores, mask, hints)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

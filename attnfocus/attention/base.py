@@ -311,10 +311,7 @@ class BaseAttention(Traits):
         return self.output_projection(merged) if self.has_projections else merged
 
     def _for_each_head(self, keys_or_values: Tensor) -> Tensor:
-        """(..., G, K, d) -> (..., H, K, d): query heads that follow each other share one key head."""
-        if keys_or_values.shape[-3] == self.num_heads:
-            return keys_or_values
-        return keys_or_values.repeat_interleave(self.num_heads // keys_or_values.shape[-3], dim=-3)
+        return heads.shared(keys_or_values, self.num_heads)
 
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"

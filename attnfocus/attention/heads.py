@@ -15,6 +15,13 @@ def split(vectors: Tensor, heads: int) -> Tensor:
     return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
 
 
+def shared(vectors: Tensor, heads: int) -> Tensor:
+    """(..., G, N, d) -> (..., heads, N, d): query heads that follow each other share one of G key heads."""
+    if vectors.shape[-3] == heads:
+        return vectors
+    return vectors.repeat_interleave(heads // vectors.shape[-3], dim=-3)
+
+
 def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> Problem:
     """What is said of a number of heads that leaves a rest; `name` is the option, whose section is not known here."""
     works = [number for number in range(1, whole + 1) if whole % number == 0]

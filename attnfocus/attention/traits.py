@@ -39,15 +39,13 @@ class Traits(nn.Module):
         """True where the queries must be the steps of a decoder."""
         return self.uses_history
 
+    weights_sum_to_one: bool = True  # those of a query that may attend to anything
+    weights_are_nonnegative: bool = True
+
     @property
     def weights_are_distributions(self) -> bool:
         """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
-        return True
-
-    @property
-    def weights_are_nonnegative(self) -> bool:
-        """True where no weight is below 0."""
-        return self.weights_are_distributions
+        return self.weights_sum_to_one and self.weights_are_nonnegative
 
     @property
     def looks_back(self) -> bool:

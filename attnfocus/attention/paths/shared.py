@@ -5,6 +5,7 @@ Shapes: ... leading dims, H heads, G key heads, K keys, d, dv sizes. Masks are b
 
 from torch import Tensor
 
+from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.paths.choose import choose
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Call, Work
@@ -21,8 +22,13 @@ def shares_keys(attention: Algebra, work: Work) -> bool:
     if query.shape[-2] != 1 or keys.shape[-3] == query.shape[-3] or (mask is not None and mask.shape[-3] > 1):
         return False
     sees_all = attention.pattern.is_causal or isinstance(attention.pattern, FullPattern)
-    has_own_numbers = attention.position.has_bias or next(attention.score.parameters(), None) is not None
-    return sees_all and not has_own_numbers and choose(attention, Call.of(work, need_weights=False)).name == "sdpa"
+    is_plain = type(attention.normalizer) is Softmax and next(attention.score.parameters(), None) is None
+    return (
+        sees_all
+        and is_plain
+        and not attention.position.has_bias
+        and choose(attention, Call.of(work, need_weights=False)).name == "sdpa"
+    )
 
 
 def over_shared_keys(attention: Algebra, work: Work, dropout: float) -> Tensor:

@@ -14,7 +14,7 @@ from attnfocus.attention.algebra import Attention
 from attnfocus.attention.keywords import LatentKeywords
 from attnfocus.attention.memory import Places
 from attnfocus.attention.positions.base import NoPosition, Position, PositionFactory
-from attnfocus.attention.precision import as_weights, for_scores, in_score_precision, lowered
+from attnfocus.attention.precision import as_weights
 from attnfocus.attention.projections import linear
 from attnfocus.attention.scores.base import Score, ScoreFactory
 from attnfocus.attention.scores.inner_product import DotScore, ScaledDotScore
@@ -100,32 +100,37 @@ class LatentAttention(Attention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        plain, turning = query.split((self.query_head_dim, self.rotary_dim), dim=-1)
-        turning = self.position.place_queries(turning, keys.shape[-2] - query.shape[-2])
+        query = self.placed(query, keys.shape[-2] - query.shape[-2])
         latents = values if values.shape[-1] else keys[..., : self.latent_dim]  # that the values come out of
         if query.shape[-2] == 1 and keys.shape[-2] > 0:
             self.noted(self.chosen_path(paths.Call(need_weights, 1, keys.shape[-2])))
-            context, weights = self._absorbed(plain, turning, keys, latents, mask)
+            context, weights = self._absorbed(query, keys, latents, mask)
             return context, weights if need_weights else None
         of_heads, shared = keys.split((self.latent_dim, self.rotary_dim), dim=-1)
         of_heads = self._expanded(self.key_expansion, of_heads)
         keys = torch.cat((of_heads, shared.expand(*of_heads.shape[:-1], -1)), dim=-1)
-        query = torch.cat((plain, turning), dim=-1)
         return self.run_path(paths.Work(query, keys, self._expanded(self.value_expansion, latents), mask), need_weights)
 
-    def _absorbed(
-        self, plain: Tensor, turning: Tensor, keys: Tensor, latents: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """One query (..., H, 1, d), (..., H, 1, r) over keys (..., 1, K, c + r) and latents (..., 1, K, c)."""
+    def placed(self, query: Tensor, first_position: int) -> Tensor:
+        plain, turning = query.split((self.query_head_dim, self.rotary_dim), dim=-1)
+        parts = (plain, self.position.place_queries(turning, first_position), self.normalizer.hints(plain))
+        return torch.cat([part for part in parts if part is not None], dim=-1)
+
+    def read(self, query: Tensor) -> tuple[Tensor, Tensor | None]:
+        size = self.query_head_dim + self.rotary_dim
+        return (query, None) if query.shape[-1] == size else (query[..., :size], query[..., size:])
+
+    def _absorbed(self, query: Tensor, keys: Tensor, latents: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One query (..., H, 1, d + r or more) over keys (..., 1, K, c + r) and latents (..., 1, K, c)."""
         expansions = (self.key_expansion.weight, self.value_expansion.weight)
         of_keys, of_values = (each.unflatten(0, (self.num_heads, -1)) for each in expansions)  # (H, d, c)
-        query = torch.cat((torch.matmul(plain, of_keys), turning), dim=-1)  # (..., H, 1, c + r)
-        asked, known = (for_scores(lowered(each)) for each in (query.squeeze(-2), keys.squeeze(-3)))
-        with in_score_precision(asked):
-            scores = torch.matmul(asked * self.score.kernel_scale, known.mT).unsqueeze(-2)  # (..., H, 1, K)
-        places = Places.of(1, keys.shape[-2], keys.device)
-        scores, mask = self.masked_scores(scores, query, mask, places)
-        weights = as_weights(self.normalizer(scores, mask), query)
+        query, hints = self.read(query)
+        plain, turning = query.split((self.query_head_dim, self.rotary_dim), dim=-1)
+        asked = torch.cat((torch.matmul(plain, of_keys), turning), dim=-1)  # (..., H, 1, c + r)
+        # The heads are rows of one product, which copies no latents for them.
+        scores = self.score(asked.squeeze(-2), keys.squeeze(-3)).unsqueeze(-2)  # (..., H, 1, K)
+        scores, mask = self.masked_scores(scores, query, mask, Places.of(1, keys.shape[-2], keys.device))
+        weights = as_weights(self.normalizer.with_hints(scores, mask, hints), query)
         mixed = paths.mixed(weights.squeeze(-2), latents.squeeze(-3), self.dropout_now)  # (..., H, c)
         return torch.matmul(mixed.unsqueeze(-2), of_values.mT), weights
 
@@ -147,6 +152,11 @@ class LatentAttention(Attention):
             raise ValueError(
                 f"LatentAttention compares queries with latents by inner products alone, not by "
                 f"{type(self.score).__name__}: use attention/score=scaled_dot or dot, or attention=multi_head."
+            )
+        if self.score.qk_norm != "none":
+            raise ValueError(
+                f"attention.score.qk_norm={self.score.qk_norm} normalizes keys, which LatentAttention does not make for a "
+                "query alone: use qk_norm=none, or attention=multi_head."
             )
         if self.position.has_bias:
             raise ValueError(

@@ -53,6 +53,8 @@ class RecurrentAttention(BaseAttention):
 
     EPS: ClassVar[float] = 1e-6
     chunk_size: int = 64
+    weights_sum_to_one = False
+    weights_are_nonnegative = False
 
     def __init__(
         self,
@@ -104,10 +106,6 @@ class RecurrentAttention(BaseAttention):
     @property
     def looks_back(self) -> bool:
         return True
-
-    @property
-    def weights_are_distributions(self) -> bool:
-        return False
 
     def chosen_path(self, call: paths.Call | None = None, masked_by_query: bool = False) -> paths.PathChoice:
         """Which way a call runs, and why.
