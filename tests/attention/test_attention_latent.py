@@ -81,7 +81,7 @@ def test_it_is_the_formula_of_the_paper_and_so_are_gradients(need_weights):
     torch.testing.assert_close(attention(states, states, values)[0], formula(attention, states, values)[0])
 
 
-@pytest.mark.parametrize("options", [{}, {"normalizer": Sparsemax, "score": DotScore}])
+@pytest.mark.parametrize("options", [{}, {"normalizer": Sparsemax, "score": functools.partial(DotScore, soft_cap=2.0)}])
 def test_one_query_over_latents_gives_what_keys_and_values_give(options):
     attention, states = made(**options), random(B, N, D).requires_grad_()
     mask = torch.ones(B, 1, N, dtype=torch.bool)
@@ -115,6 +115,7 @@ def test_a_memory_holds_latents_and_the_part_that_turns():
 def test_what_does_not_fit_is_refused_with_a_way_out():
     cases = [
         ({"score": CosineScore}, r"not by CosineScore: use attention/score=scaled_dot or dot"),
+        ({"score": functools.partial(DotScore, qk_norm="l2")}, r"in decoding: use qk_norm=none, or attention="),
         ({"position": T5Position}, r"T5Position adds to scores: use attention/position=rotary or none"),
         ({"normalizer": Monotonic, "position": NoPosition}, r"Monotonic follows .*: use attention/normalizer=softmax"),
         ({"projections": False, "num_heads": 1}, r"use projections=true, or attention=scaled_dot"),

@@ -155,8 +155,8 @@ class LatentAttention(Attention):
             )
         if self.score.qk_norm != "none":
             raise ValueError(
-                f"attention.score.qk_norm={self.score.qk_norm} normalizes keys, which LatentAttention does not make for a "
-                "query alone: use qk_norm=none, or attention=multi_head."
+                f"attention.score.qk_norm={self.score.qk_norm} normalizes keys, which LatentAttention does not make in "
+                "decoding: use qk_norm=none, or attention=multi_head."
             )
         if self.position.has_bias:
             raise ValueError(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from attnfocus.attention import masks
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.keywords import AttentionKeywords
-from attnfocus.attention.memory import Memory, Places
+from attnfocus.attention.memory import GrowingMemory, Memory, Past, Places
 from attnfocus.attention.patterns.backward import looking_back
 from attnfocus.attention.precision import as_weights
 
@@ -85,6 +85,9 @@ class SelectiveAttention(Attention):
         first = first.transpose(-2, -3).flatten(-2).unsqueeze(-3)  # (..., 1, K, d or H d)
         first = first.expand(*memory.keys.shape[:-1], first.shape[-1])
         return memory._replace(keys=torch.cat((memory.keys, first.to(memory.keys.dtype)), dim=-1))
+
+    def begin(self, need_weights: bool = False) -> Past:
+        return GrowingMemory()  # what positions beyond a window have masked counts, too
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
         query, hints = self.read(query)
