@@ -21,11 +21,14 @@ ALIGNMENT_ERROR_RATE = "alignment_error_rate"
 
 
 def aligning_place(places: Iterable[Place]) -> Place | None:
-    """Which cross-attention is read as an alignment: that of the last layer but one, which translates best in
-    Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1); the only one where there is one.
+    """Which attention is read as an alignment. Of cross-attentions that of the last layer but one, which translates
+    best in Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1), or the only one. Of a language model, which has
+    none, the last one: what it says next is read off it. None: the model writes nothing.
     """
+    places = list(places)
     cross = by_kind(places, "cross")
-    return cross[max(len(cross) - 2, 0)] if cross else None
+    own = [place for place in by_kind(places, "self") if place.queries == "output"]
+    return cross[max(len(cross) - 2, 0)] if cross else own[-1] if own else None
 
 
 class AlignmentErrors:
