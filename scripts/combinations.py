@@ -112,10 +112,11 @@ def factor_table(factor: str) -> list[str]:
     return table(("choice", "class", "what it is", "source"), rows)
 
 
-def source_of(cls: type) -> str:
-    """The first paper that the docstring names."""
-    found = SOURCE.search(" ".join((inspect.getdoc(cls) or "").split()))
-    return found.group() if found else ""
+def source_of(cls: type, preset: str = "") -> str:
+    """The paper that the docstring names: that whose authors and year are in the preset's description, or the first."""
+    found = [match.group() for match in SOURCE.finditer(" ".join((inspect.getdoc(cls) or "").split()))]
+    named = [source for source in found if source.split(",")[0] in preset]
+    return (named or found or [""])[0]
 
 
 def presets() -> dict[str, tuple[Path, Node]]:
@@ -143,10 +144,12 @@ def is_sibling(node: Node) -> bool:
 
 def sibling_table(known: Mapping[str, tuple[Path, Node]]) -> list[str]:
     notes, rows = Footnotes(), []
-    for name, (_, node) in known.items():
+    for name, (path, node) in known.items():
         if is_sibling(node):
             taken = [_taken(node, factor, notes) for factor in NEUTRAL]
-            rows.append((f"`{name}`", f"`{class_of(node).__name__}`", source_of(class_of(node)), *taken))
+            rows.append(
+                (f"`{name}`", f"`{class_of(node).__name__}`", source_of(class_of(node), description(path)), *taken)
+            )
     return [*table(("preset", "class", "source", *NEUTRAL), rows), *notes.lines()]
 
 

@@ -8,12 +8,21 @@ Each factor is a class of its own and every combination has one interface; see `
 
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.base import BaseAttention
-from attnfocus.attention.memory import GrowingMemory, History, Memory, Places
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory, RunningSums
+from attnfocus.attention.normalizers.adaptive import AdaptiveScalableEntmax
 from attnfocus.attention.normalizers.base import Normalizer
 from attnfocus.attention.normalizers.entmax import Entmax, Entmax15, Sparsemax
 from attnfocus.attention.normalizers.monotonic import Monotonic
+from attnfocus.attention.normalizers.rectified import ReluSquared, Softpick
 from attnfocus.attention.normalizers.sigmoid import Sigmoid
-from attnfocus.attention.normalizers.softmax import ScalableSoftmax, Softmax, SoftmaxPlusOne, TemperatureSoftmax
+from attnfocus.attention.normalizers.softmax import (
+    ScalableSoftmax,
+    Sink,
+    Softmax,
+    SoftmaxPlusOne,
+    TemperatureSoftmax,
+)
+from attnfocus.attention.normalizers.stick_breaking import StickBreaking
 from attnfocus.attention.paths import Call, PathChoice
 from attnfocus.attention.patterns.backward import BackwardPattern, looking_back
 from attnfocus.attention.patterns.base import Pattern
@@ -34,18 +43,30 @@ from attnfocus.attention.role import Role
 from attnfocus.attention.scores.additive import AdditiveScore
 from attnfocus.attention.scores.base import Score
 from attnfocus.attention.scores.history import CoverageScore, LocationScore
-from attnfocus.attention.scores.inner_product import CosineScore, DotScore, GeneralScore, ScaledDotScore
+from attnfocus.attention.scores.inner_product import (
+    CosineScore,
+    DistanceScore,
+    DotScore,
+    GeneralScore,
+    ScaledDotScore,
+)
 from attnfocus.attention.siblings.adaptive_span import AdaptiveSpanAttention
+from attnfocus.attention.siblings.decayed import DecayedAttention
 from attnfocus.attention.siblings.differential import DifferentialAttention
+from attnfocus.attention.siblings.exclusive import ExclusiveAttention
 from attnfocus.attention.siblings.gated import GatedAttention
+from attnfocus.attention.siblings.gated_delta import GatedDeltaAttention
+from attnfocus.attention.siblings.latent import LatentAttention
 from attnfocus.attention.siblings.linear import LinearAttention
 from attnfocus.attention.siblings.linformer import Linformer
 from attnfocus.attention.siblings.local_predictive import LocalPredictiveAttention
 from attnfocus.attention.siblings.performer import Performer
+from attnfocus.attention.siblings.selective import SelectiveAttention
 from attnfocus.attention.siblings.talking_heads import TalkingHeadsAttention
 from attnfocus.attention.siblings.transformer_xl import TransformerXLAttention
 
 __all__ = [
+    "AdaptiveScalableEntmax",
     "AdaptiveSpanAttention",
     "AdditiveScore",
     "AlibiPosition",
@@ -59,16 +80,21 @@ __all__ = [
     "ContextualPosition",
     "CosineScore",
     "CoverageScore",
+    "DecayedAttention",
     "DifferentialAttention",
+    "DistanceScore",
     "DotScore",
     "Entmax",
     "Entmax15",
+    "ExclusiveAttention",
     "ForgettingPosition",
     "FullPattern",
     "GatedAttention",
+    "GatedDeltaAttention",
     "GeneralScore",
     "GrowingMemory",
     "History",
+    "LatentAttention",
     "LearnedPosition",
     "LinearAttention",
     "Linformer",
@@ -80,23 +106,31 @@ __all__ = [
     "Monotonic",
     "NoPosition",
     "Normalizer",
+    "Past",
     "PathChoice",
     "Pattern",
     "Performer",
     "Places",
     "Position",
     "PrefixPattern",
+    "ReluSquared",
     "Role",
+    "RollingMemory",
     "RotaryPosition",
+    "RunningSums",
     "ScalableSoftmax",
     "ScaledDotScore",
     "Score",
+    "SelectiveAttention",
     "ShawPosition",
     "Sigmoid",
+    "Sink",
     "SinusoidalPosition",
     "Softmax",
     "SoftmaxPlusOne",
+    "Softpick",
     "Sparsemax",
+    "StickBreaking",
     "StridedPattern",
     "T5Position",
     "TalkingHeadsAttention",

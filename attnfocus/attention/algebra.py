@@ -12,8 +12,8 @@ from torch import Tensor
 from attnfocus.attention import combinations, hypotheses, masks, paths
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.keywords import HeadKeywords
-from attnfocus.attention.memory import History, Memory, Places
-from attnfocus.attention.normalizers.base import NormalizerFactory
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory
+from attnfocus.attention.normalizers.base import NormalizerFactory, made
 from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import FullPattern
@@ -77,7 +77,9 @@ class Attention(BaseAttention):
         super().__init__(query_dim, key_dim, value_dim, **options)
         query_dim, key_dim, maps = self._sizes_of_maps()
         self.score = score(query_dim=query_dim, key_dim=key_dim, num_heads=maps)
-        self.normalizer = normalizer(num_heads=maps)
+        self.normalizer = made(normalizer, maps, query_dim)
+        self.weights_sum_to_one &= self.normalizer.sums_to_one  # a class below may say that its own do not
+        self.weights_are_nonnegative &= self.normalizer.is_nonnegative
         self.pattern = pattern()
         self.position = position(num_heads=maps, head_dim=query_dim)
         self.position.connect(self.key_dim)
@@ -112,10 +114,6 @@ class Attention(BaseAttention):
         return type(self.normalizer).__name__ if self.normalizer.uses_history else None
 
     @property
-    def weights_are_distributions(self) -> bool:
-        return self.normalizer.sums_to_one
-
-    @property
     def weights_can_be_replaced(self) -> bool:
         return type(self).mix is Attention.mix  # else its maps are not what it returns as weights
 
@@ -134,7 +132,7 @@ class Attention(BaseAttention):
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
-        keys = self.position.place_keys(keys, first_position)
+        keys = self.position.place_keys(self.score.normed_keys(keys), first_position)
         if self.score.keys_differ_by_head:
             keys = self._for_each_head(keys)
         return self.score.prepare_keys(keys), values
@@ -142,12 +140,16 @@ class Attention(BaseAttention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query = self.position.place_queries(query, keys.shape[-2] - query.shape[-2])
+        query = self.placed(query, keys.shape[-2] - query.shape[-2])
         weights: Tensor | None
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
             return context, weights if need_weights else None
         keys, clock = self.clocked(keys, mask)
+        work = paths.Work(query, keys, values, mask, clock)
+        if not need_weights and self.replacement is None and paths.shares_keys(self, work):
+            self.noted(self.chosen_path(paths.Call.of(work, need_weights)))
+            return paths.over_shared_keys(self, work, self.dropout_now), None
         work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask, clock)
         return self.run_path(work, need_weights)
 
@@ -163,6 +165,20 @@ class Attention(BaseAttention):
         hidden = None if mask is None else masks.never_attended(mask)
         return keys[..., :-columns], self.position.clock(readings, hidden)
 
+    def placed(self, query: Tensor, first_position: int) -> Tensor:
+        """Queries (..., H, Q, d) as the score takes them, and behind their numbers what the normalizer reads of them.
+
+        `weigh` and `step_weights` tell the two apart by `read`.
+        """
+        hints = self.normalizer.hints(query)
+        query = self.position.place_queries(self.score.normed_query(query), first_position)
+        return query if hints is None else torch.cat((query, hints), dim=-1)
+
+    def read(self, query: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Queries out of `placed` -> (..., H, Q, d), and the normalizer's hints (..., H, Q, any), if it has any."""
+        size = self.position.head_dim
+        return (query, None) if query.shape[-1] == size else (query[..., :size], query[..., size:])
+
     def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
         needs_them = need_weights or self.replacement is not None
@@ -174,13 +190,14 @@ class Attention(BaseAttention):
         """The weights (..., H, Q, K) of any queries and keys that meet: all of them, or a part, in its precision.
 
         Args:
-            query: (..., H, Q, d), out of `Position.place_queries`.
+            query: (..., H, Q, d or more), out of `placed`.
             keys: (..., H, K, any size), out of `prepare_heads`.
             mask: broadcastable to (..., H, Q, K), without what the pattern forbids.
             places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
         """
+        query, hints = self.read(query)
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
-        return as_weights(self.normalizer(scores, mask), query)
+        return as_weights(self.normalizer.with_hints(scores, mask, hints), query)
 
     def masked_scores(
         self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
@@ -194,6 +211,32 @@ class Attention(BaseAttention):
             scores = self.position.rescored(scores, query, mask, places.offsets)
         return scores, self.pattern.narrow(scores, mask, places)
 
+    def begin(self, need_weights: bool = False) -> Past:
+        reach = self.pattern.reach
+        if reach is None or not self.pattern.looks_back or self.uses_history or type(self).mix is not Attention.mix:
+            return GrowingMemory()
+        if self.position.reads_inputs:  # what was read between two positions counts, though it is not seen
+            return GrowingMemory()
+        return RollingMemory(*reach)
+
+    def proceed(self, states: Tensor, past: Past, need_weights: bool = False) -> tuple[Tensor, Tensor | None, Past]:
+        if not isinstance(past, RollingMemory):
+            return super().proceed(states, past, need_weights)
+        past = past.append(self.prepare(states, first_position=past.length))
+        if past.is_whole:
+            context, weights = self.attend(states, past.memory, None, need_weights)
+            return context, weights, past
+        first, keys = past.length - states.shape[-2], past.positions(states.device)
+        query = self.placed(self._query_heads(states), first)
+        kept = past.memory
+        work = paths.Work(query, self._for_each_head(kept.keys), self._for_each_head(kept.values), None)
+        places = Places(torch.arange(first, past.length, device=states.device), keys)
+        context, weights = paths.at_places(self, work, places, need_weights, self.dropout_now)
+        if weights is not None:  # over all positions; the pattern hides those that are not kept
+            whole = weights.new_zeros(*weights.shape[:-1], past.length)
+            weights = whole.index_copy(-1, keys, weights)
+        return self._merge_heads(self.finish_heads(context, states)), weights, past
+
     def start(self, memory: Memory) -> History | None:
         return self._first(memory.keys, memory.values) if self.uses_history else None
 
@@ -204,7 +247,8 @@ class Attention(BaseAttention):
             return super().advance(query, memory, None, need_weights)
         memory = hypotheses.repeated(memory, hypotheses.per_row(query, memory))
         keys, values, mask = self._attended(query, memory, None, None)
-        context, weights, history = self._step_by_step(self._query_heads(query), keys, values, mask, history)
+        placed = self.placed(self._query_heads(query), 0)
+        context, weights, history = self._step_by_step(placed, keys, values, mask, history)
         return self._merge_heads(self.finish_heads(context, query)), weights if need_weights else None, history
 
     def _first(self, keys: Tensor, values: Tensor) -> History:
@@ -227,8 +271,15 @@ class Attention(BaseAttention):
 
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""
+        query, hints = self.read(query)
         scores = self.score.step(query, keys, history)
-        return as_weights(self.normalizer.step(scores, mask, history), query)
+        return as_weights(self.step_normalized(scores, mask, history, hints), query)
+
+    def step_normalized(self, scores: Tensor, mask: Tensor | None, history: History, hints: Tensor | None) -> Tensor:
+        """The normalizer on one query's scores (..., H, 1, K), by the history if it is the one that follows it."""
+        if self.normalizer.uses_history:
+            return self.normalizer.step(scores, mask, history)
+        return self.normalizer.with_hints(scores, mask, hints)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pattern={self.pattern}, path={self.wanted_path}"

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from attnfocus.attention import heads, hypotheses, masks, shapes
-from attnfocus.attention.memory import GrowingMemory, History, Memory
+from attnfocus.attention.memory import GrowingMemory, History, Memory, Past
 from attnfocus.attention.paths.protocol import Call, PathChoice
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
+from attnfocus.attention.traits import Traits
 from attnfocus.limits import Probability, Size
 from attnfocus.signatures import WholeSignature
 
 Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
 
 
-class BaseAttention(nn.Module):
+class BaseAttention(Traits):
     """Heads and projections around `mix`, which a subclass gives; see `Attention` for the algebra.
 
     Masks are bool, True = may attend.
@@ -92,52 +93,7 @@ class BaseAttention(nn.Module):
         self.value_projection = linear(value_dim, memory_dim)
         self.output_projection = linear(query_dim, self.output_dim, bias=False)
 
-    # What a subclass says of itself.
-
-    @property
-    def same_sequence_only(self) -> bool:
-        """True where queries and keys must be one sequence (self-attention)."""
-        return False
-
-    @property
-    def sees_everything(self) -> bool:
-        """True where every query may look at every key."""
-        return True
-
-    @property
-    def uses_history(self) -> bool:
-        """True where a query depends on where the one before it looked: for decoders, never for encoders."""
-        return False
-
-    @property
-    def max_length(self) -> int | None:
-        """The longest sequence of keys that it can take; None: any."""
-        return None
-
-    @property
-    def decoders_only(self) -> bool:
-        """True where the queries must be the steps of a decoder."""
-        return self.uses_history
-
-    @property
-    def weights_are_distributions(self) -> bool:
-        """True where the weights of a query that may attend to anything are >= 0 and sum to 1."""
-        return True
-
-    @property
-    def weights_can_be_replaced(self) -> bool:
-        """True where the context is made of the weights, head by head, so that others could stand in their place."""
-        return False
-
-    @property
-    def head_mask_problem(self) -> str | None:
-        """Why its heads cannot have masks of their own, and what works instead; None: they can."""
-        return None
-
-    @property
-    def looks_at_itself(self) -> bool:
-        """True where queries are known to be positions of the keys' own sequence."""
-        return self.same_sequence_only or (self.role is not None and self.role.kind == "self")
+    # What a subclass may do in its own way.
 
     def used(self, weights: Tensor) -> Tensor:
         """The weights (..., H, Q, K) that the context is made of: those given, save in `replaced_weights`."""
@@ -209,8 +165,7 @@ class BaseAttention(nn.Module):
             values = None if values is None else masks.cleared(values, mask)
         values = keys if values is None else values
         readings = self.read_keys(keys)
-        if self.has_projections:
-            keys, values = self.key_projection(keys), self.value_projection(values)
+        keys, values = self._project(keys, values) if self.has_projections else (keys, values)
         of_heads = None if mask is None else masks.with_head_axis(mask)
         keys, values = heads.split(keys, self.num_key_heads), heads.split(values, self.num_key_heads)
         keys, values = self.prepare_heads(keys, values, of_heads, first_position)
@@ -222,6 +177,7 @@ class BaseAttention(nn.Module):
         A causal attention gives the queries (N, n, Dq) of these positions the same, over the new memory, as those of
         the whole sequence get at once.
         """
+        assert isinstance(so_far, GrowingMemory), "what `begin` gave is for `proceed`"
         return so_far.append(self.prepare(keys, first_position=so_far.length))
 
     def attend(
@@ -254,6 +210,34 @@ class BaseAttention(nn.Module):
             query = masks.harmless(query, mask)
         context, weights = self.mix(self._query_heads(query), keys, values, mask, need_weights)
         return self._merge_heads(self.finish_heads(context, query)), weights
+
+    def begin(self, need_weights: bool = False) -> Past:
+        """What is kept of a sequence that looks at itself, before its first position; for `proceed`.
+
+        Args:
+            need_weights: whether `proceed` will be asked for weights over positions of earlier calls. An attention that
+                keeps sums in their place then keeps the positions.
+        """
+        return GrowingMemory()
+
+    def proceed(self, states: Tensor, past: Past, need_weights: bool = False) -> tuple[Tensor, Tensor | None, Past]:
+        """The next positions of a sequence that looks at itself and at nothing ahead.
+
+        Args:
+            states: (N, n, Dq), which follow on those of `past`.
+            past: out of `begin` or `proceed`; it stays as it is.
+            need_weights: also return the weights (N, H, n, all positions so far).
+
+        Returns:
+            context (N, n, output_dim), weights or None, and what is kept now.
+
+        Raises:
+            ValueError: weights over positions that were not kept.
+        """
+        assert isinstance(past, GrowingMemory)
+        past = self.extend(past, states)
+        context, weights = self.attend(states, past.memory, None, need_weights)
+        return context, weights, past
 
     def start(self, memory: Memory) -> History | None:
         """The history before the first step of a decoder; None for an attention that needs none."""
@@ -298,6 +282,10 @@ class BaseAttention(nn.Module):
             keys = keys.expand(*leading, *keys.shape[-2:])  # the mask tells items apart that share their keys
         return self.attend(query, self.prepare(keys, values, mask), None, need_weights, head_mask=head_mask)
 
+    def input_projections(self) -> list[nn.Linear]:
+        """The matrices that queries, keys and values come out of, where there are any."""
+        return [self.query_projection, self.key_projection, self.value_projection] if self.has_projections else []
+
     # Between the two.
 
     def _attended(
@@ -309,6 +297,10 @@ class BaseAttention(nn.Module):
         leading = shapes.common_leading(query.shape[:-2], memory.keys.shape[:-3])
         sizes = shapes.Sizes(leading, self.num_heads, query.shape[-2], memory.num_keys)
         return shapes.masked_memory(memory, shapes.with_heads(mask, head_mask, sizes), sizes)
+
+    def _project(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """keys (..., K, Dk) and values (..., K, Dv), which may be the same tensor -> (..., K, G d) each."""
+        return self.key_projection(keys), self.value_projection(values)
 
     def _query_heads(self, query: Tensor) -> Tensor:
         return heads.split(self.query_projection(query) if self.has_projections else query, self.num_heads)

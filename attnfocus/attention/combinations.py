@@ -25,6 +25,11 @@ def why_not(attention: Algebra) -> str | None:
             f"{position} turns queries and keys, and {score} does not compare them by the angle between them: use "
             "attention/score=scaled_dot, dot or cosine, or attention/position=t5 or alibi, which work under any score."
         )
+    if attention.normalizer.needs_positive and attention.score.is_never_positive:
+        return (
+            f"{score} is never above 0, and {type(attention.normalizer).__name__} gives weight to nothing else: use "
+            "attention/normalizer=softmax, or attention/score=scaled_dot."
+        )
     if attention.uses_history:
         # A step knows no position, so every rule over positions would be passed over in silence.
         rule = None if isinstance(attention.position, NoPosition) else position

@@ -32,11 +32,16 @@ class KernelKeywords(HeadKeywords, total=False):
     pattern: PatternFactory
 
 
-class AttentionKeywords(HeadKeywords, total=False):
+class LatentKeywords(HeadKeywords, total=False):
+    """Of `Attention`, but for the score and the position."""
+
+    normalizer: NormalizerFactory
+    pattern: PatternFactory
+    path: Annotated[PathName, Mark.RESUMABLE]
+
+
+class AttentionKeywords(LatentKeywords, total=False):
     """Of `Attention`."""
 
     score: Required[ScoreFactory]
-    normalizer: NormalizerFactory
-    pattern: PatternFactory
     position: PositionFactory
-    path: Annotated[PathName, Mark.RESUMABLE]

@@ -3,7 +3,7 @@
 Shapes: ... leading dims, G key heads, H heads, K keys.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -132,6 +132,13 @@ class GrowingMemory:
         room = _Buffer.like(self._buffer.keys, self._buffer.values, _room(self.length + 1), len(index))
         return self._of(self._copied(room, index), self.length)
 
+    def tail(self, count: int) -> "GrowingMemory":
+        """A memory of the last `count` positions alone, which counts from there on; what stood before them is freed."""
+        assert self._buffer is not None, "nothing was added yet"
+        start = self.length - count
+        keys, values = (each[start : self.length].clone() for each in (self._buffer.keys, self._buffer.values))
+        return self._of(_Buffer(keys, values, used=count), count)
+
     def _copied(self, room: _Buffer, index: Tensor | None) -> _Buffer:
         """`room` with the positions so far written into it, of the rows `index` or of all."""
         if self._buffer is not None:
@@ -158,6 +165,103 @@ class GrowingMemory:
         grown = GrowingMemory()
         grown._buffer, grown.length = buffer, length
         return grown
+
+
+@dataclass(frozen=True)
+class RollingMemory:
+    """Prepared keys and values of the first and the last positions so far, where the next positions see no others.
+
+    Adding a position costs as much after many as after few; at most 2 num_last + num_first positions are kept, but for
+    those that came in one call.
+
+    Attributes:
+        num_first, num_last: how many a position sees at most: of the sequence, and up to itself.
+        length: how many positions there were.
+    """
+
+    num_first: int
+    num_last: int
+    length: int = 0
+    _first: GrowingMemory = field(default_factory=GrowingMemory)  # positions 0, ... that are below num_first
+    _last: GrowingMemory = field(default_factory=GrowingMemory)  # positions up to length
+
+    def append(self, new: Memory) -> "RollingMemory":
+        """The memory with n positions more, as in `GrowingMemory`."""
+        first, last, missing = self._first, self._last, self.num_first - self._first.length
+        if missing > 0:
+            head = Memory(new.keys[..., :missing, :], new.values[..., :missing, :], None)
+            first = first.append(head)
+        if last.length >= 2 * self.num_last:
+            last = last.tail(self.num_last)
+        added = new.keys.shape[-2]
+        return RollingMemory(self.num_first, self.num_last, self.length + added, first, last.append(new))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all positions are still there."""
+        return self._last.length == self.length
+
+    @property
+    def memory(self) -> Memory:
+        """What is kept, of which there must be one position, in its order."""
+        last, before = self._last.memory, self._num_before
+        if before == 0:
+            return last
+        pairs = zip(self._first.memory[:2], last[:2], strict=True)
+        keys, values = (torch.cat((head[..., :before, :], tail), dim=-2) for head, tail in pairs)
+        return Memory(keys, values, None)
+
+    def positions(self, device: torch.device) -> Tensor:
+        """Where what is kept stands in the sequence: (K,)."""
+        last = torch.arange(self.length - self._last.length, self.length, device=device)
+        return torch.cat((torch.arange(self._num_before, device=device), last)) if self._num_before else last
+
+    @property
+    def _num_before(self) -> int:
+        """How many of the first positions are not among the last."""
+        return min(self._first.length, self.length - self._last.length)
+
+    def rows(self, index: Tensor) -> "RollingMemory":
+        """The rows `index` (M,); one may be taken more than once."""
+        first, last = self._first.rows(index), self._last.rows(index)
+        return RollingMemory(self.num_first, self.num_last, self.length, first, last)
+
+
+@dataclass(frozen=True)
+class RunningSums:
+    """What is kept of the positions so far where their sums are enough: as large after many as after one.
+
+    Attributes:
+        length: how many positions there were.
+        tensors: (N, ...), as the attention that made them wants them; none before the first position.
+    """
+
+    length: int = 0
+    tensors: tuple[Tensor, ...] = ()
+
+    def require_enough(self, name: str, need_weights: bool, dropout: float) -> None:
+        """Refuses what only the positions themselves could give to the attention of this name.
+
+        Raises:
+            ValueError: weights are asked for, or dropped at a rate above 0.
+        """
+        if need_weights and self.length > 0:
+            raise ValueError(
+                f"{name} kept sums of the {self.length} positions before these, over which no weights can be told any "
+                "more: use begin(need_weights=True), or give the whole sequence at once."
+            )
+        if dropout > 0:
+            raise ValueError(
+                f"dropout={dropout} drops weights, and {name} kept sums in their place: use eval(), or begin "
+                "in training too."
+            )
+
+    def rows(self, index: Tensor) -> "RunningSums":
+        """The rows `index` (M,); one may be taken more than once."""
+        return RunningSums(self.length, tuple(tensor.index_select(0, index) for tensor in self.tensors))
+
+
+Past = GrowingMemory | RollingMemory | RunningSums  # what an attention keeps of a sequence that looks at itself
 
 
 def _room(length: int) -> int:

@@ -15,6 +15,7 @@ MEASURES = {
     "monotonicity": "share of steps forward",
     "coverage_deviation": "uneven coverage of the input",
     "head_disagreement": "disagreement of the heads",
+    "total_weight": "sum of a query's weights",
     "drift": "change since the evaluation before",
 }
 

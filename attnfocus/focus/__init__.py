@@ -19,8 +19,10 @@ from attnfocus.focus.measures import (
     normalized_entropy,
     num_positions,
     shares,
+    shares_and_totals,
     sum_over_queries,
     top_k_mass,
+    total_weight,
 )
 from attnfocus.focus.plausibility import token_f1
 from attnfocus.focus.position_measures import (
@@ -83,10 +85,12 @@ __all__ = [
     "relative_distance",
     "repeated_attention",
     "shares",
+    "shares_and_totals",
     "sigma_reparametrize",
     "special_mass",
     "sum_over_queries",
     "threshold_links",
     "token_f1",
     "top_k_mass",
+    "total_weight",
 ]

@@ -15,9 +15,22 @@ from torch import Tensor
 
 def shares(weights: Tensor, mask: Tensor | None = None) -> Tensor:
     """Weights divided by their sum, what is masked exactly 0; all 0 where nothing is attended. (..., Q, K) -> same."""
+    return shares_and_totals(weights, mask)[0]
+
+
+def shares_and_totals(weights: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """`shares` and `total_weight`, in one."""
     visible = _visible(weights, mask)
     total = visible.sum(dim=-1, keepdim=True)
-    return visible / torch.where(total > 0, total, 1.0)
+    return visible / torch.where(total > 0, total, 1.0), total.squeeze(-1)
+
+
+def total_weight(weights: Tensor, mask: Tensor | None = None) -> Tensor:
+    """sum_j |weight_j|, what is attended at all: 1 where weights are distributions. (..., Q, K) -> (..., Q).
+
+    The one measure that sees what `shares` divides by: the part that a sink keeps, or a stick that is left.
+    """
+    return _visible(weights, mask).sum(dim=-1)
 
 
 def num_positions(weights: Tensor, mask: Tensor | None = None) -> Tensor:

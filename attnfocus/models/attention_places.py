@@ -146,6 +146,8 @@ def looking_back_only(factory: AttentionFactory, sizes: dict[str, Any], place: s
     """
     trial = _trial(factory, sizes)
     pattern = getattr(trial, "pattern", None)
+    if trial.looks_back:
+        return factory
     reason = f"{type(trial).__name__} has no pattern that could be cut"
     if trial.decoders_only:
         reason = "this attention goes by the steps of a decoder through a source"

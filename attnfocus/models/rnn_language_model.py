@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from attnfocus.attention import BaseAttention, GrowingMemory, Role
+from attnfocus.attention import BaseAttention, Past, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.limits import NumLayers, Probability, Size
@@ -23,7 +23,7 @@ class RNNLanguageModelState(NamedTuple):
     """Where the model stands after some tokens."""
 
     layers: RecurrentState
-    so_far: GrowingMemory  # keys and values of the top layer's outputs
+    so_far: Past  # what the attention keeps of the top layer's outputs
 
 
 class RNNLanguageModel(LanguageModel):
@@ -85,7 +85,7 @@ class RNNLanguageModel(LanguageModel):
         """The state before the first token: zeros."""
         zeros = self.embedding.weight.new_zeros(num_rows, self.options.hidden_size)
         layer = LayerState(zeros, zeros if self.options.cell == "lstm" else None)
-        return RNNLanguageModelState((layer,) * self.options.num_layers, GrowingMemory())
+        return RNNLanguageModelState((layer,) * self.options.num_layers, self.attention.begin())
 
     def read(
         self, tokens: Tensor, state: RNNLanguageModelState, need_weights: bool = False
@@ -93,8 +93,7 @@ class RNNLanguageModel(LanguageModel):
         """Read tokens (N, T) from `state` on. Weights: `past` (N, heads, T, all tokens so far)."""
         embedded = dropout(self.embedding(tokens), self.dropout, self.training)
         hidden, layers = self.recurrent(embedded, state.layers)
-        so_far = self.attention.extend(state.so_far, hidden)
-        context, weights = self.attention.attend(hidden, so_far.memory, None, need_weights)
+        context, weights, so_far = self.attention.proceed(hidden, state.so_far, need_weights)
         readout = torch.tanh(self.readout(torch.cat((context, hidden), dim=-1)))
         readout = dropout(readout, self.dropout, self.training)
         named = {} if weights is None else {"past": weights}

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from attnfocus.attention import GrowingMemory
+from attnfocus.attention import GrowingMemory, RollingMemory, RunningSums
 
 
 def product_dtype(tensor: Tensor) -> torch.dtype:
@@ -98,7 +98,7 @@ def select_rows(tree: Any, index: Tensor) -> Any:
         return None
     if isinstance(tree, Tensor):
         return tree.index_select(0, index)
-    if isinstance(tree, GrowingMemory):
+    if isinstance(tree, GrowingMemory | RollingMemory | RunningSums):
         return tree.rows(index)
     if isinstance(tree, tuple):
         rows = [select_rows(branch, index) for branch in tree]

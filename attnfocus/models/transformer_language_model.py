@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from attnfocus.attention import GrowingMemory
+from attnfocus.attention import Past
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.attention_places import looking_back_only
@@ -23,7 +23,7 @@ from attnfocus.models.transformer_layers import Activation, CausalLayer, LayerOp
 class LanguageModelState(NamedTuple):
     """What the layers keep of the tokens read: keys and values, or what stands for them."""
 
-    layers: tuple[GrowingMemory, ...]
+    layers: tuple[Past, ...]
 
     @property
     def num_tokens(self) -> int:
@@ -93,7 +93,7 @@ class TransformerLanguageModel(LanguageModel):
 
     def start(self, num_rows: int) -> LanguageModelState:
         """The state before the first token."""
-        return LanguageModelState(tuple(GrowingMemory() for _ in self.layers))
+        return LanguageModelState(tuple(layer.attention.begin() for layer in self._layers()))
 
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
         """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `layers.0`, ... (B, H, L, L)."""
@@ -106,13 +106,16 @@ class TransformerLanguageModel(LanguageModel):
         output, kept = self._run(tokens, state.num_tokens, state.layers, need_weights)
         return output, LanguageModelState(tuple(each for each in kept if each is not None))
 
+    def _layers(self) -> list[CausalLayer]:
+        return [layer for layer in self.layers if isinstance(layer, CausalLayer)]
+
     def _run(
-        self, tokens: Tensor, first: int, memories: Sequence[GrowingMemory | None], need_weights: bool
-    ) -> tuple[SequenceOutput, list[GrowingMemory | None]]:
-        """Tokens (N, T), the first of which is number `first`: their output, and the memories with them."""
+        self, tokens: Tensor, first: int, pasts: Sequence[Past | None], need_weights: bool
+    ) -> tuple[SequenceOutput, list[Past | None]]:
+        """Tokens (N, T), the first of which is number `first`: their output, and the pasts with them."""
         states = dropout(self.position(self.embedding(tokens), first), self.dropout, self.training)
         kept, weights = [], {}
-        for depth, (layer, so_far) in enumerate(zip(self.layers, memories, strict=True)):
+        for depth, (layer, so_far) in enumerate(zip(self.layers, pasts, strict=True)):
             states, so_far, of_layer = layer(states, so_far, need_weights)
             kept.append(so_far)
             if of_layer is not None:

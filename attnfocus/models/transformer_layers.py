@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnfocus.attention import BaseAttention, GrowingMemory, History, Memory, Role
+from attnfocus.attention import BaseAttention, History, Memory, Past, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.models.base import Layer
@@ -119,26 +119,25 @@ class CausalLayer(ResidualLayer):
         self._make_feedforward(options)
 
     def forward(
-        self, states: Tensor, so_far: GrowingMemory | None, need_weights: bool
-    ) -> tuple[Tensor, GrowingMemory | None, Tensor | None]:
-        """Read states (N, T, D) after those of the memory: states (N, T, D), the memory with them, and weights
+        self, states: Tensor, so_far: Past | None, need_weights: bool
+    ) -> tuple[Tensor, Past | None, Tensor | None]:
+        """Read states (N, T, D) after those of the past: states (N, T, D), the past with them, and weights
         (N, H, T, all positions so far) or None.
 
-        Without a memory these are all positions, which is faster by a tenth.
+        Without a past these are all positions, which is faster by a tenth.
         """
         normed = self._into(self.attention_norm, states)
         if so_far is None:
             context, weights = self.attention(normed, normed, None, None, need_weights)
         else:
-            so_far = self.attention.extend(so_far, normed)
-            context, weights = self.attention.attend(normed, so_far.memory, None, need_weights)
+            context, weights, so_far = self.attention.proceed(normed, so_far, need_weights)
         return self._feedforward(self._added(self.attention_norm, states, context)), so_far, weights
 
 
 class DecoderLayerState(NamedTuple):
     """Where a layer of a decoder stands after some tokens."""
 
-    so_far: GrowingMemory  # keys and values of the tokens read
+    so_far: Past  # what the self-attention keeps of the tokens read
     history: History | None  # where the cross-attention looked, if it goes by that
 
 
@@ -176,15 +175,14 @@ class TransformerDecoderLayer(ResidualLayer):
 
     def start(self, source: Memory) -> DecoderLayerState:
         """The state before the first token."""
-        return DecoderLayerState(GrowingMemory(), self.cross_attention.start(source))
+        return DecoderLayerState(self.self_attention.begin(), self.cross_attention.start(source))
 
     def forward(
         self, states: Tensor, state: DecoderLayerState, source: Memory, need_self: bool, need_cross: bool
     ) -> DecoderLayerOutput:
         """Read states (N, T, D) from `state` on; which weights are needed is said for each attention."""
         normed = self._into(self.self_norm, states)
-        so_far = self.self_attention.extend(state.so_far, normed)
-        context, self_weights = self.self_attention.attend(normed, so_far.memory, None, need_self)
+        context, self_weights, so_far = self.self_attention.proceed(normed, state.so_far, need_self)
         states = self._added(self.self_norm, states, context)
         query = self._into(self.cross_norm, states)
         context, cross_weights, history = self.cross_attention.advance(query, source, state.history, need_cross)

@@ -258,7 +258,7 @@ class TransformerSeq2Seq(Translator):
         """
         for module in self.modules():
             if isinstance(module, BaseAttention) and module.has_projections:
-                for projection in (module.query_projection, module.key_projection, module.value_projection):
+                for projection in module.input_projections():
                     with torch.no_grad():
                         projection.weight.mul_(2**-0.5)
 

@@ -10,7 +10,7 @@ import torch
 from loops_normalizers import NORMALIZERS
 from loops_patterns import PATTERNS, SELECTIVE
 from loops_positions import POSITIONS, READING, RESCORING, none
-from loops_scores import SCORES
+from loops_scores import SCORES, normed
 from torch import Tensor
 
 from attnfocus.attention import Attention
@@ -84,7 +84,9 @@ def _weights(
         if seen:
             of_step_before = None if before is None or is_first else [before[j] for j in seen]
             normalize = NORMALIZERS[type(attention.normalizer).__name__]
-            for j, weight in zip(seen, normalize(attention.normalizer, head, scores, of_step_before), strict=True):
+            read = [query] if attention.normalizer.num_hints else []
+            weights = normalize(attention.normalizer, head, scores, of_step_before, *read)
+            for j, weight in zip(seen, weights, strict=True):
                 row[j] = weight
         if attention.uses_history:
             before, total, is_first = row, [a + b for a, b in zip(total, row, strict=True)], False
@@ -100,6 +102,7 @@ def _may_look(pattern: Any, i: int, j: int) -> bool:
 
 
 def _score(attention: Attention, head: int, query: list[float], key: list[float], i: int, j: int, past: Any) -> float:
+    query, key = normed(attention.score, query, "query_norm"), normed(attention.score, key, "key_norm")
     place = POSITIONS.get(type(attention.position).__name__, none)
     query, key, bias = place(attention.position, head, query, key, i, j)
     return SCORES[type(attention.score).__name__](attention.score, head, query, key, past) + bias

@@ -1,11 +1,13 @@
 """The normalizers as their papers write them, one row of scores at a time, in plain floats.
 
 NORMALIZERS[class name](normalizer, head, scores, past) -> list of weights. scores holds the allowed keys only, never
-none of them. past is the weights of the step before at these keys, or None.
+none of them. past is the weights of the step before at these keys, or None. Of a normalizer with hints it takes the
+query of the head as well.
 """
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 Past = list[float] | None
@@ -59,8 +61,51 @@ def learned_entmax(normalizer: Any, head: int, scores: list[float], past: Past) 
     return entmax(1.01 + 0.99 / (1 + math.exp(-normalizer.pre_alpha[head].item())), scores)
 
 
+def sink(normalizer: Any, head: int, scores: list[float], past: Past) -> list[float]:
+    return softmax(normalizer, head, [*scores, normalizer.logit[head].item()], past)[:-1]
+
+
+def softpick(normalizer: Any, head: int, scores: list[float], past: Past) -> list[float]:
+    """As the paper writes it, in exact fractions where floats would overflow."""
+    powers = [Decimal(score).exp() - 1 for score in scores]
+    total = sum(map(abs, powers)) + Decimal("1e-6")
+    return [float(max(power, Decimal(0)) / total) for power in powers]
+
+
+def relu_squared(normalizer: Any, head: int, scores: list[float], past: Past) -> list[float]:
+    return [max(score, 0.0) ** 2 / len(scores) for score in scores]
+
+
+def stick_breaking(normalizer: Any, head: int, scores: list[float], past: Past) -> list[float]:
+    """A stick of length 1, from the last key to the first."""
+    left, weights = 1.0, []
+    for score in reversed(scores):
+        part = 1 / (1 + math.exp(-score))
+        weights.append(left * part)
+        left *= 1 - part
+    return weights[::-1]
+
+
+def adaptive_scalable_entmax(
+    normalizer: Any, head: int, scores: list[float], past: Past, query: list[float] | None = None
+) -> list[float]:
+    """query: the head's own, before positions; None: beta and gamma do not follow it."""
+    beta, gamma = normalizer.offset[head, 0].tolist()
+    if query is not None:
+        for number, (of_beta, of_gamma) in zip(query, normalizer.reading[head].tolist(), strict=True):
+            beta, gamma = beta + of_beta * number, gamma + of_gamma * number
+    power = math.log(len(scores) + 1) ** (2 * math.tanh(gamma))
+    factor = 1 + math.log(1 + math.exp(beta)) * power
+    return entmax(normalizer.alpha, [factor * score for score in scores])
+
+
 NORMALIZERS: dict[str, Callable[..., list[float]]] = {
+    "AdaptiveScalableEntmax": adaptive_scalable_entmax,
     "Monotonic": monotonic,
+    "ReluSquared": relu_squared,
+    "Sink": sink,
+    "Softpick": softpick,
+    "StickBreaking": stick_breaking,
     "Softmax": softmax,
     "Entmax": learned_entmax,
     "Entmax15": lambda normalizer, head, scores, past: entmax(1.5, scores),

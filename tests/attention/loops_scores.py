@@ -54,22 +54,45 @@ def cosine(score: Any, head: int, query: list[float], key: list[float], past: Pa
     return inner(query, key) / lengths * min(math.exp(score.log_scale[head].item()), 100.0)
 
 
+def normed(score: Any, vector: list[float], weight: str) -> list[float]:
+    """A query or key by the option qk_norm, before positions; as it is under a score without."""
+    kind = getattr(score, "qk_norm", "none")
+    if kind == "l2":
+        length = math.sqrt(inner(vector, vector) + 1e-6)
+        return [number / length for number in vector]
+    if kind == "rms":
+        size = math.sqrt(inner(vector, vector) / len(vector) + 1e-6)
+        return [number / size * factor for number, factor in zip(vector, getattr(score, weight).tolist(), strict=True)]
+    return vector
+
+
+def finished(score: Any, head: int, product: float, scale: float = 1.0) -> float:
+    """The factor of qk_norm=l2, or else the scale of the score, and the option soft_cap."""
+    found = product * (score.factor[head].item() if score.qk_norm == "l2" else scale)
+    return found if score.soft_cap is None else score.soft_cap * math.tanh(found / score.soft_cap)
+
+
 def dot(score: Any, head: int, query: list[float], key: list[float], past: Past) -> float:
-    return inner(query, key)
+    return finished(score, head, inner(query, key))
 
 
 def scaled_dot(score: Any, head: int, query: list[float], key: list[float], past: Past) -> float:
-    return inner(query, key) / math.sqrt(len(query))
+    return finished(score, head, inner(query, key), 1 / math.sqrt(len(query)))
 
 
 def general(score: Any, head: int, query: list[float], key: list[float], past: Past) -> float:
-    return inner(query, times(score.weight[head].tolist(), key))
+    return finished(score, head, inner(query, times(score.weight[head].tolist(), key)))
+
+
+def distance(score: Any, head: int, query: list[float], key: list[float], past: Past) -> float:
+    return -sum((a - b) ** 2 for a, b in zip(query, key, strict=True)) / math.sqrt(len(query))
 
 
 SCORES: dict[str, Callable[..., float]] = {
     "AdditiveScore": additive,
     "CosineScore": cosine,
     "CoverageScore": coverage,
+    "DistanceScore": distance,
     "DotScore": dot,
     "GeneralScore": general,
     "LocationScore": location,

@@ -207,7 +207,7 @@ def contributor(tmp_path):
     (tmp_path / "check.py").write_text(check, encoding="utf-8")
     folder = tmp_path / "my_configs" / "attention" / "score"
     folder.mkdir(parents=True)
-    (folder / "distance.yaml").write_text(blocks("yaml")[0], encoding="utf-8")
+    (folder / "nearest.yaml").write_text(blocks("yaml")[0], encoding="utf-8")
     return tmp_path
 
 
@@ -226,7 +226,7 @@ def test_a_score_of_ones_own_trains_from_its_yaml(contributor, attnfocus):
     done = attnfocus(*arguments.split(), *TINY_DATES)
     assert done.returncode == 0, done.stderr
     (config,) = (contributor / "outputs").rglob("config.yaml")
-    assert "my_scores.DistanceScore" in config.read_text(encoding="utf-8")
+    assert "my_scores.NearestScore" in config.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -7,14 +7,22 @@ import torch
 from attention_presets import CHOICES, factor_node, partial_of, small
 
 from attnfocus.attention import (
+    AlibiPosition,
     Attention,
     BackwardPattern,
     CausalPattern,
     FullPattern,
     GrowingMemory,
+    LocalPattern,
     Memory,
     Places,
+    RollingMemory,
+    RotaryPosition,
+    ScalableSoftmax,
     ScaledDotScore,
+    Sigmoid,
+    Softmax,
+    TemperatureSoftmax,
     looking_back,
 )
 
@@ -94,3 +102,44 @@ def test_memories_that_grew_from_one_go_separate_ways(requires_grad):
 
 def test_rows_of_nothing_are_nothing():
     assert GrowingMemory().rows(torch.tensor([0, 0])).length == 0
+
+
+WINDOW = functools.partial(LocalPattern, window=3, direction="backward")
+ROLLING = {
+    "window": {"pattern": WINDOW},
+    "global": {"pattern": functools.partial(WINDOW, num_global=2), "position": RotaryPosition},
+    "cut": {"pattern": lambda: looking_back(LocalPattern(window=3)), "position": AlibiPosition},
+    "shared": {"pattern": WINDOW, "position": RotaryPosition, "num_key_heads": 1, "normalizer": TemperatureSoftmax},
+    "scalable": {"pattern": functools.partial(WINDOW, num_global=1), "normalizer": ScalableSoftmax},
+    "sigmoid": {"pattern": WINDOW, "normalizer": Sigmoid, "path": "plain"},
+    "plain": {"pattern": WINDOW, "normalizer": Softmax, "path": "plain"},
+}
+
+
+@pytest.mark.parametrize("options", ROLLING.values(), ids=ROLLING)
+@torch.no_grad()
+def test_a_window_that_rolls_gives_what_the_whole_gives(options):
+    torch.manual_seed(0)
+    attention = Attention(8, 8, score=ScaledDotScore, num_heads=2, **options).double().eval()
+    states = torch.randn(2, 40, 8, dtype=torch.float64)
+    whole, weights = attention(states, states, None, None, True)
+    past, start, kept = attention.begin(), 0, []
+    for number, part in enumerate(states.split([1, 10, *[1] * 20, 4, 1, 1, 1, 1, 1], dim=1)):
+        context, rows, past = attention.proceed(part, past, need_weights=number % 2 == 0)
+        end = start + part.shape[1]
+        torch.testing.assert_close(context, whole[:, start:end])
+        if rows is not None:
+            torch.testing.assert_close(rows, weights[:, :, start:end, :end])
+        start = end
+        kept.append(past.memory.keys.shape[2])
+    assert isinstance(past, RollingMemory)
+    assert past.length == 40
+    assert max(kept[5:]) <= 2 * 4 + 2 + 3  # 4 came at once
+    context, _, _ = attention.proceed(states[[1, 0], :1], past.rows(torch.tensor([1, 0])))
+    longer = torch.cat((states[[1, 0]], states[[1, 0], :1]), dim=1)
+    torch.testing.assert_close(context, attention(longer, longer)[0][:, -1:])
+
+
+def test_what_sees_far_back_keeps_all():
+    causal = Attention(8, 8, score=ScaledDotScore, pattern=CausalPattern)
+    assert isinstance(causal.begin(), GrowingMemory)

@@ -15,6 +15,8 @@ from attnfocus.attention import (
     Attention,
     Call,
     CausalPattern,
+    CoverageScore,
+    ExclusiveAttention,
     GatedAttention,
     LocalPattern,
     ScaledDotScore,
@@ -238,3 +240,61 @@ def test_gated_steps_of_a_decoder_equal_all_queries_at_once(score):
         steps.append((context, row))
     torch.testing.assert_close(torch.cat([context for context, _ in steps], dim=1), whole)
     torch.testing.assert_close(torch.cat([row for _, row in steps], dim=-2), weights)
+
+
+@pytest.mark.parametrize("heads", [{"num_heads": 2}, {"num_heads": 2, "num_key_heads": 1}])
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_exclusive_attention_passes_on_what_is_orthogonal_to_the_own_value(heads, need_weights):
+    """Zhai 2026: z_i = y_i - (y_i . v_i) v_i / |v_i|^2, by hand for each head, and its gradients."""
+    attention = randomized(ExclusiveAttention(D, D, score=ScaledDotScore, pattern=CausalPattern, **heads))
+    sequence = inputs_of()[1].requires_grad_()
+    found, weights = attention(sequence, sequence, None, None, need_weights)
+    _, maps = attention(sequence, sequence, None, None, True)
+    values = attention.value_projection(sequence).unflatten(-1, (-1, D // 2)).transpose(1, 2).expand(B, 2, K, D // 2)
+    query = attention.query_projection(sequence).unflatten(-1, (2, -1)).transpose(1, 2)
+    keys = attention.key_projection(sequence).unflatten(-1, (-1, D // 2)).transpose(1, 2)
+    scores = (query @ keys.mT / (D // 2) ** 0.5).masked_fill(~torch.ones(K, K, dtype=torch.bool).tril(), -torch.inf)
+    torch.testing.assert_close(maps, scores.softmax(-1))
+    read = scores.softmax(-1) @ values
+    unit = values / values.norm(dim=-1, keepdim=True)
+    left = read - (read * unit).sum(-1, keepdim=True) * unit
+    expected = attention.output_projection(left.transpose(1, 2).flatten(-2))
+    torch.testing.assert_close(found, expected)
+    assert (weights is None) != need_weights
+    torch.testing.assert_close(
+        torch.autograd.grad(found.square().sum(), sequence, retain_graph=True),
+        torch.autograd.grad(expected.square().sum(), sequence),
+    )
+    _, _, past = attention.proceed(sequence[:, :-1], attention.begin())
+    torch.testing.assert_close(attention.proceed(sequence[:, -1:], past)[0], found[:, -1:])
+
+
+@torch.no_grad()
+def test_a_query_that_may_not_see_itself_excludes_nothing():
+    attention = randomized(ExclusiveAttention(D, D, score=ScaledDotScore))
+    plain = randomized(Attention(D, D, score=ScaledDotScore))
+    sequence, mask = inputs_of()[1], torch.ones(K, K, dtype=torch.bool)
+    mask[1, 1] = False
+    found, read = attention(sequence, sequence, None, mask)[0], plain(sequence, sequence, None, mask)[0]
+    torch.testing.assert_close(found[:, 1], read[:, 1])
+    torch.testing.assert_close((found * sequence)[:, 2].sum(-1), torch.zeros(B, dtype=torch.float64))
+    with pytest.raises(ValueError, match="has no value of its own: use attention/score=scaled_dot"):
+        ExclusiveAttention(D, D, score=CoverageScore)
+
+
+@pytest.mark.parametrize("name", ["grouped_query", "multi_query"])
+def test_one_query_over_shared_heads_copies_none_of_them(build, name, monkeypatch):
+    attention, (_, keys, values) = build(name), inputs_of()
+    query = inputs_of()[0][:, :1].requires_grad_()
+    for mask in (None, some_mask()[:, :1]):
+        memory = attention.prepare(keys, values, mask)
+        expected, _ = attention.attend(query, memory, None, need_weights=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(attention, "_for_each_head", None)  # what copies
+            found, _ = attention.attend(query, memory)
+        torch.testing.assert_close(found, expected)
+        wanted = torch.autograd.grad(expected.square().sum(), query)
+        torch.testing.assert_close(torch.autograd.grad(found.square().sum(), query), wanted)
+    of_heads = torch.rand(B, H, 1, K, generator=torch.Generator().manual_seed(2)) < 0.7
+    narrow = [attention(query, keys, values, None, weights, head_mask=of_heads)[0] for weights in (False, True)]
+    torch.testing.assert_close(*narrow)

@@ -25,7 +25,9 @@ from attnfocus.attention.contract import check_promises
 from attnfocus.attention.siblings.performer import orthogonal_directions
 
 B, Q, K, D = 2, 5, 9, 8
+MAPS = {name: functools.partial(LinearAttention, feature_map=name) for name in ("relu", "exp", "taylor", "hedgehog")}
 KINDS = [LinearAttention, functools.partial(Performer, num_features=12)]
+ALL_KINDS = [*KINDS, *MAPS.values()]
 
 
 def made(kind, chunk_size=4, **options):
@@ -43,11 +45,23 @@ def random(*shape, seed=0, scale=1.0):
     return scale * torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def of_linear(attention, vector):
+def of_linear(attention, vector, side, head):
+    if attention.feature_map == "relu":
+        return [*(max(x, 0.0) for x in vector), 2.0**-48]  # with what makes all alike where nothing is left
+    if attention.feature_map == "exp":
+        return [math.exp(x) for x in vector]
+    if attention.feature_map == "taylor":  # Based, with both y_a y_b and y_b y_a
+        scaled = [x / len(vector) ** 0.25 for x in vector]
+        return [1.0, *scaled, *(a * b / math.sqrt(2) for a in scaled for b in scaled)]
+    if attention.feature_map == "hedgehog":
+        rows = getattr(attention, f"{side}_map")[head].tolist()
+        shift = getattr(attention, f"{side}_shift")[head, 0].tolist()
+        mapped = [sum(w * x for w, x in zip(row, vector, strict=True)) + b for row, b in zip(rows, shift, strict=True)]
+        return [math.exp(sign * y) for sign in (1, -1) for y in mapped]
     return [x + 1 if x > 0 else math.exp(x) for x in vector]
 
 
-def of_performer(attention, vector):
+def of_performer(attention, vector, side, head):
     vector = [x / len(vector) ** 0.25 for x in vector]
     square = sum(x * x for x in vector) / 2
     rows, count = attention.directions.tolist(), attention.num_features
@@ -71,14 +85,15 @@ def loop(attention, query, keys, values, allowed):
         for i, one in enumerate(part):
             for j, other in enumerate(key_part):
                 if allowed(i, j):
-                    weights[head, i, j] = sum(a * b for a, b in zip(phi(one), phi(other), strict=True))
+                    pairs = zip(phi(one, "query", head), phi(other, "key", head // group), strict=True)
+                    weights[head, i, j] = sum(a * b for a, b in pairs)
         weights[head] /= weights[head].sum(-1, keepdim=True).clamp(min=1e-300)
         contexts.append(weights[head] @ values.chunk(attention.num_key_heads, -1)[head // group])
     context = torch.cat(contexts, dim=-1)
     return attention.output_projection(context) if attention.has_projections else context, weights
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize("pattern", [FullPattern, CausalPattern])
 @pytest.mark.parametrize("heads", [{}, {"num_heads": 4, "num_key_heads": 2}])
 @torch.no_grad()
@@ -118,7 +133,7 @@ def test_causal_linear_attention_is_the_recurrence_of_the_paper():
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_sums_equal_weights_for_any_sizes_masks_and_chunks(data):
-    kind, pattern = data.draw(st.sampled_from(KINDS)), data.draw(st.sampled_from([FullPattern, CausalPattern]))
+    kind, pattern = data.draw(st.sampled_from(ALL_KINDS)), data.draw(st.sampled_from([FullPattern, CausalPattern]))
     options = {"chunk_size": data.draw(st.integers(1, 5)), "num_key_heads": data.draw(st.sampled_from([1, 2]))}
     attention = made(kind, pattern=pattern, num_heads=2, **options)
     queries, keys = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 9))
@@ -154,7 +169,7 @@ def test_the_future_cannot_be_noticed_even_in_the_last_digit(kind, need_weights)
         assert not torch.allclose(before[:, first:], after[:, first:])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL_KINDS)
 @pytest.mark.parametrize("scale", [1e-3, 10.0, 300.0])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_vectors_of_any_size_keep_their_weights_and_gradients(kind, scale, sign):
@@ -191,6 +206,47 @@ def test_long_sums_survive_half_precision(kind, pattern, dtype):
     expected, _ = attention.double()(sequence.double(), sequence.double())
     assert context.dtype == dtype
     assert (context.double() - expected).norm() <= torch.finfo(dtype).eps * expected.norm()
+
+
+@torch.no_grad()
+def test_the_kernel_of_taylor_is_the_polynomial_of_scaled_dot():
+    query, keys = random(Q, D), random(K, D, seed=1)
+    _, weights = made(MAPS["taylor"])(query, keys, need_weights=True)
+    scores = query @ keys.T / math.sqrt(D)
+    kernels = 1 + scores + scores**2 / 2
+    torch.testing.assert_close(weights[0], kernels / kernels.sum(-1, keepdim=True))
+
+
+@torch.no_grad()
+def test_features_that_leave_nothing_of_any_key_count_all_alike():
+    query, keys = -random(Q, D).abs(), random(K, D, seed=1)
+    context, _ = made(MAPS["relu"])(query, keys)
+    torch.testing.assert_close(context, keys.mean(0).expand(Q, D))
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("heads", [{}, {"num_heads": 4, "num_key_heads": 2}])
+@torch.no_grad()
+def test_steps_with_sums_give_what_the_whole_gives(kind, heads):
+    """Keys that grow change the scale of what was summed before."""
+    attention = made(kind, pattern=CausalPattern, **heads)
+    states = random(B, K, D) * torch.linspace(1, 6, K, dtype=torch.float64).unsqueeze(-1)
+    whole, weights = attention(states, states, None, None, need_weights=True)
+    past, found, sizes = attention.begin(), [], set()
+    for part in states.split([3, 1, 1, 4], dim=1):
+        context, none, past = attention.proceed(part, past)
+        assert none is None
+        found.append(context)
+        sizes.add(tuple(past.tensors[0].shape))
+    torch.testing.assert_close(torch.cat(found, dim=1), whole)
+    assert past.length == K
+    assert len(sizes) == 1
+    assert past.rows(torch.tensor([1, 0, 1])).tensors[0].shape[0] == 3
+    torch.testing.assert_close(attention.proceed(states, attention.begin(), True)[:2], (whole, weights))
+    with pytest.raises(ValueError, match=r"sums of the 9 positions"):
+        attention.proceed(states, past, need_weights=True)
+    kept = attention.proceed(states[:, 1:], attention.proceed(states[:, :1], attention.begin(True))[2], True)
+    torch.testing.assert_close(kept[:2], (whole[:, 1:], weights[:, :, 1:]))
 
 
 def test_the_mean_over_directions_is_the_kernel_of_softmax():

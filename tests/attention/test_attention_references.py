@@ -1,5 +1,6 @@
 """Equality with the papers' formulas as float64 loops, with other implementations, and with sums done by hand."""
 
+import functools
 import math
 
 import pytest
@@ -16,7 +17,9 @@ from attnfocus.attention import (
     DotScore,
     GeneralScore,
     Places,
+    RotaryPosition,
     ScaledDotScore,
+    T5Position,
 )
 from attnfocus.attention.contract.trial import random_attention
 
@@ -62,6 +65,20 @@ def test_every_combination_is_its_formula(combination):
     attention = random_attention(combination)
     for num_queries, num_keys in sizes_to_try(attention):
         require_formula(attention, num_queries, num_keys)
+
+
+@pytest.mark.parametrize("score", [DotScore, ScaledDotScore, GeneralScore])
+@pytest.mark.parametrize(("qk_norm", "soft_cap"), [("l2", None), ("rms", None), ("l2", 0.7), ("none", 0.7)])
+@torch.no_grad()
+def test_options_of_a_score_are_their_formulas_before_positions(score, qk_norm, soft_cap):
+    position = T5Position if score is GeneralScore else RotaryPosition
+    options = {"score": functools.partial(score, qk_norm=qk_norm, soft_cap=soft_cap), "position": position}
+    attention = random_attention(functools.partial(Attention, num_heads=2, **options))
+    require_formula(attention, K, K)
+    assert attention.chosen_path().name == ("sdpa" if soft_cap is None else "plain")
+    if soft_cap is not None:
+        with pytest.raises(ValueError, match=r"path=sdpa cannot run this: soft_cap=0\.7 bends the scores"):
+            Attention(D, D, path="sdpa", **options)
 
 
 @pytest.mark.parametrize("score", [AdditiveScore, GeneralScore])

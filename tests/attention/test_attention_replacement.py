@@ -50,7 +50,18 @@ def test_the_context_is_made_of_what_was_put_in(build, preset):
 
 def test_contexts_that_no_weights_make_are_refused(build):
     refused = {name for name in PRESETS if not build(name).weights_can_be_replaced}
-    assert refused == {"linear", "performer", "linformer", "differential", "transformer_xl"}
+    own = {
+        "linear",
+        "exclusive",
+        "mla",
+        "taylor",
+        "hedgehog",
+        "performer",
+        "linformer",
+        "differential",
+        "transformer_xl",
+    }
+    assert refused == own | {"retention", "ssd", "gla", "gated_delta", "delta"}
 
 
 def test_replacements_do_not_nest_and_end_after_an_error(build):

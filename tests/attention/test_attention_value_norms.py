@@ -65,4 +65,16 @@ def test_key_heads_that_are_shared_give_through_the_columns_of_each_head(build):
 
 def test_outputs_that_are_more_than_weighed_values_are_refused(build):
     refused = {name for name in PRESETS if not output_is_weighed_values(build(name))}
-    assert refused == {"linear", "performer", "linformer", "differential", "transformer_xl", "gated"}
+    own = {
+        "linear",
+        "exclusive",
+        "mla",
+        "taylor",
+        "hedgehog",
+        "performer",
+        "linformer",
+        "differential",
+        "transformer_xl",
+        "gated",
+    }
+    assert refused == own | {"retention", "ssd", "gla", "gated_delta", "delta"}

@@ -116,7 +116,7 @@ def test_a_language_model_reads_token_by_token_what_it_reads_at_once(make_attent
     for place in range(11):
         output, state = model.read(tokens[:, place : place + 1], state)
         torch.testing.assert_close(output.logits[:, 0], whole.logits[:, place])
-    assert kinds(model.layers) == ["Backward/Forgetting", "Backward/No", "Causal/Contextual"]
+    assert kinds(model.layers) == ["Local/Forgetting", "Backward/No", "Causal/Contextual"]
 
 
 def test_what_does_not_fit_says_where_it_stands(make_attention):

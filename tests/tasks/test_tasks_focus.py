@@ -76,6 +76,21 @@ def test_metrics_are_means_over_the_attentions_that_have_a_measure():
     assert not any("peak" in name or "last" in name or "special" in name for name in metrics)
 
 
+def test_what_is_attended_at_all_is_measured_where_weights_do_not_sum_to_one():
+    """Two heads, of which one leaves half of its weight and a query without any: a stick, a sink, a rectified score."""
+    half = torch.tensor([[0.5, 0, 0], [0.25, 0.25, 0], [0, 0, 0]])
+    table = focus_table({"cross": torch.stack((EYE, half)), "layers.0": EYE[None]}, KINDS)
+    assert measures(table, "cross", 0)["total_weight"] == pytest.approx(1.0)
+    assert measures(table, "cross", 1)["total_weight"] == pytest.approx(1 / 3)
+    assert table.metrics()["focus/total_weight"] == pytest.approx(2 / 3)
+    assert "total_weight" not in measures(table, "layers.0", None)
+    assert measures(table, "cross", 1)["effective_positions"] == pytest.approx((1 + 2) / 2)
+    padded, means = torch.nn.functional.pad(torch.stack((EYE, half)), (0, 1, 0, 2), value=0.7)[None], FocusMeans()
+    means.add("cross", "cross", padded, torch.tensor([3]), torch.tensor([3]))
+    assert means.metrics()["focus/total_weight"] == pytest.approx(2 / 3)
+    torch.testing.assert_close(focus.total_weight(-half), half.sum(-1))
+
+
 def test_heads_are_listed_by_attention_and_measure():
     heads = focus_table({"cross": torch.stack((EYE, EQUAL))}, KINDS).heads()
     assert heads["cross"]["effective_positions"] == pytest.approx((1.0, 3.0))
@@ -136,6 +151,7 @@ def test_sums_over_a_batch_equal_the_functions(name, rows, columns):
         "normalized_entropy": focus.normalized_entropy(weights, mask),
         "top_mass": focus.top_k_mass(weights, mask),
         "first_mass": focus.first_mass(weights, mask),
+        "total_weight": focus.total_weight(weights, mask),
     }
     of_maps = {}
     if name == "layers.0":

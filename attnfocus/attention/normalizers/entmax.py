@@ -33,7 +33,7 @@ class Sparsemax(Normalizer):
     """
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        return _entmax(scores, mask, 2.0)
+        return entmax(scores, mask, 2.0)
 
 
 class Entmax15(Normalizer):
@@ -47,7 +47,7 @@ class Entmax15(Normalizer):
     """
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        return _entmax(scores, mask, 1.5)
+        return entmax(scores, mask, 1.5)
 
 
 class Entmax(Normalizer):
@@ -79,10 +79,10 @@ class Entmax(Normalizer):
         return self.MIN_ALPHA + (2 - self.MIN_ALPHA) * torch.sigmoid(exact(self.pre_alpha))
 
     def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        return _entmax(scores, mask, self.alpha)
+        return entmax(scores, mask, self.alpha)
 
 
-def _entmax(scores: Tensor, mask: Tensor | None, alpha: Tensor | float) -> Tensor:
+def entmax(scores: Tensor, mask: Tensor | None, alpha: Tensor | float) -> Tensor:
     """alpha-entmax over the last axis, 0 where masked; alpha in (1, 2], a number or a tensor that broadcasts."""
     if scores.shape[-1] == 0:
         return scores

@@ -10,12 +10,42 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention.normalizers.base import Normalizer, log_count
+from attnfocus.attention.normalizers.base import Normalizer, count
 from attnfocus.attention.precision import exact
 from attnfocus.limits import PositiveFloat, Range
 
 
-class Softmax(Normalizer):
+class SoftmaxKind(Normalizer):
+    """Softmax of c score, beside one more key or none: what a fused kernel for softmax computes, too.
+
+    c and the score of that key are `factor` and `extra_logit`; a class below says these alone. Half precision scores
+    are normalized in float32. A row with nothing to attend has weights 0.
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
+    """
+
+    has_one_more: ClassVar[bool] = False  # a key of value 0, which takes its part of the weights
+    counts_keys: ClassVar[bool] = False  # `factor` depends on n
+
+    def factor(self, counts: Tensor | int) -> Tensor | None:
+        """c, broadcastable to (..., H, Q, 1); None: 1. counts: n of each query, (..., 1), or of all; if they count."""
+        return None
+
+    @property
+    def extra_logit(self) -> Tensor | None:
+        """Score of the one more key, (H, 1, 1); None: 0."""
+        return None
+
+    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        precise = exact(scores)
+        factor = self.factor(count(precise, mask if self.counts_keys else None))
+        precise = precise if factor is None else precise * factor
+        if self.has_one_more:
+            return beside_one_more(precise, mask, self.extra_logit).to(scores.dtype)
+        return masked_softmax(precise, mask).to(scores.dtype)
+
+
+class Softmax(SoftmaxKind):
     """weight_j = exp(score_j) / sum_k exp(score_k), over the keys k that the mask lets through.
 
     Half precision scores are normalized in float32. A row with nothing to attend has weights 0. Cost: O(Q K).
@@ -23,11 +53,8 @@ class Softmax(Normalizer):
     A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
 
-    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        return masked_softmax(exact(scores), mask).to(scores.dtype)
 
-
-class TemperatureSoftmax(Normalizer):
+class TemperatureSoftmax(SoftmaxKind):
     """weight = softmax(score / tau)   (Hinton et al. 2015, eq. 1, arXiv:1503.02531)
 
     tau is learned for each head as log(1 / tau), and held >= 0.01; tau of 1 is `Softmax`, less is sharper. A learned
@@ -47,12 +74,11 @@ class TemperatureSoftmax(Normalizer):
         self.log_scale = nn.Parameter(torch.empty(num_heads, 1, 1))
         nn.init.constant_(self.log_scale, -math.log(initial_temperature))
 
-    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        scale = exact(self.log_scale).clamp(max=-math.log(self.MIN_TEMPERATURE)).exp()  # (H, 1, 1)
-        return masked_softmax(exact(scores) * scale, mask).to(scores.dtype)
+    def factor(self, counts: Tensor | int) -> Tensor:
+        return exact(self.log_scale).clamp(max=-math.log(self.MIN_TEMPERATURE)).exp()  # (H, 1, 1)
 
 
-class ScalableSoftmax(Normalizer):
+class ScalableSoftmax(SoftmaxKind):
     """weight_j = n^(s score_j) / sum_k n^(s score_k) = softmax(s log(n) score)   (Nakanishi 2025, arXiv:2501.19399)
 
     Softmax flattens as the number n of keys grows; here the largest weight keeps its size. n counts the keys which
@@ -69,12 +95,13 @@ class ScalableSoftmax(Normalizer):
         self.scale = nn.Parameter(torch.empty(num_heads, 1, 1))
         nn.init.constant_(self.scale, initial_scale)
 
-    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        precise = exact(scores)
-        return masked_softmax(precise * (exact(self.scale) * log_count(precise, mask)), mask).to(scores.dtype)
+    counts_keys: ClassVar[bool] = True
+
+    def factor(self, counts: Tensor | int) -> Tensor:
+        return exact(self.scale) * (counts.log() if isinstance(counts, Tensor) else math.log(counts))
 
 
-class SoftmaxPlusOne(Normalizer):
+class SoftmaxPlusOne(SoftmaxKind):
     """weight_j = exp(score_j) / (1 + sum_k exp(score_k))   (Miller 2023, "Attention Is Off By One", a web article)
 
     As if there were one more key, of score 0 and value 0, so that a head may attend to nothing: the weights of a row
@@ -84,17 +111,52 @@ class SoftmaxPlusOne(Normalizer):
     """
 
     sums_to_one: ClassVar[bool] = False
+    has_one_more: ClassVar[bool] = True
 
-    def forward(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        if scores.shape[-1] == 0:
-            return scores
-        precise = exact(scores)
-        if mask is not None:
-            precise = precise.masked_fill(~mask, -torch.inf)
-        # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
-        largest = precise.detach().amax(dim=-1, keepdim=True).clamp(min=0)
-        powers = (precise - largest).exp()
-        return (powers / (powers.sum(dim=-1, keepdim=True) + (-largest).exp())).to(scores.dtype)
+
+class Sink(SoftmaxKind):
+    """weight_j = exp(score_j) / (exp(s) + sum_k exp(score_k)), with a logit s that each head learns
+
+    OpenAI 2025, the model card of gpt-oss, sec. 2, arXiv:2508.10925: a learned number in the denominator of softmax. As
+    if there were one more key, of score s and value 0, so that a head may attend to nothing: the weights of a row sum
+    to less than 1. s = 0 is `SoftmaxPlusOne`. Cost: O(Q K).
+
+    A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
+
+    Args:
+        initial_logit: s of all heads at the start.
+    """
+
+    sums_to_one: ClassVar[bool] = False
+    has_one_more: ClassVar[bool] = True
+
+    def __init__(self, *, num_heads: int, initial_logit: float = 0.0) -> None:
+        super().__init__(num_heads=num_heads)
+        self.logit = nn.Parameter(torch.empty(num_heads, 1, 1))
+        nn.init.constant_(self.logit, initial_logit)
+
+    @property
+    def extra_logit(self) -> Tensor:
+        return exact(self.logit)
+
+
+def is_softmax(normalizer: Normalizer) -> bool:
+    """Whether the two properties of `SoftmaxKind` say all of it."""
+    return type(normalizer).forward is SoftmaxKind.forward
+
+
+def beside_one_more(scores: Tensor, mask: Tensor | None, logit: Tensor | None) -> Tensor:
+    """Softmax beside one more key of this logit (broadcastable to (..., H, Q, 1); None: 0), whose weight is cut off."""
+    if scores.shape[-1] == 0:
+        return scores
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
+    largest = scores.detach().amax(dim=-1, keepdim=True)
+    largest = largest.clamp(min=0) if logit is None else torch.maximum(largest, logit.detach())
+    powers = (scores - largest).exp()
+    rest = (-largest if logit is None else logit - largest).exp()
+    return powers / (powers.sum(dim=-1, keepdim=True) + rest)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -14,9 +14,11 @@ from torch import Tensor
 from attnfocus.attention.paths.choose import choose, why_not
 from attnfocus.attention.paths.chunked import chunked
 from attnfocus.attention.paths.flex import flex
+from attnfocus.attention.paths.places import at_places
 from attnfocus.attention.paths.plain import mixed, plain
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName, Work
 from attnfocus.attention.paths.sdpa import sdpa
+from attnfocus.attention.paths.shared import over_shared_keys, shares_keys
 
 KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {
     "plain": plain,
@@ -25,4 +27,16 @@ KERNELS: dict[str, Callable[..., tuple[Tensor, Tensor | None]]] = {
     "chunked": chunked,
 }
 
-__all__ = ["KERNELS", "Call", "PathChoice", "PathName", "Work", "choose", "mixed", "why_not"]
+__all__ = [
+    "KERNELS",
+    "Call",
+    "PathChoice",
+    "PathName",
+    "Work",
+    "at_places",
+    "choose",
+    "mixed",
+    "over_shared_keys",
+    "shares_keys",
+    "why_not",
+]

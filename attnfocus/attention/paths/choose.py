@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import torch
 
-from attnfocus.attention.normalizers.softmax import Softmax
+from attnfocus.attention.normalizers.softmax import Softmax, is_softmax
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName
 from attnfocus.attention.patterns.dense import FullPattern
@@ -44,8 +44,8 @@ def choose(attention: Algebra, call: Call) -> PathChoice:
         pattern = type(attention.pattern).__name__
         return PathChoice("chunked", f"{pattern} goes by blocks, {blocks[0]} of {blocks[1]} for each query")
     if reason is None:
-        score = type(attention.score).__name__
-        return PathChoice("sdpa", f"{score} with Softmax is what scaled_dot_product_attention computes")
+        score, normalizer = type(attention.score).__name__, type(attention.normalizer).__name__
+        return PathChoice("sdpa", f"{score} with {normalizer} is what scaled_dot_product_attention computes")
     if (call.num_queries or 0) * (call.num_keys or 0) * call.num_rows > attention.max_weights:
         return PathChoice("chunked", f"{reason}, and its weights would not fit well in memory")
     return PathChoice("plain", reason)
@@ -67,7 +67,9 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
         return f"{type(attention).__name__} makes its weights in a way of its own"
     if not attention.score.is_inner_product:
         return f"{type(attention.score).__name__} is no inner product of query and key"
-    if type(attention.normalizer) is not Softmax:
+    if attention.score.bends_scores_by is not None:
+        return f"{attention.score.bends_scores_by} bends the scores, which the fused kernel never shows"
+    if not is_softmax(attention.normalizer) or (path == "flex" and not isinstance(attention.normalizer, Softmax)):
         return f"the fused kernel normalizes by softmax, not by {type(attention.normalizer).__name__}"
     for factor, reads_scores in (
         (attention.pattern, attention.pattern.is_selective),

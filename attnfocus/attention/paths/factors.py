@@ -3,6 +3,7 @@
 Shapes: ... leading dims, H heads, Q queries, K keys.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from torch import Tensor
@@ -23,6 +24,7 @@ class Algebra(Protocol):
     pattern: Pattern
     position: Position
     wanted_path: PathName
+    replacement: Callable[[Tensor], Tensor] | None
     chunk_weights: int
     max_weights: int
     dropout: float

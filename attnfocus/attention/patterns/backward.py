@@ -31,6 +31,10 @@ class BackwardPattern(Pattern):
     def blocks(self, num_blocks: int) -> Tensor | None:
         return self.pattern.blocks(num_blocks)
 
+    @property
+    def reach(self) -> tuple[int, int] | None:
+        return self.pattern.reach
+
     def narrow(self, scores: Tensor, mask: Tensor | None, places: Places) -> Tensor | None:
         return self.pattern.narrow(scores, mask, places)
 

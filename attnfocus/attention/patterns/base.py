@@ -46,6 +46,14 @@ class Pattern:
         """
         return None
 
+    @property
+    def reach(self) -> tuple[int, int] | None:
+        """(f, l): no query sees other keys before itself than the first f of the sequence and the last l up to itself.
+
+        None: it may see any.
+        """
+        return None
+
     def narrow(self, scores: Tensor, mask: Tensor | None, places: Places) -> Tensor | None:
         """The mask (broadcastable to the scores (..., H, Q, K), or None) after a look at the scores."""
         return mask

@@ -37,6 +37,7 @@ class LocalPattern(Pattern):
     ) -> None:
         self.window, self.direction, self.num_global = window, direction, num_global
         self.block_size = max(window, MIN_BLOCK)
+        self.looks_back = direction == "backward"
 
     def allows(self, places: Places) -> Tensor:
         offsets = places.offsets
@@ -45,6 +46,10 @@ class LocalPattern(Pattern):
         allowed = offsets.abs() <= self.window
         allowed = allowed | of_global(places, self.num_global)
         return allowed & (offsets <= 0) if self.direction == "backward" else allowed
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        return self.num_global, self.window + 1
 
     def blocks(self, num_blocks: int) -> Tensor:
         return neighbors(num_blocks, 1, self.direction)

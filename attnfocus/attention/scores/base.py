@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention.memory import History
+from attnfocus.signatures import WholeSignature
 
 
 class Score(nn.Module):
@@ -24,10 +25,15 @@ class Score(nn.Module):
         num_heads: each head has parameters of its own.
     """
 
+    __signature__ = WholeSignature()  # of the classes below, which hand on what they do not name
     # True: score = kernel_scale * prepare_query(q) . prepare_keys(k), an inner product that fused kernels can compute.
     is_inner_product: ClassVar[bool] = False
+    # What is done to the scores afterwards, which no fused kernel knows; None: nothing.
+    bends_scores_by: str | None = None
     # True: the score does not change when query and key turn together, as rotary positions need.
     is_rotation_invariant: ClassVar[bool] = False
+    # True: no score is above 0.
+    is_never_positive: ClassVar[bool] = False
     # True: `prepare_keys` has parameters for each head, so heads cannot share prepared keys.
     keys_differ_by_head: ClassVar[bool] = False
     # True: the score depends on where earlier steps looked, so that queries come one by one: see `step`.
@@ -38,6 +44,14 @@ class Score(nn.Module):
     def __init__(self, *, query_dim: int, key_dim: int, num_heads: int) -> None:
         super().__init__()
         self.query_dim, self.key_dim, self.num_heads = query_dim, key_dim, num_heads
+
+    def normed_keys(self, keys: Tensor) -> Tensor:
+        """Keys (..., any number of heads, K, d') of a normal length, before positions move them -> the same shape."""
+        return keys
+
+    def normed_query(self, query: Tensor) -> Tensor:
+        """Queries (..., H, Q, d) of a normal length, before positions move them -> the same shape."""
+        return query
 
     def prepare_keys(self, keys: Tensor) -> Tensor:
         """The part that depends on the keys alone. keys (..., H, K, d') -> (..., H, K, any size)."""

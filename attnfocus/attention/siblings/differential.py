@@ -45,6 +45,8 @@ class DifferentialAttention(Attention):
     """
 
     EPS: ClassVar[float] = 1e-5
+    weights_sum_to_one = False
+    weights_are_nonnegative = False
 
     def __init__(
         self,
@@ -78,10 +80,6 @@ class DifferentialAttention(Attention):
         return self.query_head_dim // 2, self.key_head_dim // 2, 2 * self.num_heads
 
     @property
-    def weights_are_distributions(self) -> bool:
-        return False
-
-    @property
     def difference(self) -> Tensor:
         """lambda, a tensor without axes."""
         first, second = exact(self.lambda_query * self.lambda_key).sum(dim=-1).exp().unbind()
@@ -95,7 +93,7 @@ class DifferentialAttention(Attention):
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
-        keys = self.position.place_keys(_as_maps(keys), first_position)
+        keys = self.position.place_keys(self.score.normed_keys(_as_maps(keys)), first_position)
         if self.score.keys_differ_by_head:
             keys = _as_maps(self._for_each_head(_as_heads(keys)))
         return _as_heads(self.score.prepare_keys(keys)), values
@@ -103,7 +101,7 @@ class DifferentialAttention(Attention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query = self.position.place_queries(_as_maps(query), keys.shape[-2] - query.shape[-2])
+        query = self.placed(_as_maps(query), keys.shape[-2] - query.shape[-2])
         if mask is not None and mask.shape[-3] > 1:
             mask = mask.repeat_interleave(2, dim=-3)
         keys, clock = self.clocked(keys, mask)

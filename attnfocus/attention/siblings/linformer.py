@@ -48,6 +48,9 @@ class Linformer(Attention):
             between queries, or one given after `prepare`.
     """
 
+    weights_sum_to_one = False
+    weights_are_nonnegative = False
+
     def __init__(
         self,
         query_dim: int,
@@ -72,10 +75,6 @@ class Linformer(Attention):
     @property
     def max_length(self) -> int:
         return self.longest
-
-    @property
-    def weights_are_distributions(self) -> bool:
-        return False
 
     def prepare(
         self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None, first_position: int = 0
@@ -145,6 +144,11 @@ class Linformer(Attention):
             raise ValueError(
                 f"{self.history_factor} follows where a decoder looked, and Linformer looks at mixed keys, which are "
                 "nowhere: use attention/score=scaled_dot or additive with attention/normalizer=softmax."
+            )
+        if self.normalizer.needs_order:
+            raise ValueError(
+                f"{type(self.normalizer).__name__} takes the keys in their order, and Linformer looks at mixed keys, "
+                "which have none: use attention/normalizer=softmax, or attention=multi_head."
             )
 
     def extra_repr(self) -> str:

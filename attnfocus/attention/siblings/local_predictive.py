@@ -39,6 +39,8 @@ class LocalPredictiveAttention(Attention):
         ValueError: a pattern besides the window, a normalizer that moves on by itself, or as in `Attention`.
     """
 
+    weights_sum_to_one = False
+
     def __init__(
         self,
         query_dim: int,
@@ -63,19 +65,18 @@ class LocalPredictiveAttention(Attention):
     def decoders_only(self) -> bool:
         return True  # where to look next is what a decoder's state knows; a position of an encoder has its own place
 
-    @property
-    def weights_are_distributions(self) -> bool:
-        return False
-
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
+        query, hints = self.read(query)
         scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
         within, nearness = self._around_predicted(query, mask, scores.shape[-1])
-        return as_weights(self.normalizer(scores, masks.both(mask, within)) * nearness.to(scores.dtype), query)
+        weights = self.normalizer.with_hints(scores, masks.both(mask, within), hints)
+        return as_weights(weights * nearness.to(scores.dtype), query)
 
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
+        query, hints = self.read(query)
         scores = self.score.step(query, keys, history)
         within, nearness = self._around_predicted(query, mask, scores.shape[-1])
-        weights = self.normalizer.step(scores, masks.both(mask, within), history)
+        weights = self.step_normalized(scores, masks.both(mask, within), history, hints)
         return as_weights(weights * nearness.to(scores.dtype), query)
 
     def predicted(self, query: Tensor) -> Tensor:

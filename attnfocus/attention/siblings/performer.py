@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.keywords import KernelKeywords
-from attnfocus.attention.siblings.kernel import KernelAttention
+from attnfocus.attention.siblings.kernel import KernelAttention, Side
 from attnfocus.limits import NonNegativeInt, Size
 
 
@@ -45,7 +45,7 @@ class Performer(KernelAttention):
             "directions", directions.to(device=torch.get_default_device(), dtype=torch.get_default_dtype())
         )
 
-    def log_features(self, vectors: Tensor) -> Tensor:
+    def features(self, vectors: Tensor, side: Side) -> Tensor:
         vectors = vectors * vectors.shape[-1] ** -0.25
         along = vectors @ self.directions.to(vectors.dtype).mT
         return (along - vectors.square().sum(dim=-1, keepdim=True) / 2) / math.log(2)

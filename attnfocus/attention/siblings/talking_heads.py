@@ -28,6 +28,9 @@ class TalkingHeadsAttention(Attention):
         ValueError: a score or normalizer that follows the weights of earlier steps.
     """
 
+    weights_sum_to_one = False
+    weights_are_nonnegative = False
+
     def __init__(
         self,
         query_dim: int,
@@ -46,10 +49,6 @@ class TalkingHeadsAttention(Attention):
         self.weight_mixing = nn.Parameter(torch.eye(self.num_heads))
 
     @property
-    def weights_are_distributions(self) -> bool:
-        return False
-
-    @property
     def head_mask_problem(self) -> str:
         return (
             "TalkingHeadsAttention mixes the maps of its heads, so that what one may not see would reach it by "
@@ -57,9 +56,10 @@ class TalkingHeadsAttention(Attention):
         )
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor:
+        query, hints = self.read(query)
         scores = mixed_heads(self.score_mixing, self.score(query, keys))
         scores, mask = self.masked_scores(scores, query, mask, places)
-        return as_weights(mixed_heads(self.weight_mixing, self.normalizer(scores, mask)), query)
+        return as_weights(mixed_heads(self.weight_mixing, self.normalizer.with_hints(scores, mask, hints)), query)
 
 
 def mixed_heads(mixing: Tensor, maps: Tensor) -> Tensor:

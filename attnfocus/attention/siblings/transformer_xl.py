@@ -114,7 +114,7 @@ class TransformerXLAttention(Attention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query = self.position.place_queries(query, keys.shape[-2] - query.shape[-2])
+        query = self.placed(query, keys.shape[-2] - query.shape[-2])
         own_keys, old_keys = self._for_each_head(keys).chunk(2, dim=-1)
         own_values, old_values = self._for_each_head(values).chunk(2, dim=-1)
         own, old = (paths.Work(query, *both, mask) for both in ((own_keys, own_values), (old_keys, old_values)))

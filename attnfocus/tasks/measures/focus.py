@@ -18,6 +18,8 @@ from attnfocus.attention.role import Kind
 from attnfocus.events import Heads
 from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums
 
+_ONE = 0.01  # as near to 1 as the sums of weights that are distributions come, rounded ones included
+
 
 @dataclass(frozen=True)
 class FocusRow:
@@ -59,6 +61,8 @@ class FocusTable:
 class FocusMeans:
     """Means of the focus measures: over all real queries (see `focus_sums`) or maps, for each head, and over the heads.
 
+    All but `total_weight` are of weights divided by their sum, and that one is there where they do not sum to 1.
+
     A position counts as one that may be attended when the input is long enough to have it; what an attention's own
     pattern forbids is not subtracted. Numbers stay on the device until `table`.
     """
@@ -95,8 +99,10 @@ class FocusMeans:
         for attention, kept in self.parts.items():
             sums = {measure: _column_sums(parts) for measure, parts in kept.items()}
             together = _means({measure: [math.fsum(columns)] for measure, columns in sums.items()}, 0)
-            if not together:
+            if "effective_positions" not in together:  # no query looked anywhere
                 continue
+            if abs(together["total_weight"] - 1) < _ONE:
+                del sums["total_weight"], together["total_weight"]
             rows.append(FocusRow(attention, None, together))
             of_heads = {measure: columns for measure, columns in sums.items() if measure != "head_disagreement"}
             rows += [FocusRow(attention, head, _means(of_heads, head)) for head in range(len(sums["queries"]))]

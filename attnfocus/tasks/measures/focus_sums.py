@@ -22,9 +22,10 @@ DIVISORS = {
     "diagonality": "maps",
     "peak_coverage": "several",
     "head_disagreement": "together",
+    "total_weight": "asked",
 }
 _OF_MAPS = ("peak_coverage", "several", "special")
-COUNTS = ("queries", "maps", "several", "together", "special")
+COUNTS = ("queries", "maps", "several", "together", "special", "asked")
 
 
 def focus_sums(
@@ -51,15 +52,19 @@ def focus_sums(
         all_queries = num_keys.new_full(num_keys.shape, weights.shape[2]) if num_queries is None else num_queries
         weights, num_queries, asked = _spread_queries(weights, all_queries)
         places = asked if is_square else None
-    parts = focus.shares(weights, mask)
+    parts, totals = focus.shares_and_totals(weights, mask)
     if num_queries is None:
         num_queries = torch.full_like(num_keys, weights.shape[2])
     else:
-        parts.masked_fill_(~length_mask(num_queries, weights.shape[2])[:, None, :, None], 0.0)
+        padded = ~length_mask(num_queries, weights.shape[2])[:, None]  # (B, 1, Q)
+        parts.masked_fill_(padded.unsqueeze(-1), 0.0)
+        totals = totals.masked_fill(padded, 0.0)
     top = parts.amax(dim=-1)
     looks = top > 0  # (B, H, Q)
     entropy = focus.entropy_of_shares(parts)
     sums = _of_queries(parts, top, looks, entropy, num_keys) | {"queries": looks.sum(dim=-1)}
+    asked = (num_queries * (num_keys > 0)).unsqueeze(1).expand(looks.shape[:2])
+    sums |= {"total_weight": totals.sum(dim=-1), "asked": asked}
     if places is not None:
         sums["distance"] = _distances(parts, places).sum(dim=-1)
     covered = parts.sum(dim=-2)  # (B, H, K)
