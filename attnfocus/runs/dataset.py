@@ -90,4 +90,4 @@ def _codecs(node: object, task_class: type[Task], checker: Checker) -> CodecChoi
         for name, value in given.items()
         if name in own
     }
-    return CodecChoice([codec], options)
+    return CodecChoice([codec], options, is_own=True)

@@ -74,7 +74,8 @@ class SequenceAnswers:
         """What the model writes after each text."""
         lengths, unknown = inputs.lengths.tolist(), inputs.unknown_shares()
         index = torch.tensor(numbers, device=inputs.inputs.device)
-        written = continuations(model, inputs.inputs[index], inputs.lengths[index], options)
+        prefixes, reach = (inputs.inputs[index], inputs.lengths[index]), self._codec.reach
+        written = continuations(model, *prefixes, options, reach, within_reach=need_weights)
         for number, hypotheses in zip(numbers, written, strict=True):
             ids = inputs.inputs[number, : lengths[number]].tolist()
             texts = [self._codec.continued(ids, each.ids) for each in hypotheses]
@@ -127,5 +128,6 @@ class SequenceAnswers:
                 places = found.expected[0].nonzero().squeeze(1).tolist()
                 return Explained(given or found.best[0, places].tolist(), places)
             if given is None:
-                given = continuations(model, inputs, lengths, options)[0][0].ids
+                reach = self._codec.reach
+                given = continuations(model, inputs, lengths, options, reach, within_reach=True)[0][0].ids
         return Explained(given)

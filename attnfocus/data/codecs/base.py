@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,11 @@ from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.text_rows import SAME_INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.tokenizer_file import read_json
-from attnfocus.errors import CheckpointError, DataError
+from attnfocus.errors import CheckpointError, DataError, Problem
 from attnfocus.regular_files import replace_file
+
+if TYPE_CHECKING:
+    from attnfocus.data.preparation import DatasetOptions
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
@@ -152,6 +155,16 @@ class Codec(ABC):
         Raises:
             DataError: there is nothing to learn from these rows.
         """
+
+    @classmethod
+    def option_problems(cls, options: DatasetOptions) -> list[str | Problem]:
+        """What of a data set's options makes no sense for these rows: `key: problem. The way out.`"""
+        return []
+
+    @classmethod
+    def longest_input(cls, options: Mapping[str, Any]) -> int | None:
+        """The most positions of an example, where that follows from the options of `learn`; None: from the data."""
+        return None
 
     # What was learned
 
