@@ -15,7 +15,7 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.packed import EncodedExamples, PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
 from attnfocus.data.gold import TokenLinks
-from attnfocus.data.rows import Row
+from attnfocus.data.rows import Links, Row
 from attnfocus.data.tokens.id_lists import IdLists
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import DataError
@@ -138,12 +138,16 @@ class SequenceCodec(TextCodec):
         if not row.alignment or not row.answers:
             return None
         spans, answer_of = self._spans(row), _answer_at(row)
-        found = set()
-        for of_target, of_input in row.alignment:
-            queries = spans.covering(*row.answers[answer_of[of_target]])
-            keys = spans.covering(of_input, of_input + 1)
-            found |= {(query, key + 1) for query in queries for key in keys}  # key 0 is BOS
-        return TokenLinks(frozenset(found), frozenset(found))
+
+        def linked(pairs: Links) -> frozenset[tuple[int, int]]:
+            found = set()
+            for of_target, of_input in pairs:
+                queries = spans.covering(*row.answers[answer_of[of_target]])
+                keys = spans.covering(of_input, of_input + 1)
+                found |= {(query, key + 1) for query in queries for key in keys}  # key 0 is BOS
+            return frozenset(found)
+
+        return TokenLinks(linked(row.alignment), linked(row.alignment if row.sure is None else row.sure))
 
     def save(self, directory: Path) -> None:
         self.tokenizer.save(directory / "tokenizer.json")
