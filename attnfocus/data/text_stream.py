@@ -42,7 +42,7 @@ class TextStream(Sequence[Row]):
         read: gives the text from its beginning, in parts of any size that joined are the text; of `rows` each part is
             a document.
         documents: what of it is a document of its own: all of it; each line; what blank lines separate; each part.
-            Empty ones are none.
+            Blank ones are none.
         start, end: the characters [start, end) that are meant; None: to its end. All of it where documents are `rows`.
         change: what is done to the text of each piece; it need not keep the number of characters.
     """
@@ -139,7 +139,7 @@ def _divided(parts: Iterator[str], documents: Documents) -> Iterator[Piece]:
         tail = len(text.rstrip())  # of blanks at the end only what follows says whether they are a border
         *found, rest = [text[:tail]] if border is None else border.split(text[:tail])
         for each in found:
-            if each or not begins:
+            if each.strip() or not begins:
                 yield Piece(each, begins, True)
             begins = True
         rest += text[tail:]
@@ -150,10 +150,11 @@ def _divided(parts: Iterator[str], documents: Documents) -> Iterator[Piece]:
     if border is not None:
         *found, rest = border.split(rest)
         for each in found:
-            if each or not begins:
+            if each.strip() or not begins:
                 yield Piece(each, begins, True)
             begins = True
-    if rest or not begins:
+    rest = rest if border is None else rest.rstrip("\r\n")
+    if not begins or (rest if border is None else rest.strip()):
         yield Piece(rest, begins, True)
 
 

@@ -76,6 +76,7 @@ def continuations(
     reach: int | None = None,
     *,
     within_reach: bool = False,
+    has_end: bool = True,
 ) -> list[list[Hypothesis]]:
     """What follows on each text of inputs (B, L) of `lengths` (B,), all > 0, as `decode_best` gives it.
 
@@ -83,11 +84,13 @@ def continuations(
 
     Args:
         reach: the most tokens that the model was trained on at a time, which no input exceeds; None: any number.
+        has_end: False: a text of this kind ends nowhere, so that what is written is as long as it may be.
         within_reach: what is written ends where that ends, so that one reading of the whole is all that the model saw.
     """
     writer, found = _Writer(model, reach), dict[int, list[Hypothesis]]()
-    limit = reach if within_reach else None
-    most = model.max_output_length if reach is None else limit
+    most = model.max_output_length if reach is None else reach if within_reach else None
+    if not has_end:
+        options = replace(options, min_length_ratio=float(options.max_length))
     for size, numbers in _by_length(lengths.tolist()):
         index = torch.tensor(numbers, device=inputs.device)
         hypotheses = decode_best(writer, inputs[index, :size], lengths[index], _limited(options, most, size))

@@ -79,6 +79,7 @@ class LanguageModelingTask(Task):
     default_monitor: ClassVar[str] = "loss"
     tested: ClassVar[tuple[str, ...]] = ("exact_match",)
     right_metric: ClassVar[str | None] = "exact_match"
+    continues: ClassVar[bool] = True
 
     @property
     def codec(self) -> SequenceCodec:

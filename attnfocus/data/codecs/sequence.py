@@ -118,6 +118,11 @@ class SequenceCodec(TextCodec):
         """The most tokens that texts were read in during training; None: texts as a whole."""
         return None
 
+    @property
+    def has_end(self) -> bool:
+        """Whether EOS stands at the end of a text."""
+        return True
+
     def predicted_text(self, row: Row, inputs: Sequence[int], targets: Sequence[int]) -> str:
         """The text of the tokens that are expected after those that are read, where none of them is left out."""
         return text_of(row)

@@ -171,7 +171,7 @@ class WindowCodec(SequenceCodec):
                 f"dataset.{stream.split}: has {len(ids)} tokens; the first is only read, so that two are needed. Give "
                 "a longer text."
             )
-        if stream.split == "train" and self.documents == "whole" and len(ids) <= self.window:
+        if stream.split == "train" and not self.has_end and len(ids) <= self.window:
             fitting = max(1, (len(ids) - 1) // 4)
             raise DataError(
                 Problem(
@@ -186,13 +186,17 @@ class WindowCodec(SequenceCodec):
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         """A text that is to be gone on with: of a longer one the last `window` tokens are read."""
         text = text if clean is None else clean_text(text, clean)
-        begin = [] if self.documents == "whole" else [BOS]
+        begin = [BOS] if self.has_end else []
         ids = np.array([*begin, *self.tokenizer.encode(text)][-self.window :], dtype=np.int64)
         return Encoded(id, ids, np.full_like(ids, PAD), len(ids), Row(id, text, ""), 0)
 
     @property
     def reach(self) -> int:
         return self.window
+
+    @property
+    def has_end(self) -> bool:
+        return self.documents != "whole"
 
     def predicted_text(self, row: Row, inputs: Sequence[int], targets: Sequence[int]) -> str:
         return self.continued(inputs[:1], targets)
@@ -236,12 +240,12 @@ class WindowCodec(SequenceCodec):
     def _encoded(self, stream: TextStream) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """All tokens of a split, with BOS and EOS around its documents where there are several; where each ends."""
         dtype = smallest_type(self.tokenizer.vocab_size)
-        ends, size, has_ends = [], 0, self.documents != "whole"
+        ends, size = [], 0
         first, last = np.array([BOS], dtype).tobytes(), np.array([EOS], dtype).tobytes()
         with tempfile.TemporaryFile() as file, stage(f"encoding {stream.split}") as encoding:
             for ids, begins, is_end in encoded_parts(stream, self.tokenizer):
                 content = ids.tobytes()
-                if has_ends:
+                if self.has_end:
                     content = (first if begins else b"") + content + (last if is_end else b"")
                 size += file.write(content) // dtype.itemsize
                 encoding.advance(len(ids))
