@@ -25,3 +25,7 @@ PAGES_FOLDER = "inspect"
 BENCH_FILE = "bench.yaml"  # in place of config.yaml in the folder of a bench, which is no run to go on with
 COMPARE_FILE = "compare.yaml"  # ... of a comparison
 DATA_FILE = "data.yaml"  # ... and of a look at data
+
+COMPARE_PAGE = "compare.html"  # of a comparison, and of a sweep, beside two tables of its numbers
+TIDY_FILE = "results-tidy.csv"
+DIFFERENCES_FILE = "differences.csv"

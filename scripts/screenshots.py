@@ -3,16 +3,18 @@
     ATTNFOCUS_DATA=DATA python scripts/screenshots.py docs/images
     python scripts/screenshots.py docs/images --only compare --runs outputs/screenshots
 
-It takes some minutes, and needs Chromium, Playwright (the dev extra), and SST-2 below DATA. `attention-presets.png` is
-made by gallery.py; `tensorboard.png`, `search-dates.png` and `inspect-evidence.png` are of longer runs, and not remade.
+It takes ten minutes of a core, and needs Chromium, Playwright (the dev extra), and SST-2 and eraser_movies below DATA.
+`attention-presets.png` and `learning.png` are made by gallery.py.
 """
 
 import argparse
 import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,11 +42,24 @@ RUNS = {
         *("model=transformer", "dataset=sst2", "model.num_layers=2", "model.embed_dim=32", "attention=multi_head"),
         *("attention.num_heads=4", "trainer.max_steps=250", "trainer.evaluate_every_steps=50", *SHORT),
     ),
+    "movies": (
+        *("model=rnn_classifier", "dataset=eraser_movies", "model.embed_dim=64", "model.hidden_size=64"),
+        *("optimizer.lr=0.005", "trainer.max_steps=100", "trainer.evaluate_every_steps=20", *SHORT),
+    ),
 }
+INPUTS = {"dates": [f"text={TEXT}"], "classifier": [f"text={REVIEW}"], "movies": []}  # what inspect is given
 SWEEP = (
     *("-m", *SMALL, *DATES, "attention=additive,dot", "seed=1,2", "trainer.max_steps=200"),
     *("trainer.max_epochs=null", "trainer.evaluate_every_steps=40", "device=cpu"),
 )
+SEARCH = (
+    *("-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=20", "optimizer.lr=tag(log,interval(5e-4,2e-2))"),
+    *("model.dropout=range(0,0.6,0.1)", "attention=additive,general,scaled_dot", "model=seq2seq", *DATES),
+    *("model.embed_dim=64", "model.hidden_size=64", "trainer.monitor=loss", "trainer.max_steps=200"),
+    *("trainer.evaluate_every_steps=40", "trainer.max_epochs=null", "device=cpu"),
+)
+TENSORBOARD = {"tensorboard": "images", "tensorboard-curves": "custom_scalars"}  # picture -> page, of the run on dates
+TENSORBOARD_SECONDS = 10  # until the server answers, and until a page has drawn itself
 LIGHT_TERMINAL = TerminalTheme(
     (255, 255, 255),
     (27, 31, 36),
@@ -95,6 +110,7 @@ SHOTS = (
     ),
     Shot("inspect-print", "seen-dates/index.html", "#query=7", size=(1000, 900), is_printed=True, options=DARK),
     Shot("inspect-forced-colors", "seen-dates/index.html", "#query=7", options={"forced_colors": "active"}),
+    Shot("inspect-evidence", "seen-movies/index.html"),
     Shot("report", "classifier/report.html", size=(WIDE, 1100)),
     Shot("report-mistakes", "classifier/report.html", at="#confusion", size=(WIDE, 1000), options=DARK),
     Shot("report-phone", "dates/report.html", size=(PHONE, 844), options={"locale": "zh-CN"}),
@@ -114,13 +130,15 @@ def make_runs(folder: Path) -> None:
     for name, words in RUNS.items():
         if not (folder / name / "report.html").exists():
             attnfocus_run("train", *words, f"run_dir={folder / name}")
-    for name, inputs in {"dates": [f"text={TEXT}"], "classifier": [f"text={REVIEW}"]}.items():
+    for name, inputs in INPUTS.items():
         if not (folder / f"seen-{name}").exists():
             attnfocus_run("inspect", f"run={folder / name}", *inputs, "files=[html]", f"output={folder}/seen-{name}")
     if not (folder / "sweep").exists():
         attnfocus_run("train", *SWEEP, f"hydra.sweep.dir={folder}/sweep")
     if not (folder / "compared").exists():
         attnfocus_run("compare", f"{folder}/sweep", f"example={EXAMPLE}", f"run_dir={folder}/compared")
+    if not (folder / "search").exists():
+        attnfocus_run("train", *SEARCH, f"hydra.sweep.dir={folder}/search")
 
 
 def shots_of(browser: Browser, folder: Path, only: str) -> Iterator[tuple[str, bytes]]:
@@ -162,6 +180,26 @@ def terminal_shot(page: Page, run: Path, mode: Mode) -> bytes:
     return page.screenshot(full_page=True)
 
 
+def tensorboard_shots(browser: Browser, run: Path, pages: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    """The pages of TensorBoard that are named, from a server of its own for the time."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", run.name, "--host", "127.0.0.1", "--port", port]
+    server = subprocess.Popen(command, cwd=run.parent, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(TENSORBOARD_SECONDS)
+        for name, page_name in pages.items():
+            page = browser.new_page(viewport={"width": 1200, "height": 800})
+            page.goto(f"http://127.0.0.1:{port}/#{page_name}")
+            page.wait_for_timeout(1000 * TENSORBOARD_SECONDS)
+            yield name, page.screenshot(animations="disabled", timeout=60_000)
+            page.close()
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def save(path: Path, png: bytes) -> None:
     """With a palette of 256 colors, below 300 KB."""
     made = io.BytesIO()
@@ -185,6 +223,11 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         for name, png in shots_of(browser, given.runs, given.only):
             save(given.folder / f"{name}.png", png)
+        wanted = {name: page for name, page in TENSORBOARD.items() if name.startswith(given.only)}
+        for name, png in tensorboard_shots(browser, given.runs / "dates", wanted) if wanted else ():
+            save(given.folder / f"{name}.png", png)
+        if "search-dates".startswith(given.only):
+            save(given.folder / "search-dates.png", (given.runs / "search" / "search.png").read_bytes())
         modes: tuple[Mode, ...] = ("light", "dark")
         for mode in modes:
             if f"inspect-terminal-{mode}".startswith(given.only):

@@ -108,6 +108,7 @@ def made_small(command: str) -> str:
     if "faithfulness=true" in command:
         return f"{command} faithfulness_examples=8"
     if "attnfocus train" not in command or "--help" in command or "--cfg" in command:
+        command = re.sub(r"\bminus=\w+", "minus=4", command)  # a step that the small run has kept
         return command.replace("--logdir outputs", "--inspect --logdir outputs")
     if "resume=" in command:
         return f"{command} trainer.max_steps=8"

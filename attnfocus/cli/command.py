@@ -28,6 +28,7 @@ from attnfocus.cli.sweeps.command_line import (
     resumed_sweep,
     run_sweep,
     sweep_overrides,
+    write_page,
 )
 from attnfocus.cli.sweeps.jobs import Checked, run_sweep_job
 from attnfocus.cli.sweeps.search import refuse_alone, search_to_run, trial_listeners
@@ -200,6 +201,8 @@ def _run_sweep(verb: str, flags: argparse.Namespace, others: Sequence[str], over
             from attnfocus.commands.sweep.search.study_run import finish_search
 
             finish_search(search.plan, folder)
+        if code not in (130, 143):
+            write_page(line, folder)
     return code
 
 

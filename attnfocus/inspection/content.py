@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from attnfocus.display.text import number
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.tasks.measures.focus import FocusTable, focus_table
@@ -16,6 +18,7 @@ from attnfocus.tasks.measures.focus import FocusTable, focus_table
 Kind = Literal["text", "vectors"]  # what the positions of an input are
 ScaleName = Literal["one", "largest", "uniform"]  # what a color means, see `inspection.scale`
 
+MAX_WHOLE = 400_000  # weights of a head, of a map that a page holds as it is
 _DECIMALS = 5
 
 
@@ -68,8 +71,15 @@ class Content:
 
 
 def num_weights(example: Inspected) -> int:
-    """Of all its maps, with those that are taken away."""
-    return sum(each.weights.size * (1 if each.minus is None else 2) for each in example.maps)
+    """Of all its maps, with those that are taken away; of long maps with the differences, which a page holds, too."""
+    return sum(
+        each.weights.size * (1 if each.minus is None else 3 if is_long(each.weights) else 2) for each in example.maps
+    )
+
+
+def is_long(weights: np.ndarray) -> bool:
+    """Whether a page keeps a map (H, Q, K) as a sketch, whose details follow where one looks."""
+    return weights.shape[1] > 1 and weights.shape[1] * weights.shape[2] > MAX_WHOLE
 
 
 def best_map(maps: Sequence[FocusMap]) -> FocusMap:

@@ -98,11 +98,14 @@ def looking_back_only(factory: AttentionFactory, sizes: dict[str, Any], place: s
         ValueError: it cannot: why, and what works.
     """
     trial = _trial(factory, sizes)
+    if trial.decoders_only:
+        raise ValueError(
+            f"this attention goes by the steps of a decoder through a source, which {place} has not: use another one "
+            f"there, as in {instead}."
+        )
     pattern = getattr(trial, "pattern", None)
     reason = f"{type(trial).__name__} has no pattern that could be cut"
-    if trial.decoders_only:
-        reason = "this attention goes by the steps of a decoder through a source"
-    elif isinstance(pattern, Pattern):
+    if isinstance(pattern, Pattern):
         if pattern.looks_back:
             return factory
         causal = looking_back(pattern)

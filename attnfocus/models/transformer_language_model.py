@@ -3,6 +3,7 @@
 Shapes: B texts, N rows (texts, or hypotheses of a beam), L and T tokens, D embed_dim, V vocabulary, H heads.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -88,16 +89,26 @@ class TransformerLanguageModel(LanguageModel):
         """The state before the first token."""
         return LanguageModelState(tuple(GrowingMemory() for _ in self.layers))
 
+    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
+        """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `layers.0`, ... (B, H, L, L)."""
+        return self._run(inputs, 0, [None] * len(self.layers), need_weights)[0]
+
     def read(
         self, tokens: Tensor, state: LanguageModelState, need_weights: bool = False
     ) -> tuple[SequenceOutput, LanguageModelState]:
         """Read tokens (N, T) from `state` on. Weights: `layers.0`, ... (N, H, T, all tokens so far)."""
-        states = dropout(self.position(self.embedding(tokens), state.num_tokens), self.dropout, self.training)
+        output, kept = self._run(tokens, state.num_tokens, state.layers, need_weights)
+        return output, LanguageModelState(tuple(each for each in kept if each is not None))
+
+    def _run(
+        self, tokens: Tensor, first: int, memories: Sequence[GrowingMemory | None], need_weights: bool
+    ) -> tuple[SequenceOutput, list[GrowingMemory | None]]:
+        """Tokens (N, T), the first of which is number `first`: their output, and the memories with them."""
+        states = dropout(self.position(self.embedding(tokens), first), self.dropout, self.training)
         kept, weights = [], {}
-        for depth, (layer, so_far) in enumerate(zip(self.layers, state.layers, strict=True)):
+        for depth, (layer, so_far) in enumerate(zip(self.layers, memories, strict=True)):
             states, so_far, of_layer = layer(states, so_far, need_weights)
             kept.append(so_far)
             if of_layer is not None:
                 weights[f"layers.{depth}"] = of_layer
-        output = SequenceOutput(self.final_norm(states), self.output.weight, self.output.bias, weights)
-        return output, LanguageModelState(tuple(kept))
+        return SequenceOutput(self.final_norm(states), self.output.weight, self.output.bias, weights), kept

@@ -121,7 +121,7 @@ def logged_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         CheckpointError: a line is damaged, or the file is none.
     """
-    return [{**vars(line.event), **line.metrics} for line in _lines(path) if line.event is not None]
+    return logged(path).lines
 
 
 def logged_head_measures(path: Path) -> dict[int, dict[str, dict[str, list[float]]]]:
@@ -130,9 +130,33 @@ def logged_head_measures(path: Path) -> dict[int, dict[str, dict[str, list[float
     Raises:
         CheckpointError: a line is damaged, or the file is none.
     """
-    lines = ((line.event, line.heads) for line in _lines(path))
-    found = {event.step: heads for event, heads in lines if event is not None and event.split == "valid"}
-    return {step: heads for step, heads in found.items() if heads}
+    return logged(path).heads
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A whole file: as `logged_lines` and as `logged_head_measures`."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    heads: dict[int, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+
+
+def logged(path: Path) -> Logged:
+    """Both, from one reading.
+
+    Raises:
+        CheckpointError: a line is damaged, or the file is none.
+    """
+    found = Logged()
+    for line in _lines(path):
+        event = line.event
+        if event is None:
+            continue
+        found.lines.append({**vars(event), **line.metrics})
+        if event.split == "valid":
+            found.heads.pop(event.step, None)  # the last line of a step counts
+            found.heads.update({event.step: line.heads} if line.heads else {})
+    return found
 
 
 def require_metrics(path: Path) -> None:

@@ -18,8 +18,9 @@ from scipy.stats import t as student_t
 from tests_support import PAPER, TINY_DATES, Command, assert_for_paper, commands_run_in, summary_of
 
 from attnfocus.cli import main
+from attnfocus.commands.compare.command import compared, ordered_configurations
 from attnfocus.commands.compare.configurations import Configuration
-from attnfocus.commands.compare.example import Example, examples_of
+from attnfocus.commands.compare.example import Example, examples_of, first_examples
 from attnfocus.commands.compare.runs import find_runs, read_runs
 from attnfocus.commands.compare.significance import bootstrap_p, mcnemar_p, mean_interval, p_values
 from attnfocus.errors import ConfigError
@@ -339,6 +340,10 @@ def test_missing_answers_leave_p_empty_and_say_why(tmp_path: Path) -> None:
     assert f"{stale / ANSWERS_FILE} is not what the summary tells of" in remarks[1]
     assert f"{damaged / ANSWERS_FILE} cannot be read" in remarks[2]
     assert f"{others} are of other examples" in remarks[3]
+    (late,) = compared(ordered_configurations(read_runs([tmp_path / "a", tmp_path / "c"])[0], None), 1, deadline=0.0)
+    assert late.differences[0].by_seed
+    assert not late.differences[0].p_values
+    assert "no p for seed 1: there was no time left for its test" in late.differences[0].remark
 
 
 def test_evaluate_writes_the_answers_of_an_older_run(trained: Path, here: Path) -> None:
@@ -457,6 +462,10 @@ def test_an_example_is_a_row_or_a_text_and_what_looks_like_a_row_is_no_text(
         examples_of("doc-8", [second])
     with pytest.raises(ConfigError, match=r"the rows of .*/c are no texts"):
         examples_of("test:3", [images])
+    assert first_examples([tmp_path / name for name in "abc"]) == {
+        tmp_path / "a": Example("a fine film", "1"),
+        tmp_path / "b": Example("another", "1"),
+    }
     (tmp_path / "a" / ANSWERS_FILE).unlink()
     with pytest.raises(ConfigError, match=f"attnfocus evaluate run={tmp_path / 'a'} writes it"):
         examples_of("test:3", [first])

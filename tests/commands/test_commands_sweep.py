@@ -21,6 +21,7 @@ from tests_support import Command, assert_polite, summary_of
 from attnfocus.cli.command import MAX_NAME, job_folder
 from attnfocus.cli.sweeps.command_line import resumed_sweep
 from attnfocus.commands.sweep.folders import PROCESS_FILE, is_running, job_order, note_job, overrides_of, owned
+from attnfocus.commands.sweep.page import write_sweep_page
 from attnfocus.commands.sweep.sweep import finish_sweep, prepare_sweep, run_recorded, update_results
 from attnfocus.errors import ConfigError, RunError
 
@@ -83,9 +84,11 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def test_a_sweep_that_goes_on_runs_what_is_missing_and_nothing_else(attnfocus: Command, tmp_path: Path) -> None:
-    begun = attnfocus("train", "-m", *VECTORS, "seed=5,6,7")
+    begun = attnfocus("train", "-m", *VECTORS, "seed=5,6,7", "report=true")
     assert begun.returncode == 0, begun.stderr
     sweep = only_sweep(tmp_path)
+    assert begun.stdout.rstrip().endswith(f"page     {sweep / 'compare.html'}")
+    (sweep / "compare.html").unlink()
     folders = sorted(path for path in sweep.iterdir() if path.is_dir())
     never_started, killed, *done = folders
     rows = rows_of(sweep)
@@ -106,6 +109,37 @@ def test_a_sweep_that_goes_on_runs_what_is_missing_and_nothing_else(attnfocus: C
     compared = attnfocus("compare", str(sweep), "num_resamples=1")
     assert compared.returncode == 0, compared.stderr
     assert f"attnfocus compare {sweep.relative_to(tmp_path)}" in again.stdout
+    told = page_facts(sweep)
+    assert told["command"].startswith("attnfocus train -m model=pooling_classifier")
+    assert [row["seeds"] for section in told["sections"] for row in section["rows"]] == [[5, 6, 7]]
+    assert {"results-tidy.csv", "differences.csv"} <= {path.name for path in sweep.iterdir()}
+    assert_page_is_as_asked_for(sweep, killed)
+
+
+def page_facts(sweep: Path) -> dict[str, Any]:
+    """What compare.html holds."""
+    page = (sweep / "compare.html").read_text(encoding="ascii")
+    found: dict[str, Any] = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    return found
+
+
+def assert_page_is_as_asked_for(sweep: Path, stopped: Path) -> None:
+    """By `report`, by how long the runs took together, without those that are not done; whatever comes, it says so."""
+    (stopped / "summary.json").write_text('{"status": "failed", "error": "no luck\\nat all"}', encoding="utf-8")
+    for choice, is_written in ((False, False), ("auto", False), (True, True)):
+        (sweep / "compare.html").unlink(missing_ok=True)
+        write_sweep_page(sweep, choice, [], [])
+        assert (sweep / "compare.html").exists() == is_written
+    assert page_facts(sweep)["left_out"] == {stopped.name: "failed: no luck"}
+    for folder in sweep.glob("*_*"):
+        took = {"seconds": 20.0} if folder != stopped else {}
+        (folder / "summary.json").write_text(json.dumps({**summary_of(folder), **took}), encoding="utf-8")
+    (sweep / "compare.html").unlink()
+    write_sweep_page(sweep, "auto", [], [])
+    assert [row["seeds"] for section in page_facts(sweep)["sections"] for row in section["rows"]] == [[5, 7]]
+    (sweep / "compare.html").unlink()
+    (sweep / "compare.html").mkdir()
+    write_sweep_page(sweep, True, [], [])  # a warning, and no error
 
 
 @pytest.fixture
@@ -279,6 +313,7 @@ def test_jobs_keep_their_numbers_where_a_folder_is_missing(tmp_path: Path, capsy
 def test_results_that_cannot_be_written_are_told_and_the_table_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_sweep_page(tmp_path, True, [], [])  # no job is done, so there is nothing to compare
     (tmp_path / "0").mkdir()
     note_job(tmp_path / "0", [])
     (tmp_path / "results.csv").mkdir()
@@ -414,6 +449,7 @@ def test_sigterm_to_a_parallel_sweep_saves_its_jobs_and_says_how_to_go_on(tmp_pa
     assert "3 of 3 jobs have not ended: 2 interrupted, 1 waiting" in said
     assert "attnfocus train -m sweep.resume=outputs/sweeps/" in said
     assert "Traceback" not in said
+    assert not list(tmp_path.glob("outputs/sweeps/*/*/compare.html"))
     for folder in (path.parent for path in tmp_path.glob(logs)):
         last = (folder / "checkpoints" / "last").read_text(encoding="utf-8").strip()
         assert int(last.removeprefix("step-")) == summary_of(folder)["steps"]
@@ -450,6 +486,7 @@ def test_a_sweep_lies_where_it_was_told_to_or_says_why_not(tmp_path: Path, attnf
     sweep = ["train", "-m", *VECTORS, "seed=1,2"]
     assert attnfocus(*sweep, "hydra.sweep.dir=mine/first").returncode == 0
     assert len(rows_of(tmp_path / "mine" / "first")) == 2
+    assert not (tmp_path / "mine" / "first" / "compare.html").exists()  # as it took no 30 s
     assert not (tmp_path / "outputs").exists()
     again = attnfocus(*sweep, "hydra.sweep.dir=mine/first")
     assert again.returncode == 2

@@ -7,10 +7,11 @@ import pytest
 from inspection_toys import FACTS, PLACES, example, focus_map
 
 from attnfocus.data.gold import TokenLinks
+from attnfocus.inspection.content import is_long
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.inspection.known import linked_map, moved, rationale_keys
 from attnfocus.inspection.page import page_data
-from attnfocus.inspection.page.coding import coded, is_long, sketch
+from attnfocus.inspection.page.coding import coded, sketch
 
 
 def test_links_follow_their_tokens_into_the_output() -> None:

@@ -176,6 +176,23 @@ def test_what_people_marked_is_underlined(show: Any) -> None:
     line = "getComputedStyle(document.querySelector('.gold-missed')).textDecorationStyle"
     assert page.evaluate(line) == "dashed"
     assert page.inner_text("#gold").startswith("Evidence that people marked: 1 agree, 1 missed, 1 extra.")
+    depth = page.evaluate(
+        """() => {
+      const token = document.querySelector('.gold-agree'), base = document.createElement('i');
+      const { bottom } = token.getBoundingClientRect();
+      token.append(base);
+      base.style.display = 'inline-block';
+      return bottom - base.getBoundingClientRect().bottom;
+    }"""
+    )
+    offset = page.evaluate("getComputedStyle(document.querySelector('.gold-agree')).textUnderlineOffset")
+    assert float(offset.removesuffix("px")) >= depth - 0.5  # not on the shade, where it would not be seen
+
+    forced = show(replace(found, examples=(shown,)), forced_colors="active")  # where a line below says the weight
+    for kind, style in (("agree", "solid"), ("missed", "dashed"), ("extra", "dotted")):
+        line = f"getComputedStyle(document.querySelector('#keys .gold-{kind}'))"
+        assert forced.evaluate(f"{line}.textDecorationLine") == "overline"
+        assert forced.evaluate(f"{line}.textDecorationStyle") == style
 
 
 def test_class_probabilities_and_whether_it_is_right(show: Any) -> None:
@@ -379,6 +396,31 @@ def test_a_row_of_a_large_map_is_what_it_is_everywhere(show: Any, has_details: b
     assert min(shown) > 0.5 / 700  # nothing that is looked at counts as not looked at
     assert float(page.inner_text("#readout").rpartition(" ")[2]) == pytest.approx(shown[3], abs=6e-5)
     assert page.inner_text("#most li:first-child .token") == "word490"
+
+
+def test_large_maps_of_two_steps_are_subtracted_too(show: Any) -> None:
+    made = long_map(2)
+    before = np.roll(made.weights, 5, axis=-1)
+    pair = replace(made, minus=Subtracted("step 100", before))
+    found = Inspection({**FACTS, "minus": "step 100"}, "text", (example(pair, source="long"),))
+    page = show(found)
+    assert page.evaluate("attnfocus.state.minus") == "other"
+    assert "the same of step 100" in page.inner_text("#legend-text")
+    apart = (made.weights - before).mean(axis=0).astype(np.float64)
+    page.evaluate("attnfocus.choose({query: 400, key: 3})")
+    page.wait_for_timeout(500)
+    row = figures(tsv_of(page).splitlines()[1])
+    assert row == pytest.approx(apart[400], abs=float(2.5 * np.abs(apart).max() / 127))  # signed details have 7 bits
+    assert row[490] == pytest.approx(apart[400, 490], rel=1e-3)
+    assert row[495] == pytest.approx(apart[400, 495], rel=1e-3)
+    assert page.inner_text("#high") == f"{np.abs(made.weights - before).max():.3g}".rstrip("0")
+    page.select_option("#minus", "")
+    page.wait_for_timeout(500)
+    assert figures(tsv_of(page).splitlines()[1])[490] == pytest.approx(made.weights.mean(axis=0)[400, 490], rel=1e-3)
+    page.select_option("#attention", "1")  # the other's own map
+    page.wait_for_timeout(500)
+    page.evaluate("attnfocus.choose({query: 400})")
+    assert figures(tsv_of(page).splitlines()[1])[495] == pytest.approx(before.mean(axis=0)[400, 495], rel=1e-3)
 
 
 def test_the_tiles_of_two_large_maps_do_not_wait_for_each_other(show: Any) -> None:

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from attnfocus.config.composition import reworded
-from attnfocus.config.override_text import is_of_hydra, quoted, unreadable
+from attnfocus.config.override_text import is_of_hydra, quoted, trusted_packages, unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
@@ -206,6 +206,15 @@ def run_sweep(folder: Path, launch: Callable[[], None], *, is_new: bool) -> int:
         line = (str(error).splitlines() or [""])[0]
         raise ConfigError(f"hydra/launcher: no job could be started: {line or type(error).__name__}.") from error
     return finish_sweep(folder)
+
+
+def write_page(line: CommandLine, folder: Path) -> None:
+    """Writes the page of a sweep whose jobs have ended, by what is the same for all of them (`report`, `trust`)."""
+    from attnfocus.commands.sweep.page import write_sweep_page
+
+    choice = line.compose(list(line.fixed().values())).get("report")
+    words = [*(["--config-dir", line.config_dir] if line.config_dir else []), "-m", *line.overrides]
+    write_sweep_page(folder, choice, trusted_packages(line.overrides), words)
 
 
 def new_sweep_dir(line: CommandLine) -> tuple[Path, bool]:

@@ -1,6 +1,7 @@
 """`attnfocus compare RUN_DIR ...`: configurations side by side, over their seeds, against a baseline."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from attnfocus.display.drawings import write_drawings
 from attnfocus.display.figure_choices import FigureOptions
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import short_path, strict_json, write_json_atomically, writing
-from attnfocus.layout import COMPARE_FILE
+from attnfocus.layout import COMPARE_FILE, COMPARE_PAGE, DIFFERENCES_FILE, TIDY_FILE
 from attnfocus.limits import Range
 from attnfocus.marks import FilePath
 from attnfocus.redaction import redact
@@ -32,8 +33,6 @@ from attnfocus.regular_files import replace_file
 from attnfocus.runs.claim import new_run_dir, require_free
 from attnfocus.runs.folder import made_by
 from attnfocus.runs.schema import OutputPath
-
-PAGE_FILE = "compare.html"
 
 
 @dataclass(kw_only=True)
@@ -87,11 +86,11 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             origin = made_by("compare", [*(short_path(path) for path in map(Path, config.runs)), *given])
             curves = [curves_of(section) for section in sections]
             page = page_of(sections, curves, looks, left_out, origin, folder)
-            replace_file(folder / PAGE_FILE, page.encode("ascii"))
+            replace_file(folder / COMPARE_PAGE, page.encode("ascii"))
     _show(config.format, sections, left_out)
     say(console, f"\nresults  {folder}", wrap=False)
     if config.page:
-        say(console, f"page     {folder / PAGE_FILE}", wrap=False)
+        say(console, f"page     {folder / COMPARE_PAGE}", wrap=False)
     return 0
 
 
@@ -112,14 +111,20 @@ def _only_run(place: str, outputs: str) -> Path:
     return found[0]
 
 
-def compared(configurations: Mapping[tuple[str, str], Sequence[Configuration]], num_resamples: int) -> list[Section]:
-    """Sections with their tests, of what `ordered_configurations` gives."""
+def compared(
+    configurations: Mapping[tuple[str, str], Sequence[Configuration]], num_resamples: int, deadline: float = math.inf
+) -> list[Section]:
+    """Sections with their tests, of what `ordered_configurations` gives.
+
+    Args:
+        deadline: by `time.monotonic`, after which no test begins.
+    """
     sections = []
     for (task, dataset), ordered in configurations.items():
         rows = [_row(each) for each in ordered]
         first = ordered[0]
         others = [(row.name, other) for row, other in zip(rows[1:], ordered[1:], strict=True)]
-        differences = differences_to(first, others, num_resamples)
+        differences = differences_to(first, others, num_resamples, deadline)
         monitor = next((run.monitor for each in ordered for run in each.runs if run.monitor), None)
         directions = {name: way for each in ordered for run in each.runs for name, way in run.directions.items()}
         task_class = first.runs[0].task_class
@@ -156,14 +161,16 @@ def made_differently(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def _write(folder: Path, sections: Sequence[Section], facts: Mapping[str, Any]) -> None:
-    tables = {
-        "results.csv": results_csv(sections, folder),
-        "results-tidy.csv": tidy_csv(sections, folder),
-        "differences.csv": differences_csv(sections),
-    }
+    replace_file(folder / "results.csv", results_csv(sections, folder).encode("utf-8", "backslashreplace"))
+    write_tables(folder, sections)
+    write_json_atomically(folder / "results.json", facts)
+
+
+def write_tables(folder: Path, sections: Sequence[Section]) -> None:
+    """The numbers of each run, and the differences between configurations."""
+    tables = {TIDY_FILE: tidy_csv(sections, folder), DIFFERENCES_FILE: differences_csv(sections)}
     for name, text in tables.items():
         replace_file(folder / name, text.encode("utf-8", "backslashreplace"))
-    write_json_atomically(folder / "results.json", facts)
 
 
 def _show(form: str, sections: Sequence[Section], left_out: Mapping[Path, str]) -> None:

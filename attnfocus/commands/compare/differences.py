@@ -1,5 +1,7 @@
 """How far a configuration is from the baseline, seed by seed, and whether its test answers say so."""
 
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -20,15 +22,26 @@ class UntestedError(Exception):
 
 
 def differences_to(
-    baseline: Configuration, others: Iterable[tuple[str, Configuration]], num_resamples: int
+    baseline: Configuration,
+    others: Iterable[tuple[str, Configuration]],
+    num_resamples: int,
+    deadline: float = math.inf,
 ) -> list[Difference]:
-    """Of each of the others, by their names; p is corrected for their number. Answers of the baseline are read once."""
+    """Of each of the others, by their names; p is corrected for their number. Answers of the baseline are read once.
+
+    After `deadline` (of `time.monotonic`) no test begins, and the differences that have none say so.
+    """
 
     @cache
     def answers_of(seed: int) -> Sequence[Answer]:
         return _answers(baseline.by_seed[seed])
 
-    found = [_differences_of(name, baseline, other, num_resamples, answers_of) for name, other in others]
+    def baseline_answers(seed: int) -> Sequence[Answer]:
+        if time.monotonic() > deadline:
+            raise UntestedError("there was no time left for its test; attnfocus compare takes its time")
+        return answers_of(seed)
+
+    found = [_differences_of(name, baseline, other, num_resamples, baseline_answers) for name, other in others]
     return _corrected([difference for of_one in found for difference in of_one])
 
 

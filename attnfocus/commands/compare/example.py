@@ -57,6 +57,16 @@ def examples_of(given: str, baselines: Sequence[Configuration]) -> dict[Path, Ex
     return found
 
 
+def first_examples(baselines: Iterable[Path]) -> dict[Path, Example]:
+    """Run directory of each baseline -> the first row that it was tested on; none where that is no text."""
+    found: dict[Path, Example] = {}
+    for path in baselines:
+        row = next(iter(_rows(path).values()), {})
+        if isinstance(row.get("source"), str):
+            found[path] = Example(str(row["source"]), str(row.get("target", "")))
+    return found
+
+
 def _is_id(given: str, rows: Iterable[str]) -> bool:
     """Whether it is called like a row: `test:9999`, or as one of the rows with another number."""
     shapes = {_NUMBER.sub("0", name) for name in rows}

@@ -9,6 +9,7 @@ from attnfocus.display.text import duration, number, short_key
 from attnfocus.visible import visible
 
 MAX_P_VALUES = 4  # that a table shows one by one
+MAX_NAMED = 6  # rows that one remark names
 ARROWS = {"max": "↑", "min": "↓", "": ""}
 LEGEND = (
     "mean ± sample standard deviation over the seeds; (n=1): from so many runs, fewer than the row has. "
@@ -69,7 +70,13 @@ def remarks(section: Section) -> list[str]:
     for each in section.differences:
         if each.remark:
             about.setdefault(each.remark, {})[each.name] = None
-    return [f"{'; '.join(names)}: {remark}." for remark, names in about.items()]
+    return [f"{_some(list(names))}: {remark}." for remark, names in about.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - MAX_NAMED
+    return "; ".join([*names[:MAX_NAMED], *([f"{more} more"] if more > 0 else [])])
 
 
 def label_cells(section: Section) -> tuple[list[str], list[list[str]]]:

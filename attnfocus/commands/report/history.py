@@ -13,13 +13,10 @@ from attnfocus.commands.report.material import Material
 from attnfocus.display.curves import thinned
 from attnfocus.display.documents import embedded_json
 from attnfocus.display.text import shorten
-from attnfocus.errors import CheckpointError
 from attnfocus.inspection.page import coded
-from attnfocus.layout import METRICS_FILE
 from attnfocus.tasks.evaluation import source_text
 from attnfocus.tracking.focus_drift import looked_at
 from attnfocus.tracking.map_history import MAX_EXAMPLES, MAX_KEPT, MAX_SIDE, read_history
-from attnfocus.tracking.metrics_file import logged_head_measures
 from attnfocus.visible import visible
 
 MAX_BYTES = 600_000  # of all maps in a page; with more, fewer examples
@@ -32,10 +29,7 @@ def history_facts(material: Material) -> dict[str, Any]:
 
     The evaluations are those whose maps the run has kept, else at most 8 of those whose measures were logged.
     """
-    try:
-        measured = logged_head_measures(material.run_dir / METRICS_FILE)
-    except CheckpointError:
-        measured = {}
+    measured = material.logged.heads
     history = read_history(material.run_dir)
     steps = list(history.kept) or thinned(list(measured), MAX_KEPT)
     rows = [example.row for example in looked_at(material.prepared, MAX_EXAMPLES)]

@@ -14,7 +14,7 @@ from attnfocus.inspection.examples import Trained
 from attnfocus.layout import METRICS_FILE
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.summary import Summary, load_summary
-from attnfocus.tracking.metrics_file import logged_lines
+from attnfocus.tracking.metrics_file import Logged, logged
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,17 @@ class Material:
             return Summary()
 
     @cached_property
-    def lines(self) -> list[dict[str, Any]]:
+    def logged(self) -> Logged:
         """metrics.jsonl; empty where it cannot be read."""
         try:
-            return logged_lines(self.run_dir / METRICS_FILE)
+            return logged(self.run_dir / METRICS_FILE)
         except CheckpointError:
-            return []
+            return Logged()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Those of metrics.jsonl."""
+        return self.logged.lines
 
     @cached_property
     def answers(self) -> Answers:

@@ -12,7 +12,7 @@ from typing import get_args
 
 from attnfocus.display.figure_choices import CAPTION_FILE, FigureFile
 from attnfocus.errors import CheckpointError
-from attnfocus.layout import HYDRA_FILE, JOB_FILE
+from attnfocus.layout import COMPARE_PAGE, DIFFERENCES_FILE, HYDRA_FILE, JOB_FILE, TIDY_FILE
 from attnfocus.locks import is_locked, locked
 from attnfocus.records import to_value
 from attnfocus.redaction import hide_override
@@ -26,6 +26,7 @@ MAX_PROCESS_BYTES = 1000
 RESULTS_FILE = "results.csv"
 _FIGURES = tuple(f"search.{ending}" for ending in (*get_args(FigureFile), CAPTION_FILE))
 OF_SEARCH = ("study.db", "study.db-journal", "search.json", *_FIGURES, ".search.lock")
+PAGE_FILES = (COMPARE_PAGE, TIDY_FILE, DIFFERENCES_FILE)  # of the comparison of its runs
 LOCK_FILE = ".lock"  # held by the process that runs the job, and by the one that writes the results of a sweep
 PROCESS_FILE = ".process"  # host and number of the process that runs the job
 START_SECONDS = 2.0  # how long a job waits for its lock, which whoever looks whether it runs holds for a moment
@@ -91,7 +92,7 @@ def require_own_sweep(sweep_dir: Path) -> None:
         CheckpointError: names the first.
     """
     try:
-        for name in (HYDRA_FILE, RESULTS_FILE, LOCK_FILE, *OF_SEARCH):
+        for name in (HYDRA_FILE, RESULTS_FILE, LOCK_FILE, *OF_SEARCH, *PAGE_FILES):
             require_regular(sweep_dir / name)
         for folder in job_folders(sweep_dir):
             require_folder(folder)

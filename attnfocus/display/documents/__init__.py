@@ -28,7 +28,7 @@ def document(title: str, body: str, style: str, script: str, data: Mapping[str, 
 
     Args:
         title: of the window, in HTML.
-        body: HTML of what is seen before the script runs.
+        body: HTML of what is seen before the script runs; `%language%` is the choice of its language.
         style: `style_of`.
         script: `script_of`.
         data: what the script reads.
@@ -37,7 +37,8 @@ def document(title: str, body: str, style: str, script: str, data: Mapping[str, 
         f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    parts = {"policy": policy, "title": title, "body": body, "style": style, "script": script}
+    language = asset(__name__, "language.html")  # of a body that asks for it
+    parts = {"policy": policy, "title": title, "body": body, "language": language, "style": style, "script": script}
     page = asset(__name__, "page.html")
     for name, text in (parts | {"data": embedded_json(data)}).items():  # the data come last: they may hold anything
         page = page.replace(f"%{name}%", text)

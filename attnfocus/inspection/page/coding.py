@@ -15,7 +15,6 @@ import numpy as np
 
 from attnfocus.inspection.spread import effective_of_rows, mean_spread
 
-MAX_WHOLE = 400_000  # weights of a head; a map with more is a sketch, whose details follow where one looks
 TILE = 256  # rows and columns of a tile
 _BLOCKS = 128  # of each axis of a sketch, at most
 _LARGEST = 32  # of each row
@@ -35,11 +34,6 @@ def coded(weights: np.ndarray, is_fine: bool) -> dict[str, Any]:
     highest = np.iinfo(np.dtype(code)).max
     roots = np.sqrt(np.abs(values) / (largest or 1.0)) * np.sign(values)
     return {"code": code.lstrip("<"), "largest": largest, "data": _packed(np.rint(roots * highest).astype(code))}
-
-
-def is_long(weights: np.ndarray) -> bool:
-    """Whether a map (H, Q, K) is kept as a sketch."""
-    return weights.shape[1] > 1 and weights.shape[1] * weights.shape[2] > MAX_WHOLE
 
 
 def sketch_size(weights: np.ndarray) -> int:

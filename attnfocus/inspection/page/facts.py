@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from attnfocus.display.documents import ramps
-from attnfocus.inspection.content import Content, best_map, focus_rows, likelihood, num_weights
+from attnfocus.inspection.content import Content, best_map, focus_rows, is_long, likelihood, num_weights
 from attnfocus.inspection.known import linked_map, rationale_keys
-from attnfocus.inspection.page.coding import coded, is_long, sketch, sketch_size
+from attnfocus.inspection.page.coding import coded, sketch, sketch_size
 from attnfocus.inspection.scale import default_scale
 from attnfocus.inspection.spread import NEARLY_UNIFORM
 from attnfocus.tasks import FocusMap, Inspected, Prediction
@@ -50,7 +52,7 @@ def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) ->
     if not example.maps:
         return {**facts, "note": "The output is empty: there is nothing to show.", "maps": []}
     shown = example.maps if room is None else tuple(each for each in example.maps if is_long(each.weights))
-    if not shown or (room is not None and sum(sketch_size(each.weights) for each in shown) > room):
+    if not shown or (room is not None and sum(map(_sketch_size, shown)) > room):
         return {**facts, "note": "Left out: too many weights for one page. Choose a layer or head.", "maps": []}
     tokens: dict[tuple[str, ...], int] = {}
     detail = (detail[0], detail[1] and room is None)
@@ -68,6 +70,11 @@ def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) ->
         "maps": maps,
         "first": shown.index(best_map([each for each in shown if each.method == shown[0].method])),
     }
+
+
+def _sketch_size(each: FocusMap) -> int:
+    """With those of what is taken away and of the difference."""
+    return sketch_size(each.weights) * (1 if each.minus is None else 3)
 
 
 def _taken_away(each: FocusMap, minus: Subtracted) -> FocusMap:
@@ -105,7 +112,7 @@ def _map(
     """`detail`: whether weights have 16 bits, and whether a sketch has its details."""
     is_fine, has_details = detail
     rationale = rationale_keys(example, each)
-    facts = {
+    facts: dict[str, Any] = {
         "method": each.method,
         "name": each.name,
         "of": None if each.place is None else [each.place.queries, each.place.keys],
@@ -119,9 +126,16 @@ def _map(
         "focus": [_rounded(row) for row in focus_rows(each)] if each.method == "attention" else [],
     }
     if is_long(each.weights):
-        made = sketch(each.weights, has_details)
-        return {**facts, "largest": made["top"]["largest"], "sketch": made}
+        facts |= _sketched(each.weights, has_details)
+        if each.minus is not None:  # which two sketches do not tell
+            facts["difference"] = _sketched(each.difference, has_details)
+        return facts
     return {**facts, **coded(each.weights, is_fine)}
+
+
+def _sketched(weights: np.ndarray, has_details: bool) -> dict[str, Any]:
+    made = sketch(weights, has_details)
+    return {"largest": made["top"]["largest"], "sketch": made}
 
 
 def _rounded(row: Mapping[str, float]) -> dict[str, float]:

@@ -19,6 +19,12 @@ async function unpacked(coded) {
   return values;
 }
 
+/** Of a map with a sketch: it less that of the other run, which is a sketch of its own. Made once. */
+function differenceOf(map) {
+  map.apart ??= { ...map, ...map.difference, signed: true };
+  return map.apart;
+}
+
 async function decode(map) {
   if (map.values || map.sketch?.values) return;
   if (!map.sketch) {
@@ -52,8 +58,8 @@ const TWIN = "other";  // the same map and head of the other run or step
 /** Maps and heads that can be taken away from what is shown: those of the same rows and columns. */
 function comparable() {
   const { maps } = example(), shown = maps[state.map], number = maps.findIndex((map) => map.twin === state.map);
-  if (shown.sketch) return [];
   const twin = number < 0 ? [] : [{ number, head: state.head, id: TWIN, text: word("twin", { name: data.minus }) }];
+  if (shown.sketch) return twin;
   return twin.concat(maps.flatMap((map, number) => {
     const isAlike = !map.sketch && map.method === shown.method && map.queries === shown.queries && map.keys === shown.keys;
     if (!isAlike) return [];
@@ -92,9 +98,9 @@ const whole = (tokens) => ({ labels: tokens, numbers: tokens.map((_, place) => p
 const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /** What is shown: see `drawAll`. Cells of `values` are null where the map has a sketch. */
-function viewOf(map) {
-  const { tokens } = example(), queries = tokens[map.queries], keys = tokens[map.keys];
-  const other = comparable().find(({ id }) => id === state.minus);
+function viewOf(chosen) {
+  const { tokens } = example(), other = comparable().find(({ id }) => id === state.minus);
+  const map = other && chosen.sketch ? differenceOf(chosen) : chosen, queries = tokens[map.queries], keys = tokens[map.keys];
   const rows = (state.words && !map.sketch && wordsOf(queries)) || whole(queries), columns = (state.words && !map.sketch && wordsOf(keys)) || whole(keys);
   const isMerged = rows.labels.length < queries.length || columns.labels.length < keys.length;
   const fit = (values) => (isMerged ? merged(values, rows, columns, keys.length) : values);
@@ -107,7 +113,7 @@ function viewOf(map) {
   const values = map.sketch ? null : other ? minus(state.head, other.head) : fit(ofHead(map, state.head));
   let { largest } = map;
   if (other && other.id !== TWIN) largest = largestOf(values);
-  else if (other || isMerged) largest = Math.max(...every.map((head) => largestOf(headValues(head))));
+  else if (values && (other || isMerged)) largest = Math.max(...every.map((head) => largestOf(headValues(head))));
   const isSigned = Boolean(other) || map.signed;
   return { map, values, queries: rows.labels, keys: columns.labels, rows, columns, headValues, largest, other, isSigned, isAttention: map.method === "attention" && !isSigned };
 }
