@@ -24,6 +24,7 @@ _NAMES = {
     "sources.eraser": ("EraserMovies",),
     "sources.files": ("LabelledText", "ParallelText"),
     "sources.hub": ("HubPairs", "HubText"),
+    "sources.hub_stream": ("HubRunningText",),
     "sources.identity": ("Identity",),
     "sources.induction": ("Induction",),
     "sources.languages": ("Languages",),

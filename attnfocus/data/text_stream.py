@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Literal, NamedTuple, overload
 
 from attnfocus.data.rows import Row
@@ -43,7 +43,7 @@ class TextStream(Sequence[Row]):
             a document.
         documents: what of it is a document of its own: all of it; each line; what blank lines separate; each part.
             Blank ones are none.
-        start, end: the characters [start, end) that are meant; None: to its end. All of it where documents are `rows`.
+        start, end: the characters [start, end) that are meant; None: to its end.
         change: what is done to the text of each piece; it need not keep the number of characters.
     """
 
@@ -63,11 +63,11 @@ class TextStream(Sequence[Row]):
         """The text as it is read."""
         place = 0
         for part in self.read():
+            if self.end is not None and place >= self.end:
+                return
             first, last = self.start - place, len(part) if self.end is None else self.end - place
             place += len(part)
-            if last <= 0:
-                return
-            if first < len(part) and part:
+            if first < len(part):
                 yield part if first <= 0 and last >= len(part) else part[max(first, 0) : last]
 
     @cached_property
@@ -92,6 +92,9 @@ class TextStream(Sequence[Row]):
 
     def border_after(self, place: int) -> int:
         """The first place, from this character on, where a document may begin: `place` where all is one document."""
+        if self.documents == "rows":
+            ends = accumulate(map(len, self.parts()))
+            return next((end for end in ends if end >= place), place)
         border = _BORDERS.get(self.documents)
         if border is None or not place:
             return place
@@ -127,7 +130,7 @@ class TextStream(Sequence[Row]):
 
 
 def _rows(parts: Iterator[str]) -> Iterator[Piece]:
-    return (Piece(part, True, True) for part in parts if part)
+    return (Piece(part, True, True) for part in parts if part.strip())
 
 
 def _divided(parts: Iterator[str], documents: Documents) -> Iterator[Piece]:

@@ -1,6 +1,5 @@
 """Own text files for language models, through the real command."""
 
-import json
 from pathlib import Path
 
 import pytest
