@@ -19,7 +19,6 @@ from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Direction
-from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.models.base import Model
 from attnfocus.special import PAD
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
@@ -39,7 +38,7 @@ from attnfocus.tasks.evaluation import (
 )
 from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.maps import attention_map
-from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
+from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentByAttention
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.next_tokens import LossByPosition, bits_per_symbol, next_tokens, text_sizes
 from attnfocus.tasks.measures.text import perplexity
@@ -136,7 +135,7 @@ class LanguageModelingTask(Task):
         for which long texts are run a few rows at a time.
         """
         sums, focus, first, by_position = ExactSums(), FocusMeans(), FirstExamples(num_samples), LossByPosition()
-        num_targets, aligned, predictions = 0, AlignmentErrors(self.codec), list[Prediction]()
+        num_targets, aligned, predictions = 0, AlignmentByAttention(self.codec), list[Prediction]()
         predicted = text_sizes([])
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
@@ -163,7 +162,7 @@ class LanguageModelingTask(Task):
             "sums": sums.parts,
             "focus": focus.parts,
             "by_position": by_position.sums,
-            "aligned": vars(aligned.counts),
+            "aligned": aligned.counts,
             "num_targets": num_targets,
             "predicted": predicted,
             "predictions": predictions,
@@ -178,9 +177,9 @@ class LanguageModelingTask(Task):
         exact_match: share of rows all of whose answers are right, where rows have answers.
         bits_per_character, bits_per_byte: the loss of all tokens, the end included, by the length of what is predicted
             (UTF-8); where no token is left out.
-        alignment_error_rate: of the last attention against the known evidence; where rows know it.
+        alignment_error_rate: of the attention that agrees best with the known evidence; where rows know it.
         focus/...: of all attentions.
-        `extras`: loss_by_position.
+        `extras`: loss_by_position; alignment_error_rates, of each attention.
         """
         predictions, samples = in_order(tally["predictions"]), chosen_samples(tally["samples"], num_samples)
         if not predictions:
@@ -197,9 +196,10 @@ class LanguageModelingTask(Task):
             metrics["exact_match"] = sum(self.is_right(each.text, each.target) for each in answered) / len(answered)
         else:
             metrics |= bits_per_symbol(total, tally["predicted"])
-        aligned = AlignmentErrors(self.codec, AlignmentCounts(**tally["aligned"]))
+        aligned = AlignmentByAttention(self.codec, tally["aligned"])
         table = FocusMeans(tally["focus"]).table()
         extras: dict[str, object] = {"loss_by_position": LossByPosition(tally["by_position"]).bins()}
+        extras |= {"alignment_error_rates": rates} if (rates := aligned.rates()) else {}
         return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
 
     def _predicted_texts(self, batch: Batch) -> Iterator[str]:
@@ -261,10 +261,11 @@ class LanguageModelingTask(Task):
         """See `Task.inspect`. Maps are of the whole text, what the model wrote included; a query is named by the token
         that it is to predict.
         """
-        for answer in self.predict(model, batches, decoding=decoding, need_weights=True):
-            weights = answer.weights or {}
-            places, queries = model.places_of(weights), answer.query_tokens
-            maps = (
-                attention_map(places[name], each, queries[name], answer.key_tokens) for name, each in weights.items()
-            )
-            yield Inspected(answer, tuple(maps))
+        for batch in batches:
+            answers = self.predict(model, [batch], decoding=decoding, need_weights=True)
+            for number, answer in enumerate(answers):
+                weights = answer.weights or {}
+                places, queries, keys = model.places_of(weights), answer.query_tokens, answer.key_tokens
+                maps = [attention_map(places[name], each, queries[name], keys) for name, each in weights.items()]
+                asked = self.answers.places(batch, number, len(keys))
+                yield Inspected(answer, tuple(maps), asked=asked if maps else None)

@@ -109,6 +109,12 @@ class SequenceAnswers:
             kinds={name: place.kind for name, place in places.items()},
         )
 
+    def places(self, batch: Batch, number: int, size: int) -> tuple[int, ...]:
+        """Of `size` positions of an answered text those that its answers, or what was written, are read off."""
+        if batch.rows[number].answers:
+            return tuple(batch.targets[number].nonzero().squeeze(1).tolist())
+        return tuple(range(int(batch.input_lengths[number]) - 1, size))
+
     def sample(self, model: Model, batch: Batch, number: int, options: DecodingOptions) -> Prediction:
         """A row to look at: its answers, or how the model goes on after its first half, for as long as the rest."""
         row, inputs = batch.rows[number], Inputs.of(batch, [number])

@@ -147,14 +147,15 @@ def test_answers_are_read_off_their_places_and_right_ones_counted():
     assert [each.text for each in result.predictions] == [row.target for row in rows]
     assert (result.metrics["accuracy"], result.metrics["exact_match"]) == (1.0, 1.0)
     assert "bits_per_character" not in result.metrics
+    assert [each.asked for each in task.inspect(model, [batch])] == [(5,), (5, 7), (1,)]
     predicted = list(task.predict(model, batches(codec, rows, 2)))
     assert [each.text for each in predicted] == [row.target for row in rows]
     assert [each.score for each in predicted] == pytest.approx([each.score for each in result.predictions], rel=1e-4)
 
 
-def test_the_last_attention_is_held_against_the_evidence():
+def test_every_attention_is_held_against_the_evidence_and_the_best_one_counts():
     task, model, codec, rows = case("asked")
-    metrics = task.evaluate(model, batches(codec, rows, 3)).metrics
+    evaluated = task.evaluate(model, batches(codec, rows, 3))
     counts = AlignmentCounts()
     for row in rows[:2]:
         example = codec.encode(row)
@@ -164,7 +165,9 @@ def test_the_last_attention_is_held_against_the_evidence():
         queries = {query for query, _ in gold}
         hits = sum((query, best[query]) in gold for query in queries)
         counts += AlignmentCounts(len(queries), len(gold), hits, hits)
-    assert metrics["alignment_error_rate"] == pytest.approx(counts.error_rate)
+    rates = evaluated.extras["alignment_error_rates"]
+    assert rates["layers.1"] == pytest.approx(counts.error_rate)
+    assert evaluated.metrics["alignment_error_rate"] == min(rates.values())
 
 
 def by_hand(model, ids, count):
@@ -195,6 +198,9 @@ def test_a_text_is_gone_on_with_as_by_hand(name):
         size = len(example.inputs) + len(written) - 1
         assert len(answer.key_tokens) == size
         assert all(each.shape[1:] == (size, size) for each in answer.weights.values())
+    looked = task.inspect(model, [collate(inputs)], decoding=options)
+    for example, answer, shown in zip(inputs, answers, looked, strict=True):
+        assert shown.asked == tuple(range(len(example.inputs) - 1, len(answer.key_tokens)))
     assert answers[3].unknown == pytest.approx(2 / 3)
     beams = next(task.predict(model, [collate(inputs[:1])], decoding=DecodingOptions(beam_size=3, num_best=3)))
     assert len(beams.n_best) == 3

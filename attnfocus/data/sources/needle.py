@@ -33,7 +33,7 @@ class Needle(SequenceSource):
     def __init__(
         self,
         *,
-        num_distractors: Annotated[int, Range(ge=0, le=2**10)] = 3,
+        num_distractors: Annotated[int, Range(ge=0, le=2**10, why="each is compared with all others of its row")] = 3,
         vocab_size: VocabSize = 48,
         depth: UnitFraction | None = None,
         length: Length = 64,
