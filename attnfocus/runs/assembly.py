@@ -215,7 +215,9 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             "Set dataset.tokenizer.shared=true, or model.tied_embeddings=decoder."
         )
     problems += task_class.option_problems(data_options, config.decoding)
-    problems += dataset.codecs.classes[0].option_problems(data_options) if dataset.codecs.is_own else []
+    if dataset.codecs.is_own:
+        given = data_options.clean, data_options.split, data_options.tokenizer
+        problems += dataset.codecs.classes[0].option_problems(*given)
     if problems:
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:

@@ -248,9 +248,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         RunningText()
     with pytest.raises(ConfigError, match=r"dataset\.encoding=klingon"):
         RunningText(train="x", encoding="klingon")
-    problems = WindowCodec.option_problems(replace(OPTIONS, clean=CleanOptions(strip=True, deduplicate=True)))
+    others = OPTIONS.split, OPTIONS.tokenizer
+    problems = WindowCodec.option_problems(CleanOptions(strip=True, deduplicate=True), *others)
     assert [str(each).partition(":")[0] for each in problems] == ["dataset.clean.strip", "dataset.clean.deduplicate"]
-    assert WindowCodec.option_problems(OPTIONS) == []
+    assert WindowCodec.option_problems(OPTIONS.clean, *others) == []
 
 
 def test_a_codec_of_windows_is_saved_and_reads_the_last_window_of_a_prefix(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row, row_key
+from attnfocus.data.split import SplitOptions
 from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.text_rows import SAME_INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.tokenizer_file import read_json
 from attnfocus.errors import CheckpointError, DataError, Problem
 from attnfocus.regular_files import replace_file
-
-if TYPE_CHECKING:
-    from attnfocus.data.preparation import DatasetOptions
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
@@ -157,7 +155,9 @@ class Codec(ABC):
         """
 
     @classmethod
-    def option_problems(cls, options: DatasetOptions) -> list[str | Problem]:
+    def option_problems(
+        cls, clean: CleanOptions, split: SplitOptions, tokenizer: TokenizerOptions
+    ) -> list[str | Problem]:
         """What of a data set's options makes no sense for these rows: `key: problem. The way out.`"""
         return []
 

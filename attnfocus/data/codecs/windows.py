@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.packed import EncodedExamples
 from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.data.rows import Row
+from attnfocus.data.split import SplitOptions
 from attnfocus.data.text_stream import Documents, TextStream
 from attnfocus.data.tokens.parts import encoded_parts, smallest_type, tokenizer_of
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
@@ -22,9 +23,6 @@ from attnfocus.errors import DataError, Problem
 from attnfocus.limits import NumTokens
 from attnfocus.special import BOS, EOS, PAD, UNK
 from attnfocus.stages import stage
-
-if TYPE_CHECKING:
-    from attnfocus.data.preparation import DatasetOptions
 
 DEFAULT_WINDOW = 128
 PART = 1 << 20  # tokens that are looked at together
@@ -202,9 +200,10 @@ class WindowCodec(SequenceCodec):
         return self.continued(inputs[:1], targets)
 
     @classmethod
-    def option_problems(cls, options: DatasetOptions) -> list[str | Problem]:
+    def option_problems(
+        cls, clean: CleanOptions, split: SplitOptions, tokenizer: TokenizerOptions
+    ) -> list[str | Problem]:
         """What drops, moves or strips rows, of which there are none."""
-        clean, split = options.clean, options.split
         others = {
             "clean.strip": (clean.strip, False),
             "clean.deduplicate": (clean.deduplicate, False),
@@ -213,7 +212,7 @@ class WindowCodec(SequenceCodec):
             "clean.max_words_ratio": (clean.max_words_ratio, "null"),
             "clean.max_train_rows": (clean.max_train_rows, "null"),
             "split.folds": (split.folds, "null"),
-            "tokenizer.shared": (options.tokenizer.shared, False),
+            "tokenizer.shared": (tokenizer.shared, False),
         }
         problems: list[str | Problem] = []
         for name, (is_set, usual) in others.items():
@@ -221,7 +220,7 @@ class WindowCodec(SequenceCodec):
                 line = f"dataset.{name}={str(usual).lower()}"
                 text = f"dataset.{name}: is for sets of rows, and a long text is kept to the letter. Use {line}."
                 problems.append(Problem(text, f"dataset.{name}", [line]))
-        if options.tokenizer.kind == "torchtext":
+        if tokenizer.kind == "torchtext":
             text = "dataset.tokenizer.kind: torchtext is for rows of texts. Use character, bpe, unigram or word."
             problems.append(Problem(text, "dataset.tokenizer.kind", ["dataset.tokenizer.kind=character"]))
         return problems
