@@ -27,7 +27,7 @@ from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
-from attnfocus.runs.dataset import CheckedDataset, check_dataset
+from attnfocus.runs.dataset import CheckedDataset, check_dataset, length_problems
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import without_numbers
@@ -193,7 +193,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
         if trial is not None and attempt("model", trial.places) is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
             attempt("model", lambda: require_ngrams(embedding, trial.token_tables()))
-            problems += _length_problems(trial, dataset.codecs)
+            problems += length_problems(trial, dataset.codecs)
             if device is not None:
                 attempt("attention", lambda: _require_paths(trial, device))
             named = task_class.name, data_options.tokenizer.kind
@@ -225,9 +225,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             "Set dataset.tokenizer.shared=true, or model.tied_embeddings=decoder."
         )
     problems += task_class.option_problems(data_options, config.decoding)
-    if dataset.codecs.is_own:
-        given = data_options.clean, data_options.split, data_options.tokenizer
-        problems += dataset.codecs.classes[0].option_problems(*given)
+    problems += dataset.codec_problems()
     if problems:
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:
@@ -255,20 +253,6 @@ def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Mo
             "for a task of your own."
         )
     return found
-
-
-def _length_problems(model: Model, codecs: CodecChoice) -> list[Problem]:
-    """Examples that are longer than what the model reads, where that is known before there are data."""
-    longest = codecs.classes[0].longest_input(codecs.options) if codecs.is_own else None
-    most = model.max_input_length
-    if longest is None or most is None or longest <= most:
-        return []
-    key = "dataset.codec.window"
-    text = (
-        f"{key}={longest}: the model reads at most {most} tokens. Set model.max_length={longest} where its positions "
-        f"are learned, or {key}={most}."
-    )
-    return [Problem(text, key, [f"{key}={most}"])]
 
 
 def _metric_problems(metrics: Mapping[str, Any], task_class: type[Task], monitor: str | None) -> list[str]:
