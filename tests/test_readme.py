@@ -34,7 +34,8 @@ SMALL = {
     "language_model": (*FEW_ROWS, *ONE_EPOCH),
 }
 SMALL_SWEEP = ("trainer.max_steps=2", "focus.num_samples=0")  # of each job
-NAMED_SETS = "multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies"
+SMALL_TEXT = ("model.embed_dim=16", "trainer.max_steps=2", "focus.num_samples=1")
+NAMED_SETS = "shakespeare|multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies"
 NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
 SMALL_NAMED = (
     "dataset.clean.max_train_rows=100",
@@ -77,6 +78,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labelled = ["text,label", *[f"word{i % 13} of {i},{'good' if i % 2 else 'bad'}" for i in range(300)]]
     (folder / "reviews.csv").write_text("\n".join(labelled) + "\n", encoding="utf-8")
     (folder / "vectors.txt").write_text("".join(f"word{i} {'0.5 ' * 15}{i}\n" for i in range(9)), encoding="utf-8")
+    (folder / "input.txt").write_text("".join(f"The {i}th line.\n\n" for i in range(300)), encoding="utf-8")
     (folder / "lines.txt").write_text("May 3, 1999\n", encoding="utf-8")
     done = run_here(["train", *TINY_DATES], folder)
     assert done.returncode == 0, done.stderr
@@ -114,6 +116,8 @@ def made_small(command: str) -> str:
         return f"{command} trainer.max_steps=8"
     if "dataset.train=" in command or "dataset=hub" in command:
         return f"{command} {' '.join(SMALL_FILES)}"
+    if "=shakespeare" in command:
+        return f"{command} {' '.join(SMALL_TEXT)}"
     if NAMED.search(command):
         return f"{command} {' '.join(SMALL_NAMED)}"
     model = re.search(r"model=(\w+)", command)

@@ -7,6 +7,7 @@ from typing import overload
 from attnfocus.data.batches import Batch, BatchPlan, collate
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.examples import Examples
+from attnfocus.data.window_plan import WindowPlan
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Share:
 class Epochs:
     """The batches of any epoch, by a plan, which is asked once per epoch; can be sent to other processes."""
 
-    def __init__(self, examples: Examples, plan: BatchPlan, share: Share | None = None) -> None:
+    def __init__(self, examples: Examples, plan: BatchPlan | WindowPlan, share: Share | None = None) -> None:
         self.examples = examples
         self.plan = plan
         self.share = share or Share()

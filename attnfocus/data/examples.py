@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from attnfocus.data.batches import example_lengths
 from attnfocus.data.codecs.base import Codec, Encoded
-from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.codecs.packed import EncodedExamples, PackedExamples
 from attnfocus.data.rows import Row
 
 
@@ -22,9 +22,9 @@ class Examples(Sequence[Encoded]):
     """
 
     def __init__(self, rows: Sequence[Row], codec: Codec) -> None:
-        self.rows = rows
         self._codec = codec
         self._encoded: Sequence[Encoded] | None = None if codec.is_lazy else codec.encode_rows(rows)
+        self.rows = self._encoded.rows if isinstance(self._encoded, EncodedExamples) else rows
 
     @classmethod
     def of_packed(cls, packed: PackedExamples, codec: Codec) -> Examples:
@@ -37,6 +37,15 @@ class Examples(Sequence[Encoded]):
     def packed(self) -> PackedExamples | None:
         """All of them in arrays; None: they are not."""
         return self._encoded if isinstance(self._encoded, PackedExamples) else None
+
+    @property
+    def alike(self) -> int | None:
+        """How many positions nearly all of them have; None: they differ."""
+        return self._encoded.alike if isinstance(self._encoded, EncodedExamples) else None
+
+    def notes(self, split: str) -> list[str]:
+        """Lines for the user about what they are encoded to."""
+        return self._encoded.notes(split) if isinstance(self._encoded, EncodedExamples) else []
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -57,7 +66,9 @@ class Examples(Sequence[Encoded]):
         return iter(self._encoded) if self._encoded is not None else (self[number] for number in range(len(self)))
 
     def drawn(self, number: int, seed: int, epoch: int) -> Encoded:
-        """Example `number` as training sees it in an epoch: where it is augmented, a function of (seed, epoch, row)."""
+        """Example `number` as training sees it in an epoch: a function of (seed, epoch, row) where epochs differ."""
+        if isinstance(self._encoded, EncodedExamples):
+            return self._encoded.drawn(number, seed, epoch)
         if self._encoded is not None:
             return self._encoded[number]
         return self._codec.encode(self.rows[number], np.random.default_rng([seed, epoch, number]))
@@ -66,6 +77,6 @@ class Examples(Sequence[Encoded]):
     def lengths(self) -> NDArray[np.int64]:
         """(N, 2): positions of each input, and of its target (0 where it is a class); nothing is encoded for it."""
         if self._encoded is not None:
-            packed = self._encoded
-            return packed.lengths if isinstance(packed, PackedExamples) else example_lengths(packed)
+            encoded = self._encoded
+            return encoded.lengths if isinstance(encoded, EncodedExamples) else example_lengths(encoded)
         return np.array([self._codec.lengths(row) for row in self.rows], dtype=np.int64).reshape(-1, 2)

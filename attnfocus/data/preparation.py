@@ -16,8 +16,11 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.examples import Examples
 from attnfocus.data.rows import SPLITS, RawData, Row, Source
 from attnfocus.data.split import SplitOptions, named_as_read, renamed, split_train
+from attnfocus.data.stream_splits import cleaned, split_streams
 from attnfocus.data.text_blocks import BLOCK, pair_reprs
 from attnfocus.data.text_rows import TextRows, taken
+from attnfocus.data.text_stream import TextStream
+from attnfocus.data.tokens.parts import sampling_notes
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
 from attnfocus.marks import Node
@@ -45,10 +48,15 @@ class DatasetOptions:
 
 @dataclass(frozen=True)
 class CodecChoice:
-    """The codecs that rows may be read by, the first that fits, and options of its `learn`."""
+    """The codecs that rows may be read by, the first that fits, and options of its `learn`.
+
+    Attributes:
+        is_own: it is one, which the data set names, not those of the task.
+    """
 
     classes: Sequence[type[Codec]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_own: bool = False
 
     def of(self, rows: Sequence[Row]) -> type[Codec]:
         """The class for these rows, of which there must be one.
@@ -106,6 +114,8 @@ def prepare(
     with without_collector():  # rows hold no cycles; looking through them as they grow takes a third of the time
         report = CleanReport()
         raw = source.read(data_dir, seed)
+        if streams := _streams(raw):
+            return _prepare_streams(streams, options, codec, wanted, raw.notes)
         rules, is_of_run = _rules_of(raw.splits, codec), isinstance(codec, Codec)
         splits = clean_splits(raw.splits, options.clean, report, rules)
         with stage("splitting"):
@@ -125,6 +135,33 @@ def prepare(
             prints = {split: _fingerprint(rows, rules.fingerprint, moving) for split, rows in splits.items()}
             named = {split: _fingerprint(rows, rules.named_fingerprint, moving) for split, rows in as_read.items()}
     return Prepared(encoded, codec, [*raw.notes, *lines], prints, named)
+
+
+def _streams(raw: RawData) -> dict[str, TextStream]:
+    """The splits of a set of long texts; empty for a set of rows."""
+    return {split: rows for split, rows in raw.splits.items() if isinstance(rows, TextStream)}
+
+
+def _prepare_streams(
+    streams: Mapping[str, TextStream],
+    options: DatasetOptions,
+    codec: Codec | CodecChoice,
+    wanted: Collection[str],
+    notes: Sequence[str],
+) -> Prepared:
+    """`prepare` for long texts, no row of which is dropped or moved."""
+    with stage("splitting"):
+        splits = cleaned(split_streams(streams, options.split), options.clean)
+    lines = [f"{split}: {stream.num_characters:,} characters" for split, stream in splits.items()]
+    if isinstance(codec, CodecChoice):
+        with stage("learning from train"):
+            codec = codec.classes[0].learn(splits["train"], options.tokenizer, **codec.options)
+        lines += [_describe_codec(codec), *sampling_notes(splits["train"], options.tokenizer)]
+    encoded = {split: Examples(stream, codec) for split, stream in splits.items() if split in wanted}
+    lines += [note for split, examples in encoded.items() for note in examples.notes(split)]
+    with stage("fingerprints"):
+        prints = {split: stream.fingerprint for split, stream in splits.items()}
+    return Prepared(encoded, codec, [*notes, *lines], prints, prints)
 
 
 @dataclass(frozen=True)
@@ -168,6 +205,10 @@ def prepare_new(raw: RawData, split: str, options: DatasetOptions, codec: Codec)
     Raises:
         DataError: there is no row, or none that the codec can encode.
     """
+    if streams := _streams(raw):
+        stream = cleaned(streams, options.clean)[split]
+        lines, mark = [*raw.notes, f"{split}: {stream.num_characters:,} characters"], {split: stream.fingerprint}
+        return NewRows(Prepared({split: Examples(stream, codec)}, codec, lines, mark, mark), {})
     report, rules = CleanReport(), type(codec)
     rows = clean_splits({split: raw.splits[split]}, options.clean, report, rules)[split]
     known = taken(rows, (codec.is_known(row.target) for row in rows))

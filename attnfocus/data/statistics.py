@@ -62,7 +62,7 @@ class SplitStatistics:
 
 def split_statistics(examples: Examples, codec: Codec) -> SplitStatistics:
     rows = examples.rows
-    sizes = examples.lengths
+    sizes = examples.lengths if examples.alike is None else examples.lengths[:1]
     sides = {"source": sizes[:, 0]}
     if sizes[:, 1].any():
         around = 2 if "target" in codec.tokenizers() else 0  # BOS and EOS

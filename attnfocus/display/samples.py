@@ -14,12 +14,17 @@ MAX_WIDTH = 120  # columns of a line, also where nothing wraps
 
 @dataclass(frozen=True)
 class SampleAnswer:
-    """An input, what the model says, and what is right; `source` may be empty, where an input is no text."""
+    """An input, what the model says, and what is right; `source` may be empty, where an input is no text.
+
+    Args:
+        is_judged: False: the target is one of many, as is the rest of a text that the model has gone on with.
+    """
 
     id: str
     source: str
     output: str
     target: str
+    is_judged: bool = True
 
     @property
     def is_right(self) -> bool:
@@ -43,9 +48,10 @@ def print_samples(console: Console, samples: Sequence[SampleAnswer]) -> None:
     width = min(console.width, MAX_WIDTH)
     for sample in samples:
         say(console, shorten(f"{sample.id}  {_one_line(sample.source)}".rstrip(), width), style="dim", wrap=False)
-        mark = "right" if sample.is_right else "wrong"
-        output = shorten(_one_line(sample.output), max(10, width - len(f"  output  {mark}  ")))
-        say(console, f"  output  {output}  {mark}", style="" if sample.is_right else "yellow", wrap=False)
+        mark = ("  right" if sample.is_right else "  wrong") if sample.is_judged else ""
+        output = shorten(_one_line(sample.output), max(10, width - len(f"  output  {mark}")))
+        style = "yellow" if sample.is_judged and not sample.is_right else ""
+        say(console, f"  output  {output}{mark}", style=style, wrap=False)
         if not sample.is_right:
             say(console, shorten(f"  target  {_one_line(sample.target)}", width), wrap=False)
 

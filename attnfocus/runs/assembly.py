@@ -27,7 +27,7 @@ from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
-from attnfocus.runs.dataset import CheckedDataset, check_dataset
+from attnfocus.runs.dataset import CheckedDataset, check_dataset, length_problems
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import without_numbers
@@ -193,6 +193,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
         if trial is not None and attempt("model", trial.places) is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
             attempt("model", lambda: require_ngrams(embedding, trial.token_tables()))
+            problems += length_problems(trial, dataset.codecs)
             if device is not None:
                 attempt("attention", lambda: _require_paths(trial, device))
             named = task_class.name, data_options.tokenizer.kind
@@ -224,6 +225,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             "Set dataset.tokenizer.shared=true, or model.tied_embeddings=decoder."
         )
     problems += task_class.option_problems(data_options, config.decoding)
+    problems += dataset.codec_problems()
     if problems:
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:

@@ -11,7 +11,8 @@ from attnfocus.config.targets import find_target
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.rows import Source
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, Problem
+from attnfocus.models.base import Model
 from attnfocus.signatures import parameters_of
 from attnfocus.tasks import TASKS, Task
 
@@ -35,6 +36,11 @@ class CheckedDataset:
             return None
         return f"dataset.task={self.options.task}: this set is for {source.task}. Set dataset.task={source.task}."
 
+    def codec_problems(self) -> list[str | Problem]:
+        """Options that make no sense for a codec that the section names."""
+        given = self.options.clean, self.options.split, self.options.tokenizer
+        return self.codecs.classes[0].option_problems(*given) if self.codecs.is_own else []
+
 
 def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:
     """What the section says; None after noting in the checker why it cannot be used."""
@@ -48,6 +54,20 @@ def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:
         checker.problems.extend(error.problems)
         return None
     return CheckedDataset(options, source, task_class, codecs)
+
+
+def length_problems(model: Model, codecs: CodecChoice) -> list[Problem]:
+    """Examples that are longer than what the model reads, where that is known before there are data."""
+    longest = codecs.classes[0].longest_input(codecs.options) if codecs.is_own else None
+    most = model.max_input_length
+    if longest is None or most is None or longest <= most:
+        return []
+    key = "dataset.codec.window"
+    text = (
+        f"{key}={longest}: the model reads at most {most} tokens. Set model.max_length={longest} where its positions "
+        f"are learned, or {key}={most}."
+    )
+    return [Problem(text, key, [f"{key}={most}"])]
 
 
 def task_class_of(key: str, name: str, trusted: tuple[str, ...] = ()) -> type[Task]:
@@ -90,4 +110,4 @@ def _codecs(node: object, task_class: type[Task], checker: Checker) -> CodecChoi
         for name, value in given.items()
         if name in own
     }
-    return CodecChoice([codec], options)
+    return CodecChoice([codec], options, is_own=True)

@@ -13,6 +13,7 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.epochs import Batches
 from attnfocus.data.preparation import Prepared, prepare
 from attnfocus.data.reading.data_files import MissingFileError
+from attnfocus.data.window_plan import WindowPlan
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Sample
@@ -64,10 +65,12 @@ def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str]
         ) from error
 
 
-def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan:
-    trainer = setup.config.trainer
-    lengths = prepared.splits[split].lengths
-    return BatchPlan(lengths, trainer.batch_size, trainer.batch_unit, setup.config.seed)
+def plan_of(setup: Setup, prepared: Prepared, split: str) -> BatchPlan | WindowPlan:
+    examples, trainer = prepared.splits[split], setup.config.trainer
+    options = trainer.batch_size, trainer.batch_unit, setup.config.seed
+    if examples.alike is not None:
+        return WindowPlan(len(examples), examples.alike, *options)
+    return BatchPlan(examples.lengths, *options)
 
 
 def evaluate_split(

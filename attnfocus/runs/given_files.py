@@ -10,7 +10,9 @@ from attnfocus.errors import ConfigError, DataError, Problem, UserError
 if TYPE_CHECKING:
     from attnfocus.data.reading.data_files import MissingFileError
 
-FILE_SOURCES = ("attnfocus.data.LabelledText", "attnfocus.data.ParallelText")
+LABELLED, RUNNING = "attnfocus.data.LabelledText", "attnfocus.data.RunningText"
+FILE_SOURCES = (LABELLED, "attnfocus.data.ParallelText", RUNNING)
+MAX_SHOWN = 3  # files
 FILE_KEYS = ("train", "train_target", "valid", "valid_target", "test", "test_target")
 
 
@@ -78,12 +80,25 @@ def _not_given(values: Mapping[str, Any]) -> Iterator[ConfigError]:
     from attnfocus.data.reading.data_files import tables_here
     from attnfocus.data.sources.files import LABELS_NEEDED, PAIRS_NEEDED
 
-    is_labelled = section["_target_"] == FILE_SOURCES[0]
+    if section["_target_"] == RUNNING:
+        yield ConfigError(_no_text())
+        return
+    is_labelled = section["_target_"] == LABELLED
     here = [path.name for path in tables_here(Path())]
     fitting = [name for name in here if len(own_columns(Path(name))) == 2] if is_labelled else []
     remark = f" Here is {' and '.join(fitting[:3])}." if fitting else ""
     text = f"dataset.train is not given. {LABELS_NEEDED if is_labelled else PAIRS_NEEDED}{remark}"
     yield ConfigError(Problem(text, "dataset.train", [f"dataset.train={fitting[0]}"] if fitting else None))
+
+
+def _no_text() -> Problem:
+    """What is said of a set of long texts without a file; one that is here is proposed."""
+    from attnfocus.data.sources.running_text import TEXT_NEEDED
+
+    here = sorted(path.name for path in Path().glob("*.txt"))[:MAX_SHOWN]
+    remark = f" Here is {' and '.join(here)}." if here else ""
+    key = "dataset.train"
+    return Problem(f"{key} is not given. {TEXT_NEEDED}{remark}", key, [f"{key}={here[0]}"] if here else None)
 
 
 def _of_input(values: Mapping[str, Any]) -> Iterator[UserError]:

@@ -14,10 +14,12 @@ from attnfocus.config.check import Checker
 from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.label import LabelCodec
+from attnfocus.data.codecs.windows import WindowCodec
 from attnfocus.data.preparation import NewRows, prepare_new
 from attnfocus.data.reading.data_files import MissingFileError, find_files
 from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.data.sources.files import LabelledText, ParallelText
+from attnfocus.data.sources.running_text import RunningText
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
@@ -25,6 +27,7 @@ from attnfocus.runs.given_files import FILE_KEYS
 from attnfocus.signatures import parameters_of
 
 SPLITS_ALONE = ("valid", "test")
+TextFiles = LabelledText | ParallelText | RunningText
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,12 @@ class OtherData:
         notes = (utf_8_note(path, encoding, "dataset.encoding") for path in paths)
         return [note for note in notes if note is not None][:1]
 
-    def _source(self, split: str, setup: Setup, codec: Codec) -> LabelledText | ParallelText:
+    def _source(self, split: str, setup: Setup, codec: Codec) -> TextFiles:
         if codec.input_kind != "text":
             raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
-        kind: type[LabelledText | ParallelText] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
+        kind: type[TextFiles] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
+        if isinstance(codec, WindowCodec):
+            kind = RunningText
         known = parameters_of(kind)
         not_own = [*FILE_KEYS, "reader"]  # the rules of reading are those of today
         own = {
@@ -97,5 +102,5 @@ class OtherData:
         checked = checker.component("dataset", node)
         if checked is None or checker.problems:
             raise ConfigError(checker.problems)
-        source: LabelledText | ParallelText = make_factory(checked)()
+        source: TextFiles = make_factory(checked)()
         return source

@@ -71,6 +71,7 @@ class Task(ABC):
         tested: the metrics whose differences `compare` tests.
         right_metric: the one of those that is the share of right answers (see `is_right`); None: none is.
         writes: whether answers are written token by token, by a decoder: then the options of decoding count.
+        continues: whether an answer goes on where the input ends, so that both are one text to a reader.
 
     Args:
         codec: turns ids into text. Evaluations and predictions need it, `step` does not.
@@ -98,6 +99,7 @@ class Task(ABC):
     tested: ClassVar[tuple[str, ...]] = ()
     right_metric: ClassVar[str | None] = None
     writes: ClassVar[bool] = False
+    continues: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -200,11 +200,15 @@ def chosen_samples(samples: Iterable[Sample], num_samples: int) -> tuple[Sample,
 def chosen_answers(
     predictions: Sequence[Prediction], is_right: Callable[[str, str], bool], num_answers: int
 ) -> tuple[Sample, ...]:
-    """Answers to read, without maps: wrong ones first, of each target by turns, the surest of a target first."""
+    """Answers to read, without maps: wrong ones first, of each target by turns, the surest of a target first.
+
+    What has no target is no answer: a text that a language model has only read.
+    """
     if num_answers == 0:
         return ()
     seen, placed = Counter[tuple[bool, str]](), []
-    for each in sorted((each for each in predictions if each.skipped is None), key=lambda each: -each.score):
+    answered = (each for each in predictions if each.skipped is None and each.target)
+    for each in sorted(answered, key=lambda each: -each.score):
         right = is_right(each.text, each.target)
         placed.append((right, seen[right, each.target], each))
         seen[right, each.target] += 1

@@ -40,12 +40,12 @@ from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentByAttention
 from attnfocus.tasks.measures.focus import FocusMeans
-from attnfocus.tasks.measures.next_tokens import LossByPosition, bits_per_symbol, next_tokens
+from attnfocus.tasks.measures.next_tokens import LossByPosition, bits_per_symbol, next_tokens, text_sizes
 from attnfocus.tasks.measures.text import perplexity
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
 from attnfocus.tasks.sequence_answers import SequenceAnswers
 from attnfocus.tasks.sequence_probe import sequence_probe
-from attnfocus.tasks.tally import Tally
+from attnfocus.tasks.tally import Tally, add_up
 
 if TYPE_CHECKING:
     from attnfocus.data.preparation import DatasetOptions
@@ -78,6 +78,7 @@ class LanguageModelingTask(Task):
     default_monitor: ClassVar[str] = "loss"
     tested: ClassVar[tuple[str, ...]] = ("exact_match",)
     right_metric: ClassVar[str | None] = "exact_match"
+    continues: ClassVar[bool] = True
 
     @property
     def codec(self) -> SequenceCodec:
@@ -135,6 +136,7 @@ class LanguageModelingTask(Task):
         """
         sums, focus, first, by_position = ExactSums(), FocusMeans(), FirstExamples(num_samples), LossByPosition()
         num_targets, aligned, predictions = 0, AlignmentByAttention(self.codec), list[Prediction]()
+        predicted = text_sizes([])
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
                 for numbers in slices(batch, self.max_pairs):
@@ -151,6 +153,7 @@ class LanguageModelingTask(Task):
                     aligned.add(inputs.rows, looks)
                     predictions += self.answers.read_off(inputs, found)
                 num_targets += batch.num_targets
+                predicted = add_up([predicted, text_sizes(self._predicted_texts(batch))])
                 first.offer(batch)
             samples = [
                 self.answers.sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first
@@ -161,6 +164,7 @@ class LanguageModelingTask(Task):
             "by_position": by_position.sums,
             "aligned": aligned.counts,
             "num_targets": num_targets,
+            "predicted": predicted,
             "predictions": predictions,
             "samples": [sample_of(each) for each in samples],
         }
@@ -171,8 +175,8 @@ class LanguageModelingTask(Task):
         loss: mean negative log probability of the tokens that are predicted, in nats. perplexity: exp(loss).
         accuracy: share of these tokens that the model holds for the most probable.
         exact_match: share of rows all of whose answers are right, where rows have answers.
-        bits_per_character, bits_per_byte: the loss of all tokens, the end included, by the length of the texts (UTF-8);
-            where all of a text is predicted.
+        bits_per_character, bits_per_byte: the loss of all tokens, the end included, by the length of what is predicted
+            (UTF-8); where no token is left out.
         alignment_error_rate: of the attention that agrees best with the known evidence; where rows know it.
         focus/...: of all attentions.
         `extras`: loss_by_position; alignment_error_rates, of each attention.
@@ -191,12 +195,19 @@ class LanguageModelingTask(Task):
         if answered:
             metrics["exact_match"] = sum(self.is_right(each.text, each.target) for each in answered) / len(answered)
         else:
-            metrics |= bits_per_symbol(total, (each.source for each in predictions))
+            metrics |= bits_per_symbol(total, tally["predicted"])
         aligned = AlignmentByAttention(self.codec, tally["aligned"])
         table = FocusMeans(tally["focus"]).table()
         extras: dict[str, object] = {"loss_by_position": LossByPosition(tally["by_position"]).bins()}
         extras |= {"alignment_error_rates": rates} if (rates := aligned.rates()) else {}
         return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
+
+    def _predicted_texts(self, batch: Batch) -> Iterator[str]:
+        """Of the rows without answers, all of which is predicted."""
+        sizes, inputs, targets = batch.input_lengths.tolist(), batch.inputs.tolist(), batch.targets.tolist()
+        for row, size, read, expected in zip(batch.rows, sizes, inputs, targets, strict=True):
+            if not row.answers:
+                yield self.codec.predicted_text(row, read[:size], expected[:size])
 
     def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
         """What is read is what is written, too."""

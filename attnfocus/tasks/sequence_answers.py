@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from attnfocus.data.batches import Batch, collate
 from attnfocus.data.codecs.sequence import SequenceCodec
-from attnfocus.decoding import DecodingOptions
+from attnfocus.decoding import DecodingOptions, Hypothesis
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Candidate, Prediction
 from attnfocus.tasks.continuation import continuations
@@ -74,7 +75,7 @@ class SequenceAnswers:
         """What the model writes after each text."""
         lengths, unknown = inputs.lengths.tolist(), inputs.unknown_shares()
         index = torch.tensor(numbers, device=inputs.inputs.device)
-        written = continuations(model, inputs.inputs[index], inputs.lengths[index], options)
+        written = self._written(model, inputs.inputs[index], inputs.lengths[index], options, within_reach=need_weights)
         for number, hypotheses in zip(numbers, written, strict=True):
             ids = inputs.inputs[number, : lengths[number]].tolist()
             texts = [self._codec.continued(ids, each.ids) for each in hypotheses]
@@ -86,6 +87,12 @@ class SequenceAnswers:
             found = Prediction(inputs.ids[number], texts[0], best.score, source_text(row), row.target, **shown)
             whole = [*ids, *best.ids]
             yield self._with_weights(model, found, whole) if need_weights else found
+
+    def _written(
+        self, model: Any, inputs: Tensor, lengths: Tensor, options: DecodingOptions, *, within_reach: bool
+    ) -> list[list[Hypothesis]]:
+        reach, has_end = self._codec.reach, self._codec.has_end
+        return continuations(model, inputs, lengths, options, reach, within_reach=within_reach, has_end=has_end)
 
     def _with_weights(self, model: Model, found: Prediction, ids: Sequence[int]) -> Prediction:
         """The prediction with the maps of a text from BOS on: each token's row says where it was predicted from."""
@@ -133,5 +140,5 @@ class SequenceAnswers:
                 places = found.expected[0].nonzero().squeeze(1).tolist()
                 return Explained(given or found.best[0, places].tolist(), places)
             if given is None:
-                given = continuations(model, inputs, lengths, options)[0][0].ids
+                given = self._written(model, inputs, lengths, options, within_reach=True)[0][0].ids
         return Explained(given)

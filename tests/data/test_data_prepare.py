@@ -266,6 +266,10 @@ def test_every_dataset_yaml_lists_every_option_with_a_comment(name: str, tmp_pat
         config = compose("primary", overrides=["dataset.tokenizer.kind=character"])
     node = OmegaConf.to_container(config.dataset)
     assert isinstance(node, dict)
+    codec = node.pop("codec", None)
+    if codec is not None:  # of its own: its options are keywords of `learn`
+        learn = getattr(data, codec.pop("_target_").removeprefix("attnfocus.data.")).learn
+        assert set(codec) == set(parameters_of(learn)) - {"rows", "tokenizer"}
     source = getattr(data, node.pop("_target_").removeprefix("attnfocus.data."))
     assert source.task == node["task"]
     closed = {"clean": CleanOptions, "split": SplitOptions, "tokenizer": TokenizerOptions}

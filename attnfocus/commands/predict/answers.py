@@ -12,7 +12,8 @@ from attnfocus.data.reading.tables import TableFormat, ending_format
 from attnfocus.runs.predictions_file import facts_of, rounded
 from attnfocus.tasks import Prediction
 
-Form = Literal["lines", "tsv", "csv", "records", "jsonl"]  # records: a table as lines of JSON; jsonl: with weights
+# records: a table as lines of JSON; jsonl: with weights; continued: texts with what a language model wrote after them
+Form = Literal["lines", "tsv", "csv", "records", "jsonl", "continued"]
 
 
 def form_of(format: Literal["text", "jsonl"], table: TableFormat | None, output: str | None) -> Form:
@@ -42,11 +43,13 @@ def written(
         separator_of: what separates columns of csv, as soon as there is an answer.
     """
     names = list(as_columns(Prediction("", "", 0.0), num_best)) if form in ("tsv", "csv") else []
-    for answer in answers:
+    for number, answer in enumerate(answers):
         if names:
             yield _encoded(_row(names, form, separator_of()))
             names = []
-        if form == "lines":
+        if form == "continued":
+            text = ("\n" if number else "") + as_texts(answer, num_best)
+        elif form == "lines":
             text = as_lines(answer, num_best)
         elif form == "jsonl":
             text = as_json(answer)
@@ -80,6 +83,11 @@ def as_columns(prediction: Prediction, num_best: int) -> dict[str, str | float |
 def as_lines(prediction: Prediction, num_best: int) -> str:
     """As many lines as outputs were asked for, the best first; empty ones where there are fewer."""
     return "\n".join(one_line(text) for text in _texts(prediction, num_best))
+
+
+def as_texts(prediction: Prediction, num_best: int) -> str:
+    """The input with what follows it, line ends and all; of several outputs the best first, an empty line between."""
+    return "\n\n".join(f"{prediction.source}{text}" for text in _texts(prediction, num_best))
 
 
 def one_line(text: str) -> str:

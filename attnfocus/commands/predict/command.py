@@ -58,6 +58,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
             decoding=config.decoding,
             trust=config.trust,
         )
+        if form == "lines" and config.texts is not None and trained.task.continues:
+            form = "continued"  # for people to read; files are answered line by line
         counts = _Counts()
         is_whole = form == "jsonl"
         waits = _waits(config, names)
@@ -76,7 +78,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
                 else:
                     replace_file(output, lines)
             print(f"attnfocus: wrote {counts.total} answers to {output}", file=sys.stderr)
-    counts.report(says_why=form != "lines")
+    counts.report(says_why=form not in ("lines", "continued"))
     if inputs.encoding_hint is not None:
         print(f"attnfocus: {inputs.encoding_hint}", file=sys.stderr)
     return 0

@@ -200,11 +200,10 @@ class RunReport:
 
     def _answers(self, test: Evaluation) -> list[SampleAnswer]:
         has_text = self.prepared.codec.input_kind == "text"
-        return [
-            SampleAnswer(each.id, each.source if has_text else "", each.text, each.target)
-            for each in test.predictions
-            if each.skipped is None
-        ]
+        answered = [each for each in test.predictions if each.skipped is None and each.target]
+        if not answered:  # texts that a language model has read: how it goes on after a half of some
+            return [SampleAnswer(each.id, each.source, each.prediction, each.target, False) for each in test.samples]
+        return [SampleAnswer(each.id, each.source if has_text else "", each.text, each.target) for each in answered]
 
     def _valid_metrics(self, result: TrainingResult) -> dict[str, Mapping[str, float]]:
         """The metrics of the best validation by the name of their column; empty where there was none."""

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Row, row_key
+from attnfocus.data.split import SplitOptions
 from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.text_rows import SAME_INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.tokenizer_file import read_json
-from attnfocus.errors import CheckpointError, DataError
+from attnfocus.errors import CheckpointError, DataError, Problem
 from attnfocus.regular_files import replace_file
 
 FORMAT_VERSION = 1
@@ -152,6 +153,18 @@ class Codec(ABC):
         Raises:
             DataError: there is nothing to learn from these rows.
         """
+
+    @classmethod
+    def option_problems(
+        cls, clean: CleanOptions, split: SplitOptions, tokenizer: TokenizerOptions
+    ) -> list[str | Problem]:
+        """What of a data set's options makes no sense for these rows: `key: problem. The way out.`"""
+        return []
+
+    @classmethod
+    def longest_input(cls, options: Mapping[str, Any]) -> int | None:
+        """The most positions of an example, where that follows from the options of `learn`; None: from the data."""
+        return None
 
     # What was learned
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeVar, overload
@@ -23,8 +24,48 @@ def shown(rows: Iterable[T], count: int) -> Iterable[T]:
     return counted(rows, "encoding", count) if count >= MANY else rows
 
 
-class PackedExamples(Sequence[Encoded]):
-    """What a codec makes of rows of texts; an `Encoded` is made when it is taken. Nothing here is ever written again.
+class EncodedExamples(Sequence[Encoded]):
+    """What a codec makes of the rows of a split, whose examples need not be these rows; each is made when it is taken.
+
+    Attributes:
+        rows: one for each example.
+        alike: how many positions nearly all examples have, where that is so; None: they differ.
+    """
+
+    rows: Sequence[Row]
+    alike: int | None = None
+
+    @property
+    @abstractmethod
+    def lengths(self) -> NDArray[np.int64]:
+        """(N, 2): positions of each input, and of its target (0 where that takes no room of its own)."""
+
+    def drawn(self, number: int, seed: int, epoch: int) -> Encoded:
+        """Example `number` as training sees it in an epoch."""
+        return self[number]
+
+    def notes(self, split: str) -> list[str]:
+        """Lines for the user about the examples of a split."""
+        return []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Encoded: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Encoded]: ...
+    def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        return self._encoded(index)
+
+    @abstractmethod
+    def _encoded(self, index: int) -> Encoded: ...
+
+
+class PackedExamples(EncodedExamples):
+    """What a codec makes of rows of texts. Nothing here is ever written again.
 
     Args:
         inputs: the ids of each row.
@@ -54,18 +95,6 @@ class PackedExamples(Sequence[Encoded]):
         else:
             found["targets"] = self._targets
         return {name: np.asarray(array) for name, array in {**found, "num_words": self._num_words}.items()}
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Encoded]: ...
-    def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        return self._encoded(index)
 
     def _encoded(self, index: int) -> Encoded:
         row = self.rows[index]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
-from attnfocus.data.codecs.packed import PackedExamples, shown
+from attnfocus.data.codecs.packed import EncodedExamples, PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
 from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Links, Row
@@ -87,7 +87,7 @@ class SequenceCodec(TextCodec):
     def dims(self) -> dict[str, int | None]:
         return {"vocab_size": self.tokenizer.vocab_size}
 
-    def encode_rows(self, rows: Sequence[Row]) -> SequenceExamples:
+    def encode_rows(self, rows: Sequence[Row]) -> EncodedExamples:
         packer = self.tokenizer.packer([BOS], [EOS])
         for text in shown(texts_of(rows), len(rows)):
             packer.add(text)
@@ -112,6 +112,20 @@ class SequenceCodec(TextCodec):
         text = text if clean is None else clean_text(text, clean)
         ids = np.array([BOS, *self.tokenizer.encode(text)], dtype=np.int64)
         return Encoded(id, ids, np.full_like(ids, PAD), len(ids), Row(id, text, ""), 0)
+
+    @property
+    def reach(self) -> int | None:
+        """The most tokens that texts were read in during training; None: texts as a whole."""
+        return None
+
+    @property
+    def has_end(self) -> bool:
+        """Whether EOS stands at the end of a text."""
+        return True
+
+    def predicted_text(self, row: Row, inputs: Sequence[int], targets: Sequence[int]) -> str:
+        """The text of the tokens that are expected after those that are read, where none of them is left out."""
+        return text_of(row)
 
     def continued(self, ids: Sequence[int], more: Sequence[int]) -> str:
         """What is written after the text of `ids`, the space between them included."""

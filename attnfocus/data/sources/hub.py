@@ -28,8 +28,8 @@ _MAX_COLUMNS = 1000  # that are read to the letter where it is not known which a
 _NO_LABEL = -1  # how sets of the hub mark a test row whose label is kept secret
 
 
-class _HubSet:
-    """What both kinds of sets share.
+class HubSet:
+    """What all kinds of sets share.
 
     Args:
         path: name on the hub (`owner/set`), a local folder, or a file (.csv, .tsv, .json, .jsonl, .parquet, .arrow;
@@ -90,13 +90,7 @@ class _HubSet:
     def _read(self) -> RawData:
         files = self._text_files()
         found: Mapping[str, Any] = self._load() if files is None else files
-        given = {split: name for split, name in self._splits.items() if name is not None}
-        for split, name in given.items():
-            if name not in found:
-                raise DataError(
-                    f"dataset.{split}_split={name}: {self.path} has the splits {', '.join(found)}. Give one of them"
-                    f"{'.' if split == 'train' else ', or null to draw rows from train.'}"
-                )
+        given = self._given_splits(found)
         bad = BadRows(self._on_bad_row)
         notes: list[str] = []
         if files is None:
@@ -106,9 +100,26 @@ class _HubSet:
             layout = Layout(dict(self._columns), usual=OF_HUB)
             tables, notes = layout.tables({split: files[name] for split, name in given.items()})
             splits = {split: list(self._text_rows(split, tables[split], bad)) for split in given}
+        return RawData(splits, [*bad.finish(), *notes, *self._unused_splits(found, given)])
+
+    def _given_splits(self, found: Mapping[str, Any]) -> dict[str, str]:
+        """Split -> its name in the set, of those that are named.
+
+        Raises:
+            DataError: the set has no split of this name.
+        """
+        given = {split: name for split, name in self._splits.items() if name is not None}
+        for split, name in given.items():
+            if name not in found:
+                raise DataError(
+                    f"dataset.{split}_split={name}: {self.path} has the splits {', '.join(found)}. Give one of them"
+                    f"{'.' if split == 'train' else ', or null to draw rows from train.'}"
+                )
+        return given
+
+    def _unused_splits(self, found: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
         unused = [name for name in found if name not in given.values()]
-        notes += [f"{self.path}: its splits {', '.join(unused)} are not used"] if unused else []
-        return RawData(splits, [*bad.finish(), *notes])
+        return [f"{self.path}: its splits {', '.join(unused)} are not used"] if unused else []
 
     def _text_files(self) -> dict[str, list[Path]] | None:
         """The files of each split, where they are tables of text on this machine: the library guesses at their types.
@@ -181,7 +192,7 @@ class _HubSet:
         missing = [key for key, column in self._columns.items() if column is None]
         if not missing:  # else the first row of a streamed set would be fetched once more
             return {key: str(column) for key, column in self._columns.items()}, []
-        known = _names(table)
+        known = column_names(table)
         usual = {key: OF_HUB[key] for key in missing}
         found = None if all(_may_have(table, known, name) for name in usual.values()) else meant_columns(known, missing)
         chosen = usual if found is None else dict(zip(missing, found, strict=True))
@@ -190,8 +201,8 @@ class _HubSet:
         return {key: chosen[key] if column is None else column for key, column in self._columns.items()}, notes
 
     def _rows(self, split: str, table: Any, bad: BadRows, chosen: Mapping[str, str]) -> Iterator[Row]:
-        known, columns = _names(table), list(chosen.values())
-        needed = {_top_column(key, path, known) for key, path in chosen.items()}
+        known, columns = column_names(table), list(chosen.values())
+        needed = {top_column(key, path, known) for key, path in chosen.items()}
         table = table.select_columns(sorted(needed))
         place = Path(f"{self.path}:{self._splits[split]}")
         labels = getattr((table.features or {}).get(columns[1]), "names", None)
@@ -220,7 +231,7 @@ class _HubSet:
                 yield Row(f"{split}:{number}", named[source], self._target_of(named, label, None))
 
 
-class HubText(_HubSet):
+class HubText(HubSet):
     """Texts with a label each.
 
     Args:
@@ -244,7 +255,7 @@ class HubText(_HubSet):
         return _label(record, column, labels)
 
 
-class HubPairs(_HubSet):
+class HubPairs(HubSet):
     """Pairs of texts.
 
     Args:
@@ -273,7 +284,7 @@ def _builder(path: Path) -> str:
     return found
 
 
-def _names(table: Any) -> list[str]:
+def column_names(table: Any) -> list[str]:
     """Of the columns; a streamed set may know them by its rows alone."""
     return list(table.column_names or next(iter(table), {}))
 
@@ -285,7 +296,7 @@ def _may_have(table: Any, known: Sequence[str], path: str) -> bool:
     return path in known or (top in known and top != path and kind == "dict")
 
 
-def _top_column(key: str, path: str, known: Sequence[str]) -> str:
+def top_column(key: str, path: str, known: Sequence[str]) -> str:
     """The column that a name or dotted path begins at, which must be there. An exact name comes first."""
     top = path if path in known else path.split(".")[0]
     if top not in known:

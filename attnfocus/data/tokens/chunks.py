@@ -21,6 +21,7 @@ CHUNK = re.compile("[^\\S\x1c-\x1f]*[\\S\x1c-\x1f]+|[^\\S\x1c-\x1f]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 MAX_KNOWN = 2_000_000  # chunks, some hundred MB
+MAX_CHUNK = 100  # characters of one that may come again: a text without blanks is one chunk
 
 
 def clean_text(text: str, lowercase: bool) -> str:
@@ -74,21 +75,28 @@ class ChunkIds:
 
 
 class KnownChunks(dict[str, bytes]):
-    """Chunk of a text -> its ids, as bytes of the type `dtype`."""
+    """Chunk of a text -> its ids, as bytes of the type `dtype`; at most `max_known` are kept, no long ones."""
 
-    def __init__(self, engine: tokenizers.Tokenizer, dtype: np.dtype[Any], *, is_subword: bool) -> None:
+    def __init__(
+        self, engine: tokenizers.Tokenizer, dtype: np.dtype[Any], *, is_subword: bool, max_known: int = MAX_KNOWN
+    ) -> None:
         super().__init__()
+        self._max_known = max_known
         self._engine = engine
         self._dtype = dtype
         self._is_subword = is_subword
 
     def __missing__(self, chunk: str) -> bytes:
-        if len(self) >= MAX_KNOWN:
+        if len(self) >= self._max_known:
             self.clear()
-        text = spelled(chunk) if self._is_subword else chunk
-        ids = self._engine.encode(text, add_special_tokens=False).ids
-        self[chunk] = encoded = np.array(ids, self._dtype).tobytes()
+        encoded = self.ids_of(spelled(chunk) if self._is_subword else chunk)
+        if len(chunk) <= MAX_CHUNK:
+            self[chunk] = encoded
         return encoded
+
+    def ids_of(self, text: str) -> bytes:
+        """The ids of a text as it stands."""
+        return np.array(self._engine.encode(text, add_special_tokens=False).ids, self._dtype).tobytes()
 
     def pieces(self, text: str) -> list[bytes]:
         """The ids of a text in parts."""

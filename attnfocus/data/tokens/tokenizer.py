@@ -128,7 +128,7 @@ class Tokenizer:
         if options.kind in COUNTED_KINDS:
             is_subword = options.kind in SUBWORD_KINDS
             counts = chunk_counts((f" {text}" for text in cleaned) if is_subword else cleaned, is_subword=is_subword)
-            return cls._of_counts(counts, options)
+            return cls.of_chunks(counts, options)
         prepared = list(cleaned)
         _check_not_empty(prepared, options)
         if options.kind in SUBWORD_KINDS:
@@ -154,10 +154,11 @@ class Tokenizer:
         spelled_counts: Counter[str] = Counter()
         for word, count in counts.items():
             spelled_counts[spelled(clean_text(word, options.lowercase))] += count
-        return cls._of_counts(spelled_counts, options)
+        return cls.of_chunks(spelled_counts, options)
 
     @classmethod
-    def _of_counts(cls, counts: Mapping[str, int], options: TokenizerOptions) -> Tokenizer:
+    def of_chunks(cls, counts: Mapping[str, int], options: TokenizerOptions) -> Tokenizer:
+        """What `train` learns from texts that hold these chunks so often, of `COUNTED_KINDS`."""
         _check_not_empty(counts, options)
         learned = learn_counted(options.kind, counts, options.vocab_size, options.min_frequency)
         return cls(options.kind, learned, lowercase=options.lowercase)
@@ -172,6 +173,10 @@ class Tokenizer:
         known = KnownChunks(self._engine, self._dtype, is_subword=True)
         cleaned = (None if word is None else clean_text(word, self.lowercase) for word in words)
         return ChunkIds((b"" if word is None else known[word] for word in cleaned), self._dtype)
+
+    def known_chunks(self, dtype: np.dtype[Any], max_known: int) -> KnownChunks:
+        """Chunks of a text and their ids, where `is_subword`; as many as `max_known` are kept."""
+        return KnownChunks(self._engine, dtype, is_subword=True, max_known=max_known)
 
     @property
     def _dtype(self) -> np.dtype[Any]:

@@ -6,7 +6,7 @@ Shapes: B texts, L positions, N tokens predicted, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -96,13 +96,22 @@ class LossByPosition:
         return found
 
 
-def bits_per_symbol(loss_sum: float, texts: Iterable[str]) -> dict[str, float]:
-    """Bits per character and per byte of UTF-8 of texts that were predicted as a whole, by the sum of their losses."""
+def text_sizes(texts: Iterable[str]) -> dict[str, int]:
+    """Characters, and bytes of UTF-8, of some texts."""
     characters = size = 0
     for text in texts:
         characters += len(text)
         size += len(text.encode("utf-8", "surrogatepass"))
-    if not characters:
+    return {"characters": characters, "bytes": size}
+
+
+def bits_per_symbol(loss_sum: float, sizes: Mapping[str, int]) -> dict[str, float]:
+    """Bits per character and per byte of texts all of whose tokens were predicted, by the sum of their losses.
+
+    Args:
+        sizes: `characters` and `bytes` of what was predicted.
+    """
+    if not sizes["characters"]:
         return {}
     bits = loss_sum / math.log(2)
-    return {"bits_per_character": bits / characters, "bits_per_byte": bits / size}
+    return {"bits_per_character": bits / sizes["characters"], "bits_per_byte": bits / sizes["bytes"]}

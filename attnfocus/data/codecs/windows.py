@@ -1,0 +1,268 @@
+"""Long texts in windows of so many tokens, each of which is predicted from those before it in its window."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attnfocus.data.clean import CleanOptions, clean_text
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.packed import EncodedExamples
+from attnfocus.data.codecs.sequence import SequenceCodec
+from attnfocus.data.rows import Row
+from attnfocus.data.split import SplitOptions
+from attnfocus.data.text_stream import Documents, TextStream
+from attnfocus.data.tokens.parts import encoded_parts, smallest_type, tokenizer_of
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.errors import DataError, Problem
+from attnfocus.limits import NumTokens
+from attnfocus.special import BOS, EOS, PAD, UNK
+from attnfocus.stages import stage
+
+DEFAULT_WINDOW = 128
+PART = 1 << 20  # tokens that are looked at together
+MAX_IN_MEMORY = 1 << 26  # bytes of ids; more lie in a temporary file
+
+
+class WindowExamples(EncodedExamples):
+    """Windows of documents: window j of a document x_0, x_1, ... of T + 1 tokens reads x_{jW}, ..., x_{jW + W - 1}, and
+    x_{jW + 1}, ..., x_{jW + W} are expected, as far as there are such.
+
+    Each token but x_0 is expected once. In training the borders lie s tokens to the left, 0 <= s < W, by a shift that
+    is a function of (seed, epoch): the first window has W - s tokens. The number of windows stays the same: of a split
+    that is one text up to W - 1 tokens at its end are left out in some epochs; of several documents nothing is, as the
+    shift is at most by what the last window lacks.
+
+    Args:
+        split: its name, which those of the windows begin with.
+        ids: all tokens, one document after the other, of any integer type.
+        ends: (D,) where each document ends in `ids`; each has two tokens or more.
+        window: W.
+        tokenizer: for the texts of rows.
+    """
+
+    def __init__(
+        self, split: str, ids: NDArray[Any], ends: NDArray[np.int64], window: int, tokenizer: Tokenizer
+    ) -> None:
+        self._ids = ids
+        self._ends = ends
+        self._window = window
+        self._targets = np.diff(ends, prepend=0) - 1  # (D,) T of each
+        self._last = np.cumsum(-(-self._targets // window))  # (D,) windows up to and with each document
+        self.rows = WindowRows(split, self, tokenizer)
+        self.alike = min(window, int(self._targets[0])) if len(ends) == 1 else None
+        self._shift: tuple[tuple[int, int], int] = (0, 0), 0
+
+    @property
+    def num_windows(self) -> int:
+        return int(self._last[-1])
+
+    def notes(self, split: str) -> list[str]:
+        """How many tokens and windows there are, and how many tokens the vocabulary does not hold."""
+        parts = (self._ids[start : start + PART] for start in range(0, len(self._ids), PART))
+        unknown = sum(int((part == UNK).sum()) for part in parts)
+        of_all = f"{split}: {len(self._ids):,} tokens in {self.num_windows:,} windows"
+        if unknown:
+            of_all += f", {unknown:,} of them unknown: they do not occur in train, or too rarely"
+        return [of_all]
+
+    def drawn(self, number: int, seed: int, epoch: int) -> Encoded:
+        if self._shift[0] != (seed, epoch):
+            found = np.random.default_rng([seed, epoch, self._window, 0]).integers(self._window)
+            self._shift = (seed, epoch), int(found)
+        return self._encoded(number, self._shift[1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        if self.alike is not None:
+            return np.broadcast_to(np.array([self.alike, 0], dtype=np.int64), (len(self), 2))
+        found = np.full(self.num_windows, self._window, dtype=np.int64)
+        found[self._last - 1] = (self._targets - 1) % self._window + 1
+        return np.stack([found, np.zeros_like(found)], axis=1)
+
+    def tokens(self, number: int, shift: int = 0) -> NDArray[np.int64]:
+        """What a window reads, and the one token more that it expects at its end."""
+        number = range(self.num_windows)[number]
+        document = int(np.searchsorted(self._last, number, "right"))
+        size, end = int(self._targets[document]), int(self._ends[document])
+        place = number - (int(self._last[document - 1]) if document else 0)
+        num_windows = -(-size // self._window)
+        if num_windows == 1:
+            shift = 0
+        elif len(self._ends) > 1:
+            shift %= num_windows * self._window - size + 1
+        first = max(place * self._window - shift, 0)
+        last = min((place + 1) * self._window - shift, size)
+        base = end - size - 1
+        return self._ids[base + first : base + last + 1].astype(np.int64)
+
+    def _encoded(self, index: int, shift: int = 0) -> Encoded:
+        ids, row = self.tokens(index, shift), self.rows[index]
+        return Encoded(row.id, ids[:-1], ids[1:], len(ids) - 1, row, len(ids) - 1)
+
+
+class WindowRows(Sequence[Row]):
+    """The windows of a split as texts, made when they are asked for."""
+
+    def __init__(self, split: str, windows: WindowExamples, tokenizer: Tokenizer) -> None:
+        self._split = split
+        self._windows = windows
+        self._tokenizer = tokenizer
+
+    def __len__(self) -> int:
+        return self._windows.num_windows
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        text = self._tokenizer.decode(self._windows.tokens(number)[:-1].tolist())
+        return Row(f"{self._split}:{number + 1}", text, "")
+
+
+class WindowCodec(SequenceCodec):
+    """Long texts in windows of `window` tokens.
+
+    Args:
+        documents: `whole`: one text, without BOS and EOS: windows run on over all of it; else each document is read
+            from BOS on, to its EOS.
+    """
+
+    kind = "windows"
+
+    def __init__(self, tokenizer: Tokenizer, window: int, documents: Documents) -> None:
+        super().__init__(tokenizer)
+        self.window = window
+        self.documents = documents
+
+    @classmethod
+    def learn(
+        cls, rows: Sequence[Row], tokenizer: TokenizerOptions, *, window: NumTokens = DEFAULT_WINDOW
+    ) -> WindowCodec:
+        """`window`: tokens that a window reads, and predicts."""
+        stream = _stream_of(rows)
+        return cls(tokenizer_of(stream, tokenizer), window, stream.documents)
+
+    @classmethod
+    def longest_input(cls, options: Mapping[str, Any]) -> int | None:
+        return int(options.get("window", DEFAULT_WINDOW))
+
+    def encode_rows(self, rows: Sequence[Row]) -> WindowExamples:
+        """A split in windows.
+
+        Raises:
+            DataError: it has less than two tokens; or train, where it is one text, less than a window needs.
+        """
+        stream = _stream_of(rows)
+        ids, ends = self._encoded(stream)
+        if len(ids) < 2:
+            raise DataError(
+                f"dataset.{stream.split}: has {len(ids)} tokens; the first is only read, so that two are needed. Give "
+                "a longer text."
+            )
+        if stream.split == "train" and not self.has_end and len(ids) <= self.window:
+            fitting = max(1, (len(ids) - 1) // 4)
+            raise DataError(
+                Problem(
+                    f"dataset.train: has {len(ids):,} tokens, and one window takes {self.window + 1:,}. Give a longer "
+                    f"text, or shorter windows: dataset.codec.window={fitting}.",
+                    "dataset.codec.window",
+                    [f"dataset.codec.window={fitting}"],
+                )
+            )
+        return WindowExamples(stream.split, ids, ends, self.window, self.tokenizer)
+
+    def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
+        """A text that is to be gone on with: of a longer one the last `window` tokens are read."""
+        text = text if clean is None else clean_text(text, clean)
+        begin = [BOS] if self.has_end else []
+        ids = np.array([*begin, *self.tokenizer.encode(text)][-self.window :], dtype=np.int64)
+        return Encoded(id, ids, np.full_like(ids, PAD), len(ids), Row(id, text, ""), 0)
+
+    @property
+    def reach(self) -> int:
+        return self.window
+
+    @property
+    def has_end(self) -> bool:
+        return self.documents != "whole"
+
+    def predicted_text(self, row: Row, inputs: Sequence[int], targets: Sequence[int]) -> str:
+        return self.continued(inputs[:1], targets)
+
+    @classmethod
+    def option_problems(
+        cls, clean: CleanOptions, split: SplitOptions, tokenizer: TokenizerOptions
+    ) -> list[str | Problem]:
+        """What drops, moves or strips rows, of which there are none."""
+        others = {
+            "clean.strip": (clean.strip, False),
+            "clean.deduplicate": (clean.deduplicate, False),
+            "clean.min_words": (clean.min_words > 1, 1),
+            "clean.max_words": (clean.max_words, "null"),
+            "clean.max_words_ratio": (clean.max_words_ratio, "null"),
+            "clean.max_train_rows": (clean.max_train_rows, "null"),
+            "split.folds": (split.folds, "null"),
+            "tokenizer.shared": (tokenizer.shared, False),
+        }
+        problems: list[str | Problem] = []
+        for name, (is_set, usual) in others.items():
+            if is_set:
+                line = f"dataset.{name}={str(usual).lower()}"
+                text = f"dataset.{name}: is for sets of rows, and a long text is kept to the letter. Use {line}."
+                problems.append(Problem(text, f"dataset.{name}", [line]))
+        if tokenizer.kind == "torchtext":
+            text = "dataset.tokenizer.kind: torchtext is for rows of texts. Use character, bpe, unigram or word."
+            problems.append(Problem(text, "dataset.tokenizer.kind", ["dataset.tokenizer.kind=character"]))
+        return problems
+
+    def save(self, directory: Path) -> None:
+        self.tokenizer.save(directory / "tokenizer.json")
+        self.write(directory, window=self.window, documents=self.documents)
+
+    @classmethod
+    def load(cls, directory: Path, content: dict[str, Any]) -> WindowCodec:
+        window, documents = content["window"], content["documents"]
+        if type(window) is not int or window < 1 or documents not in Documents.__args__:  # type: ignore[attr-defined]
+            raise ValueError(f"window {window!r} or documents {documents!r} are none")
+        return cls(Tokenizer.load(directory / "tokenizer.json"), window, documents)
+
+    def _encoded(self, stream: TextStream) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """All tokens of a split, with BOS and EOS around its documents where there are several; where each ends."""
+        dtype = smallest_type(self.tokenizer.vocab_size)
+        ends, size = [], 0
+        first, last = np.array([BOS], dtype).tobytes(), np.array([EOS], dtype).tobytes()
+        with tempfile.TemporaryFile() as file, stage(f"encoding {stream.split}") as encoding:
+            for ids, begins, is_end in encoded_parts(stream, self.tokenizer):
+                content = ids.tobytes()
+                if self.has_end:
+                    content = (first if begins else b"") + content + (last if is_end else b"")
+                size += file.write(content) // dtype.itemsize
+                encoding.advance(len(ids))
+                if is_end:
+                    ends.append(size)
+            file.flush()
+            file.seek(0)
+            if size * dtype.itemsize > MAX_IN_MEMORY:
+                found = np.asarray(np.memmap(file, dtype, "r", shape=(size,)))
+            else:
+                found = np.frombuffer(file.read(), dtype)
+        return found, np.array(ends, dtype=np.int64)
+
+
+def _stream_of(rows: Sequence[Row]) -> TextStream:
+    if not isinstance(rows, TextStream):
+        raise DataError(
+            "dataset.codec: windows are cut out of long texts, and this source gives single rows. Leave dataset.codec "
+            "out, or let the source give a TextStream for each split (attnfocus.data.text_stream)."
+        )
+    return rows
