@@ -23,7 +23,13 @@ from attnfocus.attention import Attention, BaseAttention
 from attnfocus.config.folder import description, groups, shipped_folder
 from attnfocus.config.targets import make_factory
 from attnfocus.config.yaml_files import read_yaml
-from attnfocus.models import PoolingClassifier, Seq2Seq, TransformerClassifier, TransformerSeq2Seq
+from attnfocus.models import (
+    PoolingClassifier,
+    Seq2Seq,
+    TransformerClassifier,
+    TransformerLanguageModel,
+    TransformerSeq2Seq,
+)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "attention.md"
 NEUTRAL = {"score": "scaled_dot", "normalizer": "softmax", "pattern": "full", "position": "none"}
@@ -31,6 +37,7 @@ MODELS: dict[str, Callable[[Any], object]] = {
     "decoder": lambda attention: Seq2Seq(attention=attention, source_vocab_size=8, target_vocab_size=8),
     "encoder": lambda attention: TransformerClassifier(attention=attention, num_classes=2, vocab_size=8),
     "translator": lambda attention: TransformerSeq2Seq(attention=attention, source_vocab_size=8, target_vocab_size=8),
+    "language model": lambda attention: TransformerLanguageModel(attention=attention, vocab_size=8),
     "pooling": lambda attention: PoolingClassifier(attention=attention, num_classes=2, vocab_size=8),
 }
 # "(Luong et al. 2015, eq. 8, arXiv:1508.04025)": names, year, and up to the number of the paper.

@@ -31,6 +31,7 @@ SMALL = {
     "transformer": (*FEW_ROWS, *ONE_EPOCH),
     "rnn_classifier": (*FEW_ROWS, *ONE_EPOCH),
     "pooling_classifier": ONE_EPOCH,
+    "language_model": (*FEW_ROWS, *ONE_EPOCH),
 }
 SMALL_SWEEP = ("trainer.max_steps=2", "focus.num_samples=0")  # of each job
 NAMED_SETS = "multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies"

@@ -66,6 +66,13 @@ SYNONYMS = by_word(
         "identity": "toy dummy synthetic debug",
         "dates": "toy synthetic date",
         "languages": "lid language langid",
+        "recall": "mqar associative_recall ar zoology multi_query_ar",
+        "induction": "induction_heads",
+        "copying": "copy",
+        "selective_copying": "selective_copy",
+        "needle": "niah needle_in_a_haystack haystack passkey ruler",
+        "sorting": "sort",
+        "listops": "lra long_range_arena list_ops",
         "eraser_movies": "eraser movies rationales",
         # optimizers and schedulers
         "adamw": "adam_w lamb lion adamax nadam muon",

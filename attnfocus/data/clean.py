@@ -116,7 +116,7 @@ def clean_text(text: str, options: CleanOptions) -> str:
 
 
 def clean_texts(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row:
-    """A row of texts, cleaned. Known alignments and rationales are lost when a text changes its length."""
+    """A row of texts, cleaned. Alignments, rationales and answers are lost when a text changes its length."""
     if not isinstance(row.input, str):
         return row
     cleaned = clean_text(row.input, options)
@@ -124,7 +124,7 @@ def clean_texts(row: Row, options: CleanOptions, *, target_is_text: bool) -> Row
     if cleaned == row.input and target == row.target:
         return row
     same_places = len(cleaned) == len(row.input) and len(target) == len(row.target)
-    known = row if same_places else replace(row, alignment=(), sure=None, rationale=())
+    known = row if same_places else replace(row, alignment=(), sure=None, rationale=(), answers=())
     return replace(known, input=cleaned, target=target)
 
 

@@ -15,10 +15,10 @@ from attnfocus.errors import DataError
 BLOCK = 1024  # rows, of a block that is made of single ones
 MAX_BYTES = 2**31 - 1  # of a block: places are int32
 _SLOTS: list[Callable[[Row, Any], None]] = [
-    getattr(Row, name).__set__ for name in ("id", "input", "target", "alignment", "sure", "rationale")
+    getattr(Row, name).__set__ for name in ("id", "input", "target", "alignment", "sure", "rationale", "answers")
 ]
 _new = Row.__new__
-_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale = _SLOTS
+_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale, _set_answers = _SLOTS
 
 Texts = tuple[str, str, str]  # id, input, target
 ID, INPUT, TARGET = range(3)
@@ -154,7 +154,7 @@ def _pair_repr(left: bytes, right: bytes) -> bytes:
 
 def is_plain(row: Row) -> bool:
     """Whether a row is a text with a target and nothing else."""
-    return isinstance(row.input, str) and not (row.alignment or row.sure or row.rationale)
+    return isinstance(row.input, str) and not (row.alignment or row.sure or row.rationale or row.answers)
 
 
 def texts_of_row(row: Row) -> Texts:
@@ -170,6 +170,7 @@ def _row(id: str, input: str, target: str) -> Row:
     _set_alignment(row, ())
     _set_sure(row, None)
     _set_rationale(row, ())
+    _set_answers(row, ())
     return row
 
 

@@ -152,13 +152,13 @@ Found = tuple[Tensor, Tensor | None]  # scores (N, K), completeness errors (N,)
 
 def _attention(probe: Probe, options: AttributionOptions) -> Found:
     with torch.no_grad():
-        weights = read(probe.weights(), probe.model, probe.mask, options.layer, options.head)
+        weights = read(probe.weights(), probe.model, probe.mask, options.layer, options.head, probe.rows)
     return probe.of_outputs(weights), None
 
 
 def _attention_rollout(probe: Probe, options: AttributionOptions) -> Found:
     with torch.no_grad():
-        return probe.of_outputs(rolled_out(probe.weights(), probe.model, probe.mask)), None
+        return probe.of_outputs(rolled_out(probe.weights(), probe.model, probe.mask, probe.rows)), None
 
 
 def _attention_flow(probe: Probe, options: AttributionOptions) -> Found:
@@ -171,7 +171,7 @@ def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
     arXiv:1906.03731)"""
     with torch.no_grad():
         weights = probe.weights()
-        read(weights, probe.model, probe.mask, options.layer, options.head)  # refuses what is not there
+        read(weights, probe.model, probe.mask, options.layer, options.head, probe.rows)  # refuses what is not there
     place = place_to_read(weights, probe.model, options.layer)
     name, attention = place.name, probe.model.attentions().get(place.name)
     if attention is None or not attention.weights_can_be_replaced:
@@ -192,7 +192,7 @@ def _attention_gradient(probe: Probe, options: AttributionOptions) -> Found:
         parts = given * gradients(score, given, rows)[1]
         parts = parts.sum(dim=1) if options.head is None else parts[:, options.head]  # (M, Q, K)
         if place.kind == "self":
-            found.append(parts.sum(dim=1)[:, probe.model.num_prepended :])
+            found.append(parts.sum(dim=1)[:, probe.model.num_prepended :][:, : probe.mask.shape[1]])
         else:
             found.append(parts[torch.arange(len(rows), device=rows.device), probe.steps[rows]])
     return torch.cat(found), None
@@ -205,7 +205,7 @@ def _attention_norm(probe: Probe, options: AttributionOptions) -> Found:
         name = place_to_read(weights, probe.model, options.layer).name
         sizes = weights[name].abs() * norms_of(probe, [name])[name].unsqueeze(-2)
         return probe.of_outputs(
-            read({**weights, name: sizes}, probe.model, probe.mask, options.layer, options.head)
+            read({**weights, name: sizes}, probe.model, probe.mask, options.layer, options.head, probe.rows)
         ), None
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attnfocus.attention.role import Axis
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.errors import DataError
 from attnfocus.explanation.attribution import probe_of
@@ -129,9 +128,8 @@ class _Sample:
         self.left_out: dict[str, str] = {}
         with torch.no_grad():
             weights = probe.weights()
-            self.read = read(weights, probe.model, probe.mask, None, None)
-        lengths: dict[Axis, Tensor] = {"input": probe.lengths, "output": probe.num_outputs}
-        looks = {look.name: look for look in looks_of(probe.model, weights, lengths)}
+            self.read = read(weights, probe.model, probe.mask, None, None, probe.rows)
+        looks = {look.name: look for look in looks_of(probe.model, weights, probe.axis_lengths)}
         places = readable(look.place for look in looks.values())
         self.names = [place.name for place in by_kind(places, "pooling") or places]
         attentions = probe.model.attentions()
@@ -231,7 +229,7 @@ class _Sample:
                     changes.append(self._changes(own, found))
                     flips.append(probe.of_outputs(own.argmax(dim=-1) != found.argmax(dim=-1)).float())
                     if kind == "random":
-                        apart = checks.distances(self.weights, given, own.shape[1])
+                        apart = checks.distances(self.weights, given, own.shape[1], probe.rows)
                         distances.append(probe.of_outputs(apart))
                     shuffling.advance()
                 for number, scale in enumerate(("", TEMPERED)):
@@ -265,6 +263,7 @@ class _Sample:
             {name: each[:count] for name, each in self.weights.items()},
             {name: each[:count] for name, each in self.allowed.items()},
             self.generator,
+            rows=None if probe.rows is None else probe.rows[:count],
         )
         chosen = probe.examples < count
         return _mean(found.distance[probe.examples[chosen], probe.steps[chosen]])

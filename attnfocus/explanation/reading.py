@@ -21,11 +21,12 @@ from attnfocus.tasks.measures.alignment import aligning_place
 def readable(places: Iterable[Place]) -> list[Place]:
     """Of a model's attentions those whose keys are the input and whose queries are, or make, the output.
 
-    Classifiers: `pooling`, `layers.0`, ...; translation: `cross`, `decoder.layers.0.cross`, ...
+    Classifiers: `pooling`, `layers.0`, ...; translation: `cross`, `decoder.layers.0.cross`, ...; language models, where
+    both are one sequence: all.
     """
     places = list(places)
     found = [place for place in places if place.keys == "input"]
-    return [place for place in found if place.queries == "output"] if _writes(places) else found
+    return ([place for place in found if place.queries == "output"] or places) if _writes(places) else found
 
 
 def default_reading(places: Iterable[Place]) -> Place:
@@ -38,17 +39,26 @@ def default_reading(places: Iterable[Place]) -> Place:
     return pooling[-1] if pooling else aligning_place(places) or readable(places)[-1]
 
 
-def read(weights: Mapping[str, Tensor], model: Model, mask: Tensor, layer: str | None, head: int | None) -> Tensor:
+def read(
+    weights: Mapping[str, Tensor],
+    model: Model,
+    mask: Tensor,
+    layer: str | None,
+    head: int | None,
+    rows: Tensor | None = None,
+) -> Tensor:
     """The weights by which the outputs look at the input, the mean over heads or one of them: (B, T, K).
 
-    A layer of self-attention in a classifier is read as its pooling reads the layer: the row of `cls` without its own
-    column, the mean over the real queries, or the mean that the pooling's own attention weighs.
+    A layer of a language model is read at the positions that the outputs are read off. A layer of self-attention in a
+    classifier is read as its pooling reads the layer: the row of `cls` without its own column, the mean over the real
+    queries, or the mean that the pooling's own attention weighs.
 
     Args:
         weights: name -> (B, H, Q, K or 1 + K).
         mask: (B, K), True at real positions.
         layer: name of the attention; None: `default_reading`.
         head: None: the mean.
+        rows: as in `Probe.rows`.
 
     Raises:
         ConfigError: there is no such layer or head.
@@ -60,8 +70,8 @@ def read(weights: Mapping[str, Tensor], model: Model, mask: Tensor, layer: str |
         raise ConfigError(f"head: must be 0 to {num_heads - 1} for {place.name}, got {head}.")
     of_head = chosen.float().mean(dim=1) if head is None else chosen[:, head].float()
     if place.kind == "self":
-        of_head = _top(weights, model, mask) @ of_head
-        of_head = of_head[..., model.num_prepended :]
+        of_head = _top(weights, model, mask, rows) @ of_head
+        of_head = of_head[..., model.num_prepended :][..., : mask.shape[1]]
     return of_head * mask.unsqueeze(1)
 
 
@@ -82,9 +92,12 @@ def place_to_read(weights: Mapping[str, Tensor], model: Model, layer: str | None
     return by_name[layer]
 
 
-def rolled_out(weights: Mapping[str, Tensor], model: Model, mask: Tensor) -> Tensor:
-    """Rollout (see `focus.rollout`) of all layers below the outputs: (B, T, K)."""
+def rolled_out(weights: Mapping[str, Tensor], model: Model, mask: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Rollout (see `focus.rollout`) of all layers below the outputs: (B, T, K). `rows` as in `Probe.rows`."""
     own = _layers(weights, model, "output")
+    if rows is not None:
+        found = rollout(_top(weights, model, mask, rows), own)
+        return found[..., : mask.shape[1]] * mask.unsqueeze(1)
     if own:
         cross = by_kind(model.places_of(weights).values(), "cross")
         whole = torch.eye(mask.shape[1], device=mask.device).expand(len(mask), -1, -1)
@@ -101,8 +114,8 @@ def flowing(weights: Mapping[str, Tensor], model: Model, mask: Tensor) -> Tensor
     Raises:
         ConfigError: a model with a decoder, or an input that is too long.
     """
-    if by_kind(model.places_of(weights).values(), "cross"):
-        raise ConfigError("method: attention_flow is for classifiers. Use attention_rollout for translation.")
+    if _writes(model.places_of(weights).values()):
+        raise ConfigError("method: attention_flow is for classifiers. Use attention_rollout for models that write.")
     top, layers, first = _top(weights, model, mask), _layers(weights, model, "input"), model.num_prepended
     found = torch.zeros(len(mask), 1, mask.shape[1], device=mask.device)
     for number, length in enumerate(mask.sum(dim=1).tolist()):
@@ -130,8 +143,11 @@ def _layers(weights: Mapping[str, Tensor], model: Model, of: Axis) -> list[Tenso
     return [_mean(weights[place.name]) for place in places if place.queries == of]
 
 
-def _top(weights: Mapping[str, Tensor], model: Model, mask: Tensor) -> Tensor:
+def _top(weights: Mapping[str, Tensor], model: Model, mask: Tensor, rows: Tensor | None = None) -> Tensor:
     """How the outputs read what is below them: (B, T, L)."""
+    if rows is not None:
+        size = next(iter(weights.values())).shape[-2]
+        return torch.nn.functional.one_hot(rows, size).to(torch.float32)
     above = [place for place in model.places_of(weights).values() if place.kind != "self"]
     return _mean(weights[above[-1].name]) if above else _readout(model, mask)
 

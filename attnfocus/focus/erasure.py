@@ -131,6 +131,7 @@ def adversarial(
     num_steps: int = 60,
     lr: float = 0.3,
     penalty: float = 500.0,
+    rows: Tensor | None = None,
 ) -> Adversary:
     """max JSD(weights, others)  so that  change of output <= epsilon   (Jain & Wallace 2019, sec. 4.2.2)
 
@@ -142,6 +143,7 @@ def adversarial(
         log_probabilities: others -> (B, T, C).
         allowed: name -> keys that may get weight, broadcastable to the weights.
         penalty: weight of the excess against the distance.
+        rows: as in `distances`.
     """
     with torch.no_grad():
         own = log_probabilities({})
@@ -155,7 +157,7 @@ def adversarial(
         for _ in counted(range(num_steps), "looking for other weights", num_steps):
             others = {name: _softmax(each, weights[name], allowed[name]) for name, each in logits.items()}
             change = change_of_output(own, log_probabilities(others))  # (B, T)
-            distance = distances(weights, others, own.shape[1])
+            distance = distances(weights, others, own.shape[1], rows)
             better = (change <= epsilon) & (distance > best.distance)
             best = Adversary(
                 torch.where(better, distance.detach(), best.distance), torch.where(better, change.detach(), best.change)
@@ -167,20 +169,28 @@ def adversarial(
     return best
 
 
-def distances(weights: Weights, others: Weights, num_outputs: int) -> Tensor:
+def distances(weights: Weights, others: Weights, num_outputs: int, rows: Tensor | None = None) -> Tensor:
     """Jensen-Shannon divergence of the weights by which each output is made: (B, T).
 
     The mean over attentions, heads and queries, of those that attend to anything: of several outputs each has a query
     of its own in every attention, a single one is made by all queries.
+
+    Args:
+        rows: (B, T) the query of each output, where queries are not the outputs in their order.
     """
     total: Tensor | float = 0.0
     count: Tensor | float = 0.0
+
+    def of_outputs(each: Tensor) -> Tensor:
+        """(B, H, Q) -> (B, T)"""
+        if rows is not None:
+            return each.sum(dim=1).gather(1, rows)
+        return each.sum(dim=(1, 2) if num_outputs == 1 else (1,)).view(len(each), num_outputs)
+
     for name, each in weights.items():
         attends = (each != 0).any(dim=-1)  # (B, H, Q)
-        apart = jensen_shannon(each, others[name]) * attends
-        dims = (1, 2) if num_outputs == 1 else (1,)
-        total = total + apart.sum(dim=dims).view(len(each), num_outputs)
-        count = count + attends.sum(dim=dims).view(len(each), num_outputs)
+        total = total + of_outputs(jensen_shannon(each, others[name]) * attends)
+        count = count + of_outputs(attends)
     assert isinstance(total, Tensor)
     assert isinstance(count, Tensor)
     return total / count.clamp_min(1)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.gold import TokenLinks
 from attnfocus.tasks import FocusMap, Inspected
@@ -13,14 +14,17 @@ from attnfocus.tasks import FocusMap, Inspected
 def with_known(codec: Codec, example: Encoded, answer: Inspected) -> Inspected:
     """The answer with what is known of its row.
 
-    The links of a row belong to its target. Those of a target token that the output has, too, are the output's; others
-    are left out: where a word that nobody expected should look is not known.
+    The links of a text that a language model reads are about the text itself. Those of a translated row belong to its
+    target: of a target token that the output has, too, they are the output's; others are left out, as it is not known
+    where a word that nobody expected should look.
     """
     if not isinstance(example.row.input, str):
         return answer
     rationale, links = codec.rationale(example.row), codec.links(example.row)
     if rationale is not None and any(rationale):
         answer = replace(answer, rationale=tuple(rationale[: len(example.inputs)]))
+    if links is not None and isinstance(codec, SequenceCodec):
+        return replace(answer, links=links)
     outputs = next((each.query_tokens for each in answer.maps if each.kind == "cross"), None)
     if links is None or outputs is None or not isinstance(codec, TextPairCodec):
         return answer
@@ -40,9 +44,14 @@ def moved(links: TokenLinks, targets: Sequence[str], outputs: Sequence[str], num
 
 
 def linked_map(example: Inspected, each: FocusMap) -> bool:
-    """Whether the links are about this map: its rows write the output, its columns are the input."""
+    """Whether the links are about this map: its rows write the output, its columns are the input.
+
+    A language model has no other attentions than those of a text to itself, whose rows are the text's positions.
+    """
     if example.links is None:
         return False
+    if all(each.place is None or each.kind == "self" for each in example.maps):
+        return each.place is not None
     return each.kind == "cross" or (each.place is None and not example.is_one_answer)
 
 

@@ -100,7 +100,7 @@ def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) ->
     scale = scale_of(each, screen.scale)
     fits = True
     if _is_sequence(example, each):
-        lines, fits = _sequence(screen, each, weights, scale)
+        lines, fits = _sequence(screen, each, weights, scale, None if each.place is None else example.asked)
     else:
         lines = [_single(screen, each, weights.mean(axis=0), scale)]
     for line in lines:
@@ -158,8 +158,13 @@ def _single(screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale) 
     return line
 
 
-def _sequence(screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale) -> tuple[list[Text], bool]:
+def _sequence(
+    screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale, asked: Sequence[int] | None = None
+) -> tuple[list[Text], bool]:
     """A line for each query: the whole input shaded by its weights where that fits, else the keys it reads most.
+
+    Args:
+        asked: the queries that have a line; None: all.
 
     Returns:
         The lines, and whether they are shaded.
@@ -171,7 +176,8 @@ def _sequence(screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale
     fits = room + 6 + sum(map(cell_len, parts)) < console.width and not is_plain(console)
     names = _distinct(each.key_tokens)
     lines = []
-    for label, row in zip(labels, weights, strict=True):
+    for query in range(len(labels)) if asked is None else asked:
+        label, row = labels[query], weights[query]
         line = Text("   " + set_cell_size(label, room + 2))
         if fits:
             for piece, weight in zip(parts, row, strict=True):

@@ -53,7 +53,10 @@ def attention_places(
     """
     for_encoder = encoder or shared
     _require_no_steps(_trial(for_encoder, sizes), "encoder")
-    for_decoder = _looking_back(decoder or shared, sizes)
+    _require_no_steps(_trial(decoder or shared, sizes), "decoder")
+    for_decoder = looking_back_only(
+        decoder or shared, sizes, "the decoder's self-attention", "attention@model.decoder_attention=multi_head"
+    )
     for_cross, changes = (cross, ()) if cross is not None else _between_sequences(shared, sizes)
     if _trial(for_cross, sizes).same_sequence_only:
         raise ValueError(
@@ -83,10 +86,23 @@ def _require_no_steps(attention: BaseAttention, place: str) -> None:
         )
 
 
-def _looking_back(factory: AttentionFactory, sizes: dict[str, Any]) -> AttentionFactory:
-    """The factory of the same attention, which looks at nothing behind the query."""
+def looking_back_only(factory: AttentionFactory, sizes: dict[str, Any], place: str, instead: str) -> AttentionFactory:
+    """The factory of the same attention, which looks at nothing behind the query.
+
+    Args:
+        sizes: what it is built with.
+        place: what it is for, for messages.
+        instead: words of the command line that choose another one there.
+
+    Raises:
+        ValueError: it cannot: why, and what works.
+    """
     trial = _trial(factory, sizes)
-    _require_no_steps(trial, "decoder")
+    if trial.decoders_only:
+        raise ValueError(
+            f"this attention goes by the steps of a decoder through a source, which {place} has not: use another one "
+            f"there, as in {instead}."
+        )
     pattern = getattr(trial, "pattern", None)
     reason = f"{type(trial).__name__} has no pattern that could be cut"
     if isinstance(pattern, Pattern):
@@ -103,10 +119,7 @@ def _looking_back(factory: AttentionFactory, sizes: dict[str, Any]) -> Attention
             reason = str(error).split(": use ")[0]
         else:
             return cut
-    raise ValueError(
-        f"the decoder's self-attention must not look ahead, and {reason}: use another one there, as in "
-        "attention@model.decoder_attention=multi_head."
-    )
+    raise ValueError(f"{place} must not look ahead, and {reason}: use another one there, as in {instead}.")
 
 
 def _between_sequences(factory: AttentionFactory, sizes: dict[str, Any]) -> tuple[AttentionFactory, tuple[str, ...]]:

@@ -162,6 +162,32 @@ class Translator(Model):
         return select_rows(tree, index)
 
 
+class LanguageModel(Model):
+    """Each token given those before it. Size given: `vocab_size`.
+
+    `forward` trains it; `start` and `read` go on from any state, some tokens at a time. A state is a tree of tensors
+    with the rows as first axis. No position looks ahead, so that padding behind a text changes nothing.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("language_modeling",)
+
+    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
+        """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from."""
+        return self.read(inputs, self.start(len(inputs)), need_weights)[0]
+
+    def start(self, num_rows: int) -> Any:
+        """The state of N rows before their first token."""
+        raise NotImplementedError
+
+    def read(self, tokens: Tensor, state: Any, need_weights: bool = False) -> tuple[SequenceOutput, Any]:
+        """Read tokens (N, T), which follow on what the state has read: their output, and the new state."""
+        raise NotImplementedError
+
+    def select(self, tree: Tree, index: Tensor) -> Tree:
+        """The rows `index` (M,) of a state; a row may be taken more than once."""
+        return select_rows(tree, index)
+
+
 class Layer(nn.Module):
     """A part of a deep model whose weights lie in several processes until its turn comes (FSDP2).
 

@@ -167,3 +167,13 @@ def tables_of(
     else:
         output.weight = target.weight
     return target, source, output
+
+
+def table_of(tied: bool, vocab_size: int, embed_dim: int, readout_dim: int) -> tuple[TokenEmbedding, nn.Linear]:
+    """A language model's table of tokens, and its output layer, of `readout_dim` inputs: drawn as in `tables_of`."""
+    table, output = TokenEmbedding(vocab_size, embed_dim), linear(readout_dim, vocab_size)
+    if tied:
+        output.weight = table.weight
+    else:
+        nn.init.normal_(output.weight, std=readout_dim**-0.5)
+    return table, output

@@ -236,8 +236,8 @@ def _model_class(key: str, name: object, trusted: Sequence[str] = ()) -> type[Mo
     found = find_target(key, name, trusted)
     if not isinstance(found, type) or not issubclass(found, Model):
         raise ConfigError(
-            f"{key}: {name} is no model. Let its class derive from attnfocus.models.base.Classifier or "
-            "attnfocus.models.base.Translator, which say what a model must do; or from attnfocus.models.base.Model, "
+            f"{key}: {name} is no model. Let its class derive from attnfocus.models.base.Classifier, "
+            "Translator or LanguageModel there, which say what a model must do; or from attnfocus.models.base.Model, "
             "for a task of your own."
         )
     return found

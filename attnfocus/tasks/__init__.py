@@ -10,13 +10,16 @@ from attnfocus.tasks.answers import Candidate, Evaluation, FocusMap, Inspected, 
 from attnfocus.tasks.base import Loss, StepOutput, Task
 from attnfocus.tasks.classification import ClassificationTask
 from attnfocus.tasks.evaluation import ExactSums, FirstExamples, Inputs, answer_all, evaluating, in_order, sample_of
+from attnfocus.tasks.language_modeling import LanguageModelingTask
 from attnfocus.tasks.looks import Look, looks_of
 from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.translation import TranslationTask
 
 # By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
-TASKS: Mapping[str, type[Task]] = MappingProxyType({task.name: task for task in (TranslationTask, ClassificationTask)})
+TASKS: Mapping[str, type[Task]] = MappingProxyType(
+    {task.name: task for task in (TranslationTask, ClassificationTask, LanguageModelingTask)}
+)
 
 __all__ = [
     "TASKS",
@@ -29,6 +32,7 @@ __all__ = [
     "FocusMeans",
     "Inputs",
     "Inspected",
+    "LanguageModelingTask",
     "Look",
     "Loss",
     "Prediction",

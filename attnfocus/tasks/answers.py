@@ -156,6 +156,7 @@ class Inspected:
         is_one_answer: the answer is one for the whole input, such as a label, and not a text or one for each position.
         links: what is known to translate what, as (position of the output, position of the input); None: it is not.
         rationale: for each position of the input whether people name it as evidence; None: that is not known.
+        asked: of maps of a whole text the rows that the answer is read off; None: all.
     """
 
     prediction: Prediction
@@ -163,3 +164,4 @@ class Inspected:
     is_one_answer: bool = False
     links: TokenLinks | None = None
     rationale: tuple[bool, ...] | None = None
+    asked: tuple[int, ...] | None = None

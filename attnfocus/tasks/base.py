@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from attnfocus.attention.role import Axis
 from attnfocus.errors import ConfigError
 from attnfocus.events import Direction
 from attnfocus.focus.regularizer_options import Regularization
@@ -246,6 +247,14 @@ class Task(ABC):
             DataError: an output without a token.
         """
         raise ConfigError(f"method: answers of {self.name} cannot be explained. method=attention shows the weights.")
+
+    def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
+        """How long each sequence is that a model's attentions look at in `maps`: (B,).
+
+        The input, and an output that is written: its queries and keys are those that predict a token.
+        """
+        lengths: dict[Axis, Tensor] = {"input": batch.input_lengths}
+        return lengths if batch.target_lengths is None else {**lengths, "output": batch.target_lengths - 1}
 
     def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         """Weights (B, H, Q, K) of a batch by attention, of eval mode and under the reference, on the CPU, 0 at padding.

@@ -13,7 +13,7 @@ import torch
 from attnfocus.models.base import Model, Place
 from attnfocus.special import BOS
 from attnfocus.tasks.answers import FocusMap
-from attnfocus.tasks.evaluation import Inputs
+from attnfocus.tasks.evaluation import Inputs, device_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,14 @@ def output_maps(model: Model, codec: TextPairCodec, inputs: Inputs, output: Sequ
         labels = queries.get(place.queries) or numbered(name, each.shape[1])
         maps.append(attention_map(place, each, labels, keys.get(place.keys) or numbered(name, each.shape[2])))
     return tuple(maps)
+
+
+def sequence_weights(model: Model, ids: Sequence[int]) -> dict[str, np.ndarray]:
+    """The weights (H, L, L) of each attention of a language model while it reads ids (L,), from BOS on."""
+    device = device_of(model)
+    inputs, lengths = torch.tensor([list(ids)], device=device), torch.tensor([len(ids)], device=device)
+    weights = model(inputs, lengths, need_weights=True).weights
+    return {name: each[0].float().cpu().numpy() for name, each in weights.items()}
 
 
 def numbered(name: str, number: int) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import replaced_weights
+from attnfocus.attention.role import Axis
 from attnfocus.errors import ConfigError
 from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
@@ -83,6 +84,17 @@ class Probe(ABC):
     def num_outputs(self) -> Tensor:
         """Of each example: (B,)."""
         return self.examples.bincount(minlength=len(self.inputs))
+
+    @property
+    def axis_lengths(self) -> Mapping[Axis, Tensor]:
+        """How long each sequence is that the model's attentions look at: (B,)."""
+        return {"input": self.lengths, "output": self.num_outputs}
+
+    @property
+    def rows(self) -> Tensor | None:
+        """Of each output the position of the top layer that it is read off (B, T), in a model that reads and writes in
+        one sequence; None: the input is another one than what is written."""
+        return None
 
     def scores_of(self, logits: Tensor, answers: Tensor) -> Tensor:
         """Log-odds of the answers (...) by the logits (..., C): (...)."""

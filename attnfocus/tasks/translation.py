@@ -5,7 +5,6 @@ Shapes: B sentences, S source tokens, T target tokens without BOS, V target voca
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -45,7 +44,7 @@ from attnfocus.tasks.looks import Look, looks_of
 from attnfocus.tasks.maps import output_maps
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.measures.focus import FocusMeans
-from attnfocus.tasks.measures.text import text_metrics
+from attnfocus.tasks.measures.text import perplexity, text_metrics
 from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
 from attnfocus.tasks.tally import Tally
 from attnfocus.tasks.text_task import TextTask
@@ -147,7 +146,7 @@ class TranslationTask(TextTask):
         texts, signatures = text_metrics(predictions, self.bleu_tokenizer_of(each.target for each in predictions))
         aligned = AlignmentErrors(self.codec, AlignmentCounts(**tally["aligned"]))
         table = FocusMeans(tally["focus"]).table()
-        metrics = {"loss": loss, "perplexity": _perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
+        metrics = {"loss": loss, "perplexity": perplexity(loss), **texts, **aligned.metrics(), **table.metrics()}
         return Evaluation(metrics, predictions, samples, signatures, table)
 
     def probe(
@@ -287,10 +286,3 @@ def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:
         at_least_float32(logits).flatten(0, 1), expected.flatten(), ignore_index=PAD, reduction="none"
     )
     return losses.view(expected.shape)
-
-
-def _perplexity(loss: float) -> float:
-    try:
-        return math.exp(loss)
-    except OverflowError:
-        return math.inf

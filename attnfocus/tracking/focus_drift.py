@@ -10,8 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from attnfocus.attention.role import Axis
-from attnfocus.data.batches import Batch, collate
+from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.preparation import Prepared
 from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
@@ -75,7 +74,7 @@ class FocusDrift(Listener):
             return evaluation
         batch = collate(self._examples).to(device_of(model))
         self._now = few_enough(task.maps(model, batch))
-        self._sizes = map_sizes(model, self._now, _lengths(batch))
+        self._sizes = map_sizes(model, self._now, task.axis_lengths(batch))
         value = None if self._before is None else drift(self._before, self._now)
         metrics = evaluation.metrics if value is None else {**evaluation.metrics, "focus/drift": value}
         return replace(evaluation, metrics=metrics)
@@ -128,12 +127,6 @@ def looked_at(prepared: Prepared, num_examples: int) -> list[Encoded]:
     """The first examples of valid; of train, where there is no valid."""
     split = "valid" if "valid" in prepared.splits else "train"
     return prepared.splits[split][:num_examples]
-
-
-def _lengths(batch: Batch) -> dict[Axis, Tensor]:
-    """Of the input, and of an output that is written: its queries and keys are those that predict a token."""
-    lengths: dict[Axis, Tensor] = {"input": batch.input_lengths}
-    return lengths if batch.target_lengths is None else {**lengths, "output": batch.target_lengths - 1}
 
 
 def few_enough(maps: Maps) -> Maps:

@@ -2,6 +2,7 @@
 
 `python scripts/bench_peers --data DIR --model rnn --peers onmt fairseq --python onmt=ENV/bin/python ...`
 The toolkits take turns, round by round, so that whatever else the machine does hits all alike; medians of the rounds.
+`python scripts/bench_peers --model language_model --nanogpt DIR` times steps of nanoGPT's model and of ours, in turns.
 docs/peers.md says how the peers are installed and what is compared.
 """
 
@@ -20,6 +21,7 @@ from child import environment
 from corpus import Corpus, matrix_rate, training_flops
 from fairseq_cli import Fairseq
 from joey import Joey
+from language_model import Sizes, compare
 from measure import Bench
 from opennmt import OpenNMT
 from ours import Attnfocus
@@ -27,7 +29,8 @@ from toolkit import Job, Toolkit
 
 TOOLKITS: dict[str, Toolkit] = {kit.name: kit for kit in (Attnfocus(), OpenNMT(), Joey(), Fairseq())}
 OURS = Attnfocus.name
-MODELS = ("rnn", "rnn_default_order", "transformer")
+LANGUAGE_MODEL = "language_model"
+MODELS = ("rnn", "rnn_default_order", "transformer", LANGUAGE_MODEL)
 LOG_EVERY = 10  # updates between lines of progress
 Row = dict[str, float]
 HIGHER_IS_BETTER = ("words_per", "sentences_per")
@@ -36,8 +39,8 @@ NOT_COMPARED = ("bleu", "output_words", "others_cores")
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench_peers", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with {train,val,test}.{de,en}, tokenized")
-    parser.add_argument("--work", type=Path, required=True, help="folder for models, logs, results.json (emptied)")
+    parser.add_argument("--data", type=Path, help="folder with {train,val,test}.{de,en}, tokenized")
+    parser.add_argument("--work", type=Path, help="folder for models, logs, results.json (emptied)")
     parser.add_argument("--model", choices=MODELS, default="rnn")
     parser.add_argument("--peers", nargs="*", choices=[name for name in TOOLKITS if name != OURS], default=[])
     parser.add_argument("--python", nargs="*", default=[], metavar="PEER=PATH", help="the Python of each peer")
@@ -46,7 +49,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each toolkit (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of each process (default: %(default)s)")
     parser.add_argument("--no-decode", action="store_true", help="training alone")
+    parser.add_argument("--nanogpt", type=Path, help="folder with a copy of nanoGPT, of --model language_model")
     given = parser.parse_args()
+    if given.model == LANGUAGE_MODEL:
+        if given.nanogpt is None or not (given.nanogpt / "model.py").is_file():
+            parser.error("--nanogpt: name a folder with nanoGPT's model.py")
+        return given
+    if given.data is None or given.work is None:
+        parser.error(f"--data and --work are needed with --model {given.model}")
     given.pythons = dict(item.split("=", 1) for item in given.python if "=" in item)
     for peer in given.peers:
         if not Path(given.pythons.get(peer, "")).is_file():
@@ -113,6 +123,9 @@ def _shown(row: Row) -> str:
 
 def main() -> int:
     given = arguments()
+    if given.model == LANGUAGE_MODEL:
+        print(compare(given.nanogpt, given.updates, given.threads, Sizes()))
+        return 0
     given.work.mkdir(parents=True, exist_ok=True)
     wall_rate, cpu_rate = matrix_rate(environment(given.threads, Path(sys.executable)))
     rounds = collect(given)

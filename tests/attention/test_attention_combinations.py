@@ -23,7 +23,15 @@ from tests_support import TINY_DATES, assert_polite
 from attnfocus.attention import AdditiveScore, Attention, Pattern
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
-from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier, TransformerSeq2Seq
+from attnfocus.models import (
+    PoolingClassifier,
+    RNNClassifier,
+    RNNLanguageModel,
+    Seq2Seq,
+    TransformerClassifier,
+    TransformerLanguageModel,
+    TransformerSeq2Seq,
+)
 from attnfocus.runs.assembly import check_train
 
 ROOT = CONFIGS.parent
@@ -35,6 +43,8 @@ MODELS = {
     "transformer": functools.partial(TransformerClassifier, **SIZES),
     "rnn_classifier": functools.partial(RNNClassifier, **SIZES),
     "pooling_classifier": functools.partial(PoolingClassifier, **SIZES),
+    "language_model": functools.partial(TransformerLanguageModel, vocab_size=8),
+    "rnn_language_model": functools.partial(RNNLanguageModel, vocab_size=8),
 }
 
 

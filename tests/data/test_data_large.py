@@ -198,9 +198,10 @@ def test_changed_rows_of_texts_stay_texts_and_others_become_a_list() -> None:
     assert [row.input for row in upper] == [r.input if n != 1500 else r.input.upper() for n, r in enumerate(ROWS)]
     assert [row.id for row in arrays] == [row.id for row in ROWS]
     assert packed(ROWS) == ROWS
-    linked = [*ROWS, replace(ROWS[0], alignment=((0, 0),))]
-    assert packed(linked) == linked
-    assert type(packed(linked)) is list
+    for known in ({"alignment": ((0, 0),)}, {"rationale": ((0, 1),)}, {"answers": ((0, 1),)}):
+        more = [*ROWS, replace(ROWS[0], **known)]
+        assert packed(more) == more
+        assert type(packed(more)) is list
 
 
 def test_equal_keys_are_seen_also_where_hashes_of_others_are_equal() -> None:

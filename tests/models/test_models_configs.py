@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from attnfocus import models
+from attnfocus.tasks import TASKS
 
 FOLDER = Path(__file__).parents[2] / "configs" / "model"
 GIVEN_BY_THE_PROGRAM = {
@@ -25,7 +26,7 @@ def test_yaml_lists_every_option_at_its_default(path):
     model = getattr(models, node.pop("_target_").removeprefix("attnfocus.models."))
     parameters = inspect.signature(model).parameters.values()
     assert node == {each.name: each.default for each in parameters if each.name not in GIVEN_BY_THE_PROGRAM}
-    assert set(model.tasks) <= {"translation", "classification"}
+    assert set(model.tasks) <= set(TASKS)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)

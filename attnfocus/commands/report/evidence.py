@@ -14,6 +14,7 @@ from attnfocus.commands.report.answers import MAX_WRONG, Row
 from attnfocus.commands.report.material import Material
 from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.focus import shares
 from attnfocus.inspection.examples import MAX_TOKENS
@@ -90,6 +91,8 @@ def _of_rows(material: Material, rows: Sequence[Row], examples: Sequence[Encoded
     codec = material.trained.task.codec
     if isinstance(codec, TextPairCodec):
         found = _of_outputs(material, codec, rows, examples)
+    elif isinstance(codec, SequenceCodec):
+        found = _of_answers(material, codec, examples)
     else:
         found = _of_classes(material, codec, examples)
     return {name: each for name, each in found.items() if each is not None}
@@ -98,12 +101,28 @@ def _of_rows(material: Material, rows: Sequence[Row], examples: Sequence[Encoded
 def _of_classes(material: Material, codec: Codec, examples: Sequence[Encoded]) -> Mapping[str, Evidence | None]:
     task, model = material.trained.task, material.trained.model
     batch = collate(examples).to(device_of(model))
-    looks = looks_of(model, task.maps(model, batch), {"input": batch.input_lengths.cpu()})
+    looks = looks_of(model, task.maps(model, batch), task.axis_lengths(batch.to("cpu")))
     weights = token_weights(looks, model.num_prepended)  # (B, K)
     if weights is None:
         return {}
     of_rows = zip(examples, weights, strict=True)
     return {each.id: _evidence([(row, codec.rationale(each.row))], len(each.inputs)) for each, row in of_rows}
+
+
+def _of_answers(material: Material, codec: SequenceCodec, examples: Sequence[Encoded]) -> Mapping[str, Evidence | None]:
+    """At the positions that predict the tokens of a text's answers."""
+    task, model = material.trained.task, material.trained.model
+    place = aligning_place(model.places())
+    if place is None:
+        return {}
+    maps = task.maps(model, collate(examples).to(device_of(model)))
+    found: dict[str, Evidence | None] = {}
+    for example, weights in zip(examples, maps[place.name].mean(dim=1), strict=True):  # (L, L)
+        links, size = codec.links(example.row), len(example.inputs)
+        pairs = () if links is None else links.possible
+        marked = {query: [(query, key) in pairs for key in range(size)] for query, _ in pairs}
+        found[example.id] = _evidence([(weights[query], known) for query, known in sorted(marked.items())], size)
+    return found
 
 
 def _of_outputs(

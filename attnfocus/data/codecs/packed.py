@@ -65,6 +65,9 @@ class PackedExamples(Sequence[Encoded]):
     def __getitem__(self, index: int | slice) -> Encoded | list[Encoded]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
+        return self._encoded(index)
+
+    def _encoded(self, index: int) -> Encoded:
         row = self.rows[index]
         target = self._targets[index]
         targets = target if isinstance(self._targets, IdLists) else int(target)

@@ -21,11 +21,14 @@ ALIGNMENT_ERROR_RATE = "alignment_error_rate"
 
 
 def aligning_place(places: Iterable[Place]) -> Place | None:
-    """Which cross-attention is read as an alignment: that of the last layer but one, which translates best in
-    Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1); the only one where there is one.
+    """Which attention is read as an alignment. Of cross-attentions that of the last layer but one, which translates
+    best in Transformers (Garg et al. 2019, arXiv:1909.02074, sec. 4.1), or the only one. Of a language model, which has
+    none, the last one: what it says next is read off it. None: the model writes nothing.
     """
+    places = list(places)
     cross = by_kind(places, "cross")
-    return cross[max(len(cross) - 2, 0)] if cross else None
+    own = [place for place in by_kind(places, "self") if place.queries == "output"]
+    return cross[max(len(cross) - 2, 0)] if cross else own[-1] if own else None
 
 
 class AlignmentErrors:
@@ -45,16 +48,50 @@ class AlignmentErrors:
         place = aligning_place(look.place for look in looks)
         if place is None or not any(row.alignment for row in rows):
             return
-        (weights,) = (look.weights for look in looks if look.place == place)  # (B, H, T, S)
-        links = argmax_links(weights.mean(dim=1)).cpu()  # (B, T, S)
-        for number, row in enumerate(rows):
-            gold = self._codec.links(row)
-            if gold is not None:
-                self.counts += _counts(links[number], gold)
+        self.counts += _counts_of(self._codec, rows, next(look for look in looks if look.place == place))
 
     def metrics(self) -> dict[str, float]:
         """Empty where no alignment was known."""
         return {ALIGNMENT_ERROR_RATE: self.counts.error_rate} if self.counts.sure + self.counts.links else {}
+
+
+class AlignmentByAttention:
+    """The same of each attention of a language model, where nobody knows beforehand which of them looks for evidence.
+
+    Attributes:
+        counts: by the attention's name: plain numbers that add up.
+    """
+
+    def __init__(self, codec: Codec, counts: dict[str, dict[str, int]] | None = None) -> None:
+        self._codec = codec
+        self.counts = {} if counts is None else counts
+
+    def add(self, rows: Sequence[Row], looks: Sequence[Look]) -> None:
+        """The rows of a batch and where it looked: row t of a map belongs to the token predicted at position t."""
+        if any(row.alignment for row in rows):
+            for look in looks:
+                so_far = AlignmentCounts(**self.counts.get(look.name, {}))
+                self.counts[look.name] = dict(vars(so_far + _counts_of(self._codec, rows, look)))
+
+    def rates(self) -> dict[str, float]:
+        """Attention -> its error rate; empty where no evidence was known."""
+        counts = {name: AlignmentCounts(**each) for name, each in self.counts.items()}
+        return {name: each.error_rate for name, each in counts.items() if each.sure + each.links}
+
+    def metrics(self) -> dict[str, float]:
+        """That of the attention which agrees best."""
+        rates = self.rates()
+        return {ALIGNMENT_ERROR_RATE: min(rates.values())} if rates else {}
+
+
+def _counts_of(codec: Codec, rows: Sequence[Row], look: Look) -> AlignmentCounts:
+    """Of the rows whose alignment is known, by one attention, mean over heads."""
+    links, counts = argmax_links(look.weights.mean(dim=1)).cpu(), AlignmentCounts()  # (B, T, S)
+    for number, row in enumerate(rows):
+        gold = codec.links(row)
+        if gold is not None:
+            counts += _counts(links[number], gold)
+    return counts
 
 
 def _counts(links: Tensor, gold: TokenLinks) -> AlignmentCounts:

@@ -1,5 +1,6 @@
 """BLEU, chrF and exact matches of texts, by sacrebleu."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -68,3 +69,11 @@ def no_ngrams_remark(monitor: str) -> str:
     """What is said where `has_ngrams` is False, of a run that monitors this metric."""
     monitored = "Use trainer.monitor=chrf or exact_match" if monitor == "bleu" else f"{monitor} decides what is best"
     return f"BLEU counts {NGRAM} words in a row, no reference has so many, and even right outputs get 0. {monitored}"
+
+
+def perplexity(loss: float) -> float:
+    """exp(loss), the loss in nats per token."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf

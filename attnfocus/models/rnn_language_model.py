@@ -1,0 +1,102 @@
+"""A recurrent language model that attends to its own past.
+
+Shapes: B texts, N rows, L and T tokens, E embed_dim, H hidden_size, V vocabulary.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from attnfocus.attention import BaseAttention, GrowingMemory, Role
+from attnfocus.attention.dropout import dropout
+from attnfocus.attention.projections import linear
+from attnfocus.limits import NumLayers, Probability, Size
+from attnfocus.models.attention_places import AttentionFactory, looking_back_only
+from attnfocus.models.base import LanguageModel
+from attnfocus.models.embeddings import TokenEmbedding, table_of
+from attnfocus.models.outputs import SequenceOutput
+from attnfocus.models.recurrent import CellKind, LayerState, RecurrentLayers, RecurrentOptions, RecurrentState
+
+
+class RNNLanguageModelState(NamedTuple):
+    """Where the model stands after some tokens."""
+
+    layers: RecurrentState
+    so_far: GrowingMemory  # keys and values of the top layer's outputs
+
+
+class RNNLanguageModel(LanguageModel):
+    """LSTM or GRU layers whose top state looks back at all of its earlier ones and at itself.
+
+    The readout is tanh(W [c_t; h_t]), c_t attended with h_t over h_1, ..., h_t: the attentional vector of Luong et al.
+    2015 (arXiv:1508.04025, eq. 5) over the model's own past, as in Cheng et al. 2016 (arXiv:1601.06733). The pattern of
+    the attention is cut at the query; one that cannot be cut is refused.
+
+    Args:
+        attention: makes the attention.
+        vocab_size: V.
+        embed_dim: width of the token embeddings.
+        hidden_size: width of the layers.
+        num_layers: layers of the recurrent network.
+        cell: lstm or gru.
+        tied_embeddings: one table for the input and the output. The readout is embed_dim wide then, else hidden_size.
+        dropout: of embeddings, between layers, and of the readout before the output layer.
+
+    Raises:
+        ValueError: options that do not go together, or an attention that looks ahead.
+    """
+
+    def __init__(
+        self,
+        *,
+        attention: AttentionFactory,
+        vocab_size: int,
+        embed_dim: Size = 128,
+        hidden_size: Size = 128,
+        num_layers: NumLayers = 1,
+        cell: CellKind = "lstm",
+        tied_embeddings: bool = True,
+        dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        sizes = {"query_dim": hidden_size, "key_dim": hidden_size, "value_dim": hidden_size, "suggested_heads": 1}
+        causal = looking_back_only(attention, sizes, "a language model", "attention=additive")
+        options = RecurrentOptions(hidden_size, num_layers, cell, dropout)
+        readout_dim = embed_dim if tied_embeddings else hidden_size
+        self.embedding, self.output = table_of(tied_embeddings, vocab_size, embed_dim, readout_dim)
+        self.recurrent = RecurrentLayers(embed_dim, options)
+        self.attention = causal(**sizes)
+        self.attention.role = Role("self", "output", "output")
+        self.readout = linear(self.attention.output_dim + hidden_size, readout_dim, bias=False)
+        self.max_input_length = self.max_output_length = self.attention.max_length
+        self.options = options
+        self.dropout = dropout
+
+    def attentions(self) -> dict[str, BaseAttention]:
+        """The one that looks at the past: `past`."""
+        return {"past": self.attention}
+
+    def token_tables(self) -> dict[str, TokenEmbedding]:
+        """The table that pretrained vectors can fill."""
+        return {"source": self.embedding}
+
+    def start(self, num_rows: int) -> RNNLanguageModelState:
+        """The state before the first token: zeros."""
+        zeros = self.embedding.weight.new_zeros(num_rows, self.options.hidden_size)
+        layer = LayerState(zeros, zeros if self.options.cell == "lstm" else None)
+        return RNNLanguageModelState((layer,) * self.options.num_layers, GrowingMemory())
+
+    def read(
+        self, tokens: Tensor, state: RNNLanguageModelState, need_weights: bool = False
+    ) -> tuple[SequenceOutput, RNNLanguageModelState]:
+        """Read tokens (N, T) from `state` on. Weights: `past` (N, heads, T, all tokens so far)."""
+        embedded = dropout(self.embedding(tokens), self.dropout, self.training)
+        hidden, layers = self.recurrent(embedded, state.layers)
+        so_far = self.attention.extend(state.so_far, hidden)
+        context, weights = self.attention.attend(hidden, so_far.memory, None, need_weights)
+        readout = torch.tanh(self.readout(torch.cat((context, hidden), dim=-1)))
+        readout = dropout(readout, self.dropout, self.training)
+        named = {} if weights is None else {"past": weights}
+        output = SequenceOutput(readout, self.output.weight, self.output.bias, named)
+        return output, RNNLanguageModelState(layers, so_far)

@@ -1,0 +1,260 @@
+"""Each token given those before it: language models.
+
+Shapes: B texts, L positions (BOS and tokens), N tokens predicted, V vocabulary, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from attnfocus.attention.role import Axis
+from attnfocus.data.batches import Batch, collate
+from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.sequence import SequenceCodec
+from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import DataError
+from attnfocus.events import Direction
+from attnfocus.models.base import Model
+from attnfocus.special import PAD
+from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
+from attnfocus.tasks.base import StepOutput, Task
+from attnfocus.tasks.cross_entropy import linear_cross_entropy
+from attnfocus.tasks.evaluation import (
+    ExactSums,
+    FirstExamples,
+    Inputs,
+    at_least_float32,
+    chosen_samples,
+    evaluating,
+    in_order,
+    is_special,
+    sample_of,
+    slices,
+)
+from attnfocus.tasks.looks import looks_of
+from attnfocus.tasks.maps import attention_map
+from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentByAttention
+from attnfocus.tasks.measures.focus import FocusMeans
+from attnfocus.tasks.measures.next_tokens import LossByPosition, bits_per_symbol, next_tokens
+from attnfocus.tasks.measures.text import perplexity
+from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.sequence_answers import SequenceAnswers
+from attnfocus.tasks.sequence_probe import sequence_probe
+from attnfocus.tasks.tally import Tally
+
+if TYPE_CHECKING:
+    from attnfocus.data.preparation import DatasetOptions
+    from attnfocus.data.rows import Row
+    from attnfocus.tasks.probe import Probe
+
+
+class LanguageModelingTask(Task):
+    """Cross entropy of each token given those before it; of rows with answers, of the answers' tokens alone.
+
+    Attributes:
+        max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
+            whatever the batch.
+    """
+
+    max_pairs: int = 2**22
+    name: ClassVar[str] = "language_modeling"
+    codecs: ClassVar[tuple[type[Codec], ...]] = (SequenceCodec,)
+    trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8}
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "loss": "min",
+        "perplexity": "min",
+        "bits_per_character": "min",
+        "bits_per_byte": "min",
+        "accuracy": "max",
+        "exact_match": "max",
+        ALIGNMENT_ERROR_RATE: "min",
+    }
+    shares: ClassVar[frozenset[str]] = frozenset({"accuracy", "exact_match", ALIGNMENT_ERROR_RATE})
+    default_monitor: ClassVar[str] = "loss"
+    tested: ClassVar[tuple[str, ...]] = ("exact_match",)
+    right_metric: ClassVar[str | None] = "exact_match"
+
+    @property
+    def codec(self) -> SequenceCodec:
+        assert isinstance(self._codec, SequenceCodec)
+        return self._codec
+
+    @property
+    def answers(self) -> SequenceAnswers:
+        """How a text is answered."""
+        return SequenceAnswers(self.codec)
+
+    @classmethod
+    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
+        problems = []
+        if decoding.replace_unknown:
+            problems.append(
+                "decoding.replace_unknown: copies words of a source, which a language model has not. Use false."
+            )
+        if decoding.coverage_penalty:
+            problems.append(
+                f"decoding.coverage_penalty: counts how a source was covered, which a language model has not, got "
+                f"{decoding.coverage_penalty:g}. Use 0."
+            )
+        if dataset.tokenizer.shared:
+            problems.append(
+                "dataset.tokenizer.shared: is for text pairs; one text has one vocabulary anyway. Use false."
+            )
+        return problems
+
+    def monitor_for(self, rows: Sequence[Row]) -> str:
+        return "accuracy" if rows and rows[0].answers else self.default_monitor
+
+    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
+        seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
+        asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
+        output = model(seen.inputs, seen.input_lengths, **asked)
+        looks = looks_of(model, output.weights, self.axis_lengths(seen))
+        penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
+        expected = seen.targets.flatten()
+        real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
+        readout, expected = output.readout.flatten(0, 1)[real], expected[real]
+        layer = (output.output_weight, output.output_bias)
+        if not self.r_drop:
+            loss_sum = linear_cross_entropy(readout, *layer, expected, self.label_smoothing)
+            return StepOutput(loss_sum, batch.num_targets, penalties)
+        logits = at_least_float32(F.linear(readout, *layer))
+        losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
+        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
+
+    def tally(
+        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+    ) -> Tally:
+        """See `Task.tally`. Asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer,
+        for which long texts are run a few rows at a time.
+        """
+        sums, focus, first, by_position = ExactSums(), FocusMeans(), FirstExamples(num_samples), LossByPosition()
+        num_targets, aligned, predictions = 0, AlignmentByAttention(self.codec), list[Prediction]()
+        with evaluating(model) as device:
+            for batch in (batch.to(device) for batch in batches):
+                for numbers in slices(batch, self.max_pairs):
+                    inputs = Inputs.of(batch, numbers)
+                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
+                    found = next_tokens(output, batch.targets[numbers, : inputs.inputs.shape[1]])
+                    sums.add("loss", -found.log_probs.sum(dim=1))
+                    sums.add("hits", found.hits.sum(dim=1))
+                    by_position.add(found)
+                    looks = looks_of(model, output.weights, {"output": inputs.lengths})
+                    special = is_special(inputs.inputs)
+                    for look in looks:
+                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                    aligned.add(inputs.rows, looks)
+                    predictions += self.answers.read_off(inputs, found)
+                num_targets += batch.num_targets
+                first.offer(batch)
+            samples = [
+                self.answers.sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first
+            ]
+        return {
+            "sums": sums.parts,
+            "focus": focus.parts,
+            "by_position": by_position.sums,
+            "aligned": aligned.counts,
+            "num_targets": num_targets,
+            "predictions": predictions,
+            "samples": [sample_of(each) for each in samples],
+        }
+
+    def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
+        """See `Task.conclude`. Metrics:
+
+        loss: mean negative log probability of the tokens that are predicted, in nats. perplexity: exp(loss).
+        accuracy: share of these tokens that the model holds for the most probable.
+        exact_match: share of rows all of whose answers are right, where rows have answers.
+        bits_per_character, bits_per_byte: the loss of all tokens, the end included, by the length of the texts (UTF-8);
+            where all of a text is predicted.
+        alignment_error_rate: of the attention that agrees best with the known evidence; where rows know it.
+        focus/...: of all attentions.
+        `extras`: loss_by_position; alignment_error_rates, of each attention.
+        """
+        predictions, samples = in_order(tally["predictions"]), chosen_samples(tally["samples"], num_samples)
+        if not predictions:
+            raise DataError("there is no example to evaluate on. Give a split that holds rows.")
+        sums, count = ExactSums(tally["sums"]), tally["num_targets"]
+        total = sums.total("loss")
+        metrics = {
+            "loss": total / count,
+            "perplexity": perplexity(total / count),
+            "accuracy": sums.total("hits") / count,
+        }
+        answered = [each for each in predictions if each.target]
+        if answered:
+            metrics["exact_match"] = sum(self.is_right(each.text, each.target) for each in answered) / len(answered)
+        else:
+            metrics |= bits_per_symbol(total, (each.source for each in predictions))
+        aligned = AlignmentByAttention(self.codec, tally["aligned"])
+        table = FocusMeans(tally["focus"]).table()
+        extras: dict[str, object] = {"loss_by_position": LossByPosition(tally["by_position"]).bins()}
+        extras |= {"alignment_error_rates": rates} if (rates := aligned.rates()) else {}
+        return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
+
+    def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
+        """What is read is what is written, too."""
+        return {"output": batch.input_lengths}
+
+    def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
+        with evaluating(model):
+            weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
+        return {look.name: look.real for look in looks_of(model, weights, self.axis_lengths(batch))}
+
+    def probe(
+        self,
+        model: Model,
+        examples: Sequence[Encoded],
+        device: torch.device,
+        target: str | None = None,
+        decoding: DecodingOptions | None = None,
+        *,
+        skip_empty: bool = False,
+    ) -> Probe:
+        """See `Task.probe`. Explained are the tokens that the model puts in the places of a row's answers; of any other
+        row what it writes behind the text, or the target.
+        """
+        batch, given = collate(examples).to(device), None if target is None else self.codec.tokenizer.encode(target)
+        explained = [
+            self.answers.explained(model, batch, number, given, decoding or DecodingOptions())
+            for number in range(len(batch))
+        ]
+        return sequence_probe(model, batch, explained, self.codec.input_tokens, skip_empty=skip_empty)
+
+    def predict(
+        self,
+        model: Model,
+        batches: Iterable[Batch],
+        *,
+        decoding: DecodingOptions | None = None,
+        need_weights: bool = False,
+    ) -> Iterator[Prediction]:
+        """See `Task.predict`. A row with answers gets what the model holds for most probable in their places, each
+        given all that truly stands before it; any other row is gone on with.
+        """
+        options = decoding or DecodingOptions()
+        for batch in batches:
+            with evaluating(model) as device:
+                answers = self.answers.all_of(model, batch.to(device), options, need_weights)
+            yield from answers
+
+    def inspect(
+        self, model: Model, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
+    ) -> Iterator[Inspected]:
+        """See `Task.inspect`. Maps are of the whole text, what the model wrote included; a query is named by the token
+        that it is to predict.
+        """
+        for batch in batches:
+            answers = self.predict(model, [batch], decoding=decoding, need_weights=True)
+            for number, answer in enumerate(answers):
+                weights = answer.weights or {}
+                places, queries, keys = model.places_of(weights), answer.query_tokens, answer.key_tokens
+                maps = [attention_map(places[name], each, queries[name], keys) for name, each in weights.items()]
+                asked = self.answers.places(batch, number, len(keys))
+                yield Inspected(answer, tuple(maps), asked=asked if maps else None)

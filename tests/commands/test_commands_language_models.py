@@ -1,0 +1,61 @@
+"""A language model through the real command: trained, gone on with, looked into, compared."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests_support import Command, summary_of
+
+TINY = (
+    "dataset.num_train=64",
+    "dataset.num_valid=8",
+    "dataset.num_test=8",
+    "model.embed_dim=16",
+    "trainer.max_epochs=2",
+    "trainer.batch_size=16",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["language_model", "rnn_language_model"])
+def test_a_run_trains_resumes_writes_and_shows_where_it_looked(model: str, attnfocus: Command, tmp_path: Path) -> None:
+    given = (f"model={model}", *TINY, "scheduler=constant")
+    done = attnfocus("train", *given, "run_dir=whole", "report=true")
+    assert done.returncode == 0, done.stderr
+    assert "alignment error rate" in done.stderr
+    run = tmp_path / "whole"
+    summary = summary_of(run)
+    assert set(summary["test"]) >= {"loss", "perplexity", "accuracy", "exact_match", "alignment_error_rate"}
+    assert (run / "report.html").exists()
+
+    halted = attnfocus("train", *given, "trainer.max_epochs=1", "run_dir=half")
+    assert halted.returncode == 0, halted.stderr
+    again = attnfocus("train", "resume=half", "trainer.max_epochs=2")
+    assert again.returncode == 0, again.stderr
+    assert summary_of(tmp_path / "half")["test"] == summary["test"]
+
+    evaluated = attnfocus("evaluate", f"run={run}", "format=json")
+    assert json.loads(evaluated.stdout)["metrics"]["loss"] == summary["test"]["loss"]
+    answers = attnfocus("predict", f"run={run}", "decoding.max_length=3", input="k1 v2 k3 v4 k1\nk3 v4\n")
+    assert answers.returncode == 0, answers.stderr
+    assert len(answers.stdout.splitlines()) == 2
+    looked = attnfocus("inspect", f"run={run}", "num_examples=1", "format=json")
+    assert looked.returncode == 0, looked.stderr
+    assert list(run.glob("inspect/*/index.html"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("attention=coverage",), "goes by the steps of a decoder through a source"),
+        (("attention=linformer",), "must not look ahead"),
+        (("dataset=dates",), "language_model does language_modeling, but dataset dates is for translation"),
+        (("decoding.replace_unknown=true",), "copies words of a source, which a language model has not"),
+        (("focus.coverage.weight=0.1",), "language_modeling has no decoder"),
+        (("trainer.class_weights=balanced",), "is for classification"),
+    ],
+)
+def test_what_a_language_model_cannot_do_is_refused(given: tuple[str, ...], said: str, attnfocus: Command) -> None:
+    refused = attnfocus("train", "model=language_model", *given)
+    assert refused.returncode == 2
+    assert said in refused.stderr
