@@ -48,6 +48,9 @@ NARROW = {
     "longformer": "attention.pattern.window=2",
     "strided": "attention.pattern.stride=4",
     "block_sparse": "attention.pattern.block_size=3",
+    "sink_window": "attention.pattern.window=2 attention.pattern.num_global=1",
+    "moba": "attention.pattern.block_size=3 attention.pattern.k=2",
+    "prefix": "attention.pattern.length=5",
     "bigbird": "attention.pattern.block_size=2 attention.pattern.num_global=2 attention.pattern.num_random=1",
 }
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 900, 3000

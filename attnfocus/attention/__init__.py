@@ -18,13 +18,15 @@ from attnfocus.attention.paths import Call, PathChoice
 from attnfocus.attention.patterns.backward import BackwardPattern, looking_back
 from attnfocus.attention.patterns.base import Pattern
 from attnfocus.attention.patterns.blocks import BigBirdPattern, BlockSparsePattern
-from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
+from attnfocus.attention.patterns.dense import CausalPattern, FullPattern, PrefixPattern
 from attnfocus.attention.patterns.local import LocalPattern
-from attnfocus.attention.patterns.selective import TopKPattern
+from attnfocus.attention.patterns.selective import MobaPattern, TopKPattern
 from attnfocus.attention.patterns.strided import StridedPattern
 from attnfocus.attention.positions.absolute import LearnedPosition, SinusoidalPosition
 from attnfocus.attention.positions.base import NoPosition, Position
 from attnfocus.attention.positions.bias import AlibiPosition, T5Position
+from attnfocus.attention.positions.contextual import ContextualPosition
+from attnfocus.attention.positions.forgetting import ForgettingPosition
 from attnfocus.attention.positions.relative import ShawPosition, TransformerXLPosition
 from attnfocus.attention.positions.rotary import RotaryPosition
 from attnfocus.attention.replacement import replaced_weights
@@ -54,12 +56,14 @@ __all__ = [
     "BlockSparsePattern",
     "Call",
     "CausalPattern",
+    "ContextualPosition",
     "CosineScore",
     "CoverageScore",
     "DifferentialAttention",
     "DotScore",
     "Entmax",
     "Entmax15",
+    "ForgettingPosition",
     "FullPattern",
     "GatedAttention",
     "GeneralScore",
@@ -72,6 +76,7 @@ __all__ = [
     "LocalPredictiveAttention",
     "LocationScore",
     "Memory",
+    "MobaPattern",
     "Monotonic",
     "NoPosition",
     "Normalizer",
@@ -80,6 +85,7 @@ __all__ = [
     "Performer",
     "Places",
     "Position",
+    "PrefixPattern",
     "Role",
     "RotaryPosition",
     "ScalableSoftmax",

@@ -80,6 +80,7 @@ class Attention(BaseAttention):
         self.normalizer = normalizer(num_heads=maps)
         self.pattern = pattern()
         self.position = position(num_heads=maps, head_dim=query_dim)
+        self.position.connect(self.key_dim)
         self.wanted_path = path
         combinations.check(self)
 
@@ -127,6 +128,9 @@ class Attention(BaseAttention):
         """Which way a call runs, and why."""
         return paths.choose(self, paths.Call() if call is None else call)
 
+    def read_keys(self, keys: Tensor) -> Tensor | None:
+        return self.position.read(keys) if self.position.reads_inputs else None
+
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -143,8 +147,21 @@ class Attention(BaseAttention):
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
             return context, weights if need_weights else None
-        work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask)
+        keys, clock = self.clocked(keys, mask)
+        work = paths.Work(query, self._for_each_head(keys), self._for_each_head(values), mask, clock)
         return self.run_path(work, need_weights)
+
+    def clocked(self, keys: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Keys of a memory without what the position read of them, and what its clock shows at each (..., H, K).
+
+        The clock stands still where no query may attend, such as at padding: that is no part of the sequence.
+        """
+        if not self.position.reads_inputs:
+            return keys, None
+        columns = self.position.num_heads // keys.shape[-3]
+        readings = keys[..., -columns:].transpose(-1, -2).flatten(-3, -2)  # (..., H, K)
+        hidden = None if mask is None else masks.never_attended(mask)
+        return keys[..., :-columns], self.position.clock(readings, hidden)
 
     def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
@@ -169,11 +186,13 @@ class Attention(BaseAttention):
         self, scores: Tensor, query: Tensor, mask: Tensor | None, places: Places
     ) -> tuple[Tensor, Tensor | None]:
         """Scores (..., H, Q, K) with what the position adds, and the mask with what the pattern forbids."""
-        bias = self.position.bias(query, places.offsets) if self.position.has_bias else None
+        bias = self.position.bias_at(query, places)
         scores = scores if bias is None else scores + bias
         allowed = self.pattern.allows(places)
         mask = masks.both(mask, None if allowed is None else masks.with_head_axis(allowed))
-        return scores, self.pattern.narrow(scores, mask)
+        if self.position.reads_scores:
+            scores = self.position.rescored(scores, query, mask, places.offsets)
+        return scores, self.pattern.narrow(scores, mask, places)
 
     def start(self, memory: Memory) -> History | None:
         return self._first(memory.keys, memory.values) if self.uses_history else None

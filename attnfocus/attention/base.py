@@ -41,6 +41,7 @@ class BaseAttention(nn.Module):
         output_dim: size of the context: as above with projections, Dv without.
         num_heads: H.
         role: what it is for in a model, whose part that owns it says so; None: nobody has said.
+        depth: the layer that it is in, from 0; whoever makes it for a deeper one says so (`models.layer_attentions`).
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
@@ -66,6 +67,7 @@ class BaseAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.role: Role | None = None
+        self.depth = 0
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
         self.query_dim, self.key_dim = query_dim, key_dim
@@ -156,6 +158,10 @@ class BaseAttention(nn.Module):
             self.trained_path = choice
         return choice
 
+    def read_keys(self, keys: Tensor) -> Tensor | None:
+        """What is read of keys (..., K, Dk) as they come and kept with them: numbers (..., maps, K); None: nothing."""
+        return None
+
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -202,11 +208,13 @@ class BaseAttention(nn.Module):
             keys = masks.cleared(keys, mask)
             values = None if values is None else masks.cleared(values, mask)
         values = keys if values is None else values
+        readings = self.read_keys(keys)
         if self.has_projections:
             keys, values = self.key_projection(keys), self.value_projection(values)
         of_heads = None if mask is None else masks.with_head_axis(mask)
         keys, values = heads.split(keys, self.num_key_heads), heads.split(values, self.num_key_heads)
-        return Memory(*self.prepare_heads(keys, values, of_heads, first_position), mask)
+        keys, values = self.prepare_heads(keys, values, of_heads, first_position)
+        return Memory(keys if readings is None else heads.with_readings(keys, readings), values, mask)
 
     def extend(self, so_far: GrowingMemory, keys: Tensor) -> GrowingMemory:
         """The memory of a sequence with its next positions: keys (N, n, Dk). Nothing of it is computed again.
@@ -296,19 +304,11 @@ class BaseAttention(nn.Module):
         self, query: Tensor, memory: Memory, mask: Tensor | None, head_mask: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Keys, values, and all masks in one with the axis of the heads."""
-        keys, values, known = memory
-        leading = shapes.common_leading(query.shape[:-2], keys.shape[:-3])
-        sizes = shapes.Sizes(leading, self.num_heads, query.shape[-2], memory.num_keys)
         if head_mask is not None and self.head_mask_problem is not None:
             raise ValueError(f"head_mask: {self.head_mask_problem}")
-        given = shapes.with_heads(mask, head_mask, sizes)
-        if known is not None:
-            shapes.require_mask(known, sizes)
-            return keys, values, masks.both(masks.with_head_axis(known), given)
-        if given is not None:
-            seen = given.any(dim=-3, keepdim=True) if given.shape[-3] > 1 else given
-            keys, values = masks.cleared(keys, seen), masks.cleared(values, seen)
-        return keys, values, given
+        leading = shapes.common_leading(query.shape[:-2], memory.keys.shape[:-3])
+        sizes = shapes.Sizes(leading, self.num_heads, query.shape[-2], memory.num_keys)
+        return shapes.masked_memory(memory, shapes.with_heads(mask, head_mask, sizes), sizes)
 
     def _query_heads(self, query: Tensor) -> Tensor:
         return heads.split(self.query_projection(query) if self.has_projections else query, self.num_heads)
@@ -319,10 +319,7 @@ class BaseAttention(nn.Module):
         return self.output_projection(merged) if self.has_projections else merged
 
     def _for_each_head(self, keys_or_values: Tensor) -> Tensor:
-        """(..., G, K, d) -> (..., H, K, d): query heads that follow each other share one key head."""
-        if keys_or_values.shape[-3] == self.num_heads:
-            return keys_or_values
-        return keys_or_values.repeat_interleave(self.num_heads // keys_or_values.shape[-3], dim=-3)
+        return heads.shared(keys_or_values, self.num_heads)
 
     def extra_repr(self) -> str:
         shared = "" if self.num_key_heads == self.num_heads else f", num_key_heads={self.num_key_heads}"

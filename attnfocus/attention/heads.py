@@ -3,6 +3,7 @@
 Shapes: ... leading dims, N queries or keys, d size of one head.
 """
 
+import torch
 from torch import Tensor
 
 from attnfocus.errors import Problem
@@ -13,6 +14,19 @@ def split(vectors: Tensor, heads: int) -> Tensor:
     if heads == 1:
         return vectors.unsqueeze(-3)
     return vectors.unflatten(-1, (heads, -1)).transpose(-2, -3)
+
+
+def shared(vectors: Tensor, heads: int) -> Tensor:
+    """(..., G, N, d) -> (..., heads, N, d): query heads that follow each other share one of G key heads."""
+    if vectors.shape[-3] == heads:
+        return vectors
+    return vectors.repeat_interleave(heads // vectors.shape[-3], dim=-3)
+
+
+def with_readings(keys: Tensor, readings: Tensor) -> Tensor:
+    """Keys (..., G, K, d) with columns for what was read of them, (..., H, K): head g has those of its query heads."""
+    columns = readings.unflatten(-2, (keys.shape[-3], -1)).transpose(-1, -2)  # (..., G, K, H / G)
+    return torch.cat((keys, columns.to(keys.dtype)), dim=-1)
 
 
 def does_not_divide(name: str, given: int, whole_name: str, whole: int) -> Problem:

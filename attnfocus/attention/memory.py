@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Memory(NamedTuple):
@@ -36,16 +37,30 @@ class History(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Positions in the sequence of the queries (..., Q) and keys (..., K) that meet in one piece of work."""
+    """Positions in the sequence of the queries (..., Q) and keys (..., K) that meet in one piece of work.
+
+    Where the attention's position reads its inputs, also what its clock shows there (`Position.clock`), by head.
+    """
 
     queries: Tensor
     keys: Tensor
+    query_clock: Tensor | None = None  # (..., H, Q)
+    key_clock: Tensor | None = None  # (..., H, K)
 
     @classmethod
-    def of(cls, num_queries: int, num_keys: int, device: torch.device) -> "Places":
-        """All keys, and the queries as the last positions: one token at a time is then the same as all at once."""
+    def of(cls, num_queries: int, num_keys: int, device: torch.device, clock: Tensor | None = None) -> "Places":
+        """All keys, and the queries as the last positions: one token at a time is then the same as all at once.
+
+        clock: (..., H, K); queries before the first position have what 0 is there.
+        """
         first = num_keys - num_queries
-        return cls(torch.arange(first, num_keys, device=device), torch.arange(num_keys, device=device))
+        places = torch.arange(first, num_keys, device=device), torch.arange(num_keys, device=device)
+        return cls(*places) if clock is None else cls(*places, F.pad(clock, (-first, 0)), clock)
+
+    def at(self, rows: slice) -> "Places":
+        """Those of some of the queries."""
+        clock = None if self.query_clock is None else self.query_clock[..., rows]
+        return self._replace(queries=self.queries[..., rows], query_clock=clock)
 
     @property
     def offsets(self) -> Tensor:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from attnfocus.attention import masks
+from attnfocus.attention.memory import Memory
 
 Shape = Sequence[int]
 
@@ -137,3 +138,19 @@ def with_heads(mask: Tensor | None, head_mask: Tensor | None, sizes: Sizes) -> T
     if head_mask is not None:
         require_head_mask(head_mask, sizes)
     return masks.both(mask, head_mask)
+
+
+def masked_memory(memory: Memory, given: Tensor | None, sizes: Sizes) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Keys, values, and the mask of a memory and the one given with the queries in one, with the axis of the heads.
+
+    Raises:
+        ValueError: the memory's mask does not fit.
+    """
+    keys, values, known = memory
+    if known is not None:
+        require_mask(known, sizes)
+        return keys, values, masks.both(masks.with_head_axis(known), given)
+    if given is not None:
+        seen = given.any(dim=-3, keepdim=True) if given.shape[-3] > 1 else given
+        keys, values = masks.cleared(keys, seen), masks.cleared(values, seen)
+    return keys, values, given

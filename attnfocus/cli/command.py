@@ -43,6 +43,7 @@ from attnfocus.config.hydra_section import check_flags, check_hydra_section
 from attnfocus.config.override_text import gathered, literal, trusted_packages
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import resolve
+from attnfocus.config.stacks import with_stacks
 from attnfocus.errors import ConfigError, DataError, Problem, with_command
 from attnfocus.events import Listener
 from attnfocus.files import writing
@@ -269,15 +270,16 @@ def values_of(verb: str, composed: Composed, bare: Sequence[str] = ()) -> tuple[
     if values.get("trust") and not any(text.startswith("trust=") for text in overrides):
         raise ConfigError("trust: may only be given on the command line, not in a file.")
     facts = facts_of(verb)
+    own = [source.path for source in composed.section.runtime.config_sources if source.provider == "command-line"]
+    values, stacks = with_stacks(values, overrides, own[0] if own else None)
     if facts.named_groups:
         chosen = composed.section.runtime.choices
-        values["choices"] = {name: str(chosen[name]) for name in facts.named_groups}
+        values["choices"] = {name: str(chosen[name]) for name in facts.named_groups} | stacks
     if bare:
         key = facts.bare
         assert key is not None
         values[key] = [*(values[key] if isinstance(values[key], list) else [values[key]]), *bare]
     if facts.needs_config_dir:
-        own = [source.path for source in composed.section.runtime.config_sources if source.provider == "command-line"]
         values["config_dir"] = own[0] if own else None
     if facts.run_key:
         overrides = with_run(verb, values, overrides)

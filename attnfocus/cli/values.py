@@ -12,6 +12,7 @@ from attnfocus.config.option_tables import NotShippedError, shipped_tables
 from attnfocus.config.override_text import unreadable
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import noting_variables
+from attnfocus.config.stacks import with_stacks
 from attnfocus.errors import ConfigError, Problem, UserError
 from attnfocus.limits import DEVICES
 from attnfocus.redaction import note_environment, note_values
@@ -37,6 +38,10 @@ def value_problems(line: CommandLine, known: Sequence[str], *, is_whole: bool = 
             values = line.values(sound)
     except ConfigError as error:
         return list(error.problems) if known else []  # where nothing else is wrong, the command says it
+    try:
+        values, _ = with_stacks(values, sound, line.config_dir)
+    except ConfigError as error:
+        return list(error.problems)
     note_environment()
     note_values(values)
     given = {key_of(text).split(".")[0] for text in sound}

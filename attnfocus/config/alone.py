@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.config.key_table import flat
-from attnfocus.config.override_text import is_of_hydra, literal
+from attnfocus.config.override_text import is_of_hydra, literal, value_text
 from attnfocus.config.yaml_files import read_yaml
 
 
@@ -21,10 +21,4 @@ def _overrides(content: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{group.removeprefix('override ').lstrip('/')}={choice}"
     values = {name: value for name, value in content.items() if name not in ("defaults", "hydra")}
     for key, value in flat(values).items():
-        yield literal(f"{key}={_text(value)}")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value)
+        yield literal(f"{key}={value_text(value)}")

@@ -117,8 +117,10 @@ def kind_text(plain: Any) -> str:
         return ", or ".join([*(kind for kind in kinds if kind != "null"), *["null"] * ("null" in kinds)])
     if "literal" in plain:
         return _one_of([str(each) for each in plain["literal"]])
+    if "choice" in plain:
+        return f"choice of {plain['choice']}"
     if "list" in plain:
-        return f"list of {kind_text(plain['list']) or 'anything'}"
+        return f"list of {kind_text(plain['list']).replace('choice of', 'choices of') or 'anything'}"
     if "range" in plain:
         bounds = {name: bound for name, bound in plain["range"].items() if name != "why"}
         return f"{kind_text(plain['of'])} {Range(**bounds)}"

@@ -145,10 +145,13 @@ def _form(value: Any) -> object:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested sections as one mapping of dotted keys."""
+    """Nested sections as one mapping of dotted keys; the nodes of a list are sections by their numbers."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        inner = value
+        if isinstance(value, list) and value and all(map(is_component, value)):
+            inner = {str(number): node for number, node in enumerate(value)}
+        found |= flat(inner, f"{prefix}{name}.") if isinstance(inner, Mapping) else {f"{prefix}{name}": value}
     return found
 
 

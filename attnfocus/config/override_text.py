@@ -116,6 +116,13 @@ def literal(text: str) -> str:
     return text
 
 
+def value_text(value: Any) -> str:
+    """A value as it is typed: true, null, 0.1."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)
+
+
 def gathered(overrides: Sequence[str]) -> list[str]:
     """The overrides, each as `literal` has it, with a `text` that is given several times as one list of texts."""
     texts = [override for override in overrides if override.startswith("text=")]

@@ -189,9 +189,13 @@ class CommandLine:
         name = override.key_or_group
         if not override.is_sweep_override() and isinstance(override.value(), list) and name not in optional_groups():
             several = f"{name}={','.join(values_of(override))}"
+            by_layer = (
+                f" For layers of different attentions: 'model.layer_attentions=[{','.join(values_of(override))}]'."
+            )
             self.problems.append(
                 Problem(
-                    f"{override.input_line}: takes one choice; -m {several} trains one after another.",
+                    f"{override.input_line}: takes one choice; -m {several} trains one after another."
+                    f"{by_layer if name == 'attention' else ''}",
                     override.get_key_element(),
                     ["-m", several],
                 )

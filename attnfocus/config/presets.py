@@ -1,6 +1,6 @@
 """Choices of a group composed by themselves, as a command that takes several of them needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,14 +23,25 @@ def compose_choice(key: str, group: str, text: str, config_dir: str | None = Non
         ConfigError: no such choice or option; every problem at once.
     """
     choice, *overrides = text.split() or [""]
-    line = CommandLine("train", [f"{group}={choice}", *overrides], config_dir)
     try:
-        with outside_of_hydra():
-            line.check()
-            section: dict[str, Any] = line.compose(line.overrides, resolve=True)[group]
+        return composed_choice(group, choice, overrides, config_dir)
     except ConfigError as error:
         problems = (problem.removeprefix(f"{group}=") for problem in error.problems)
         raise ConfigError([f"{key}: {problem}" for problem in problems]) from error
+
+
+def composed_choice(
+    group: str, choice: str, overrides: Sequence[str] = (), config_dir: str | None = None
+) -> dict[str, Any]:
+    """The section that a choice of `train`'s group and overrides of it give, resolved.
+
+    Raises:
+        ConfigError: as of a command line with these overrides.
+    """
+    line = CommandLine("train", [f"{group}={choice}", *overrides], config_dir)
+    with outside_of_hydra():
+        line.check()
+        section: dict[str, Any] = line.compose(line.overrides, resolve=True)[group]
     return section
 
 

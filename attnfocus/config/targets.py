@@ -84,12 +84,17 @@ def make_factory(node: Mapping[str, Any], trusted: Sequence[str] = (), key: str 
         key: where the node stands, for what only its section may name.
     """
     target = find_target(f"{key}._target_".lstrip("."), node["_target_"], trusted)
-    options = {
-        name: make_factory(value, trusted) if is_component(value) else value
-        for name, value in node.items()
-        if name != "_target_"
-    }
+    options = {name: _made(value, trusted) for name, value in node.items() if name != "_target_"}
     return partial(target, **options)
+
+
+def _made(value: Any, trusted: Sequence[str]) -> Any:
+    """An option, with what is a node, or a list of nodes, as factories."""
+    if is_component(value):
+        return make_factory(value, trusted)
+    if isinstance(value, list) and any(map(is_component, value)):
+        return [_made(each, trusted) for each in value]
+    return value
 
 
 def is_component(value: object) -> bool:

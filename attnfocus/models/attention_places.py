@@ -5,66 +5,113 @@ decoder self   never looks ahead: the model cuts the attention's own pattern the
 cross          from the target to the source, where positions of the two cannot be compared
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import torch
 
 from attnfocus.attention import BaseAttention, FullPattern, NoPosition, Pattern, Position, looking_back
 from attnfocus.limits import Choice
+from attnfocus.models.layer_attentions import AttentionFactory as AttentionFactory
+from attnfocus.models.layer_attentions import by_layer
 
-
-class AttentionFactory(Protocol):
-    """Builds an attention once the sizes are known: an attention class, or a `functools.partial` of one."""
-
-    def __call__(self, **sizes: Any) -> BaseAttention: ...
-
-
+Adapter = Callable[[AttentionFactory], AttentionFactory]
 # The attention of one place; None: that of all places.
 OwnAttention = Annotated[AttentionFactory, Choice("attention")] | None
 
 
 @dataclass(frozen=True)
 class AttentionPlaces:
-    """What makes the attentions of each place, and what was changed in one preset that serves all places."""
+    """What makes the attentions of each place, layer by layer, and what was changed in those that serve all places."""
 
-    encoder: AttentionFactory
-    decoder: AttentionFactory
-    cross: AttentionFactory
+    encoder: Sequence[AttentionFactory]
+    decoder: Sequence[AttentionFactory]
+    cross: Sequence[AttentionFactory]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """What is chosen for a place; for what it leaves open, that of all places counts.
+
+    Attributes:
+        attention: of all layers.
+        stack: of the layers, one after the other.
+    """
+
+    attention: AttentionFactory | None = None
+    stack: Sequence[AttentionFactory] | None = None
+
+    @property
+    def is_own(self) -> bool:
+        return self.attention is not None or self.stack is not None
 
 
 def attention_places(
     shared: AttentionFactory,
     sizes: dict[str, Any],
-    *,
-    encoder: AttentionFactory | None = None,
-    decoder: AttentionFactory | None = None,
-    cross: AttentionFactory | None = None,
+    num_layers: tuple[int, int],
+    own: Mapping[str, PlaceOptions],
+    shared_stack: Sequence[AttentionFactory] | None = None,
 ) -> AttentionPlaces:
-    """Fits attentions to the places; `shared` serves those that have none of their own.
+    """Fits attentions to the places; `shared` or the shared stack serves those that have none of their own.
 
     Args:
         sizes: what each is built with.
+        num_layers: of the encoder and of the decoder.
+        own: of encoder, decoder and cross.
 
     Raises:
         ValueError: an attention that cannot serve its place: why, and what works.
     """
-    for_encoder = encoder or shared
-    _require_no_steps(_trial(for_encoder, sizes), "encoder")
-    _require_no_steps(_trial(decoder or shared, sizes), "decoder")
-    for_decoder = looking_back_only(
-        decoder or shared, sizes, "the decoder's self-attention", "attention@model.decoder_attention=multi_head"
+    notes: list[str] = []
+
+    def for_encoder(factory: AttentionFactory) -> AttentionFactory:
+        _require_no_steps(_trial(factory, sizes), "encoder")
+        return factory
+
+    def for_decoder(factory: AttentionFactory) -> AttentionFactory:
+        _require_no_steps(_trial(factory, sizes), "decoder")
+        instead = "attention@model.decoder_attention=multi_head"
+        return looking_back_only(factory, sizes, "the decoder's self-attention", instead)
+
+    def for_cross(factory: AttentionFactory) -> AttentionFactory:
+        if not own["cross"].is_own:
+            factory, changes = _between_sequences(factory, sizes)
+            notes.extend(changes)
+        _require_two_sequences(factory, sizes)
+        return factory
+
+    def layers(
+        place: str, number: int, adapt: Callable[[AttentionFactory], AttentionFactory]
+    ) -> list[AttentionFactory]:
+        options, key = own[place], f"{place}_layer_attentions"
+        if options.attention is not None and options.stack is not None:
+            raise ValueError(
+                f"{place}_attention and {key} are both given, and each is for the same layers: use one of them, with "
+                f"attention@model.{place}_attention=null or model.{key}=null for the other."
+            )
+        if options.is_own:
+            return by_layer(options.attention or shared, number, options.stack, adapt, key)
+        return by_layer(shared, number, shared_stack, adapt)
+
+    of_encoder, of_decoder = num_layers
+    places = (
+        layers("encoder", of_encoder, for_encoder),
+        layers("decoder", of_decoder, for_decoder),
+        layers("cross", of_decoder, for_cross),
     )
-    for_cross, changes = (cross, ()) if cross is not None else _between_sequences(shared, sizes)
-    if _trial(for_cross, sizes).same_sequence_only:
+    return AttentionPlaces(*places, tuple(dict.fromkeys(notes)))
+
+
+def _require_two_sequences(factory: AttentionFactory, sizes: dict[str, Any]) -> None:
+    if _trial(factory, sizes).same_sequence_only:
         raise ValueError(
-            f"{_name(for_cross, sizes)} compares positions of one sequence, and the cross-attention goes from "
+            f"{_name(factory, sizes)} compares positions of one sequence, and the cross-attention goes from "
             "the target to the source: use one without positions there, as in "
             "attention@model.cross_attention=multi_head."
         )
-    return AttentionPlaces(for_encoder, for_decoder, for_cross, changes)
 
 
 def _trial(factory: Callable[..., BaseAttention], sizes: dict[str, Any]) -> BaseAttention:
@@ -98,14 +145,11 @@ def looking_back_only(factory: AttentionFactory, sizes: dict[str, Any], place: s
         ValueError: it cannot: why, and what works.
     """
     trial = _trial(factory, sizes)
-    if trial.decoders_only:
-        raise ValueError(
-            f"this attention goes by the steps of a decoder through a source, which {place} has not: use another one "
-            f"there, as in {instead}."
-        )
     pattern = getattr(trial, "pattern", None)
     reason = f"{type(trial).__name__} has no pattern that could be cut"
-    if isinstance(pattern, Pattern):
+    if trial.decoders_only:
+        reason = "this attention goes by the steps of a decoder through a source"
+    elif isinstance(pattern, Pattern):
         if pattern.looks_back:
             return factory
         causal = looking_back(pattern)

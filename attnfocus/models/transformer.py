@@ -3,7 +3,7 @@
 Shapes: B batch, L positions, D embed_dim, C classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -16,10 +16,11 @@ from attnfocus.attention.projections import linear
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
+from attnfocus.models.layer_attentions import AttentionFactory, LayerAttentions, by_layer
 from attnfocus.models.length_groups import by_length_groups
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
-from attnfocus.models.pooling import AttentionPooling, mean_pooling, shortest_limit
+from attnfocus.models.pooling import AttentionPooling, mean_pooling, require_encoder_attention, shortest_limit
 from attnfocus.models.transformer_layers import LayerOptions, NormPlace, TransformerLayer
 
 
@@ -28,6 +29,7 @@ class TransformerClassifier(Classifier):
 
     Args:
         attention: makes the attention of each layer, and of the pooling if that attends.
+        layer_attentions: make the attentions of the layers instead, from the first on, and repeated to fill them.
         num_classes: C.
         vocab_size, input_dim: exactly one: the inputs are token ids, or vectors of that size.
         embed_dim: width of the layers.
@@ -49,10 +51,11 @@ class TransformerClassifier(Classifier):
     def __init__(
         self,
         *,
-        attention: Callable[..., BaseAttention],
+        attention: AttentionFactory,
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
+        layer_attentions: LayerAttentions = None,
         embed_dim: Size = 192,
         num_layers: NumLayers = 1,
         num_heads: Size = 4,
@@ -67,16 +70,19 @@ class TransformerClassifier(Classifier):
         self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
         self.position = PositionEmbedding(position, embed_dim, max_length)
         options = LayerOptions(embed_dim, num_heads, feedforward_dim, norm, dropout)
-        layers = [TransformerLayer(attention, options) for _ in range(num_layers)]
+        attentions = by_layer(attention, num_layers, layer_attentions, lambda each: _for_encoder(each, options))
+        layers = [TransformerLayer(each, options) for each in attentions]
         self.layers = nn.ModuleList(layers)
         self.final_norm = nn.LayerNorm(embed_dim) if norm == "pre" else nn.Identity()
-        self.cls = _cls_vector(embed_dim, layers[0].attention) if pooling == "cls" else None
+        of_layers = [layer.attention for layer in layers]
+        self.cls = _cls_vector(embed_dim, of_layers) if pooling == "cls" else None
         self.num_prepended = 0 if self.cls is None else 1  # positions before the input's own in the layers' weights
         self.pooling: AttentionPooling | None = None
         if pooling == "attention":
-            _require_no_positions(layers[0].attention)
+            if layer_attentions is None:
+                _require_no_positions(of_layers[0])
             self.pooling = AttentionPooling(attention, embed_dim, num_heads)
-        self.max_input_length = self._longest(layers[0].attention.max_length)
+        self.max_input_length = self._longest(shortest_limit(*(each.max_length for each in of_layers)))
         self.output = linear(embed_dim if self.pooling is None else self.pooling.output_dim, num_classes)
         self.dropout = dropout
 
@@ -123,8 +129,14 @@ class TransformerClassifier(Classifier):
         return mean_pooling(states, mask), None
 
 
-def _cls_vector(embed_dim: int, attention: BaseAttention) -> nn.Parameter:
-    if not attention.sees_everything:
+def _for_encoder(factory: AttentionFactory, options: LayerOptions) -> AttentionFactory:
+    with torch.device("meta"):
+        require_encoder_attention(factory(**options.attention_sizes))
+    return factory
+
+
+def _cls_vector(embed_dim: int, attentions: Sequence[BaseAttention]) -> nn.Parameter:
+    if not any(attention.sees_everything for attention in attentions):
         raise ValueError(
             "pooling=cls puts a vector in front of the input that must see every position, which this attention "
             "forbids. Use model.pooling=mean, or attention/pattern=full."

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from attnfocus.attention import GrowingMemory
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
-from attnfocus.models.attention_places import AttentionFactory, looking_back_only
+from attnfocus.models.attention_places import looking_back_only
 from attnfocus.models.base import LanguageModel
 from attnfocus.models.embeddings import PositionEmbedding, PositionKind, TokenEmbedding, table_of
+from attnfocus.models.layer_attentions import AttentionFactory, LayerAttentions, by_layer
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.models.pooling import shortest_limit
 from attnfocus.models.transformer_layers import Activation, CausalLayer, LayerOptions, NormKind
@@ -38,6 +39,7 @@ class TransformerLanguageModel(LanguageModel):
     Args:
         attention: makes the attention of each layer.
         vocab_size: V.
+        layer_attentions: make the attentions of the layers instead, from the first on, and repeated to fill them.
         embed_dim: width of embeddings and layers.
         num_layers: number of layers.
         num_heads: heads of an attention that does not set its own.
@@ -58,6 +60,7 @@ class TransformerLanguageModel(LanguageModel):
         *,
         attention: AttentionFactory,
         vocab_size: int,
+        layer_attentions: LayerAttentions = None,
         embed_dim: Size = 128,
         num_layers: NumLayers = 2,
         num_heads: Size = 4,
@@ -71,10 +74,13 @@ class TransformerLanguageModel(LanguageModel):
     ) -> None:
         super().__init__()
         options = LayerOptions(embed_dim, num_heads, feedforward_dim, "pre", dropout, activation, norm_kind)
-        causal = looking_back_only(attention, options.attention_sizes, "a language model", "attention=multi_head")
+
+        def causal(factory: AttentionFactory) -> AttentionFactory:
+            return looking_back_only(factory, options.attention_sizes, "a language model", "attention=multi_head")
+
         self.embedding, self.output = table_of(tied_embeddings, vocab_size, embed_dim, embed_dim)
         self.position = PositionEmbedding(position, embed_dim, max_length)
-        layers = [CausalLayer(causal, options) for _ in range(num_layers)]
+        layers = [CausalLayer(each, options) for each in by_layer(attention, num_layers, layer_attentions, causal)]
         self.layers = nn.ModuleList(layers)
         self.final_norm = options.make_norm()
         limit = shortest_limit(self.position.max_length, *(layer.attention.max_length for layer in layers))

@@ -4,7 +4,7 @@ Shapes: B sentences, N rows (sentences, or hypotheses of a beam), S source token
 V target vocabulary, H heads.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attnfocus.attention import BaseAttention, Memory
 from attnfocus.attention.dropout import dropout
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
-from attnfocus.models.attention_places import AttentionFactory, AttentionPlaces, OwnAttention, attention_places
+from attnfocus.models.attention_places import AttentionPlaces, OwnAttention, PlaceOptions, attention_places
 from attnfocus.models.base import Translator
 from attnfocus.models.embeddings import (
     PositionEmbedding,
@@ -23,6 +23,7 @@ from attnfocus.models.embeddings import (
     require_one_vocabulary,
     tables_of,
 )
+from attnfocus.models.layer_attentions import AttentionFactory, LayerAttentions
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.pooling import shortest_limit
@@ -58,11 +59,11 @@ class TransformerMemory(NamedTuple):
 class TransformerEncoder(nn.Module):
     """Layers of self-attention, with a normalization at the end if they normalize first."""
 
-    def __init__(self, attention: AttentionFactory, num_layers: int, options: LayerOptions) -> None:
+    def __init__(self, attentions: Sequence[AttentionFactory], options: LayerOptions) -> None:
         super().__init__()
-        layers = [TransformerLayer(attention, options) for _ in range(num_layers)]
+        layers = [TransformerLayer(attention, options) for attention in attentions]
         self.layers = nn.ModuleList(layers)
-        self.max_length = layers[0].attention.max_length
+        self.max_length = shortest_limit(*(layer.attention.max_length for layer in layers))
         self.final_norm = nn.LayerNorm(options.embed_dim) if options.norm == "pre" else nn.Identity()
 
     def forward(self, states: Tensor, mask: Tensor, need_weights: bool) -> tuple[Tensor, Weights]:
@@ -76,13 +77,14 @@ class TransformerEncoder(nn.Module):
 class TransformerDecoder(nn.Module):
     """Layers of causal self-attention and cross-attention, with a normalization at the end if they normalize first."""
 
-    def __init__(self, places: AttentionPlaces, num_layers: int, options: LayerOptions) -> None:
+    def __init__(self, places: AttentionPlaces, options: LayerOptions) -> None:
         super().__init__()
-        layers = [TransformerDecoderLayer(places.decoder, places.cross, options) for _ in range(num_layers)]
+        pairs = zip(places.decoder, places.cross, strict=True)
+        layers = [TransformerDecoderLayer(of_self, of_cross, options) for of_self, of_cross in pairs]
         self.layers = nn.ModuleList(layers)
         self.final_norm = nn.LayerNorm(options.embed_dim) if options.norm == "pre" else nn.Identity()
-        self.max_length = layers[0].self_attention.max_length
-        self.max_source_length = layers[0].cross_attention.max_length
+        self.max_length = shortest_limit(*(layer.self_attention.max_length for layer in layers))
+        self.max_source_length = shortest_limit(*(layer.cross_attention.max_length for layer in layers))
 
     def prepare(self, encoded: Tensor, mask: Tensor) -> TransformerMemory:
         """encoded (B, S, D), mask (B, 1, S)."""
@@ -134,6 +136,9 @@ class TransformerSeq2Seq(Translator):
         encoder_attention: makes the self-attentions of the encoder.
         decoder_attention: makes the self-attentions of the decoder.
         cross_attention: makes the attentions of the decoder to the source.
+        layer_attentions: make the attentions of each layer in all places that have none of their own, from the first
+            layer on, and repeated to fill the layers; `attention` serves no place then.
+        encoder_layer_attentions, decoder_layer_attentions, cross_layer_attentions: the same for one place.
         embed_dim: width of embeddings and layers.
         num_encoder_layers, num_decoder_layers: numbers of layers.
         num_heads: heads of an attention that does not set its own.
@@ -163,6 +168,10 @@ class TransformerSeq2Seq(Translator):
         encoder_attention: OwnAttention = None,
         decoder_attention: OwnAttention = None,
         cross_attention: OwnAttention = None,
+        layer_attentions: LayerAttentions = None,
+        encoder_layer_attentions: LayerAttentions = None,
+        decoder_layer_attentions: LayerAttentions = None,
+        cross_layer_attentions: LayerAttentions = None,
         embed_dim: Size = 128,
         num_encoder_layers: NumLayers = 2,
         num_decoder_layers: NumLayers = 2,
@@ -179,11 +188,16 @@ class TransformerSeq2Seq(Translator):
         vocab_sizes = source_vocab_size, target_vocab_size
         require_one_vocabulary(tied_embeddings, *vocab_sizes)
         options = LayerOptions(embed_dim, num_heads, feedforward_dim, norm, dropout, activation)
-        own = {"encoder": encoder_attention, "decoder": decoder_attention, "cross": cross_attention}
-        places = attention_places(attention, options.attention_sizes, **own)
+        own = {
+            "encoder": PlaceOptions(encoder_attention, encoder_layer_attentions),
+            "decoder": PlaceOptions(decoder_attention, decoder_layer_attentions),
+            "cross": PlaceOptions(cross_attention, cross_layer_attentions),
+        }
+        num_layers = num_encoder_layers, num_decoder_layers
+        places = attention_places(attention, options.attention_sizes, num_layers, own, layer_attentions)
         self.notes = places.notes
-        self.encoder = TransformerEncoder(places.encoder, num_encoder_layers, options)
-        self.decoder = TransformerDecoder(places, num_decoder_layers, options)
+        self.encoder = TransformerEncoder(places.encoder, options)
+        self.decoder = TransformerDecoder(places, options)
         self.source_position = PositionEmbedding(position, embed_dim, max_length)
         self.target_position = PositionEmbedding(position, embed_dim, max_length)
         limits = self.source_position.max_length, self.encoder.max_length, self.decoder.max_source_length

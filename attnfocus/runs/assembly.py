@@ -15,7 +15,7 @@ from attnfocus.attention import BaseAttention, Call
 from attnfocus.config.check import Checker
 from attnfocus.config.folder import groups, shipped_folder
 from attnfocus.config.nearest import nearest, wrong_name
-from attnfocus.config.targets import find_target, make_factory
+from attnfocus.config.targets import find_target, is_component, make_factory
 from attnfocus.config.yaml_files import read_yaml
 from attnfocus.data.cache.folder import GB, CacheFolder
 from attnfocus.data.codecs.base import Codec
@@ -35,6 +35,9 @@ from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
 from attnfocus.training import resolve_device
 from attnfocus.training.checkpoints.tensors import saved_tensors
+
+MAX_WORD = 80  # characters of a choice in the name of a run
+_NOT_IN_NAMES = re.compile(r"[^\w.+=-]+")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,13 @@ class Setup:
 
     @property
     def name(self) -> str:
-        """Model, attention and dataset as they were chosen: part of the run directory's name."""
-        return "_".join(self.config.choices.get(group, "own") for group in NAMING_GROUPS)
+        """Model, attention and dataset as they were chosen: part of the run directory's name.
+
+        A stack of attentions `local*5,rotary` is `localx5+rotary` there.
+        """
+        words = (self.config.choices.get(group, "own") for group in NAMING_GROUPS)
+        plain = (word.replace(")*", "-x").replace("*", "x").replace(",", "+").replace(")", "") for word in words)
+        return "_".join(_NOT_IN_NAMES.sub("-", word)[:MAX_WORD] for word in plain)
 
     def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""
@@ -199,7 +207,9 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             f"trainer.class_weights={config.trainer.class_weights}: is for classification, and the dataset is for "
             f"{task_class.name}, which has no classes. Use null."
         )
-    if config.trainer.r_drop and not (config.trainer.word_dropout or _drops(model_node, config.attention)):
+    if config.trainer.r_drop and not (
+        config.trainer.word_dropout or _drops(model_node, config.attention, *_in_lists(model_node))
+    ):
         problems.append(
             "trainer.r_drop: compares two passes that dropout makes different, and there is no dropout. "
             "Set model.dropout or attention.dropout, or trainer.r_drop=0."
@@ -261,6 +271,11 @@ def _require_paths(model: nn.Module, device: torch.device) -> None:
     for module in model.modules():
         if isinstance(module, BaseAttention):
             module.chosen_path(Call(device=device.type))
+
+
+def _in_lists(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The nodes in lists of a node: attentions by layer."""
+    return [each for value in node.values() if isinstance(value, list) for each in value if is_component(each)]
 
 
 def _drops(*nodes: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from loops_normalizers import NORMALIZERS
 from loops_patterns import PATTERNS, SELECTIVE
-from loops_positions import POSITIONS
+from loops_positions import POSITIONS, READING, RESCORING, none
 from loops_scores import SCORES
 from torch import Tensor
 
@@ -22,6 +22,8 @@ def loop(
     attention: Attention, query: Tensor, keys: Tensor, values: Tensor, allowed: Callable[[int, int], bool]
 ) -> tuple[Tensor, Tensor]:
     """One item: query (Q, D), keys and values (K, D), allowed(i, j) by index -> context (Q, D), weights (H, Q, K)."""
+    shown = [any(allowed(i, j) for i in range(len(query))) for j in range(len(keys))]
+    inputs = [row if shows else None for row, shows in zip(keys.tolist(), shown, strict=True)]
     if attention.has_projections:
         query, keys = attention.query_projection(query), attention.key_projection(keys)
         values = attention.value_projection(values)
@@ -30,7 +32,7 @@ def loop(
     weights, context = torch.zeros(attention.num_heads, len(query), len(keys), dtype=torch.float64), []
     for head in range(attention.num_heads):
         shared = head * attention.num_key_heads // attention.num_heads
-        rows = _weights(attention, head, queries[head], keys_of_heads[shared], allowed)
+        rows = _weights(attention, head, queries[head], keys_of_heads[shared], inputs, allowed)
         weights[head] = torch.tensor(rows, dtype=torch.float64).view(len(query), len(keys))
         context.append([_mixed(row, values_of_heads[shared]) for row in rows])
     merged = torch.tensor(context, dtype=torch.float64).transpose(0, 1).flatten(1)
@@ -51,9 +53,11 @@ def _weights(
     head: int,
     queries: list[list[float]],
     keys: list[list[float]],
+    inputs: list[list[float] | None],
     allowed: Callable[[int, int], bool],
 ) -> list[list[float]]:
-    """One head: a row of weights for each query."""
+    """One head: a row of weights for each query. inputs: keys as they came, None for those that no query may see."""
+    reads, rescores = (of.get(type(attention.position).__name__) for of in (READING, RESCORING))
     rows, behind = [], len(keys) - len(queries)  # the queries are the last positions
     before = (
         attention.normalizer.first_weights(torch.zeros(len(keys), dtype=torch.float64)).tolist()
@@ -65,9 +69,15 @@ def _weights(
         seen = [j for j in range(len(keys)) if allowed(i, j) and _may_look(attention.pattern, i + behind, j)]
         past = [None if before is None else (before, total, j) for j in range(len(keys))]
         scores = [_score(attention, head, query, keys[j], i + behind, j, past[j]) for j in seen]
+        if reads is not None:
+            biases = [reads(attention.position, head, inputs, i + behind, j) for j in seen]
+            scores = [score + bias for score, bias in zip(scores, biases, strict=True)]
+        if rescores is not None:
+            biases = rescores(attention.position, query, scores, seen, i + behind)
+            scores = [score + bias for score, bias in zip(scores, biases, strict=True)]
         narrow = SELECTIVE.get(type(attention.pattern).__name__)
         if narrow is not None and seen:
-            kept = narrow(attention.pattern, scores)
+            kept = narrow(attention.pattern, scores, seen, i + behind)
             seen = [j for j, keeps in zip(seen, kept, strict=True) if keeps]
             scores = [score for score, keeps in zip(scores, kept, strict=True) if keeps]
         row = [0.0] * len(keys)
@@ -90,5 +100,6 @@ def _may_look(pattern: Any, i: int, j: int) -> bool:
 
 
 def _score(attention: Attention, head: int, query: list[float], key: list[float], i: int, j: int, past: Any) -> float:
-    query, key, bias = POSITIONS[type(attention.position).__name__](attention.position, head, query, key, i, j)
+    place = POSITIONS.get(type(attention.position).__name__, none)
+    query, key, bias = place(attention.position, head, query, key, i, j)
     return SCORES[type(attention.score).__name__](attention.score, head, query, key, past) + bias

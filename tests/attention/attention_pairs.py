@@ -7,7 +7,12 @@ import torch
 from attention_presets import CHOICES, HEADS, combination_factory
 from pairs import Choice, all_pairs, covering_rows
 
-SPACE: dict[str, Sequence[str]] = {**CHOICES, "heads": list(HEADS)}
+# Patterns of one class with other options: `local` stands for them in pairs, and bigbird has global positions, too.
+SAME_CLASS = ("longformer", "sink_window")
+SPACE: dict[str, Sequence[str]] = {
+    **{factor: [choice for choice in choices if choice not in SAME_CLASS] for factor, choices in CHOICES.items()},
+    "heads": list(HEADS),
+}
 PAIRS = all_pairs(SPACE)
 
 

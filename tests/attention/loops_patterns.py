@@ -1,8 +1,8 @@
 """The patterns as their papers write them, one pair of positions at a time.
 
 PATTERNS[class name](pattern, i, j) -> whether the query at position i may look at the key at position j.
-SELECTIVE[class name](pattern, scores) -> list of bool, for a pattern that looks at the scores of one row; scores holds
-the allowed keys only, never none of them.
+SELECTIVE[class name](pattern, scores, seen, i) -> list of bool, for a pattern that looks at the scores of the row of
+query i; scores and seen hold the allowed keys only, never none of them.
 """
 
 from collections.abc import Callable
@@ -51,17 +51,22 @@ def bigbird(pattern: Any, i: int, j: int) -> bool:
     return seen_by(pattern, i, j) and (near or min(i, j) < pattern.num_global)
 
 
+def prefix(pattern: Any, i: int, j: int) -> bool:
+    return j <= i or max(i, j) < pattern.length
+
+
 PATTERNS: dict[str, Callable[..., bool]] = {
     "BigBirdPattern": bigbird,
     "BlockSparsePattern": block_sparse,
     "CausalPattern": causal,
     "FullPattern": full,
     "LocalPattern": local,
+    "PrefixPattern": prefix,
     "StridedPattern": strided,
 }
 
 
-def top_k(pattern: Any, scores: list[float]) -> list[bool]:
+def top_k(pattern: Any, scores: list[float], seen: list[int], i: int) -> list[bool]:
     """One after the other the largest that is left, the first of equal ones."""
     left = list(range(len(scores)))
     kept = []
@@ -71,6 +76,18 @@ def top_k(pattern: Any, scores: list[float]) -> list[bool]:
     return [j in kept for j in range(len(scores))]
 
 
+def moba(pattern: Any, scores: list[float], seen: list[int], i: int) -> list[bool]:
+    """The own block first, then one after the other the block of the largest mean score, the first of equal ones."""
+    blocks: dict[int, list[float]] = {}
+    for j, score in zip(seen, scores, strict=True):
+        blocks.setdefault(j // pattern.block_size, []).append(score)
+    own = i // pattern.block_size
+    ranked = sorted((-sum(each) / len(each), block) for block, each in blocks.items() if block != own)
+    chosen = {own, *(block for _, block in ranked[: pattern.k - (own >= 0)])}
+    return [j // pattern.block_size in chosen for j in seen]
+
+
 SELECTIVE: dict[str, Callable[..., list[bool]]] = {
+    "MobaPattern": moba,
     "TopKPattern": top_k,
 }

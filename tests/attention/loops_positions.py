@@ -2,6 +2,10 @@
 
 POSITIONS[class name](position, head, query, key, i, j) -> (query, key, bias): the query at position i and the key at
 position j as the score shall see them (lists of floats of one head), and what is added to the score of this pair.
+READING[class name](position, head, inputs, i, j) -> what is added to the score of this pair; inputs are all keys as
+they came, None for one that no query may see.
+RESCORING[class name](position, query, scores, seen, i) -> what is added to the scores of a query, one for each of the
+keys `seen`, in their order.
 """
 
 import math
@@ -37,17 +41,36 @@ def learned(position: Any, head: int, query: list[float], key: list[float], i: i
     return plus(query, position.query_table[i].tolist()), plus(key, position.key_table[j].tolist()), 0.0
 
 
-def turned(vector: list[float], place: int, base: float) -> list[float]:
-    result = []
-    for first in range(0, len(vector), 2):
-        angle = place / base ** (first / len(vector))
-        turned = complex(*vector[first : first + 2]) * complex(math.cos(angle), math.sin(angle))
-        result += [turned.real, turned.imag]
+def frequency(position: Any, pair: int, size: int) -> float:
+    """Radians that a pair turns with each position."""
+    plain, factor = position.base ** (-2 * pair / size), position.factor
+    if position.scaling == "linear":
+        return plain / factor
+    if position.scaling == "ntk":
+        return (position.base * factor ** (size / (size - 2))) ** (-2 * pair / size)
+    if position.scaling == "yarn":
+        # The pair that turns r times within the length has base^(2 f / size) 2 pi r = length.
+        often, once = (math.log(position.original_length / (2 * math.pi * r), position.base) / 2 for r in (32, 1))
+        first, last = max(math.floor(often * size), 0), min(math.ceil(once * size), size - 1)
+        share = min(max((pair - first) / (last - first), 0), 1)
+        return plain * (share / factor + (1 - share))
+    return plain
+
+
+def turned(position: Any, vector: list[float], place: int) -> list[float]:
+    size = int(len(vector) * position.fraction / 2) * 2
+    result = list(vector)
+    longer = 0.1 * math.log(position.factor) + 1 if position.scaling == "yarn" else 1.0
+    for pair in range(size // 2):
+        one, other = (pair, pair + size // 2) if position.pairing == "half" else (2 * pair, 2 * pair + 1)
+        angle = place * frequency(position, pair, size)
+        number = complex(vector[one], vector[other]) * complex(math.cos(angle), math.sin(angle)) * longer
+        result[one], result[other] = number.real, number.imag
     return result
 
 
 def rotary(position: Any, head: int, query: list[float], key: list[float], i: int, j: int) -> Placed:
-    return turned(query, i, position.base), turned(key, j, position.base), 0.0
+    return turned(position, query, i), turned(position, key, j), 0.0
 
 
 def slopes(heads: int) -> list[float]:
@@ -97,4 +120,38 @@ POSITIONS: dict[str, Callable[..., Placed]] = {
     "SinusoidalPosition": sinusoidal,
     "T5Position": t5,
     "TransformerXLPosition": transformer_xl,
+}
+
+
+def forgetting(position: Any, head: int, inputs: list[list[float] | None], i: int, j: int) -> float:
+    """Each gate in turn, as a product of what is kept."""
+    weight, bias = position.gate.weight[head].tolist(), position.gate.bias[head].item()
+    kept = 1.0
+    for place in range(min(i, j) + 1, max(i, j) + 1):
+        vector = inputs[place] if place >= 0 else None
+        if vector is not None:
+            kept *= 1 / (1 + math.exp(-inner(weight, vector) - bias))
+    return math.log(kept)
+
+
+READING: dict[str, Callable[..., float]] = {
+    "ForgettingPosition": forgetting,
+}
+
+
+def contextual(position: Any, query: list[float], scores: list[float], seen: list[int], i: int) -> list[float]:
+    """For each key the gates of all keys from it to the query, both included."""
+    of_position = [inner(query, row) / math.sqrt(len(query)) for row in position.table.tolist()]
+    biases = []
+    for j in seen:
+        between = range(min(i, j), max(i, j) + 1)
+        count = sum(1 / (1 + math.exp(-score)) for key, score in zip(seen, scores, strict=True) if key in between)
+        count = min(count, len(of_position) - 1)
+        share = count - math.floor(count)
+        biases.append(share * of_position[math.ceil(count)] + (1 - share) * of_position[math.floor(count)])
+    return biases
+
+
+RESCORING: dict[str, Callable[..., list[float]]] = {
+    "ContextualPosition": contextual,
 }

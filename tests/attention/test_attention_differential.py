@@ -68,7 +68,7 @@ def loop(attention, query, keys, values):
     query, keys = attention.query_projection(query), attention.key_projection(keys)
     values = attention.value_projection(values)
     (q1, q2), (k1, k2) = attention.lambda_query.tolist(), attention.lambda_key.tolist()
-    difference = math.exp(inner(q1, k1)) - math.exp(inner(q2, k2)) + attention.lambda_init
+    difference = math.exp(inner(q1, k1)) - math.exp(inner(q2, k2)) + attention.start_of_lambda
     contexts, weights = [], torch.zeros(attention.num_heads, len(query), len(keys), dtype=torch.float64)
     for head in range(attention.num_heads):
         group = head * attention.num_key_heads // attention.num_heads
@@ -83,7 +83,7 @@ def loop(attention, query, keys, values):
             weights[head, i] = torch.tensor(row)
             mixed = [inner(row, column) for column in zip(*of_values, strict=True)]
             size = math.sqrt(inner(mixed, mixed) / len(mixed) + 1e-5)
-            scale = [(1 - attention.lambda_init) * weight / size for weight in attention.norm_weight.tolist()]
+            scale = [(1 - attention.start_of_lambda) * weight / size for weight in attention.norm_weight.tolist()]
             rows.append([x * y for x, y in zip(mixed, scale, strict=True)])
         contexts.append(torch.tensor(rows, dtype=torch.float64))
     return attention.output_projection(torch.cat(contexts, dim=-1)), weights

@@ -48,12 +48,46 @@ def test_rotary_equals_llama_after_its_permutation():
     cosine, sine = LlamaRotaryEmbedding(LlamaConfig(hidden_size=8 * H, num_attention_heads=H))(
         query, torch.arange(K).unsqueeze(0)
     )
+    as_llama = RotaryPosition(num_heads=H, head_dim=8, pairing="half")
+    unchanged = apply_rotary_pos_emb(query, keys, cosine, sine)
+    for one, other in zip((as_llama.place_queries(query, 0), as_llama.place_keys(keys, 0)), unchanged, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
     halves = torch.cat((torch.arange(0, 8, 2), torch.arange(1, 8, 2)))  # Llama pairs number f with f + d / 2
     theirs = apply_rotary_pos_emb(query[..., halves], keys[..., halves], cosine, sine)
     position = RotaryPosition(num_heads=H, head_dim=8)
     ours = position.place_queries(query, 0), position.place_keys(keys, 0)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one[..., halves], other, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scaling", ["linear", "yarn"])
+@pytest.mark.parametrize(("factor", "length", "base"), [(4.0, 256, 10000.0), (16.0, 4096, 500000.0), (2.0, 40, 30.0)])
+@pytest.mark.parametrize("fraction", [1.0, 0.5])
+@torch.no_grad()
+def test_scaled_rotary_equals_transformers(scaling, factor, length, base, fraction):
+    from transformers import LlamaConfig
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+    scaled = {"factor": factor, "original_max_position_embeddings": length, "rope_theta": base}
+    config = LlamaConfig(
+        hidden_size=64 * H,
+        num_attention_heads=H,
+        rope_parameters={"rope_type": scaling, "partial_rotary_factor": fraction, **scaled},
+    )
+    places = torch.tensor([[0, 1, 7, 300, 5000]])
+    cosine, sine = LlamaRotaryEmbedding(config)(torch.zeros(1, dtype=torch.float64), places)
+    options = {"scaling": scaling, "factor": factor, "original_length": length, "base": base, "fraction": fraction}
+    position = RotaryPosition(num_heads=H, head_dim=64, pairing="half", **options)
+    turning = torch.cat((torch.ones(position.size // 2), torch.zeros(64 - position.size // 2))).double()
+    for number, place in enumerate(places[0].tolist()):  # (1, 0) turns to (cos, sin)
+        turned = position.place_keys(turning.unsqueeze(0), place)[0]
+        torch.testing.assert_close(
+            turned[: position.size // 2], cosine[0, number, : position.size // 2], atol=2e-3, rtol=0
+        )
+        torch.testing.assert_close(
+            turned[position.size // 2 : position.size], sine[0, number, : position.size // 2], atol=2e-3, rtol=0
+        )
+        assert turned[position.size :].eq(0).all()
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])

@@ -20,7 +20,9 @@ from attnfocus.attention import (
     BigBirdPattern,
     Call,
     CausalPattern,
+    ContextualPosition,
     CosineScore,
+    ForgettingPosition,
     FullPattern,
     LearnedPosition,
     LocalPattern,
@@ -45,9 +47,17 @@ ALL = [
     functools.partial(T5Position, num_buckets=5, max_distance=9, bidirectional=False),
     TransformerXLPosition,
 ]
+READERS = [ForgettingPosition, functools.partial(ContextualPosition, num_positions=4)]  # of inputs, of scores
+TURNING = [
+    functools.partial(RotaryPosition, fraction=0.5, pairing="half", base=100.0),
+    functools.partial(RotaryPosition, fraction=0.75, scaling="linear", factor=4.0),
+    functools.partial(RotaryPosition, pairing="half", scaling="ntk", factor=3.0, base=50.0),
+    functools.partial(RotaryPosition, scaling="yarn", factor=8.0, original_length=300, base=20.0),
+]
 NEAR = functools.partial(LocalPattern, window=2)
 RELATIVE = [position for position in ALL if getattr(position, "func", position) is not LearnedPosition]
 BY_BIAS = [AlibiPosition, ALL[3], ALL[5], TransformerXLPosition]
+in_attention = pytest.mark.parametrize("position", [*ALL, *READERS], ids=lambda p: getattr(p, "func", p).__name__)
 positions = pytest.mark.parametrize("position", ALL, ids=lambda p: getattr(p, "func", p).__name__)
 
 
@@ -64,20 +74,23 @@ def gradients(attention, inputs, mask=None, need_weights=False):
     return context.detach(), [leaf.grad for leaf in (*leaves, *attention.parameters())], weights
 
 
-@positions
+@pytest.mark.parametrize(
+    "position", [*ALL, *TURNING], ids=lambda p: f"{getattr(p, 'func', p).__name__} {getattr(p, 'keywords', '')}"
+)
 @pytest.mark.parametrize("queries", [1, 4, K])
 @torch.no_grad()
 def test_every_pair_is_the_formula_of_the_paper(position, queries):
-    made = filled(position(num_heads=H, head_dim=4))
+    size = 10 if position in TURNING else 4
+    made = filled(position(num_heads=H, head_dim=size))
     rule = POSITIONS[type(made).__name__]
-    query, keys = random(H, queries, 4), random(H, K, 4, seed=4)
+    query, keys = random(H, queries, size), random(H, K, size, seed=4)
     scores = placed_scores(made, query, keys)
     for head in range(H):
         for row in range(queries):
             for j in range(K):
                 i = K - queries + row
                 q, k, bias = rule(made, head, query[head, row].tolist(), keys[head, j].tolist(), i, j)
-                expected = sum(x * y for x, y in zip(q, k, strict=True)) / 2 + bias
+                expected = sum(x * y for x, y in zip(q, k, strict=True)) / size**0.5 + bias
                 assert scores[head, row, j].item() == pytest.approx(expected, abs=1e-9)
 
 
@@ -104,7 +117,11 @@ class _Scores(torch.nn.Module):
 
 
 @parametrize_pairs(
-    {"position": ALL, "score": [ScaledDotScore, AdditiveScore], "pattern": [FullPattern, CausalPattern, NEAR]}
+    {
+        "position": [*ALL, *READERS],
+        "score": [ScaledDotScore, AdditiveScore],
+        "pattern": [FullPattern, CausalPattern, NEAR],
+    }
 )
 def test_all_paths_agree(position, score, pattern):
     if score is AdditiveScore and position is RotaryPosition:  # refused: see below
@@ -124,7 +141,7 @@ def test_all_paths_agree(position, score, pattern):
             torch.testing.assert_close(found[:2], plain[:2])
 
 
-@pytest.mark.parametrize("position", ALL, ids=lambda p: getattr(p, "func", p).__name__)
+@in_attention
 @pytest.mark.parametrize(
     "pattern", [functools.partial(BigBirdPattern, block_size=4), functools.partial(StridedPattern, stride=3)]
 )
@@ -138,7 +155,7 @@ def test_positions_are_those_of_the_sequence_inside_blocks(position, pattern):
     assert weights.sum(-1).allclose(torch.ones((), dtype=torch.float64))
 
 
-@positions
+@in_attention
 @torch.no_grad()
 def test_fewer_queries_are_the_last_positions(position):
     attention, sequence = attention_with(position), random(B, K, D)
@@ -149,7 +166,7 @@ def test_fewer_queries_are_the_last_positions(position):
         torch.testing.assert_close(rows, weights[..., -queries:, :])
 
 
-@positions
+@in_attention
 @torch.no_grad()
 def test_the_order_of_the_keys_plays_a_part(position):
     attention, sequence = attention_with(position), random(1, K, D)
@@ -187,7 +204,7 @@ def test_half_precision_counts_positions_exactly(position, dtype):
     assert (rounded.double() - exact).norm() <= tolerance * exact.norm()
 
 
-@positions
+@in_attention
 def test_positions_work_on_the_meta_device_and_for_no_queries(position):
     with torch.device("meta"):
         attention = Attention(D, D, score=ScaledDotScore, num_heads=H, position=position, pattern=CausalPattern)
@@ -235,6 +252,20 @@ def test_rotary_refuses_an_odd_head_and_a_score_that_does_not_turn():
         Attention(8, 8, score=AdditiveScore, position=RotaryPosition)
 
 
+def test_rotary_refuses_options_that_do_not_go_together():
+    def refused(size=8, **options):
+        with pytest.raises(ValueError, match=": use attention") as caught:
+            RotaryPosition(num_heads=1, head_dim=size, **options)
+        return str(caught.value)
+
+    assert "factor=2 has no effect without a scaling: use attention.position.scaling=linear" in refused(factor=2.0)
+    assert "use attention.position.original_length=N" in refused(scaling="yarn", factor=2.0)
+    assert "less than a pair of numbers: use attention.position.fraction=0.25 or more" in refused(fraction=0.1)
+    assert RotaryPosition(num_heads=1, head_dim=8, fraction=0.25).size == 2
+    assert "only 2 numbers turn: use attention.position.scaling=linear" in refused(2, scaling="ntk", factor=2.0)
+    assert RotaryPosition(num_heads=1, head_dim=7, fraction=0.9).size == 6  # the odd one out does not turn
+
+
 def test_t5_refuses_buckets_that_make_no_sense():
     with pytest.raises(ValueError, match="num_buckets=7 cannot be halved"):
         T5Position(num_heads=1, head_dim=4, num_buckets=7)
@@ -244,10 +275,14 @@ def test_t5_refuses_buckets_that_make_no_sense():
 
 
 def test_a_state_has_the_parameters_alone():
-    made = [position(num_heads=2, head_dim=4) for position in ALL]
+    made = [position(num_heads=2, head_dim=4) for position in (*ALL, *READERS)]
+    for position in made:
+        position.connect(6)
     names = {type(position).__name__: list(position.state_dict()) for position in made}
     assert names == {
         "AlibiPosition": [],
+        "ContextualPosition": ["table"],
+        "ForgettingPosition": ["gate.weight", "gate.bias"],
         "LearnedPosition": ["query_table", "key_table"],
         "RotaryPosition": [],
         "ShawPosition": ["table"],

@@ -7,6 +7,7 @@ import pytest
 from tests_support import TINY_DATES, Command, only_run, summary_of
 
 from attnfocus.config.overrides import CommandLine
+from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError
 from attnfocus.runs.assembly import check_train
 
@@ -33,8 +34,8 @@ def refused(*overrides: str) -> str:
 def test_a_run_trains_tests_and_predicts_and_says_what_its_cross_attention_leaves_out(
     attnfocus: Command, tmp_path: Path
 ) -> None:
-    own = ("attention@model.encoder_attention=local", "model.encoder_attention.pattern.window=3")
-    done = attnfocus("train", *TINY, "attention=t5", *own)
+    own = "model.encoder_layer_attentions=[{local:{pattern.window:3}},rotary]"
+    done = attnfocus("train", *TINY, "attention=t5", own)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
     said = "cross-attention: NoPosition for T5Position"
@@ -42,6 +43,9 @@ def test_a_run_trains_tests_and_predicts_and_says_what_its_cross_attention_leave
     assert (run / "train.log").read_text(encoding="utf-8").count(said) == 1
     summary = summary_of(run)
     assert summary["status"] == "completed"
+    config = load_yaml(run / "config.yaml")  # all that the verbs below know of the layers
+    assert [node["pattern"].get("window") for node in config["model"]["encoder_layer_attentions"]] == [3, None]
+    assert config["choices"]["model.encoder_layer_attentions"] == "local(pattern.window=3),rotary"
     again = attnfocus("evaluate", f"run={run}", "format=json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["metrics"]["loss"] == summary["test"]["loss"]

@@ -69,14 +69,22 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
         return f"{type(attention.score).__name__} is no inner product of query and key"
     if type(attention.normalizer) is not Softmax:
         return f"the fused kernel normalizes by softmax, not by {type(attention.normalizer).__name__}"
-    if attention.pattern.is_selective:
-        return f"{type(attention.pattern).__name__} looks at the scores, which the fused kernel never shows"
+    for factor, reads_scores in (
+        (attention.pattern, attention.pattern.is_selective),
+        (attention.position, attention.position.reads_scores),
+    ):
+        if reads_scores:
+            return f"{type(factor).__name__} looks at the scores, which the fused kernel never shows"
     if call is not None and call.second_order:
         return "gradients of gradients are asked for, and its fused kernel has none; path=plain has"
     return _why_not_flex(attention, call) if path == "flex" else None
 
 
 def _why_not_flex(attention: Algebra, call: Call | None) -> str | None:
+    if attention.position.reads_inputs:
+        return (
+            f"the bias of {type(attention.position).__name__} depends on the inputs, FlexAttention's on offsets alone"
+        )
     if attention.position.bias_needs_query:
         return f"the bias of {type(attention.position).__name__} depends on the query, FlexAttention's on offsets alone"
     if attention.dropout_now > 0:

@@ -30,18 +30,17 @@ def chunked(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, Non
 
 def _in_turn(attention: Algebra, work: Work, dropout: float) -> Tensor:
     """Some queries after the others over all keys; the backward pass makes their weights again."""
-    query, keys, values, mask = work
-    places = Places.of(query.shape[-2], keys.shape[-2], query.device)
+    query, keys, values, mask, places = *work[:4], work.places
     size = max(1, attention.chunk_weights // max(1, keys.shape[-2] * query[..., 0, 0].numel()))
 
-    def part(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, queries: Tensor) -> Tensor:
-        return mixed(attention.weigh(query, keys, mask, Places(queries, places.keys)), values, dropout)
+    def part(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, places: Places) -> Tensor:
+        return mixed(attention.weigh(query, keys, mask, places), values, dropout)
 
     contexts = []
     for first in range(0, query.shape[-2], size):
         rows = slice(first, first + size)
         of_part = mask if mask is None or mask.shape[-2] == 1 else mask[..., rows, :]
-        inputs = query[..., rows, :], keys, values, of_part, places.queries[rows]
+        inputs = query[..., rows, :], keys, values, of_part, places.at(rows)
         contexts.append(checkpoint(part, *inputs, use_reentrant=False))
     return torch.cat(contexts, dim=-2)
 
@@ -51,7 +50,7 @@ def _by_blocks(attention: Algebra, work: Work, table: Tensor, dropout: float) ->
 
     The global keys stand before the blocks, once, and the global queries look at all keys by themselves.
     """
-    query, keys, values, mask = work
+    query, keys, values, mask, clock = work
     length, size = query.shape[-2], attention.pattern.block_size
     assert size is not None
     extra, num_global = -length % size, min(attention.pattern.num_global, length)
@@ -68,12 +67,13 @@ def _by_blocks(attention: Algebra, work: Work, table: Tensor, dropout: float) ->
         seen = seen & masks.of_blocks(mask, queries, reach)
     blocks = F.pad(query, (0, 0, 0, extra)).unflatten(-2, (-1, size)).transpose(-3, -4)  # (..., N, H, b, d)
     of_blocks = Work(blocks, _gathered(keys, reach), _gathered(values, reach), seen)
-    context = _attended(attention, of_blocks, Places(queries, reach), dropout)
+    places = Places(queries, reach, *_clocks_of_blocks(clock, extra, reach))
+    context = _attended(attention, of_blocks, places, dropout)
     context = context.transpose(-3, -4).flatten(-3, -2)[..., :length, :]  # (..., H, Q, dv)
     if num_global == 0:
         return context
     of_global = mask if mask is None or mask.shape[-2] == 1 else mask[..., :num_global, :]
-    places = Places(positions[:num_global], positions[:length])
+    places = Work(query, keys, values, mask, clock).places.at(slice(num_global))
     first = _attended(attention, Work(query[..., :num_global, :], keys, values, of_global), places, dropout)
     return torch.cat((first, context[..., num_global:, :]), dim=-2)
 
@@ -83,6 +83,15 @@ def _attended(attention: Algebra, work: Work, places: Places, dropout: float) ->
     if why_not(attention, "sdpa") is None:
         return fused(attention, work, places, dropout)
     return mixed(attention.weigh(work.query, work.keys, work.mask, places), work.values, dropout)
+
+
+def _clocks_of_blocks(clock: Tensor | None, extra: int, reach: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """(..., H, K), (N, m) -> (..., N, H, b) of the queries and `extra` behind them, and (..., N, H, m)."""
+    if clock is None:
+        return None, None
+    of_queries = F.pad(clock, (0, extra)).unflatten(-1, (len(reach), -1))  # (..., H, N, b)
+    of_keys = clock.index_select(-1, reach.flatten()).unflatten(-1, reach.shape)  # (..., H, N, m)
+    return of_queries.transpose(-2, -3), of_keys.transpose(-2, -3)
 
 
 def _gathered(vectors: Tensor, reach: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def flex(
         tensor.to(work.values.dtype).expand(*leading, *tensor.shape[-3:]).reshape(batch, *tensor.shape[-3:])
         for tensor in (query, work.keys, work.values)
     ]
-    places = Places.of(num_queries, num_keys, query.device)
+    places = work.places
     used: Callable[..., Any] = flex_attention
     make_blocks: Callable[..., Any] = create_block_mask
     if query.device.type == "cuda":

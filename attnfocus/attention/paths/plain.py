@@ -4,17 +4,14 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.dropout import dropout
-from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Work
 
 
 def plain(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, Tensor]:
     """Context (..., H, Q, dv), and weights (..., H, Q, K) before dropout."""
-    query, keys, values, mask = work
-    places = Places.of(query.shape[-2], keys.shape[-2], query.device)
-    weights = attention.used(attention.weigh(query, keys, mask, places))
-    return mixed(weights, values, dropout), weights
+    weights = attention.used(attention.weigh(work.query, work.keys, work.mask, work.places))
+    return mixed(weights, work.values, dropout), weights
 
 
 def mixed(weights: Tensor, values: Tensor, rate: float) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.masks import leading_dims
+from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.derivatives import second_order
 
 PathName = Literal["auto", "plain", "sdpa", "flex", "chunked"]
@@ -23,6 +24,11 @@ class Work(NamedTuple):
     keys: Tensor  # (..., H, K, any size), prepared
     values: Tensor  # (..., H, K, dv)
     mask: Tensor | None  # broadcastable to (..., H, Q, K), without what the pattern forbids
+    clock: Tensor | None = None  # (..., H, K), of a position that reads its inputs
+
+    @property
+    def places(self) -> Places:
+        return Places.of(self.query.shape[-2], self.keys.shape[-2], self.query.device, self.clock)
 
 
 @dataclass(frozen=True)

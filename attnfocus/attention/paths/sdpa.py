@@ -35,12 +35,12 @@ def sdpa(attention: Algebra, work: Work, dropout: float) -> tuple[Tensor, None]:
             if num_queries > 1:  # not handed on: under torch.compile this is a symbol, which the kernel does not take
                 return _call(attention, work, None, dropout, is_causal=True), None
             return _call(attention, work, None, dropout), None
-    return fused(attention, work, Places.of(num_queries, num_keys, work.query.device), dropout), None
+    return fused(attention, work, work.places, dropout), None
 
 
 def fused(attention: Algebra, work: Work, places: Places, dropout: float) -> Tensor:
     """What `Attention.weigh` and the product with the values give, for queries and keys that stand anywhere."""
-    bias = attention.position.bias(work.query, places.offsets) if attention.position.has_bias else None
+    bias = attention.position.bias_at(work.query, places)
     allowed = attention.pattern.allows(places)
     mask = masks.both(work.mask, None if allowed is None else masks.with_head_axis(allowed))
     return _masked(attention, work._replace(mask=mask), bias, dropout)

@@ -31,8 +31,8 @@ class BackwardPattern(Pattern):
     def blocks(self, num_blocks: int) -> Tensor | None:
         return self.pattern.blocks(num_blocks)
 
-    def narrow(self, scores: Tensor, mask: Tensor | None) -> Tensor | None:
-        return self.pattern.narrow(scores, mask)
+    def narrow(self, scores: Tensor, mask: Tensor | None, places: Places) -> Tensor | None:
+        return self.pattern.narrow(scores, mask, places)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.pattern!r})"

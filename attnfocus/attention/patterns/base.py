@@ -41,12 +41,12 @@ class Pattern:
         """For each block of queries, the blocks of keys that it may look into: long (N, any number), -1 for none.
 
         What `allows` lets through lies inside them (but for queries and keys among the first `num_global`), each
-        block stands once in its row, and the number of columns does not grow with N: work and memory then grow with
-        N, not with its square.
+        block stands once in its row, in rising order, and the number of columns does not grow with N: work and memory
+        then grow with N, not with its square.
         """
         return None
 
-    def narrow(self, scores: Tensor, mask: Tensor | None) -> Tensor | None:
+    def narrow(self, scores: Tensor, mask: Tensor | None, places: Places) -> Tensor | None:
         """The mask (broadcastable to the scores (..., H, Q, K), or None) after a look at the scores."""
         return mask
 

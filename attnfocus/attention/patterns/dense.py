@@ -1,4 +1,4 @@
-"""Full and causal attention. Shapes: Q queries, K keys. Masks are bool, True = may attend."""
+"""Full and causal attention, and what lies between. Shapes: Q queries, K keys. Masks are bool, True = may attend."""
 
 from typing import ClassVar
 
@@ -6,6 +6,7 @@ from torch import Tensor
 
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import Pattern
+from attnfocus.limits import NumPositions
 
 
 class FullPattern(Pattern):
@@ -28,3 +29,24 @@ class CausalPattern(Pattern):
 
     def allows(self, places: Places) -> Tensor:
         return places.offsets <= 0
+
+
+class PrefixPattern(Pattern):
+    """The first `length` positions see each other to both sides, the others what came before   (prefix LM: Raffel et
+    al. 2020, sec. 3.2.1, arXiv:1910.10683)
+
+    Where nothing may look ahead, as in a decoder's self-attention, it is the causal pattern.
+
+    Cost: O(Q K): the rule is a mask over all pairs.
+
+    Args:
+        length: positions of the prefix.
+    """
+
+    same_sequence_only = True
+
+    def __init__(self, *, length: NumPositions = 8) -> None:
+        self.length = length
+
+    def allows(self, places: Places) -> Tensor:
+        return (places.offsets <= 0) | (places.keys < self.length).unsqueeze(-2)

@@ -7,6 +7,8 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from attnfocus.attention.memory import Places
+
 
 class Position(nn.Module):
     """Makes attention aware of positions. Queries are the last Q of K positions where there are fewer queries.
@@ -26,6 +28,11 @@ class Position(nn.Module):
     bias_needs_query: ClassVar[bool] = False
     # True: works only under scores that do not change when query and key turn together: q . k, q . k / sqrt(d), cos.
     needs_rotation_invariance: ClassVar[bool] = False
+    # True: a number is read of each key as it comes, before any projection, and kept with it; all numbers up to a
+    # position make what its clock shows, of which `bias_at` makes the bias. See `connect`, `read` and `clock`.
+    reads_inputs: ClassVar[bool] = False
+    # True: `rescored` looks at the scores, so those of all keys that a query may attend to must be there at once.
+    reads_scores: ClassVar[bool] = False
 
     def __init__(self, *, num_heads: int, head_dim: int) -> None:
         super().__init__()
@@ -48,6 +55,35 @@ class Position(nn.Module):
                 may be missing or 1.
         """
         return None
+
+    def bias_at(self, query: Tensor, places: Places) -> Tensor | None:
+        """`bias` for queries and keys that stand anywhere; what reads its inputs compares the clocks of the places."""
+        return self.bias(query, places.offsets) if self.has_bias else None
+
+    # Of a position that reads its inputs.
+
+    def connect(self, input_dim: int) -> None:
+        """Called once, by the attention that it is made for: keys come with `input_dim` numbers."""
+
+    def read(self, inputs: Tensor) -> Tensor:
+        """Keys as they come (..., K, input_dim), 0 where padded -> a number for each head (..., H, K)."""
+        raise NotImplementedError
+
+    def clock(self, readings: Tensor, hidden: Tensor | None) -> Tensor:
+        """readings of a sequence from its start on (..., H, K) -> what the clock shows at each position (..., H, K).
+
+        hidden: broadcastable to (..., H, K), True for keys that no query may attend to: they must change nothing.
+        """
+        raise NotImplementedError
+
+    # Of a position that reads the scores.
+
+    def rescored(self, scores: Tensor, query: Tensor, mask: Tensor | None, offsets: Tensor) -> Tensor:
+        """Scores (..., H, Q, K) after a look at them. Keys stand in the order of their positions.
+
+        mask: all that forbids, broadcastable to the scores; the rest as in `bias`.
+        """
+        raise NotImplementedError
 
 
 class PositionFactory(Protocol):

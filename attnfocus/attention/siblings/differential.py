@@ -4,7 +4,8 @@ Shapes: ... leading dims, H heads, G key heads, Q queries, K keys, d size of a q
 head's), dv size of one head's value. Masks are bool, True = may attend.
 """
 
-from typing import ClassVar, Unpack
+import math
+from typing import Annotated, ClassVar, Literal, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from attnfocus.attention.algebra import Attention
 from attnfocus.attention.keywords import AttentionKeywords
 from attnfocus.attention.precision import exact
 from attnfocus.limits import Probability
+from attnfocus.marks import Before
 
 
 class DifferentialAttention(Attention):
@@ -33,8 +35,8 @@ class DifferentialAttention(Attention):
     Cost: scores as `Attention`, and twice the normalizer and the context. Dropout drops weights of each map by itself.
 
     Args:
-        lambda_init: lambda at the start, about. The paper has 0.8 - 0.6 exp(-0.3 (l - 1)) in layer l, from 0.2 in the
-            first towards 0.8, and finds a constant 0.8 about as good (sec. 3.8).
+        lambda_init: lambda at the start, about. layer: as in the paper, 0.8 - 0.6 exp(-0.3 l) in layer l, counted from
+            0 (`depth`): 0.2 in the first, towards 0.8. It finds a constant 0.8 about as good (sec. 3.8).
         score, normalizer, pattern, position, path, and the rest: as in `Attention`.
 
     Raises:
@@ -50,7 +52,7 @@ class DifferentialAttention(Attention):
         key_dim: int,
         value_dim: int | None = None,
         *,
-        lambda_init: Probability = 0.8,
+        lambda_init: Annotated[Probability | Literal["layer"], Before(0.8)] = "layer",
         **options: Unpack[AttentionKeywords],
     ) -> None:
         super().__init__(query_dim, key_dim, value_dim, **options)
@@ -59,7 +61,7 @@ class DifferentialAttention(Attention):
                 f"{self.history_factor} follows the weights of the step before, and a difference of two maps is no "
                 "such weight: use attention/score=scaled_dot or additive with attention/normalizer=softmax."
             )
-        self.lambda_init = lambda_init
+        self.lambda_init: float | Literal["layer"] = lambda_init
         value_dim = self.query_head_dim if self.has_projections else self.output_dim
         self.lambda_query = nn.Parameter(torch.empty(2, self.query_head_dim // 2))
         self.lambda_key = nn.Parameter(torch.empty(2, self.query_head_dim // 2))
@@ -83,7 +85,12 @@ class DifferentialAttention(Attention):
     def difference(self) -> Tensor:
         """lambda, a tensor without axes."""
         first, second = exact(self.lambda_query * self.lambda_key).sum(dim=-1).exp().unbind()
-        return first - second + self.lambda_init
+        return first - second + self.start_of_lambda
+
+    @property
+    def start_of_lambda(self) -> float:
+        """lambda_init as a number."""
+        return 0.8 - 0.6 * math.exp(-0.3 * self.depth) if self.lambda_init == "layer" else self.lambda_init
 
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
@@ -97,10 +104,11 @@ class DifferentialAttention(Attention):
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
         query = self.position.place_queries(_as_maps(query), keys.shape[-2] - query.shape[-2])
-        keys, values = _as_maps(self._for_each_head(keys)), self._for_each_head(values)
         if mask is not None and mask.shape[-3] > 1:
             mask = mask.repeat_interleave(2, dim=-3)
-        work = paths.Work(query, keys, values.repeat_interleave(2, dim=-3), mask)  # 2 H heads, on any path
+        keys, clock = self.clocked(keys, mask)
+        keys, values = _as_maps(self._for_each_head(keys)), self._for_each_head(values)
+        work = paths.Work(query, keys, values.repeat_interleave(2, dim=-3), mask, clock)  # 2 H heads, on any path
         context, weights = self.run_path(work, need_weights)
         return self._normed(self._less(context)), None if weights is None else self._less(weights)
 
@@ -111,7 +119,7 @@ class DifferentialAttention(Attention):
 
     def _normed(self, context: Tensor) -> Tensor:
         normed = F.rms_norm(exact(context), context.shape[-1:], exact(self.norm_weight), self.EPS)
-        return ((1 - self.lambda_init) * normed).to(context.dtype)
+        return ((1 - self.start_of_lambda) * normed).to(context.dtype)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, lambda_init={self.lambda_init}"

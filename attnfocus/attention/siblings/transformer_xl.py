@@ -86,6 +86,12 @@ class TransformerXLAttention(Attention):
                 f"{self.history_factor} follows where a decoder looked step by step in another sequence, and "
                 "segments are parts of one: use attention/score=scaled_dot with attention/normalizer=softmax."
             )
+        if self.position.reads_inputs:
+            raise ValueError(
+                f"{type(self.position).__name__} sums over all inputs between query and key, and "
+                "TransformerXLAttention lets no gradient into those of an earlier segment: use "
+                "attention/position=transformer_xl or alibi."
+            )
         self.segment_length: int = segment_length
         self.pattern: SegmentPattern = SegmentPattern(length=segment_length)
         combinations.check(self)

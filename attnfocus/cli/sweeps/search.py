@@ -16,6 +16,7 @@ from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.override_text import is_of_hydra, unreadable
 from attnfocus.config.overrides import MAX_COMPOSED, CommandLine
 from attnfocus.config.search_space import Dimension, split_overrides
+from attnfocus.config.stacks import with_stacks
 from attnfocus.errors import ConfigError, Problem, UserError
 from attnfocus.events import Listener
 
@@ -168,7 +169,8 @@ def _check_values(line: CommandLine, fixed: Sequence[str], space: Sequence[Dimen
     is_trust_given = any(key_of(text) == "trust" for text in line.overrides)  # a file may give none
 
     def check(extra: Sequence[str]) -> Any:
-        values = line.compose([*texts, *extra], resolve=True)
+        overrides = [*texts, *extra]
+        values, _ = with_stacks(line.compose(overrides, resolve=True), overrides, line.config_dir)
         setup = check_train(values, values["trust"] if is_trust_given else ())
         if setup.config.distributed.strategy is not None:
             raise ConfigError("distributed: the trials of a search run in one process each. Use distributed=none.")

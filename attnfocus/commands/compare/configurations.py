@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attnfocus.commands.compare.runs import ComparedRun
+from attnfocus.config.stack_keys import stack_of
 
 TARGET = "_target_"
 
@@ -68,7 +69,10 @@ def _tells_apart(key: str, runs: Sequence[ComparedRun]) -> bool:
 
 
 def _choices_above(key: str, run: ComparedRun) -> tuple[str | None, ...]:
-    """The group's choice, and the classes of the sections that the key lies in."""
+    """The group's choice, and the classes of the sections that the key lies in; of a stack what it is called."""
+    stack = stack_of(key)
+    if stack is not None:
+        return (run.choices.get(stack),)
     section, *inner = key.split(".")[:-1] or [key]
     nodes = [section, *(".".join([section, *inner[: depth + 1]]) for depth in range(len(inner)))]
     targets = [f"{node}.{TARGET}" for node in nodes]
