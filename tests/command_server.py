@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from compositions_kept import keep_compositions
+
 from attnfocus.cli.verbs import VERBS, command_of
 from attnfocus.config.overrides import CommandLine
 
@@ -142,6 +144,7 @@ def serve() -> None:
     """A request per line; answers each with a number: of the process, or its exit code."""
     for name in LOADED:
         importlib.import_module(name)
+    keep_compositions()
     _warm_up()
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
@@ -163,6 +166,9 @@ def _warm_up() -> None:
     from attnfocus.data.sources.dates import Dates
 
     CommandLine("train", ("model=seq2seq", "seed=1")).check()  # Hydra's plugins, the tables of its parser
+    for verb in VERBS:
+        CommandLine(verb, ()).compose(())
+    CommandLine("train", ()).compose(("dataset=parallel_text",))
     Dates(num_train=1, num_valid=1, num_test=1).read(ROOT, seed=1)  # Babel's locales
 
 

@@ -14,6 +14,7 @@ import pytest
 from browser_support import Tabs, open_browser
 from command_here import run_here
 from command_server import Server
+from compositions_kept import keep_compositions
 from hypothesis import settings
 
 # A shell that starts a job in the background lets it ignore Ctrl-C, and what it starts too.
@@ -27,6 +28,8 @@ os.environ["ATTNFOCUS_STRICT_TRACKERS"] = "1"  # a fault of our own listeners en
 settings.register_profile("attnfocus", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("attnfocus")
+
+keep_compositions()
 
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from presets_support import PRESETS, composed
 
 import attnfocus
 from attnfocus import attention, decoding, focus, models, tasks, training
@@ -20,7 +21,7 @@ from attnfocus.config.overrides import CommandLine
 
 pytestmark = pytest.mark.slow
 
-GROUPS = ("model", "attention", "dataset", "optimizer", "scheduler")  # whose choices have keys of their own
+GROUPS = ("model", "dataset", "optimizer", "scheduler")  # whose choices have keys of their own; attention: apart
 FROZEN = Path(__file__).with_name("public.json")
 
 
@@ -35,10 +36,11 @@ def paths_of(node: dict[str, Any], prefix: str = "") -> list[str]:
 
 def public() -> dict[str, Any]:
     choices = {group: sorted(files) for group, files in groups(config_folders(None)).items()}
-    keys: set[str] = set()
+    keys = {path for preset in PRESETS for path in paths_of(composed(f"attention={preset}"), "attention.")}
     of_runs = ([f"{group}={choice}" for choice in choices[group]] for group in GROUPS)
+    train = CommandLine("train", ())
     for together in zip_longest(*of_runs):
-        keys |= set(paths_of(CommandLine("train", ()).compose([override for override in together if override])))
+        keys |= set(paths_of(train.compose([override for override in together if override])))
     return {
         "names": sorted(attnfocus.__all__),
         "packages": {

@@ -42,10 +42,10 @@ SMALL_NAMED = (
     "decoding.beam_size=1",
     "decoding.max_length=5",
     "model.embed_dim=16",
-    "trainer.max_epochs=1",
+    *ONE_EPOCH,
 )
 SMALL_BENCH = ("lengths=[16,32]", "repeats=1")
-SMALL_FILES = ("model.embed_dim=16", "trainer.max_epochs=1", "dataset.tokenizer.vocab_size=200")
+SMALL_FILES = ("model.embed_dim=16", *ONE_EPOCH, "dataset.tokenizer.vocab_size=200")
 
 
 def commands_of(page: Path) -> list[str]:

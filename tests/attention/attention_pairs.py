@@ -1,7 +1,7 @@
 """A set of combinations in which every pair of choices that go together stands at least once."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from attention_presets import CHOICES, HEADS, combination_factory
@@ -30,3 +30,15 @@ def refusal(first: Choice, second: Choice) -> str | None:
 COMBINATIONS = {
     "-".join(row.values()): row for row in covering_rows(SPACE, lambda first, second: refusal(first, second) is None)
 }
+
+
+def each_choice_once(names: Iterable[str]) -> set[str]:
+    """Those of the combinations in which a choice stands that none before has."""
+    seen: set[Choice] = set()
+    found = set()
+    for name in names:
+        choices = set(COMBINATIONS[name].items())
+        if not choices <= seen:
+            found.add(name)
+            seen |= choices
+    return found

@@ -20,6 +20,7 @@ TINY = (
     "trainer.max_steps=3",
     "trainer.max_epochs=null",
     "model.embed_dim=16",
+    "focus.num_samples=1",
 )
 
 

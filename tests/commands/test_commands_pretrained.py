@@ -13,6 +13,7 @@ from attnfocus.models import Seq2Seq
 
 VECTORS = {"good": [1.0, 2.0, 3.0, 4.0], "bad": [-1.0, 0.5, 0.0, 2.0]}
 SMALL = ("model.hidden_size=8", "model.embed_dim=4", "trainer.max_steps=2", "trainer.max_epochs=null", "seed=3")
+SMALL += ("focus.num_samples=0",)  # most of such a run's time is its pictures
 
 
 @pytest.fixture

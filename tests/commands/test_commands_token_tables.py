@@ -16,6 +16,7 @@ from attnfocus.runs.schema import EmbeddingOptions
 from attnfocus.runs.token_tables import require_ngrams
 
 SMALL = ("model.hidden_size=8", "model.embed_dim=8", "trainer.max_steps=2", "trainer.max_epochs=null", "seed=3")
+SMALL += ("focus.num_samples=0",)  # most of such a run's time is its pictures
 CLASSIFY = ("model=rnn_classifier", "dataset=labelled_text", "dataset.train=rows.tsv")
 
 

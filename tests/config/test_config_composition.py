@@ -1,10 +1,12 @@
 """Compositions of many command lines are those that Hydra makes of each, and are made once per choice of groups."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from compositions_kept import composed_anew, keep_compositions
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,6 +27,12 @@ LINES = [
     ["dataset=identity", "seed=1", "focus.span={weight: 1}"],
 ]
 SEEDS = [["dataset=identity", f"attention={name}", f"seed={seed}"] for seed in (0, 1) for name in ("dot", "linear")]
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> Iterator[None]:
+    with composed_anew():
+        yield
 
 
 def by_hydra(overrides: list[str]) -> DictConfig:
@@ -51,6 +59,19 @@ def test_all_that_is_composed_is_what_hydra_composes() -> None:
         section = expected.pop("hydra") if OmegaConf.set_struct(expected, False) is None else None
         assert whole(composed.config, composed.section) == whole(expected, section)
         assert list(composed.overrides) == [text for text in line if not text.startswith("hydra")]
+
+
+def test_what_the_tests_keep_is_what_hydra_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_compositions()
+    kept = [Compositions("train", config_folders(None)).compose(LINES[1]) for _ in range(2)]
+    monkeypatch.chdir(tmp_path)
+    kept.append(Compositions("train", config_folders(None)).compose(LINES[1]))
+    with composed_anew():
+        anew = Compositions("train", config_folders(None)).compose(LINES[1])
+    assert kept[-1].section.runtime.cwd == str(tmp_path)
+    assert whole(kept[-1].config, kept[-1].section) == whole(anew.config, anew.section)
+    kept[0].config.seed = 5  # what a command changes is its own
+    assert kept[1].config.seed != 5
 
 
 @pytest.mark.parametrize("wrong", ["optimizer.lr=a", "no.such=1", "attention=none", "seed=1,2", "lr=[", "+x=1"])

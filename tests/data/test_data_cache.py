@@ -368,6 +368,7 @@ def test_a_run_from_the_cache_is_the_same_to_the_bit(
             "model.hidden_size=8",
             "trainer.max_steps=3",
             "trainer.evaluate_every_steps=2",
+            "focus.num_samples=1",
             "device=cpu",
         ]
         argv += [f"paths.cache={tmp_path}", f"paths.cache_gb={0 if folder.name == 'without' else 1}"]

@@ -1,17 +1,13 @@
 """Which presets the encoder-decoder Transformer takes where: it is asked, so that no new preset is left out."""
 
 import functools
-from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from presets_support import PRESETS, composed
 
 from attnfocus.config.targets import make_factory
 from attnfocus.models import TransformerSeq2Seq
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-PRESETS = sorted(path.stem for path in (CONFIGS / "attention").glob("*.yaml"))
 SIZES = {
     "source_vocab_size": 12,
     "target_vocab_size": 12,
@@ -38,8 +34,7 @@ VARIANTS = {
 
 @functools.cache
 def factory(name):
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return make_factory(OmegaConf.to_container(compose(overrides=[f"+attention={name}"]).attention, resolve=True))
+    return make_factory(composed(f"attention={name}"))
 
 
 @functools.cache

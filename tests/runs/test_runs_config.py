@@ -80,6 +80,7 @@ def test_a_run_on_a_file_of_ones_own_source_is_evaluated_from_another_folder(
     attnfocus: Command, tmp_path: Path, own: Path
 ) -> None:
     small = ("model=rnn_classifier", "trainer.max_steps=2", "trainer.max_epochs=null", "dataset.extra=[data/y.conll]")
+    small += ("focus.num_samples=0",)
     done = attnfocus("train", *OWN, *small)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)

@@ -36,7 +36,7 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 def test_a_run_on_relative_paths_is_evaluated_from_another_folder(attnfocus: Command, tmp_path: Path) -> None:
     lines = [f"{'good' if number % 2 else 'bad'} {number}\t{number % 2}" for number in range(100)]
     (tmp_path / "mine.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    small = ("model.embed_dim=8", "model.hidden_size=8", "trainer.max_steps=2")
+    small = ("model.embed_dim=8", "model.hidden_size=8", "trainer.max_steps=2", "focus.num_samples=0")
     done = attnfocus("train", "model=rnn_classifier", "dataset=labelled_text", "dataset.train=mine.tsv", *small)
     assert done.returncode == 0, done.stderr
     elsewhere = tmp_path / "elsewhere"

@@ -22,6 +22,7 @@ from attnfocus.cli import main
 from attnfocus.errors import CheckpointError, ConfigError, DataError
 
 LABELLED = ("dataset.train=mine.tsv", "model.embed_dim=8", "model.hidden_size=8", "trainer.max_steps=2")
+LABELLED += ("focus.num_samples=0",)
 
 
 def write_labelled(folder: Path, num_rows: int = 100) -> None:
