@@ -12,8 +12,7 @@ from attnfocus.decoding import DecodingOptions, decode
 from attnfocus.models import Place, SequenceOutput, Translator
 from attnfocus.special import EOS, PAD
 from attnfocus.tasks import TranslationTask
-from attnfocus.tasks.measures.text import bleu_tokenizer_for
-from attnfocus.tasks.translation import _perplexity
+from attnfocus.tasks.measures.text import bleu_tokenizer_for, perplexity
 
 
 def reference_loss(logits, targets, smoothing):
@@ -194,7 +193,7 @@ def test_a_run_that_has_not_noted_how_its_targets_are_written_goes_by_the_refere
 
 
 def test_an_overflowing_perplexity_is_infinite():
-    assert _perplexity(1e6) == math.inf
+    assert perplexity(1e6) == math.inf
 
 
 def test_the_options_of_decoding_are_used():
