@@ -27,7 +27,11 @@ def _composed(self: Compositions, overrides: list[str]) -> Composed:
     key = (self._verb, *overrides)
     if key not in _kept:
         self._files = self._files or _files.get(self._verb)
-        _kept[key] = pickle.dumps(_compose_anew(self, overrides))
+        made = _compose_anew(self, overrides)
+        try:
+            _kept[key] = pickle.dumps(made)
+        except pickle.PicklingError:  # a test has had Hydra's modules loaded anew, whose classes are others then
+            return made
         _files[self._verb] = self._files
     found: Composed = pickle.loads(_kept[key])
     with open_dict(found.section):

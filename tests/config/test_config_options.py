@@ -128,7 +128,9 @@ def options_of(path: Path) -> list[Option]:
         Option(key, value, comments.get(key, ""), annotation, is_own(key))
         for key, value in leaves(content)
         for annotation in [
-            signature_of(f"{parts[0]}._target_", config["_target_"], ()).options[key]
+            annotation_at(schema, composed(f"{parts[0]}={path.stem}"), f"{parts[0]}.{key}")
+            if is_component(config) and schema is TrainConfig and parts[0] == "attention" and "." in key
+            else signature_of(f"{parts[0]}._target_", config["_target_"], ()).options[key]
             if is_component(config) and schema is TrainConfig and parts[0] != "hydra"
             else annotation_at(schema, config, prefix + key)
         ]

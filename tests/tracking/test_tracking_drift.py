@@ -70,7 +70,7 @@ class Toy:
 
     def evaluate(self, step: int) -> float | None:
         maps = {"cross": torch.nn.functional.one_hot(torch.tensor([[[step]]]), 9).float()}
-        task = SimpleNamespace(maps=lambda model, batch: maps)
+        task = SimpleNamespace(maps=lambda model, batch: maps, axis_lengths=lambda batch: {"input": torch.tensor([9])})
         evaluation = self.drift.added(Evaluation({}, []), task, Looking())
         self.drift.on_evaluation(Evaluated(step, 1, "valid", 1.0, {}))
         return evaluation.metrics.get("focus/drift")

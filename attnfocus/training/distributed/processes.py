@@ -169,11 +169,13 @@ class Group(Processes):
 
     def shared(self, make: Callable[[], str]) -> str:
         content = _as_tensor(make().encode() if self.is_first else b"")
-        size = torch.tensor(len(content))
+        size = torch.tensor(len(content) + 1 if self.is_first else 0)
         with self._talking():
             self._torch.broadcast(size, src=0)
+            if not int(size):  # what was here before: the first one was killed, and gloo does not always say so
+                raise RuntimeError("Connection closed by peer: nothing came of the first process")
             if not self.is_first:
-                content = torch.empty(int(size), dtype=torch.uint8)
+                content = torch.empty(int(size) - 1, dtype=torch.uint8)
             if len(content):
                 self._torch.broadcast(content, src=0)
         return content.numpy().tobytes().decode()
