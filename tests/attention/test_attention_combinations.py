@@ -1,6 +1,7 @@
 """What goes together, what is refused and in which words, the page that says so, and a factor of one's own."""
 
 import functools
+import importlib
 import importlib.util
 import re
 import runpy
@@ -20,7 +21,8 @@ from attention_presets import (
 )
 from tests_support import TINY_DATES, assert_polite
 
-from attnfocus.attention import AdditiveScore, Attention, Pattern
+from attnfocus.attention import AdditiveScore, Attention, Pattern, ScaledDotScore
+from attnfocus.attention.contract import check_promises
 from attnfocus.config.overrides import CommandLine
 from attnfocus.errors import ConfigError
 from attnfocus.models import (
@@ -202,7 +204,8 @@ def blocks(kind):
 @pytest.fixture
 def contributor(tmp_path):
     """A folder with the two files that docs/attention.md shows, and nothing else."""
-    module, check = blocks("python")
+    module, check, normalizer = blocks("python")
+    (tmp_path / "my_normalizers.py").write_text(normalizer, encoding="utf-8")
     (tmp_path / "my_scores.py").write_text(module, encoding="utf-8")
     (tmp_path / "check.py").write_text(check, encoding="utf-8")
     folder = tmp_path / "my_configs" / "attention" / "score"
@@ -219,9 +222,17 @@ def test_a_score_of_ones_own_keeps_the_promises(contributor, monkeypatch):
     runpy.run_path(str(contributor / "check.py"), run_name="__main__")
 
 
+def test_a_normalizer_of_ones_own_keeps_the_promises(contributor, monkeypatch):
+    monkeypatch.syspath_prepend(contributor)
+    monkeypatch.setitem(sys.modules, "my_normalizers", None)
+    del sys.modules["my_normalizers"]
+    module = importlib.import_module("my_normalizers")
+    check_promises(functools.partial(Attention, score=ScaledDotScore, normalizer=module.GrowingSoftmax))
+
+
 @pytest.mark.slow
 def test_a_score_of_ones_own_trains_from_its_yaml(contributor, attnfocus):
-    (line,) = blocks("text")
+    line, *_ = blocks("text")
     _, _, arguments = line.partition("attnfocus ")
     done = attnfocus(*arguments.split(), *TINY_DATES)
     assert done.returncode == 0, done.stderr
@@ -231,7 +242,7 @@ def test_a_score_of_ones_own_trains_from_its_yaml(contributor, attnfocus):
 
 @pytest.mark.slow
 def test_a_wrong_option_of_a_score_of_ones_own_is_an_error_of_the_configuration(contributor, attnfocus):
-    (line,) = blocks("text")
+    line, *_ = blocks("text")
     _, _, arguments = line.partition("attnfocus ")
     done = attnfocus(*arguments.replace("width=4", "width=-4").split())
     assert_polite(done, 2)
