@@ -39,6 +39,7 @@ def test_the_example_trains_and_its_oddly_named_attentions_are_measured(attnfocu
     own = {"PYTHONPATH": f"{PAGE.parents[1]}:{tmp_path}"}
     done = attnfocus(*command, "focus.entropy.weight=0.1", "focus.entropy.attentions=[reader]", **own)
     assert done.returncode == 0, done.stderr
+    assert "'trust=[my_models]'" in done.stdout + done.stderr  # the lines to copy work as they stand
     run = only_run(tmp_path)
     heads = json.loads((run / "summary.json").read_text(encoding="utf-8"))["test"]["focus_heads"]
     assert list(heads) == ["blocks.0.mixer", "blocks.1.mixer", "reader"]

@@ -194,7 +194,7 @@ class RunReport:
         remark = finished_remark(self.run_dir, result, self.setup.config.trainer) if was_finished else ""
         chosen = self.setup.config.tracker.items()
         trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
-        commands = next_commands(self.run_dir, result, trackers)
+        commands = next_commands(self.run_dir, result, trackers, self.setup.config.trust)
         samples = [] if test is None else sample_answers(self._answers(test))
         self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark, baselines, classes, samples))
 
@@ -241,16 +241,20 @@ def header(
     return [device, *prepared.report, *summary, f"run {run_dir}"]
 
 
-def next_commands(run_dir: Path, result: TrainingResult, trackers: Sequence[str] = ()) -> list[str]:
+def next_commands(
+    run_dir: Path, result: TrainingResult, trackers: Sequence[str] = (), trusted: Sequence[str] = ()
+) -> list[str]:
     """Commands to try next, first where the model looked, and whether that can be trusted.
 
-    Of a run that has not ended the one that goes on with it, with its trackers, which are not saved with it.
+    Of a run that has not ended the one that goes on with it. Its trackers and the packages that it trusts are not saved
+    with it, so that they are given again.
     """
     here = relative_to_here(run_dir)
-    shown = shlex.quote(f"run={here}")
+    trust = [shlex.quote(f"trust=[{','.join(trusted)}]")] if trusted else []
+    shown = " ".join([shlex.quote(f"run={here}"), *trust])
     if result.status != "completed":
         again = [shlex.quote(f"tracker=[{','.join(trackers)}]")] if trackers else []
-        return [" ".join(["attnfocus train", shlex.quote(f"resume={here}"), *again])]
+        return [" ".join(["attnfocus train", shlex.quote(f"resume={here}"), *again, *trust])]
     logs = shlex.quote(str(here.parts[0] if len(here.parts) > 2 and not here.is_absolute() else here))
     return [
         f"attnfocus inspect {shown}",
