@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from attnfocus.attention.role import Axis
 from attnfocus.data.batches import Batch, collate
@@ -20,15 +19,12 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Direction
 from attnfocus.models.base import Model
-from attnfocus.special import PAD
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import StepOutput, Task
-from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.evaluation import (
     ExactSums,
     FirstExamples,
     Inputs,
-    at_least_float32,
     chosen_samples,
     evaluating,
     in_order,
@@ -42,10 +38,11 @@ from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentBy
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.next_tokens import LossByPosition, bits_per_symbol, next_tokens, text_sizes
 from attnfocus.tasks.measures.text import perplexity
-from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.perturbation import seen_in_training
 from attnfocus.tasks.sequence_answers import SequenceAnswers
 from attnfocus.tasks.sequence_probe import sequence_probe
 from attnfocus.tasks.tally import Tally, add_up
+from attnfocus.tasks.token_loss import token_loss
 
 if TYPE_CHECKING:
     from attnfocus.data.preparation import DatasetOptions
@@ -117,16 +114,9 @@ class LanguageModelingTask(Task):
         output = model(seen.inputs, seen.input_lengths, **asked)
         looks = looks_of(model, output.weights, self.axis_lengths(seen))
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
-        expected = seen.targets.flatten()
-        real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
-        readout, expected = output.readout.flatten(0, 1)[real], expected[real]
-        layer = (output.output_weight, output.output_bias)
-        if not self.r_drop:
-            loss_sum = linear_cross_entropy(readout, *layer, expected, self.label_smoothing)
-            return StepOutput(loss_sum, batch.num_targets, penalties)
-        logits = at_least_float32(F.linear(readout, *layer))
-        losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
-        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
+        how = {"label_smoothing": self.label_smoothing, "r_drop": self.r_drop}
+        loss_sum = token_loss(output, seen.targets, seen.num_targets, **how)
+        return StepOutput(loss_sum, batch.num_targets, penalties)
 
     def tally(
         self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0

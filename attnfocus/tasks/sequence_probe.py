@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from attnfocus.attention.role import Axis
 from attnfocus.data.batches import Batch
-from attnfocus.errors import ConfigError, DataError
-from attnfocus.models.lengths import length_mask
+from attnfocus.errors import ConfigError
 from attnfocus.special import PAD
-from attnfocus.tasks.evaluation import at_least_float32
-from attnfocus.tasks.probe import Probe, cut_to
+from attnfocus.tasks.probe import cut_to
+from attnfocus.tasks.token_probe import TokenProbe, not_empty, padded
 
 
 class Explained(NamedTuple):
@@ -34,7 +33,7 @@ class Explained(NamedTuple):
     places: Sequence[int] | None = None
 
 
-class SequenceProbe(Probe):
+class SequenceProbe(TokenProbe):
     """Log-odds of tokens of a text, or of what was written behind it, each given all that stands before it.
 
     BOS is never cut out: a model always reads something.
@@ -52,14 +51,9 @@ class SequenceProbe(Probe):
         explained: Sequence[Explained],
         names: Callable[[Sequence[int]], Sequence[str]],
     ) -> None:
-        super().__init__(model, inputs, lengths)
-        self._names = names
-        device, num_outputs = inputs.device, [len(each.ids) for each in explained]
-        self.answers = _padded([each.ids for each in explained], device)
-        self.examples, self.steps = length_mask(torch.tensor(num_outputs, device=device), max(num_outputs)).nonzero(
-            as_tuple=True
-        )
-        self._places = _padded([each.places or () for each in explained], device, self.answers.shape[1])
+        super().__init__(model, inputs, lengths, [each.ids for each in explained], names)
+        device = inputs.device
+        self._places = padded([each.places or () for each in explained], device, self.answers.shape[1])
         self._is_written = torch.tensor([each.places is None for each in explained], device=device)
         sizes = [0 if each.places is not None else len(each.ids) - 1 for each in explained]  # the last is not read
         self._num_written = torch.tensor(sizes, device=device)
@@ -111,12 +105,6 @@ class SequenceProbe(Probe):
         places = kept.cumsum(dim=1).gather(1, self._places[examples]) - 1
         return self._read(inputs, lengths, examples, False, places)
 
-    def _logits(self, output: Any) -> Tensor:
-        return at_least_float32(output.logits)
-
-    def output_tokens(self, number: int) -> tuple[str, ...]:
-        return tuple(self._names(self.answers[number, : int((self.examples == number).sum())].tolist()))
-
 
 def sequence_probe(
     model: Any,
@@ -139,22 +127,9 @@ def sequence_probe(
                 f"target: this text has answers of {len(each.places)} tokens together, got {len(each.ids)}. Leave "
                 "target out, or give as many."
             )
-    written = [number for number, each in enumerate(explained) if each.ids]
-    if skip_empty and 0 < len(written) < len(explained):
-        explained = [explained[number] for number in written]
-        inputs, lengths = inputs[written], lengths[written]
-    if not all(each.ids for each in explained):
-        empty = [name for name, each in zip(batch.ids, explained, strict=True) if not each.ids]
-        raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")
-    return SequenceProbe(model, inputs, lengths, explained, names)
-
-
-def _padded(lists: Sequence[Sequence[int]], device: torch.device, width: int = 0) -> Tensor:
-    """(B, the longest or `width`), PAD behind each."""
-    found = torch.full((len(lists), max(width, *map(len, lists))), PAD, device=device)
-    for row, each in zip(found, lists, strict=True):
-        row[: len(each)] = torch.tensor(each, dtype=torch.int64, device=device)
-    return found
+    chosen = not_empty([each.ids for each in explained], batch.ids, skip_empty=skip_empty)
+    explained = [explained[number] for number in chosen]
+    return SequenceProbe(model, inputs[chosen], lengths[chosen], explained, names)
 
 
 @contextmanager

@@ -22,11 +22,11 @@ from attnfocus.tasks.evaluation import at_least_float32
 from attnfocus.tasks.probe import Probe
 
 
-class TranslationProbe(Probe):
-    """Log-odds of written tokens, each given the ones before.
+class TokenProbe(Probe):
+    """Log-odds of tokens, each given the ones before.
 
     Args:
-        outputs: the tokens of each example without BOS, at least one each.
+        outputs: the tokens of each example that are explained, at least one each.
         names: token ids -> what they are shown as.
     """
 
@@ -40,21 +40,26 @@ class TranslationProbe(Probe):
     ) -> None:
         super().__init__(model, inputs, lengths)
         self._names = names
+        self.answers = padded(outputs, inputs.device)
         sizes = torch.tensor([len(tokens) for tokens in outputs], device=inputs.device)
-        self.answers = torch.full((len(outputs), int(sizes.max())), PAD, device=inputs.device)
-        for row, tokens in zip(self.answers, outputs, strict=True):
-            row[: len(tokens)] = torch.tensor(tokens, device=inputs.device)
         self.examples, self.steps = length_mask(sizes, self.answers.shape[1]).nonzero(as_tuple=True)
-        self._read = torch.cat((torch.full_like(self.answers[:, :1], BOS), self.answers[:, :-1]), dim=1)
-
-    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
-        return self.model(inputs, lengths, self._read[examples], need_weights)
 
     def _logits(self, output: Any) -> Tensor:
         return at_least_float32(output.logits)
 
     def output_tokens(self, number: int) -> tuple[str, ...]:
         return tuple(self._names(self.answers[number, : int((self.examples == number).sum())].tolist()))
+
+
+class TranslationProbe(TokenProbe):
+    """Log-odds of tokens that are written for an input. Options as in `TokenProbe`, tokens without BOS."""
+
+    def __init__(self, *options: Any) -> None:
+        super().__init__(*options)
+        self._read = torch.cat((torch.full_like(self.answers[:, :1], BOS), self.answers[:, :-1]), dim=1)
+
+    def _run(self, inputs: Tensor, lengths: Tensor, examples: Tensor, need_weights: bool) -> Any:
+        return self.model(inputs, lengths, self._read[examples], need_weights)
 
 
 def translation_probe(
@@ -72,14 +77,31 @@ def translation_probe(
         with torch.no_grad():
             hypotheses = decode_best(model, inputs, lengths, within_reach(decoding or DecodingOptions(), model))
         outputs = [best.ids for best, *_ in hypotheses]
-    written = [number for number, output in enumerate(outputs) if output]
-    if skip_empty and 0 < len(written) < len(outputs):
-        outputs = [outputs[number] for number in written]
-        inputs, lengths = inputs[written], lengths[written]
-    if not all(outputs):
-        empty = [name for name, output in zip(batch.ids, outputs, strict=True) if not output]
-        raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")
+    chosen = not_empty(outputs, batch.ids, skip_empty=skip_empty)
+    outputs = [outputs[number] for number in chosen]
+    inputs, lengths = inputs[chosen], lengths[chosen]
     return TranslationProbe(model, inputs, lengths, outputs, names)
+
+
+def not_empty(outputs: Sequence[Sequence[int]], names: Sequence[str], *, skip_empty: bool) -> list[int]:
+    """The numbers of the examples that are explained; without those that have no token, where they may be left out.
+
+    Raises:
+        DataError: an output without a token that stays.
+    """
+    written = [number for number, output in enumerate(outputs) if output]
+    if len(written) == len(outputs) or (skip_empty and written):
+        return written
+    empty = [name for name, output in zip(names, outputs, strict=True) if not output]
+    raise DataError(f"the output for {', '.join(empty[:5])} is empty: there is nothing to explain.")
+
+
+def padded(lists: Sequence[Sequence[int]], device: torch.device, width: int = 0) -> Tensor:
+    """(B, the longest or `width`), PAD behind each."""
+    found = torch.full((len(lists), max(width, *map(len, lists))), PAD, device=device)
+    for row, each in zip(found, lists, strict=True):
+        row[: len(each)] = torch.tensor(each, dtype=torch.int64, device=device)
+    return found
 
 
 def within_reach(options: DecodingOptions, model: Any) -> DecodingOptions:

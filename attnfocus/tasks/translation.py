@@ -25,7 +25,6 @@ from attnfocus.models.base import Model
 from attnfocus.special import PAD, UNK
 from attnfocus.tasks.answers import Candidate, Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import StepOutput
-from attnfocus.tasks.cross_entropy import linear_cross_entropy
 from attnfocus.tasks.evaluation import (
     ExactSums,
     FirstExamples,
@@ -45,9 +44,10 @@ from attnfocus.tasks.maps import output_maps
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.text import perplexity, text_metrics
-from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.perturbation import seen_in_training
 from attnfocus.tasks.tally import Tally
 from attnfocus.tasks.text_task import TextTask
+from attnfocus.tasks.token_loss import token_loss
 from attnfocus.tasks.token_probe import translation_probe, within_reach
 from attnfocus.tasks.unknown_words import copied_words, no_words_to_replace
 
@@ -83,16 +83,9 @@ class TranslationTask(TextTask):
         output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1], **asked)
         looks = _looks(model, output.weights, seen)
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
-        expected = seen.targets[:, 1:].flatten()
-        real = torch.nonzero_static(expected != PAD, size=seen.num_targets).squeeze(1)  # does not wait for the device
-        readout, expected = output.readout.flatten(0, 1)[real], expected[real]
-        layer = (output.output_weight, output.output_bias)
-        if not self.r_drop:
-            loss_sum = linear_cross_entropy(readout, *layer, expected, self.label_smoothing)
-            return StepOutput(loss_sum, batch.num_targets, penalties)
-        logits = at_least_float32(F.linear(readout, *layer))
-        losses = F.cross_entropy(logits, expected, reduction="none", label_smoothing=self.label_smoothing)
-        return StepOutput(r_drop_loss(losses, logits, self.r_drop), batch.num_targets, penalties)
+        how = {"label_smoothing": self.label_smoothing, "r_drop": self.r_drop}
+        loss_sum = token_loss(output, seen.targets[:, 1:], seen.num_targets, **how)
+        return StepOutput(loss_sum, batch.num_targets, penalties)
 
     def tally(
         self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
