@@ -59,6 +59,7 @@ def sorted_threshold(scores: Tensor) -> Tensor:
     ranks = torch.arange(1, scores.shape[-1] + 1, dtype=scores.dtype, device=scores.device)
     excess = ordered.cumsum(dim=-1) - 1
     support = (ranks * ordered > excess).sum(dim=-1, keepdim=True)  # how many keys have weight
+    support = support.clamp(min=1)  # none where scores are NaN
     return excess.gather(-1, support - 1) / support
 
 
