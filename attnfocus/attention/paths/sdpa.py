@@ -19,6 +19,7 @@ from attnfocus.attention.normalizers.softmax import SoftmaxKind
 from attnfocus.attention.paths.derivatives import once
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.items import items_of
+from attnfocus.attention.paths.plain import mixed
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.precision import as_scores, exact, for_kernel, in_score_precision, lowered, lowers
@@ -200,6 +201,10 @@ def _kernel(
         tensor if tensor.shape[:-2] == leading else tensor.expand(*leading, *tensor.shape[-2:])
         for tensor in (query, keys, values)
     )
+    if added is not None and added.requires_grad and query.device.type == "cpu":
+        # Torch writes it out, too, and looks for empty rows, of which there are none here, in as many passes again.
+        scores = torch.matmul(query * scale, keys.mT) + added
+        return mixed(torch.softmax(scores, dim=-1), values, dropout)
     context = F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
     return once(context, "sdpa")
 
