@@ -143,7 +143,7 @@ class LanguageModelingTask(Task):
                     aligned.add(inputs.rows, looks)
                     predictions += self.answers.read_off(inputs, found)
                 num_targets += batch.num_targets
-                predicted = add_up([predicted, text_sizes(self._predicted_texts(batch))])
+                predicted = add_up([predicted, text_sizes(self._predicted_sizes(batch))])
                 first.offer(batch)
             samples = [
                 self.answers.sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first
@@ -192,12 +192,12 @@ class LanguageModelingTask(Task):
         extras |= {"alignment_error_rates": rates} if (rates := aligned.rates()) else {}
         return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
 
-    def _predicted_texts(self, batch: Batch) -> Iterator[str]:
-        """Of the rows without answers, all of which is predicted."""
+    def _predicted_sizes(self, batch: Batch) -> Iterator[tuple[int, int]]:
+        """Characters and bytes of the rows without answers, all of which is predicted."""
         sizes, inputs, targets = batch.input_lengths.tolist(), batch.inputs.tolist(), batch.targets.tolist()
         for row, size, read, expected in zip(batch.rows, sizes, inputs, targets, strict=True):
             if not row.answers:
-                yield self.codec.predicted_text(row, read[:size], expected[:size])
+                yield self.codec.predicted_size(row, read[:size], expected[:size])
 
     def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
         """What is read is what is written, too."""
