@@ -5,7 +5,7 @@ Shapes: B texts, L positions (BOS and tokens), N tokens predicted, V vocabulary,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -56,9 +56,11 @@ class LanguageModelingTask(Task):
     Attributes:
         max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
             whatever the batch.
+        heard: is told a text that is gone on with, again and again while it is written (`SequenceAnswers`).
     """
 
     max_pairs: int = 2**22
+    heard: Callable[[str], None] | None = None
     name: ClassVar[str] = "language_modeling"
     codecs: ClassVar[tuple[type[Codec], ...]] = (SequenceCodec,)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8}
@@ -85,7 +87,7 @@ class LanguageModelingTask(Task):
     @property
     def answers(self) -> SequenceAnswers:
         """How a text is answered."""
-        return SequenceAnswers(self.codec)
+        return SequenceAnswers(self.codec, self.heard)
 
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
