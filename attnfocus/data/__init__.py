@@ -29,6 +29,7 @@ _NAMES = {
     "sources.induction": ("Induction",),
     "sources.languages": ("Languages",),
     "sources.listops": ("ListOps",),
+    "sources.named_domains": ("Banking77", "PhraseBank"),
     "sources.named_labelled": ("AGNews", "MR", "SST2", "SST5", "THUCNews", "TREC"),
     "sources.named_pairs": ("CMUDict", "Multi30k", "TatoebaCmn"),
     "sources.needle": ("Needle",),
