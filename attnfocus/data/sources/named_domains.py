@@ -58,7 +58,7 @@ class PhraseBank:
         self._name = f"Sentences_{_AGREEMENT[agreement]}.txt"
 
     def read(self, data_dir: Path, seed: int) -> RawData:
-        how = "It is in FinancialPhraseBank-v1.0.zip, which Malo et al. (arXiv:1307.5336) publish for no commercial use."
+        how = "It is in FinancialPhraseBank-v1.0.zip of Malo et al. (arXiv:1307.5336)."
         (path,) = find_by_hand("phrasebank", data_dir / "phrasebank", [self._name], how)
         bad = BadRows(remedy=UNDAMAGED)
         rows, left_out = [], 0
