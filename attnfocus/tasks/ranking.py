@@ -108,25 +108,30 @@ class RankingTask(LanguageModelingTask):
         asked = [row for row in rows if row.answers]
         if not asked:
             return []
-        lines = []
-        for name, found in self.baselines(asked, decoding).items():
-            lines.append(f"{name}: hit_rate_10 {found['hit_rate_10']:.3f}, ndcg_10 {found['ndcg_10']:.3f}")
-        return [f"without a model: {'; '.join(lines)}"]
+        names = ("hit_rate_10", "ndcg_10", f"{SAMPLED}hit_rate_10")
+        return [
+            f"without a model, {rule}: {', '.join(f'{name} {found[name]:.3f}' for name in names)}"
+            for rule, found in self.baselines(asked, decoding).items()
+        ]
 
     def baselines(self, rows: Sequence[Row], decoding: DecodingOptions) -> dict[str, dict[str, float]]:
-        """Metrics of always the most popular items of train, and of the last item again before these."""
+        """Metrics of always the most popular items of train, and of the last item again before these.
+
+        The last item again is a rule only where items of the history may be answers (decoding.exclude_seen=false).
+        """
         popularity = torch.from_numpy(self.codec.counts).float()
         popularity[: len(popularity) - len(self.codec.items)] = -torch.inf
-        popular, again = list[float](), list[float]()
+        rules: dict[str, dict[str, list[float]]] = {"most popular items": {}, "last item again": {}}
         for row in rows:
             seen, answer = self.codec.seen(row), self.codec.tokenizer.encode(row.target)[0]
-            left_out = [seen] if decoding.exclude_seen else [[]]
-            scores, wanted = popularity.unsqueeze(0), torch.tensor([answer])
-            popular.append(_place(ranks(scores.clone(), wanted, left_out), answer))
-            repeated = scores.clone()
-            repeated[0, seen[-1:]] = torch.inf
-            again.append(_place(ranks(repeated, wanted), answer))
-        return {"most popular items": ranking_metrics(popular), "last item again": ranking_metrics(again)}
+            again = popularity.clone()
+            again[seen[-1:]] = torch.inf
+            for found, scores in zip(rules.values(), (popularity, again), strict=True):
+                self._rank([row], scores.expand(1, -1), torch.tensor([answer]), decoding, found)
+        return {
+            rule: ranking_metrics(found["all"]) | ranking_metrics(found["sampled"], SAMPLED)
+            for rule, found in rules.items()
+        }
 
     def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         if self.loss not in RANDOM_NEGATIVES:
@@ -154,7 +159,7 @@ class RankingTask(LanguageModelingTask):
                     log_probs = self.answers.log_probs(output, inputs.lengths)
                     known = asked != UNK
                     sums.add("loss", -log_probs.gather(1, asked.unsqueeze(1)).squeeze(1)[known])
-                    self._rank(inputs, log_probs, asked, options, places)
+                    self._rank(inputs.rows, log_probs, asked, options, places)
                     predictions += self.answers.recommended(inputs, log_probs, options)
                     looks = looks_of(model, output.weights, {"output": inputs.lengths})
                     special = is_special(inputs.inputs)
@@ -172,27 +177,28 @@ class RankingTask(LanguageModelingTask):
 
     def _rank(
         self,
-        inputs: Inputs,
-        log_probs: Tensor,
+        rows: Sequence[Row],
+        scores: Tensor,
         asked: Tensor,
         options: DecodingOptions,
         places: dict[str, list[float]],
     ) -> None:
-        """Adds the place of each answer among all items and among the sampled ones."""
-        seen = [self.codec.seen(row) for row in inputs.rows]
+        """Adds the place of each answer by the scores (N, V) among all items, and among the sampled ones."""
+        seen = [self.codec.seen(row) for row in rows]
         answers = asked.tolist()
         known = [[*items, answer] for items, answer in zip(seen, answers, strict=True)]
         items = self.codec.items
-        drawn = [negatives_of(row.id, items, of, NUM_SAMPLED) for row, of in zip(inputs.rows, known, strict=True)]
+        drawn = [negatives_of(row.id, items, of, NUM_SAMPLED) for row, of in zip(rows, known, strict=True)]
         negatives = torch.from_numpy(np.stack(drawn)).to(asked.device)
-        of_sampled = sampled_ranks(log_probs, asked, negatives)
+        of_sampled = sampled_ranks(scores, asked, negatives)
         left_out = [
             [item for item in items if item != answer] if options.exclude_seen else []
             for items, answer in zip(seen, answers, strict=True)
         ]
-        of_all = ranks(log_probs.clone(), asked, left_out)
+        of_all = ranks(scores.clone(), asked, left_out)
         for name, found in (("all", of_all), ("sampled", of_sampled)):
-            places[name] += [_place(each, answer) for each, answer in zip(found, answers, strict=True)]
+            numbers = zip(found.tolist(), answers, strict=True)
+            places.setdefault(name, []).extend(math.inf if answer == UNK else each for each, answer in numbers)
 
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
         """See `Task.conclude`. Metrics, all of the last item of a row:
@@ -218,7 +224,3 @@ class RankingTask(LanguageModelingTask):
         table = FocusMeans(tally["focus"]).table()
         extras: dict[str, object] = {"unknown_answers": len(of_all) - num_known}
         return Evaluation({**metrics, **table.metrics()}, predictions, samples, extras, table)
-
-
-def _place(found: Tensor, answer: int) -> float:
-    return math.inf if answer == UNK else float(found)
