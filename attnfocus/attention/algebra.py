@@ -140,7 +140,7 @@ class Attention(BaseAttention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query = self.placed(query, keys.shape[-2] - query.shape[-2])
+        query, mask = self.placed(query, keys.shape[-2] - query.shape[-2]), masks.unless_idle(mask)
         weights: Tensor | None
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
