@@ -167,9 +167,14 @@ class LanguageModel(Model):
 
     `forward` trains it; `start` and `read` go on from any state, some tokens at a time. A state is a tree of tensors
     with the rows as first axis. No position looks ahead, so that padding behind a text changes nothing.
+
+    Attributes:
+        takes_documents: whether `forward` takes `documents`: several texts in a row, none of which sees another
+            (`models.documents`). Without it `trainer.packing` is refused.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("language_modeling",)
+    takes_documents: ClassVar[bool] = False
 
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
         """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from."""

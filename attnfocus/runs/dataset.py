@@ -15,6 +15,7 @@ from attnfocus.errors import ConfigError, Problem
 from attnfocus.models.base import Model
 from attnfocus.signatures import parameters_of
 from attnfocus.tasks import TASKS, Task
+from attnfocus.training.options import TrainerOptions
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,16 @@ def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:
         checker.problems.extend(error.problems)
         return None
     return CheckedDataset(options, source, task_class, codecs)
+
+
+def packing_problems(trainer: TrainerOptions, model: type[Model] | None, task: type[Task]) -> list[Problem]:
+    """Why texts cannot be packed, from what is known before the data."""
+    if not trainer.packing or model is None or getattr(model, "takes_documents", False):
+        return []
+    is_here = issubclass(task, TASKS["language_modeling"])
+    reason = f"{model.__name__} reads one text a row" if is_here else "is for language models"
+    text = f"trainer.packing: {reason}. Use trainer.packing=false."
+    return [Problem(text, "trainer.packing", ["trainer.packing=false"])]
 
 
 def length_problems(model: Model, codecs: CodecChoice) -> list[Problem]:

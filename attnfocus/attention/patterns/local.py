@@ -38,6 +38,7 @@ class LocalPattern(Pattern):
         self.window, self.direction, self.num_global = window, direction, num_global
         self.block_size = max(window, MIN_BLOCK)
         self.looks_back = direction == "backward"
+        self.goes_by_distance = num_global == 0
 
     def allows(self, places: Places) -> Tensor:
         offsets = places.offsets

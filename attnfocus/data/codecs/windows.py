@@ -72,10 +72,23 @@ class WindowExamples(EncodedExamples):
         return [of_all]
 
     def drawn(self, number: int, seed: int, epoch: int) -> Encoded:
+        return self._encoded(number, self._shift_of(seed, epoch))
+
+    def drawn_lengths(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        found = self.lengths[:, 0].copy()
+        if self.alike is None:  # several documents: what the first window of one has less, the last has more
+            counts = -(-self._targets // self._window)
+            shifts = self._shift_of(seed, epoch) % (counts * self._window - self._targets + 1)
+            several = counts > 1
+            found[(self._last - counts)[several]] -= shifts[several]
+            found[(self._last - 1)[several]] += shifts[several]
+        return found
+
+    def _shift_of(self, seed: int, epoch: int) -> int:
         if self._shift[0] != (seed, epoch):
             found = np.random.default_rng([seed, epoch, self._window, 0]).integers(self._window)
             self._shift = (seed, epoch), int(found)
-        return self._encoded(number, self._shift[1])
+        return self._shift[1]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
