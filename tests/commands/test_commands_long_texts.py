@@ -66,7 +66,6 @@ def test_packed_texts_train_and_are_evaluated_one_by_one(attnfocus: Command, fol
         assert re.search(r"packed: \d+ texts in \d+ rows of 64, \d\d\.\d % of which they fill", done.stderr)
     summary = summary_of(folder / "packed0")
     assert summary["test"]["loss"] < 5  # a handful of steps
-    assert len(summary["loss_by_position"]["test"]) <= 32
 
 
 @pytest.mark.parametrize(
