@@ -91,16 +91,23 @@ class RNNLanguageModel(LanguageModel):
         return RNNLanguageModelState((layer,) * self.options.num_layers, self.attention.begin())
 
     def forward(
-        self, inputs: Tensor, lengths: Tensor, need_weights: bool = False, documents: Documents | None = None
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        need_weights: bool = False,
+        documents: Documents | None = None,
+        *,
+        num_context: int = 0,
     ) -> SequenceOutput:
         """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `past` (B, heads, L, L).
 
         Args:
             documents: texts in these rows, none of which sees another; there are no weights then. They are run side by
                 side from a state of zeros each, as steps of a recurrent network wait for one another.
+            num_context: as in `LanguageModel`.
         """
         if documents is None:
-            return self.read(inputs, self.start(len(inputs)), need_weights)[0]
+            return self.carried_on(inputs, num_context, need_weights)
         if need_weights:
             raise ValueError("weights are of one text a row: call the model without documents.")
         parts = documents.apart(self._embedded(inputs))

@@ -99,13 +99,22 @@ class TransformerLanguageModel(LanguageModel):
         return LanguageModelState(tuple(layer.attention.begin() for layer in self._layers()))
 
     def forward(
-        self, inputs: Tensor, lengths: Tensor, need_weights: bool = False, documents: Documents | None = None
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        need_weights: bool = False,
+        documents: Documents | None = None,
+        *,
+        num_context: int = 0,
     ) -> SequenceOutput:
         """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `layers.0`, ... (B, H, L, L).
 
         Args:
             documents: texts in these rows, none of which sees another; there are no weights then.
+            num_context: as in `LanguageModel`.
         """
+        if num_context:
+            return self.carried_on(inputs, num_context, need_weights)
         if documents is None:
             return self._run(inputs, 0, [None] * len(self.layers), need_weights)[0]
         states = dropout(self.position(self.embedding(inputs), 0, documents), self.dropout, self.training)

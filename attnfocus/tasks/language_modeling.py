@@ -115,8 +115,12 @@ class LanguageModelingTask(Task):
     def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
+        context = self.codec.context if isinstance(self._codec, SequenceCodec) else 0
         if seen.packing is not None and not asked:
             output, targets = self._packed(model, seen, seen.packing)
+        elif context:  # regularizers, which ask for weights, are refused beside it
+            output = model(seen.inputs, seen.input_lengths, num_context=context)
+            targets = seen.targets[:, context:]
         else:  # weights are those of each text by itself
             output, targets = model(seen.inputs, seen.input_lengths, **asked), seen.targets
         looks = looks_of(model, output.weights, self.axis_lengths(seen))

@@ -1,4 +1,4 @@
-"""Several texts in a row: with every attention each of them has the loss and the gradients that it has by itself."""
+"""Several texts in a row, or a text in parts: with every attention the numbers are those of each text at once."""
 
 import numpy as np
 import pytest
@@ -72,6 +72,30 @@ def test_packed_rows_have_no_weights_to_show():
         model = build(kind, "multi_head", "")
         with pytest.raises(ValueError, match="weights are of one text a row"):
             model(inputs, batch.input_lengths, need_weights=True, documents=laid)
+
+
+@pytest.mark.parametrize(("kind", "preset", "variant"), CASES)
+def test_a_context_counts_as_if_it_were_read_at_once_and_gets_no_gradient(kind, preset, variant):
+    model = build(kind, preset, variant).train()
+    read = torch.cat((torch.arange(4, 8).repeat(2, 3), torch.arange(8, 12).repeat(2, 2)), dim=1)  # (2, 20)
+    lengths = torch.tensor([20, 20])
+    whole, output = model(read, lengths), model(read, lengths, num_context=12)
+    torch.testing.assert_close(output.readout, whole.readout[:, 12:])
+    embedded = []
+    model.embedding.register_forward_hook(lambda _, __, found: embedded.append(found))
+    model(read, lengths, num_context=12).logits.square().sum().backward()
+    assert [each.requires_grad for each in embedded] == [False, True]  # the context, and the window
+    assert [each.shape[1] for each in embedded] == [12, 8]
+
+
+def test_weights_that_were_cast_for_a_context_keep_their_gradient():
+    model = build("transformer", "transformer_xl", "").float().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(torch.arange(4, 12).repeat(2, 2), torch.tensor([16, 16]), num_context=8)
+    output.logits.float().square().sum().backward()
+    layer = model.layers[0]
+    for weight in (layer.attention.query_projection.weight, layer.attention.key_projection.weight, layer.widen.weight):
+        assert weight.grad.abs().sum() > 0
 
 
 def test_r_drop_and_parts_of_a_batch_are_those_of_the_texts():
