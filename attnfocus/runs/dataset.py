@@ -60,10 +60,16 @@ def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:
 
 def packing_problems(trainer: TrainerOptions, model: type[Model] | None, task: type[Task]) -> list[Problem]:
     """Why texts cannot be packed, from what is known before the data."""
-    if not trainer.packing or model is None or getattr(model, "takes_documents", False):
+    if not trainer.packing or model is None:
         return []
-    is_here = issubclass(task, TASKS["language_modeling"])
-    reason = f"{model.__name__} reads one text a row" if is_here else "is for language models"
+    if not issubclass(task, TASKS["language_modeling"]):
+        reason = "is for language models"
+    elif not getattr(model, "takes_documents", False):
+        reason = f"{model.__name__} reads one text a row"
+    elif trainer.compile:
+        reason = "lays out each batch anew, and trainer.compile=true would compile the model for each"
+    else:
+        return []
     text = f"trainer.packing: {reason}. Use trainer.packing=false."
     return [Problem(text, "trainer.packing", ["trainer.packing=false"])]
 

@@ -87,5 +87,10 @@ def test_what_cannot_be_packed_is_refused_with_the_way_out() -> None:
     assert problem == "trainer.packing: is for language models. Use trainer.packing=false."
     (problem,) = packing_problems(trainer, LanguageModel, TASKS["language_modeling"])
     assert "LanguageModel reads one text a row" in problem
+    compiled = TrainerOptions(packing=True, compile=True)
+    assert (
+        "compile the model for each"
+        in packing_problems(compiled, TransformerLanguageModel, TASKS["language_modeling"])[0]
+    )
     assert not packing_problems(trainer, TransformerLanguageModel, TASKS["language_modeling"])
     assert not packing_problems(TrainerOptions(), Seq2Seq, TASKS["translation"])

@@ -38,7 +38,6 @@ class LocalPattern(Pattern):
         self.window, self.direction, self.num_global = window, direction, num_global
         self.block_size = max(window, MIN_BLOCK)
         self.looks_back = direction == "backward"
-        self.goes_by_distance = num_global == 0
 
     def allows(self, places: Places) -> Tensor:
         offsets = places.offsets
@@ -47,6 +46,10 @@ class LocalPattern(Pattern):
         allowed = offsets.abs() <= self.window
         allowed = allowed | of_global(places, self.num_global)
         return allowed & (offsets <= 0) if self.direction == "backward" else allowed
+
+    @property
+    def goes_by_distance(self) -> bool:  # type: ignore[override]
+        return self.num_global == 0
 
     @property
     def reach(self) -> tuple[int, int]:
