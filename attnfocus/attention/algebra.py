@@ -99,6 +99,13 @@ class Attention(BaseAttention):
         return not self.pattern.same_sequence_only
 
     @property
+    def takes_documents_by_mask(self) -> bool:
+        if type(self) is not Attention:  # a class below may count positions
+            return False
+        by_distance = self.pattern.goes_by_distance and self.position.goes_by_distance
+        return by_distance and paths.why_not(self, "sdpa") is None
+
+    @property
     def max_length(self) -> int | None:
         return self.position.max_length
 

@@ -23,6 +23,7 @@ class AlibiPosition(Position):
     No parameters, any length. Cost: O(H Q K).
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
 
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
@@ -61,6 +62,7 @@ class T5Position(Position):
             bidirectional.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
 
     def __init__(
