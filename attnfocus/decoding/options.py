@@ -101,6 +101,11 @@ class DecodingOptions:
         return self.beam_size == 1 and not self.sampling
 
     @property
+    def writes_in_order(self) -> bool:
+        """Whether an input has one output, of which no token changes once it is written."""
+        return self.beam_size == 1 and self.num_best == 1
+
+    @property
     def ends_at_limit(self) -> bool:
         """Whether the longest outputs have an EOS too."""
         return self.at_limit == "end"
