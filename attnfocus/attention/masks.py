@@ -29,6 +29,11 @@ def with_head_axis(mask: Tensor) -> Tensor:
     return mask.unsqueeze(-3) if mask.dim() > 1 else mask[None, None]
 
 
+def of_query(mask: Tensor | None, index: int) -> Tensor | None:
+    """What a mask (..., Q or 1, K) says of one query: (..., 1, K)."""
+    return mask if mask is None or mask.dim() < 2 or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
+
+
 def of_blocks(mask: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
     """What N blocks of b queries and m keys need of a mask for all: rows (N, b), columns (N, m).
 

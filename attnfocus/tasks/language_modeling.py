@@ -127,9 +127,12 @@ class LanguageModelingTask(Task):
             output, targets = model(seen.inputs, seen.input_lengths, **asked), seen.targets
         looks = looks_of(model, output.weights, self.axis_lengths(seen))
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
+        return StepOutput(self.loss_sum(output, targets, seen.num_targets), batch.num_targets, penalties)
+
+    def loss_sum(self, output: SequenceOutput, targets: Tensor, num_targets: int) -> Tensor:
+        """What training minimizes, summed over the tokens expected: targets (B, L), PAD where nothing is."""
         how = {"label_smoothing": self.label_smoothing, "r_drop": self.r_drop}
-        loss_sum = token_loss(output, targets, seen.num_targets, **how)
-        return StepOutput(loss_sum, batch.num_targets, penalties)
+        return token_loss(output, targets, num_targets, **how)
 
     @staticmethod
     def _packed(model: Model, batch: Batch, packing: Packing) -> tuple[SequenceOutput, Tensor]:
