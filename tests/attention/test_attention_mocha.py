@@ -43,7 +43,7 @@ def filled(attention):
 
 
 def online(scores, offset, allowed):
-    """Algorithm of sec. 2.3: each row's key, from that of the row before on, whose sigmoid is above 1/2; None: none."""
+    """The hard process: each row's key, from that of the row before on, whose sigmoid is above 1/2; None: none."""
     place, chosen = 0, []
     for row in scores:
         if place is not None:

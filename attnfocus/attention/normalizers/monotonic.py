@@ -19,7 +19,7 @@ class Monotonic(Normalizer):
     stopped, takes the keys in their order, and stops at key j with probability p_ij; it never goes back. The first step
     starts at the first key. The weights sum to less than 1 by the probability that no key was chosen. They are an
     expectation: nothing is sampled. With `hard_at_test`, each step in evaluation takes the first key from the last one
-    on whose p is above 1/2, as the paper decodes online (sec. 2.3): one weight of 1, or none, there and in all steps
+    on whose p is above 1/2, as the paper decodes online: one weight of 1, or none, there and in all steps
     after it.
 
     The recurrence q_j = (1 - p_{j-1}) q_{j-1} + weight_{i-1,j}, weight_ij = p_ij q_j (eq. 13 and 14) runs over all keys
