@@ -169,7 +169,7 @@ class LanguageModel(Model):
     with the rows as first axis. No position looks ahead, so that padding behind a text changes nothing.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("language_modeling",)
+    tasks: ClassVar[tuple[str, ...]] = ("language_modeling", "ranking")
 
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
         """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from."""

@@ -97,6 +97,8 @@ class Setup:
         own: dict[str, Any] = {}  # what a task of another kind may not know
         if trainer.loss == "focal":
             own["focal_gamma"] = trainer.focal_gamma
+        if trainer.loss in ("binary_cross_entropy", "sampled_softmax"):
+            own["num_negatives"] = trainer.num_negatives
         if trainer.class_weights == "balanced" and training_rows:
             own["class_weights"] = balanced_weights(training_rows, codec.labels)
         if trainer.bleu_tokenizer is not None:

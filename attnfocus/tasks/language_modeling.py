@@ -5,7 +5,7 @@ Shapes: B texts, L positions (BOS and tokens), N tokens predicted, V vocabulary,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -56,9 +56,11 @@ class LanguageModelingTask(Task):
     Attributes:
         max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
             whatever the batch.
+        heard: is told a text that is gone on with, again and again while it is written (`SequenceAnswers`).
     """
 
     max_pairs: int = 2**22
+    heard: Callable[[str], None] | None = None
     name: ClassVar[str] = "language_modeling"
     codecs: ClassVar[tuple[type[Codec], ...]] = (SequenceCodec,)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8}
@@ -85,7 +87,7 @@ class LanguageModelingTask(Task):
     @property
     def answers(self) -> SequenceAnswers:
         """How a text is answered."""
-        return SequenceAnswers(self.codec)
+        return SequenceAnswers(self.codec, self.heard)
 
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
@@ -143,7 +145,7 @@ class LanguageModelingTask(Task):
                     aligned.add(inputs.rows, looks)
                     predictions += self.answers.read_off(inputs, found)
                 num_targets += batch.num_targets
-                predicted = add_up([predicted, text_sizes(self._predicted_texts(batch))])
+                predicted = add_up([predicted, text_sizes(self._predicted_sizes(batch))])
                 first.offer(batch)
             samples = [
                 self.answers.sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first
@@ -192,12 +194,12 @@ class LanguageModelingTask(Task):
         extras |= {"alignment_error_rates": rates} if (rates := aligned.rates()) else {}
         return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
 
-    def _predicted_texts(self, batch: Batch) -> Iterator[str]:
-        """Of the rows without answers, all of which is predicted."""
+    def _predicted_sizes(self, batch: Batch) -> Iterator[tuple[int, int]]:
+        """Characters and bytes of the rows without answers, all of which is predicted."""
         sizes, inputs, targets = batch.input_lengths.tolist(), batch.inputs.tolist(), batch.targets.tolist()
         for row, size, read, expected in zip(batch.rows, sizes, inputs, targets, strict=True):
             if not row.answers:
-                yield self.codec.predicted_text(row, read[:size], expected[:size])
+                yield self.codec.predicted_size(row, read[:size], expected[:size])
 
     def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
         """What is read is what is written, too."""

@@ -221,7 +221,7 @@ class WindowCodec(SequenceCodec):
                 text = f"dataset.{name}: is for sets of rows, and a long text is kept to the letter. Use {line}."
                 problems.append(Problem(text, f"dataset.{name}", [line]))
         if tokenizer.kind == "torchtext":
-            text = "dataset.tokenizer.kind: torchtext is for rows of texts. Use character, bpe, unigram or word."
+            text = "dataset.tokenizer.kind: torchtext is for rows of texts. Use character, bytes, bpe, unigram or word."
             problems.append(Problem(text, "dataset.tokenizer.kind", ["dataset.tokenizer.kind=character"]))
         return problems
 
