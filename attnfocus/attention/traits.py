@@ -53,6 +53,11 @@ class Traits(nn.Module):
         return False
 
     @property
+    def takes_documents_by_mask(self) -> bool:
+        """True where a fused kernel, given a mask, computes each part of a sequence as if it stood by itself."""
+        return False
+
+    @property
     def excludes_itself(self) -> bool:
         """True where a query's own value is taken out of its context, which weights alone then do not make."""
         return False

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
@@ -167,13 +168,33 @@ class LanguageModel(Model):
 
     `forward` trains it; `start` and `read` go on from any state, some tokens at a time. A state is a tree of tensors
     with the rows as first axis. No position looks ahead, so that padding behind a text changes nothing.
+
+    Attributes:
+        takes_documents: whether `forward` takes `documents`: several texts in a row, none of which sees another
+            (`models.documents`). Without it `trainer.packing` is refused.
     """
 
     tasks: ClassVar[tuple[str, ...]] = ("language_modeling", "ranking")
+    takes_documents: ClassVar[bool] = False
 
-    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
-        """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from."""
-        return self.read(inputs, self.start(len(inputs)), need_weights)[0]
+    def forward(
+        self, inputs: Tensor, lengths: Tensor, need_weights: bool = False, *, num_context: int = 0
+    ) -> SequenceOutput:
+        """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from.
+
+        Args:
+            num_context: C, positions that are read first, without a gradient; the output is that of the L - C others.
+        """
+        return self.carried_on(inputs, num_context, need_weights)
+
+    def carried_on(self, inputs: Tensor, num_context: int, need_weights: bool = False) -> SequenceOutput:
+        """`forward` by `start` and `read`: what the state keeps of the context has no gradient."""
+        state = self.start(len(inputs))
+        if num_context:
+            with torch.no_grad():
+                state = self.read(inputs[:, :num_context], state)[1]
+            torch.clear_autocast_cache()  # else weights that were cast here would have no gradient behind it
+        return self.read(inputs[:, num_context:], state, need_weights)[0]
 
     def start(self, num_rows: int) -> Any:
         """The state of N rows before their first token."""

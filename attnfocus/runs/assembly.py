@@ -27,7 +27,7 @@ from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
-from attnfocus.runs.dataset import CheckedDataset, check_dataset, length_problems
+from attnfocus.runs.dataset import CheckedDataset, check_dataset, context_problems, length_problems, packing_problems
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import without_numbers
@@ -210,6 +210,8 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             f"trainer.class_weights={config.trainer.class_weights}: is for classification, and the dataset is for "
             f"{task_class.name}, which has no classes. Use null."
         )
+    problems += packing_problems(config.trainer, model_class, task_class)
+    problems += context_problems(dataset.codecs, model_class, config.focus)
     if config.trainer.r_drop and not (
         config.trainer.word_dropout or _drops(model_node, config.attention, *_in_lists(model_node))
     ):

@@ -21,9 +21,10 @@ from attnfocus.errors import DataError
 from attnfocus.events import Direction
 from attnfocus.limits import PositiveInt
 from attnfocus.models.base import Model
+from attnfocus.models.outputs import SequenceOutput
 from attnfocus.special import UNK
 from attnfocus.tasks.answers import Evaluation, Prediction
-from attnfocus.tasks.base import Loss, StepOutput
+from attnfocus.tasks.base import Loss
 from attnfocus.tasks.evaluation import (
     ExactSums,
     FirstExamples,
@@ -133,15 +134,12 @@ class RankingTask(LanguageModelingTask):
             for rule, found in rules.items()
         }
 
-    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
-        if self.loss not in RANDOM_NEGATIVES:
-            return super().step(model, batch, optimizer_step)
-        asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
-        output = model(batch.inputs, batch.input_lengths, **asked)
-        looks = looks_of(model, output.weights, self.axis_lengths(batch))
-        penalties = self.regularizers.penalties(optimizer_step, model, batch, looks, self.num_passes)
-        loss = binary_cross_entropy if self.loss == "binary_cross_entropy" else sampled_softmax
-        return StepOutput(loss(output, batch.targets, self.num_negatives), batch.num_targets, penalties)
+    def loss_sum(self, output: SequenceOutput, targets: Tensor, num_targets: int) -> Tensor:
+        if self.loss == "binary_cross_entropy":
+            return binary_cross_entropy(output, targets, self.num_negatives)
+        if self.loss == "sampled_softmax":
+            return sampled_softmax(output, targets, self.num_negatives)
+        return super().loss_sum(output, targets, num_targets)
 
     def tally(
         self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0

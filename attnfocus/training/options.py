@@ -24,6 +24,7 @@ class TrainerOptions:
 
     batch_size: PositiveInt = 64  # per micro-batch, counted in batch_unit
     batch_unit: Literal["sentences", "tokens"] = "sentences"
+    packing: bool = False  # several texts in a row of a batch, none of which sees another
     accumulate_steps: PositiveInt = 1  # micro-batches per optimizer step
     max_steps: Annotated[PositiveInt | None, Mark.RESUMABLE] = None
     max_epochs: Annotated[PositiveInt | None, Mark.RESUMABLE] = 10

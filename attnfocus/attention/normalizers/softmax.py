@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention import masks
 from attnfocus.attention.normalizers.base import Normalizer, count
 from attnfocus.attention.precision import exact
 from attnfocus.limits import PositiveFloat, Range
@@ -150,7 +151,7 @@ def beside_one_more(scores: Tensor, mask: Tensor | None, logit: Tensor | None) -
     if scores.shape[-1] == 0:
         return scores
     if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
+        scores = torch.where(mask, scores, -torch.inf)
     # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
     largest = scores.detach().amax(dim=-1, keepdim=True)
     largest = largest.clamp(min=0) if logit is None else torch.maximum(largest, logit.detach())
@@ -163,8 +164,8 @@ def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     """Softmax over the last axis, 0 where masked, and 0 everywhere in a row with nothing to attend."""
     if mask is None:
         return torch.softmax(scores, dim=-1)
-    blocked = ~mask
     # Not -inf: a row of nothing but -inf is NaN, forward and backward. The lowest finite number still gives
-    # exactly 0 beside any other score, and the second fill clears the rows where all is blocked.
-    scores = scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
-    return torch.softmax(scores, dim=-1).masked_fill(blocked, 0.0)
+    # exactly 0 beside any other score, and the last product clears the rows where all is blocked.
+    weights = torch.softmax(torch.where(mask, scores, torch.finfo(scores.dtype).min), dim=-1)
+    has_any = mask.any(dim=-1, keepdim=True)
+    return weights if masks.surely_all(has_any) else weights * has_any  # which holds a second map for the gradient

@@ -28,6 +28,9 @@ class Pattern:
     # True: `narrow` looks at the scores, so they must all be there at once.
     is_selective: bool = False
 
+    # True: positions count by their distances alone, so that a part of a sequence may stand anywhere.
+    goes_by_distance: bool = False
+
     # Positions in a block of `blocks`; None: the rule does not go by blocks.
     block_size: int | None = None
     # The first positions, which may see every position and be seen by every position, besides what `blocks` says.

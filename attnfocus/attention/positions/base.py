@@ -22,6 +22,8 @@ class Position(nn.Module):
     same_sequence_only: ClassVar[bool] = True
     # The longest sequence that has positions; None: any.
     max_length: int | None = None
+    # True: positions count by their distances alone, so that a part of a sequence may stand anywhere.
+    goes_by_distance: ClassVar[bool] = False
     # True: `bias` gives a tensor.
     has_bias: ClassVar[bool] = False
     # True: `bias` looks at the query, not only at the offsets.
@@ -96,3 +98,4 @@ class NoPosition(Position):
     """Attention sees a set: the order of the keys plays no part, unless the vectors themselves tell it."""
 
     same_sequence_only: ClassVar[bool] = False
+    goes_by_distance: ClassVar[bool] = True

@@ -25,6 +25,7 @@ class ForgettingPosition(Position):
     O(K Dk) per head and O(H Q K); decoding keeps a number for each key and head.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
     reads_inputs: ClassVar[bool] = True
     gate: nn.Linear

@@ -30,6 +30,7 @@ class ShawPosition(Position):
         max_distance: k; offsets beyond it count as k.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
     bias_needs_query: ClassVar[bool] = True
 
@@ -65,6 +66,7 @@ class TransformerXLPosition(Position):
         base: the longest wave has a length of 2 pi base positions.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
     bias_needs_query: ClassVar[bool] = True
 

@@ -54,6 +54,7 @@ class RotaryPosition(Position):
         ValueError: an odd number of numbers that turn, or options of a scaling that do not go together.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     needs_rotation_invariance: ClassVar[bool] = True
 
     def __init__(

@@ -106,7 +106,7 @@ class TransformerXLAttention(Attention):
         """As in `BaseAttention`; keys and values of the memory are doubled, [with gradient; without]."""
         own = super().prepare(keys, values, mask, first_position)
         before = own
-        if torch.is_grad_enabled() and keys.shape[-2] > self.segment_length:
+        if torch.is_grad_enabled() and first_position % self.segment_length + keys.shape[-2] > self.segment_length:
             old_values = None if values is None else values.detach()
             before = super().prepare(keys.detach(), old_values, mask, first_position)
         return Memory(torch.cat((own.keys, before.keys), -1), torch.cat((own.values, before.values), -1), mask)

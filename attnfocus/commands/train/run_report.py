@@ -41,6 +41,7 @@ from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
 from attnfocus.tracking.screen import Terminal
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import TrainerOptions, TrainingResult
+from attnfocus.training.device import emulation_warning
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,9 @@ class RunReport:
         logger.info("threads: %(torch)d, waiting: %(waiting)s", self.facts["threads"])
         for line in (*self.header, *self.notes):
             logger.info("%s", line)
+        warning = emulation_warning(self.setup.config.trainer.precision, self.setup.device)
+        if warning is not None:
+            logger.warning("%s", warning)
         return self
 
     def __exit__(

@@ -120,6 +120,11 @@ class SequenceCodec(TextCodec):
         return None
 
     @property
+    def context(self) -> int:
+        """In training, how many tokens each example reads first, without a loss or a gradient."""
+        return 0
+
+    @property
     def has_end(self) -> bool:
         """Whether EOS stands at the end of a text."""
         return True
