@@ -83,6 +83,7 @@ class Attention(BaseAttention):
         self.pattern = pattern()
         self.position = position(num_heads=maps, head_dim=query_dim)
         self.position.connect(self.key_dim)
+        self.position.connect_values(self.key_head_dim if self.has_projections else self.output_dim)
         self.wanted_path = path
         combinations.check(self)
 
@@ -123,6 +124,10 @@ class Attention(BaseAttention):
     @property
     def weights_can_be_replaced(self) -> bool:
         return type(self).mix is Attention.mix  # else its maps are not what it returns as weights
+
+    @property
+    def values_depend_on_offsets(self) -> bool:
+        return self.position.adds_to_values
 
     @property
     def has_own_weights(self) -> bool:

@@ -63,6 +63,11 @@ class Traits(nn.Module):
         return False
 
     @property
+    def values_depend_on_offsets(self) -> bool:
+        """True where what a query reads of a key is its value and something of the position between the two."""
+        return False
+
+    @property
     def weights_can_be_replaced(self) -> bool:
         """True where the context is made of the weights, head by head, so that others could stand in their place."""
         return False

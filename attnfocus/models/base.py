@@ -30,6 +30,7 @@ class Place:
         kind: self: a sequence looks at itself; cross: one looks at another; pooling: learned queries look at one.
         queries, keys: the sequence along each axis: `input` (what the model is given), `output` (what it writes), or
             `learned` (no positions of any example: all are real).
+        words: what a person calls the attention there, where the layers have different ones; else empty.
 
     Raises:
         ValueError: a kind that contradicts the sequences.
@@ -39,6 +40,12 @@ class Place:
     kind: Kind
     queries: Axis
     keys: Axis
+    words: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name for people, as in a table: `layers.3 (local)` in a stack of different attentions."""
+        return f"{self.name} ({self.words})" if self.words else self.name
 
     def __post_init__(self) -> None:
         problem = role_problem(Role(self.kind, self.queries, self.keys))
@@ -94,8 +101,12 @@ class Model(nn.Module):
                     f'role, as in attention.role = Role("self", "input", "input") of attnfocus.attention; or give '
                     "the model a method places()."
                 )
-            places.append(Place(name, *attention.role))
+            places.append(Place(name, *attention.role, words=attention.words))
         return places
+
+    def labels(self) -> dict[str, str]:
+        """What people read for the names in `weights`, where it is not the name itself."""
+        return {place.name: place.label for place in self.places() if place.words}
 
     def places_of(self, names: Iterable[str]) -> dict[str, Place]:
         """The places of these names, in their order.

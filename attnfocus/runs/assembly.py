@@ -28,6 +28,7 @@ from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
 from attnfocus.runs.dataset import CheckedDataset, check_dataset, context_problems, length_problems, packing_problems
+from attnfocus.runs.layer_words import name_layers
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import without_numbers
@@ -89,6 +90,7 @@ class Setup:
         """The model of a codec's sizes and vocabulary, with new weights."""
         model = self.model(**codec.dims())
         add_ngrams(model.token_tables(), codec.tokenizers(), self.embedding)
+        name_layers(model, self.config.choices)
         return model
 
     def task(self, codec: Any, training_rows: Sequence[Row] = ()) -> Task:

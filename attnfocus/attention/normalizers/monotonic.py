@@ -21,8 +21,10 @@ class Monotonic(Normalizer):
 
     The expected alignment of Raffel et al. 2017, eq. 9 to 14, arXiv:1704.00784: each step starts where the last one
     stopped, takes the keys in their order, and stops at key j with probability p_ij; it never goes back. The first step
-    starts at the first key. The weights sum to less than 1 by the probability that no key was chosen. They are the
-    expectation in training and afterwards: nothing is sampled, as the paper's online decoding does.
+    starts at the first key. The weights sum to less than 1 by the probability that no key was chosen. They are an
+    expectation: nothing is sampled. With `hard_at_test`, each step in evaluation takes the first key from the last one
+    on whose p is above 1/2, as the paper decodes online: one weight of 1, or none, there and in all steps
+    after it.
 
     The recurrence q_ij = (1 - p_{i,j-1}) q_{i,j-1} + weight_{i-1,j}, weight_ij = p_ij q_ij (eq. 13 and 14) needs of
     each pair its neighbors before it, so that all pairs of the same i + j are computed at once (`Alignments`), and of a
@@ -39,14 +41,22 @@ class Monotonic(Normalizer):
             inputs, the lower.
         noise: standard deviation of normal noise on the scores in training, which drives p towards 0 and 1, as the
             paper's online decoding needs. 0: none.
+        hard_at_test: whether one key is chosen in evaluation. Its weights have no gradient.
     """
 
     sums_to_one: ClassVar[bool] = False
     uses_history: ClassVar[bool] = True
 
-    def __init__(self, *, num_heads: int, initial_offset: float = -1.0, noise: NonNegativeFloat = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        num_heads: int,
+        initial_offset: float = -1.0,
+        noise: NonNegativeFloat = 0.0,
+        hard_at_test: bool = False,
+    ) -> None:
         super().__init__(num_heads=num_heads)
-        self.noise = noise
+        self.noise, self.hard_at_test = noise, hard_at_test
         self.offset = nn.Parameter(torch.empty(num_heads, 1, 1))
         nn.init.constant_(self.offset, initial_offset)
 
@@ -58,7 +68,7 @@ class Monotonic(Normalizer):
         return self._weights(scores, mask, history.previous)
 
     def steps(self, scores: Tensor, mask: Tensor | None, history: History) -> Tensor:
-        if scores.shape[-2] < 2 or scores.shape[-1] == 0 or not own_gradients.possible():
+        if self._is_hard or scores.shape[-2] < 2 or scores.shape[-1] == 0 or not own_gradients.possible():
             return super().steps(scores, mask, history)
         logits = self._logits(scores, mask)
         previous = history.previous.to(logits.dtype).expand(*logits.shape[:-2], 1, -1)
@@ -71,6 +81,9 @@ class Monotonic(Normalizer):
 
     def _weights(self, scores: Tensor, mask: Tensor | None, previous: Tensor) -> Tensor:
         logits = self._logits(scores, mask)
+        if self._is_hard:  # the same recurrence, of probabilities 0 and 1
+            stopping = (logits > 0).to(logits.dtype)
+            return (stopping * carried(previous.to(logits.dtype), 1 - stopping)).to(scores.dtype)
         return after(previous.to(logits.dtype), logits).to(scores.dtype)
 
     def _logits(self, scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -81,8 +94,12 @@ class Monotonic(Normalizer):
             logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
         return logits
 
+    @property
+    def _is_hard(self) -> bool:
+        return self.hard_at_test and not self.training
+
     def extra_repr(self) -> str:
-        return f"noise={self.noise}"
+        return f"noise={self.noise}, hard_at_test={self.hard_at_test}"
 
 
 def after(previous: Tensor, logits: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ class SoftmaxPlusOne(SoftmaxKind):
 class Sink(SoftmaxKind):
     """weight_j = exp(score_j) / (exp(s) + sum_k exp(score_k)), with a logit s that each head learns
 
-    OpenAI 2025, the model card of gpt-oss, sec. 2, arXiv:2508.10925: a learned number in the denominator of softmax. As
+    OpenAI 2025, the model card of gpt-oss, arXiv:2508.10925: a learned number in the denominator of softmax. As
     if there were one more key, of score s and value 0, so that a head may attend to nothing: the weights of a row sum
     to less than 1. s = 0 is `SoftmaxPlusOne`. Cost: O(Q K).
 

@@ -74,6 +74,8 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
         return f"{attention.score.bends_scores_by} bends the scores, which the fused kernel never shows"
     if not is_softmax(attention.normalizer) or (path == "flex" and not isinstance(attention.normalizer, Softmax)):
         return f"the fused kernel normalizes by softmax, not by {type(attention.normalizer).__name__}"
+    if attention.position.adds_to_values:
+        return f"{type(attention.position).__name__} adds to the values by the offset, which no fused kernel does"
     for factor, reads_scores in (
         (attention.pattern, attention.pattern.is_selective),
         (attention.position, attention.position.reads_scores),

@@ -1,6 +1,6 @@
 """How positions enter: by moving queries and keys, or by a bias on the scores.
 
-Shapes: ... leading dims, H heads, N positions, Q queries, K keys, d size of one head.
+Shapes: ... leading dims, H heads, N positions, Q queries, K keys, d, dv sizes of one head and of its values.
 """
 
 from typing import ClassVar, Protocol
@@ -35,6 +35,8 @@ class Position(nn.Module):
     reads_inputs: ClassVar[bool] = False
     # True: `rescored` looks at the scores, so those of all keys that a query may attend to must be there at once.
     reads_scores: ClassVar[bool] = False
+    # True: what a query reads of a key depends on the offset, too. See `connect_values` and `read_offsets`.
+    adds_to_values: bool = False
 
     def __init__(self, *, num_heads: int, head_dim: int) -> None:
         super().__init__()
@@ -75,6 +77,18 @@ class Position(nn.Module):
         """readings of a sequence from its start on (..., H, K) -> what the clock shows at each position (..., H, K).
 
         hidden: broadcastable to (..., H, K), True for keys that no query may attend to: they must change nothing.
+        """
+        raise NotImplementedError
+
+    # Of a position that adds to the values.
+
+    def connect_values(self, value_dim: int) -> None:
+        """Called once, by the attention that it is made for: a value of one head has `value_dim` numbers."""
+
+    def read_offsets(self, weights: Tensor, offsets: Tensor) -> Tensor:
+        """What the offsets give to the context: weights (..., H, Q, K), dropout done -> (..., H, Q, dv).
+
+        offsets: as in `bias`.
         """
         raise NotImplementedError
 

@@ -80,7 +80,7 @@ class RunReport:
             "directions": setup.directions,  # for whoever reads the figures without the task or a metric of one's own
         }
         self.is_finished = False  # its summary is whole, whatever comes after
-        self.notes = model.notes
+        self.notes, self.labels = model.notes, model.labels()
         self.prepared = prepared
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
@@ -111,7 +111,8 @@ class RunReport:
     def run_facts(self) -> RunFacts:
         """What the listeners may show of the run besides its figures."""
         options = redact(flat_options(self.setup))
-        return RunFacts(self.setup.config.choices, options, self.setup.directions, main_options(self.setup))
+        main = main_options(self.setup)
+        return RunFacts(self.setup.config.choices, options, self.setup.directions, main, self.labels)
 
     def __enter__(self) -> "RunReport":
         self._watched.enter_context(watching(self.terminal))
