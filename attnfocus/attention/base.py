@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attnfocus.attention import heads, hypotheses, masks, shapes
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past
 from attnfocus.attention.paths.protocol import Call, PathChoice
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
 from attnfocus.attention.traits import Traits
@@ -44,6 +45,7 @@ class BaseAttention(Traits):
         role: what it is for in a model, whose part that owns it says so; None: nobody has said.
         depth: the layer that it is in, from 0; whoever makes it for a deeper one says so (`models.layer_attentions`).
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
+        plane: how the positions of the input lie in rows and columns; None: in a row, or nobody has said.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
     Raises:
@@ -69,6 +71,7 @@ class BaseAttention(Traits):
         super().__init__()
         self.role: Role | None = None
         self.depth = 0
+        self.plane: Plane | None = None
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
         self.query_dim, self.key_dim = query_dim, key_dim
@@ -107,6 +110,10 @@ class BaseAttention(Traits):
     def dropout_now(self) -> float:
         """The rate at which weights are dropped as things are: 0 in evaluation."""
         return self.dropout if self.training else 0.0
+
+    def put_on(self, plane: Plane | None) -> None:
+        """Called once, by the model whose input's positions it looks at: how they lie; None: in a row."""
+        self.plane = plane
 
     def noted(self, choice: PathChoice) -> PathChoice:
         """The choice for a call that now runs, kept in `trained_path` for whoever wants to tell it."""

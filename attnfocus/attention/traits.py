@@ -48,6 +48,11 @@ class Traits(nn.Module):
         return self.weights_sum_to_one and self.weights_are_nonnegative
 
     @property
+    def needs_plane(self) -> bool:
+        """True where positions must lie in rows and columns (`BaseAttention.put_on`), as patches of an image do."""
+        return False
+
+    @property
     def looks_back(self) -> bool:
         """True where no query looks at a later key, by the way it is made; a pattern says so of itself."""
         return False

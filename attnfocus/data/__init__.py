@@ -7,9 +7,11 @@ asked for, so that naming a set costs nothing; code of our own imports from the 
 from attnfocus.late_names import late_names
 
 _NAMES = {
+    "array_rows": ("ArrayRows",),
     "batches": ("Batch", "BatchPlan", "collate"),
     "clean": ("CleanOptions", "clean_text"),
     "codecs.base": ("Codec", "Encoded", "load_codec"),
+    "codecs.image_label": ("ImageLabelCodec",),
     "codecs.label": ("LabelCodec",),
     "codecs.text": ("TextCodec",),
     "codecs.text_label": ("TextLabelCodec",),
@@ -29,6 +31,7 @@ _NAMES = {
     "sources.induction": ("Induction",),
     "sources.languages": ("Languages",),
     "sources.listops": ("ListOps",),
+    "sources.mnist": ("MNIST",),
     "sources.named_labelled": ("AGNews", "MR", "SST2", "SST5", "THUCNews", "TREC"),
     "sources.named_pairs": ("CMUDict", "Multi30k", "TatoebaCmn"),
     "sources.needle": ("Needle",),
