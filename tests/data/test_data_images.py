@@ -45,14 +45,15 @@ def learned(rows, patch_size=None, **options):
 
 def test_cells_are_cut_row_by_row_and_filled_up_at_the_end():
     image = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
-    cells = Cells((3, 4, 1), (2, 2))
+    cells = Cells((3, 4, 1), (2, 2), np.array([[1.0], [2.0]], np.float32))
+    assert cells.vectors(image)[3].tolist() == [4.5, 5.0, 0.0, 0.0]
     assert cells.cut(image).tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 0, 0], [10, 11, 0, 0]]
     assert str(cells.grid) == "2 x 2 cells of 2 x 2"
     assert cells.names(4) == ["1,1", "1,2", "2,1", "2,2"]
     assert cells.touched([(1, 1, 2, 2)], 4) == (True, False, False, False)
     assert cells.touched([(1, 1, 3, 3)], 4) == (True, True, True, True)
     color = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
-    assert Cells((2, 4, 3), (1, 2)).cut(color).tolist() == color.reshape(4, 6).tolist()
+    assert Cells((2, 4, 3), (1, 2), np.ones((2, 3), np.float32)).cut(color).tolist() == color.reshape(4, 6).tolist()
 
 
 def test_rows_of_an_array_are_made_when_they_are_taken():

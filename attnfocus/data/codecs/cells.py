@@ -5,8 +5,8 @@ Shapes: L positions, D numbers of a cell. Arrays are (rows, columns, channels).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,27 +19,61 @@ from attnfocus.grid import Cell, Grid
 PATCH_KEY = "model.input.patch_size"
 
 
-@dataclass(frozen=True)
+Shape = tuple[int | None, int, int]
+
+
+@dataclass(frozen=True, eq=False)
 class Cells:
-    """How arrays of one shape are cut into positions.
+    """How arrays of one shape become the vectors of positions: standardized by channel, and cut into cells.
 
     Args:
         shape: rows (None: any number), columns and channels of an array.
         cell: rows and columns of what a position holds. Where they do not divide an array's, zeros are put behind it.
+        scale: (2, channels), the mean and the deviation of each channel in train.
     """
 
-    shape: tuple[int | None, int, int]
+    shape: Shape
     cell: Cell
+    scale: NDArray[np.float32]
+
+    @classmethod
+    def learned(cls, arrays: Iterable[NDArray[Any]], shape: Shape, cell: Cell, least: float = 1e-6) -> Cells:
+        """With the mean and the deviation of arrays (rows, columns, channels) of train, all of their numbers together.
+
+        Args:
+            least: is added to deviations, so that a channel that never changes can be divided by it.
+        """
+        channels, count = shape[2], 0
+        sums = np.zeros((2, channels))
+        for array in arrays:
+            values = array.reshape(-1, channels).astype(np.float64)
+            sums += values.sum(axis=0), np.square(values).sum(axis=0)
+            count += len(values)
+        mean, square = sums / max(count, 1)
+        deviation = np.sqrt(np.maximum(square - mean**2, 0.0)) + least
+        return cls(shape, cell, np.stack([mean, deviation]).astype(np.float32))
 
     @property
     def grid(self) -> Grid:
         return Grid.of(self.shape, self.cell)
 
+    def recut(self, patch_size: Any) -> Cells:
+        """With the cell that `model.input.patch_size` asks for: one number means rows and columns; None: as it is.
+
+        Raises:
+            ConfigError: a cell that is larger than the array.
+        """
+        return self if patch_size is None else replace(self, cell=_cell_of(patch_size, self.shape))
+
     def num_positions(self, num_rows: int) -> int:
         """Of an array of so many rows."""
         return -(-num_rows // self.cell[0]) * self.grid.columns
 
-    def cut(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    def vectors(self, array: NDArray[Any]) -> NDArray[np.float32]:
+        """(rows, columns, channels) as it comes -> (L, D), standardized."""
+        return self.cut((array.astype(np.float32) - self.scale[0]) / self.scale[1])
+
+    def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         """(rows, columns, channels) -> (L, D): the cells row by row, each row by row itself."""
         (height, width), (rows, columns, channels) = self.cell, array.shape
         padded = np.pad(array, ((0, -rows % height), (0, -columns % width), (0, 0)))
@@ -61,13 +95,29 @@ class Cells:
             return [str(position + 1) for position in range(num_positions)]
         return [f"{row + 1},{column + 1}" for row, column in map(grid.place, range(num_positions))]
 
+    def saved(self) -> dict[str, Any]:
+        """For a codec's file."""
+        return {"shape": list(self.shape), "cell": list(self.cell), "scale": self.scale.tolist()}
 
-def cell_of(given: Any, shape: tuple[int | None, int, int]) -> Cell:
-    """`model.input.patch_size` as rows and columns: one number means both.
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Cells:
+        """From what `saved` gave.
 
-    Raises:
-        ConfigError: a cell that is larger than the array.
-    """
+        Raises:
+            KeyError, TypeError, ValueError: it is damaged.
+        """
+        rows, columns, channels = content["shape"]
+        height, width = content["cell"]
+        sizes = (columns, channels, height, width, *(() if rows is None else (rows,)))
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError("shape and cell are not numbers above 0")
+        scale = np.array(content["scale"], dtype=np.float32)
+        if scale.shape != (2, channels) or not (np.isfinite(scale).all() and (scale[1] > 0).all()):
+            raise ValueError("scale is not a mean and a deviation of each channel")
+        return cls((rows, columns, channels), (height, width), scale)
+
+
+def _cell_of(given: Any, shape: Shape) -> Cell:
     height, width = (given, given) if isinstance(given, int) else tuple(given)
     rows, columns, _ = shape
     if height > (rows or height) or width > columns:
@@ -75,28 +125,4 @@ def cell_of(given: Any, shape: tuple[int | None, int, int]) -> Cell:
         size = f"{'any number of' if rows is None else rows} rows and {columns} columns"
         text = f"{PATCH_KEY}={given}: is more than an input has, {size}. Use {PATCH_KEY}={largest} or less."
         raise ConfigError(Problem(text, PATCH_KEY, [f"{PATCH_KEY}={largest}"]))
-    return height, width
-
-
-def saved_shape(content: Any) -> tuple[int | None, int, int]:
-    """A shape in a codec's file.
-
-    Raises:
-        ValueError: it is none.
-    """
-    rows, columns, channels = content
-    if not all(isinstance(size, int) and size > 0 for size in (columns, channels, rows or 1)):
-        raise ValueError("shape is not three numbers above 0")
-    return rows, columns, channels
-
-
-def saved_cell(content: Any) -> Cell:
-    """A cell in a codec's file.
-
-    Raises:
-        ValueError: it is none.
-    """
-    height, width = content
-    if not all(isinstance(size, int) and size > 0 for size in (height, width)):
-        raise ValueError("cell is not two numbers above 0")
     return height, width

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.augmentation import NO_AUGMENTATION, Augmentation
 from attnfocus.data.codecs.base import Encoded, InputKind
-from attnfocus.data.codecs.cells import Cells, cell_of, saved_cell, saved_shape
+from attnfocus.data.codecs.cells import Cells
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.reading.image_files import Color, read_image, resized, seen_image
 from attnfocus.data.rows import Row
@@ -28,6 +28,7 @@ from attnfocus.limits import NonNegativeInt, PositiveInt, Probability, Range
 
 MOST_PATCHES = 8  # on the longer side, where no size of a patch is given
 NUM_SAMPLED = 2000  # training images, spread over train, that brightness is measured on
+LEAST_CONTRAST = 0.25  # of 255, added to the deviation of brightness
 Size = tuple[int, int]
 Degrees = Annotated[float, Range(ge=0, le=180)]
 
@@ -47,14 +48,12 @@ class ImageLabelCodec(LabelCodec):
         self,
         labels: Sequence[str],
         cells: Cells,
-        scale: NDArray[np.float32],
         *,
         is_resized: bool = False,
         augmentation: Augmentation = NO_AUGMENTATION,
     ) -> None:
-        """scale: (2, channels), mean and deviation of the channels, of 255."""
         super().__init__(labels)
-        self.cells, self._scale, self._is_resized, self._augmentation = cells, scale, is_resized, augmentation
+        self.cells, self._is_resized, self._augmentation = cells, is_resized, augmentation
 
     # Rows as they are
 
@@ -117,12 +116,10 @@ class ImageLabelCodec(LabelCodec):
         shape = (*first.shape[:2], channels)
         sampled = range(0, len(rows), -(-len(rows) // NUM_SAMPLED))
         known: Color = "rgb" if channels == 3 else "gray"
-        images = [_pixels(rows[number], known, whole, shape) for number in sampled]
-        values = np.concatenate([image.reshape(-1, channels) for image in images])
-        scale = np.stack([values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64) + 1e-3 * 255])
-        cells = Cells(shape, (_usual(shape), _usual(shape)))
+        images = (_pixels(rows[number], known, whole, shape) for number in sampled)
+        cells = Cells.learned(images, shape, (_usual(shape), _usual(shape)), least=LEAST_CONTRAST)
         augmentation = Augmentation(shift, rotation, crop, flip)
-        return cls(labels, cells, scale.astype(np.float32), is_resized=size is not None, augmentation=augmentation)
+        return cls(labels, cells, is_resized=size is not None, augmentation=augmentation)
 
     # What was learned
 
@@ -132,8 +129,7 @@ class ImageLabelCodec(LabelCodec):
         return Grid(4, 4, (height, width, 1))
 
     def cut(self, patch_size: Any) -> ImageLabelCodec:
-        if patch_size is not None:
-            self.cells = Cells(self.cells.shape, cell_of(patch_size, self.cells.shape))
+        self.cells = self.cells.recut(patch_size)
         return self
 
     @property
@@ -157,7 +153,7 @@ class ImageLabelCodec(LabelCodec):
         pixels = self.pixels(row).astype(np.float32)
         if generator is not None:
             pixels = self._augmentation.applied(pixels, generator)
-        vectors = self.cells.cut((pixels - self._scale[0]) / self._scale[1])
+        vectors = self.cells.vectors(pixels)
         return Encoded(row.id, vectors, number, len(vectors), row)
 
     def pixels(self, row: Row) -> NDArray[np.uint8]:
@@ -196,23 +192,16 @@ class ImageLabelCodec(LabelCodec):
         self.write(
             directory,
             labels=list(self.labels),
-            shape=list(self.cells.shape),
-            cell=list(self.cells.cell),
-            scale=self._scale.tolist(),
+            **self.cells.saved(),
             is_resized=self._is_resized,
             augmentation=self._augmentation._asdict(),
         )
 
     @classmethod
     def load(cls, directory: Path, content: dict[str, Any]) -> ImageLabelCodec:
-        shape = saved_shape(content["shape"])
-        scale = np.array(content["scale"], dtype=np.float32)
-        if scale.shape != (2, shape[2]) or not (np.isfinite(scale).all() and (scale[1] > 0).all()):
-            raise ValueError("scale is not a mean and a deviation of each channel")
         return cls(
             saved_labels(content),
-            Cells(shape, saved_cell(content["cell"])),
-            scale,
+            Cells.of(content),
             is_resized=bool(content["is_resized"]),
             augmentation=Augmentation.of(content["augmentation"]),
         )
