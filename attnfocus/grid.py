@@ -5,7 +5,11 @@ Shapes: L positions, D numbers of a position's vector.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Cell = tuple[int, int]  # rows and columns of what one position holds
 
@@ -53,3 +57,19 @@ class Grid(NamedTuple):
         height, width, _ = self.cell
         rows = "any" if self.rows is None else str(self.rows)
         return f"{rows} x {self.columns} cells of {height} x {width}"
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An input as people see it, and where each of its positions is: what weights are drawn over.
+
+    Attributes:
+        pixels: uint8 (rows, columns), gray, or (rows, columns, 3).
+        boxes: int (L, 4), the rectangle of each position: top, left, bottom, right; what lies at bottom or right is
+            outside.
+        regions: rectangles that are known to hold the evidence, in the same form.
+    """
+
+    pixels: NDArray[Any]
+    boxes: NDArray[Any]
+    regions: tuple[tuple[int, int, int, int], ...] = ()

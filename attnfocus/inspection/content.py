@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from attnfocus.display.text import number
+from attnfocus.grid import Picture
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.tasks.measures.focus import FocusTable, focus_table
 
@@ -108,6 +109,14 @@ def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
     """The measures of each head, means over its queries; none for a head that looked nowhere."""
     found = {row.head: row.measures for row in focus_of(each).rows}
     return [found.get(head, {}) for head in range(len(each.heads))]
+
+
+def picture_of(example: Inspected, each: FocusMap) -> Picture | None:
+    """What the map is drawn over, where its columns are the positions of one; None: it is drawn as a table."""
+    picture = example.prediction.picture
+    if picture is None or not (each.place is None or each.place.keys == "input"):
+        return None
+    return picture if each.weights.shape[2] >= len(picture.boxes) else None
 
 
 def likelihood(score: float) -> str:

@@ -21,7 +21,7 @@ from attnfocus.data.text_rows import SAME_INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.tokenizer_file import read_json
 from attnfocus.errors import CheckpointError, ConfigError, DataError, Problem
-from attnfocus.grid import Grid
+from attnfocus.grid import Grid, Picture
 from attnfocus.regular_files import replace_file
 
 InputKind = Literal["text", "vectors", "image"]
@@ -258,6 +258,10 @@ class Codec(ABC):
 
     def rationale(self, row: Row) -> tuple[bool, ...] | None:
         """For each position of the input whether people name it as evidence; None: that is not known."""
+        return None
+
+    def picture(self, row: Row) -> Picture | None:
+        """What the weights of the row's positions are drawn over; None: they are shown beside `input_tokens`."""
         return None
 
     # Files

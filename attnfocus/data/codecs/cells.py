@@ -88,6 +88,14 @@ class Cells:
             is_touched[top // height : -(-bottom // height), left // width : -(-right // width)] = True
         return tuple(is_touched.flatten().tolist())
 
+    def boxes(self) -> NDArray[np.int64]:
+        """(L, 4): top, left, bottom, right of each cell of an array of so many rows and columns, cut at its edges."""
+        grid, (height, width), (rows, columns, _) = self.grid, self.cell, self.shape
+        assert rows is not None
+        top, left = np.divmod(np.arange(grid.num_positions or 0), grid.columns)
+        places = [top * height, left * width, (top + 1) * height, (left + 1) * width]
+        return np.minimum(np.stack(places, axis=1), [rows, columns, rows, columns])
+
     def names(self, num_positions: int) -> list[str]:
         """Row and column of each position, from 1: `2,5`; its number alone where there is one column."""
         grid = self.grid

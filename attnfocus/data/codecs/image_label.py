@@ -23,7 +23,7 @@ from attnfocus.data.rows import Row
 from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
-from attnfocus.grid import Grid
+from attnfocus.grid import Grid, Picture
 from attnfocus.limits import NonNegativeInt, PositiveInt, Probability, Range
 
 MOST_PATCHES = 8  # on the longer side, where no size of a patch is given
@@ -185,6 +185,10 @@ class ImageLabelCodec(LabelCodec):
 
     def rationale(self, row: Row) -> tuple[bool, ...] | None:
         return self.cells.touched(row.regions, self.lengths(row)[0]) if row.regions else None
+
+    def picture(self, row: Row) -> Picture:
+        pixels = self.pixels(row)
+        return Picture(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, self.cells.boxes(), row.regions)
 
     # Files
 
