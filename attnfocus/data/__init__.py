@@ -21,6 +21,7 @@ _NAMES = {
     "preparation": ("DatasetOptions", "Prepared", "prepare"),
     "reading.download": ("default_data_dir",),
     "rows": ("RawData", "Row", "Source"),
+    "sources.canvas": ("Canvas",),
     "sources.copying": ("Copying", "SelectiveCopying"),
     "sources.dates": ("Dates",),
     "sources.eraser": ("EraserMovies",),
