@@ -28,6 +28,7 @@ _NAMES = {
     "sources.files": ("LabelledText", "ParallelText"),
     "sources.hub": ("HubPairs", "HubText"),
     "sources.hub_stream": ("HubRunningText",),
+    "sources.image_files": ("ImageFiles",),
     "sources.identity": ("Identity",),
     "sources.induction": ("Induction",),
     "sources.languages": ("Languages",),

@@ -101,12 +101,12 @@ class Canvas:
         columns = right[..., np.newaxis, np.newaxis] + np.arange(PIECE)
         pieces = DOTS[glyphs[..., np.newaxis, np.newaxis], rows, columns]
         drawn = numbers.below(self.size - side + 1, count, distractors, TRIES, 2)
-        is_near = np.ones(drawn.shape[:3], dtype=bool)  # (N, D, TRIES)
+        is_near: NDArray[np.bool_] = np.ones(drawn.shape[:3], dtype=bool)  # (N, D, TRIES)
         for axis, (first, length) in enumerate(((tops, HEIGHT), (lefts, WIDTH))):
             offsets = drawn[..., axis] - first[:, np.newaxis, np.newaxis]
             is_near &= (offsets > -side - 1) & (offsets < length + 1)
         chosen = np.take_along_axis(drawn, (~is_near).argmax(axis=2)[..., np.newaxis, np.newaxis], axis=2)[:, :, 0]
-        return pieces, np.where(is_near.all(axis=2)[..., np.newaxis], -1, chosen)
+        return pieces, np.where(is_near.all(axis=2, keepdims=True), -1, chosen)
 
 
 def _draw(image: NDArray[np.uint8], dots: NDArray[Any], place: tuple[int, int], light: int) -> None:
