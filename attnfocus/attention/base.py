@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attnfocus.attention import heads, hypotheses, masks, shapes
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past
 from attnfocus.attention.paths.protocol import Call, PathChoice
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
 from attnfocus.attention.traits import Traits
@@ -47,6 +48,7 @@ class BaseAttention(Traits):
         in_stack: the option of the model that made it as one of a stack, and its number there, from 0; None: no stack.
         words: what a person calls it beside the others of a stack that differ, such as `local`; else empty.
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
+        plane: how the positions of the input lie in rows and columns; None: in a row, or nobody has said.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
     Raises:
@@ -73,6 +75,7 @@ class BaseAttention(Traits):
         super().__init__()
         self.role: Role | None = None
         self.depth = 0
+        self.plane: Plane | None = None
         self.in_stack: tuple[str, int] | None = None
         self.words = ""
         self.trained_path: PathChoice | None = None
