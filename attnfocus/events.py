@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from attnfocus.grid import Picture
 from attnfocus.limits import Finite, NonNegativeInt
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Sample:
     query_tokens: Mapping[str, tuple[str, ...]]
     weights: Mapping[str, np.ndarray]
     is_right: bool | None = None  # None: nobody has said
+    picture: Picture | None = None  # what the weights of the keys are drawn over, where they are patches of an image
 
 
 @dataclass(frozen=True)

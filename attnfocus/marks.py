@@ -35,11 +35,12 @@ class Beside:
     schema: type
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a value may be a mapping, of which there is no hash
 class Before:
     """Marks an option whose default has changed: what counts for a run that was saved before the key was there.
 
-    Such a run keeps to it when it goes on, also with `resume=auto`, unless the key is typed.
+    The value of a component is its whole node. Such a run keeps to it when it goes on, also with `resume=auto`, unless
+    the key is typed.
     """
 
     value: Any

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "attnfocus"
 
 # From the lowest floor to the highest. A room may import itself and the floors below it, not what stands beside it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("limits", "regular_files"),
+    ("grid", "limits", "regular_files"),
     (
         "errors",
         "marks",

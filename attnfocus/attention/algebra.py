@@ -17,6 +17,7 @@ from attnfocus.attention.normalizers.base import NormalizerFactory, made
 from attnfocus.attention.normalizers.softmax import Softmax
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.positions.base import NoPosition, PositionFactory
 from attnfocus.attention.precision import as_weights
 from attnfocus.attention.scores.base import ScoreFactory
@@ -94,6 +95,15 @@ class Attention(BaseAttention):
     @property
     def same_sequence_only(self) -> bool:
         return self.pattern.same_sequence_only or self.position.same_sequence_only
+
+    @property
+    def needs_plane(self) -> bool:
+        return self.pattern.needs_plane or self.position.needs_plane
+
+    def put_on(self, plane: Plane | None) -> None:
+        super().put_on(plane)
+        self.position.plane = plane
+        self.pattern.put_on(plane)
 
     @property
     def sees_everything(self) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attnfocus.attention import heads, hypotheses, masks, shapes
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past
 from attnfocus.attention.paths.protocol import Call, PathChoice
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.projections import linear
 from attnfocus.attention.role import Role
 from attnfocus.attention.traits import Traits
@@ -36,6 +37,7 @@ class BaseAttention(Traits):
         dropout: rate at which weights are dropped in training.
         suggested_heads: what the model takes for H if `num_heads` is None. Given by the model, not by a config.
         suggested_projections: what the model takes for `projections`. Given by the model, not by a config.
+        suggested_bias: whether the projections of queries, keys and values have biases. Given by the model.
         output_dim: size of the context with projections. None: Dq. Given by the model, not by a config.
 
     Attributes:
@@ -46,6 +48,7 @@ class BaseAttention(Traits):
         in_stack: the option of the model that made it as one of a stack, and its number there, from 0; None: no stack.
         words: what a person calls it beside the others of a stack that differ, such as `local`; else empty.
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
+        plane: how the positions of the input lie in rows and columns; None: in a row, or nobody has said.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
     Raises:
@@ -66,11 +69,13 @@ class BaseAttention(Traits):
         dropout: Probability = 0.0,
         suggested_heads: int = 1,
         suggested_projections: bool = False,
+        suggested_bias: bool = True,
         output_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.role: Role | None = None
         self.depth = 0
+        self.plane: Plane | None = None
         self.in_stack: tuple[str, int] | None = None
         self.words = ""
         self.trained_path: PathChoice | None = None
@@ -92,9 +97,9 @@ class BaseAttention(Traits):
         self.output_dim = query_dim if output_dim is None else output_dim
         self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
         memory_dim = self.num_key_heads * self.key_head_dim
-        self.query_projection = linear(query_dim, query_dim)
-        self.key_projection = linear(key_dim, memory_dim)
-        self.value_projection = linear(value_dim, memory_dim)
+        self.query_projection = linear(query_dim, query_dim, suggested_bias)
+        self.key_projection = linear(key_dim, memory_dim, suggested_bias)
+        self.value_projection = linear(value_dim, memory_dim, suggested_bias)
         self.output_projection = linear(query_dim, self.output_dim, bias=False)
 
     # What a subclass may do in its own way.

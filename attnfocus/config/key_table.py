@@ -67,7 +67,7 @@ class KeyTable:
 
         That is what the option was when the key was not there yet: a new option leaves old runs as they are.
         """
-        return {**self._defaults, **self._before, **leaves}
+        return {**self._defaults, **flat(self._before), **leaves}
 
     def _add(self, key: str, annotation: Any, value: Any, above: Marks, default: Any) -> None:
         """A key and all below it. `value` and `default` are `MISSING` where there is none."""

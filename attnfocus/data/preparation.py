@@ -23,6 +23,7 @@ from attnfocus.data.text_stream import TextStream
 from attnfocus.data.tokens.parts import sampling_notes
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import DataError
+from attnfocus.grid import Grid
 from attnfocus.marks import Node
 from attnfocus.stages import Stage, stage
 
@@ -52,11 +53,26 @@ class CodecChoice:
 
     Attributes:
         is_own: it is one, which the data set names, not those of the task.
+        patch_size: the size of a cell that the model asks for (`Codec.cut`); None: nothing is asked for.
     """
 
     classes: Sequence[type[Codec]]
     options: Mapping[str, Any] = field(default_factory=dict)
     is_own: bool = False
+    patch_size: Any = None
+
+    def learned(self, rules: type[Codec], rows: Sequence[Row], tokenizer: TokenizerOptions) -> Codec:
+        """The codec that training rows ask for, as the model wants its inputs cut.
+
+        Raises:
+            ConfigError, DataError: as `Codec.cut` and `Codec.learn`.
+        """
+        return rules.learn(rows, tokenizer, **self.options).cut(self.patch_size)
+
+    @property
+    def trial_grid(self) -> Grid | None:
+        """A small grid of the kind that inputs have, where that is known before there are data."""
+        return self.classes[0].trial_grid(self.patch_size) if self.is_own else None
 
     def of(self, rows: Sequence[Row]) -> type[Codec]:
         """The class for these rows, of which there must be one.
@@ -124,7 +140,7 @@ def prepare(
         _check_not_empty(splits, lines, raw.notes)
         if isinstance(codec, CodecChoice):
             with stage("learning from train"):
-                codec = rules.learn(splits["train"], options.tokenizer, **codec.options)
+                codec = codec.learned(rules, splits["train"], options.tokenizer)
             lines.append(_describe_codec(codec))
         for split in [name for name in splits if name in wanted]:
             codec.check(split, splits[split], raw.notes)
@@ -155,7 +171,7 @@ def _prepare_streams(
     lines = [f"{split}: {stream.num_characters:,} characters" for split, stream in splits.items()]
     if isinstance(codec, CodecChoice):
         with stage("learning from train"):
-            codec = codec.classes[0].learn(splits["train"], options.tokenizer, **codec.options)
+            codec = codec.learned(codec.classes[0], splits["train"], options.tokenizer)
         lines += [_describe_codec(codec), *sampling_notes(splits["train"], options.tokenizer)]
     encoded = {split: Examples(stream, codec) for split, stream in splits.items() if split in wanted}
     lines += [note for split, examples in encoded.items() for note in examples.notes(split)]
@@ -263,7 +279,7 @@ def _check_not_empty(splits: Splits, lines: Sequence[str], notes: Sequence[str])
 
 def _describe_codec(codec: Codec) -> str:
     sizes = ", ".join(f"{name} {size}" for name, size in codec.dims().items() if size is not None)
-    return f"learned from train: {sizes}"
+    return f"learned from train: {sizes}" + (f"; {codec.grid}" if codec.grid is not None else "")
 
 
 def _fingerprint(rows: Sequence[Row], content: Callable[[Row], bytes], moving: Stage | None = None) -> str:

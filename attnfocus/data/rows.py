@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Links = tuple[tuple[int, int], ...]
+Region = tuple[int, int, int, int]  # top, left, bottom, right of a rectangle; what lies at bottom or right is outside
 SPLITS: Final = ("train", "valid", "test")
 
 
@@ -21,7 +22,8 @@ class Row:
     Args:
         id: unique in its split; names the example in predictions and messages.
         input: a text, or an array: vectors (L, D), an image (rows, columns), a signal (samples,), of any number type.
-            Nested lists and tuples of numbers become one.
+            Nested lists and tuples of numbers become one. The path of a file that is read when the row is encoded is a
+            text, too.
         target: the output text (translation), the label (classification), or what else a task reads from a text.
         alignment: known links, as pairs (character of the target, character of the input), both counted from 0 in
             code points; empty where none is known. They are possible ones in the sense of Och and Ney 2003.
@@ -30,6 +32,8 @@ class Row:
             empty where none is known.
         answers: the spans [start, end) of characters of the input, in order, that a language model is to predict, each
             from all that stands before it; empty: all of the input. `target` is then these texts, joined by a blank.
+        regions: rectangles of the array's rows and columns that hold the evidence for the target; empty where none is
+            known.
     """
 
     id: str
@@ -39,6 +43,7 @@ class Row:
     sure: Links | None = None
     rationale: tuple[tuple[int, int], ...] = ()
     answers: tuple[tuple[int, int], ...] = ()
+    regions: tuple[Region, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.input, str) and not hasattr(self.input, "dtype"):

@@ -15,10 +15,11 @@ from attnfocus.errors import DataError
 BLOCK = 1024  # rows, of a block that is made of single ones
 MAX_BYTES = 2**31 - 1  # of a block: places are int32
 _SLOTS: list[Callable[[Row, Any], None]] = [
-    getattr(Row, name).__set__ for name in ("id", "input", "target", "alignment", "sure", "rationale", "answers")
+    getattr(Row, name).__set__
+    for name in ("id", "input", "target", "alignment", "sure", "rationale", "answers", "regions")
 ]
 _new = Row.__new__
-_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale, _set_answers = _SLOTS
+_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale, _set_answers, _set_regions = _SLOTS
 
 Texts = tuple[str, str, str]  # id, input, target
 ID, INPUT, TARGET = range(3)
@@ -154,7 +155,7 @@ def _pair_repr(left: bytes, right: bytes) -> bytes:
 
 def is_plain(row: Row) -> bool:
     """Whether a row is a text with a target and nothing else."""
-    return isinstance(row.input, str) and not (row.alignment or row.sure or row.rationale or row.answers)
+    return isinstance(row.input, str) and not (row.alignment or row.sure or row.rationale or row.answers or row.regions)
 
 
 def texts_of_row(row: Row) -> Texts:
@@ -171,6 +172,7 @@ def _row(id: str, input: str, target: str) -> Row:
     _set_sure(row, None)
     _set_rationale(row, ())
     _set_answers(row, ())
+    _set_regions(row, ())
     return row
 
 

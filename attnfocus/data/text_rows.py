@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from attnfocus.data.array_rows import ArrayRows
 from attnfocus.data.rows import Row, row_key
 from attnfocus.data.text_blocks import BLOCK, INPUT, TARGET, TextBlock, Texts, is_plain, texts_of_row
 
@@ -157,6 +158,8 @@ def changed(
     rows: Sequence[Row], change: Callable[[Row], Row], is_kept: Callable[[TextBlock], bool] = lambda block: False
 ) -> Sequence[Row]:
     """The rows as `change` makes them; `is_kept`: as in `TextRows.changed`."""
+    if isinstance(rows, ArrayRows):
+        return rows.changed(change)
     return rows.changed(change, is_kept) if isinstance(rows, TextRows) else list(map(change, rows))
 
 
@@ -170,12 +173,14 @@ def results(rows: Sequence[Row], function: Callable[[Row], R]) -> Iterator[R]:
 
 def taken(rows: Sequence[Row], is_taken: Iterable[bool]) -> Sequence[Row]:
     """The rows for which it is true."""
-    if isinstance(rows, TextRows):
+    if isinstance(rows, TextRows | ArrayRows):
         return rows.taken(np.fromiter(is_taken, dtype=bool, count=len(rows)))
     return list(compress(rows, is_taken))
 
 
 def targets_of(rows: Sequence[Row]) -> Iterator[str]:
+    if isinstance(rows, ArrayRows):
+        return rows.targets()
     return rows.texts(TARGET) if isinstance(rows, TextRows) else (row.target for row in rows)
 
 

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import numpy as np
 
 from attnfocus.display.text import number
+from attnfocus.grid import Picture
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.tasks.measures.focus import FocusTable, focus_table
 
-Kind = Literal["text", "vectors"]  # what the positions of an input are
+Kind = Literal["text", "vectors", "image"]  # what the positions of an input are
 ScaleName = Literal["one", "largest", "uniform"]  # what a color means, see `inspection.scale`
 
 MAX_WHOLE = 400_000  # weights of a head, of a map that a page holds as it is
@@ -101,13 +102,22 @@ def title_of(each: FocusMap) -> str:
 
 def focus_of(each: FocusMap) -> FocusTable:
     """How focused the map is, by head."""
-    return focus_table({each.name: each.weights}, {} if each.kind is None else {each.name: each.kind})
+    planes = {} if each.place is None else {each.name: each.place.plane}
+    return focus_table({each.name: each.weights}, {} if each.kind is None else {each.name: each.kind}, planes)
 
 
 def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
     """The measures of each head, means over its queries; none for a head that looked nowhere."""
     found = {row.head: row.measures for row in focus_of(each).rows}
     return [found.get(head, {}) for head in range(len(each.heads))]
+
+
+def picture_of(example: Inspected, each: FocusMap) -> Picture | None:
+    """What the map is drawn over, where its columns are the positions of one; None: it is drawn as a table."""
+    picture = example.prediction.picture
+    if picture is None or not (each.place is None or each.place.keys == "input"):
+        return None
+    return picture if each.weights.shape[2] >= len(picture.boxes) else None
 
 
 def likelihood(score: float) -> str:

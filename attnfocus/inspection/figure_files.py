@@ -16,9 +16,10 @@ from attnfocus.display.canvas import SCREEN, paper
 from attnfocus.display.drawings import write_figure
 from attnfocus.display.figure_choices import FigureFile, StyleName, WidthName
 from attnfocus.display.figures import AXES, MAX_HEADS, MAX_POSITIONS, heat_map
+from attnfocus.display.pictures import picture_map
 from attnfocus.display.run_words import attention_words
 from attnfocus.files import csv_text
-from attnfocus.inspection.content import Content, focus_of, likelihood
+from attnfocus.inspection.content import Content, focus_of, likelihood, picture_of
 from attnfocus.regular_files import replace_file
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.visible import visible
@@ -71,11 +72,16 @@ def map_figure(
     def draw(place: WidthName | None) -> Figure:
         chosen = SCREEN if place is None else paper(place)
         tokens = each.query_tokens, each.key_tokens
+        picture = picture_of(example, each)
+        if picture is not None:
+            return picture_map(each.difference, picture, title, each.heads, ends=_ends(each), style=chosen)
         more: dict[str, Any] = {"heads": each.heads, "axes": _axes(each), "ends": _ends(each), "style": chosen}
         return heat_map(each.difference, *tokens, title, **more)
 
     if style == "screen" or width is not None:
         return draw(None if style == "screen" else width)
+    if picture_of(example, each) is not None:
+        return draw("page" if each.weights.shape[0] > 1 else "column")
     narrow = draw("column")
     are_thinned = any(text.get_text().endswith("is named)") for text in narrow.texts)
     return draw("page") if are_thinned or narrow.get_size_inches()[1] > MAX_HEIGHT else narrow
@@ -93,7 +99,9 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
     """What a reader must know to read the figure: what it is of, what rows, columns, panels and colors are."""
     facts, answer = content.facts, example.prediction
     rows, columns = _axes(each)
-    largest = float(np.nanmax(np.abs(each.difference), initial=0.0))
+    is_drawn_over = picture_of(example, each) is not None
+    shown = each.difference.mean(axis=1) if is_drawn_over else each.difference
+    largest = float(np.nanmax(np.abs(shown), initial=0.0))
     is_signed = each.minus is not None or bool(np.nanmin(each.weights, initial=0.0) < 0)
     num_heads, _, num_keys = each.weights.shape
     below = f"from {-largest:.2g} (orange) over 0 (white)" if is_signed else "from 0 (white)"
@@ -112,12 +120,18 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
         if used and each.method == "attention" and each.minus is None
         else ""
     )
+    axes, picture = f"Rows: {rows}. Columns: {columns}.", picture_of(example, each)
+    if picture is not None:
+        of_rows = ", the mean over all that look" if each.weights.shape[1] > 1 else ""
+        framed = " What is known to hold the evidence is framed." if picture.regions else ""
+        axes = f"The image, and over it the weight of each of its {len(picture.boxes):,} patches{of_rows}.{framed}"
+        panels, limits = panels.replace("first panel", "first panel after the image"), limits.split(" and ")[0] + ". "
     lines = [
         f"{_method_words(each)}. Model {facts['model']}, attention {facts['attention']}, data {facts['dataset']}; "
         f"checkpoint {facts['checkpoint']}, step {facts['step']}; run {facts['run']}.",
         f"Input: {visible(answer.source)}",
         f"Answer: {visible(answer.text)} ({likelihood(answer.score)})" + _target(answer.target),
-        f"Rows: {rows}. Columns: {columns}. {panels}{limits if is_cut else ''}{scale} {focus}".rstrip(),
+        f"{axes} {panels}{limits if is_cut else ''}{scale} {focus}".rstrip(),
     ]
     return "\n".join(lines) + "\n"
 

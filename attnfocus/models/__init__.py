@@ -1,6 +1,7 @@
 """Models: what is read, attended to and answered. Each takes any attention of the algebra."""
 
 from attnfocus.models.base import Classifier, LanguageModel, Model, Place, Translator
+from attnfocus.models.inputs import ConvolutionInput, LinearInput
 from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
 from attnfocus.models.pooling_classifier import PoolingClassifier
 from attnfocus.models.rnn_classifier import RNNClassifier
@@ -13,7 +14,9 @@ from attnfocus.models.transformer_seq2seq import TransformerSeq2Seq
 __all__ = [
     "Classifier",
     "ClassifierOutput",
+    "ConvolutionInput",
     "LanguageModel",
+    "LinearInput",
     "Model",
     "Place",
     "PoolingClassifier",

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Axis, Kind, Role, role_problem
+from attnfocus.grid import Grid
 from attnfocus.models.embeddings import TokenEmbedding
 from attnfocus.models.outputs import ClassifierOutput, SequenceOutput
 from attnfocus.models.stepwise import select_rows
@@ -31,6 +33,7 @@ class Place:
         queries, keys: the sequence along each axis: `input` (what the model is given), `output` (what it writes), or
             `learned` (no positions of any example: all are real).
         words: what a person calls the attention there, where the layers have different ones; else empty.
+        plane: how the positions of the input lie, where they have rows and columns.
 
     Raises:
         ValueError: a kind that contradicts the sequences.
@@ -41,6 +44,7 @@ class Place:
     queries: Axis
     keys: Axis
     words: str = ""
+    plane: Plane | None = None
 
     @property
     def label(self) -> str:
@@ -70,6 +74,7 @@ class Model(nn.Module):
         num_prepended: positions, such as that of `cls`, that stand before the input's own in weights and layers.
         max_input_length, max_output_length: the most positions that it can read and write; None: any number.
         notes: what the model changed in what it was given, as lines for the user.
+        grid: how the positions of its input lie, where it was built for cells of a grid and so reads whole ones alone.
     """
 
     __signature__ = WholeSignature()  # of the classes below, which hand on what they do not name
@@ -79,6 +84,7 @@ class Model(nn.Module):
     max_input_length: int | None = None
     max_output_length: int | None = None
     notes: tuple[str, ...] = ()
+    grid: Grid | None = None
 
     def attentions(self) -> dict[str, BaseAttention]:
         """The attentions inside, by the names of their weights: here their paths in the model, where a part that is
@@ -86,6 +92,14 @@ class Model(nn.Module):
         """
         modules = ((path, module) for path, module in self.named_modules() if isinstance(module, BaseAttention))
         return {_name_of(path): module for path, module in modules}
+
+    def put_on(self, grid: Grid | None) -> None:
+        """How the positions of the input lie, for the model's attentions to it: to be called once all are made."""
+        self.grid = grid
+        if grid is not None and grid.is_plane:
+            for attention in self.attentions().values():
+                if attention.role is not None and attention.role.keys == "input":
+                    attention.put_on(Plane(grid.columns, self.num_prepended))
 
     def places(self) -> Sequence[Place]:
         """The meaning of every name in `weights`: here what the attentions' roles say. A model may give its own.
@@ -101,7 +115,7 @@ class Model(nn.Module):
                     f'role, as in attention.role = Role("self", "input", "input") of attnfocus.attention; or give '
                     "the model a method places()."
                 )
-            places.append(Place(name, *attention.role, words=attention.words))
+            places.append(Place(name, *attention.role, words=attention.words, plane=attention.plane))
         return places
 
     def labels(self) -> dict[str, str]:
@@ -194,13 +208,13 @@ class LanguageModel(Model):
         """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from.
 
         Args:
-            num_context: C, positions that are read first: no gradient flows into their states. The output is that of the
-                L - C others.
+            num_context: C, positions that are read first: no gradient flows into their states. The output is that of
+                the L - C others.
         """
         return self.carried_on(inputs, num_context, need_weights)
 
     def carried_on(self, inputs: Tensor, num_context: int, need_weights: bool = False) -> SequenceOutput:
-        """`forward` by `start` and `read`: nothing of the context has a gradient, what the state keeps of it included."""
+        """`forward` by `start` and `read`: nothing of the context has a gradient, nor what the state keeps of it."""
         state = self.start(len(inputs))
         if num_context:
             with torch.no_grad():

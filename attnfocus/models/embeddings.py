@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from attnfocus.attention.positions.sinusoids import angles
 from attnfocus.attention.projections import linear
 from attnfocus.errors import DataError
+from attnfocus.grid import Grid
 from attnfocus.models.documents import Documents
+from attnfocus.models.inputs import InputFactory, LinearInput, text_input_problem
 from attnfocus.models.ngrams import NgramEmbedding
 from attnfocus.special import PAD
 
@@ -66,13 +68,24 @@ class TokenEmbedding(nn.Embedding):
 
 
 class InputEmbedding(nn.Module):
-    """Token ids (B, L) through a table, or vectors (B, L, input_dim) through a linear layer: (B, L, D).
+    """Token ids (B, L) through a table, or vectors (B, L, input_dim) through what `input` makes: (B, L, D).
 
     Exactly one of `vocab_size` and `input_dim` is given. Whatever stands in a padded position, NaN too, is replaced by
     padding's own value, so that it reaches neither a result nor a gradient.
+
+    Raises:
+        ValueError: an `input` that makes no sense for token ids, or that needs a grid where there is none.
     """
 
-    def __init__(self, embed_dim: int, *, vocab_size: int | None, input_dim: int | None) -> None:
+    def __init__(
+        self,
+        embed_dim: int,
+        *,
+        vocab_size: int | None,
+        input_dim: int | None,
+        input: InputFactory = LinearInput,
+        grid: Grid | None = None,
+    ) -> None:
         super().__init__()
         if (vocab_size is None) == (input_dim is None):
             raise ValueError(
@@ -81,9 +94,12 @@ class InputEmbedding(nn.Module):
             )
         self.takes_ids = vocab_size is not None
         if vocab_size is not None:
+            problem = text_input_problem(input)
+            if problem is not None:
+                raise ValueError(problem)
             self.embed: nn.Module = TokenEmbedding(vocab_size, embed_dim)
         elif input_dim is not None:
-            self.embed = linear(input_dim, embed_dim)
+            self.embed = input(input_dim=input_dim, embed_dim=embed_dim, grid=grid)
 
     def tables(self) -> dict[str, TokenEmbedding]:
         """The table of the source's tokens; none for vectors."""
@@ -91,8 +107,9 @@ class InputEmbedding(nn.Module):
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Embed inputs; `mask` (B, L) is True at real positions."""
-        real = mask if self.takes_ids else mask.unsqueeze(-1)
-        return self.embed(inputs.masked_fill(~real, 0))
+        if self.takes_ids:
+            return self.embed(inputs.masked_fill(~mask, 0))
+        return self.embed(inputs.masked_fill(~mask.unsqueeze(-1), 0), mask)
 
 
 class PositionEmbedding(nn.Module):
@@ -100,15 +117,26 @@ class PositionEmbedding(nn.Module):
 
     sinusoidal: PE(p, 2i) = sin(p / 10000^(2i/D)), PE(p, 2i+1) = cos(same)   (Vaswani et al. 2017, sec. 3.5)
     learned: a table of `max_length` rows; a longer input raises DataError.
+
+    On a grid with rows and columns, half of the sinusoids tell the row and half the column (He et al. 2022, app. A.1,
+    arXiv:2111.06377); learned are a vector for each row and one for each column, which are added.
     """
 
-    def __init__(self, kind: PositionKind, embed_dim: int, max_length: int) -> None:
+    def __init__(self, kind: PositionKind, embed_dim: int, max_length: int, grid: Grid | None = None) -> None:
         super().__init__()
         self.kind = kind
-        self.max_length = max_length if kind == "learned" else None
+        self.plane = grid if grid is not None and grid.is_plane else None
+        self.max_length = max_length if kind == "learned" and self.plane is None else None
         if kind == "learned":
-            self.table = nn.Parameter(torch.empty(max_length, embed_dim))
+            self.table = nn.Parameter(torch.empty(max_length if self.plane is None else self._sides, embed_dim))
             nn.init.normal_(self.table)  # entries of order 1, as those of the sinusoids
+
+    @property
+    def _sides(self) -> int:
+        """Rows and columns of the plane: a vector for each."""
+        assert self.plane is not None
+        assert self.plane.rows is not None
+        return self.plane.rows + self.plane.columns
 
     def forward(self, embedded: Tensor, first: int = 0, documents: Documents | None = None) -> Tensor:
         """(B, L, D), whose first stands at position `first` -> (B, L, D).
@@ -119,6 +147,8 @@ class PositionEmbedding(nn.Module):
         num_positions, embed_dim = embedded.shape[-2:]
         if self.kind == "none":
             return embedded
+        if self.plane is not None:
+            return embedded + self._on_plane(num_positions, embedded)
         end = first + num_positions if documents is None else documents.longest
         if self.kind == "sinusoidal":
             waves = sinusoids(end - first, embed_dim, embedded.device, first).to(embedded.dtype)
@@ -131,6 +161,20 @@ class PositionEmbedding(nn.Module):
         if documents is not None:
             return embedded + F.embedding(documents.positions, self.table)
         return embedded + self.table[first:end]
+
+    def _on_plane(self, num_positions: int, like: Tensor) -> Tensor:
+        """(L, D) of positions row by row."""
+        assert self.plane is not None
+        columns = self.plane.columns
+        if self.kind == "learned":
+            down, right = self.table[:-columns], self.table[-columns:]
+            return (down.unsqueeze(1) + right).flatten(0, 1)[:num_positions]
+        half = like.shape[-1] // 2
+        down = sinusoids(-(-num_positions // columns), half, like.device).unsqueeze(1)
+        right = sinusoids(columns, like.shape[-1] - half, like.device)
+        rows = len(down)
+        both = torch.cat((down.expand(-1, columns, -1), right.expand(rows, -1, -1)), dim=-1)
+        return both.flatten(0, 1)[:num_positions].to(like.dtype)
 
 
 def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = None, first: int = 0) -> Tensor:
@@ -178,9 +222,11 @@ def tables_of(
     return target, source, output
 
 
-def table_of(tied: bool, vocab_size: int, embed_dim: int, readout_dim: int) -> tuple[TokenEmbedding, nn.Linear]:
+def table_of(
+    tied: bool, vocab_size: int, embed_dim: int, readout_dim: int, bias: bool = True
+) -> tuple[TokenEmbedding, nn.Linear]:
     """A language model's table of tokens, and its output layer, of `readout_dim` inputs: drawn as in `tables_of`."""
-    table, output = TokenEmbedding(vocab_size, embed_dim), linear(readout_dim, vocab_size)
+    table, output = TokenEmbedding(vocab_size, embed_dim), linear(readout_dim, vocab_size, bias)
     if tied:
         output.weight = table.weight
     else:

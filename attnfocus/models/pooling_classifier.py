@@ -10,9 +10,11 @@ from torch import Tensor
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
+from attnfocus.grid import Grid
 from attnfocus.limits import NumPositions, Probability, Size
 from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
+from attnfocus.models.inputs import InputOption, LinearInput
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
 from attnfocus.models.pooling import AttentionPooling, shortest_limit
@@ -28,6 +30,8 @@ class PoolingClassifier(Classifier):
         attention: makes the attention, given its sizes.
         num_classes: C.
         vocab_size, input_dim: exactly one: the inputs are token ids, or vectors of that size.
+        grid: how the positions of vectors lie, where they are cells of a grid.
+        input: makes what reads vectors, such as `LinearInput`; plays no part for token ids.
         embed_dim: width of a position's vector.
         position: how a position is told from the others: not at all (a bag), by sinusoids, or by a learned table.
         max_length: rows of the learned table; longer inputs are refused. Unused otherwise.
@@ -44,18 +48,21 @@ class PoolingClassifier(Classifier):
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
+        grid: Grid | None = None,
+        input: InputOption = LinearInput,
         embed_dim: Size = 64,
         position: PositionKind = "none",
         max_length: NumPositions = 512,
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
-        self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
-        self.position = PositionEmbedding(position, embed_dim, max_length)
+        self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim, input=input, grid=grid)
+        self.position = PositionEmbedding(position, embed_dim, max_length, grid)
         self.pooling = AttentionPooling(attention, embed_dim)
         self.max_input_length = shortest_limit(self.position.max_length, self.pooling.attention.max_length)
         self.output = linear(self.pooling.output_dim, num_classes)
         self.dropout = dropout
+        self.put_on(grid)
 
     def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed."""

@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from attnfocus.attention import BaseAttention
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
+from attnfocus.grid import Grid
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.base import Classifier
 from attnfocus.models.embeddings import InputEmbedding, PositionEmbedding, PositionKind, TokenEmbedding
+from attnfocus.models.inputs import InputOption, LinearInput
 from attnfocus.models.layer_attentions import AttentionFactory, LayerAttentions, by_layer
 from attnfocus.models.length_groups import by_length_groups
 from attnfocus.models.lengths import length_mask, with_a_position
@@ -32,6 +34,8 @@ class TransformerClassifier(Classifier):
         layer_attentions: make the attentions of the layers instead, from the first on, and repeated to fill them.
         num_classes: C.
         vocab_size, input_dim: exactly one: the inputs are token ids, or vectors of that size.
+        grid: how the positions of vectors lie, where they are cells of a grid.
+        input: makes what reads vectors, such as `LinearInput`; plays no part for token ids.
         embed_dim: width of the layers.
         num_layers: number of layers.
         num_heads: heads of an attention that does not set its own.
@@ -55,6 +59,8 @@ class TransformerClassifier(Classifier):
         num_classes: int,
         vocab_size: int | None = None,
         input_dim: int | None = None,
+        grid: Grid | None = None,
+        input: InputOption = LinearInput,
         layer_attentions: LayerAttentions = None,
         embed_dim: Size = 192,
         num_layers: NumLayers = 1,
@@ -67,8 +73,8 @@ class TransformerClassifier(Classifier):
         dropout: Probability = 0.4,
     ) -> None:
         super().__init__()
-        self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim)
-        self.position = PositionEmbedding(position, embed_dim, max_length)
+        self.embedding = InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim, input=input, grid=grid)
+        self.position = PositionEmbedding(position, embed_dim, max_length, grid)
         options = LayerOptions(embed_dim, num_heads, feedforward_dim, norm, dropout)
         attentions = by_layer(attention, num_layers, layer_attentions, lambda each: _for_encoder(each, options))
         layers = [TransformerLayer(each, options) for each in attentions]
@@ -85,6 +91,7 @@ class TransformerClassifier(Classifier):
         self.max_input_length = self._longest(shortest_limit(*(each.max_length for each in of_layers)))
         self.output = linear(embed_dim if self.pooling is None else self.pooling.output_dim, num_classes)
         self.dropout = dropout
+        self.put_on(grid)
 
     def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed."""

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from attnfocus.runs.dataset import CheckedDataset, check_dataset, context_proble
 from attnfocus.runs.layer_words import name_layers
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
-from attnfocus.runs.trial import without_numbers
+from attnfocus.runs.trial import on_grid, plane_problems, reparametrized, trial_model, without_numbers
 from attnfocus.tasks import Task
 from attnfocus.tasks.regularizers import regularizer_problems
 from attnfocus.training import resolve_device
@@ -79,7 +79,7 @@ class Setup:
 
     def trial_model(self) -> Model:
         """The model in small sizes without numbers: what can be asked before there are data."""
-        return _without_numbers(self.model, self.task_class)
+        return trial_model(self.model, self.task_class, self.codecs)
 
     def saved_tensors(self, codec: Codec) -> dict[str, Tensor]:
         """The tensors that a checkpoint of this run has, without their numbers: no memory is taken for them."""
@@ -88,7 +88,7 @@ class Setup:
 
     def new_model(self, codec: Codec) -> Model:
         """The model of a codec's sizes and vocabulary, with new weights."""
-        model = self.model(**codec.dims())
+        model = on_grid(self.model, codec.grid)(**codec.dims())
         add_ngrams(model.token_tables(), codec.tokenizers(), self.embedding)
         name_layers(model, self.config.choices)
         return model
@@ -162,6 +162,7 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     problems: list[str] = []
     trusted, task_class, data_options = checker.trusted, dataset.task_class, dataset.options
     model_node, embedding = config.model.component, config.model.options.embedding
+    codecs = replace(dataset.codecs, patch_size=(model_node.get("input") or {}).get("patch_size"))
 
     def attempt(key: str, build: Callable[[], Any]) -> Any:
         try:
@@ -193,11 +194,12 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     if model_class is not None and task_class.name not in model_class.tasks:
         problems.append(_cannot_serve(config.choices, model_class.tasks, task_class.name))
     elif model_class is not None:
-        trial = attempt("model", lambda: _without_numbers(model, task_class))
+        trial = attempt("model", lambda: trial_model(model, task_class, codecs))
         if trial is not None and attempt("model", trial.places) is not None:
             attempt("optimizer", lambda: optimizer(list(trial.parameters())))
             attempt("model", lambda: require_ngrams(embedding, trial.token_tables()))
-            problems += length_problems(trial, dataset.codecs)
+            problems += length_problems(trial, codecs)
+            problems += plane_problems(trial)
             if device is not None:
                 attempt("attention", lambda: _require_paths(trial, device))
             named = task_class.name, data_options.tokenizer.kind
@@ -235,9 +237,9 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     if problems:
         raise ConfigError(problems)
     if config.focus.sigma_reparametrization:
-        model = partial(_reparametrized, model)
+        model = partial(reparametrized, model)
     trackers = {name: make_factory(node, trusted, f"tracker.{name}") for name, node in config.tracker.items()}
-    made = (source, dataset.codecs, model, optimizer, scheduler, task_class, device, embedding, metrics, trackers)
+    made = (source, codecs, model, optimizer, scheduler, task_class, device, embedding, metrics, trackers)
     return Setup(config, data_options, *made)
 
 
@@ -290,18 +292,6 @@ def _drops(*nodes: Mapping[str, Any]) -> bool:
     """Whether a rate of dropout is above 0; also when no option is called so, as in a model of the user's own."""
     rates = [value for node in nodes for name, value in node.items() if name.endswith("dropout")]
     return not rates or any(rates)
-
-
-def _without_numbers(model: Callable[..., Model], task_class: type[Task]) -> Model:
-    """The model in small sizes on the meta device."""
-    with without_numbers():
-        return model(**task_class.trial_sizes)
-
-
-def _reparametrized(model: Callable[..., Model], **sizes: Any) -> Model:
-    built = model(**sizes)
-    sigma_reparametrize(built)
-    return built
 
 
 def _in_section(problem: Problem, config: TrainConfig) -> Problem:

@@ -17,6 +17,7 @@ from attnfocus.data.window_plan import WindowPlan
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Sample
+from attnfocus.grid import Picture
 from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup, cache_of
 from attnfocus.stages import counted
@@ -25,7 +26,7 @@ from attnfocus.tasks.tally import add_up, pack, unpack
 from attnfocus.training.checkpoints.tensors import load_model_tensors, model_tensors
 from attnfocus.training.distributed.processes import Processes
 
-TALLIED = (Prediction, Candidate, Sample)  # what tallies hold besides numbers
+TALLIED = (Prediction, Candidate, Sample, Picture)  # what tallies hold besides numbers
 
 
 def prepare_data(setup: Setup, codec: Codec | None = None, wanted: Sequence[str] | None = None) -> Prepared:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from attnfocus.attention.role import Kind
 from attnfocus.data.gold import TokenLinks
 from attnfocus.events import Heads, Sample
+from attnfocus.grid import Picture
 from attnfocus.models.base import Place
 from attnfocus.tasks.measures.focus import FocusTable
 
@@ -40,6 +41,7 @@ class Prediction:
     `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
     with the tokens that label its axes and what each attention is for (`kinds`), only when weights were asked for.
     `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
+    `picture` is what the weights of the input's positions are drawn over, where they come with one.
     `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
     """
 
@@ -57,6 +59,7 @@ class Prediction:
     class_probabilities: tuple[float, ...] = ()
     labels: tuple[str, ...] = ()
     unknown: float | None = None
+    picture: Picture | None = None
 
     def __repr__(self) -> str:
         """What is known of it, without the weights."""

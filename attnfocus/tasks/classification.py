@@ -41,7 +41,7 @@ from attnfocus.tasks.evaluation import (
     special_keys,
 )
 from attnfocus.tasks.looks import looks_of
-from attnfocus.tasks.maps import attention_map, numbered
+from attnfocus.tasks.maps import attention_map, numbered, shown_weights
 from attnfocus.tasks.measures.classes import by_class, class_metrics, majority
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.plausibility import DIRECTIONS as PLAUSIBILITY_DIRECTIONS
@@ -163,7 +163,8 @@ class ClassificationTask(Task):
                     looks = looks_of(model, output.weights, {"input": inputs.lengths})
                     for look in looks:
                         special = specials.get(look.place.keys)
-                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                        sizes = look.num_keys, look.num_queries
+                        focus.add(look.name, look.place.kind, look.weights, *sizes, special, look.place.plane)
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(output.logits.argmax(dim=-1))
                     expected.append(targets)
@@ -263,7 +264,7 @@ class ClassificationTask(Task):
     ) -> list[Prediction]:
         def answer(inputs: Inputs) -> list[Prediction]:
             output = model(inputs.inputs, inputs.lengths, need_weights=need_weights)
-            shown = self._shown(model, inputs, output.weights) if need_weights else None
+            shown = shown_weights(model, self.codec, inputs, output.weights) if need_weights else None
             return self._predictions(inputs, output.logits, shown)
 
         return answer_all(model, batch, answer, numbers)
@@ -291,25 +292,6 @@ class ClassificationTask(Task):
             )
             for position, (number, score, of_classes, unknown) in enumerate(facts)
         ]
-
-    def _shown(self, model: Model, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-        """For each example its weights, cut to what is real, and the tokens that label their axes."""
-        prepended = ("<cls>",) * model.num_prepended
-        places = model.places_of(weights)
-        kinds = {name: place.kind for name, place in places.items()}
-        on_cpu = {name: each.float().cpu().numpy() for name, each in weights.items()}
-        shown = []
-        for number, length in enumerate(inputs.lengths.tolist()):
-            keys = prepended + tuple(self.codec.input_tokens(inputs.inputs[number, :length].tolist()))
-            maps, queries = {}, {}
-            for name, each in on_cpu.items():
-                of_queries, of_keys = places[name].queries, places[name].keys
-                num_queries = len(keys) if of_queries == "input" else each.shape[2]
-                num_keys = len(keys) if of_keys == "input" else each.shape[3]
-                maps[name] = each[number, :, :num_queries, :num_keys].copy()
-                queries[name] = keys if of_queries == "input" else numbered(name, num_queries)
-            shown.append({"key_tokens": keys, "query_tokens": queries, "weights": maps, "kinds": kinds})
-        return shown
 
     def _training_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
         """What is minimized of each example: logits (B, C), targets (B,) -> (B,)."""

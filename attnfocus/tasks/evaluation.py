@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -222,8 +223,12 @@ def in_order(found: list[_Named]) -> list[_Named]:
 
 
 def source_text(row: Row) -> str:
-    """The input as text; vectors as JSON."""
-    return row.input if isinstance(row.input, str) else json.dumps(row.input.tolist())
+    """The input as text; vectors as JSON; of an image, which is bytes, its size."""
+    if isinstance(row.input, str):
+        return row.input
+    if row.input.dtype == np.uint8:
+        return f"image of {row.input.shape[0]} x {row.input.shape[1]} pixels"
+    return json.dumps(row.input.tolist())
 
 
 def sample_of(prediction: Prediction) -> Sample:
@@ -236,6 +241,7 @@ def sample_of(prediction: Prediction) -> Sample:
         key_tokens=prediction.key_tokens,
         query_tokens=prediction.query_tokens,
         weights=prediction.weights or {},
+        picture=prediction.picture,
     )
 
 

@@ -5,8 +5,8 @@ Shapes: H heads, Q queries, K keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,7 +17,9 @@ from attnfocus.tasks.evaluation import Inputs, device_of
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
+    from attnfocus.data.codecs.base import Codec
     from attnfocus.data.codecs.text_pair import TextPairCodec
 
 
@@ -60,6 +62,28 @@ def sequence_weights(model: Model, ids: Sequence[int]) -> dict[str, np.ndarray]:
     inputs, lengths = torch.tensor([list(ids)], device=device), torch.tensor([len(ids)], device=device)
     weights = model(inputs, lengths, need_weights=True).weights
     return {name: each[0].float().cpu().numpy() for name, each in weights.items()}
+
+
+def shown_weights(model: Model, codec: Codec, inputs: Inputs, weights: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    """For each example its weights, cut to what is real, and the tokens that label their axes."""
+    prepended = ("<cls>",) * model.num_prepended
+    places = model.places_of(weights)
+    kinds = {name: place.kind for name, place in places.items()}
+    on_cpu = {name: each.float().cpu().numpy() for name, each in weights.items()}
+    shown = []
+    for number, length in enumerate(inputs.lengths.tolist()):
+        keys = prepended + tuple(codec.input_tokens(inputs.inputs[number, :length].tolist()))
+        maps, queries = {}, {}
+        for name, each in on_cpu.items():
+            of_queries, of_keys = places[name].queries, places[name].keys
+            num_queries = len(keys) if of_queries == "input" else each.shape[2]
+            num_keys = len(keys) if of_keys == "input" else each.shape[3]
+            maps[name] = each[number, :, :num_queries, :num_keys].copy()
+            queries[name] = keys if of_queries == "input" else numbered(name, num_queries)
+        picture = codec.picture(inputs.rows[number])
+        facts = {"key_tokens": keys, "query_tokens": queries, "weights": maps, "kinds": kinds}
+        shown.append({**facts, "picture": picture})
+    return shown
 
 
 def numbered(name: str, number: int) -> tuple[str, ...]:

@@ -152,7 +152,10 @@ class Probe(ABC):
             return self._run(self.inputs[examples], lengths, examples, True)
 
     def scores_without(self, kept: Tensor, examples: Tensor) -> Tensor:
-        """The scores (M, T) of the outputs of examples (M,) when positions outside `kept` (M, K) are cut out."""
+        """The scores (M, T) of the outputs of examples (M,) when positions outside `kept` (M, K) are cut out.
+
+        Where positions are cells of a grid they stay in their places, and hold zeros: the mean of what was trained on.
+        """
         return self.scores_of(self._logits(self._run_without(kept, examples)), self.answers[examples])
 
     def logits_without(self, kept: Tensor, rows: Tensor) -> Tensor:
@@ -160,7 +163,10 @@ class Probe(ABC):
         return _at(self._logits(self._run_without(kept, self.examples[rows])), self.steps[rows])
 
     def _run_without(self, kept: Tensor, examples: Tensor) -> Any:
-        inputs, lengths = cut_to(self.inputs[examples], kept & self.mask[examples])
+        inputs, lengths = self.inputs[examples], self.lengths[examples]
+        if self.model.grid is not None:  # the others must keep their rows and columns
+            return self._run(inputs.masked_fill(~kept.unsqueeze(-1), 0), lengths, examples, False)
+        inputs, lengths = cut_to(inputs, kept & self.mask[examples])
         return self._run(inputs, lengths, examples, False)
 
     def weights(self) -> dict[str, Tensor]:

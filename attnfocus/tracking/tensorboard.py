@@ -154,6 +154,7 @@ class TensorBoard(Listener):
 
     def _draw(self, sample: Sample, number: int, event: Evaluated) -> None:
         from attnfocus.display.figures import heat_map
+        from attnfocus.display.pictures import picture_map, shows
         from attnfocus.display.run_words import attention_words
 
         for name, weights in sample.weights.items():
@@ -161,7 +162,10 @@ class TensorBoard(Listener):
                 continue  # an empty prediction looked nowhere
             label = attention_words(self._labels.get(name, name))
             title = f"{label}   {event.split}: row {sample.id}   step {event.step:,}"
-            figure = heat_map(weights, sample.query_tokens.get(name, ()), sample.key_tokens, title)
+            if sample.picture is not None and shows(sample.picture, weights):
+                figure = picture_map(weights, sample.picture, title)
+            else:
+                figure = heat_map(weights, sample.query_tokens.get(name, ()), sample.key_tokens, title)
             self._write_picture(f"weights_{event.split}/{name}/{number}", figure, event.step)
 
     @property

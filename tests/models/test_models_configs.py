@@ -17,6 +17,8 @@ GIVEN_BY_THE_PROGRAM = {
     "num_classes",
     "vocab_size",
     "input_dim",
+    "grid",
+    "input",  # a group of its own, model/input
 }
 
 

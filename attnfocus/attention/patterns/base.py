@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Protocol
 from torch import Tensor
 
 from attnfocus.attention.memory import Places
+from attnfocus.attention.plane import Plane
 
 # Which way a rule lets a query look: to both sides, or only at itself and at what came before (causal).
 Direction = Literal["both", "backward"]
@@ -33,6 +34,8 @@ class Pattern:
 
     # Positions in a block of `blocks`; None: the rule does not go by blocks.
     block_size: int | None = None
+    # Rows and columns of the positions, where they have some; set by the attention that the pattern is made for.
+    plane: Plane | None = None
     # The first positions, which may see every position and be seen by every position, besides what `blocks` says.
     num_global: int = 0
 
@@ -57,12 +60,21 @@ class Pattern:
         """
         return None
 
+    @property
+    def needs_plane(self) -> bool:
+        """Whether positions must have rows and columns."""
+        return False
+
+    def put_on(self, plane: Plane | None) -> None:
+        """Called once, by the attention that it is made for: how the positions lie; None: in a row."""
+        self.plane = plane
+
     def narrow(self, scores: Tensor, mask: Tensor | None, places: Places) -> Tensor | None:
         """The mask (broadcastable to the scores (..., H, Q, K), or None) after a look at the scores."""
         return mask
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        options = ", ".join(f"{name}={value}" for name, value in vars(self).items() if value is not None)
         return f"{type(self).__name__}({options})"
 
 

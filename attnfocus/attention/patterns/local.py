@@ -3,11 +3,14 @@
 Shapes: Q queries, K keys, N blocks. Masks are bool, True = may attend.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import Direction, Pattern
+from attnfocus.attention.plane import NO_PLANE, Plane
 from attnfocus.limits import NonNegativeInt, NumPositions
 
 # Blocks below this are more bookkeeping than work.
@@ -22,25 +25,55 @@ class LocalPattern(Pattern):
     all others. direction=backward cuts away j > i, for global positions too; with `num_global` it is then a window
     with attention sinks (Xiao et al. 2023, arXiv:2309.17453).
 
+    With axes=2, for patches of an image, both the rows and the columns of query and key must be at most `window` apart:
+    a square of 2 window + 1 patches to a side (Parmar et al. 2018, sec. 3.2, arXiv:1802.05751, without their blocks).
+    Positions that the model puts in front, such as that of `cls`, are then global, too.
+
     Cost: O(K (window + num_global)) work and memory by blocks, O(Q K) where weights are asked for.
 
     Args:
         window: positions to each side, besides the query's own.
         direction: both sides, or backward only.
         num_global: number of global positions.
+        axes: 1: the place in the sequence; 2: row and column.
     """
 
     same_sequence_only = True
 
     def __init__(
-        self, *, window: NumPositions = 8, direction: Direction = "both", num_global: NonNegativeInt = 0
+        self,
+        *,
+        window: NumPositions = 8,
+        direction: Direction = "both",
+        num_global: NonNegativeInt = 0,
+        axes: Literal[1, 2] = 1,
     ) -> None:
-        self.window, self.direction, self.num_global = window, direction, num_global
+        self.window, self.direction, self.num_global, self.axes = window, direction, num_global, axes
         self.block_size = max(window, MIN_BLOCK)
         self.looks_back = direction == "backward"
 
+    @property
+    def needs_plane(self) -> bool:
+        return self.axes == 2
+
+    def put_on(self, plane: Plane | None) -> None:
+        super().put_on(plane)
+        if self.axes == 2 and plane is not None:
+            self.num_global += plane.num_prepended
+            self.block_size = max(self._farthest, MIN_BLOCK)
+
+    @property
+    def _farthest(self) -> int:
+        """How far in the sequence a key within the window may be, on either side."""
+        return self.window if self.axes == 1 or self.plane is None else self.window * (self.plane.columns + 1)
+
     def allows(self, places: Places) -> Tensor:
         offsets = places.offsets
+        if self.axes == 2:
+            allowed = self._near_on_plane(places)
+            if self.num_global:
+                allowed = allowed | of_global(places, self.num_global)
+            return allowed & (offsets <= 0) if self.direction == "backward" else allowed
         if self.num_global == 0:
             return within(offsets, self.window, self.direction)
         allowed = offsets.abs() <= self.window
@@ -53,10 +86,16 @@ class LocalPattern(Pattern):
 
     @property
     def reach(self) -> tuple[int, int]:
-        return self.num_global, self.window + 1
+        return self.num_global, self._farthest + 1
 
     def blocks(self, num_blocks: int) -> Tensor:
         return neighbors(num_blocks, 1, self.direction)
+
+    def _near_on_plane(self, places: Places) -> Tensor:
+        if self.plane is None:
+            raise ValueError(NO_PLANE.format(key="attention.pattern"))
+        down, right = self.plane.distances(places.queries, places.keys)
+        return (down <= self.window) & (right <= self.window)
 
 
 def within(offsets: Tensor, distance: int, direction: Direction) -> Tensor:

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor, nn
 
 from attnfocus.attention.memory import Places
+from attnfocus.attention.plane import Plane
 
 
 class Position(nn.Module):
@@ -41,6 +42,12 @@ class Position(nn.Module):
     def __init__(self, *, num_heads: int, head_dim: int) -> None:
         super().__init__()
         self.num_heads, self.head_dim = num_heads, head_dim
+        self.plane: Plane | None = None  # set by the attention that it is made for, where positions lie on one
+
+    @property
+    def needs_plane(self) -> bool:
+        """Whether positions must have rows and columns."""
+        return False
 
     def place_keys(self, keys: Tensor, first_position: int) -> Tensor:
         """Keys (..., any number of heads, N, d), the first of them at `first_position` -> the same shape."""

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from attnfocus.attention.plane import NO_PLANE
 from attnfocus.attention.positions.base import Position
 from attnfocus.attention.positions.sinusoids import FrequencyBase, angles, span
 from attnfocus.limits import NumPositions, Range
@@ -40,6 +41,10 @@ class RotaryPosition(Position):
     where g_f rises from 0 to 1 between the pair that turns 32 times within the original length and the one that turns
     once; as in the authors' code it rises evenly with f, between whole pairs.
 
+    With axes=2, for patches of an image, the first half of the r numbers turns by the row and the second half by the
+    column, each with the frequencies of its own r/2 numbers (axial frequencies: Heo et al. 2024, sec. 3.1,
+    arXiv:2403.13298, who take a base of 100). Positions that the model puts in front stand at 0, 0.
+
     No parameters, any length. Cost: O(N d). Computed in float32 at least.
 
     Args:
@@ -49,6 +54,7 @@ class RotaryPosition(Position):
         scaling: how it is stretched beyond the length that it was trained on.
         factor: s.
         original_length: positions that it was trained on; yarn alone needs it.
+        axes: 1: the place in the sequence; 2: row and column.
 
     Raises:
         ValueError: an odd number of numbers that turn, or options of a scaling that do not go together.
@@ -68,6 +74,7 @@ class RotaryPosition(Position):
         scaling: Scaling = "none",
         factor: Annotated[float, Range(ge=1)] = 1.0,
         original_length: NumPositions | None = None,
+        axes: Literal[1, 2] = 1,
     ) -> None:
         if fraction == 1 and head_dim % 2:
             raise ValueError(
@@ -82,8 +89,14 @@ class RotaryPosition(Position):
                 f"attention.position.fraction={min(1.0, math.ceil(200 / head_dim) / 100):g} or more."
             )
         _check_scaling(scaling, factor, original_length, self.size)
+        _check_axes(axes, scaling, self.size)
+        self.axes = axes
         self.base, self.fraction, self.pairing = base, fraction, pairing
         self.scaling, self.factor, self.original_length = scaling, factor, original_length
+
+    @property
+    def needs_plane(self) -> bool:
+        return self.axes == 2
 
     def place_keys(self, keys: Tensor, first_position: int) -> Tensor:
         return self._turned(keys, first_position)
@@ -109,6 +122,11 @@ class RotaryPosition(Position):
 
     def _angles(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
         """positions (N) -> (N, r / 2)."""
+        if self.axes == 2:
+            if self.plane is None:
+                raise ValueError(NO_PLANE.format(key="attention.position"))
+            places = self.plane.places(positions)
+            return torch.cat([angles(place, self.size // 2, self.base, dtype) for place in places], dim=-1)
         base = self.base * self.factor ** (self.size / (self.size - 2)) if self.scaling == "ntk" else self.base
         turns = angles(positions, self.size, base, dtype)
         if self.scaling == "linear":
@@ -130,7 +148,28 @@ class RotaryPosition(Position):
     def extra_repr(self) -> str:
         scaled = "" if self.scaling == "none" else f", scaling={self.scaling}, factor={self.factor:g}"
         part = "" if self.fraction == 1 else f", fraction={self.fraction:g}"
-        return f"base={self.base:g}{part}, pairing={self.pairing}{scaled}"
+        axes = "" if self.axes == 1 else f", axes={self.axes}"
+        return f"base={self.base:g}{part}, pairing={self.pairing}{scaled}{axes}"
+
+
+def _check_axes(axes: int, scaling: Scaling, size: int) -> None:
+    """Refuses numbers that cannot be shared by two axes, and scalings of one.
+
+    Raises:
+        ValueError: what, and what works.
+    """
+    if axes == 1:
+        return
+    if size % 4:
+        raise ValueError(
+            f"axes=2 shares the numbers of a head that turn by row and column, in pairs, and {size} turn: use a "
+            "multiple of 4, such as by another attention.num_heads, or attention.position.axes=1."
+        )
+    if scaling != "none":
+        raise ValueError(
+            f"scaling={scaling} is for positions in one row: use attention.position.scaling=none, or "
+            "attention.position.axes=1."
+        )
 
 
 def _check_scaling(scaling: Scaling, factor: float, original_length: int | None, size: int) -> None:

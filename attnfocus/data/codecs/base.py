@@ -20,9 +20,11 @@ from attnfocus.data.text_blocks import TextBlock
 from attnfocus.data.text_rows import SAME_INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.data.tokens.tokenizer_file import read_json
-from attnfocus.errors import CheckpointError, DataError, Problem
+from attnfocus.errors import CheckpointError, ConfigError, DataError, Problem
+from attnfocus.grid import Grid, Picture
 from attnfocus.regular_files import replace_file
 
+InputKind = Literal["text", "vectors", "image"]
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
 
@@ -61,13 +63,14 @@ class Codec(ABC):
 
     Attributes:
         kind: its name in codec.json.
-        input_kind: what the positions of an input are, for pages and figures: tokens of a text, or vectors.
+        input_kind: what the positions of an input are, for pages and figures: tokens of a text, vectors, or patches of
+            an image.
         is_lazy: True: rows are encoded when a batch is made, in the worker processes too, and `encode` may draw from
             its generator (augmentation). False: all rows are encoded once, before training.
     """
 
     kind: ClassVar[str]
-    input_kind: ClassVar[Literal["text", "vectors"]] = "text"
+    input_kind: ClassVar[InputKind] = "text"
     is_lazy: ClassVar[bool] = False
 
     # Rows as they are
@@ -166,7 +169,30 @@ class Codec(ABC):
         """The most positions of an example, where that follows from the options of `learn`; None: from the data."""
         return None
 
+    @classmethod
+    def trial_grid(cls, patch_size: Any) -> Grid | None:
+        """Any small grid of cells of this size, as a trial model is built with before there are data; None: no grid."""
+        return None
+
     # What was learned
+
+    @property
+    def grid(self) -> Grid | None:
+        """How the positions of every input lie, for models that take a `grid`; None: in a row, which is all."""
+        return None
+
+    def cut(self, patch_size: Any) -> Codec:
+        """Called once it is learned, before anything is encoded: the size of a cell that `model.input.patch_size` asks
+        for, a number or rows and columns; None: nothing is asked for.
+
+        Raises:
+            ConfigError: its inputs are not cut, or not so.
+        """
+        if patch_size is not None:
+            key = "model.input.patch_size"
+            text = f"{key}={patch_size}: is for images and sounds, and the inputs here are {self.input_kind}. Use null."
+            raise ConfigError(Problem(text, key, []))
+        return self
 
     @abstractmethod
     def dims(self) -> dict[str, int | None]:
@@ -232,6 +258,10 @@ class Codec(ABC):
 
     def rationale(self, row: Row) -> tuple[bool, ...] | None:
         """For each position of the input whether people name it as evidence; None: that is not known."""
+        return None
+
+    def picture(self, row: Row) -> Picture | None:
+        """What the weights of the row's positions are drawn over; None: they are shown beside `input_tokens`."""
         return None
 
     # Files

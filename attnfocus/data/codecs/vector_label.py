@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from attnfocus.data.clean import CleanOptions
-from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.base import Encoded, InputKind
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
@@ -23,7 +23,7 @@ class VectorLabelCodec(LabelCodec):
     """A sequence of vectors (L, input_dim) of numbers, and its class."""
 
     kind = "vector_label"
-    input_kind: ClassVar[Literal["text", "vectors"]] = "vectors"
+    input_kind: ClassVar[InputKind] = "vectors"
 
     def __init__(self, input_dim: int, labels: Sequence[str]) -> None:
         super().__init__(labels)
