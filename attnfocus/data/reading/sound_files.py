@@ -174,7 +174,7 @@ def _plain(samples: NDArray[Any], where: str) -> NDArray[np.float32]:
         raise DataError(f"{where}: has {samples.size:,} samples, and at most {MAX_SAMPLES:,} are read. Cut it first.")
     values = samples.astype(np.float32)
     if samples.dtype == np.uint8:
-        values = (values - 128) / 128
+        values = np.asarray((values - 128) / 128, dtype=np.float32)
     elif np.issubdtype(samples.dtype, np.integer):
         values /= -float(np.iinfo(samples.dtype).min)
     if values.ndim == 2:
