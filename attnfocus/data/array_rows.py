@@ -22,6 +22,7 @@ class ArrayRows(Sequence[Row]):
         inputs: (N, ...), of any number type; it may be mapped from a file.
         targets: (N,) the numbers of their labels.
         labels: of each number.
+        regions: (N, R, 4) rectangles that hold the evidence of each, as in `Row.regions`; None: they are not known.
         chosen: (n,) the places of those that are meant, in ascending order; None: all.
     """
 
@@ -31,9 +32,12 @@ class ArrayRows(Sequence[Row]):
         inputs: NDArray[Any],
         targets: NDArray[Any],
         labels: Sequence[str],
+        *,
+        regions: NDArray[np.int64] | None = None,
         chosen: NDArray[np.int64] | None = None,
     ) -> None:
-        self._split, self._inputs, self._numbers, self._labels, self._chosen = split, inputs, targets, labels, chosen
+        self._split, self._inputs, self._numbers, self._labels = split, inputs, targets, labels
+        self._regions, self._chosen = regions, chosen
 
     def __len__(self) -> int:
         return len(self._inputs) if self._chosen is None else len(self._chosen)
@@ -47,7 +51,9 @@ class ArrayRows(Sequence[Row]):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = range(len(self))[index]
         place = number if self._chosen is None else int(self._chosen[number])
-        return Row(f"{self._split}:{place + 1}", self._inputs[place], self._labels[int(self._numbers[place])])
+        regions = () if self._regions is None else tuple(map(tuple, self._regions[place].tolist()))
+        label = self._labels[int(self._numbers[place])]
+        return Row(f"{self._split}:{place + 1}", self._inputs[place], label, regions=regions)
 
     def __iter__(self) -> Iterator[Row]:
         return map(self.__getitem__, range(len(self)))
@@ -56,7 +62,8 @@ class ArrayRows(Sequence[Row]):
         """Those of the rows where it is true, of the same array."""
         places = np.flatnonzero(is_taken)
         chosen = places if self._chosen is None else self._chosen[places]
-        return ArrayRows(self._split, self._inputs, self._numbers, self._labels, chosen)
+        numbers, labels = self._numbers, self._labels
+        return ArrayRows(self._split, self._inputs, numbers, labels, regions=self._regions, chosen=chosen)
 
     def changed(self, change: Callable[[Row], Row]) -> Sequence[Row]:
         """The rows as `change` makes them: these, where it changes none."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.errors import DataError
 from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.evidence import evidence_metrics
 from attnfocus.explanation.reading import read, readable
 from attnfocus.focus import erasure as checks
 from attnfocus.focus.attributions import gradient_input, leave_one_out
@@ -103,9 +104,14 @@ def measure_faithfulness(
     few = chosen[: _as_many_as_fit(model, max(len(each.inputs) for each in chosen), most.pairs)]
     probe = probe_of(task, model, few, skip_empty=True)
     sample = _Sample(probe, generator, most)
+    is_each_one = len(few) == len(probe.inputs)  # an output without a token has left its example out
     if len(few) < len(chosen):
         sample.left_out["all measures"] = f"measured on {len(few)} examples alone, as inputs are long"
     metrics = sample.of_inputs()
+    if is_each_one:
+        rows = [few[number].row for number in probe.examples[sample.rows].tolist()]
+        found = evidence_metrics(task.codec, rows, sample.importance)
+        metrics |= {f"faithfulness/{name}": value for name, value in found.items()}
     metrics |= sample.of_weights()
     metrics["faithfulness/temperature"] = 1 / sample.factor
     left_out = tuple(f"{name}: {reason}" for name, reason in sample.left_out.items())
@@ -126,6 +132,7 @@ class _Sample:
     def __init__(self, probe: Probe, generator: torch.Generator, most: Sizes) -> None:
         self.probe, self.generator, self.most = probe, generator, most
         self.left_out: dict[str, str] = {}
+        self.importance: dict[str, Tensor] = {}  # of `rows`: how much each position counts, by what says so (N, K)
         with torch.no_grad():
             weights = probe.weights()
             self.read = read(weights, probe.model, probe.mask, None, None, probe.rows)
@@ -170,6 +177,8 @@ class _Sample:
             "_gradient": gradient_input(odds, vectors, torch.zeros_like(vectors)).abs(),
             "_random": torch.rand(mask.shape, generator=self.generator).to(mask.device),
         }
+        names = {"": "attention", "_gradient": "gradient", "_random": "random"}
+        self.importance = {names[name]: each for name, each in importance.items()}
         metrics = {}
         with torch.no_grad():
             for name, each in counted(importance.items(), "taking inputs away", len(importance)):

@@ -24,7 +24,7 @@ from attnfocus.focus.measures import (
     top_k_mass,
     total_weight,
 )
-from attnfocus.focus.plausibility import token_f1
+from attnfocus.focus.plausibility import mass_inside, pointing_game, token_f1
 from attnfocus.focus.position_measures import (
     coverage,
     coverage_deviation,
@@ -73,6 +73,7 @@ __all__ = [
     "head_overlap",
     "inverse_simpson",
     "js_distance",
+    "mass_inside",
     "mass_within",
     "mean_over_queries",
     "missed_alignment",
@@ -82,6 +83,7 @@ __all__ = [
     "num_positions",
     "off_diagonal",
     "peak_coverage",
+    "pointing_game",
     "relative_distance",
     "repeated_attention",
     "shares",

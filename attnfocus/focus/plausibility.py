@@ -1,4 +1,4 @@
-"""How well the tokens with most weight match those that people mark.
+"""How well the positions with most weight match those that people mark, or that are known to hold the evidence.
 
 Shapes: L tokens.
 """
@@ -29,3 +29,15 @@ def token_f1(scores: Tensor, marked: Tensor, *, share: float) -> float:
     right = int(marked[chosen].sum())
     total = k + int(marked.sum())
     return 2 * right / total if total else 0.0
+
+
+def pointing_game(scores: Tensor, marked: Tensor) -> float:
+    """1 if the position with the highest score (L,) is marked (L,), else 0   (Zhang et al. 2018, sec. 4.1,
+    arXiv:1608.00507, without their tolerance). Of equal scores the first counts."""
+    return float(marked[scores.argmax()])
+
+
+def mass_inside(scores: Tensor, marked: Tensor) -> float:
+    """The share of the scores (L,), none below 0, that lies on marked positions; 0 if all are 0."""
+    total = float(scores.sum())
+    return float(scores[marked].sum()) / total if total > 0 else 0.0

@@ -102,7 +102,8 @@ def title_of(each: FocusMap) -> str:
 
 def focus_of(each: FocusMap) -> FocusTable:
     """How focused the map is, by head."""
-    return focus_table({each.name: each.weights}, {} if each.kind is None else {each.name: each.kind})
+    planes = {} if each.place is None else {each.name: each.place.plane}
+    return focus_table({each.name: each.weights}, {} if each.kind is None else {each.name: each.kind}, planes)
 
 
 def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:

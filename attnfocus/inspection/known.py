@@ -18,8 +18,6 @@ def with_known(codec: Codec, example: Encoded, answer: Inspected) -> Inspected:
     target: of a target token that the output has, too, they are the output's; others are left out, as it is not known
     where a word that nobody expected should look.
     """
-    if not isinstance(example.row.input, str):
-        return answer
     rationale, links = codec.rationale(example.row), codec.links(example.row)
     if rationale is not None and any(rationale):
         answer = replace(answer, rationale=tuple(rationale[: len(example.inputs)]))

@@ -16,9 +16,19 @@ from attnfocus.display.background import terminal_mode
 from attnfocus.display.console import break_words, is_plain, say, writable
 from attnfocus.display.palette import Mode, terminal_style
 from attnfocus.display.text import focus_phrase, shorten
-from attnfocus.inspection.content import Content, ScaleName, best_map, focus_of, focus_rows, likelihood, title_of
+from attnfocus.inspection.content import (
+    Content,
+    ScaleName,
+    best_map,
+    focus_of,
+    focus_rows,
+    likelihood,
+    picture_of,
+    title_of,
+)
 from attnfocus.inspection.scale import Scale, scale_of
 from attnfocus.inspection.spread import NEARLY_UNIFORM
+from attnfocus.inspection.terminal_picture import picture_lines
 from attnfocus.tasks import FocusMap, Inspected
 
 NUM_READ = 3  # keys that are named for each query
@@ -98,8 +108,12 @@ def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) ->
     say(console, f"   {title}", style="dim")
     weights = each.difference.mean(axis=0)  # (Q, K)
     scale = scale_of(each, screen.scale)
-    fits = True
-    if _is_sequence(example, each):
+    fits, picture = True, picture_of(example, each)
+    if picture is not None and not _is_sequence(example, each):
+        lines = picture_lines(console, screen.mode, picture, weights.mean(axis=0), scale)
+        title_of_lines = "weights in hundredths, row by row" if is_plain(console) else "patches, row by row"
+        say(console, f"   {title_of_lines}", style="dim")
+    elif _is_sequence(example, each):
         lines, fits = _sequence(screen, each, weights, scale, None if each.place is None else example.asked)
     else:
         lines = [_single(screen, each, weights.mean(axis=0), scale)]

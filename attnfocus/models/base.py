@@ -31,6 +31,7 @@ class Place:
         kind: self: a sequence looks at itself; cross: one looks at another; pooling: learned queries look at one.
         queries, keys: the sequence along each axis: `input` (what the model is given), `output` (what it writes), or
             `learned` (no positions of any example: all are real).
+        plane: how the positions of the input lie, where they have rows and columns.
 
     Raises:
         ValueError: a kind that contradicts the sequences.
@@ -40,6 +41,7 @@ class Place:
     kind: Kind
     queries: Axis
     keys: Axis
+    plane: Plane | None = None
 
     def __post_init__(self) -> None:
         problem = role_problem(Role(self.kind, self.queries, self.keys))
@@ -105,7 +107,7 @@ class Model(nn.Module):
                     f'role, as in attention.role = Role("self", "input", "input") of attnfocus.attention; or give '
                     "the model a method places()."
                 )
-            places.append(Place(name, *attention.role))
+            places.append(Place(name, *attention.role, attention.plane))
         return places
 
     def places_of(self, names: Iterable[str]) -> dict[str, Place]:

@@ -23,6 +23,7 @@ from attnfocus.data.reading.input_layouts import (
 )
 from attnfocus.data.reading.inputs import Input, is_stream
 from attnfocus.data.reading.lines import MAX_SAMPLE
+from attnfocus.data.reading.media_files import is_media
 from attnfocus.data.reading.tables import TableFormat
 from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.display.console import open_console, say
@@ -85,6 +86,9 @@ def open_inputs(names: Sequence[str], choice: InputChoice, given: Mapping[str, A
         ConfigError: there is no such run, file, column or encoding, or some files are tables and others are not.
         DataError: a file cannot be read.
     """
+    if names and all(map(is_media, names)):  # each is an input by itself, which the run's codec opens
+        yield Inputs(Input(str(number), name) for number, name in enumerate(names, 1))
+        return
     config = RunConfig.load("run", Path(choice.run).expanduser().resolve(), choice.trust)
     dataset = {**config.values["dataset"], **given}
     is_one_stream = is_stream(names[0])

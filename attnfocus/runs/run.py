@@ -145,12 +145,12 @@ class Run:
         self, lines: Iterable[str | Input | None], need_weights: bool, batch_size: int
     ) -> Iterator[Prediction]:
         num_threads()
-        number, clean = 0, self.setup.data_options.clean
+        number = 0
         for chunk in _windows(lines, batch_size * (1 if need_weights or batch_size == 1 else BATCHES_READ_AHEAD)):
             given = [_as_input(line, place) for place, line in enumerate(chunk, number + 1)]
             number += len(chunk)
+            given, encoded = self._encoded(given)
             readable = [each for each in given if each.problem is None]
-            encoded = [self.codec.encode_input(each.text, each.id, clean) for each in readable]
             plan = BatchPlan(example_lengths(encoded), batch_size, "sentences", seed=0).fixed()
             batches = (collate([encoded[place] for place in places]).to(self.setup.device) for places in plan)
             decoding = self.setup.config.decoding
@@ -161,6 +161,24 @@ class Run:
             for each in given:
                 answer = _unread(each) if each.problem is not None else next(answers)
                 yield replace(answer, target=each.target) if each.target else answer
+
+    def _encoded(self, given: Sequence[Input]) -> tuple[list[Input], list[Encoded]]:
+        """The inputs, those with their problem whose file cannot be read; and the readable ones encoded.
+
+        Raises:
+            DataError: a text stands for no input of this kind.
+        """
+        inputs, encoded, clean = list[Input](), list[Encoded](), self.setup.data_options.clean
+        for each in given:
+            try:
+                if each.problem is None:
+                    encoded.append(self.codec.encode_input(each.text, each.id, clean))
+            except DataError as error:
+                if not self.codec.is_lazy:  # else a file, of which others may be whole
+                    raise
+                each = replace(each, problem=str(error).splitlines()[0])
+            inputs.append(each)
+        return inputs, encoded
 
     def inspect(
         self,
@@ -198,12 +216,10 @@ class Run:
         else:
             if split is not None:
                 raise ConfigError("texts and split: choose one of them.")
-            clean, given = self.setup.data_options.clean, [texts] if isinstance(texts, str) else texts
-            inputs = [_as_input(text, number) for number, text in enumerate(given, 1)]
-            examples = [
-                _unread(each) if each.problem is not None else self.codec.encode_input(each.text, each.id, clean)
-                for each in inputs
-            ]
+            given = [texts] if isinstance(texts, str) else texts
+            inputs, encoded = self._encoded([_as_input(text, number) for number, text in enumerate(given, 1)])
+            remaining = iter(encoded)
+            examples = [_unread(each) if each.problem is not None else next(remaining) for each in inputs]
         trained = Trained(self.task, self.model, self.setup.config.decoding)
         other = None if minus is None else self._other(minus, choice)
         found = inspect_examples(trained, examples, choice, other)

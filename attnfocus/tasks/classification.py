@@ -163,7 +163,8 @@ class ClassificationTask(Task):
                     looks = looks_of(model, output.weights, {"input": inputs.lengths})
                     for look in looks:
                         special = specials.get(look.place.keys)
-                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                        sizes = look.num_keys, look.num_queries
+                        focus.add(look.name, look.place.kind, look.weights, *sizes, special, look.place.plane)
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(output.logits.argmax(dim=-1))
                     expected.append(targets)

@@ -2,9 +2,11 @@
 
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from attnfocus.data import ArrayRows, DatasetOptions, ImageLabelCodec, RawData, Row, load_codec, prepare
@@ -13,6 +15,9 @@ from attnfocus.data.codecs.augmentation import Augmentation
 from attnfocus.data.codecs.cells import Cells
 from attnfocus.data.preparation import CodecChoice
 from attnfocus.data.reading.idx_files import read_idx
+from attnfocus.data.reading.image_files import read_image
+from attnfocus.data.sources.canvas import DARKEST, DOTS, Canvas
+from attnfocus.data.sources.media_files import ImageFiles
 from attnfocus.data.sources.mnist import MNIST
 from attnfocus.data.split import SplitOptions
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
@@ -172,3 +177,90 @@ def test_images_of_other_sizes_are_refused_or_resized():
     with pytest.raises(ConfigError, match=r"model.input.patch_size=7: is more than an input has, 4 rows and 6 columns"):
         codec.cut(7)
     assert codec.cut([2, 3]).grid[:2] == (2, 2)
+
+
+def write_images(folder, classes=("cat", "dog"), count=3, side=8):
+    """A folder with a folder of PNG files for each class."""
+    random = np.random.default_rng(0)
+    for number, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for image in range(count):
+            pixels = random.integers(0, 80, (side, side, 3), dtype=np.uint8)
+            pixels[2 * number : 2 * number + 3] += 150
+            Image.fromarray(pixels).save(folder / name / f"{image}.png")
+    return folder
+
+
+def test_a_folder_of_images_has_a_class_for_each_folder(tmp_path):
+    folder = write_images(tmp_path / "pets")
+    rows = ImageFiles(train=str(folder)).read(tmp_path, 0).splits["train"]
+    assert [(row.id, row.target) for row in rows][2:4] == [("train:cat/2.png", "cat"), ("train:dog/0.png", "dog")]
+    codec = learned(rows, 4)
+    assert codec.cells.shape == (8, 8, 3)
+    assert codec.encode(rows[0]).inputs.shape == (4, 48)
+    (tmp_path / "copy").mkdir()
+    copied = tmp_path / "copy" / "x.png"
+    copied.write_bytes((folder / "cat" / "0.png").read_bytes())
+    same = Row("x", str(copied), "cat")
+    assert ImageLabelCodec.input_key(same) == ImageLabelCodec.input_key(rows[0])  # by content
+    assert ImageLabelCodec.fingerprint(same) == ImageLabelCodec.fingerprint(rows[0])
+    given = tmp_path / "given"
+    for name in ("train", "val"):
+        write_images(given / name)
+    assert {split: len(each) for split, each in ImageFiles(train=str(given)).read(tmp_path, 0).splits.items()} == {
+        "train": 6, "valid": 6,
+    }  # fmt: skip
+
+
+def test_a_table_of_images_names_what_is_broken(tmp_path):
+    folder = write_images(tmp_path / "pets")
+    (folder / "bad.png").write_bytes((folder / "cat" / "0.png").read_bytes()[:80])
+    (folder / "text.png").write_text("no image")
+    table = tmp_path / "pets" / "table.csv"
+    table.write_text("label,path\ncat,cat/0.png\ndog,bad.png\ndog,text.png\ndog,none.png\ndog,dog/1.png\n")
+    with pytest.raises(DataError) as error:
+        ImageFiles(train=str(table)).read(tmp_path, 0)
+    message = str(error.value)
+    assert message.startswith("3 bad rows:")
+    assert "table.csv:3:" in message
+    assert "bad.png: is damaged, or no image" in message
+    assert "text.png: is no image that Pillow knows" in message
+    assert "none.png: No such file" in message
+    assert "dataset.on_bad_row=skip" in message
+    raw = ImageFiles(train=str(table), on_bad_row="skip").read(tmp_path, 0)
+    assert [row.target for row in raw.splits["train"]] == ["cat", "dog"]
+    assert "3 bad rows skipped" in raw.notes[0]
+    with pytest.raises(DataError, match="has no folders, one for each class"):
+        ImageFiles(train=str(folder / "cat")).read(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "expected"),
+    [("L", "auto", [[100]]), ("RGB", "auto", [[10, 20, 30]]), ("RGB", "gray", [[18]]), ("RGBA", "rgb", [[255] * 3])],
+)
+def test_images_are_read_in_the_color_that_is_asked_for(tmp_path, mode, color, expected):
+    value = {"L": 100, "RGB": (10, 20, 30), "RGBA": (10, 20, 30, 0)}[mode]  # the last is transparent: white
+    Image.new(mode, (3, 2), value).save(tmp_path / "a.png")
+    pixels = read_image(tmp_path / "a.png", color)
+    assert pixels.shape[:2] == (2, 3)
+    assert pixels[0, :1].tolist() == expected
+    Image.fromarray(np.full((2, 3), 65535, np.uint16)).save(tmp_path / "deep.png")
+    assert read_image(tmp_path / "deep.png", "auto").max() == 255
+
+
+def test_a_canvas_knows_where_its_digit_is():
+    source = Canvas(size=30, num_distractors=3, num_train=40, num_valid=20, num_test=20)
+    splits, again = (source.read(Path(), seed).splits for seed in (1, 2))
+    assert list(splits["test"]) == list(again["test"])
+    assert list(splits["train"]) != list(again["train"])
+    for row in splits["train"]:
+        ((top, left, bottom, right),) = row.regions
+        inside = row.input[top:bottom, left:right] >= DARKEST
+        assert (inside == np.kron(DOTS[int(row.target)], np.ones((2, 2))).astype(bool)).all()
+        around = row.input.copy()
+        around[top:bottom, left:right] = 0
+        assert 0 <= (around >= DARKEST).sum() <= 3 * 36
+    codec = learned(splits["train"], 5)
+    marked = np.array(codec.rationale(splits["train"][0])).reshape(6, 6)
+    top, left, bottom, right = splits["train"][0].regions[0]
+    assert marked.sum() == (-(-bottom // 5) - top // 5) * (-(-right // 5) - left // 5)

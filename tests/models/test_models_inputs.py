@@ -1,5 +1,6 @@
 """What reads the cells of a grid, and where they lie."""
 
+import math
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from attnfocus.grid import Grid
 from attnfocus.models import ConvolutionInput, PoolingClassifier, RNNClassifier, TransformerClassifier
 from attnfocus.models.embeddings import PositionEmbedding, sinusoids
 from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.measures.focus import FocusMeans
 
 GRID = Grid(3, 4, (4, 6, 2))
 FULL = partial(Attention, score=ScaledDotScore)
@@ -136,3 +138,14 @@ def test_what_needs_a_grid_says_so_without_one():
         FULL(8, 8, position=partial(RotaryPosition, axes=2))(*[torch.zeros(1, 3, 8)] * 2)
     with pytest.raises(ValueError, match="multiple of 4"):
         FULL(6, 6, position=partial(RotaryPosition, axes=2))
+
+
+def test_distances_of_attention_on_a_plane_are_lengths_in_rows_and_columns():
+    model = TransformerClassifier(attention=FULL, num_classes=2, input_dim=48, grid=GRID, embed_dim=32)
+    (place,) = model.places()
+    weights = torch.rand(2, 3, 12, 12).softmax(dim=-1)
+    lengths = [[math.dist(divmod(query, 4), divmod(key, 4)) for key in range(12)] for query in range(12)]
+    means = FocusMeans()
+    means.add("any", "self", weights, torch.tensor([12, 12]), torch.tensor([12, 12]), plane=place.plane)
+    expected = (weights * torch.tensor(lengths)).sum(dim=-1).mean()
+    assert means.metrics()["focus/distance"] == pytest.approx(float(expected), abs=1e-5)

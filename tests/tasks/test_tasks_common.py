@@ -23,6 +23,7 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.tasks import TASKS, ClassificationTask, Prediction, TranslationTask
 from attnfocus.tasks.evaluation import ExactSums, chosen_answers, chosen_samples, evaluating, id_order, sample_of
+from attnfocus.tasks.measures.plausibility import DIRECTIONS as PLAUSIBILITY
 
 PRESETS = ("additive", "multi_head")
 
@@ -85,7 +86,7 @@ def test_every_monitored_metric_is_measured(make):
     task, model, codec, examples = make()
     metrics = task.evaluate(model, batches(codec, examples, 3)).metrics
     focus = {"focus/effective_positions", "focus/positions", "focus/normalized_entropy"}
-    needs_gold = {"alignment_error_rate", "plausibility/auprc", "plausibility/token_f1"}  # which these rows have not
+    needs_gold = {"alignment_error_rate", *PLAUSIBILITY}  # which these rows have not
     assert {name for name in metrics if not name.startswith("focus/")} == set(task.directions) - needs_gold
     assert set(metrics) > focus
     assert all(math.isfinite(value) for value in metrics.values())

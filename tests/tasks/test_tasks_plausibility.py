@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +19,13 @@ from attnfocus.tasks.measures.plausibility import Plausibility, token_weights
 def with_rationales():
     """The texts, each with its first word marked."""
     return [replace(row, rationale=((0, len(str(row.input).split()[0])),)) for row in rows(LABELLED)]
+
+
+class Regions:
+    """A codec whose second and third positions hold the evidence."""
+
+    def rationale(self, row):
+        return (False, True, True, False)
 
 
 def look(kind, weights):
@@ -47,6 +55,13 @@ def test_figures_by_hand():
     found = plausibility.metrics()
     assert found["plausibility/auprc"] == pytest.approx(0.75)
     assert found["plausibility/token_f1"] == pytest.approx(0.5)
+    assert found["plausibility/pointing_game"] == 1.0
+    assert found["plausibility/mass_inside"] == pytest.approx(0.6)
+    regions = replace(rows([("b", "yes")])[0], input=np.zeros((2, 4)), regions=((0, 1, 1, 3),))
+    known = Plausibility(Regions())
+    known.add([regions], torch.tensor([4]), [look("pooling", torch.tensor([0.5, 0.2, 0.2, 0.1]).view(1, 1, 1, 4))], 0)
+    found = known.metrics()
+    assert (found["plausibility/pointing_game"], found["plausibility/mass_inside"]) == (0.0, pytest.approx(0.4))
 
 
 def test_f1_by_hand():

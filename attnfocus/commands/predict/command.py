@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Literal
 from attnfocus.commands.predict.answers import Form, form_of, written
 from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import BYTES_AT_ONCE, STDIN, input_files, is_stream, numbered, open_bytes
+from attnfocus.data.reading.media_files import is_media
 from attnfocus.errors import ConfigError
 from attnfocus.files import writing
 from attnfocus.limits import PositiveInt
@@ -86,7 +87,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
 
 def _waits(config: PredictConfig, names: Sequence[str]) -> bool:
     """Whether files are answered without an answer that anybody sees."""
-    is_file = bool(names) and not is_stream(names[0])
+    is_file = bool(names) and not is_stream(names[0]) and not is_media(names[0])
     return is_file and (config.output is not None or not sys.stdout.isatty())
 
 

@@ -66,7 +66,7 @@ def evidence_of(material: Material) -> Looked:
     examples = material.prepared.splits.get("test")
     if not wrong or examples is None:
         return Looked()
-    known = {row.id: place for place, row in enumerate(examples.rows) if row.rationale or row.alignment}
+    known = {row.id: place for place, row in enumerate(examples.rows) if row.rationale or row.regions or row.alignment}
     with_evidence = [row for row in wrong.values() if row.id in known]
     asked = [row for row in with_evidence if len(examples[known[row.id]].inputs) <= MAX_TOKENS]
     ends = None if material.seconds is None else time.monotonic() + PART_OF_SECONDS * material.seconds

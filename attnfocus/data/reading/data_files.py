@@ -88,7 +88,7 @@ def table_files(folder: Path) -> list[Path]:
         OSError: it cannot be listed.
     """
     found = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return sorted((path for path in found if ending_of(path) in TABLE_ENDINGS), key=natural_order)
+    return sorted((path for path in found if ending_of(path) in TABLE_ENDINGS), key=_order)
 
 
 def tables_here(folder: Path) -> list[Path]:
@@ -105,7 +105,7 @@ def text_splits(folder: Path) -> dict[str, list[Path]] | None:
     None where there is none, where not all are text tables, or where its README.md says what they are.
     """
     found = sorted(
-        (path for path in folder.rglob("*") if path.is_file() and ending_of(path) in DATA_ENDINGS), key=natural_order
+        (path for path in folder.rglob("*") if path.is_file() and ending_of(path) in DATA_ENDINGS), key=_order
     )
     found = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     readme = folder / "README.md"
@@ -139,7 +139,7 @@ def _entry_files(given: str, key: str, *, is_alone: bool) -> list[Path]:
     if path.is_dir():
         return _folder_files(path, given, key)
     if glob.has_magic(given):
-        found = sorted((Path(name) for name in glob.glob(str(path), recursive=True)), key=natural_order)
+        found = sorted((Path(name) for name in glob.glob(str(path), recursive=True)), key=_order)
         if files := [path for path in found if path.is_file()]:
             return files
         problem = f"no file fits {path}"
@@ -181,7 +181,6 @@ def _folder_files(folder: Path, given: str, key: str) -> list[Path]:
     return found
 
 
-def natural_order(path: Path) -> tuple[tuple[int, str], ...]:
-    """Sorts by name, numbers by their size."""
+def _order(path: Path) -> tuple[tuple[int, str], ...]:
     parts = re.split(r"([0-9]+)", str(path))
     return tuple((int(part) if index % 2 else 0, part) for index, part in enumerate(parts))

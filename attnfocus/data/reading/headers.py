@@ -35,7 +35,6 @@ _NAMES = frozenset(" ".join((_TEXT, _LABEL, _SOURCE, _TARGET, _LANGUAGES, _OTHER
 _PAIR = ("dataset.source_column", "dataset.target_column")
 # What the two columns of a set are called, the likeliest name first.
 _FAMILIES = {
-    "dataset.path_column": ["path", "file", "filename", "file_name", "audio", "wav", "image"],
     "dataset.text_column": _TEXT.split(),
     "dataset.label_column": _LABEL.split(),
     "dataset.source_column": _SOURCE.split(),

@@ -20,7 +20,6 @@ from attnfocus.errors import DataError
 from attnfocus.regular_files import open_to_read
 
 Color = Literal["auto", "gray", "rgb"]
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MAX_PIXELS = 64_000_000  # of one image: what is larger is no photograph, or meant to exhaust the memory
 MAX_SEEN = 1_000_000  # files whose digest and size are kept: 200 bytes each
 _WHITE = (255, 255, 255, 255)

@@ -22,6 +22,7 @@ from typing import cast
 from attnfocus.data.reading.data_files import DATA_ENDINGS, MissingFileError, find_files
 from attnfocus.data.reading.encodings import undecodable_bytes
 from attnfocus.data.reading.lines import MAX_LINE_CHARACTERS, SURROGATE, refuse_archive, text_encoding
+from attnfocus.data.reading.media_files import media_in
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.files import near_file
 
@@ -56,7 +57,7 @@ def is_stream(name: str) -> bool:
 
 
 def input_files(given: str | Sequence[str]) -> list[str]:
-    """The names of the files of inputs, or `-` alone: of a list, a pattern or a folder of tables each file once.
+    """The names of the files of inputs, or `-` alone: of a list, a pattern, a folder of tables or images each once.
 
     Raises:
         ConfigError: there is none, or standard input is one of several.
@@ -64,6 +65,8 @@ def input_files(given: str | Sequence[str]) -> list[str]:
     if isinstance(given, str) and not _is_several(given):
         require_input(given)
         return [given]
+    if isinstance(given, str) and Path(given).expanduser().is_dir() and (media := media_in(Path(given).expanduser())):
+        return list(map(str, media))
     if not isinstance(given, str) and STDIN in given:
         raise ConfigError(f"input: {STDIN} is standard input, which is read alone. Leave it out of the list.")
     try:

@@ -20,7 +20,6 @@ from attnfocus.data.rows import Row
 from attnfocus.errors import DataError
 from attnfocus.regular_files import open_to_read
 
-ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au")
 MAX_SAMPLES = 100_000_000  # of all channels of one file, 100 minutes of music: what is longer should be cut first
 MAX_SEEN = 1_000_000  # files whose digest and length are kept: 200 bytes each
 WITH_SOUNDFILE = "Formats besides wav need soundfile: pip install 'attnfocus[audio]'. Or convert the file to wav."

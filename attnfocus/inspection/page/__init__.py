@@ -15,7 +15,10 @@ __all__ = ["body", "coded", "embedded_json", "page_data", "page_of", "page_scrip
 SCRIPTS = (  # in this order
     (__name__, ("state",)),
     (DOCUMENTS, ("language", "palette")),
-    (__name__, ("words", "weights", "sketch", "colors", "gold", "text", "matrix", "heads", "output", "events")),
+    (
+        __name__,
+        ("words", "weights", "sketch", "colors", "gold", "text", "picture", "matrix", "heads", "output", "events"),
+    ),
     (__name__, ("choices",)),
 )
 START = (__name__, ("main",))  # comes last, after the words of a page with more in it

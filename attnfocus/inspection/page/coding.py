@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from attnfocus.grid import Picture
 from attnfocus.inspection.spread import effective_of_rows, mean_spread
 
 TILE = 256  # rows and columns of a tile
 _BLOCKS = 128  # of each axis of a sketch, at most
 _LARGEST = 32  # of each row
+MAX_PIXELS = 256  # rows or columns of a picture
 _CODES: Mapping[tuple[bool, bool], str] = {  # (fine, signed) -> numpy's name
     (False, False): "u1",
     (False, True): "i1",
@@ -75,6 +77,20 @@ def _blocks(head: np.ndarray, grid: list[int]) -> np.ndarray:
         counts = np.diff([*starts, size])
         head = np.add.reduceat(head, starts, axis=axis) / counts.reshape((-1, 1) if axis == 0 else (1, -1))
     return head
+
+
+def coded_picture(picture: Picture) -> dict[str, Any]:
+    """The pixels, of a large image every second (third, ...), and the boxes of its positions and known regions."""
+    step = -(-max(picture.pixels.shape[:2]) // MAX_PIXELS)
+    pixels = np.ascontiguousarray(picture.pixels[::step, ::step])
+    return {
+        "size": list(pixels.shape[:2]),
+        "channels": 1 if pixels.ndim == 2 else pixels.shape[2],
+        "code": "u1",
+        "data": _packed(pixels),
+        "boxes": (np.asarray(picture.boxes) // step).tolist(),
+        "regions": [[side // step for side in region] for region in picture.regions],
+    }
 
 
 def _tiles(head: np.ndarray) -> list[list[dict[str, Any]]]:

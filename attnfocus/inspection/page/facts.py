@@ -9,7 +9,7 @@ import numpy as np
 from attnfocus.display.documents import ramps
 from attnfocus.inspection.content import Content, best_map, focus_rows, is_long, likelihood, num_weights
 from attnfocus.inspection.known import linked_map, rationale_keys
-from attnfocus.inspection.page.coding import coded, sketch, sketch_size
+from attnfocus.inspection.page.coding import coded, coded_picture, sketch, sketch_size
 from attnfocus.inspection.scale import default_scale
 from attnfocus.inspection.spread import NEARLY_UNIFORM
 from attnfocus.tasks import FocusMap, Inspected, Prediction
@@ -66,6 +66,7 @@ def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) ->
         "verdict": _verdict(example),
         "classes": _classes(answer),
         "links": None if example.links is None else _links(example),
+        "picture": None if answer.picture is None else coded_picture(answer.picture),
         "tokens": [[visible(token) for token in each] for each in tokens],
         "maps": maps,
         "first": shown.index(best_map([each for each in shown if each.method == shown[0].method])),

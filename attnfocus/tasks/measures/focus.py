@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Kind
 from attnfocus.events import Heads
 from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums
@@ -78,6 +79,7 @@ class FocusMeans:
         num_keys: Tensor,
         num_queries: Tensor | None,
         special: Tensor | None = None,
+        plane: Plane | None = None,
     ) -> None:
         """Weights (B, H, Q, K) of one attention.
 
@@ -85,10 +87,11 @@ class FocusMeans:
             kind: what it is for; None: nobody says, and only what every attention has is measured.
             num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
             special: bool (B, K), True at special tokens.
+            plane: how the positions of self-attention lie; None: in a row.
         """
         if weights.shape[2] == 0 or weights.shape[3] == 0:
             return
-        sums = focus_sums(weights, num_keys, num_queries, kind, special)
+        sums = focus_sums(weights, num_keys, num_queries, kind, special, plane)
         kept = self.parts.setdefault(name, {})
         for measure, value in sums.items():
             kept.setdefault(measure, []).append(value if value.is_floating_point() else value.float())
@@ -113,18 +116,24 @@ class FocusMeans:
         return self.table().metrics()
 
 
-def focus_table(weights: Mapping[str, Tensor | np.ndarray], kinds: Mapping[str, Kind] | None = None) -> FocusTable:
+def focus_table(
+    weights: Mapping[str, Tensor | np.ndarray],
+    kinds: Mapping[str, Kind] | None = None,
+    planes: Mapping[str, Plane | None] | None = None,
+) -> FocusTable:
     """The table of one example, such as `focus_table(prediction.weights, prediction.kinds)`.
 
     Args:
         weights: (H, Q, K) of real positions alone, by attention.
         kinds: what each attention is for. Of one that is not named here only what every attention has is measured: no
             distance, monotonicity, diagonality or coverage.
+        planes: how the positions of each lie that have rows and columns.
     """
     means = FocusMeans()
     for name, each in weights.items():
         batch = torch.as_tensor(each).unsqueeze(0)
-        means.add(name, (kinds or {}).get(name), batch, torch.tensor([batch.shape[3]], device=batch.device), None)
+        num_keys = torch.tensor([batch.shape[3]], device=batch.device)
+        means.add(name, (kinds or {}).get(name), batch, num_keys, None, plane=(planes or {}).get(name))
     return means.table()
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from attnfocus import focus
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Kind
 from attnfocus.models.lengths import length_mask
 
@@ -34,6 +35,7 @@ def focus_sums(
     num_queries: Tensor | None,
     kind: Kind | None,
     special: Tensor | None = None,
+    plane: Plane | None = None,
 ) -> dict[str, Tensor]:
     """For each example and head the sums of the measures and the counts to divide them by, (B, H) or (B, 1).
 
@@ -43,7 +45,7 @@ def focus_sums(
     Args:
         weights: (B, H, Q, K), Q and K at least 1.
         kind: what the attention is for; None: nobody says, and what is measured of one kind alone is left out.
-        num_keys, num_queries, special: as in `FocusMeans.add`.
+        num_keys, num_queries, special, plane: as in `FocusMeans.add`.
     """
     mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
     places = None
@@ -66,7 +68,7 @@ def focus_sums(
     asked = (num_queries * (num_keys > 0)).unsqueeze(1).expand(looks.shape[:2])
     sums |= {"total_weight": totals.sum(dim=-1), "asked": asked}
     if places is not None:
-        sums["distance"] = _distances(parts, places).sum(dim=-1)
+        sums["distance"] = _distances(parts, places, plane).sum(dim=-1)
     covered = parts.sum(dim=-2)  # (B, H, K)
     if special is not None:
         sums["special_mass"] = (covered * special.unsqueeze(1)).sum(dim=-1)
@@ -111,10 +113,17 @@ def _spread_queries(weights: Tensor, num_queries: Tensor) -> tuple[Tensor, Tenso
     return weights.gather(2, index), kept, places
 
 
-def _distances(parts: Tensor, places: Tensor) -> Tensor:
-    """Mean distances (B, H, N) of queries at `places` (B, N) to the keys that they look at."""
+def _distances(parts: Tensor, places: Tensor, plane: Plane | None) -> Tensor:
+    """Mean distances (B, H, N) of queries at `places` (B, N) to the keys that they look at.
+
+    On a plane they are lengths of straight lines, in patches.
+    """
     keys = torch.arange(parts.shape[-1], device=parts.device)
-    distances = (places.unsqueeze(-1) - keys).abs().to(parts.dtype)  # (B, N, K)
+    if plane is None:
+        distances = (places.unsqueeze(-1) - keys).abs().to(parts.dtype)  # (B, N, K)
+    else:
+        down, right = plane.distances(places, keys)
+        distances = (down.square() + right.square()).to(parts.dtype).sqrt()
     return torch.linalg.vecdot(parts, distances.unsqueeze(1))
 
 

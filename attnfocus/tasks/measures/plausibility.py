@@ -14,10 +14,11 @@ from torch import Tensor
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.rows import Row
 from attnfocus.events import Direction
-from attnfocus.focus import shares, token_f1
+from attnfocus.focus import mass_inside, pointing_game, shares, token_f1
 from attnfocus.tasks.looks import Look
 
-DIRECTIONS: Mapping[str, Direction] = {"plausibility/auprc": "max", "plausibility/token_f1": "max"}
+MEASURES = ("auprc", "token_f1", "pointing_game", "mass_inside")
+DIRECTIONS: Mapping[str, Direction] = {f"plausibility/{name}": "max" for name in MEASURES}
 
 
 def token_weights(looks: Sequence[Look], num_prepended: int) -> Tensor | None:
@@ -31,11 +32,12 @@ def token_weights(looks: Sequence[Look], num_prepended: int) -> Tensor | None:
 
 
 class Plausibility:
-    """AUPRC and token F1 of attention weights against rationales, means over the examples that have one.
+    """Attention weights against rationales, or known regions of an image: means over the examples that have one.
 
     DeYoung et al. 2020 (arXiv:1911.03429, sec. 5). `auprc`: average precision of the tokens ranked by weight; a random
     ranking gets about the share of tokens in rationales. `token_f1`: of the k tokens with most weight, where k is that
-    share, mean over the examples, of the input's length.
+    share, mean over the examples, of the input's length. `pointing_game`, `mass_inside`: see `focus.plausibility`; by
+    chance both are about the share of tokens in rationales.
     """
 
     def __init__(self, codec: Codec, examples: list[tuple[Tensor, Tensor]] | None = None) -> None:
@@ -44,7 +46,7 @@ class Plausibility:
 
     def add(self, rows: Sequence[Row], lengths: Tensor, looks: Sequence[Look], num_prepended: int) -> None:
         """Rows with their inputs' lengths (B,), and where the model looked."""
-        if not any(row.rationale for row in rows):
+        if not any(row.rationale or row.regions for row in rows):
             return
         of_tokens = token_weights(looks, num_prepended)
         if of_tokens is None:
@@ -65,7 +67,7 @@ class Plausibility:
         share = math.fsum(marked.float().mean().item() for _, marked in self.examples) / count
         precisions = [float(binary_average_precision(scores, marked.long())) for scores, marked in self.examples]
         matches = [token_f1(scores, marked, share=share) for scores, marked in self.examples]
-        return {
-            "plausibility/auprc": math.fsum(precisions) / count,
-            "plausibility/token_f1": math.fsum(matches) / count,
-        }
+        pointed = [pointing_game(scores, marked) for scores, marked in self.examples]
+        inside = [mass_inside(scores, marked) for scores, marked in self.examples]
+        found = zip(MEASURES, (precisions, matches, pointed, inside), strict=True)
+        return {f"plausibility/{name}": math.fsum(values) / count for name, values in found}

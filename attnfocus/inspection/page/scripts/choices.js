@@ -64,7 +64,7 @@ async function choose(change, focusAfter) {
   if (map.heads.length < 2 || state.head >= map.heads.length) state.head = -1;
   const other = comparable().find(({ id }) => id === state.minus);
   if (!other && state.minus !== TWIN) state.minus = "";  // the other run's own map has no twin; the next one has
-  await Promise.all([decode(map), other && decode(map.sketch ? differenceOf(map) : example().maps[other.number])]);
+  await Promise.all([decode(map), decodePicture(example().picture), other && decode(map.sketch ? differenceOf(map) : example().maps[other.number])]);
   if (mine !== turn) return undefined;
   view = viewOf(map);
   if (isNewMap && !("query" in change)) state.query = state.key = -1;

@@ -18,7 +18,8 @@ function leave() {
 
 function tokenKeys(side, number) {
   return (event) => {
-    const move = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const across = acrossOf(side === "query" ? "queries" : "keys");
+    const move = { ArrowLeft: -1, ArrowUp: -across, ArrowRight: 1, ArrowDown: across }[event.key];
     if (event.key === "Escape") Object.assign(state, { query: -1, key: -1 });
     else if (event.key === "Home") state[side] = 0;
     else if (event.key === "End") state[side] = number() - 1;
@@ -130,6 +131,7 @@ function recolor() {
   packColors();
   if (!view) return;
   drawGlance();
+  drawTokens();
   drawLegend();
   drawMatrix();
   drawHeads();

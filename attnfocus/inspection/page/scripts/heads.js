@@ -40,7 +40,8 @@ function drawHeads() {
   const isFocused = $("heads").contains(document.activeElement), canvases = [...$("heads").querySelectorAll("canvas")];
   $("heads").replaceChildren(...[-1, ...map.heads.keys()].map((head) => {
     const button = headButton(state.map, head), canvas = canvases.pop() ?? element("canvas");
-    canvas.className = queries === 1 ? "flat" : "";
+    const isOver = Boolean(!map.sketch && pictureOf("keys"));
+    canvas.className = queries === 1 && !isOver ? "flat" : "";
     paintHead(canvas, head);
     canvas.setAttribute("aria-hidden", "true");
     button.setAttribute("aria-pressed", String(head === state.head));
@@ -52,7 +53,8 @@ function drawHeads() {
 }
 
 function paintHead(canvas, head) {
-  const { map, headValues, queries, keys } = view;
+  const { map, headValues, queries, keys } = view, picture = map.sketch ? null : pictureOf("keys");
+  if (picture) return paintHeadOver(canvas, picture, head);
   if (!map.sketch) return paint(canvas, headValues(head), queries.length, keys.length);
   const [down, across] = map.sketch.grid, size = down * across, place = sketchHead(map, head);
   return paint(canvas, map.sketch.values.subarray(place * size, (place + 1) * size), down, across);

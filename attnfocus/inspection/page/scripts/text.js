@@ -58,8 +58,8 @@ function runningText(box, tokens) {
 }
 
 function drawTokens() {
-  runningText($("queries"), view.queries);
-  runningText($("keys"), view.keys);
+  drawAxis("queries");
+  drawAxis("keys");
   const [ofQueries, ofKeys] = view.map.of ?? ["output", "input"];
   const isSelf = ofQueries === "input" && ofKeys === "input";
   const several = view.queries.length > 1;
