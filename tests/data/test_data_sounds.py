@@ -8,7 +8,7 @@ import pytest
 from tones import RATE, tone, wav, write_tones
 from transformers.audio_utils import mel_filter_bank, spectrogram
 
-from attnfocus.data import FSDD, Row, SoundFiles, SoundLabelCodec, load_codec
+from attnfocus.data import FSDD, FSDDStrings, Row, SoundFiles, SoundLabelCodec, SoundTextCodec, load_codec
 from attnfocus.data.codecs.log_mel import LogMel, SpecAugment, mel_filters
 from attnfocus.data.reading import sound_files
 from attnfocus.data.reading.sound_files import decoded, resampled, seen_sound
@@ -245,3 +245,51 @@ def test_spoken_digits_have_the_split_of_the_set_or_leave_a_speaker_out(tmp_path
     (broken / "recordings.tar.gz").write_bytes((data / "fsdd" / "recordings.tar.gz").read_bytes()[:2000])
     with pytest.raises(DataError, match="cannot be read"):
         FSDD().read(broken.parent, 0)
+
+
+def test_strings_of_digits_are_made_of_recordings_of_their_split_alone(tmp_path):
+    data = write_fsdd(tmp_path / "fsdd", numbers=(0, 5, 10, 11))
+    sizes = {"num_train": 30, "num_valid": 10, "num_test": 10}
+    splits = FSDDStrings(**sizes).read(data, 1).splits
+    again, other = (FSDDStrings(**sizes).read(data, seed).splits for seed in (1, 2))
+    assert [row.input.tobytes() for row in again["train"]] == [row.input.tobytes() for row in splits["train"]]
+    assert [row.input.tobytes() for row in other["train"]] != [row.input.tobytes() for row in splits["train"]]
+    assert [row.input.tobytes() for row in other["test"]] == [row.input.tobytes() for row in splits["test"]]
+    raw = {}
+    for split, rows_of_set in FSDD().read(data, 0).splits.items():
+        for row in rows_of_set:
+            number = int(row.id.rpartition("_")[2])
+            samples = decoded(row.input.tobytes(), row.id).samples
+            raw.setdefault("valid" if 5 <= number < 10 else split, []).append((row.target, samples.tobytes()))
+    for split, made in splits.items():
+        for row in made:
+            samples, digits = decoded(row.input.tobytes(), row.id).samples, row.target.split()
+            assert 3 <= len(digits) <= 5
+            assert len(digits) == len(row.regions)
+            for digit, (start, _, end, _) in zip(digits, row.regions, strict=True):
+                assert (digit, samples[start:end].tobytes()) in raw[split]
+    with pytest.raises(ValueError, match="min_digits=6 is more than max_digits=5"):
+        FSDDStrings(min_digits=6)
+
+
+def test_the_words_of_a_recording_are_linked_with_the_positions_that_say_them(tmp_path):
+    samples = np.concatenate([tone(300), tone(900), tone(2500)])
+    regions = tuple((start, 0, start + 2400, 1) for start in (0, 2400, 4800))
+    row = Row("a", samples, "3 1 3", regions=regions)
+    tokenizer = TokenizerOptions(kind="whitespace", min_frequency=1)
+    codec = SoundTextCodec.learn([row, Row("b", tone(500), "1")], tokenizer, sample_rate=RATE, n_mels=20)
+    links = codec.links(row)
+    assert links.sure == frozenset()
+    # word 1 has the frames whose middles lie in it, 29 to 58, in cells of 4
+    assert {position for word, position in links.possible if word == 1} == set(range(7, 15))
+    assert {word for word, _ in links.possible} == {0, 1, 2}
+    assert codec.links(Row("c", samples, "3 1", regions=regions)) is None
+    assert codec.rationale(row) is None
+    encoded = codec.encode(row)
+    assert codec.lengths(row) == (len(encoded.inputs), len(encoded.targets)) == (23, 5)
+    assert codec.decode_target(encoded.targets) == "3 1 3"
+    assert codec.dims() == {"source_vocab_size": None, "input_dim": 80, "target_vocab_size": 6}
+    codec.save(tmp_path)
+    again = load_codec(tmp_path, [SoundTextCodec])
+    assert (again.encode(row).inputs == encoded.inputs).all()
+    assert again.decode_target(encoded.targets) == "3 1 3"
