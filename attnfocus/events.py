@@ -52,13 +52,15 @@ class RunFacts:
 
     `choices`: group -> choice (`model` -> `seq2seq`). `options`: `section.key` -> value (`optimizer.lr` -> 0.001).
     `directions`: the metrics that can be monitored, and which way each is better. `main`: the keys of the options that
-    runs are compared by first, because they are not the defaults or matter in every run; None: all of them.
+    runs are compared by first, because they are not the defaults or matter in every run; None: all of them. `labels`:
+    name of an attention -> what people read, where the layers have different ones (`layers.3 (local)`).
     """
 
     choices: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     directions: Mapping[str, Direction] = field(default_factory=dict)
     main: frozenset[str] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

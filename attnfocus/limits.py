@@ -67,6 +67,7 @@ NumPositions = Annotated[int, Range(gt=0, le=2**20, why="tables have a row for e
 BeamSize = Annotated[int, Range(gt=0, le=1000, why="so many copies of an input are decoded at once")]
 NumOutputs = Annotated[int, Range(gt=0, le=10_000, why="all are kept in memory")]
 NumTokens = Annotated[int, Range(gt=0, le=10**6, why="each token of an output is a pass through the model")]
+NumContext = Annotated[int, Range(ge=0, le=10**6, why="each window reads them")]
 NumProcesses = Annotated[int, Range(gt=0, le=1024, why="each is a process of this machine")]
 NumRows = Annotated[int, Range(gt=0, le=10**8, why="all rows are made in memory")]
 PositiveInt = Annotated[int, Range(gt=0)]

@@ -35,7 +35,10 @@ SMALL = {
 }
 SMALL_SWEEP = ("trainer.max_steps=2", "focus.num_samples=0")  # of each job
 SMALL_TEXT = ("model.embed_dim=16", "trainer.max_steps=2", "focus.num_samples=1")
-NAMED_SETS = "shakespeare|multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|ag_news|thucnews|eraser_movies"
+NAMED_SETS = (
+    "mnist|shakespeare|multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|banking77|phrasebank|ag_news|thucnews|"
+    "eraser_movies"
+)
 NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
 SMALL_NAMED = (
     "dataset.clean.max_train_rows=100",

@@ -60,6 +60,7 @@ from attnfocus.attention.siblings.latent import LatentAttention
 from attnfocus.attention.siblings.linear import LinearAttention
 from attnfocus.attention.siblings.linformer import Linformer
 from attnfocus.attention.siblings.local_predictive import LocalPredictiveAttention
+from attnfocus.attention.siblings.mocha import MochaAttention
 from attnfocus.attention.siblings.performer import Performer
 from attnfocus.attention.siblings.selective import SelectiveAttention
 from attnfocus.attention.siblings.talking_heads import TalkingHeadsAttention
@@ -103,6 +104,7 @@ __all__ = [
     "LocationScore",
     "Memory",
     "MobaPattern",
+    "MochaAttention",
     "Monotonic",
     "NoPosition",
     "Normalizer",

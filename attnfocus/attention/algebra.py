@@ -84,6 +84,7 @@ class Attention(BaseAttention):
         self.pattern = pattern()
         self.position = position(num_heads=maps, head_dim=query_dim)
         self.position.connect(self.key_dim)
+        self.position.connect_values(self.key_head_dim if self.has_projections else self.output_dim)
         self.wanted_path = path
         combinations.check(self)
 
@@ -109,6 +110,13 @@ class Attention(BaseAttention):
         return not self.pattern.same_sequence_only
 
     @property
+    def takes_documents_by_mask(self) -> bool:
+        if type(self) is not Attention:  # a class below may count positions
+            return False
+        by_distance = self.pattern.goes_by_distance and self.position.goes_by_distance
+        return by_distance and paths.why_not(self, "sdpa") is None
+
+    @property
     def max_length(self) -> int | None:
         return self.position.max_length
 
@@ -126,6 +134,10 @@ class Attention(BaseAttention):
     @property
     def weights_can_be_replaced(self) -> bool:
         return type(self).mix is Attention.mix  # else its maps are not what it returns as weights
+
+    @property
+    def values_depend_on_offsets(self) -> bool:
+        return self.position.adds_to_values
 
     @property
     def has_own_weights(self) -> bool:
@@ -150,7 +162,7 @@ class Attention(BaseAttention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query = self.placed(query, keys.shape[-2] - query.shape[-2])
+        query, mask = self.placed(query, keys.shape[-2] - query.shape[-2]), masks.unless_idle(mask)
         weights: Tensor | None
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
@@ -270,14 +282,29 @@ class Attention(BaseAttention):
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, history: History
     ) -> tuple[Tensor, Tensor, History]:
         keys, values = self._for_each_head(keys), self._for_each_head(values)
+        weights = self._weights_of_steps(query, keys, mask, history)
+        if weights is not None:
+            context = paths.mixed(weights, values, self.dropout_now)
+            return context, weights, history.after_all(weights)
         contexts, maps = [], []
         for index, step in enumerate(query.split(1, dim=-2)):  # (..., H, 1, d)
-            of_step = mask if mask is None or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
-            weights = self.used(self.step_weights(step, keys, of_step, history))
+            weights = self.used(self.step_weights(step, keys, masks.of_query(mask, index), history))
             contexts.append(paths.mixed(weights, values, self.dropout_now))
             history = history.after(weights)
             maps.append(weights)
         return torch.cat(contexts, dim=-2), torch.cat(maps, dim=-2), history
+
+    def _weights_of_steps(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor | None:
+        """The weights of all steps, where what does not follow the history can be computed before; else None."""
+        if self.replacement is not None or type(self).step_weights is not Attention.step_weights:
+            return None
+        if not self.score.uses_history:
+            vectors, _ = self.read(query)
+            return as_weights(self.normalizer.steps(self.score(vectors, keys), mask, history), query)
+        if type(self.normalizer) is not Softmax or query.shape[-2] < 2:
+            return None
+        weights = self.score.softmax_steps(query, keys, mask, history)
+        return None if weights is None else as_weights(weights, query)
 
     def step_weights(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """`weigh` for one query (..., H, 1, d) of a decoder, after the steps of the history."""

@@ -44,6 +44,8 @@ class BaseAttention(Traits):
         num_heads: H.
         role: what it is for in a model, whose part that owns it says so; None: nobody has said.
         depth: the layer that it is in, from 0; whoever makes it for a deeper one says so (`models.layer_attentions`).
+        in_stack: the option of the model that made it as one of a stack, and its number there, from 0; None: no stack.
+        words: what a person calls it beside the others of a stack that differ, such as `local`; else empty.
         replacement: what is put in the place of the weights; None, save in `replaced_weights`.
         plane: how the positions of the input lie in rows and columns; None: in a row, or nobody has said.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
@@ -72,6 +74,8 @@ class BaseAttention(Traits):
         self.role: Role | None = None
         self.depth = 0
         self.plane: Plane | None = None
+        self.in_stack: tuple[str, int] | None = None
+        self.words = ""
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
         self.query_dim, self.key_dim = query_dim, key_dim

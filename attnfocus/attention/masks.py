@@ -29,6 +29,11 @@ def with_head_axis(mask: Tensor) -> Tensor:
     return mask.unsqueeze(-3) if mask.dim() > 1 else mask[None, None]
 
 
+def of_query(mask: Tensor | None, index: int) -> Tensor | None:
+    """What a mask (..., Q or 1, K) says of one query: (..., 1, K)."""
+    return mask if mask is None or mask.dim() < 2 or mask.shape[-2] == 1 else mask[..., index : index + 1, :]
+
+
 def of_blocks(mask: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
     """What N blocks of b queries and m keys need of a mask for all: rows (N, b), columns (N, m).
 
@@ -101,6 +106,11 @@ def surely_all(flags: Tensor) -> bool:
         return bool(flags.all())
     except RuntimeError:  # under `torch.vmap`, and for tensors without numbers, nobody can look
         return False
+
+
+def unless_idle(mask: Tensor | None) -> Tensor | None:
+    """The mask; None where it is one of keys alone, hides none of them, and a look at it costs next to nothing."""
+    return None if mask is not None and mask.shape[-2] == 1 and surely_all(mask) else mask
 
 
 def leading_dims(*tensors: Tensor) -> tuple[int, ...]:

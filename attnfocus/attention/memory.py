@@ -35,6 +35,10 @@ class History(NamedTuple):
         """The history after a step with these weights (..., H, 1, K)."""
         return History(weights, self.total + weights)
 
+    def after_all(self, weights: Tensor) -> "History":
+        """The history after some steps with these weights (..., H, Q, K)."""
+        return History(weights[..., -1:, :], self.total + weights.sum(dim=-2, keepdim=True, dtype=self.total.dtype))
+
 
 class Places(NamedTuple):
     """Positions in the sequence of the queries (..., Q) and keys (..., K) that meet in one piece of work.

@@ -54,6 +54,26 @@ def lowers(tensor: Tensor) -> bool:
     return _is_autocast(tensor.device.type) and not _Scores.are_rounded
 
 
+def for_kernel(vectors: Tensor) -> Tensor:
+    """Queries, keys or values as `scaled_dot_product_attention` takes them: on a CPU half precision as float32.
+
+    Its kernel for CPUs takes five times as long in half precision, forward and backward, even where the CPU has
+    instructions for it; and its scores are float32 either way.
+    """
+    return exact(vectors) if is_widened(vectors.device.type, vectors.dtype) else vectors
+
+
+def is_widened(kind: str, dtype: torch.dtype | None) -> bool:
+    """Whether `for_kernel` changes numbers of this kind on a kind of device."""
+    return kind == "cpu" and dtype in HALF and not (_is_autocast(kind) and _Scores.are_rounded)
+
+
+def product_dtype(vectors: Tensor) -> torch.dtype:
+    """Of these vectors where they meet others: under autocast not always their own."""
+    is_lowered = vectors.dtype == torch.float32 and _is_autocast(vectors.device.type)
+    return torch.get_autocast_dtype(vectors.device.type) if is_lowered else vectors.dtype
+
+
 def for_scores(tensor: Tensor) -> Tensor:
     """What scores are made of, in float32 at least."""
     return tensor if _is_rounded(tensor) else exact(tensor)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SMALLEST = 4  # positions whose pairs are looked at one by one
+
 
 class Positions(NamedTuple):
     """What the positions of a sequence bring along."""
@@ -34,15 +36,19 @@ def decayed_sums(positions: Positions, size: int, state: Tensor | None = None) -
     Returns:
         outputs (..., K, v), and S after the last position.
     """
-    length = positions.query.shape[-2]
+    length, is_vector = positions.query.shape[-2], positions.log_decay.shape[-1] > 1
+    size = min(size, length)
+    if is_vector:  # `_by_halves` wants a power of 2
+        size = 1 << (size - 1).bit_length()
     query, keys, values, log_decay = (_chunks(each, size) for each in positions)
-    since = log_decay.cumsum(dim=-2)  # from before the chunk to each position
+    since = _up_to_each(log_decay)  # from before the chunk
     kept = since[..., -1:, :].exp().mT  # (..., N, g, 1)
     added = (keys * _until_the_end(log_decay).exp()).mT @ values  # (..., N, f, v)
     states = [added.new_zeros(added[..., 0, :, :].shape) if state is None else state.expand_as(added[..., 0, :, :])]
-    for number in range(added.shape[-3]):
-        states.append(kept[..., number, :, :] * states[-1] + added[..., number, :, :])
-    outputs = _inside(query, keys, log_decay) @ values
+    for share, new in zip(kept.unbind(-3), added.unbind(-3), strict=True):
+        states.append(share * states[-1] + new)
+    inside = _by_halves if is_vector else _at_once
+    outputs = inside(query, keys, values, log_decay)
     outputs = outputs + (query * since.exp()) @ torch.stack(states[:-1], dim=-3)
     return outputs.flatten(-3, -2)[..., :length, :], states[-1]
 
@@ -63,9 +69,10 @@ def delta_sums(positions: Positions, strength: Tensor, size: int, state: Tensor 
         outputs (..., K, v), and S after the last position.
     """
     length = positions.query.shape[-2]
+    size = min(size, length)
     query, keys, values, log_decay = (_chunks(each, size) for each in positions)
     strength = _chunks(strength, size)
-    since = log_decay.cumsum(dim=-2)
+    since = _up_to_each(log_decay)
     overlap = strength * _inside(keys, keys, log_decay).tril(-1)  # A, (..., N, c, c)
     identity = torch.eye(overlap.shape[-1], dtype=overlap.dtype, device=overlap.device)
     solved = torch.linalg.solve_triangular(
@@ -78,32 +85,72 @@ def delta_sums(positions: Positions, strength: Tensor, size: int, state: Tensor 
     if state is None:
         state = written.new_zeros(*leading, keys.shape[-1], values.shape[-1])
     outputs = []
-    for number in range(keys.shape[-3]):
-        brought = written[..., number, :, :] - erased[..., number, :, :] @ state  # u
-        outputs.append(reading[..., number, :, :] @ state + inside[..., number, :, :] @ brought)
-        state = kept[..., number, :, :] * state + storing[..., number, :, :] @ brought
+    # Not by their index, whose gradient has the size of all chunks for each of them.
+    chunks = (each.unbind(-3) for each in (written, erased, reading, inside, kept, storing))
+    for new, old, read, between, share, stored in zip(*chunks, strict=True):
+        brought = new - old @ state  # u
+        outputs.append(read @ state + between @ brought)
+        state = share * state + stored @ brought
     return torch.cat(outputs, dim=-2)[..., :length, :], state
 
 
+def _at_once(query: Tensor, keys: Tensor, values: Tensor, log_decay: Tensor) -> Tensor:
+    """What the positions of a chunk see in it, (..., c, v); log_decay (..., c, 1)."""
+    return _inside(query, keys, log_decay) @ values
+
+
 def _inside(query: Tensor, keys: Tensor, log_decay: Tensor) -> Tensor:
-    """sum_f query_if key_jf a_(j+1)f ... a_if for j <= i in one chunk, 0 for others: (..., c, c)."""
-    between = log_decay.unsqueeze(-2).expand(*log_decay.shape[:-1], log_decay.shape[-2], -1)  # (..., c of i, c of j, g)
-    ones = torch.ones(between.shape[-3:-1], dtype=torch.bool, device=between.device)
-    between = between.masked_fill(~ones.tril(-1).unsqueeze(-1), 0.0).cumsum(dim=-3)
-    decay = between.masked_fill(~ones.tril().unsqueeze(-1), -torch.inf).exp()
-    if decay.shape[-1] == 1:
-        return (query @ keys.mT) * decay.squeeze(-1)
-    return ((keys.unsqueeze(-3) * decay) @ query.unsqueeze(-1)).squeeze(-1)
+    """sum_f query_if key_jf a_(j+1) ... a_i for j <= i in one chunk, 0 for others: (..., c, c)."""
+    between = log_decay.mT.expand(*log_decay.shape[:-2], log_decay.shape[-2], -1).mT  # (..., c of i, c of j)
+    ones = torch.ones(between.shape[-2:], dtype=torch.bool, device=between.device)
+    between = torch.where(ones.tril(-1), between, 0.0).cumsum(dim=-2)
+    return (query @ keys.mT) * torch.where(ones.tril(), between, -torch.inf).exp()
+
+
+def _by_halves(query: Tensor, keys: Tensor, values: Tensor, log_decay: Tensor) -> Tensor:
+    """As `_at_once`, for log_decay (..., c, f) and c a power of 2.
+
+    What the second half sees of the first fades to the end of that, and on from there: two factors <= 1, so that it is
+    a product of matrices. The halves themselves go the same way.
+    """
+    if query.shape[-2] <= SMALLEST:
+        return _pair_by_pair(query, keys, log_decay) @ values
+    halves = tuple(
+        each.unflatten(-2, (2, -1)) for each in (query, keys, values, log_decay)
+    )  # (..., 2, c / 2, any size)
+    first, second = _by_halves(*halves).unbind(-3)
+    (_, query), (keys, _), (values, _), (before, behind) = (each.unbind(-3) for each in halves)
+    fading = (query * _up_to_each(behind).exp()) @ (keys * _until_the_end(before).exp()).mT  # (..., c / 2, c / 2)
+    return torch.cat((first, second + fading @ values), dim=-2)
+
+
+def _pair_by_pair(query: Tensor, keys: Tensor, log_decay: Tensor) -> Tensor:
+    """sum_f query_if key_jf a_(j+1)f ... a_if for j <= i, 0 for others: (..., c, c); for a few positions."""
+    length, device = query.shape[-2], query.device
+    rows, columns = torch.tril_indices(length, length, device=device)
+    place = torch.arange(length, device=device)
+    between = ((columns.unsqueeze(-1) < place) & (place <= rows.unsqueeze(-1))).to(query.dtype)  # (pairs, c)
+    pairs = query[..., rows, :] * keys[..., columns, :] * (between @ log_decay).exp()  # (..., pairs, f)
+    at = F.one_hot(rows * length + columns, length * length).to(query.dtype)
+    return (pairs.sum(dim=-1) @ at).unflatten(-1, (length, length))
+
+
+def _up_to_each(log_decay: Tensor) -> Tensor:
+    """For each position of a chunk the sum from its start on, its own among them: (..., c, g)."""
+    return _triangle(log_decay).tril() @ log_decay
 
 
 def _until_the_end(log_decay: Tensor) -> Tensor:
     """For each position of a chunk the sum of those behind it: (..., c, g)."""
-    behind = F.pad(log_decay[..., 1:, :], (0, 0, 0, 1))
-    return behind.flip(-2).cumsum(dim=-2).flip(-2)
+    return _triangle(log_decay).triu(1) @ log_decay
+
+
+def _triangle(log_decay: Tensor) -> Tensor:
+    """A matrix (c, c) to cut sums out of: products take less than `cumsum` along columns, forward and backward."""
+    length = log_decay.shape[-2]
+    return log_decay.new_ones(length, length)
 
 
 def _chunks(vectors: Tensor, size: int) -> Tensor:
-    """(..., K, any size) -> (..., N, c, any size), with zeros behind the last; c is at most K."""
-    length = vectors.shape[-2]
-    size = min(size, length)
-    return F.pad(vectors, (0, 0, 0, -length % size)).unflatten(-2, (-1, size))
+    """(..., K, any size) -> (..., N, c, any size), with zeros behind the last."""
+    return F.pad(vectors, (0, 0, 0, -vectors.shape[-2] % size)).unflatten(-2, (-1, size))

@@ -58,8 +58,18 @@ class Traits(nn.Module):
         return False
 
     @property
+    def takes_documents_by_mask(self) -> bool:
+        """True where a fused kernel, given a mask, computes each part of a sequence as if it stood by itself."""
+        return False
+
+    @property
     def excludes_itself(self) -> bool:
         """True where a query's own value is taken out of its context, which weights alone then do not make."""
+        return False
+
+    @property
+    def values_depend_on_offsets(self) -> bool:
+        """True where what a query reads of a key is its value and something of the position between the two."""
         return False
 
     @property

@@ -14,7 +14,9 @@ from attnfocus.attention.base import BaseAttention
 
 def output_is_weighed_values(attention: BaseAttention) -> bool:
     """True where the output is the sum of weights times projected values, head by head, and nothing else."""
-    return attention.weights_can_be_replaced and type(attention).finish_heads is BaseAttention.finish_heads
+    if attention.values_depend_on_offsets or type(attention).finish_heads is not BaseAttention.finish_heads:
+        return False
+    return attention.weights_can_be_replaced
 
 
 @contextmanager

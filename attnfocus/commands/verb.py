@@ -31,7 +31,8 @@ class Verb:
         sweeps: whether `-m` runs it once for each combination of values.
         named_groups: whose choices its runs are known by; `choices` among its values then has their names.
         run_key: the key that names a run: its path, `latest`, or a part of its name.
-        idle_keys: that it takes, as its commands are those of `train`, and has no use for: help leaves them out.
+        idle_keys: that help leaves out: it has no use for them, as its commands are those of `train`, or they are told
+            at the end of what they are for, as `sweep.resume` is.
         needs_config_dir: whether `config_dir` among its values is the folder of the user's own groups.
     """
 

@@ -69,6 +69,8 @@ KEYS = by_word(
         "batch_size": "batch_size batch bs",
         "trainer.batch_size": "b batch_size batch bs batchsize "
         "train_batch_size per_device_train_batch_size mini_batch_size",
+        "dataset.codec.context": "mem_len memory_len mem_length memory_length",
+        "trainer.packing": "packing pack packed sample_packing pack_sequences use_packing packed_dataset",
         "trainer.accumulate_steps": "accumulate accumulation gradient_accumulation_steps "
         "grad_accum accumulate_grad_batches "
         "gradient_accumulation update_freq",

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.packing import Packing
 from attnfocus.data.rows import Row
 from attnfocus.special import PAD
 
@@ -36,6 +37,7 @@ class Batch:
         num_words: words of all sources and targets, for throughput.
         target_counts: of each example how many targets the loss sums over: tokens after BOS, or 1.
         is_real: False for a stand-in, whose loss counts nothing.
+        packing: how a model is to lay the examples side by side; None: each has a row.
     """
 
     ids: tuple[str, ...]
@@ -47,6 +49,7 @@ class Batch:
     num_words: int
     target_counts: tuple[int, ...]
     is_real: bool = True
+    packing: Packing | None = None
 
     @cached_property
     def num_targets(self) -> int:
@@ -89,11 +92,15 @@ class Batch:
             num_words=self.num_words * num_rows // len(self),
             target_counts=self.target_counts[rows],
             is_real=self.is_real,
+            packing=None if self.packing is None else Packing.of(self.packing.lengths[rows], self.packing.limit),
         )
 
 
-def collate(examples: Sequence[Encoded]) -> Batch:
+def collate(examples: Sequence[Encoded], packed: int | None = None) -> Batch:
     """One batch of examples that are all of one kind.
+
+    Args:
+        packed: positions of a row in which several of them are to stand; None: each has a row.
 
     Raises:
         ValueError: no examples.
@@ -115,6 +122,7 @@ def collate(examples: Sequence[Encoded]) -> Batch:
         target_lengths=target_lengths,
         num_words=sum(example.num_words for example in examples),
         target_counts=tuple(example.num_targets for example in examples),
+        packing=None if packed is None else Packing.of(input_lengths.tolist(), packed),
     )
 
 

@@ -7,7 +7,10 @@ from typing import overload
 from attnfocus.data.batches import Batch, BatchPlan, collate
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.examples import Examples
+from attnfocus.data.packed_plan import PackedPlan
 from attnfocus.data.window_plan import WindowPlan
+
+Plan = BatchPlan | WindowPlan | PackedPlan
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Share:
 class Epochs:
     """The batches of any epoch, by a plan, which is asked once per epoch; can be sent to other processes."""
 
-    def __init__(self, examples: Examples, plan: BatchPlan | WindowPlan, share: Share | None = None) -> None:
+    def __init__(self, examples: Examples, plan: Plan, share: Share | None = None) -> None:
         self.examples = examples
         self.plan = plan
         self.share = share or Share()
@@ -32,8 +35,8 @@ class Epochs:
 
     def __call__(self, epoch: int) -> "Batches":
         if self._last is None or self._last[0] != epoch:
-            groups = self.plan.epoch(epoch)
-            self._last = epoch, Batches(self.examples, groups, self.share, drawn=(self.plan.seed, epoch))
+            groups, packed = self.plan.epoch(epoch), self.plan.width if isinstance(self.plan, PackedPlan) else None
+            self._last = epoch, Batches(self.examples, groups, self.share, (self.plan.seed, epoch), packed)
         return self._last[1]
 
 
@@ -44,6 +47,7 @@ class Batches(Sequence[Batch]):
 
     Args:
         drawn: seed and epoch, of which augmentation is a function; None, as in evaluation: nothing is augmented.
+        packed: positions of a row in which several examples are to stand; None: each has a row.
     """
 
     def __init__(
@@ -52,11 +56,13 @@ class Batches(Sequence[Batch]):
         groups: Sequence[Sequence[int]],
         share: Share | None = None,
         drawn: tuple[int, int] | None = None,
+        packed: int | None = None,
     ) -> None:
         self.examples = examples
         self.groups = groups
         self._share = share or Share()
         self._drawn = drawn
+        self._packed = packed
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -67,11 +73,11 @@ class Batches(Sequence[Batch]):
     def __getitem__(self, index: slice) -> "Batches": ...
     def __getitem__(self, index: int | slice) -> "Batch | Batches":
         if isinstance(index, slice):
-            return Batches(self.examples, self.groups[index], self._share, self._drawn)
+            return Batches(self.examples, self.groups[index], self._share, self._drawn, self._packed)
         numbers = self.groups[index][self._share.rank :: self._share.size]
         if not numbers:
-            return replace(collate([self._example(self.groups[index][0])]), is_real=False)
-        return collate([self._example(number) for number in numbers])
+            return replace(collate([self._example(self.groups[index][0])], self._packed), is_real=False)
+        return collate([self._example(number) for number in numbers], self._packed)
 
     def ids_of(self, index: int) -> list[str]:
         """The examples of one batch, by name."""

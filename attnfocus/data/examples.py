@@ -73,6 +73,12 @@ class Examples(Sequence[Encoded]):
             return self._encoded[number]
         return self._codec.encode(self.rows[number], np.random.default_rng([seed, epoch, number]))
 
+    def drawn_lengths(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        """(N,) positions of the input of each, as `drawn` gives them."""
+        if isinstance(self._encoded, EncodedExamples):
+            return self._encoded.drawn_lengths(seed, epoch)
+        return self.lengths[:, 0]
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(N, 2): positions of each input, and of its target (0 where it is a class); nothing is encoded for it."""

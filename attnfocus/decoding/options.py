@@ -51,6 +51,7 @@ class DecodingOptions:
         top_p: draw from the fewest tokens whose probabilities sum to this (nucleus; Holtzman et al. 2020,
             arXiv:1904.09751); 1: from all.
         seed: of sampling. What is drawn is a function of the seed and the input alone.
+        exclude_seen: of ranking: items of the history are no answers.
 
     Raises:
         ConfigError: options that do not go together.
@@ -73,6 +74,7 @@ class DecodingOptions:
     top_k: NonNegativeInt = 0
     top_p: Nucleus = 1.0
     seed: Seed = 1
+    exclude_seen: bool = True
 
     def __post_init__(self) -> None:
         problems = []
@@ -99,6 +101,11 @@ class DecodingOptions:
     def is_greedy(self) -> bool:
         """Whether each token is simply the most probable one."""
         return self.beam_size == 1 and not self.sampling
+
+    @property
+    def writes_in_order(self) -> bool:
+        """Whether an input has one output, of which no token changes once it is written."""
+        return self.beam_size == 1 and self.num_best == 1
 
     @property
     def ends_at_limit(self) -> bool:

@@ -26,5 +26,9 @@ def measure_words(name: str) -> str:
 
 
 def attention_words(name: str) -> str:
-    """`decoder.layers.0.cross` -> `decoder layer 0 cross`: numbers count from 0, as the key `layer` does."""
-    return re.sub(r"layers?\.(\d+)", r"layer \1", name).replace(".", " ").replace("_", " ")
+    """`decoder.layers.0.cross` -> `decoder layer 0 cross`: numbers count from 0, as the key `layer` does.
+
+    Of a label, `layers.3 (sink_window)`, what stands in brackets stays: it is what was typed.
+    """
+    path, bracket, choice = name.partition(" (")
+    return re.sub(r"layers?\.(\d+)", r"layer \1", path).replace(".", " ").replace("_", " ") + bracket + choice

@@ -50,7 +50,7 @@ def relative_distance(
 
 
 def first_mass(weights: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Share of the weight on the first key, where attention sinks form (Xiao et al. 2024, arXiv:2309.17453). 0 to 1.
+    """Share of the weight on the first key, where attention sinks form (Xiao et al. 2023, arXiv:2309.17453). 0 to 1.
 
     (..., Q, K) -> (..., Q), K at least 1.
     """

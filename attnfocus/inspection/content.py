@@ -96,7 +96,7 @@ def best_map(maps: Sequence[FocusMap]) -> FocusMap:
 def title_of(each: FocusMap) -> str:
     """`attention, cross`, or `gradient input`, with what is taken away."""
     method = each.method.replace("_", " ")
-    title = f"{method}, {each.name}" if each.name else method
+    title = f"{method}, {each.label}" if each.name else method
     return title if each.minus is None else f"{title}, minus {each.minus.label}"
 
 

@@ -142,7 +142,7 @@ def _target(target: str) -> str:
 
 def _method_words(each: FocusMap) -> str:
     method = each.method.replace("_", " ")
-    return f"{method}, {attention_words(each.name)}" if each.name else method
+    return f"{method}, {attention_words(each.label)}" if each.name else method
 
 
 def _axes(each: FocusMap) -> tuple[str, str]:

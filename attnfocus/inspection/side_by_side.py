@@ -110,4 +110,4 @@ def look_of(name: str, run: str, found: Inspected, target: str) -> Look:
     if not math.isclose(float(np.abs(weights.sum(axis=1) - 1).max(initial=0.0)), 0.0, abs_tol=0.02):
         said["note"] = "rows of these weights do not sum to 1"
     tokens: dict[str, Any] = {"queries": chosen.query_tokens[:num_queries], "keys": chosen.key_tokens[:num_keys]}
-    return Look(name, run, **said, attention=chosen.name, num_heads=len(chosen.heads), **tokens, weights=weights)
+    return Look(name, run, **said, attention=chosen.label, num_heads=len(chosen.heads), **tokens, weights=weights)

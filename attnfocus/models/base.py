@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention
@@ -31,6 +32,7 @@ class Place:
         kind: self: a sequence looks at itself; cross: one looks at another; pooling: learned queries look at one.
         queries, keys: the sequence along each axis: `input` (what the model is given), `output` (what it writes), or
             `learned` (no positions of any example: all are real).
+        words: what a person calls the attention there, where the layers have different ones; else empty.
         plane: how the positions of the input lie, where they have rows and columns.
 
     Raises:
@@ -41,7 +43,13 @@ class Place:
     kind: Kind
     queries: Axis
     keys: Axis
+    words: str = ""
     plane: Plane | None = None
+
+    @property
+    def label(self) -> str:
+        """The name for people, as in a table: `layers.3 (local)` in a stack of different attentions."""
+        return f"{self.name} ({self.words})" if self.words else self.name
 
     def __post_init__(self) -> None:
         problem = role_problem(Role(self.kind, self.queries, self.keys))
@@ -107,8 +115,12 @@ class Model(nn.Module):
                     f'role, as in attention.role = Role("self", "input", "input") of attnfocus.attention; or give '
                     "the model a method places()."
                 )
-            places.append(Place(name, *attention.role, attention.plane))
+            places.append(Place(name, *attention.role, words=attention.words, plane=attention.plane))
         return places
+
+    def labels(self) -> dict[str, str]:
+        """What people read for the names in `weights`, where it is not the name itself."""
+        return {place.name: place.label for place in self.places() if place.words}
 
     def places_of(self, names: Iterable[str]) -> dict[str, Place]:
         """The places of these names, in their order.
@@ -181,13 +193,33 @@ class LanguageModel(Model):
 
     `forward` trains it; `start` and `read` go on from any state, some tokens at a time. A state is a tree of tensors
     with the rows as first axis. No position looks ahead, so that padding behind a text changes nothing.
+
+    Attributes:
+        takes_documents: whether `forward` takes `documents`: several texts in a row, none of which sees another
+            (`models.documents`). Without it `trainer.packing` is refused.
     """
 
-    tasks: ClassVar[tuple[str, ...]] = ("language_modeling",)
+    tasks: ClassVar[tuple[str, ...]] = ("language_modeling", "ranking")
+    takes_documents: ClassVar[bool] = False
 
-    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
-        """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from."""
-        return self.read(inputs, self.start(len(inputs)), need_weights)[0]
+    def forward(
+        self, inputs: Tensor, lengths: Tensor, need_weights: bool = False, *, num_context: int = 0
+    ) -> SequenceOutput:
+        """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from.
+
+        Args:
+            num_context: C, positions that are read first, without a gradient; the output is that of the L - C others.
+        """
+        return self.carried_on(inputs, num_context, need_weights)
+
+    def carried_on(self, inputs: Tensor, num_context: int, need_weights: bool = False) -> SequenceOutput:
+        """`forward` by `start` and `read`: what the state keeps of the context has no gradient."""
+        state = self.start(len(inputs))
+        if num_context:
+            with torch.no_grad():
+                state = self.read(inputs[:, :num_context], state)[1]
+            torch.clear_autocast_cache()  # else weights that were cast here would have no gradient behind it
+        return self.read(inputs[:, num_context:], state, need_weights)[0]
 
     def start(self, num_rows: int) -> Any:
         """The state of N rows before their first token."""

@@ -8,11 +8,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from attnfocus.attention.positions.sinusoids import angles
 from attnfocus.attention.projections import linear
 from attnfocus.errors import DataError
 from attnfocus.grid import Grid
+from attnfocus.models.documents import Documents
 from attnfocus.models.inputs import InputFactory, LinearInput, text_input_problem
 from attnfocus.models.ngrams import NgramEmbedding
 from attnfocus.special import PAD
@@ -131,21 +133,28 @@ class PositionEmbedding(nn.Module):
             self.table = nn.Parameter(torch.empty(num_vectors, embed_dim))
             nn.init.normal_(self.table)  # entries of order 1, as those of the sinusoids
 
-    def forward(self, embedded: Tensor, first: int = 0) -> Tensor:
-        """(B, L, D), whose first stands at position `first` -> (B, L, D)."""
+    def forward(self, embedded: Tensor, first: int = 0, documents: Documents | None = None) -> Tensor:
+        """(B, L, D), whose first stands at position `first` -> (B, L, D).
+
+        Args:
+            documents: texts in these rows, each of which begins at position 0 anew.
+        """
         num_positions, embed_dim = embedded.shape[-2:]
         if self.kind == "none":
             return embedded
         if self.plane is not None:
             return embedded + self._on_plane(num_positions, embedded)
+        end = first + num_positions if documents is None else documents.longest
         if self.kind == "sinusoidal":
-            return embedded + sinusoids(num_positions, embed_dim, embedded.device, first).to(embedded.dtype)
-        end = first + num_positions
+            waves = sinusoids(end - first, embed_dim, embedded.device, first).to(embedded.dtype)
+            return embedded + (waves if documents is None else waves[documents.positions])
         if self.max_length is not None and end > self.max_length:
             raise DataError(
                 f"an input of {end} positions is longer than model.max_length={self.max_length}. "
                 "Train with a larger model.max_length or with model.position=sinusoidal, or leave long inputs out."
             )
+        if documents is not None:
+            return embedded + F.embedding(documents.positions, self.table)
         return embedded + self.table[first:end]
 
     def _on_plane(self, num_positions: int, like: Tensor) -> Tensor:

@@ -28,7 +28,8 @@ def by_layer(
     adapt: Callable[[AttentionFactory], AttentionFactory] | None = None,
     key: str = "layer_attentions",
 ) -> list[AttentionFactory]:
-    """What makes the attention of each layer; what it makes knows its layer (`BaseAttention.depth`).
+    """What makes the attention of each layer; what it makes knows its layer (`BaseAttention.depth`), and its place in
+    a stack (`BaseAttention.in_stack`).
 
     Args:
         attention: that of all layers, without a stack.
@@ -53,16 +54,16 @@ def by_layer(
             found.append(factory if adapt is None else adapt(factory))
     numbered = list(enumerate(found))
     return [
-        _in_layer(factory, depth, f"{key}[{number}]")
+        _in_layer(factory, depth, (key, number))
         for depth, (number, factory) in enumerate(islice(cycle(numbered), num_layers))
     ]
 
 
-def _in_layer(factory: AttentionFactory, depth: int, name: str | None = None) -> AttentionFactory:
+def _in_layer(factory: AttentionFactory, depth: int, in_stack: tuple[str, int] | None = None) -> AttentionFactory:
     def make(**sizes: Any) -> BaseAttention:
-        with _of_stack(name):
+        with _of_stack(None if in_stack is None else f"{in_stack[0]}[{in_stack[1]}]"):
             attention = factory(**sizes)
-        attention.depth = depth
+        attention.depth, attention.in_stack = depth, in_stack
         return attention
 
     return make

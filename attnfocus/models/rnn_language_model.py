@@ -3,7 +3,7 @@
 Shapes: B texts, N rows, L and T tokens, E embed_dim, H hidden_size, V vocabulary.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from attnfocus.attention.projections import linear
 from attnfocus.limits import NumLayers, Probability, Size
 from attnfocus.models.attention_places import AttentionFactory, looking_back_only
 from attnfocus.models.base import LanguageModel
+from attnfocus.models.documents import Documents
 from attnfocus.models.embeddings import TokenEmbedding, table_of
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.models.recurrent import CellKind, LayerState, RecurrentLayers, RecurrentOptions, RecurrentState
@@ -46,6 +47,8 @@ class RNNLanguageModel(LanguageModel):
     Raises:
         ValueError: options that do not go together, or an attention that looks ahead.
     """
+
+    takes_documents: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -87,15 +90,49 @@ class RNNLanguageModel(LanguageModel):
         layer = LayerState(zeros, zeros if self.options.cell == "lstm" else None)
         return RNNLanguageModelState((layer,) * self.options.num_layers, self.attention.begin())
 
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        need_weights: bool = False,
+        documents: Documents | None = None,
+        *,
+        num_context: int = 0,
+    ) -> SequenceOutput:
+        """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `past` (B, heads, L, L).
+
+        Args:
+            documents: texts in these rows, none of which sees another; there are no weights then. They are run side by
+                side from a state of zeros each, as steps of a recurrent network wait for one another.
+            num_context: as in `LanguageModel`.
+        """
+        if documents is None:
+            return self.carried_on(inputs, num_context, need_weights)
+        if need_weights:
+            raise ValueError("weights are of one text a row: call the model without documents.")
+        parts = documents.apart(self._embedded(inputs))
+        readouts = [self._run(part, self.start(len(part)), False)[0] for part in parts]
+        return self._output(documents.together(readouts), {})
+
     def read(
         self, tokens: Tensor, state: RNNLanguageModelState, need_weights: bool = False
     ) -> tuple[SequenceOutput, RNNLanguageModelState]:
         """Read tokens (N, T) from `state` on. Weights: `past` (N, heads, T, all tokens so far)."""
-        embedded = dropout(self.embedding(tokens), self.dropout, self.training)
+        readout, state, weights = self._run(self._embedded(tokens), state, need_weights)
+        return self._output(readout, {} if weights is None else {"past": weights}), state
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        return dropout(self.embedding(tokens), self.dropout, self.training)
+
+    def _run(
+        self, embedded: Tensor, state: RNNLanguageModelState, need_weights: bool
+    ) -> tuple[Tensor, RNNLanguageModelState, Tensor | None]:
+        """Embedded tokens (N, T, E) -> readout (N, T, any size), the state behind them, and the weights."""
         hidden, layers = self.recurrent(embedded, state.layers)
         context, weights, so_far = self.attention.proceed(hidden, state.so_far, need_weights)
         readout = torch.tanh(self.readout(torch.cat((context, hidden), dim=-1)))
+        return readout, RNNLanguageModelState(layers, so_far), weights
+
+    def _output(self, readout: Tensor, weights: dict[str, Tensor]) -> SequenceOutput:
         readout = dropout(readout, self.dropout, self.training)
-        named = {} if weights is None else {"past": weights}
-        output = SequenceOutput(readout, self.output.weight, self.output.bias, named)
-        return output, RNNLanguageModelState(layers, so_far)
+        return SequenceOutput(readout, self.output.weight, self.output.bias, weights)

@@ -4,7 +4,7 @@ Shapes: B texts, N rows (texts, or hypotheses of a beam), L and T tokens, D embe
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from attnfocus.attention.dropout import dropout
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.attention_places import looking_back_only
 from attnfocus.models.base import LanguageModel
+from attnfocus.models.documents import Documents
 from attnfocus.models.embeddings import PositionEmbedding, PositionKind, TokenEmbedding, table_of
 from attnfocus.models.layer_attentions import AttentionFactory, LayerAttentions, by_layer
 from attnfocus.models.outputs import SequenceOutput
@@ -55,6 +56,8 @@ class TransformerLanguageModel(LanguageModel):
         ValueError: options that do not go together, or an attention that looks ahead.
     """
 
+    takes_documents: ClassVar[bool] = True
+
     def __init__(
         self,
         *,
@@ -95,9 +98,29 @@ class TransformerLanguageModel(LanguageModel):
         """The state before the first token."""
         return LanguageModelState(tuple(layer.attention.begin() for layer in self._layers()))
 
-    def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> SequenceOutput:
-        """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `layers.0`, ... (B, H, L, L)."""
-        return self._run(inputs, 0, [None] * len(self.layers), need_weights)[0]
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Tensor,
+        need_weights: bool = False,
+        documents: Documents | None = None,
+        *,
+        num_context: int = 0,
+    ) -> SequenceOutput:
+        """inputs (B, L) from BOS on, of `lengths` (B,). Weights: `layers.0`, ... (B, H, L, L).
+
+        Args:
+            documents: texts in these rows, none of which sees another; there are no weights then.
+            num_context: as in `LanguageModel`.
+        """
+        if num_context:
+            return self.carried_on(inputs, num_context, need_weights)
+        if documents is None:
+            return self._run(inputs, 0, [None] * len(self.layers), need_weights)[0]
+        states = dropout(self.position(self.embedding(inputs), 0, documents), self.dropout, self.training)
+        for layer in self.layers:
+            states = layer(states, documents, need_weights)[0]
+        return self._output(states, {})
 
     def read(
         self, tokens: Tensor, state: LanguageModelState, need_weights: bool = False
@@ -120,4 +143,7 @@ class TransformerLanguageModel(LanguageModel):
             kept.append(so_far)
             if of_layer is not None:
                 weights[f"layers.{depth}"] = of_layer
-        return SequenceOutput(self.final_norm(states), self.output.weight, self.output.bias, weights), kept
+        return self._output(states, weights), kept
+
+    def _output(self, states: Tensor, weights: dict[str, Tensor]) -> SequenceOutput:
+        return SequenceOutput(self.final_norm(states), self.output.weight, self.output.bias, weights)

@@ -14,6 +14,7 @@ from attnfocus.attention import BaseAttention, History, Memory, Past, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.attention.projections import linear
 from attnfocus.models.base import Layer
+from attnfocus.models.documents import Documents
 from attnfocus.models.pooling import require_encoder_attention
 
 NormPlace = Literal["pre", "post"]
@@ -119,19 +120,25 @@ class CausalLayer(ResidualLayer):
         self._make_feedforward(options)
 
     def forward(
-        self, states: Tensor, so_far: Past | None, need_weights: bool
+        self, states: Tensor, so_far: Past | Documents | None, need_weights: bool
     ) -> tuple[Tensor, Past | None, Tensor | None]:
         """Read states (N, T, D) after those of the past: states (N, T, D), the past with them, and weights
         (N, H, T, all positions so far) or None.
 
-        Without a past these are all positions, which is faster by a tenth.
+        Without a past these are all positions, which is faster by a tenth. In the place of the past there may be
+        documents: all positions are those of several texts in each row, which are computed without weights.
         """
         normed = self._into(self.attention_norm, states)
+        weights, past = None, None
         if so_far is None:
             context, weights = self.attention(normed, normed, None, None, need_weights)
+        elif isinstance(so_far, Documents):
+            if need_weights:
+                raise ValueError("weights are of one text a row: call the model without documents.")
+            context = so_far.attended(self.attention, normed)
         else:
-            context, weights, so_far = self.attention.proceed(normed, so_far, need_weights)
-        return self._feedforward(self._added(self.attention_norm, states, context)), so_far, weights
+            context, weights, past = self.attention.proceed(normed, so_far, need_weights)
+        return self._feedforward(self._added(self.attention_norm, states, context)), past, weights
 
 
 class DecoderLayerState(NamedTuple):

@@ -27,7 +27,8 @@ from attnfocus.events import Direction
 from attnfocus.focus import sigma_reparametrize
 from attnfocus.metrics.base import Metric, directions_of, metric_problems
 from attnfocus.models.base import Model
-from attnfocus.runs.dataset import CheckedDataset, check_dataset, length_problems
+from attnfocus.runs.dataset import CheckedDataset, check_dataset, context_problems, length_problems, packing_problems
+from attnfocus.runs.layer_words import name_layers
 from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainConfig
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import on_grid, plane_problems, reparametrized, trial_model, without_numbers
@@ -89,6 +90,7 @@ class Setup:
         """The model of a codec's sizes and vocabulary, with new weights."""
         model = on_grid(self.model, codec.grid)(**codec.dims())
         add_ngrams(model.token_tables(), codec.tokenizers(), self.embedding)
+        name_layers(model, self.config.choices)
         return model
 
     def task(self, codec: Any, training_rows: Sequence[Row] = ()) -> Task:
@@ -97,6 +99,8 @@ class Setup:
         own: dict[str, Any] = {}  # what a task of another kind may not know
         if trainer.loss == "focal":
             own["focal_gamma"] = trainer.focal_gamma
+        if trainer.loss in ("binary_cross_entropy", "sampled_softmax"):
+            own["num_negatives"] = trainer.num_negatives
         if trainer.class_weights == "balanced" and training_rows:
             own["class_weights"] = balanced_weights(training_rows, codec.labels)
         if trainer.bleu_tokenizer is not None:
@@ -210,6 +214,8 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             f"trainer.class_weights={config.trainer.class_weights}: is for classification, and the dataset is for "
             f"{task_class.name}, which has no classes. Use null."
         )
+    problems += packing_problems(config.trainer, model_class, task_class)
+    problems += context_problems(dataset.codecs, model_class, config.focus)
     if config.trainer.r_drop and not (
         config.trainer.word_dropout or _drops(model_node, config.attention, *_in_lists(model_node))
     ):

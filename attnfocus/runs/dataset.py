@@ -12,9 +12,11 @@ from attnfocus.data.codecs.base import Codec
 from attnfocus.data.preparation import CodecChoice, DatasetOptions
 from attnfocus.data.rows import Source
 from attnfocus.errors import ConfigError, Problem
-from attnfocus.models.base import Model
+from attnfocus.focus.regularizer_options import OfWeights, Regularization
+from attnfocus.models.base import LanguageModel, Model
 from attnfocus.signatures import parameters_of
 from attnfocus.tasks import TASKS, Task
+from attnfocus.training.options import TrainerOptions
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,54 @@ def check_dataset(section: Shared, checker: Checker) -> CheckedDataset | None:
     return CheckedDataset(options, source, task_class, codecs)
 
 
+def packing_problems(trainer: TrainerOptions, model: type[Model] | None, task: type[Task]) -> list[Problem]:
+    """Why texts cannot be packed, from what is known before the data."""
+    if not trainer.packing or model is None:
+        return []
+    if not issubclass(task, TASKS["language_modeling"]):
+        reason = "is for language models"
+    elif not getattr(model, "takes_documents", False):
+        reason = f"{model.__name__} reads one text a row"
+    elif trainer.compile:
+        reason = "lays out each batch anew, and trainer.compile=true would compile the model for each"
+    else:
+        return []
+    text = f"trainer.packing: {reason}. Use trainer.packing=false."
+    return [Problem(text, "trainer.packing", ["trainer.packing=false"])]
+
+
 def length_problems(model: Model, codecs: CodecChoice) -> list[Problem]:
     """Examples that are longer than what the model reads, where that is known before there are data."""
     longest = codecs.classes[0].longest_input(codecs.options) if codecs.is_own else None
     most = model.max_input_length
     if longest is None or most is None or longest <= most:
         return []
-    key = "dataset.codec.window"
+    context = codecs.options.get("context", 0)
+    window = longest - context
+    name, given, fitting = ("window", window, most) if window > most else ("context", context, most - window)
+    key = f"dataset.codec.{name}"
+    of_both = f", and context and window have {longest}" if context else ""
     text = (
-        f"{key}={longest}: the model reads at most {most} tokens. Set model.max_length={longest} where its positions "
-        f"are learned, or {key}={most}."
+        f"{key}={given}: the model reads at most {most} tokens{of_both}. Set model.max_length={longest} where its "
+        f"positions are learned, or {key}={fitting}."
     )
-    return [Problem(text, key, [f"{key}={most}"])]
+    return [Problem(text, key, [f"{key}={fitting}"])]
+
+
+def context_problems(codecs: CodecChoice, model: type[Model] | None, focus: Regularization) -> list[Problem]:
+    """Why windows cannot have a context, from what is known before the data."""
+    context = codecs.options.get("context", 0) if codecs.is_own else 0
+    if not context or model is None or not issubclass(model, LanguageModel):
+        return []
+    reason = None
+    if "num_context" not in inspect.signature(model.forward).parameters:
+        reason = f"{model.__name__}.forward does not take num_context"
+    elif any(isinstance(term, OfWeights) for term in focus.terms.values()):
+        reason = "what focus adds to the loss looks at the weights of whole texts, and a context has no gradient"
+    if reason is None:
+        return []
+    text = f"dataset.codec.context={context}: {reason}. Use dataset.codec.context=0."
+    return [Problem(text, "dataset.codec.context", ["dataset.codec.context=0"])]
 
 
 def task_class_of(key: str, name: str, trusted: tuple[str, ...] = ()) -> type[Task]:

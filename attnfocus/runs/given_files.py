@@ -47,7 +47,8 @@ def _missing(values: Mapping[str, Any]) -> list["MissingFileError"]:
     given = {key: section[key] for key in FILE_KEYS if section.get(key)}
     if not given:
         return []
-    from attnfocus.data.reading.data_files import WITHOUT_FILES, MissingFileError, find_files
+    from attnfocus.data.reading.data_files import MissingFileError, find_files
+    from attnfocus.data.sources.embedded import without_files
 
     missing = []
     for key, names in given.items():
@@ -57,7 +58,9 @@ def _missing(values: Mapping[str, Any]) -> list["MissingFileError"]:
             find_files(names if isinstance(names, str) else [str(name) for name in names], f"dataset.{key}")
         except MissingFileError as error:
             # Where the set is chosen here, it can be another; a run that is there has its own.
-            way_out = f"{error.way_out} {WITHOUT_FILES}" if "_target_" in section else error.way_out
+            way_out = error.way_out
+            if "_target_" in section:
+                way_out += f" {without_files(section.get('task'))}"
             missing.append(MissingFileError(error.key, error.problem, way_out, error.near))
         except DataError:
             pass  # of a folder: said when it is read

@@ -134,6 +134,7 @@ class DecodingOverride:
     top_k: NonNegativeInt | None = None
     top_p: Nucleus | None = None
     seed: Seed | None = None
+    exclude_seen: bool | None = None
 
 
 CheckpointName = Literal["best", "last", "average"]

@@ -14,11 +14,12 @@ from attnfocus.tasks.language_modeling import LanguageModelingTask
 from attnfocus.tasks.looks import Look, looks_of
 from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.focus import FocusMeans
+from attnfocus.tasks.ranking import RankingTask
 from attnfocus.tasks.translation import TranslationTask
 
 # By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
 TASKS: Mapping[str, type[Task]] = MappingProxyType(
-    {task.name: task for task in (TranslationTask, ClassificationTask, LanguageModelingTask)}
+    {task.name: task for task in (TranslationTask, ClassificationTask, LanguageModelingTask, RankingTask)}
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Look",
     "Loss",
     "Prediction",
+    "RankingTask",
     "StepOutput",
     "Task",
     "TranslationTask",

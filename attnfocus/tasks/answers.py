@@ -141,6 +141,11 @@ class FocusMap:
     minus: Subtracted | None = None
 
     @property
+    def label(self) -> str:
+        """The name for people, with the attention's words where the layers have different ones."""
+        return self.name if self.place is None else self.place.label
+
+    @property
     def difference(self) -> np.ndarray:
         """(H, Q, K): the weights without those of `minus`; the weights themselves where there is none."""
         return self.weights if self.minus is None else self.weights - self.minus.weights

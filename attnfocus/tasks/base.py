@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
 
-Loss = Literal["cross_entropy", "mse", "focal"]
+Loss = Literal["cross_entropy", "mse", "focal", "binary_cross_entropy", "sampled_softmax"]
 ANSWERS_PER_SAMPLE = 3  # texts take less room than maps
 
 

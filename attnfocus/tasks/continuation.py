@@ -5,7 +5,7 @@ Shapes: N rows (texts, or hypotheses of a beam), S tokens read, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -37,11 +37,15 @@ class _Writer:
     Args:
         reach: the most tokens that the model was trained on at a time. Where a text becomes longer its last
             reach // 2 + 1 are read anew, as if it began there, so that writing can go on for any length.
+        heard: is told each token (N,) that was written, but for the last, which nothing follows.
     """
 
-    def __init__(self, model: LanguageModel, reach: int | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, reach: int | None = None, heard: Callable[[Tensor], None] | None = None
+    ) -> None:
         self.model = model
         self._reach = reach
+        self._heard = heard
 
     def encode(self, source: Tensor, lengths: Tensor) -> _Read:
         """source (N, S), without padding."""
@@ -54,7 +58,10 @@ class _Writer:
         return memory
 
     def step(self, tokens: Tensor, state: _Read, memory: Any, need_weights: bool = False) -> tuple[Tensor, _Read, None]:
-        tokens = tokens if state.last is None else state.last
+        if state.last is not None:
+            tokens = state.last
+        elif self._heard is not None:
+            self._heard(tokens)
         added, before = tokens.unsqueeze(1), state.state
         read = torch.cat([state.tokens, added], dim=1)
         if self._reach is not None and read.shape[1] > self._reach:
@@ -77,6 +84,7 @@ def continuations(
     *,
     within_reach: bool = False,
     has_end: bool = True,
+    heard: Callable[[Tensor], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """What follows on each text of inputs (B, L) of `lengths` (B,), all > 0, as `decode_best` gives it.
 
@@ -85,9 +93,10 @@ def continuations(
     Args:
         reach: the most tokens that the model was trained on at a time, which no input exceeds; None: any number.
         has_end: False: a text of this kind ends nowhere, so that what is written is as long as it may be.
+        heard: is told each token as it is written, but for the last; of one text alone, and by no beam search.
         within_reach: what is written ends where that ends, so that one reading of the whole is all that the model saw.
     """
-    writer, found = _Writer(model, reach), dict[int, list[Hypothesis]]()
+    writer, found = _Writer(model, reach, heard), dict[int, list[Hypothesis]]()
     most = model.max_output_length if reach is None else reach if within_reach else None
     if not has_end:
         options = replace(options, min_length_ratio=float(options.max_length))

@@ -5,7 +5,7 @@ Shapes: B texts, L positions (BOS and tokens), N tokens predicted, V vocabulary,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -19,6 +19,9 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Direction
 from attnfocus.models.base import Model
+from attnfocus.models.documents import Documents
+from attnfocus.models.outputs import SequenceOutput
+from attnfocus.special import PAD
 from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
 from attnfocus.tasks.base import StepOutput, Task
 from attnfocus.tasks.evaluation import (
@@ -45,6 +48,7 @@ from attnfocus.tasks.tally import Tally, add_up
 from attnfocus.tasks.token_loss import token_loss
 
 if TYPE_CHECKING:
+    from attnfocus.data.packing import Packing
     from attnfocus.data.preparation import DatasetOptions
     from attnfocus.data.rows import Row
     from attnfocus.tasks.probe import Probe
@@ -56,9 +60,11 @@ class LanguageModelingTask(Task):
     Attributes:
         max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
             whatever the batch.
+        heard: is told a text that is gone on with, again and again while it is written (`SequenceAnswers`).
     """
 
     max_pairs: int = 2**22
+    heard: Callable[[str], None] | None = None
     name: ClassVar[str] = "language_modeling"
     codecs: ClassVar[tuple[type[Codec], ...]] = (SequenceCodec,)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8}
@@ -85,7 +91,7 @@ class LanguageModelingTask(Task):
     @property
     def answers(self) -> SequenceAnswers:
         """How a text is answered."""
-        return SequenceAnswers(self.codec)
+        return SequenceAnswers(self.codec, self.heard)
 
     @classmethod
     def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
@@ -111,12 +117,31 @@ class LanguageModelingTask(Task):
     def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
-        output = model(seen.inputs, seen.input_lengths, **asked)
+        context = self.codec.context if isinstance(self._codec, SequenceCodec) else 0
+        if seen.packing is not None and not asked:
+            output, targets = self._packed(model, seen, seen.packing)
+        elif context:  # regularizers, which ask for weights, are refused beside it
+            output = model(seen.inputs, seen.input_lengths, num_context=context)
+            targets = seen.targets[:, context:]
+        else:  # weights are those of each text by itself
+            output, targets = model(seen.inputs, seen.input_lengths, **asked), seen.targets
         looks = looks_of(model, output.weights, self.axis_lengths(seen))
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
+        return StepOutput(self.loss_sum(output, targets, seen.num_targets), batch.num_targets, penalties)
+
+    def loss_sum(self, output: SequenceOutput, targets: Tensor, num_targets: int) -> Tensor:
+        """What training minimizes, summed over the tokens expected: targets (B, L), PAD where nothing is."""
         how = {"label_smoothing": self.label_smoothing, "r_drop": self.r_drop}
-        loss_sum = token_loss(output, seen.targets, seen.num_targets, **how)
-        return StepOutput(loss_sum, batch.num_targets, penalties)
+        return token_loss(output, targets, num_targets, **how)
+
+    @staticmethod
+    def _packed(model: Model, batch: Batch, packing: Packing) -> tuple[SequenceOutput, Tensor]:
+        """The texts of a batch side by side: what the model says of the rows (B, W), and what is expected there."""
+        where = packing.rows, packing.starts, packing.num_rows
+        documents = Documents(packing.lengths, *where, batch.inputs.device)
+        lengths = (documents.numbers >= 0).sum(dim=1)
+        output: SequenceOutput = model(documents.packed(batch.inputs, PAD), lengths, documents=documents)
+        return output, documents.packed(batch.targets, PAD)
 
     def tally(
         self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
@@ -143,7 +168,7 @@ class LanguageModelingTask(Task):
                     aligned.add(inputs.rows, looks)
                     predictions += self.answers.read_off(inputs, found)
                 num_targets += batch.num_targets
-                predicted = add_up([predicted, text_sizes(self._predicted_texts(batch))])
+                predicted = add_up([predicted, text_sizes(self._predicted_sizes(batch))])
                 first.offer(batch)
             samples = [
                 self.answers.sample(model, batch, number, decoding or DecodingOptions()) for batch, number in first
@@ -192,12 +217,12 @@ class LanguageModelingTask(Task):
         extras |= {"alignment_error_rates": rates} if (rates := aligned.rates()) else {}
         return Evaluation({**metrics, **aligned.metrics(), **table.metrics()}, predictions, samples, extras, table)
 
-    def _predicted_texts(self, batch: Batch) -> Iterator[str]:
-        """Of the rows without answers, all of which is predicted."""
+    def _predicted_sizes(self, batch: Batch) -> Iterator[tuple[int, int]]:
+        """Characters and bytes of the rows without answers, all of which is predicted."""
         sizes, inputs, targets = batch.input_lengths.tolist(), batch.inputs.tolist(), batch.targets.tolist()
         for row, size, read, expected in zip(batch.rows, sizes, inputs, targets, strict=True):
             if not row.answers:
-                yield self.codec.predicted_text(row, read[:size], expected[:size])
+                yield self.codec.predicted_size(row, read[:size], expected[:size])
 
     def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
         """What is read is what is written, too."""

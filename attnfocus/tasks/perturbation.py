@@ -32,6 +32,7 @@ def twice(batch: Batch) -> Batch:
         target_lengths=None if lengths is None else torch.cat((lengths, lengths)),
         num_words=2 * batch.num_words,
         target_counts=batch.target_counts * 2,
+        packing=None if batch.packing is None else batch.packing.twice(),
     )
 
 

@@ -5,7 +5,7 @@ Shapes: H heads, L positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,10 +25,16 @@ from attnfocus.tasks.sequence_probe import Explained
 
 
 class SequenceAnswers:
-    """Answers of one codec's texts; the model is in eval mode, without gradients."""
+    """Answers of one codec's texts; the model is in eval mode, without gradients.
 
-    def __init__(self, codec: SequenceCodec) -> None:
+    Args:
+        heard: is told a text with what is written behind it, again and again while it is written: where one text is
+            gone on with, token after token.
+    """
+
+    def __init__(self, codec: SequenceCodec, heard: Callable[[str], None] | None = None) -> None:
         self._codec = codec
+        self._heard = heard
 
     def all_of(
         self,
@@ -75,7 +81,12 @@ class SequenceAnswers:
         """What the model writes after each text."""
         lengths, unknown = inputs.lengths.tolist(), inputs.unknown_shares()
         index = torch.tensor(numbers, device=inputs.inputs.device)
-        written = self._written(model, inputs.inputs[index], inputs.lengths[index], options, within_reach=need_weights)
+        heard = None
+        if self._heard is not None and len(numbers) == 1 and options.writes_in_order:
+            (number,) = numbers
+            heard = self._told(source_text(inputs.rows[number]), inputs.inputs[number, : lengths[number]].tolist())
+        part = inputs.inputs[index], inputs.lengths[index]
+        written = self._written(model, *part, options, within_reach=need_weights, heard=heard)
         for number, hypotheses in zip(numbers, written, strict=True):
             ids = inputs.inputs[number, : lengths[number]].tolist()
             texts = [self._codec.continued(ids, each.ids) for each in hypotheses]
@@ -89,10 +100,29 @@ class SequenceAnswers:
             yield self._with_weights(model, found, whole) if need_weights else found
 
     def _written(
-        self, model: Any, inputs: Tensor, lengths: Tensor, options: DecodingOptions, *, within_reach: bool
+        self,
+        model: Any,
+        inputs: Tensor,
+        lengths: Tensor,
+        options: DecodingOptions,
+        *,
+        within_reach: bool,
+        heard: Callable[[Tensor], None] | None = None,
     ) -> list[list[Hypothesis]]:
-        reach, has_end = self._codec.reach, self._codec.has_end
-        return continuations(model, inputs, lengths, options, reach, within_reach=within_reach, has_end=has_end)
+        reach, how = self._codec.reach, {"within_reach": within_reach, "has_end": self._codec.has_end}
+        return continuations(model, inputs, lengths, options, reach, heard=heard, **how)
+
+    def _told(self, text: str, ids: Sequence[int]) -> Callable[[Tensor], None]:
+        """Passes on the text with what is written so far, from nothing on; each token (1,) as it comes."""
+        hear, more = self._heard, list[int]()
+        assert hear is not None
+        hear(text)
+
+        def tell(token: Tensor) -> None:
+            more.append(int(token))
+            hear(text + self._codec.continued(ids, more))
+
+        return tell
 
     def _with_weights(self, model: Model, found: Prediction, ids: Sequence[int]) -> Prediction:
         """The prediction with the maps of a text from BOS on: each token's row says where it was predicted from."""

@@ -42,17 +42,20 @@ class HeadHistory:
         last = step if is_evaluated else step - 1
         self._by_step = {at: heads for at, heads in self._by_step.items() if at <= last}
 
-    def pictures(self) -> dict[str, Figure]:
+    def pictures(self, labels: Mapping[str, str]) -> dict[str, Figure]:
         """A figure for each measure: a panel for each attention, its heads as rows, evaluations as columns, one scale.
 
         None of a model with a single head, which the curve of the measure shows.
+
+        Args:
+            labels: as in `events.RunFacts`.
         """
         newest = next(reversed(self._by_step.values()), {})
         measures = list(dict.fromkeys(name for each in newest.values() for name in each))
-        figures = {name: self._picture(name) for name in measures}
+        figures = {name: self._picture(name, labels) for name in measures}
         return {name: figure for name, figure in figures.items() if figure is not None}
 
-    def _picture(self, measure: str) -> Figure | None:
+    def _picture(self, measure: str, labels: Mapping[str, str]) -> Figure | None:
         import numpy as np
 
         from attnfocus.display.figures import Words, panel_map
@@ -76,7 +79,7 @@ class HeadHistory:
         words = Words(
             heading=f"{measure_words(measure)}, of each head{every}",
             axes=("head", "step of the evaluation"),
-            panels=[attention_words(name) for name in attentions],
+            panels=[attention_words(labels.get(name, name)) for name in attentions],
             scale="",
         )
         return panel_map(panels, ([str(head) for head in range(num_heads)], [f"{step:,}" for step in shown]), words)

@@ -65,6 +65,7 @@ class Terminal(Listener):
 
     def on_start(self, event: TrainingStarted) -> None:
         self._limits = event
+        self._charts.start(event)
         for line in self._header:
             is_path = line.startswith("run ")  # which will be copied
             say(self.console, line, style="yellow" if line.startswith("warning: ") else _LABEL, wrap=not is_path)

@@ -3,7 +3,7 @@
 import math
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from attnfocus.display.console import writable
 from attnfocus.display.palette import Mode, terminal_style
 from attnfocus.display.run_words import attention_words
 from attnfocus.display.text import metric_name, number
-from attnfocus.events import Evaluated, Heads, Progress, Sample
+from attnfocus.events import Evaluated, Heads, Progress, Sample, TrainingStarted
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 NUM_POINTS = 24  # of a curve on the screen
@@ -41,8 +41,13 @@ class ScreenCharts:
         self._metrics: deque[float] = deque(maxlen=NUM_POINTS)
         self._metric = ""
         self._heads: Heads = {}
+        self._labels: Mapping[str, str] = {}
         self._positions = math.nan
         self._shaded: _Shaded | None = None
+
+    def start(self, event: TrainingStarted) -> None:
+        """Hears what the attentions are called."""
+        self._labels = event.facts.labels
 
     def progress(self, event: Progress) -> None:
         """Hears a loss."""
@@ -82,7 +87,7 @@ class ScreenCharts:
             used = [value for value in measures.get("effective_positions", ()) if math.isfinite(value)]
             if not used or not self._positions > 0:
                 continue
-            label = writable(self._console, attention_words(name))[:MAX_LABEL]
+            label = writable(self._console, attention_words(self._labels.get(name, name)))[:MAX_LABEL]
             line = Text.assemble((f"{label}  ", _LABEL), blocks(used[: width // 2], (0.0, self._positions)))
             heads = f"{len(used)} heads: " if len(used) > 1 else ""
             least, most = (f"{value:.1f}" for value in (min(used), max(used)))
@@ -105,7 +110,8 @@ class ScreenCharts:
                 break
             line.append(piece, style=terminal_style(weight / largest, self.mode) if largest > 0 else "")
             line.append(" ")
-        attention = attention_words(self._shaded.attention)
+        name = self._shaded.attention
+        attention = attention_words(self._labels.get(name, name))
         said = f"{attention} of {sample.id}, mean of its heads and queries; darkest {number(largest)}"
         answer = f"  answer {sample.prediction}, target {sample.target}"
         return [Text(writable(self._console, said + answer), style=_LABEL), line]

@@ -3,6 +3,7 @@
 import math
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from attnfocus.events import Evaluated, Listener, Progress, RolledBack, Sample, TrainingEnded, TrainingStarted
@@ -97,7 +98,7 @@ class TensorBoard(Listener):
             file.text("test_metrics", metrics_table(event.metrics, event.step), event.step)
         elif event.heads:
             self._history.add(event.step, logged_heads(event.heads))
-            for measure, figure in self._history.pictures().items():
+            for measure, figure in self._history.pictures(self._labels).items():
                 self._write_picture(f"weights_heads/{measure}", figure, event.step)
         for number, sample in enumerate(event.samples, 1):
             self._draw(sample, number, event)
@@ -159,12 +160,17 @@ class TensorBoard(Listener):
         for name, weights in sample.weights.items():
             if weights.size == 0:
                 continue  # an empty prediction looked nowhere
-            title = f"{attention_words(name)}   {event.split}: row {sample.id}   step {event.step:,}"
+            label = attention_words(self._labels.get(name, name))
+            title = f"{label}   {event.split}: row {sample.id}   step {event.step:,}"
             if sample.picture is not None and shows(sample.picture, weights):
                 figure = picture_map(weights, sample.picture, title)
             else:
                 figure = heat_map(weights, sample.query_tokens.get(name, ()), sample.key_tokens, title)
             self._write_picture(f"weights_{event.split}/{name}/{number}", figure, event.step)
+
+    @property
+    def _labels(self) -> Mapping[str, str]:
+        return {} if self._run is None else self._run.facts.labels
 
     def _write_picture(self, tag: str, figure: "Figure", step: int) -> None:
         from attnfocus.display.canvas import DPI, to_png

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -92,8 +93,16 @@ class Precision:
     def autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, dtype=self.dtype)
 
+    def for_update(self) -> AbstractContextManager[object]:
+        """Within, on a CPU, each weight is rounded once, however many micro-batches there are.
+
+        Autocast keeps what it has rounded until the outermost of its contexts ends; weights must not change in it.
+        """
+        return self.autocast() if self.device.type == "cpu" else nullcontext()
+
     def backward(self, loss: Tensor) -> None:
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        with torch.autocast(self.device.type, enabled=False) if self.dtype else nullcontext():
+            (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
     def unscale(self, optimizer: Optimizer) -> None:
         """Gives the gradients their true size; before they are measured and clipped."""
@@ -121,6 +130,31 @@ class Precision:
         self.scaler.update(scale * self.scaler.get_backoff_factor() if has_overflowed else scale)
         if has_overflowed:
             self.scaler.load_state_dict({**self.scaler.state_dict(), "_growth_tracker": 0})
+
+
+def cpu_bf16() -> tuple[str, ...]:
+    """The instructions with which this CPU multiplies bfloat16; none: it is emulated, and slower than float32."""
+    found = {"amx": torch.cpu._is_amx_tile_supported(), "avx512_bf16": torch.cpu._is_avx512_bf16_supported()}
+    return (*(name for name, is_there in found.items() if is_there), *_arm_bf16())
+
+
+def _arm_bf16() -> tuple[str, ...]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:  # no Linux
+        return ()
+    features = {word for line in lines if line.startswith("Features") for word in line.split()}
+    return ("bf16",) if "bf16" in features else ()
+
+
+def emulation_warning(precision: str, device: torch.device) -> str | None:
+    """What to say of a precision that the device only emulates."""
+    if precision != "bf16" or device.type != "cpu" or cpu_bf16():
+        return None
+    return (
+        "trainer.precision=bf16: this CPU has no instructions for it (avx512_bf16, AMX), so that it is emulated, and "
+        "slower than float32. Use trainer.precision=float32 here."
+    )
 
 
 @cache

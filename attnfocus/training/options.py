@@ -11,6 +11,7 @@ from attnfocus.marks import Before, Mark
 from attnfocus.tasks.measures.text import BleuTokenizer
 
 FOCAL_GAMMA = 2.0  # what the paper found best
+NUM_NEGATIVES = 1  # as Kang & McAuley 2018 have it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class TrainerOptions:
 
     batch_size: PositiveInt = 64  # per micro-batch, counted in batch_unit
     batch_unit: Literal["sentences", "tokens"] = "sentences"
+    packing: bool = False  # several texts in a row of a batch, none of which sees another
     accumulate_steps: PositiveInt = 1  # micro-batches per optimizer step
     max_steps: Annotated[PositiveInt | None, Mark.RESUMABLE] = None
     max_epochs: Annotated[PositiveInt | None, Mark.RESUMABLE] = 10
@@ -31,8 +33,9 @@ class TrainerOptions:
     log_every_steps: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 50
     scalars: Annotated[Literal["few", "all"], Mark.RESUMABLE, Mark.NO_EFFECT] = "few"  # of TensorBoard
     clip_norm: PositiveFloat | None = 1.0
-    loss: Literal["cross_entropy", "mse", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "mse", "focal", "binary_cross_entropy", "sampled_softmax"] = "cross_entropy"
     focal_gamma: NonNegativeFloat = FOCAL_GAMMA  # of Lin et al. 2017, eq. 4; for loss=focal alone
+    num_negatives: PositiveInt = NUM_NEGATIVES  # items drawn by binary_cross_entropy and sampled_softmax
     class_weights: Literal["balanced"] | None = None
     label_smoothing: Probability = 0.0
     word_dropout: Probability = 0.0
@@ -67,6 +70,11 @@ class TrainerOptions:
         if self.focal_gamma != FOCAL_GAMMA and self.loss != "focal":
             raise ConfigError(
                 f"trainer.focal_gamma: is of the focal loss, and trainer.loss is {self.loss}. Add trainer.loss=focal."
+            )
+        if self.num_negatives != NUM_NEGATIVES and self.loss not in ("binary_cross_entropy", "sampled_softmax"):
+            raise ConfigError(
+                f"trainer.num_negatives: is of losses that draw items, and trainer.loss is {self.loss}. Add "
+                "trainer.loss=sampled_softmax, or trainer.loss=binary_cross_entropy."
             )
 
     def steps_per_epoch(self, num_batches: int) -> int:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from attnfocus.attention.precision import scores_as
 from attnfocus.errors import RunError
-from attnfocus.tasks.base import Task
+from attnfocus.tasks.base import StepOutput, Task
 from attnfocus.training.device import Precision
 from attnfocus.training.distributed.processes import Processes
 from attnfocus.training.distributed.shard import whole
@@ -86,18 +86,15 @@ class Stepper:
         own = sum(self.task.num_targets(cast(Any, batch)) for batch in real), sum(batch.num_words for batch in real)
         num_targets, num_words = self.processes.summed(torch.tensor(own)).tolist()  # its task knows its kind
         losses = []
-        for index, batch in enumerate(batches):
-            seed_step(seed, step, index * size + rank, self.device)
-            share = float(batch.is_real) / max(1, num_targets)
-            is_last = index + 1 == len(batches)
-            with nullcontext() if is_last else self.processes.accumulating(self.model):
-                with _compiling(), self.precision.autocast(), scores_as(self.options.half_scores):
-                    output = self.task.step(cast(Any, self.model), batch.to(self.device), step)
-                    total = output.total * (share * size)  # of which the processes take the mean
-                with _compiling():
-                    self.precision.backward(total)
-            sums = torch.stack([output.loss_sum.detach(), *(each.detach() for each in output.penalties.values())])
-            losses.append(sums * share)
+        with self.precision.for_update():
+            for index, batch in enumerate(batches):
+                share = float(batch.is_real) / max(1, num_targets)
+                is_last = index + 1 == len(batches)
+                seed_step(seed, step, index * size + rank, self.device)
+                with nullcontext() if is_last else self.processes.accumulating(self.model):
+                    output = self._backward(batch, step, share * size)  # of which the processes take the mean
+                sums = torch.stack([output.loss_sum.detach(), *(each.detach() for each in output.penalties.values())])
+                losses.append(sums * share)
         self.precision.unscale(self.optimizer)
         grads = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)
@@ -109,6 +106,15 @@ class Stepper:
         is_own_finite, loss, *penalties, norm_value = numbers
         by_name = dict(zip(output.penalties, penalties, strict=True))
         return Gradients(loss, norm_value, norm, num_targets, num_words, by_name, bool(is_own_finite))
+
+    def _backward(self, batch: TrainBatch, step: int, factor: float) -> StepOutput:
+        """Adds the gradients of a micro-batch's loss times the factor."""
+        with _compiling(), self.precision.autocast(), scores_as(self.options.half_scores):
+            output = self.task.step(cast(Any, self.model), batch.to(self.device), step)
+            total = output.total * factor
+        with _compiling():
+            self.precision.backward(total)
+        return output
 
     def apply(self, gradients: Gradients, factor: float) -> None:
         """Clips, and updates the weights with a share `factor` of the lr."""

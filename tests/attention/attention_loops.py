@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from loops_normalizers import NORMALIZERS
 from loops_patterns import PATTERNS, SELECTIVE
-from loops_positions import POSITIONS, READING, RESCORING, none
+from loops_positions import POSITIONS, READING, RESCORING, VALUES, none, plus
 from loops_scores import SCORES, normed
 from torch import Tensor
 
@@ -34,13 +34,26 @@ def loop(
         shared = head * attention.num_key_heads // attention.num_heads
         rows = _weights(attention, head, queries[head], keys_of_heads[shared], inputs, allowed)
         weights[head] = torch.tensor(rows, dtype=torch.float64).view(len(query), len(keys))
-        context.append([_mixed(row, values_of_heads[shared]) for row in rows])
+        behind = len(keys) - len(query)
+        context.append(
+            [
+                _mixed(row, _read_from(attention.position, values_of_heads[shared], i + behind))
+                for i, row in enumerate(rows)
+            ]
+        )
     merged = torch.tensor(context, dtype=torch.float64).transpose(0, 1).flatten(1)
     return attention.output_projection(merged) if attention.has_projections else merged, weights
 
 
 def _heads(vectors: Tensor, heads: int) -> Rows:
     return vectors.unflatten(-1, (heads, -1)).transpose(0, 1).tolist()
+
+
+def _read_from(position: Any, values: list[list[float]], i: int) -> list[list[float]]:
+    """The values as the query at position i reads them."""
+    rule = VALUES.get(type(position).__name__)
+    added = [None if rule is None else rule(position, i, j) for j in range(len(values))]
+    return [value if more is None else plus(value, more) for value, more in zip(values, added, strict=True)]
 
 
 def _mixed(weights: list[float], values: list[list[float]]) -> list[float]:

@@ -4,6 +4,7 @@ POSITIONS[class name](position, head, query, key, i, j) -> (query, key, bias): t
 position j as the score shall see them (lists of floats of one head), and what is added to the score of this pair.
 READING[class name](position, head, inputs, i, j) -> what is added to the score of this pair; inputs are all keys as
 they came, None for one that no query may see.
+VALUES[class name](position, i, j) -> what is added to the value of key j where the query at i reads it, or None.
 RESCORING[class name](position, query, scores, seen, i) -> what is added to the scores of a query, one for each of the
 keys `seen`, in their order.
 """
@@ -100,6 +101,19 @@ def shaw(position: Any, head: int, query: list[float], key: list[float], i: int,
     offset = max(-position.max_distance, min(position.max_distance, j - i))
     vector = position.table[offset + position.max_distance].tolist()
     return query, key, inner(query, vector) / math.sqrt(len(query))
+
+
+def shaw_value(position: Any, i: int, j: int) -> list[float] | None:
+    if not position.adds_to_values:
+        return None
+    offset = max(-position.max_distance, min(position.max_distance, j - i))
+    vector: list[float] = position.value_table[offset + position.max_distance].tolist()
+    return vector
+
+
+VALUES: dict[str, Callable[..., list[float] | None]] = {
+    "ShawPosition": shaw_value,
+}
 
 
 def transformer_xl(position: Any, head: int, query: list[float], key: list[float], i: int, j: int) -> Placed:

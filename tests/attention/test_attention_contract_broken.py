@@ -1,12 +1,23 @@
 """The contract finds out what is wrong: attentions that each break a promise, and the promise that must say so."""
 
 import functools
+from pathlib import Path
 
 import pytest
 import torch
 
-from attnfocus.attention import Attention, CausalPattern, FullPattern, Normalizer, Pattern, ScaledDotScore, Softmax
-from attnfocus.attention.contract import CHECKS, check_promises
+from attnfocus.attention import (
+    Attention,
+    CausalPattern,
+    FullPattern,
+    Normalizer,
+    Pattern,
+    ScaledDotScore,
+    Score,
+    Softmax,
+)
+from attnfocus.attention.contract import CHECKS, AttentionCrashError, check_promises
+from attnfocus.errors import ConfigError
 
 
 class Unmasked(Normalizer):
@@ -136,3 +147,43 @@ def test_the_checks_leave_the_random_state_alone():
     torch.manual_seed(5)
     check_promises(functools.partial(Attention, score=ScaledDotScore, num_heads=2))
     assert torch.equal(torch.rand(3), expected)
+
+
+class Crashes(Score):
+    def forward(self, query, keys):
+        return query @ keys  # which are not turned
+
+
+class Asserts(Softmax):
+    def forward(self, scores, mask):
+        assert mask is None, "no masks here"
+        return super().forward(scores, mask)
+
+
+def test_an_exception_in_the_code_of_an_attention_is_told_as_a_crash():
+    with pytest.raises(AttentionCrashError) as caught:
+        check_promises(functools.partial(Attention, score=Crashes))
+    line = Crashes.forward.__code__.co_firstlineno + 1
+    assert str(caught.value).startswith(f"crash, in {Path(__file__).resolve()}, line {line}: RuntimeError: ")
+    assert "\nCrashes.forward was called with query=(3, 1, 4, 8) float64, keys=(3, 1, 6, 8) float64" in str(
+        caught.value
+    )
+    assert "\nwhile this was checked: padding never changes a result" in str(caught.value)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.raises(AttentionCrashError, match="AssertionError: no masks here"):
+        check_promises(functools.partial(Attention, score=ScaledDotScore, normalizer=Asserts))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (Attention, ["Attention", "missing a required", "'score'", "normalizer"]),
+        (functools.partial(Attention, score=ScaledDotScore, scores=1), ["'scores'", "It takes", "score, normalizer"]),
+        (ScaledDotScore(query_dim=8, key_dim=8, num_heads=1), ["got a ScaledDotScore", "functools.partial"]),
+        (lambda query_dim, key_dim: torch.nn.Linear(query_dim, key_dim), ["makes no attention, but Linear"]),
+    ],
+)
+def test_a_factory_that_cannot_be_called_is_refused_by_name(given, words):
+    with pytest.raises(ConfigError) as caught:
+        check_promises(given)
+    assert all(word in str(caught.value) for word in ["factory: ", *words]), str(caught.value)

@@ -4,6 +4,7 @@ Shapes: B items, H heads, Q queries (steps of a decoder), K keys, D sizes. float
 """
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -19,8 +20,11 @@ from attnfocus.attention import (
     History,
     LocationScore,
     Monotonic,
+    own_gradients,
 )
-from attnfocus.attention.normalizers.monotonic import carried
+from attnfocus.attention.normalizers.monotonic import Alignments, carried
+from attnfocus.attention.scores.additive import TanhProduct
+from attnfocus.attention.scores.steps import SoftmaxSteps
 
 B, Q, K, D = 3, 4, 6, 8
 LENGTHS = [6, 3, 1]
@@ -246,3 +250,67 @@ def test_monotonic_noise_acts_in_training_only():
 def test_monotonic_says_that_its_weights_are_no_distribution(build):
     assert not build("monotonic").weights_are_distributions
     assert build("location").weights_are_distributions
+
+
+def small(name, heads, **options):
+    """An attention of 3 hidden units, and inputs (2, 4, 4) and (2, 5, 4), one row of which is half hidden."""
+    torch.manual_seed(0)
+    factory = {"location": partial(LocationScore, hidden_size=3, kernel_size=3, num_filters=2)}.get(name, CoverageScore)
+    normalizer = {"normalizer": Monotonic} if name == "monotonic" else {}
+    score = partial(AdditiveScore, hidden_size=3) if name == "monotonic" else partial(factory, hidden_size=3)
+    attention = Attention(4, 4, score=score, num_heads=heads, projections=True, **normalizer, **options).double()
+    for parameter in attention.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    generator = torch.Generator().manual_seed(1)
+    query, keys = (torch.randn(2, n, 4, generator=generator, dtype=torch.float64, requires_grad=True) for n in (4, 5))
+    mask = torch.ones(2, 4, 5, dtype=torch.bool)
+    mask[0, :, 3:], mask[1, 2] = False, False  # padding, and a step that sees nothing
+    return attention, (query, keys, None, mask)
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+@pytest.mark.parametrize("heads", [1, 2])
+def test_all_steps_at_once_have_the_gradients_of_step_after_step(name, heads, monkeypatch):
+    attention, inputs = small(name, heads)
+    wanted = [*inputs[:2], *attention.parameters()]
+
+    def results():
+        context, weights = attention(*inputs, need_weights=True)
+        return context, weights, torch.autograd.grad(context.sin().sum() + weights.square().sum(), wanted)
+
+    calls = []
+    function = Alignments if name == "monotonic" else SoftmaxSteps
+    whole = function.apply
+    monkeypatch.setattr(function, "apply", lambda *given: calls.append(1) or whole(*given))
+    at_once = results()
+    assert len(calls) == 1
+    monkeypatch.setattr(own_gradients, "possible", lambda: False)
+    torch.testing.assert_close(at_once, results())
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_all_steps_at_once_pass_a_check_of_both_derivatives(name):
+    attention, (query, keys, _, mask) = small(name, 1)
+    parameters = dict(attention.named_parameters())
+
+    def function(query, keys, *given):
+        return torch.func.functional_call(
+            attention, dict(zip(parameters, given, strict=True)), (query, keys, None, mask)
+        )[0]
+
+    inputs = (query, keys, *parameters.values())
+    assert torch.autograd.gradcheck(function, inputs, fast_mode=True)
+    assert torch.autograd.gradgradcheck(function, inputs, fast_mode=True)
+
+
+def test_additive_scores_are_the_formula_where_exponentials_would_overflow():
+    """Queries of 60 have exp(-2 q) = 0 in float32: beside them, and beside NaN, a sigmoid is computed for each pair."""
+    query, keys, vector = torch.randn(1, 3, 4), torch.randn(1, 5, 4), torch.randn(1, 1, 4)
+    for far in (0.0, 39.0, 60.0, 1e4):
+        shifted, back = query + far, keys - far
+        expected = (vector.unsqueeze(2) * torch.tanh(shifted.unsqueeze(2).double() + back.unsqueeze(1))).sum(-1)
+        found = TanhProduct.apply(shifted, back, vector)
+        torch.testing.assert_close(found, expected.float(), atol=2e-6, rtol=1e-5)
+    query[0, 1, 2] = torch.nan
+    assert TanhProduct.apply(query, keys, vector).isnan().any(-1).tolist() == [[False, True, False]]

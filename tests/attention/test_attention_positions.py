@@ -7,6 +7,7 @@ import functools
 
 import pytest
 import torch
+from attention_loops import loop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops_positions import POSITIONS
@@ -46,6 +47,7 @@ ALL = [
     functools.partial(T5Position, num_buckets=8, max_distance=9),
     functools.partial(T5Position, num_buckets=5, max_distance=9, bidirectional=False),
     TransformerXLPosition,
+    functools.partial(ShawPosition, max_distance=2, with_values=True),
 ]
 READERS = [ForgettingPosition, functools.partial(ContextualPosition, num_positions=4)]  # of inputs, of scores
 TURNING = [
@@ -55,6 +57,7 @@ TURNING = [
     functools.partial(RotaryPosition, scaling="yarn", factor=8.0, original_length=300, base=20.0),
 ]
 NEAR = functools.partial(LocalPattern, window=2)
+BY_VALUE = ALL[-1]
 RELATIVE = [position for position in ALL if getattr(position, "func", position) is not LearnedPosition]
 BY_BIAS = [AlibiPosition, ALL[3], ALL[5], TransformerXLPosition]
 in_attention = pytest.mark.parametrize("position", [*ALL, *READERS], ids=lambda p: getattr(p, "func", p).__name__)
@@ -92,6 +95,43 @@ def test_every_pair_is_the_formula_of_the_paper(position, queries):
                 q, k, bias = rule(made, head, query[head, row].tolist(), keys[head, j].tolist(), i, j)
                 expected = sum(x * y for x, y in zip(q, k, strict=True)) / size**0.5 + bias
                 assert scores[head, row, j].item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("pattern", [FullPattern, CausalPattern, NEAR])
+@pytest.mark.parametrize("key_heads", [1, H])
+@torch.no_grad()
+def test_values_of_offsets_are_those_of_the_paper(pattern, key_heads):
+    attention = attention_with(BY_VALUE, pattern=pattern, num_key_heads=key_heads)
+    sequence = random(B, K, D)
+    mask = torch.rand(B, K, K, generator=torch.Generator().manual_seed(5)) < 0.8
+    mask[0, 3] = False  # nothing to attend: neither values nor offsets
+    for queries in (1, 4, K):
+        seen = mask[:, -queries:]
+        context, weights = attention(sequence[:, -queries:], sequence, None, seen, need_weights=True)
+        torch.testing.assert_close(attention(sequence[:, -queries:], sequence, None, seen)[0], context)
+        for item in range(B):
+            rows = sequence[item]
+            expected = loop(attention, rows[-queries:], rows, rows, lambda i, j, of=seen[item]: bool(of[i, j]))
+            torch.testing.assert_close((context[item], weights[item]), expected)
+    attention.position.value_table.zero_()
+    without = attention_with(functools.partial(ShawPosition, max_distance=2), pattern=pattern, num_key_heads=key_heads)
+    without.load_state_dict(attention.state_dict(), strict=False)
+    torch.testing.assert_close(without(sequence, sequence)[0], attention(sequence, sequence)[0])
+
+
+@torch.no_grad()
+def test_values_of_offsets_one_position_at_a_time():
+    near = functools.partial(LocalPattern, window=2, direction="backward")
+    for pattern in (CausalPattern, near):  # a memory that grows, and one that rolls
+        attention = attention_with(BY_VALUE, pattern=pattern)
+        sequence = random(B, 9, D)
+        whole, weights = attention(sequence, sequence, need_weights=True)
+        past, contexts = attention.begin(), []
+        for step in sequence.split(1, dim=1):
+            context, row, past = attention.proceed(step, past, need_weights=True)
+            contexts.append(context)
+        torch.testing.assert_close(torch.cat(contexts, dim=1), whole)
+        torch.testing.assert_close(row, weights[..., -1:, :])
 
 
 @positions
@@ -278,6 +318,7 @@ def test_a_state_has_the_parameters_alone():
     made = [position(num_heads=2, head_dim=4) for position in (*ALL, *READERS)]
     for position in made:
         position.connect(6)
+        position.connect_values(4)
     names = {type(position).__name__: list(position.state_dict()) for position in made}
     assert names == {
         "AlibiPosition": [],
@@ -285,7 +326,7 @@ def test_a_state_has_the_parameters_alone():
         "ForgettingPosition": ["gate.weight", "gate.bias"],
         "LearnedPosition": ["query_table", "key_table"],
         "RotaryPosition": [],
-        "ShawPosition": ["table"],
+        "ShawPosition": ["table", "value_table"],  # the last of them has both
         "SinusoidalPosition": [],
         "T5Position": ["table"],
         "TransformerXLPosition": ["content_bias", "position_bias", "weight"],

@@ -94,7 +94,8 @@ def test_a_query_sees_its_segment_up_to_itself_and_the_whole_one_before():
 @pytest.mark.parametrize("num_key_heads", [1, H])
 def test_segments_by_blocks_equal_the_plain_path(score, normalizer, length, num_key_heads):
     options = {} if normalizer is None else {"normalizer": normalizer}
-    attention = by_segments(ShawPosition, score=score, num_key_heads=num_key_heads, **options)
+    position = functools.partial(ShawPosition, max_distance=3, with_values=True)
+    attention = by_segments(position, score=score, num_key_heads=num_key_heads, **options)
     sequence = random(B, length, D)
     mask = torch.rand(B, length, length, generator=torch.Generator().manual_seed(5)) < 0.7
     mask[0, -1] = False

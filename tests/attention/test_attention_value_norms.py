@@ -33,6 +33,11 @@ def transformed(attention, states):
     return found
 
 
+def test_values_that_depend_on_offsets_have_no_norm(build):
+    assert output_is_weighed_values(build("shaw"))
+    assert not output_is_weighed_values(build("shaw", "attention.position.with_values=true"))
+
+
 def test_norms_are_those_of_the_projected_values(build, preset):
     attention = build(preset)
     states, mask = given()

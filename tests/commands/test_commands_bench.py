@@ -16,7 +16,8 @@ from attnfocus.attention import AdditiveScore, Attention, ScaledDotScore
 from attnfocus.cli import main
 from attnfocus.commands.bench.command import BenchConfig, candidates, listed, measure
 from attnfocus.commands.bench.costs import Cost
-from attnfocus.commands.bench.figure import draw_costs
+from attnfocus.commands.bench.decoding import Decoder
+from attnfocus.commands.bench.figure import costs_drawing, draw_costs
 from attnfocus.commands.bench.growth import growth
 from attnfocus.commands.bench.measure import (
     NUM_WARM_UPS,
@@ -25,9 +26,11 @@ from attnfocus.commands.bench.measure import (
     Inputs,
     interleaved,
     medians,
+    of_baseline,
     peak_bytes,
     quartiles,
 )
+from attnfocus.commands.bench.quiet import other_load, unsteady
 from attnfocus.commands.bench.table import print_costs
 from attnfocus.display.console import plain_console
 from attnfocus.errors import ConfigError
@@ -71,6 +74,13 @@ def test_a_bench_writes_and_prints_its_results(attnfocus: Command, tmp_path: Pat
     assert set(summary["grows_as_length_to_the"]["dot"]["seconds"]) == {"exponent", "low", "high"}
     assert summary["command"].startswith("attnfocus bench ")
     assert "grows as" in done.stdout
+    firsts = [line.split()[:2] for line in done.stdout.splitlines()[:9]]  # a row as soon as it was measured
+    assert firsts == [[n, name] for n in ("8", "16", "32") for name in ("dot", "additive", "baseline")]
+    for row in rows:
+        if row["attention"] == "baseline":
+            assert row["of_baseline"] == ""
+        else:
+            assert 0 < float(row["low_of_baseline"]) <= float(row["of_baseline"]) <= float(row["high_of_baseline"])
     assert str(folder) in done.stderr
     assert not [char for char in done.stdout + done.stderr if ord(char) < 32 and char != "\n"]
     again = attnfocus("bench", f"run_dir={folder}")
@@ -97,6 +107,8 @@ def test_a_folder_of_a_bench_is_no_run(tmp_path: Path) -> None:
         (["lengths=[0]"], ["lengths[0]: must be > 0, got 0"]),
         (["attentions=[dot]", "num_heads=3"], ["num_heads: 3 does not divide embed_dim=128"]),
         (["dtype=float8"], ["dtype", "bfloat16"]),
+        (["attentions=[dot]", "decode=true", "with_mask=true"], ["with_mask", "Use with_mask=false with decode=true"]),
+        (["attentions=[linformer]", "decode=true"], ["attentions: linformer", "must not look ahead"]),
         (["lenghts=[8]"], ["Did you mean lengths?"]),
         (["attentions=[dott]", "num_heads=3"], ["2 problems", "Did you mean dot?", "num_heads"]),
     ],
@@ -163,7 +175,7 @@ def test_attentions_take_turns_and_none_always_follows_the_same_other() -> None:
 
 
 def test_the_median_is_of_each_pass() -> None:
-    assert medians(Candidate("a", nn.Identity(), [(1.0, 20.0), (3.0, 10.0), (100.0, 30.0)])) == (3.0, 20.0)
+    assert medians(Candidate("a", nn.Identity(), times=[(1.0, 20.0), (3.0, 10.0), (100.0, 30.0)])) == (3.0, 20.0)
 
 
 class Allocating(nn.Module):
@@ -240,8 +252,8 @@ def test_growth_has_an_interval_and_is_not_shown_where_noise_decides() -> None:
 
 def test_quartiles_are_of_whole_passes() -> None:
     times = [(1.0, 1.0), (1.0, 2.0), (1.0, 3.0), (1.0, 4.0), (1.0, 95.0)]
-    assert quartiles(Candidate("a", nn.Identity(), times)) == (3.0, 4.0, 5.0)
-    assert quartiles(Candidate("a", nn.Identity(), times[:1])) == (2.0, 2.0, 2.0)
+    assert quartiles(Candidate("a", nn.Identity(), times=times)) == (3.0, 4.0, 5.0)
+    assert quartiles(Candidate("a", nn.Identity(), times=times[:1])) == (2.0, 2.0, 2.0)
 
 
 def test_what_would_be_too_slow_or_too_large_is_left_out_and_said() -> None:
@@ -285,13 +297,14 @@ def test_a_figure_has_a_panel_for_what_is_known(peak: int | None, capsys: pytest
     axes = draw_costs(costs, "").axes
     assert len(axes) == (1 if peak is None else 2)
     assert all(axis.get_xscale() == axis.get_yscale() == "log" for axis in axes)
-    quantities = ["seconds, forward and backward; band: quartiles", "peak MiB"]
+    quantities = ["seconds, forward and backward; bars: quartiles", "peak MiB"]
     assert [axis.get_ylabel() for axis in axes] == quantities[: len(axes)]
     (line,) = axes[0].lines
     assert line.get_label() == "dot: grows as length^1.00 (1.00 to 1.00)"
     assert all(math.isclose(*pair) for pair in zip(line.get_ydata(), (16e-3, 32e-3, 64e-3), strict=True))
-    (band,) = axes[0].collections
-    assert band.get_paths()[0].get_extents().extents.tolist() == pytest.approx([8, 12e-3, 32, 128e-3])
+    (bars,) = axes[0].collections
+    ends = [[point.tolist() for point in bar] for bar in bars.get_segments()]
+    assert ends == [[[n, pytest.approx(n * 1.5e-3)], [n, pytest.approx(n * 4e-3)]] for n in (8, 16, 32)]
     print_costs(plain_console(sys.stdout), costs)
     shown = capsys.readouterr().out
     assert "16.00 (12.00 to 32.00)" in shown
@@ -312,3 +325,75 @@ def test_attentions_of_limited_length_get_room_for_the_longest_unless_theirs_was
     builders = candidates(config, CPU)
     longest = [builders[name]().max_length for name in ("linformer", "dot attention/position=learned", chosen)]
     assert longest == [600, 600, 520]
+
+
+KEPT = {
+    # 4 bytes x 2 rows x (keys and values) x 16 numbers for each of 32 positions
+    "multi_head": 4 * 2 * 2 * 16 * 32,
+    "multi_query": 4 * 2 * 2 * 16 * 32 // 4,  # one head of four
+    "retention": 4 * 2 * 4 * 4 * 4,  # sums of products of the 4 numbers of a key and of a value, in each of four heads
+}
+
+
+def test_a_step_of_decoding_is_measured_with_what_is_kept() -> None:
+    config = BenchConfig(
+        attentions=[*KEPT, "local attention.pattern.window=3", "coverage"],
+        lengths=[32],
+        embed_dim=16,
+        batch_size=2,
+        repeats=2,
+        decode=True,
+    )
+    rows: list[Cost] = []
+    costs = measure(candidates(config, CPU), 32, config, CPU, [], rows.append)
+    found = {cost.attention: cost for cost in costs}
+    assert [cost.problem for cost in costs] == [None] * 6
+    assert [cost.attention for cost in rows] == [*list(found)[1:], "baseline"]
+    for cost in costs:
+        assert cost.low_seconds is not None
+        assert cost.high_seconds is not None
+        assert 0 < cost.low_seconds <= cost.high_seconds
+        assert (cost.backward_seconds, cost.peak_bytes) == (None, None)
+    assert {name: found[name].state_bytes for name in KEPT} == KEPT
+    assert found["baseline"].state_bytes == KEPT["multi_head"]
+    window = found["local attention.pattern.window=3"].state_bytes
+    assert window is not None
+    assert window <= KEPT["multi_head"] // 4  # of a memory of at most 2 (3 + 1) positions
+    shown = costs_drawing(costs, {})
+    assert "one step of decoding" in shown.caption
+
+
+@torch.no_grad()
+def test_a_step_of_the_baseline_is_the_last_row_of_a_pass() -> None:
+    layer, vectors = Baseline(16, 4), torch.randn(2, 12, 16)
+    seen = []
+    layer.output.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    decoder = Decoder(layer, vectors, repeats=2)
+    for _ in range(3):
+        decoder.time_once()
+    assert decoder.position == 12
+    mask = torch.ones(12, 12, dtype=torch.bool).tril().expand(2, 12, 12)
+    whole, _ = layer(vectors, vectors, None, mask)
+    torch.testing.assert_close(torch.cat(seen[:-1], dim=1), whole[:, -len(seen) + 1 :])
+
+
+def test_a_machine_that_is_not_quiet_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    steady, unsteady_times = [(1e-3, 1e-3)] * 8, [(1e-3, 1e-3), (1e-3, 2e-3)] * 4
+    assert unsteady("baseline", 512, steady) is None
+    assert unsteady("baseline", 512, unsteady_times[:3]) is None
+    said = unsteady("baseline", 512, unsteady_times)
+    assert said is not None
+    assert "8 measurements of baseline have quartiles of 2 and 3 ms around 2.5 ms" in said
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr("os.getloadavg", lambda: (0.4, 9.0, 9.0))
+    assert other_load(2) is None
+    monkeypatch.setattr("os.getloadavg", lambda: (1.2, 0.0, 0.0))
+    said = other_load(2)
+    assert said is not None
+    assert "load 1.2" in said
+
+
+def test_a_ratio_is_of_the_same_turn() -> None:
+    bare = Candidate("baseline", nn.Identity(), times=[(1.0, 1.0), (10.0, 10.0), (2.0, 2.0)])
+    slower = Candidate("a", nn.Identity(), times=[(2.0, 2.0), (20.0, 20.0), (6.0, 6.0)])
+    assert of_baseline(slower, bare) == (2.0, 2.0, 2.5)

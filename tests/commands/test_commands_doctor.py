@@ -29,7 +29,7 @@ from attnfocus.commands.doctor.command import DoctorConfig, checks_of, examine
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = {"python", "packages", "device", "threads", "paths.outputs", "paths.data", "self-test"}
+CHECKS = {"python", "packages", "device", "cpu bf16", "threads", "paths.outputs", "paths.data", "self-test"}
 EXTRAS = {f"extra {name}" for name in ("baseline", "hub", "launch", "mlflow", "search", "torchtext", "wandb")}
 
 

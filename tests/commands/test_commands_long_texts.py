@@ -1,5 +1,6 @@
 """Own text files for language models, through the real command."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,24 @@ def test_a_run_on_a_text_goes_on_to_the_bit_and_continues_a_prefix(attnfocus: Co
     assert shown.returncode == 0, shown.stderr
 
 
+def test_packed_texts_train_and_are_evaluated_one_by_one(attnfocus: Command, folder: Path) -> None:
+    packed = ("dataset.documents=lines", "trainer.packing=true", "dataset.codec.window=64", "trainer.batch_size=4")
+    limits = ("trainer.max_steps=4", "trainer.num_workers=1")
+    regularized = ("focus=entropy", "focus.entropy.weight=0.1")  # whose steps take the texts apart
+    for options in ((), regularized):
+        done = attnfocus("train", *TINY, *packed, *limits, *options, f"run_dir=packed{len(options)}")
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"packed: \d+ texts in \d+ rows of 64, \d\d\.\d % of which they fill", done.stderr)
+    summary = summary_of(folder / "packed0")
+    with_context = ("dataset.codec.context=16", "trainer.max_steps=4")
+    done = attnfocus("train", *TINY, *with_context, "attention=transformer_xl", "model.position=none", "run_dir=read")
+    assert done.returncode == 0, done.stderr
+    assert attnfocus("predict", "run=read", "text=Line 7", "decoding.max_length_constant=40").returncode == 0
+    test = summary_of(folder / "read")["test"]  # of all characters but the first
+    assert test["bits_per_character"] == pytest.approx(test["loss"] / 0.6931471805599453)
+    assert summary["test"]["loss"] < 5  # a handful of steps
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -65,6 +84,10 @@ def test_a_run_on_a_text_goes_on_to_the_bit_and_continues_a_prefix(attnfocus: Co
         (("dataset.train=null",), "Give a text file"),
         (("dataset.documents=sentences",), "must be one of whole, lines, paragraphs"),
         (("model=seq2seq",), "is for language_modeling"),
+        (("dataset.codec.context=1000",), "and context and window have 1128"),
+        (("dataset.codec.context=16", "dataset.documents=lines"), "each document begins anew"),
+        (("dataset.codec.context=16", "focus=entropy"), "a context has no gradient"),
+        (("trainer.packing=true",), "train is one document, whose windows fill their rows. Use trainer.packing=false"),
     ],
 )
 def test_what_a_text_cannot_have_is_refused(

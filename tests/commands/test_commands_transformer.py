@@ -10,6 +10,7 @@ from attnfocus.config.overrides import CommandLine
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import ConfigError
 from attnfocus.runs.assembly import check_train
+from attnfocus.runs.loader import load
 
 TINY = (
     "model=transformer_seq2seq",
@@ -46,6 +47,11 @@ def test_a_run_trains_tests_and_predicts_and_says_what_its_cross_attention_leave
     config = load_yaml(run / "config.yaml")  # all that the verbs below know of the layers
     assert [node["pattern"].get("window") for node in config["model"]["encoder_layer_attentions"]] == [3, None]
     assert config["choices"]["model.encoder_layer_attentions"] == "local(pattern.window=3),rotary"
+    labels = load(str(run)).model.labels()
+    assert labels == {
+        f"encoder.layers.{n}": f"encoder.layers.{n} ({word})" for n, word in enumerate(("local", "rotary"))
+    }
+    assert "(local)" not in (run / "metrics.jsonl").read_text(encoding="utf-8")
     again = attnfocus("evaluate", f"run={run}", "format=json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["metrics"]["loss"] == summary["test"]["loss"]

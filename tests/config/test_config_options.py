@@ -20,6 +20,7 @@ from attnfocus.config.folder import shipped_folder
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.primary import commented_keys
 from attnfocus.config.targets import find_target, is_component
+from attnfocus.data import Codec
 from attnfocus.limits import Range
 from attnfocus.marks import Beside
 from attnfocus.runs.schema import DecodingOverride, TrainConfig
@@ -71,7 +72,7 @@ def annotation_at(schema: type, config: Any, key: str) -> Any:
         if beside is not None and name in fields_of(beside):
             annotation = fields_of(beside)[name]
         elif is_component(config):
-            annotation = signature_of(".".join([*place, "_target_"]), config["_target_"], ()).options[name]
+            annotation = options_of_node(".".join([*place, "_target_"]), config)[name]
         elif get_origin(annotation_without_marks(annotation)) is dict:
             annotation = get_args(annotation_without_marks(annotation))[1]
         else:
@@ -79,6 +80,14 @@ def annotation_at(schema: type, config: Any, key: str) -> Any:
         config = config.get(name) if isinstance(config, dict) else None
         place.append(name)
     return annotation
+
+
+def options_of_node(key: str, node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What its class takes: a codec by `learn`, all others by the constructor."""
+    found: Any = find_target(key, node["_target_"])
+    if isinstance(found, type) and issubclass(found, Codec):
+        return {name: parameter.annotation for name, parameter in parameters_of(found.learn).items()}
+    return signature_of(key, node["_target_"], ()).options
 
 
 def annotation_without_marks(annotation: Any) -> Any:

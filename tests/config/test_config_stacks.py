@@ -8,7 +8,7 @@ import pytest
 from attnfocus.config.overrides import CommandLine
 from attnfocus.config.presets import composed_choice
 from attnfocus.config.search_space import split_overrides
-from attnfocus.config.stack_keys import stack_of
+from attnfocus.config.stack_keys import stack_of, words_of_layers
 from attnfocus.config.stacks import with_stacks
 from attnfocus.errors import ConfigError, Problem
 from attnfocus.runs.assembly import check_train
@@ -38,9 +38,37 @@ def test_names_become_nodes_that_say_all() -> None:
         "FullPattern",
         "LocalPattern",
     ]
+    called = check_train({**values, "choices": names}).new_model(Sizes())  # type: ignore[arg-type]
+    words = ["local", "local", "rotary", "local"]
+    assert called.labels() == {f"layers.{layer}": f"layers.{layer} ({word})" for layer, word in enumerate(words)}
+    assert [place.name for place in called.places()][:4] == [f"layers.{layer}" for layer in range(4)]
     again, unnamed = with_stacks(values, [])  # as it is saved, with nothing that was typed
     assert again["model"] == values["model"]
     assert unnamed == {"attention": "Attention,Attention,Attention"}
+
+
+class Sizes:
+    """As much of a codec as a model asks for."""
+
+    def dims(self) -> dict[str, int]:
+        return {"num_classes": 2, "vocab_size": 5}
+
+    def tokenizers(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("stack", "words"),
+    [
+        ("local*2,rotary", ["local", "local", "rotary"]),
+        ("local(pattern.window=4,num_heads=2)*2,rotary", ["local", "local", "rotary"]),
+        ("local(pattern.window=4),local(pattern.window=8)", ["local(pattern.window=4)", "local(pattern.window=8)"]),
+        ("local*3", []),  # nothing to tell apart
+        ("multi_head", []),
+    ],
+)
+def test_layers_are_told_apart_by_what_was_typed(stack: str, words: list[str]) -> None:
+    assert words_of_layers(stack) == words
 
 
 def test_an_item_may_have_options_and_other_parts() -> None:

@@ -82,6 +82,29 @@ def test_trec_and_mr_are_latin_1(small_data: SmallData) -> None:
     assert split_pairs(data.MR(), folder) == {"train": expected}
 
 
+def test_banking77_keeps_texts_of_several_lines(small_data: SmallData) -> None:
+    train = 'text,category\n"Where is\nmy card?",card_arrival\n"A ""top-up"", please",top_up\n'
+    folder = small_data({"banking77/train.csv.gz": train, "banking77/test.csv": "text,category\nHi,top_up\n"})
+    splits = split_pairs(data.Banking77(), folder)
+    assert [label for _, label in splits["train"]] == ["card_arrival", "top_up"]
+    assert splits["train"][0][0].split() == ["Where", "is", "my", "card?"]
+    assert splits["train"][1][0] == 'A "top-up", please'
+    assert splits["test"] == [("Hi", "top_up")]
+
+
+def test_phrasebank_takes_the_label_after_the_last_at(small_data: SmallData) -> None:
+    lines = "Mail a@b.fi \xe4 .@neutral\n1\nNet sales rose .@positive\r\n".encode("latin-1")
+    folder = small_data({"phrasebank/Sentences_AllAgree.txt.gz": lines, "phrasebank/Sentences_50Agree.txt": "x@up\n"})
+    raw = data.PhraseBank().read(folder, 0)
+    assert [(row.input, row.target) for row in raw.splits["train"]] == [
+        ("Mail a@b.fi ä .", "neutral"),
+        ("Net sales rose .", "positive"),
+    ]
+    assert raw.notes == ["train: 1 line(s) left out that hold only a number", "CC BY-NC-SA 3.0: for no commercial use"]
+    with pytest.raises(DataError, match=r"50Agree.txt:1:1: not a sentence, an @, and one of negative, neutral"):
+        data.PhraseBank(agreement="50").read(folder, 0)
+
+
 def test_ag_news_joins_files_of_different_columns_and_labels(small_data: SmallData) -> None:
     folder = small_data(
         {
@@ -156,14 +179,14 @@ def test_damaged_sets_name_the_place_and_the_way_out(
     assert "undamaged copy" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["TatoebaCmn", "AGNews", "THUCNews"])
+@pytest.mark.parametrize("name", ["TatoebaCmn", "AGNews", "THUCNews", "PhraseBank"])
 def test_sets_without_an_address_say_what_to_put_where(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"missing .*\n.*\n.*paths\.data") as caught:
         getattr(data, name)().read(tmp_path, 0)
     assert str(tmp_path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["Multi30k", "CMUDict", "SST2", "SST5", "TREC", "MR"])
+@pytest.mark.parametrize("name", ["Multi30k", "CMUDict", "SST2", "SST5", "TREC", "MR", "Banking77"])
 def test_sets_with_an_address_are_not_fetched_against_the_users_will(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"https://raw.githubusercontent.com/.*dataset.download=true"):
         getattr(data, name)(download=False).read(tmp_path, 0)
@@ -180,6 +203,9 @@ REAL = [
     (data.TREC, {}, "mr_trec", {"train": 5452, "test": 500}, 6),
     (data.TREC, {"labels": "fine"}, "mr_trec", {"train": 5452, "test": 500}, 50),
     (data.MR, {}, "mr_trec", {"train": 10662}, 2),
+    (data.Banking77, {}, "banking77", {"train": 10003, "test": 3080}, 77),
+    (data.PhraseBank, {}, "phrasebank", {"train": 2263}, 3),
+    (data.PhraseBank, {"agreement": "50"}, "phrasebank", {"train": 4846}, 3),
     (data.AGNews, {}, "ag_news", {"train": 10001, "test": 7600}, 4),
     (data.THUCNews, {}, "thucnews_titles", {"train": 10000, "test": 10000}, 10),
 ]

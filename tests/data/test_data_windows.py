@@ -22,7 +22,7 @@ from attnfocus.data.tokens.parts import PartEncoder, tokenizer_of
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerKind, TokenizerOptions
 from attnfocus.data.window_plan import Permutation, WindowPlan
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.special import BOS, EOS
+from attnfocus.special import BOS, EOS, PAD
 
 TEXT = "To be, or not to be:\n that  is\tthe question.\r\n\n\nWhether 'tis nobler 中文也可以。\n" * 5
 OPTIONS = DatasetOptions(
@@ -54,10 +54,15 @@ def predicted(windows: Sequence[Any]) -> list[int]:
 
 
 def examples_of(documents: Sequence[Sequence[int]], window: int) -> WindowExamples:
+    return windows_of(documents, window)
+
+
+def windows_of(documents: Sequence[Sequence[int]], window: int, **context: int) -> WindowExamples:
     """Windows of documents of given tokens."""
     ids = np.array([token for each in documents for token in each], dtype=np.uint8)
     tokenizer = Tokenizer.of_chunks({chr(256 + n): 1 for n in range(300)}, TokenizerOptions(kind="character"))
-    return WindowExamples("train", ids, np.cumsum([len(each) for each in documents]), window, tokenizer)
+    ends = np.cumsum([len(each) for each in documents])
+    return WindowExamples("train", ids, ends, window, tokenizer, **context)
 
 
 def test_each_token_is_predicted_once_from_those_before_it_in_its_window(tmp_path: Path) -> None:
@@ -180,6 +185,29 @@ def test_a_long_text_is_prepared_in_less_memory_than_it_takes(tmp_path: Path, mo
     tracemalloc.stop()
     assert len(found.splits["train"]) > 100_000
     assert peak < size  # 26 MB of text
+
+
+def test_windows_with_a_context_predict_every_token_once() -> None:
+    ids = list(range(2, 60))
+    alone = examples_of([ids], 8)
+    for first in (0, 12):  # in an evaluation, and in training
+        found = windows_of([ids], 8, context=12, first=first)
+        for shift in (0, 3):
+            windows = [found._encoded(number, shift) for number in range(len(found))]
+            expected = [each.targets[each.targets != PAD].tolist() for each in windows]
+            assert [token for each in expected for token in each] == ids[first + 1 :][: sum(map(len, expected))]
+            assert sum(map(len, expected)) > len(ids) - 1 - first - 8
+            for each in windows:
+                context = len(each.inputs) - each.num_targets
+                assert context == 12 or (first == 0 and each.inputs[0] == ids[0])
+                start = ids.index(int(each.inputs[0]))
+                assert each.inputs.tolist() == ids[start : start + len(each.inputs)]
+                assert each.targets.tolist() == [PAD] * context + ids[start + 1 :][context : len(each.inputs)]
+                assert each.num_words == each.num_targets
+        assert found.alike == 20
+    assert [each.targets.tolist() for each in windows_of([ids], 8, context=0)] == [
+        each.targets.tolist() for each in alone
+    ]
 
 
 def test_a_plan_of_windows_is_a_permutation_of_seed_and_epoch() -> None:

@@ -1,15 +1,21 @@
 """Files of data that a command line names and that are not there: all are named, and the way out is said once."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from attnfocus.config.folder import shipped_folder
+from attnfocus.config.targets import find_target
+from attnfocus.data.sources.embedded import EmbeddedSource, without_files
 from attnfocus.errors import UserError
 from attnfocus.runs.given_files import require_files
 
-LABELLED = {"_target_": "attnfocus.data.LabelledText"}
+LABELLED = {"_target_": "attnfocus.data.LabelledText", "task": "classification"}
+DATASETS = shipped_folder() / "dataset"
 WAY_OUT = "Give a path that is absolute or relative to the current folder."
-SETS = "Sets that need no file: dataset=dates, dataset=languages, dataset=identity."
+SETS = "Sets that need no file: dataset=identity, dataset=languages, dataset=listops."
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +33,20 @@ def test_one_file_is_answered_with_other_sets_only_where_the_set_is_chosen() -> 
     for key in ("train", "valid_target", "test"):
         assert said(dataset={**LABELLED, "train": ".", key: "a.csv"}).endswith(f"\n{WAY_OUT} {SETS}")
         assert said(dataset={key: "a.csv"}, run="latest").endswith(f"a.csv does not exist.\n{WAY_OUT}")
+
+
+def test_sets_that_need_no_file_are_named_by_themselves() -> None:
+    assert without_files("translation") == "Sets that need no file: dataset=dates."
+    assert "dataset=recall" in without_files("language_modeling")
+    named = set(re.findall(r"dataset=(\w+)", without_files()))
+    nodes = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in DATASETS.glob("*.yaml")}
+    targets = {
+        name: node["dataset"]["_target_"] for name, node in nodes.items() if "_target_" in node.get("dataset", {})
+    }
+    sources = {name: find_target("dataset._target_", target) for name, target in targets.items()}
+    made_here = {name for name, each in sources.items() if isinstance(each, type) and issubclass(each, EmbeddedSource)}
+    assert named == made_here == {name for name, each in sources.items() if getattr(each, "preset", None) == name}
+    assert without_files("tagging") == without_files()
 
 
 def test_several_files_have_one_way_out(tmp_path: Path) -> None:

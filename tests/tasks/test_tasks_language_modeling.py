@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -230,6 +231,33 @@ def test_a_space_between_a_text_and_what_follows_is_kept():
     codec = SequenceCodec.learn(rows, TokenizerOptions(kind="bpe", vocab_size=40))
     ids, more = codec.tokenizer.encode("to be"), codec.tokenizer.encode("or not")
     assert codec.continued([BOS, *ids], more) == " or not"
+
+
+@pytest.mark.parametrize("kind", ["character", "bytes", "bpe", "word"])
+def test_one_text_is_heard_while_it_is_written(kind):
+    codec = codec_of(plain_rows(), kind)
+    task, model, heard = LanguageModelingTask(codec), model_of(codec), []
+    batch = collate([codec.encode_input("cab cab", "1")])
+    for options in ({}, {"sampling": True, "seed": 2}):
+        decoding = DecodingOptions(max_length=12, at_limit="cut", **options)
+        (silent,) = task.predict(model, [batch], decoding=decoding)
+        heard.clear()
+        task.heard = heard.append
+        (answer,) = task.predict(model, [batch], decoding=decoding)
+        task.heard = None
+        assert answer == silent
+        assert heard[0] == "cab cab"
+        whole = [*heard, answer.source + answer.text]
+        assert all(
+            after.startswith(before.removesuffix("\N{REPLACEMENT CHARACTER}")) for before, after in pairwise(whole)
+        )
+        assert len(heard) > 1
+    heard.clear()
+    task.heard = heard.append
+    list(task.predict(model, [batch], decoding=DecodingOptions(beam_size=2, max_length=4)))
+    two = collate([codec.encode_input(text, text) for text in ("ab", "cab")])
+    list(task.predict(model, [two], decoding=DecodingOptions(max_length=4)))
+    assert heard == []
 
 
 @EVERY

@@ -14,6 +14,7 @@ Shapes: B items, H heads, Q queries, K keys, D sizes. Masks are bool, True = may
 
 from collections.abc import Sequence
 
+from attnfocus.attention.contract.crash import AttentionCrashError
 from attnfocus.attention.contract.masks import (
     check_garbage,
     check_head_masks,
@@ -32,7 +33,7 @@ from attnfocus.attention.contract.results import (
 )
 from attnfocus.attention.contract.trial import Check, Factory
 
-__all__ = ["CHECKS", "Check", "Factory", "check_promises"]
+__all__ = ["CHECKS", "AttentionCrashError", "Check", "Factory", "check_promises"]
 
 CHECKS: Sequence[Check] = (
     check_padding,
@@ -58,6 +59,9 @@ def check_promises(factory: Factory) -> None:
 
     Raises:
         AssertionError: a promise that is not kept, by name, and how.
+        AttentionCrashError: an AssertionError, too: the attention's own code raised an exception; where, and what was
+            called with which shapes.
+        ConfigError: the factory lacks an argument, has one too many, or makes no attention.
         ValueError: the factory's own refusal of its options.
     """
     for check in CHECKS:

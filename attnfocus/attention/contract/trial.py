@@ -4,12 +4,16 @@ Shapes: B items, H heads, Q queries, K keys, D sizes. Masks are bool, True = may
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.contract.crash import crash_of
+from attnfocus.errors import ConfigError
+from attnfocus.signatures import parameters_of
 
 Factory = Callable[..., BaseAttention]  # called with query_dim and key_dim, as a model calls it
 Check = Callable[[Factory], None]
@@ -27,7 +31,10 @@ def promise(text: str) -> Callable[[Callable[[BaseAttention], None]], Check]:
             try:
                 with torch.random.fork_rng(devices=[]):
                     check(attention)
-            except Exception as error:  # a crash breaks the promise too
+            except Exception as error:
+                crash = crash_of(error, text)
+                if crash is not None:
+                    raise crash from error
                 raise AssertionError(f"promise broken: {text}. {type(error).__name__}: {error}") from error
 
         return checked
@@ -39,11 +46,40 @@ def random_attention(factory: Factory) -> BaseAttention:
     """An attention in float64 and evaluation mode whose parameters are off their start, where a 0 hides mistakes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        attention = factory(query_dim=D, key_dim=D).double().eval()
+        attention = made_by(factory).double().eval()
     generator = seeded()
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter.add_(torch.empty_like(parameter).normal_(std=0.5, generator=generator))
+    return attention
+
+
+def made_by(factory: Factory) -> BaseAttention:
+    """The attention of a factory.
+
+    Raises:
+        ConfigError: the factory needs other arguments than it gets, or makes no attention.
+    """
+    name = getattr(getattr(factory, "func", factory), "__name__", type(factory).__name__)
+    example = "check_promises(functools.partial(Attention, score=MyScore))"
+    if not callable(factory) or isinstance(factory, nn.Module):
+        raise ConfigError(
+            f"factory: must be a class or function that makes an attention, got a {name}. Give {example}."
+        )
+    parameters = parameters_of(getattr(factory, "func", factory))
+    signature = inspect.Signature(sorted(parameters.values(), key=lambda each: each.kind))
+    named = {**getattr(factory, "keywords", {}), "query_dim": D, "key_dim": D}
+    try:
+        signature.bind(*getattr(factory, "args", ()), **named)
+    except TypeError as error:
+        allowed = ", ".join(each for each in parameters if each not in ("query_dim", "key_dim"))
+        raise ConfigError(
+            f"factory: {name} is called with query_dim and key_dim, and what functools.partial adds: {error}.\n"
+            f"It takes {allowed}; as in {example}."
+        ) from None
+    attention = factory(query_dim=D, key_dim=D)
+    if not isinstance(attention, BaseAttention):
+        raise ConfigError(f"factory: {name} makes no attention, but {type(attention).__name__}. Give {example}.")
     return attention
 
 

@@ -26,7 +26,8 @@ class AdaptiveScalableEntmax(Normalizer):
 
     Per head: `reading` w and v (2, d), uniform within 1 / sqrt(d); `offset` b and c (2), which starts at 0.
 
-    Cost: O(Q K), about ten times over for the threshold, and O(Q d). Half precision is computed in float32.
+    Cost: O(Q K), about ten times over for the threshold (on a CPU five times), and O(Q d). Half precision is computed
+    in float32.
 
     A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention import masks
 from attnfocus.attention.memory import History
 from attnfocus.signatures import WholeSignature
 
@@ -65,6 +66,15 @@ class Normalizer(nn.Module):
     def step(self, scores: Tensor, mask: Tensor | None, history: History) -> Tensor:
         """One step of a decoder, for one with `uses_history`: scores (..., H, 1, K) -> weights (..., H, 1, K)."""
         return self(scores, mask)
+
+    def steps(self, scores: Tensor, mask: Tensor | None, history: History) -> Tensor:
+        """`step` for several that follow on each other: scores (..., H, Q, K) -> weights (..., H, Q, K)."""
+        rows = []
+        for index in range(scores.shape[-2]):
+            weights = self.step(scores[..., index : index + 1, :], masks.of_query(mask, index), history)
+            history = history.after(weights)
+            rows.append(weights)
+        return torch.cat(rows, dim=-2) if rows else scores
 
     def first_weights(self, zeros: Tensor) -> Tensor:
         """What stands for the weights of the step before the first, given zeros (..., H, 1, K)."""

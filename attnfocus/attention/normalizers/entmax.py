@@ -10,14 +10,18 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention import masks
 from attnfocus.attention.normalizers.base import Normalizer
+from attnfocus.attention.normalizers.sparse_rows import (
+    NEWTON_STEPS,
+    fill_with_gradients,
+    fill_with_weights,
+    is_one_and_a_half,
+    is_sparsemax,
+    sorted_threshold,
+)
 from attnfocus.attention.precision import exact
 from attnfocus.limits import Range
-
-# Steps of Newton's method for the threshold. It converges quadratically: six steps are exact for most rows of some
-# hundred keys, ten for the worst rows of 2000 that the tests know, and within 1e-6 for the worst of 16384. The number
-# is fixed, so that no step asks the device whether it was enough.
-NEWTON_STEPS = 10
 
 
 class Sparsemax(Normalizer):
@@ -27,7 +31,7 @@ class Sparsemax(Normalizer):
     that keys whose score is below it have weight exactly 0. Piecewise linear: the slope is constant while the keys
     above tau stay the same, and a key without weight has no gradient.
 
-    Cost: O(Q K log K) for sorting.
+    Cost: O(Q K), on a CPU about seven times over for the threshold; O(Q K log K) for sorting elsewhere.
 
     A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
@@ -41,7 +45,7 @@ class Entmax15(Normalizer):
 
     Between softmax and sparsemax: keys far below the best have weight exactly 0, and the others change smoothly.
 
-    Cost: O(Q K), about ten times over for the threshold tau, which makes the weights sum to 1.
+    Cost: O(Q K), about ten times over for the threshold tau, which makes the weights sum to 1; on a CPU five times.
 
     A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
     """
@@ -57,7 +61,8 @@ class Entmax(Normalizer):
     proposition 1 is the gradient of alpha, arXiv:1909.00015. Near 1 a head is dense as with softmax, near 2 as sparse
     as with sparsemax. At 1 the formula is 0 / 0, so alpha stays above MIN_ALPHA: 1.01 + 0.99 sigmoid(a).
 
-    Cost: O(Q K) powers, about ten times over for the threshold tau, which makes the weights sum to 1.
+    Cost: O(Q K) powers, about ten times over for the threshold tau, which makes the weights sum to 1; on a CPU about
+    four times.
 
     A `mask` is bool and broadcastable to the scores, True = may attend; None: all may be attended.
 
@@ -99,17 +104,19 @@ class EntmaxFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(scores: Tensor, mask: Tensor | None, alpha: Tensor | float) -> Tensor:
-        blocked = None if mask is None else ~mask
-        if blocked is not None:
-            scores = scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
-        # More than 1 below the best (times alpha - 1) there is no weight. The clamp keeps sums small and finite, and
-        # puts what is masked where it adds nothing.
-        scores = scores - scores.amax(dim=-1, keepdim=True)
-        if isinstance(alpha, float) and alpha == 2.0:
-            weights = sparsemax_of(scores.clamp_(min=-1))
+        if mask is not None:
+            scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
+        if _by_rows(scores):
+            rows = scores.reshape(-1, scores.shape[-1])
+            weights = torch.empty_like(rows) if mask is None else rows
+            fill_with_weights(rows, weights, _of_rows(alpha, scores))
+            weights = weights.view(scores.shape)
         else:
-            weights = entmax_of(scores.mul_(alpha - 1).clamp_(min=-1), alpha)
-        return weights if blocked is None else weights.masked_fill_(blocked, 0.0)
+            weights = weights_by_fixed_steps(scores, alpha)
+        if mask is None:
+            return weights
+        has_any = mask.any(dim=-1, keepdim=True)
+        return weights if masks.surely_all(has_any) else weights.mul_(has_any)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -122,6 +129,8 @@ class EntmaxFunction(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, Tensor | None]:
         (gradient,), (weights, *learned) = gradients, ctx.saved_tensors
         alpha = learned[0] if learned else ctx.alpha
+        if _by_rows(weights) and not torch.is_grad_enabled():
+            return _gradients_by_rows(weights, gradient, alpha)
         slopes = _slopes(weights, alpha)
         of_threshold = slopes / slopes.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
         of_scores = slopes * (gradient - (of_threshold * gradient).sum(dim=-1, keepdim=True))
@@ -151,13 +160,34 @@ def _in_front(tensor: Any, dim: int | None, rank: int) -> Any:
     return moved.reshape(len(moved), *(1 for _ in range(rank - moved.dim())), *moved.shape[1:])
 
 
-def sparsemax_of(scores: Tensor) -> Tensor:
-    """Sparsemax of scores whose largest is 0, by sorting (Martins and Astudillo 2016, algorithm 1)."""
-    ordered = scores.sort(dim=-1, descending=True).values
-    ranks = torch.arange(1, scores.shape[-1] + 1, dtype=scores.dtype, device=scores.device)
-    excess = ordered.cumsum(dim=-1) - 1
-    support = (ranks * ordered > excess).sum(dim=-1, keepdim=True)  # how many keys have weight
-    return (scores - excess.gather(-1, support - 1) / support).clamp_(min=0)
+def _by_rows(tensor: Tensor) -> bool:
+    """Whether its numbers can be looked at, at no cost."""
+    if tensor.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return not torch._C._are_functorch_transforms_active()
+
+
+def _of_rows(alpha: Tensor | float, scores: Tensor) -> Tensor | float:
+    return alpha.expand(*scores.shape[:-1], 1).reshape(-1, 1) if isinstance(alpha, Tensor) else alpha
+
+
+def _gradients_by_rows(weights: Tensor, gradient: Tensor, alpha: Tensor | float) -> tuple[Tensor, None, Tensor | None]:
+    num_keys, out = weights.shape[-1], torch.empty_like(weights, memory_format=torch.contiguous_format)
+    rows = weights.reshape(-1, num_keys), gradient.reshape(-1, num_keys)
+    of_alpha = fill_with_gradients(*rows, _of_rows(alpha, weights), out.view(-1, num_keys))
+    if of_alpha is None or not isinstance(alpha, Tensor):
+        return out, None, None
+    return out, None, of_alpha.view(*weights.shape[:-1], 1).sum_to_size(alpha.shape)
+
+
+def weights_by_fixed_steps(scores: Tensor, alpha: Tensor | float) -> Tensor:
+    """alpha-entmax over the last axis by as many steps for all rows, so that none asks the device for an answer."""
+    # More than 1 below the best (times alpha - 1) there is no weight. The clamp keeps sums small and finite.
+    scores = scores - scores.amax(dim=-1, keepdim=True)
+    if is_sparsemax(alpha):
+        scores.clamp_(min=-1)
+        return (scores - sorted_threshold(scores)).clamp_(min=0)
+    return entmax_of(scores.mul_(alpha - 1).clamp_(min=-1), alpha)
 
 
 def entmax_of(scores: Tensor, alpha: Tensor | float) -> Tensor:
@@ -172,14 +202,14 @@ def entmax_of(scores: Tensor, alpha: Tensor | float) -> Tensor:
         total, slope, norm = _norm(scores - threshold, alpha)
         threshold = threshold + total * (1 - 1 / norm) / slope
     rest = (scores - threshold).clamp_(min=0)
-    weights = rest.square_() if _is_one_and_a_half(alpha) else rest.pow_(1 / (alpha - 1))
+    weights = rest.square_() if is_one_and_a_half(alpha) else rest.pow_(1 / (alpha - 1))
     return weights.div_(weights.sum(dim=-1, keepdim=True))
 
 
 def _norm(rest: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
     """sum u^m, sum u^(m - 1), and the m-norm (sum u^m)^(1 / m), each (..., 1); u is `rest` where that is above 0."""
     rest = rest.clamp_(min=0)
-    if _is_one_and_a_half(alpha):  # m = 2, without powers
+    if is_one_and_a_half(alpha):  # m = 2, without powers
         norm = torch.linalg.vector_norm(rest, dim=-1, keepdim=True)
         return norm.square(), rest.sum(dim=-1, keepdim=True), norm
     powers = rest.pow(1 / (alpha - 1))
@@ -191,10 +221,10 @@ def _norm(rest: Tensor, alpha: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
 def _slopes(weights: Tensor, alpha: Tensor | float) -> Tensor:
     """weight^(2 - alpha) where there is weight, and 0 elsewhere."""
     support = (weights > 0).to(weights.dtype)
-    if isinstance(alpha, float) and alpha == 2.0:
+    if is_sparsemax(alpha):
         return support
     positive = weights.clamp(min=torch.finfo(weights.dtype).tiny)  # the slope of a power at 0 is infinite
-    return (positive.sqrt() if _is_one_and_a_half(alpha) else positive.pow(2 - alpha)) * support
+    return (positive.sqrt() if is_one_and_a_half(alpha) else positive.pow(2 - alpha)) * support
 
 
 def _alpha_slopes(weights: Tensor, alpha: Tensor) -> Tensor:
@@ -207,7 +237,3 @@ def _alpha_slopes(weights: Tensor, alpha: Tensor) -> Tensor:
     positive = weights.clamp(min=torch.finfo(weights.dtype).tiny)
     logs = excess * positive.log() * (weights > 0).to(weights.dtype)
     return -weights * (torch.expm1(-logs) + logs) / excess.square()
-
-
-def _is_one_and_a_half(alpha: Tensor | float) -> bool:
-    return isinstance(alpha, float) and alpha == 1.5

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor, nn
 
+from attnfocus.attention import masks
 from attnfocus.attention.normalizers.base import Normalizer, count
 from attnfocus.attention.precision import exact
 from attnfocus.limits import PositiveFloat, Range
@@ -117,7 +118,7 @@ class SoftmaxPlusOne(SoftmaxKind):
 class Sink(SoftmaxKind):
     """weight_j = exp(score_j) / (exp(s) + sum_k exp(score_k)), with a logit s that each head learns
 
-    OpenAI 2025, the model card of gpt-oss, sec. 2, arXiv:2508.10925: a learned number in the denominator of softmax. As
+    OpenAI 2025, the model card of gpt-oss, arXiv:2508.10925: a learned number in the denominator of softmax. As
     if there were one more key, of score s and value 0, so that a head may attend to nothing: the weights of a row sum
     to less than 1. s = 0 is `SoftmaxPlusOne`. Cost: O(Q K).
 
@@ -150,7 +151,7 @@ def beside_one_more(scores: Tensor, mask: Tensor | None, logit: Tensor | None) -
     if scores.shape[-1] == 0:
         return scores
     if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
+        scores = torch.where(mask, scores, -torch.inf)
     # What is subtracted cancels, so it needs no gradient. It is never -inf: a blocked row is exp(-inf) / 1 = 0.
     largest = scores.detach().amax(dim=-1, keepdim=True)
     largest = largest.clamp(min=0) if logit is None else torch.maximum(largest, logit.detach())
@@ -163,8 +164,8 @@ def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     """Softmax over the last axis, 0 where masked, and 0 everywhere in a row with nothing to attend."""
     if mask is None:
         return torch.softmax(scores, dim=-1)
-    blocked = ~mask
     # Not -inf: a row of nothing but -inf is NaN, forward and backward. The lowest finite number still gives
-    # exactly 0 beside any other score, and the second fill clears the rows where all is blocked.
-    scores = scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
-    return torch.softmax(scores, dim=-1).masked_fill(blocked, 0.0)
+    # exactly 0 beside any other score, and the last product clears the rows where all is blocked.
+    weights = torch.softmax(torch.where(mask, scores, torch.finfo(scores.dtype).min), dim=-1)
+    has_any = mask.any(dim=-1, keepdim=True)
+    return weights if masks.surely_all(has_any) else weights * has_any  # which holds a second map for the gradient

@@ -12,8 +12,8 @@ from attnfocus.attention.precision import exact
 class StickBreaking(Normalizer):
     """weight_j = sigmoid(score_j) prod_{k > j} (1 - sigmoid(score_k)), over the keys which the query may attend to
 
-    Tan et al. 2024, sec. 2, arXiv:2410.17980: the keys are taken one by one from the last to the first, and each takes
-    its part of what the ones behind it have left, so that the nearest key with a high score wins and no position is
+    Tan et al. 2024, arXiv:2410.17980: the keys are taken one by one from the last to the first, and each takes its
+    part of what the ones behind it have left, so that the nearest key with a high score wins and no position is
     needed. What is left at the first key goes nowhere: the weights of a row sum to less than 1.
 
     Under a causal pattern the last key is the query itself, which the paper leaves out (its keys are j < i). Without

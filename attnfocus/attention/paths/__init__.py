@@ -15,7 +15,7 @@ from attnfocus.attention.paths.choose import choose, why_not
 from attnfocus.attention.paths.chunked import chunked
 from attnfocus.attention.paths.flex import flex
 from attnfocus.attention.paths.places import at_places
-from attnfocus.attention.paths.plain import mixed, plain
+from attnfocus.attention.paths.plain import mixed, plain, read
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName, Work
 from attnfocus.attention.paths.sdpa import sdpa
 from attnfocus.attention.paths.shared import over_shared_keys, shares_keys
@@ -37,6 +37,7 @@ __all__ = [
     "choose",
     "mixed",
     "over_shared_keys",
+    "read",
     "shares_keys",
     "why_not",
 ]

@@ -8,6 +8,7 @@ from attnfocus.attention.normalizers.softmax import Softmax, is_softmax
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName
 from attnfocus.attention.patterns.dense import FullPattern
+from attnfocus.attention.precision import is_widened
 
 # How many times fewer blocks than there are make up for gathering them, against a fused kernel over all keys with a
 # mask (measured on CPUs: the two are even at 3 to 6 times fewer).
@@ -16,6 +17,7 @@ BLOCKS_WIN_AT = 4
 FLEX_FROM = 2**20
 FLEX_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 FLEX_MIN_SIZE = 16  # numbers in a query or value of a head: the least that a GPU's matrix units multiply
+IN_FLOAT32 = ", here in float32: on a CPU it takes several times as long in half precision"
 
 
 def choose(attention: Algebra, call: Call) -> PathChoice:
@@ -45,7 +47,8 @@ def choose(attention: Algebra, call: Call) -> PathChoice:
         return PathChoice("chunked", f"{pattern} goes by blocks, {blocks[0]} of {blocks[1]} for each query")
     if reason is None:
         score, normalizer = type(attention.score).__name__, type(attention.normalizer).__name__
-        return PathChoice("sdpa", f"{score} with {normalizer} is what scaled_dot_product_attention computes")
+        reason = f"{score} with {normalizer} is what scaled_dot_product_attention computes"
+        return PathChoice("sdpa", reason + (IN_FLOAT32 if is_widened(call.device, call.dtype) else ""))
     if (call.num_queries or 0) * (call.num_keys or 0) * call.num_rows > attention.max_weights:
         return PathChoice("chunked", f"{reason}, and its weights would not fit well in memory")
     return PathChoice("plain", reason)
@@ -71,6 +74,8 @@ def why_not(attention: Algebra, path: PathName, call: Call | None = None) -> str
         return f"{attention.score.bends_scores_by} bends the scores, which the fused kernel never shows"
     if not is_softmax(attention.normalizer) or (path == "flex" and not isinstance(attention.normalizer, Softmax)):
         return f"the fused kernel normalizes by softmax, not by {type(attention.normalizer).__name__}"
+    if attention.position.adds_to_values:
+        return f"{type(attention.position).__name__} adds to the values by the offset, which no fused kernel does"
     for factor, reads_scores in (
         (attention.pattern, attention.pattern.is_selective),
         (attention.position, attention.position.reads_scores),

@@ -13,7 +13,7 @@ from attnfocus.attention import masks
 from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.choose import why_not
 from attnfocus.attention.paths.factors import Algebra
-from attnfocus.attention.paths.plain import mixed
+from attnfocus.attention.paths.plain import read
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.paths.sdpa import fused
 
@@ -34,7 +34,7 @@ def _in_turn(attention: Algebra, work: Work, dropout: float) -> Tensor:
     size = max(1, attention.chunk_weights // max(1, keys.shape[-2] * query[..., 0, 0].numel()))
 
     def part(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, places: Places) -> Tensor:
-        return mixed(attention.weigh(query, keys, mask, places), values, dropout)
+        return read(attention.position, attention.weigh(query, keys, mask, places), values, places, dropout)
 
     contexts = []
     for first in range(0, query.shape[-2], size):
@@ -82,7 +82,8 @@ def _attended(attention: Algebra, work: Work, places: Places, dropout: float) ->
     """Context (..., H, Q, dv), by the fused kernel where it can."""
     if why_not(attention, "sdpa") is None:
         return fused(attention, work, places, dropout)
-    return mixed(attention.weigh(work.query, work.keys, work.mask, places), work.values, dropout)
+    weights = attention.weigh(work.query, work.keys, work.mask, places)
+    return read(attention.position, weights, work.values, places, dropout)
 
 
 def _clocks_of_blocks(clock: Tensor | None, extra: int, reach: Tensor) -> tuple[Tensor | None, Tensor | None]:

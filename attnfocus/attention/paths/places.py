@@ -9,7 +9,7 @@ from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.choose import why_not
 from attnfocus.attention.paths.derivatives import second_order
 from attnfocus.attention.paths.factors import Algebra
-from attnfocus.attention.paths.plain import mixed
+from attnfocus.attention.paths.plain import read
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.paths.sdpa import fused
 
@@ -22,4 +22,4 @@ def at_places(
     if not needs_them and attention.wanted_path != "plain" and why_not(attention, "sdpa") is None:
         return fused(attention, work, places, dropout), None
     weights = attention.used(attention.weigh(work.query, work.keys, work.mask, places))
-    return mixed(weights, work.values, dropout), weights if need_weights else None
+    return read(attention.position, weights, work.values, places, dropout), weights if need_weights else None

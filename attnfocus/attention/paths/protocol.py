@@ -13,6 +13,7 @@ from torch import Tensor
 from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import Places
 from attnfocus.attention.paths.derivatives import second_order
+from attnfocus.attention.precision import product_dtype
 
 PathName = Literal["auto", "plain", "sdpa", "flex", "chunked"]
 
@@ -49,7 +50,7 @@ class Call:
         leading = leading_dims(work.query, work.keys)
         rows = 1 if torch.compiler.is_exporting() else math.prod(leading)  # an exported graph is for any number of them
         sizes = work.query.shape[-2], work.keys.shape[-2], rows
-        device, dtype = work.query.device.type, work.query.dtype
+        device, dtype = work.query.device.type, product_dtype(work.query)
         return cls(need_weights, *sizes, device, dtype, work.mask is not None, second_order())
 
 

@@ -18,9 +18,11 @@ from attnfocus.attention.normalizers.base import count_seen
 from attnfocus.attention.normalizers.softmax import SoftmaxKind
 from attnfocus.attention.paths.derivatives import once
 from attnfocus.attention.paths.factors import Algebra
+from attnfocus.attention.paths.items import items_of
+from attnfocus.attention.paths.plain import mixed
 from attnfocus.attention.paths.protocol import Work
 from attnfocus.attention.patterns.dense import FullPattern
-from attnfocus.attention.precision import as_scores, exact, in_score_precision, lowered, lowers
+from attnfocus.attention.precision import as_scores, exact, for_kernel, in_score_precision, lowered, lowers
 
 # Kernels on CUDA have no place for more items in one call (pytorch issue 142228); blocks of many items can be more.
 MAX_BATCH = 2**16 - 1
@@ -58,6 +60,11 @@ def masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float) 
     num_keys = work.keys.shape[-2]
     if work.mask is None:
         return _call(attention, work, _Added(None, bias), dropout, num_keys)
+    if bias is not None:
+        items = items_of(work, bias)
+        if items is not None:
+            parts = [_of_item(attention, item, bias, dropout) for item in items]
+            return torch.cat(parts)
     seen = work.mask.expand(*work.mask.shape[:-1], num_keys)
     counts = count_seen(seen, exact(work.query).dtype) if _softmax(attention).counts_keys else num_keys
     if _softmax(attention).has_one_more:
@@ -69,6 +76,13 @@ def masked(attention: Algebra, work: Work, bias: Tensor | None, dropout: float) 
     context = _call(attention, work, _Added(seen, bias), dropout, counts)
     # A product keeps the order of the axes in memory, `masked_fill` does not: merging the heads then copies nothing.
     return context * has_any.to(context.dtype) if has_empty else context
+
+
+def _of_item(attention: Algebra, item: Work, bias: Tensor, dropout: float) -> Tensor:
+    """Of one item without its padding; 0 where nothing else is there."""
+    if item.keys.shape[-2] > 0:
+        return masked(attention, item, bias[..., : item.keys.shape[-2]], dropout)
+    return item.values.new_zeros(*item.query.shape[:-1], item.values.shape[-1])
 
 
 def _causal(attention: Algebra, work: Work, dropout: float) -> Tensor:
@@ -98,7 +112,7 @@ class _Added(NamedTuple):
             mask, bias = (
                 None if each is None else F.pad(each, (1, 0), value=each.dtype == torch.bool) for each in self
             )
-        return mask if bias is None else bias if mask is None else bias.masked_fill(~mask, -torch.inf)
+        return mask if bias is None else bias if mask is None else torch.where(mask, bias, -torch.inf)
 
 
 _NOTHING = _Added(None, None)
@@ -134,12 +148,9 @@ def _call(
         tensors = query, keys, F.pad(values, (0, query.shape[-1] - size))
     together = added.as_one(factor, one_more=has_one_more)
     kernel = partial(_kernel, dropout=dropout, is_causal=is_causal, scale=scale)
-    if lowers(query):  # autocast would round the bias too
-        lower = tuple(map(lowered, tensors))
-        with in_score_precision(query):
-            context = _split(lower, together, kernel)
-    else:
-        context = _split(tensors, together, kernel)
+    vectors = tuple(map(lowered, tensors)) if lowers(query) else tensors
+    with in_score_precision(query):  # autocast would round the bias too
+        context = _split(tuple(map(for_kernel, vectors)), together, kernel).to(vectors[-1].dtype)
     return context if context.shape[-1] == size else context[..., :size]
 
 
@@ -190,6 +201,10 @@ def _kernel(
         tensor if tensor.shape[:-2] == leading else tensor.expand(*leading, *tensor.shape[-2:])
         for tensor in (query, keys, values)
     )
+    if added is not None and added.requires_grad and query.device.type == "cpu":
+        # Torch writes it out, too, and looks for empty rows, of which there are none here, in as many passes again.
+        scores = torch.matmul(query * scale, keys.mT) + added
+        return mixed(torch.softmax(scores, dim=-1), values, dropout)
     context = F.scaled_dot_product_attention(query, keys, values, added, dropout, is_causal, scale=scale)
     return once(context, "sdpa")
 

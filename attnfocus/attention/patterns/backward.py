@@ -22,7 +22,7 @@ class BackwardPattern(Pattern):
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
-        self.is_selective = pattern.is_selective
+        self.is_selective, self.goes_by_distance = pattern.is_selective, pattern.goes_by_distance
         self.block_size, self.num_global = pattern.block_size, pattern.num_global
 
     def allows(self, places: Places) -> Tensor | None:

@@ -29,6 +29,9 @@ class Pattern:
     # True: `narrow` looks at the scores, so they must all be there at once.
     is_selective: bool = False
 
+    # True: positions count by their distances alone, so that a part of a sequence may stand anywhere.
+    goes_by_distance: bool = False
+
     # Positions in a block of `blocks`; None: the rule does not go by blocks.
     block_size: int | None = None
     # Rows and columns of the positions, where they have some; set by the attention that the pattern is made for.

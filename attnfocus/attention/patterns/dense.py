@@ -12,6 +12,8 @@ from attnfocus.limits import NumPositions
 class FullPattern(Pattern):
     """Every query may look at every key."""
 
+    goes_by_distance = True
+
     def allows(self, places: Places) -> None:
         return None
 
@@ -25,6 +27,7 @@ class CausalPattern(Pattern):
 
     same_sequence_only = True
     looks_back = True
+    goes_by_distance = True
     is_causal: ClassVar[bool] = True
 
     def allows(self, places: Places) -> Tensor:

@@ -81,6 +81,10 @@ class LocalPattern(Pattern):
         return allowed & (offsets <= 0) if self.direction == "backward" else allowed
 
     @property
+    def goes_by_distance(self) -> bool:  # type: ignore[override]
+        return self.num_global == 0
+
+    @property
     def reach(self) -> tuple[int, int]:
         return self.num_global, self._farthest + 1
 

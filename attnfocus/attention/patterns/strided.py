@@ -22,6 +22,7 @@ class StridedPattern(Pattern):
     """
 
     same_sequence_only = True
+    goes_by_distance = True
 
     def __init__(self, *, stride: NumPositions = 8, direction: Direction = "both") -> None:
         self.stride, self.direction = stride, direction

@@ -1,6 +1,6 @@
 """How positions enter: by moving queries and keys, or by a bias on the scores.
 
-Shapes: ... leading dims, H heads, N positions, Q queries, K keys, d size of one head.
+Shapes: ... leading dims, H heads, N positions, Q queries, K keys, d, dv sizes of one head and of its values.
 """
 
 from typing import ClassVar, Protocol
@@ -23,6 +23,8 @@ class Position(nn.Module):
     same_sequence_only: ClassVar[bool] = True
     # The longest sequence that has positions; None: any.
     max_length: int | None = None
+    # True: positions count by their distances alone, so that a part of a sequence may stand anywhere.
+    goes_by_distance: ClassVar[bool] = False
     # True: `bias` gives a tensor.
     has_bias: ClassVar[bool] = False
     # True: `bias` looks at the query, not only at the offsets.
@@ -34,6 +36,8 @@ class Position(nn.Module):
     reads_inputs: ClassVar[bool] = False
     # True: `rescored` looks at the scores, so those of all keys that a query may attend to must be there at once.
     reads_scores: ClassVar[bool] = False
+    # True: what a query reads of a key depends on the offset, too. See `connect_values` and `read_offsets`.
+    adds_to_values: bool = False
 
     def __init__(self, *, num_heads: int, head_dim: int) -> None:
         super().__init__()
@@ -83,6 +87,18 @@ class Position(nn.Module):
         """
         raise NotImplementedError
 
+    # Of a position that adds to the values.
+
+    def connect_values(self, value_dim: int) -> None:
+        """Called once, by the attention that it is made for: a value of one head has `value_dim` numbers."""
+
+    def read_offsets(self, weights: Tensor, offsets: Tensor) -> Tensor:
+        """What the offsets give to the context: weights (..., H, Q, K), dropout done -> (..., H, Q, dv).
+
+        offsets: as in `bias`.
+        """
+        raise NotImplementedError
+
     # Of a position that reads the scores.
 
     def rescored(self, scores: Tensor, query: Tensor, mask: Tensor | None, offsets: Tensor) -> Tensor:
@@ -103,3 +119,4 @@ class NoPosition(Position):
     """Attention sees a set: the order of the keys plays no part, unless the vectors themselves tell it."""
 
     same_sequence_only: ClassVar[bool] = False
+    goes_by_distance: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from attnfocus.limits import NumPositions
 
 class ContextualPosition(Position):
     """score_ij + query_i . e_(p_ij) / sqrt(d),  p_ij = sum_{j <= t <= i} sigmoid(score_it)   (contextual position
-    encoding, CoPE: Golovneva et al. 2024, sec. 4, arXiv:2405.18719)
+    encoding, CoPE: Golovneva et al. 2024, arXiv:2405.18719)
 
     A position is a count of the keys between, of those only that the query's own scores let count: it may number
     sentences, or one kind of word. Between whole numbers e is interpolated: e_p = (p - floor p) e_(ceil p) +

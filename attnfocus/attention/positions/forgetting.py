@@ -14,7 +14,7 @@ from attnfocus.attention.projections import linear
 
 class ForgettingPosition(Position):
     """score_ij + sum_{j < t <= i} log f_t,  f_t = sigmoid(w_h . x_t + b_h)   (the forget gate of the Forgetting
-    Transformer, FoX: Lin et al. 2025, sec. 3, arXiv:2503.02130)
+    Transformer, FoX: Lin et al. 2025, arXiv:2503.02130)
 
     x_t is what the keys are projected from: each position says, for each head, what part of all that came before it
     is kept. Gates that are constant make ALiBi of it. The paper is about causal attention; without a causal pattern a
@@ -25,6 +25,7 @@ class ForgettingPosition(Position):
     O(K Dk) per head and O(H Q K); decoding keeps a number for each key and head.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
     reads_inputs: ClassVar[bool] = True
     gate: nn.Linear

@@ -1,6 +1,6 @@
 """Positions that add to the scores what the query thinks of each offset.
 
-Shapes: ... leading dims, H heads, Q queries, K keys, d size of one head, F frequencies.
+Shapes: ... leading dims, H heads, Q queries, K keys, d, dv sizes of one head and of its values, F frequencies.
 """
 
 import math
@@ -11,43 +11,64 @@ from torch import Tensor, nn
 
 from attnfocus.attention.positions.base import Position
 from attnfocus.attention.positions.sinusoids import FrequencyBase, angles
-from attnfocus.attention.precision import as_scores, exact, for_scores, in_score_precision
+from attnfocus.attention.precision import as_scores, exact, for_scores, in_score_precision, no_autocast
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
 from attnfocus.limits import NumPositions
 
 
 class ShawPosition(Position):
-    """score_ij + query_i . a_clip(j - i) / sqrt(d),  clip(x) = max(-k, min(k, x))   (Shaw et al. 2018, eq. 4 and
-    sec. 3.2, arXiv:1803.02155)
+    """score_ij + query_i . a_c / sqrt(d),  context_i = sum_j weight_ij (value_j + b_c),  c = max(-k, min(k, j - i))
+    (Shaw et al. 2018, eq. 3 and 4 and sec. 3.2, arXiv:1803.02155)
 
-    Relative position representations on the side of the keys; the paper's ablation finds them to suffice without
-    those of the values (its table 3). `table` a is (2k + 1, d), from -k to k, shared by the heads as in the paper,
-    Xavier uniform. The scale is that of the scaled dot score, whatever the score.
+    Relative position representations: a on the side of the keys, and b on that of the values if asked for. The paper
+    has both, and finds a to suffice in translation (its table 3). `table` a is (2k + 1, d) and `value_table` b
+    (2k + 1, dv), from -k to k, shared by the heads as in the paper, Xavier uniform. The scale is that of the scaled dot
+    score, whatever the score.
 
-    Any length. Cost: O(Q (2k + 1) d) per head, and O(Q K).
+    Any length. Cost: O(Q (2k + 1) d) per head, and O(Q K); with b as much again, and no fused kernel.
 
     Args:
         max_distance: k; offsets beyond it count as k.
+        with_values: whether there is b.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
     bias_needs_query: ClassVar[bool] = True
 
-    def __init__(self, *, num_heads: int, head_dim: int, max_distance: NumPositions = 16) -> None:
+    def __init__(
+        self, *, num_heads: int, head_dim: int, max_distance: NumPositions = 16, with_values: bool = False
+    ) -> None:
         super().__init__(num_heads=num_heads, head_dim=head_dim)
-        self.max_distance = max_distance
+        self.max_distance, self.adds_to_values = max_distance, with_values
         self.table = nn.Parameter(torch.empty(2 * max_distance + 1, head_dim))
         nn.init.xavier_uniform_(self.table)
+
+    def connect_values(self, value_dim: int) -> None:
+        if self.adds_to_values:
+            self.value_table = nn.Parameter(torch.empty(2 * self.max_distance + 1, value_dim))
+            nn.init.xavier_uniform_(self.value_table)
 
     def bias(self, query: Tensor, offsets: Tensor) -> Tensor:
         with in_score_precision(query):
             scaled = for_scores(query) * (1 / math.sqrt(self.head_dim))
             of_offset = torch.matmul(scaled, for_scores(self.table).t())  # (..., H, Q, 2k + 1)
-        index = (offsets.clamp(-self.max_distance, self.max_distance) + self.max_distance).unsqueeze(-3)
+        index = self._rows(offsets)
         return as_scores(of_offset.gather(-1, index.expand(*of_offset.shape[:-1], offsets.shape[-1])), query)
 
+    def read_offsets(self, weights: Tensor, offsets: Tensor) -> Tensor:
+        precise = exact(weights)
+        of_rows = precise.new_zeros(*weights.shape[:-1], 2 * self.max_distance + 1)
+        of_rows = of_rows.scatter_add(-1, self._rows(offsets).expand(weights.shape), precise)
+        with no_autocast(weights):
+            return torch.matmul(of_rows, exact(self.value_table).to(of_rows.dtype))
+
+    def _rows(self, offsets: Tensor) -> Tensor:
+        """Which row of a table belongs to each pair: (..., 1, Q, K)."""
+        return (offsets.clamp(-self.max_distance, self.max_distance) + self.max_distance).unsqueeze(-3)
+
     def extra_repr(self) -> str:
-        return f"max_distance={self.max_distance}"
+        return f"max_distance={self.max_distance}, with_values={self.adds_to_values}"
 
 
 class TransformerXLPosition(Position):
@@ -65,6 +86,7 @@ class TransformerXLPosition(Position):
         base: the longest wave has a length of 2 pi base positions.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     has_bias: ClassVar[bool] = True
     bias_needs_query: ClassVar[bool] = True
 

@@ -36,7 +36,7 @@ class RotaryPosition(Position):
 
         linear   w_f / s                                                 (Chen et al. 2023, arXiv:2306.15595)
         ntk      base s^(r / (r - 2)) in the place of base               (Peng et al. 2023, sec. 3.1, arXiv:2309.00071)
-        yarn     w_f (g_f / s + 1 - g_f), and queries and keys times 0.1 ln s + 1         (the same, sec. 3.2 and 3.3)
+        yarn     w_f (g_f / s + 1 - g_f), and queries and keys times 0.1 ln s + 1         (the same, sec. 3.2 and 3.4)
 
     where g_f rises from 0 to 1 between the pair that turns 32 times within the original length and the one that turns
     once; as in the authors' code it rises evenly with f, between whole pairs.
@@ -60,6 +60,7 @@ class RotaryPosition(Position):
         ValueError: an odd number of numbers that turn, or options of a scaling that do not go together.
     """
 
+    goes_by_distance: ClassVar[bool] = True
     needs_rotation_invariance: ClassVar[bool] = True
 
     def __init__(

@@ -72,6 +72,14 @@ class Score(nn.Module):
         """One step of a decoder: query (..., H, 1, d) and keys out of `prepare_keys` -> scores (..., H, 1, K)."""
         return self(query, keys)
 
+    def softmax_steps(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor | None:
+        """The weights of steps that follow on each other, normalized by softmax, for one with `uses_history`.
+
+        query (..., H, Q, d), keys out of `prepare_keys`, mask broadcastable to the weights (..., H, Q, K). None: no way
+        is faster than `step` after `step`.
+        """
+        return None
+
     def extra_repr(self) -> str:
         return f"query_dim={self.query_dim}, key_dim={self.key_dim}, num_heads={self.num_heads}"
 

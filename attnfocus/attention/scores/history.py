@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attnfocus.attention import own_gradients
+from attnfocus.attention.masks import leading_dims
 from attnfocus.attention.memory import History
 from attnfocus.attention.scores.additive import AdditiveScore
 from attnfocus.attention.scores.base import per_head_linear, xavier_uniform_per_head_
+from attnfocus.attention.scores.steps import SoftmaxSteps
 from attnfocus.limits import Size
 
 
@@ -21,17 +24,53 @@ class AdditiveHistoryScore(AdditiveScore):
 
     Without a history (`forward`) the features are 0 and this is the additive score.
 
-    Cost: that of the additive score, and of the features once per query.
+    Cost: that of the additive score, and of the features once per query. Queries come one by one: what a step
+    adds to the keys follows from the weights of the one before, through a tanh and a softmax, which no scan can join.
     """
 
     uses_history: ClassVar[bool] = True
 
+    def feature_inputs(self, history: History) -> tuple[Tensor, Tensor | None, Tensor]:
+        """What the features are made of: matrix M (H, f, h), filters F (H, f, r) or None, numbers c (..., H, 1, K).
+
+        With filters c is the weights of the last step, and features = M^T (F * c); without, it is the sum of the
+        weights of all steps so far, f = 1, and features = M^T c.
+        """
+        raise NotImplementedError
+
     def features(self, history: History) -> Tensor:
         """(..., H, K, h), added to U k + b. Linear in the weights, so that 0 before the first step gives 0."""
-        raise NotImplementedError
+        matrix, filters, numbers = self.feature_inputs(history)
+        numbers = numbers.to(matrix.dtype)
+        if filters is None:
+            return numbers.mT * matrix
+        width = filters.shape[-1]
+        # One place more than there are windows to keep: a window then fits in even where there are no keys.
+        padded = F.pad(numbers, (width // 2, width // 2 + 1))
+        windows = padded.unfold(-1, width, 1)[..., :-1, :].squeeze(-3)  # (..., H, K, r)
+        return per_head_linear(per_head_linear(windows, filters), matrix.mT)
 
     def step(self, query: Tensor, keys: Tensor, history: History) -> Tensor:
         return self(query, keys + self.features(history))
+
+    def softmax_steps(self, query: Tensor, keys: Tensor, mask: Tensor | None, history: History) -> Tensor | None:
+        cls = AdditiveHistoryScore
+        if not own_gradients.possible() or type(self).step is not cls.step or type(self).features is not cls.features:
+            return None
+        query = self.prepare_query(query)
+        matrix, filters, start = self.feature_inputs(history)
+        dtype = torch.promote_types(torch.promote_types(query.dtype, keys.dtype), torch.float32)
+        leading = leading_dims(query, keys)  # (..., H)
+        query, keys, vector, matrix, start = (
+            tensor.to(dtype).expand(*leading, *tensor.shape[-2:]).flatten(0, -3)
+            for tensor in (query, keys, self.vector.unsqueeze(-2), matrix, start)
+        )
+        if filters is not None:
+            filters = filters.to(dtype).expand(*leading, *filters.shape[-2:]).flatten(0, -3)
+        if mask is not None:
+            mask = mask.expand(*leading, mask.shape[-2] if mask.dim() > 1 else 1, keys.shape[-2]).flatten(0, -3)
+        weights: Tensor = SoftmaxSteps.apply(query, keys, vector, matrix, filters, start, mask)
+        return weights.view(*leading, *weights.shape[-2:])
 
 
 class LocationScore(AdditiveHistoryScore):
@@ -77,12 +116,8 @@ class LocationScore(AdditiveHistoryScore):
         nn.init.uniform_(self.filters, -bound, bound)
         xavier_uniform_per_head_(self.feature_weight)
 
-    def features(self, history: History) -> Tensor:
-        reach = self.kernel_size // 2
-        # One place more than there are windows to keep: a window then fits in even where there are no keys.
-        padded = F.pad(history.previous.to(self.filters.dtype), (reach, reach + 1))
-        windows = padded.unfold(-1, self.kernel_size, 1)[..., :-1, :].squeeze(-3)  # (..., H, K, r)
-        return per_head_linear(per_head_linear(windows, self.filters), self.feature_weight)
+    def feature_inputs(self, history: History) -> tuple[Tensor, Tensor | None, Tensor]:
+        return self.feature_weight.mT, self.filters, history.previous
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, num_filters={self.filters.shape[1]}, kernel_size={self.kernel_size}"
@@ -104,5 +139,5 @@ class CoverageScore(AdditiveHistoryScore):
         super().__init__(query_dim=query_dim, key_dim=key_dim, num_heads=num_heads, hidden_size=hidden_size)
         self.coverage_weight = nn.Parameter(torch.zeros(self.num_heads, 1, self.hidden_size))
 
-    def features(self, history: History) -> Tensor:
-        return history.total.to(self.coverage_weight.dtype).transpose(-1, -2) * self.coverage_weight
+    def feature_inputs(self, history: History) -> tuple[Tensor, Tensor | None, Tensor]:
+        return self.coverage_weight, None, history.total

@@ -47,9 +47,9 @@ class NormableScore(InnerProductScore):
     """An inner product with two options against scores that grow.
 
     qk_norm=rms: RMSNorm of queries and keys, each with a learned factor for each of its d numbers, the same for all
-    heads: x / sqrt(mean(x^2) + eps) * w   (layer norm there: Dehghani et al. 2023, sec. 2, arXiv:2302.05442; rms norm,
+    heads: x / sqrt(mean(x^2) + eps) * w   (layer norm there: Dehghani et al. 2023, arXiv:2302.05442; rms norm,
     for each head: Gemma 3, arXiv:2503.19786). qk_norm=l2: queries and keys of length 1, and the score times a factor g
-    that each head learns, in the place of the score's own: g cos(q, k)   (Henry et al. 2020, sec. 3, arXiv:2010.04245).
+    that each head learns, in the place of the score's own: g cos(q, k)   (Henry et al. 2020, arXiv:2010.04245).
     g starts at 10, the paper's log2(L^2 - L) for a length L of 33. Both norms come before positions move the vectors.
 
     soft_cap: c tanh(score / c), so that no score is beyond c   (Gemma 2, arXiv:2408.00118, with c = 50). The bias of a
@@ -181,7 +181,7 @@ class GeneralScore(NormableScore):
 
 
 class DistanceScore(InnerProductScore):
-    """score(q, k) = -|q - k|^2 / sqrt(d)   (Kim et al. 2021, sec. 3.2, arXiv:2006.04710: L2 self-attention)
+    """score(q, k) = -|q - k|^2 / sqrt(d)   (Kim et al. 2021, arXiv:2006.04710: L2 self-attention)
 
     The nearest key wins, and no query or key wins by its length. With softmax attention is then Lipschitz, if queries
     and keys share their projection, which is left to the paper here. No parameters.

@@ -32,7 +32,7 @@ class DecayedAttention(RecurrentAttention):
 
     A mask that differs between queries hides pairs: what a query may not see still fades what stands before it.
 
-    Cost: as `RecurrentAttention`, with c = 64 positions in a chunk; vector has c = 16, and O(K c d) numbers in memory.
+    Cost: as `RecurrentAttention`, with c = 64 positions in a chunk; vector makes O(K d log c) exponentials.
 
     Args:
         decay: what a_i is.
@@ -69,7 +69,6 @@ class DecayedAttention(RecurrentAttention):
         elif decay == "scalar":
             self.decay = StepDecay(key_dim, self.num_key_heads)
         else:
-            self.chunk_size = 16
             self.decay = VectorDecay(key_dim, self.num_key_heads, self.key_head_dim)
 
     @property

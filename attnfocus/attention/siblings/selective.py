@@ -21,9 +21,9 @@ from attnfocus.attention.precision import as_weights
 class SelectiveAttention(Attention):
     """weights = normalizer(score_ij - F_ij),  F_ij = sum_{t < i} S_tj,  S_tj = max(score_tj of the first head, 0)
 
-    Leviathan et al. 2024, sec. 3, arXiv:2410.02703. What the first head of an earlier position t finds in key j is
-    taken from the score that j has with all later queries, in every head: t has read it, and masks it for them. No
-    position masks itself (S_tt = 0) or the first key (S_t0 = 0), nor what comes after it. No parameters.
+    Leviathan et al. 2024, arXiv:2410.02703. What the first head of an earlier position t finds in key j is taken from
+    the score that j has with all later queries, in every head: t has read it, and masks it for them. No position
+    masks itself (S_tt = 0) or the first key (S_t0 = 0), nor what comes after it. No parameters.
 
     Always causal: whatever the pattern, nothing after a query is seen (`looking_back`), and queries and keys are one
     sequence. The earlier queries are made of the keys' own vectors, so that one token at a time is the same as all at

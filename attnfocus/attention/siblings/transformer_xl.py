@@ -106,7 +106,7 @@ class TransformerXLAttention(Attention):
         """As in `BaseAttention`; keys and values of the memory are doubled, [with gradient; without]."""
         own = super().prepare(keys, values, mask, first_position)
         before = own
-        if torch.is_grad_enabled() and keys.shape[-2] > self.segment_length:
+        if torch.is_grad_enabled() and first_position % self.segment_length + keys.shape[-2] > self.segment_length:
             old_values = None if values is None else values.detach()
             before = super().prepare(keys.detach(), old_values, mask, first_position)
         return Memory(torch.cat((own.keys, before.keys), -1), torch.cat((own.values, before.values), -1), mask)
@@ -135,7 +135,7 @@ class TransformerXLAttention(Attention):
         twice = Places(places.queries, torch.cat((places.keys, places.keys)))
         weights = self.weigh(own.query, torch.cat((old.keys, own.keys), dim=-2), seen, twice)
         values = torch.cat((old.values, own.values), dim=-2)
-        context = paths.mixed(weights, values, self.dropout_now)
+        context = paths.read(self.position, weights, values, twice, self.dropout_now)
         return context, weights[..., :num_keys] + weights[..., num_keys:]  # one of the two is 0
 
     def _by_segments(self, own: paths.Work, old: paths.Work) -> Tensor:
@@ -154,8 +154,9 @@ class TransformerXLAttention(Attention):
             torch.cat((_segments(before, start - size, size, count), _segments(now, start, size, count)), dim=-2)
             for before, now in ((old.keys, own.keys), (old.values, own.values))
         )
-        weights = self.weigh(query, keys, seen, Places(positions, reach))  # (..., N, H, b, 2b)
-        context = paths.mixed(weights, values, self.dropout_now)
+        places = Places(positions, reach)
+        weights = self.weigh(query, keys, seen, places)  # (..., N, H, b, 2b)
+        context = paths.read(self.position, weights, values, places, self.dropout_now)
         return context.transpose(-3, -4).flatten(-3, -2)[..., first - start : num_keys - start, :]
 
 

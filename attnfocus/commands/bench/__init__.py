@@ -8,6 +8,7 @@ VERB = Verb(
     examples=(
         "attnfocus bench 'attentions=[multi_head,local,linformer]' 'lengths=[256,512,1024]'",
         "attnfocus bench 'attentions=[local, local attention.pattern.window=32]' with_mask=true",
+        "attnfocus bench 'attentions=[multi_head,local,retention]' 'lengths=[512,1024,2048]' decode=true",
     ),
     needs_config_dir=True,
 )

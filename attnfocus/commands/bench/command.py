@@ -12,10 +12,21 @@ from torch import nn
 
 from attnfocus.attention import BaseAttention, Call
 from attnfocus.commands.bench.costs import Cost, write_costs_csv
+from attnfocus.commands.bench.decoding import Decoder, state_bytes
 from attnfocus.commands.bench.figure import costs_drawing
 from attnfocus.commands.bench.growth import Growth, growth_of
-from attnfocus.commands.bench.measure import Baseline, Candidate, Inputs, interleaved, medians, peak_bytes, quartiles
-from attnfocus.commands.bench.table import print_costs
+from attnfocus.commands.bench.measure import (
+    Baseline,
+    Candidate,
+    Inputs,
+    interleaved,
+    medians,
+    of_baseline,
+    peak_bytes,
+    quartiles,
+)
+from attnfocus.commands.bench.quiet import other_load, unsteady
+from attnfocus.commands.bench.table import print_costs, print_row
 from attnfocus.config.check import Checker
 from attnfocus.config.presets import compose_choice
 from attnfocus.config.read import check, save_yaml
@@ -28,6 +39,7 @@ from attnfocus.files import writing
 from attnfocus.layout import BENCH_FILE
 from attnfocus.limits import PositiveFloat, PositiveInt, Range
 from attnfocus.marks import FilePath
+from attnfocus.models.attention_places import looking_back_only
 from attnfocus.redaction import redact
 from attnfocus.runs.claim import new_run_dir
 from attnfocus.runs.folder import environment, made_by
@@ -39,6 +51,7 @@ from attnfocus.training import resolve_device, seed_everything
 BASELINE = "baseline"
 GIB = 2**30
 FACTS = ("batch_size", "embed_dim", "num_heads", "with_mask", "dtype", "repeats")
+Report = Callable[[Cost], None]
 
 Build = Callable[[], nn.Module]
 
@@ -54,6 +67,7 @@ class BenchConfig(FigureOptions):
     embed_dim: PositiveInt = 128
     num_heads: PositiveInt = 4
     with_mask: bool = False
+    decode: bool = False
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     repeats: PositiveInt = 5
@@ -83,11 +97,19 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     facts = {**{name: getattr(config, name) for name in FACTS}, "device": _device_name(device)}
     origin = made_by("bench", overrides, config.config_dir)
     console = open_console()
-    say(console, ", ".join(f"{name} {value}" for name, value in facts.items()), style="dim")
+    if config.decode:
+        facts["decode"] = True
+    threads = torch.get_num_threads()
+    line = [*(f"{name} {value}" for name, value in facts.items()), f"{threads} threads", f"torch {torch.__version__}"]
+    say(console, ", ".join(line), style="dim")
+    warn = partial(say, console, style="yellow")
+    noise = other_load(threads) if device.type == "cpu" else None
+    if noise is not None:
+        warn(noise)
     costs: list[Cost] = []
+    report = partial(print_row, open_console(sys.stdout))
     for length in sorted(set(config.lengths)):
-        say(console, f"length {length}", style="dim")
-        costs += measure(builders, length, config, device, costs)
+        costs += measure(builders, length, config, device, costs, report, warn)
         with writable():
             _write(folder, costs, facts, origin)
             write_drawings(
@@ -112,6 +134,8 @@ def candidates(config: BenchConfig, device: torch.device) -> dict[str, Build]:
     ]
     if config.embed_dim % config.num_heads:
         problems.append(f"num_heads: {config.num_heads} does not divide embed_dim={config.embed_dim}.")
+    if config.decode and config.with_mask:
+        problems.append("with_mask: a step of decoding knows no padding. Use with_mask=false with decode=true.")
     builders: dict[str, Build] = {}
     if config.baseline:
         builders[BASELINE] = partial(Baseline, config.embed_dim, config.num_heads)
@@ -146,15 +170,21 @@ def _builder(text: str, config: BenchConfig) -> Build:
     if checked is None or checker.problems:
         raise ConfigError([f"attentions: {text}: {problem}" for problem in checker.problems])
     dim = config.embed_dim
-    return partial(
-        make_factory(checked, config.trust),
-        query_dim=dim,
-        key_dim=dim,
-        value_dim=dim,
-        output_dim=dim,
-        suggested_heads=config.num_heads,
-        suggested_projections=True,
-    )
+    sizes = {
+        "query_dim": dim,
+        "key_dim": dim,
+        "value_dim": dim,
+        "output_dim": dim,
+        "suggested_heads": config.num_heads,
+        "suggested_projections": True,
+    }
+    factory = make_factory(checked, config.trust)
+    if not config.decode:
+        return partial(factory, **sizes)
+    with without_numbers():
+        if factory(**sizes).decoders_only:
+            return partial(factory, **sizes)
+    return partial(looking_back_only(factory, sizes, "decoding", "attentions=[multi_head]"), **sizes)
 
 
 def lengthened(node: Mapping[str, Any], longest: int) -> dict[str, Any]:
@@ -165,35 +195,98 @@ def lengthened(node: Mapping[str, Any], longest: int) -> dict[str, Any]:
 
 
 def measure(
-    builders: Mapping[str, Build], length: int, config: BenchConfig, device: torch.device, before: Sequence[Cost]
+    builders: Mapping[str, Build],
+    length: int,
+    config: BenchConfig,
+    device: torch.device,
+    before: Sequence[Cost],
+    report: Report = lambda cost: None,
+    warn: Callable[[str], object] = lambda message: None,
 ) -> list[Cost]:
-    """One length. An attention that was too slow, too large or refused at a shorter one is left out."""
+    """One length. An attention that was too slow, too large or refused at a shorter one is left out.
+
+    Each takes turns with the baseline, which is measured anew beside it; without a baseline all take turns.
+
+    Args:
+        before: what was measured at shorter lengths.
+        report: takes each cost as soon as it is known.
+        warn: takes what speaks against the times.
+    """
     seed_everything(config.seed)
     dtype = getattr(torch, config.dtype)
     inputs = Inputs.of(config.batch_size, length, config.embed_dim, device, dtype, config.with_mask)
-    found: dict[str, Cost] = {}
+    costs: dict[str, Cost] = {}
     modules: dict[str, nn.Module] = {}
-    peaks: dict[str, int | None] = {}
+    sizes: dict[str, int | None] = {}
     for name, build in builders.items():
         problem = _why_left_out(name, length, config, before)
         if problem is None:
-            modules[name] = build().to(device, dtype)
+            module = build().to(device, dtype)
             try:
-                peaks[name] = peak_bytes(modules[name], inputs)
+                sizes[name] = _size(module, inputs, config)
+                modules[name] = module
             except (ValueError, torch.OutOfMemoryError) as error:
                 problem = str(error).splitlines()[0]
-                del modules[name]
         if problem is not None:
-            found[name] = Cost(name, length, problem=problem)
-    timed = [Candidate(name, module) for name, module in modules.items()]
-    if timed:
-        interleaved(timed, inputs, config.repeats)
-    for candidate in timed:
-        path = _path_of(candidate.module, inputs, config)
-        found[candidate.name] = Cost(
-            candidate.name, length, path, *medians(candidate), peaks[candidate.name], None, *quartiles(candidate)
-        )
-    return [found[name] for name in builders]
+            costs[name] = Cost(name, length, problem=problem)
+            report(costs[name])
+    bare = modules.pop(BASELINE, None) if len(modules) > 1 else None
+    groups = [list(modules)] if bare is None and modules else [[name] for name in modules]
+    of_bare: list[tuple[float, float]] = []
+    first: list[tuple[float, float]] = []
+    for group in groups:
+        pair = None if bare is None else _candidate(BASELINE, bare, inputs, config)
+        candidates = [_candidate(name, modules[name], inputs, config) for name in group]
+        interleaved([*([] if pair is None else [pair]), *candidates], inputs, config.repeats)
+        of_bare += [] if pair is None else pair.times
+        for candidate in candidates:
+            costs[candidate.name] = _cost(candidate, sizes[candidate.name], pair, inputs, config)
+            report(costs[candidate.name])
+            first = first or candidate.times
+    if bare is not None:
+        whole = Candidate(BASELINE, bare, times=of_bare)
+        costs[BASELINE] = _cost(whole, sizes[BASELINE], None, inputs, config)
+        report(costs[BASELINE])
+    noise = unsteady(BASELINE if bare is not None else next(iter(modules), ""), length, of_bare or first)
+    if noise is not None:
+        warn(noise)
+    return [costs[name] for name in builders]
+
+
+def _candidate(name: str, module: nn.Module, inputs: Inputs, config: BenchConfig) -> Candidate:
+    if not config.decode:
+        return Candidate(name, module)
+    return Candidate(name, module, Decoder(module, inputs.vectors, config.repeats).time_once)
+
+
+def _size(module: nn.Module, inputs: Inputs, config: BenchConfig) -> int | None:
+    """The peak in bytes, or of decoding what it keeps."""
+    return state_bytes(module, inputs.vectors) if config.decode else peak_bytes(module, inputs)
+
+
+def _cost(
+    candidate: Candidate, size: int | None, baseline: Candidate | None, inputs: Inputs, config: BenchConfig
+) -> Cost:
+    """size: the peak in bytes, or of decoding what it keeps."""
+    low, middle, high = quartiles(candidate)
+    low_ratio, ratio, high_ratio = (None, None, None) if baseline is None else of_baseline(candidate, baseline)
+    forward, backward = medians(candidate)
+    return Cost(
+        candidate.name,
+        inputs.vectors.shape[1],
+        "" if config.decode else _path_of(candidate.module, inputs, config),
+        forward,
+        None if config.decode else backward,
+        None if config.decode else size,
+        None,
+        low,
+        middle,
+        high,
+        ratio,
+        low_ratio,
+        high_ratio,
+        size if config.decode else None,
+    )
 
 
 def _why_left_out(name: str, length: int, config: BenchConfig, before: Sequence[Cost]) -> str | None:

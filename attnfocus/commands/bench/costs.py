@@ -9,7 +9,8 @@ from attnfocus.regular_files import replace_file
 
 COLUMNS = ("attention", "path", "length", "forward_seconds", "backward_seconds", "peak_bytes")
 MIB = 2**20
-SPREAD = ("low_seconds", "median_seconds", "high_seconds")  # after the facts, as they are younger
+RATIOS = ("of_baseline", "low_of_baseline", "high_of_baseline")
+YOUNGER = ("low_seconds", "median_seconds", "high_seconds", *RATIOS, "state_bytes")  # after the facts
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,11 @@ class Cost:
 
     Attributes:
         forward_seconds, backward_seconds: medians, each of its own.
-        low_seconds, median_seconds, high_seconds: quartiles of whole passes, forward and backward.
+        low_seconds, median_seconds, high_seconds: quartiles of whole passes, forward and backward, or of one step of
+            decoding.
+        of_baseline, low_of_baseline, high_of_baseline: median and quartiles of the time as a multiple of the baseline's
+            in the same turn.
+        state_bytes: of what decoding keeps of the positions so far; None: no decoding was measured.
     """
 
     attention: str
@@ -31,6 +36,10 @@ class Cost:
     low_seconds: float | None = None
     median_seconds: float | None = None
     high_seconds: float | None = None
+    of_baseline: float | None = None
+    low_of_baseline: float | None = None
+    high_of_baseline: float | None = None
+    state_bytes: int | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -40,6 +49,11 @@ class Cost:
         if self.forward_seconds is None or self.backward_seconds is None:
             return None
         return self.forward_seconds + self.backward_seconds
+
+    @property
+    def bytes(self) -> int | None:
+        """What decoding keeps, or else the peak."""
+        return self.peak_bytes if self.state_bytes is None else self.state_bytes
 
     @property
     def quartiles(self) -> tuple[float, float] | None:
@@ -53,18 +67,18 @@ def times_of(costs: Sequence[Cost], attention: str) -> dict[int, float]:
 
 def peaks_of(costs: Sequence[Cost], attention: str) -> dict[int, float]:
     """Length -> bytes."""
-    return {
-        cost.length: float(cost.peak_bytes)
-        for cost in costs
-        if cost.attention == attention and cost.peak_bytes is not None
-    }
+    return {cost.length: float(cost.bytes) for cost in costs if cost.attention == attention and cost.bytes is not None}
+
+
+def are_of_decoding(costs: Sequence[Cost]) -> bool:
+    return any(cost.state_bytes is not None for cost in costs)
 
 
 def write_costs_csv(path: Path, costs: Sequence[Cost], facts: Mapping[str, object]) -> None:
     """A row for each attention and length; `facts` (batch size, heads, device, ...) are alike in all rows."""
-    rows: list[list[object]] = [[*COLUMNS, *facts, "problem", *SPREAD]]
+    rows: list[list[object]] = [[*COLUMNS, *facts, "problem", *YOUNGER]]
     for cost in costs:
         row = asdict(cost)
-        spread = [row[name] for name in SPREAD]
-        rows.append([*(row[name] for name in COLUMNS), *facts.values(), cost.problem, *spread])
+        younger = [row[name] for name in YOUNGER]
+        rows.append([*(row[name] for name in COLUMNS), *facts.values(), cost.problem, *younger])
     replace_file(path, csv_text(rows).encode("utf-8", "backslashreplace"))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from attnfocus.commands.bench.costs import MIB, Cost, peaks_of, times_of
+from attnfocus.commands.bench.costs import MIB, Cost, are_of_decoding, peaks_of, times_of
 from attnfocus.commands.bench.growth import growth_of
 from attnfocus.display import fonts
 from attnfocus.display.canvas import GRID, HEADING, NOTE, SCREEN, SERIES, Style, axes_figure
@@ -15,19 +15,26 @@ from matplotlib.figure import Figure  # isort: skip
 
 Panel = tuple[str, str, Callable[[Sequence[Cost], str], dict[int, float]], float]  # name, of growth, values, unit
 PANELS: tuple[Panel, ...] = (
-    ("seconds, forward and backward; band: quartiles", "seconds", times_of, 1.0),
+    ("seconds, forward and backward; bars: quartiles", "seconds", times_of, 1.0),
     ("peak MiB", "bytes", peaks_of, MIB),
 )
+PANELS_OF_DECODING: tuple[Panel, ...] = (
+    ("seconds, one step of decoding; bars: quartiles", "seconds", times_of, 1.0),
+    ("MiB kept", "bytes", peaks_of, MIB),
+)
 _MARKERS = "osv^D<>PX*"
-_PANEL, _HEIGHT, _PAPER_HEIGHT = 5.2, 4.4, 2.7  # inches
+_PANEL, _HEIGHT, _PAPER_HEIGHT, _LEGEND_LINE = 5.2, 4.4, 2.7, 0.17  # inches
 
 
 def costs_drawing(costs: Sequence[Cost], facts: Mapping[str, object]) -> Drawing:
     """As `draw_costs`, with its caption."""
     title = "  ".join(f"{name} {value}" for name, value in facts.items())
+    is_decoding = are_of_decoding(costs)
+    what = "one step of decoding after so many positions" if is_decoding else "forward and backward together"
+    memory = "what is kept of the positions so far" if is_decoding else "the most beyond parameters and inputs"
     lines = [
-        "Medians of forward and backward together over the length, in logarithmic axes; the band goes from the lower "
-        "to the upper quartile. MiB: the most beyond parameters and inputs.",
+        f"Medians of {what} over the length, in logarithmic axes; bars go from the lower to the upper quartile. "
+        f"MiB: {memory}.",
         f"{', '.join(f'{name} {value}' for name, value in facts.items())}.",
     ]
     for name, what, _, _ in _panels(costs):
@@ -40,7 +47,8 @@ def costs_drawing(costs: Sequence[Cost], facts: Mapping[str, object]) -> Drawing
 
 def _panels(costs: Sequence[Cost]) -> tuple[Panel, ...]:
     """Seconds, and bytes where they are known."""
-    return PANELS if any(cost.peak_bytes for cost in costs) else PANELS[:1]
+    panels = PANELS_OF_DECODING if are_of_decoding(costs) else PANELS
+    return panels if any(cost.bytes for cost in costs) else panels[:1]
 
 
 def _attentions(costs: Sequence[Cost]) -> list[str]:
@@ -56,7 +64,7 @@ def draw_costs(costs: Sequence[Cost], title: str, style: Style = SCREEN) -> Figu
     """Panels over the length, both axes logarithmic. On paper the caption has the title, and how costs grow."""
     panels = _panels(costs)
     down, across = (len(panels), 1) if style.is_column else (1, len(panels))
-    height = _HEIGHT if style.is_screen else _PAPER_HEIGHT
+    height = _HEIGHT + _LEGEND_LINE * len(_attentions(costs)) if style.is_screen else _PAPER_HEIGHT
     figure = axes_figure(_PANEL * across, height * down, style)
     if style.is_screen:
         families = fonts.families_for([title])
@@ -65,7 +73,8 @@ def draw_costs(costs: Sequence[Cost], title: str, style: Style = SCREEN) -> Figu
         axes = figure.add_subplot(down, across, index + 1)
         _draw_panel(axes, costs, panel, style)
         if style.is_screen:
-            axes.legend(fontsize=style.small, frameon=False)
+            below = (0.5, -0.1)  # the axes, as many attentions leave no room among their lines
+            axes.legend(fontsize=style.small, frameon=False, loc="upper center", bbox_to_anchor=below)
     if not style.is_screen:
         handles, labels = figure.axes[0].get_legend_handles_labels()
         across = 2 if style.is_column else 4
@@ -116,9 +125,9 @@ def _draw_line(axes: Axes, label: str, place: int, values: Mapping[int, float]) 
 
 
 def _draw_quartiles(axes: Axes, costs: Sequence[Cost], place: int) -> None:
-    """A band from the lower to the upper quartile."""
+    """Bars from the lower to the upper quartile."""
     known = [(cost.length, *cost.quartiles) for cost in costs if cost.quartiles is not None]
     if known:
         lengths, low, high = zip(*known, strict=True)
         color, _ = _style(costs[0].attention, place)
-        axes.fill_between(lengths, low, high, color=color, alpha=0.2, linewidth=0)
+        axes.vlines(lengths, low, high, color=color, alpha=0.5, linewidth=3)

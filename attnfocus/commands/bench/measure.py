@@ -6,7 +6,7 @@ Shapes: B batch_size, L length, D embed_dim.
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -40,6 +40,7 @@ class Candidate:
 
     name: str
     module: nn.Module
+    timed: Callable[[], tuple[float, float]] | None = None  # another measurement than a pass over the inputs
     times: list[tuple[float, float]] = field(default_factory=list)
 
 
@@ -51,6 +52,11 @@ class Baseline(nn.Module):
         self.num_heads = num_heads
         self.query, self.keys, self.values = (nn.Linear(embed_dim, embed_dim) for _ in range(3))
         self.output = nn.Linear(embed_dim, embed_dim, bias=False)
+
+    @property
+    def memory_layers(self) -> tuple[nn.Module, nn.Module]:
+        """The projections of keys and of values."""
+        return self.keys, self.values
 
     def forward(self, query: Tensor, keys: Tensor, values: None, mask: Tensor | None) -> tuple[Tensor, None]:
         heads = [
@@ -78,7 +84,7 @@ def interleaved(candidates: Sequence[Candidate], inputs: Inputs, repeats: int) -
     for turn in range(NUM_WARM_UPS + repeats):
         first = turn % len(candidates)
         for candidate in (*candidates[first:], *candidates[:first]):  # no one always follows the same other
-            times = time_once(candidate.module, inputs)
+            times = time_once(candidate.module, inputs) if candidate.timed is None else candidate.timed()
             if turn >= NUM_WARM_UPS:
                 candidate.times.append(times)
 
@@ -91,11 +97,20 @@ def medians(candidate: Candidate) -> tuple[float, float]:
 
 def quartiles(candidate: Candidate) -> tuple[float, float, float]:
     """Lower quartile, median and upper quartile of the whole passes, forward and backward together."""
-    whole = [forward + backward for forward, backward in candidate.times]
-    if len(whole) == 1:
-        return whole[0], whole[0], whole[0]
-    low, middle, high = statistics.quantiles(whole, n=4, method="inclusive")
+    return _quartiles([forward + backward for forward, backward in candidate.times])
+
+
+def _quartiles(numbers: Sequence[float]) -> tuple[float, float, float]:
+    if len(numbers) == 1:
+        return numbers[0], numbers[0], numbers[0]
+    low, middle, high = statistics.quantiles(numbers, n=4, method="inclusive")
     return low, middle, high
+
+
+def of_baseline(candidate: Candidate, baseline: Candidate) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile of how much longer it took than the baseline in the same turn."""
+    pairs = zip(candidate.times, baseline.times, strict=True)
+    return _quartiles([sum(times) / sum(of_bare) for times, of_bare in pairs])
 
 
 def peak_bytes(module: nn.Module, inputs: Inputs) -> int | None:
@@ -130,8 +145,13 @@ def peak_bytes(module: nn.Module, inputs: Inputs) -> int | None:
 
 
 def _now(device: torch.device) -> float:
+    wait_for(device)
+    return time.perf_counter()
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-    return time.perf_counter()

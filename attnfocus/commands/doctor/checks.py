@@ -116,6 +116,18 @@ def device_finding(wanted: str) -> Finding:
     return Finding("device", "ok", f"{listed}; device={wanted} takes {taken}; PyTorch is built {built}", facts=facts)
 
 
+def bf16_finding() -> Finding:
+    """Whether `trainer.precision=bf16` makes sense on the CPU."""
+    from attnfocus.training.device import cpu_bf16
+
+    instructions = cpu_bf16()
+    facts = {"instructions": list(instructions)}
+    if instructions:
+        return Finding("cpu bf16", "ok", f"computed by the CPU itself: {', '.join(instructions)}", facts=facts)
+    detail = "emulated, as this CPU has neither avx512_bf16 nor AMX: on device=cpu use trainer.precision=float32"
+    return Finding("cpu bf16", "ok", detail, facts=facts)
+
+
 def threads_finding() -> Finding:
     """Threads of torch beside the cores that this process may use."""
     import torch

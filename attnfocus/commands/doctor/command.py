@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from attnfocus.commands.doctor.checks import (
     Finding,
+    bf16_finding,
     device_finding,
     extras_findings,
     folder_finding,
@@ -62,6 +63,7 @@ def checks_of(config: DoctorConfig) -> list[tuple[str, Callable[[], Finding]]]:
         ("python", python_finding),
         ("packages", package_finding),
         ("device", lambda: device_finding(config.device)),
+        ("cpu bf16", bf16_finding),
         ("threads", threads_finding),
         ("paths.outputs", lambda: folder_finding("paths.outputs", outputs, "failed")),
         ("paths.data", lambda: folder_finding("paths.data", _data_folder(config), "warning")),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from attnfocus.commands.predict.answers import Form, form_of, written
+from attnfocus.commands.predict.terminal import GrowingText
 from attnfocus.config.read import check
 from attnfocus.data.reading.inputs import BYTES_AT_ONCE, STDIN, input_files, is_stream, numbered, open_bytes
 from attnfocus.data.reading.media_files import is_media
@@ -21,7 +22,7 @@ from attnfocus.runs.inputs import Inputs, open_inputs
 from attnfocus.runs.loader import load
 from attnfocus.runs.schema import DecodingOverride, InputChoice, OutputPath, ReadingOverride
 from attnfocus.stages import counted, stage, unwatched
-from attnfocus.tasks import Prediction
+from attnfocus.tasks import LanguageModelingTask, Prediction
 
 WITHOUT_LINES = ("json", "parquet", "xlsx")  # tables whose lines say nothing of their rows
 
@@ -69,7 +70,12 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         if waits:
             answers = _shown(answers, names, inputs.table not in WITHOUT_LINES)
         lines = written(answers, form, trained.setup.config.decoding.num_best, lambda: inputs.separator)
-        if output is None:
+        task = trained.task
+        if output is None and isinstance(task, LanguageModelingTask) and _is_watched(config, form):
+            with GrowingText(sys.stdout.buffer) as growing:
+                task.heard = growing.show
+                growing.finish(b"".join(lines))
+        elif output is None:
             _write_through(sys.stdout.buffer, lines)
         else:
             with writing("output", output):
@@ -83,6 +89,11 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     if inputs.encoding_hint is not None:
         print(f"attnfocus: {inputs.encoding_hint}", file=sys.stderr)
     return 0
+
+
+def _is_watched(config: PredictConfig, form: Form) -> bool:
+    """Whether somebody sees one text grow while it is written."""
+    return form == "continued" and config.texts is not None and len(config.texts) == 1 and sys.stdout.isatty()
 
 
 def _waits(config: PredictConfig, names: Sequence[str]) -> bool:

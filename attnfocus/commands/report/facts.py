@@ -71,6 +71,7 @@ def report_facts(material: Material) -> dict[str, Any]:
         },
         "is_written": material.trained.task.writes,
         "heads": _heads(material),
+        "labels": {name: visible(label) for name, label in material.trained.model.labels().items()},
         "data": {name: _split(each) for name, each in material.statistics.items()},
         "unit": unit_of(material.prepared),
         "config": _changed(material),

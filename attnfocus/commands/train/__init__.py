@@ -15,5 +15,6 @@ VERB = Verb(
     sweeps=True,
     named_groups=("model", "attention", "dataset", "optimizer", "scheduler"),
     run_key="resume",
+    idle_keys=("sweep.resume",),
     needs_config_dir=True,
 )

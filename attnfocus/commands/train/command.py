@@ -18,6 +18,7 @@ from attnfocus.commands.train.trackers import trackers_of
 from attnfocus.commands.train.word_vectors import check_vectors, fill_tables, freeze_tables, vectors_of
 from attnfocus.data.codecs.base import load_codec
 from attnfocus.data.epochs import Epochs, Share
+from attnfocus.data.packed_plan import PackedPlan
 from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError
@@ -30,10 +31,11 @@ from attnfocus.regular_files import make_folder
 from attnfocus.runs.claim import AUTO, new_run_dir, require_free, training
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.contents import require_own, require_run
-from attnfocus.runs.evaluation import plan_of, prepare_data, test_of, validate, validated, whole_model
+from attnfocus.runs.evaluation import prepare_data, test_of, validate, validated, whole_model
 from attnfocus.runs.folder import check_fingerprints, made_by, save_fingerprints
 from attnfocus.runs.resume import resumed, run_to_resume
 from attnfocus.runs.token_tables import require_ngrams
+from attnfocus.runs.training_plan import training_plan_of
 from attnfocus.tasks import Evaluation
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
@@ -196,7 +198,10 @@ def train(
     if processes.is_first:
         prepared.report.extend(task.remarks(rows, monitored(trainer, task)[0], config.decoding))
     processes.divide(model)
-    epochs = Epochs(prepared.splits["train"], plan_of(setup, prepared, "train"), Share(processes.rank, processes.size))
+    plan = training_plan_of(setup, prepared)
+    if isinstance(plan, PackedPlan):
+        prepared.report.extend(plan.notes())
+    epochs = Epochs(prepared.splits["train"], plan, Share(processes.rank, processes.size))
     _, direction = monitored(trainer, task)
     resumed_from = (newest.step if newest else 0) if is_resumed else None
     drift = FocusDrift(run_dir, prepared, config.focus.num_samples)

@@ -41,6 +41,7 @@ from attnfocus.tracking.metrics_file import MetricsFile, logged_metrics
 from attnfocus.tracking.screen import Terminal
 from attnfocus.tracking.tensorboard import TensorBoard
 from attnfocus.training import TrainerOptions, TrainingResult
+from attnfocus.training.device import emulation_warning
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class RunReport:
             "directions": setup.directions,  # for whoever reads the figures without the task or a metric of one's own
         }
         self.is_finished = False  # its summary is whole, whatever comes after
-        self.notes = model.notes
+        self.notes, self.labels = model.notes, model.labels()
         self.prepared = prepared
         self.paths = TakenPaths(model, setup.device, self._tell_paths)
         self._note_paths()
@@ -110,7 +111,8 @@ class RunReport:
     def run_facts(self) -> RunFacts:
         """What the listeners may show of the run besides its figures."""
         options = redact(flat_options(self.setup))
-        return RunFacts(self.setup.config.choices, options, self.setup.directions, main_options(self.setup))
+        main = main_options(self.setup)
+        return RunFacts(self.setup.config.choices, options, self.setup.directions, main, self.labels)
 
     def __enter__(self) -> "RunReport":
         self._watched.enter_context(watching(self.terminal))
@@ -118,6 +120,9 @@ class RunReport:
         logger.info("threads: %(torch)d, waiting: %(waiting)s", self.facts["threads"])
         for line in (*self.header, *self.notes):
             logger.info("%s", line)
+        warning = emulation_warning(self.setup.config.trainer.precision, self.setup.device)
+        if warning is not None:
+            logger.warning("%s", warning)
         return self
 
     def __exit__(

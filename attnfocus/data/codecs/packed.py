@@ -44,6 +44,10 @@ class EncodedExamples(Sequence[Encoded]):
         """Example `number` as training sees it in an epoch."""
         return self[number]
 
+    def drawn_lengths(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        """(N,) positions of the input of each in that epoch."""
+        return self.lengths[:, 0]
+
     def notes(self, split: str) -> list[str]:
         """Lines for the user about the examples of a split."""
         return []

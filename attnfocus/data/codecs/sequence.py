@@ -18,6 +18,7 @@ from attnfocus.data.gold import TokenLinks
 from attnfocus.data.rows import Links, Row
 from attnfocus.data.tokens.id_lists import IdLists
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.utf8_bytes import byte_sizes
 from attnfocus.errors import DataError
 from attnfocus.special import BOS, EOS, PAD
 
@@ -119,6 +120,11 @@ class SequenceCodec(TextCodec):
         return None
 
     @property
+    def context(self) -> int:
+        """In training, how many tokens each example reads first, without a loss or a gradient."""
+        return 0
+
+    @property
     def has_end(self) -> bool:
         """Whether EOS stands at the end of a text."""
         return True
@@ -127,8 +133,17 @@ class SequenceCodec(TextCodec):
         """The text of the tokens that are expected after those that are read, where none of them is left out."""
         return text_of(row)
 
+    def predicted_size(self, row: Row, inputs: Sequence[int], targets: Sequence[int]) -> tuple[int, int]:
+        """Characters, and bytes of UTF-8, of that text; of one that is cut into bytes, each counts where it begins."""
+        if self.tokenizer.kind == "bytes":
+            return byte_sizes(targets)
+        text = self.predicted_text(row, inputs, targets)
+        return len(text), len(text.encode("utf-8", "surrogatepass"))
+
     def continued(self, ids: Sequence[int], more: Sequence[int]) -> str:
         """What is written after the text of `ids`, the space between them included."""
+        if self.tokenizer.kind == "bytes":  # a cut character before it would change how the first bytes are written
+            return self.tokenizer.decode(more)
         before, whole = self.tokenizer.decode(ids), self.tokenizer.decode([*ids, *more])
         return whole[len(before) :] if whole.startswith(before) else self.tokenizer.decode(more)
 

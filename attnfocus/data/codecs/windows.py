@@ -20,7 +20,7 @@ from attnfocus.data.text_stream import Documents, TextStream
 from attnfocus.data.tokens.parts import encoded_parts, smallest_type, tokenizer_of
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import DataError, Problem
-from attnfocus.limits import NumTokens
+from attnfocus.limits import NumContext, NumTokens
 from attnfocus.special import BOS, EOS, PAD, UNK
 from attnfocus.stages import stage
 
@@ -44,18 +44,29 @@ class WindowExamples(EncodedExamples):
         ends: (D,) where each document ends in `ids`; each has two tokens or more.
         window: W.
         tokenizer: for the texts of rows.
+        context: C, tokens that are read before those of a window; nothing is expected after them but the first of it.
+        first: the first token of each document that a window reads. Below C some windows have a shorter context.
     """
 
     def __init__(
-        self, split: str, ids: NDArray[Any], ends: NDArray[np.int64], window: int, tokenizer: Tokenizer
+        self,
+        split: str,
+        ids: NDArray[Any],
+        ends: NDArray[np.int64],
+        window: int,
+        tokenizer: Tokenizer,
+        *,
+        context: int = 0,
+        first: int = 0,
     ) -> None:
         self._ids = ids
         self._ends = ends
         self._window = window
-        self._targets = np.diff(ends, prepend=0) - 1  # (D,) T of each
+        self._context, self._first = context, first
+        self._targets = np.diff(ends, prepend=0) - 1 - first  # (D,) T of each
         self._last = np.cumsum(-(-self._targets // window))  # (D,) windows up to and with each document
         self.rows = WindowRows(split, self, tokenizer)
-        self.alike = min(window, int(self._targets[0])) if len(ends) == 1 else None
+        self.alike = context + min(window, int(self._targets[0])) if len(ends) == 1 else None
         self._shift: tuple[tuple[int, int], int] = (0, 0), 0
 
     @property
@@ -72,10 +83,23 @@ class WindowExamples(EncodedExamples):
         return [of_all]
 
     def drawn(self, number: int, seed: int, epoch: int) -> Encoded:
+        return self._encoded(number, self._shift_of(seed, epoch))
+
+    def drawn_lengths(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        found = self.lengths[:, 0].copy()
+        if self.alike is None:  # several documents: what the first window of one has less, the last has more
+            counts = -(-self._targets // self._window)
+            shifts = self._shift_of(seed, epoch) % (counts * self._window - self._targets + 1)
+            several = counts > 1
+            found[(self._last - counts)[several]] -= shifts[several]
+            found[(self._last - 1)[several]] += shifts[several]
+        return found
+
+    def _shift_of(self, seed: int, epoch: int) -> int:
         if self._shift[0] != (seed, epoch):
             found = np.random.default_rng([seed, epoch, self._window, 0]).integers(self._window)
             self._shift = (seed, epoch), int(found)
-        return self._encoded(number, self._shift[1])
+        return self._shift[1]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -85,8 +109,8 @@ class WindowExamples(EncodedExamples):
         found[self._last - 1] = (self._targets - 1) % self._window + 1
         return np.stack([found, np.zeros_like(found)], axis=1)
 
-    def tokens(self, number: int, shift: int = 0) -> NDArray[np.int64]:
-        """What a window reads, and the one token more that it expects at its end."""
+    def tokens(self, number: int, shift: int = 0) -> tuple[NDArray[np.int64], int]:
+        """What a window reads, and the one token more that it expects at its end; how many of them are context."""
         number = range(self.num_windows)[number]
         document = int(np.searchsorted(self._last, number, "right"))
         size, end = int(self._targets[document]), int(self._ends[document])
@@ -99,11 +123,14 @@ class WindowExamples(EncodedExamples):
         first = max(place * self._window - shift, 0)
         last = min((place + 1) * self._window - shift, size)
         base = end - size - 1
-        return self._ids[base + first : base + last + 1].astype(np.int64)
+        context = min(self._context, self._first + first)
+        return self._ids[base + first - context : base + last + 1].astype(np.int64), context
 
     def _encoded(self, index: int, shift: int = 0) -> Encoded:
-        ids, row = self.tokens(index, shift), self.rows[index]
-        return Encoded(row.id, ids[:-1], ids[1:], len(ids) - 1, row, len(ids) - 1)
+        (ids, context), row = self.tokens(index, shift), self.rows[index]
+        targets, count = ids[1:].copy() if context else ids[1:], len(ids) - 1 - context
+        targets[:context] = PAD
+        return Encoded(row.id, ids[:-1], targets, count, row, count)
 
 
 class WindowRows(Sequence[Row]):
@@ -125,7 +152,7 @@ class WindowRows(Sequence[Row]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         number = range(len(self))[index]
-        text = self._tokenizer.decode(self._windows.tokens(number)[:-1].tolist())
+        text = self._tokenizer.decode(self._windows.tokens(number)[0][:-1].tolist())
         return Row(f"{self._split}:{number + 1}", text, "")
 
 
@@ -135,26 +162,47 @@ class WindowCodec(SequenceCodec):
     Args:
         documents: `whole`: one text, without BOS and EOS: windows run on over all of it; else each document is read
             from BOS on, to its EOS.
+        context: tokens that are read before each window.
     """
 
     kind = "windows"
 
-    def __init__(self, tokenizer: Tokenizer, window: int, documents: Documents) -> None:
+    def __init__(self, tokenizer: Tokenizer, window: int, documents: Documents, context: int = 0) -> None:
         super().__init__(tokenizer)
         self.window = window
         self.documents = documents
+        self._context = context
 
     @classmethod
     def learn(
-        cls, rows: Sequence[Row], tokenizer: TokenizerOptions, *, window: NumTokens = DEFAULT_WINDOW
+        cls,
+        rows: Sequence[Row],
+        tokenizer: TokenizerOptions,
+        *,
+        window: NumTokens = DEFAULT_WINDOW,
+        context: NumContext = 0,
     ) -> WindowCodec:
-        """`window`: tokens that a window reads, and predicts."""
+        """`window`: tokens that a window reads, and predicts. `context`: tokens that are read before each window.
+
+        Raises:
+            DataError: a context for a text of several documents.
+        """
         stream = _stream_of(rows)
-        return cls(tokenizer_of(stream, tokenizer), window, stream.documents)
+        if context and stream.documents != "whole":
+            text = (
+                f"dataset.codec.context={context}: is read before each window of one long text, and each document "
+                "begins anew. Use dataset.codec.context=0, or dataset.documents=whole."
+            )
+            raise DataError(Problem(text, "dataset.codec.context", ["dataset.codec.context=0"]))
+        return cls(tokenizer_of(stream, tokenizer), window, stream.documents, context)
+
+    @property
+    def context(self) -> int:
+        return self._context
 
     @classmethod
     def longest_input(cls, options: Mapping[str, Any]) -> int | None:
-        return int(options.get("window", DEFAULT_WINDOW))
+        return int(options.get("window", DEFAULT_WINDOW)) + int(options.get("context", 0))
 
     def encode_rows(self, rows: Sequence[Row]) -> WindowExamples:
         """A split in windows.
@@ -169,35 +217,41 @@ class WindowCodec(SequenceCodec):
                 f"dataset.{stream.split}: has {len(ids)} tokens; the first is only read, so that two are needed. Give "
                 "a longer text."
             )
-        if stream.split == "train" and not self.has_end and len(ids) <= self.window:
+        is_train = stream.split == "train"
+        if is_train and not self.has_end and len(ids) <= self.reach:
             fitting = max(1, (len(ids) - 1) // 4)
+            options = [f"dataset.codec.window={fitting}"]
+            options += [f"dataset.codec.context={min(self.context, fitting)}"] if self.context else []
             raise DataError(
                 Problem(
-                    f"dataset.train: has {len(ids):,} tokens, and one window takes {self.window + 1:,}. Give a longer "
-                    f"text, or shorter windows: dataset.codec.window={fitting}.",
+                    f"dataset.train: has {len(ids):,} tokens, and one window takes {self.reach + 1:,}. Give a longer "
+                    f"text, or shorter windows: {' '.join(options)}.",
                     "dataset.codec.window",
-                    [f"dataset.codec.window={fitting}"],
+                    options,
                 )
             )
-        return WindowExamples(stream.split, ids, ends, self.window, self.tokenizer)
+        first = self.context if is_train else 0  # in training all windows have the whole context
+        how = {"context": self.context, "first": first}
+        return WindowExamples(stream.split, ids, ends, self.window, self.tokenizer, **how)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
-        """A text that is to be gone on with: of a longer one the last `window` tokens are read."""
+        """A text that is to be gone on with: of a longer one as many tokens are read as with a window."""
         text = text if clean is None else clean_text(text, clean)
         begin = [BOS] if self.has_end else []
-        ids = np.array([*begin, *self.tokenizer.encode(text)][-self.window :], dtype=np.int64)
+        ids = np.array([*begin, *self.tokenizer.encode(text)][-self.reach :], dtype=np.int64)
         return Encoded(id, ids, np.full_like(ids, PAD), len(ids), Row(id, text, ""), 0)
 
     @property
     def reach(self) -> int:
-        return self.window
+        return self.window + self.context
 
     @property
     def has_end(self) -> bool:
         return self.documents != "whole"
 
     def predicted_text(self, row: Row, inputs: Sequence[int], targets: Sequence[int]) -> str:
-        return self.continued(inputs[:1], targets)
+        context = next((place for place, token in enumerate(targets) if token != PAD), 0)
+        return self.continued(inputs[context : context + 1], targets[context:])
 
     @classmethod
     def option_problems(
@@ -221,20 +275,22 @@ class WindowCodec(SequenceCodec):
                 text = f"dataset.{name}: is for sets of rows, and a long text is kept to the letter. Use {line}."
                 problems.append(Problem(text, f"dataset.{name}", [line]))
         if tokenizer.kind == "torchtext":
-            text = "dataset.tokenizer.kind: torchtext is for rows of texts. Use character, bpe, unigram or word."
+            text = "dataset.tokenizer.kind: torchtext is for rows of texts. Use character, bytes, bpe, unigram or word."
             problems.append(Problem(text, "dataset.tokenizer.kind", ["dataset.tokenizer.kind=character"]))
         return problems
 
     def save(self, directory: Path) -> None:
         self.tokenizer.save(directory / "tokenizer.json")
-        self.write(directory, window=self.window, documents=self.documents)
+        self.write(directory, window=self.window, documents=self.documents, context=self.context)
 
     @classmethod
     def load(cls, directory: Path, content: dict[str, Any]) -> WindowCodec:
-        window, documents = content["window"], content["documents"]
+        window, documents, context = content["window"], content["documents"], content.get("context", 0)  # younger
         if type(window) is not int or window < 1 or documents not in Documents.__args__:  # type: ignore[attr-defined]
             raise ValueError(f"window {window!r} or documents {documents!r} are none")
-        return cls(Tokenizer.load(directory / "tokenizer.json"), window, documents)
+        if type(context) is not int or context < 0:
+            raise ValueError(f"context {context!r} is no number of tokens")
+        return cls(Tokenizer.load(directory / "tokenizer.json"), window, documents, context)
 
     def _encoded(self, stream: TextStream) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """All tokens of a split, with BOS and EOS around its documents where there are several; where each ends."""

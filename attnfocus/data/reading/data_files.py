@@ -12,7 +12,6 @@ from attnfocus.data.rows import SPLITS
 from attnfocus.errors import DataError, Problem
 from attnfocus.files import ending_of, near_file, reason_of
 
-WITHOUT_FILES = "Sets that need no file: dataset=dates, dataset=languages, dataset=identity."
 TEXT_ENDINGS = (".tsv", ".csv", ".jsonl", ".ndjson", ".json")
 TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".xlsx")
 DATA_ENDINGS = (*TABLE_ENDINGS, ".arrow", ".txt", ".zip")  # of sets in a folder

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnfocus.data.reading.data_files import WITHOUT_FILES
+from attnfocus.data.sources.embedded import without_files
 from attnfocus.errors import DataError
 
 if TYPE_CHECKING:
@@ -180,4 +180,4 @@ def _describe(error: Exception) -> str:
 
 
 def _folder_hint(folder: Path) -> str:
-    return f"The data folder is {folder.absolute().parent} (paths.data, or $ATTNFOCUS_DATA). {WITHOUT_FILES}"
+    return f"The data folder is {folder.absolute().parent} (paths.data, or $ATTNFOCUS_DATA). {without_files()}"

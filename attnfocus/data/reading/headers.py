@@ -20,6 +20,8 @@ en de fr es it pt nl pl ru sv cs zh ja ko ar tr
 english german french spanish italian portuguese dutch polish russian swedish czech chinese japanese korean
 中文 英文 汉语 英语
 """
+_USER = "user user_id userid uid customer customer_id session session_id reviewerid 用户"
+_ITEM = "item item_id itemid product product_id asin movie movie_id movieid game video song sku 物品 商品"
 _OTHERS = """
 classes categories title description score answer topic language lang tag id idx index 标题 主题 答案 语言 编号 序号
 """
@@ -39,6 +41,8 @@ _FAMILIES = {
     "dataset.label_column": _LABEL.split(),
     "dataset.source_column": _SOURCE.split(),
     "dataset.target_column": _TARGET.split(),
+    "dataset.user_column": _USER.split(),
+    "dataset.item_column": _ITEM.split(),
 }
 # What they are called in most sets of the hub: there these come first.
 OF_HUB = {

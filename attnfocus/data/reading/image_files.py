@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attnfocus.errors import DataError
-from attnfocus.regular_files import open_to_read
+from attnfocus.regular_files import read_file
 
 Color = Literal["auto", "gray", "rgb"]
 MAX_PIXELS = 64_000_000  # of one image: what is larger is no photograph, or meant to exhaust the memory
+MAX_BYTES = 2**28  # of a file
 MAX_SEEN = 1_000_000  # files whose digest and size are kept: 200 bytes each
 _WHITE = (255, 255, 255, 255)
 
@@ -86,8 +87,7 @@ def _seen(path: Path, size: int, changed: int) -> SeenImage:
 
 def _bytes(path: Path, where: str) -> bytes:
     try:
-        with open_to_read(path, follow_links=True) as file:
-            return file.read()
+        return read_file(path, MAX_BYTES, follow_links=True)
     except OSError as error:
         raise DataError(f"{where}: {error.strerror or error}.") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Copying(RandomLengths):
         vocab_size: symbols besides the bar.
     """
 
+    preset: ClassVar[str] = "copying"
+
     def __init__(self, *, vocab_size: VocabSize = 32, length: Length = 16, **sizes: Any) -> None:
         super().__init__(length=length, **sizes)
         self.vocab_size = vocab_size
@@ -75,6 +77,8 @@ class SelectiveCopying(SequenceSource):
         num_symbols: symbols to be copied.
         vocab_size: symbols besides the blank and the bar.
     """
+
+    preset: ClassVar[str] = "selective_copying"
 
     def __init__(self, *, num_symbols: Count = 8, vocab_size: VocabSize = 16, **sizes: Any) -> None:
         super().__init__(**sizes)

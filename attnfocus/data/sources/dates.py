@@ -14,6 +14,7 @@ import babel
 from babel.dates import tokenize_pattern
 
 from attnfocus.data.rows import RawData, Row
+from attnfocus.data.sources.embedded import EmbeddedSource
 from attnfocus.errors import DataError
 from attnfocus.limits import NumRows, Range
 
@@ -92,7 +93,7 @@ class Format:
                 yield _field(self.locale, date, *part), letter if letter in _TARGET_SPANS else ""
 
 
-class Dates:
+class Dates(EmbeddedSource):
     """Translation of dates such as `Donnerstag, 4. März 2021` to `2021-03-04`.
 
     Formats and names are those of CLDR. Every date can be read without knowing the country: a date in numbers whose
@@ -103,6 +104,7 @@ class Dates:
     with different seeds are measured on the same rows.
     """
 
+    preset: ClassVar[str] = "dates"
     task: ClassVar[str] = "translation"
 
     def __init__(

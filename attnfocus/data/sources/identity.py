@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import SPLITS, RawData, Row
+from attnfocus.data.sources.embedded import EmbeddedSource
 from attnfocus.limits import Range
 
 
-class Identity:
+class Identity(EmbeddedSource):
     """Which unit vector is it? One row per class, zeros but for one position.
 
     The row of class c is a sequence of `length` vectors of `size` numbers: the unit vector e_c at position
@@ -20,6 +21,7 @@ class Identity:
     test are the same `size` rows: the set shows that a model can learn at all, not that it generalizes.
     """
 
+    preset: ClassVar[str] = "identity"
     task: ClassVar[str] = "classification"
 
     def __init__(

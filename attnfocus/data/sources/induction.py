@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ class Induction(SequenceSource):
     Args:
         vocab_size: symbols besides the special one.
     """
+
+    preset: ClassVar[str] = "induction"
 
     def __init__(self, *, vocab_size: VocabSize = 16, **sizes: Any) -> None:
         super().__init__(**sizes)

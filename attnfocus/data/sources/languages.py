@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 import babel
 
 from attnfocus.data.rows import SPLITS, RawData, Row
+from attnfocus.data.sources.embedded import EmbeddedSource
 from attnfocus.errors import DataError
 from attnfocus.limits import NumRows, Range
 
@@ -37,7 +38,7 @@ _REMARK = re.compile(r"\s*[(（\[].*?[)）\]]")  # (1927-2002)
 _NOT_IN_A_LIST = re.compile(r"[0-9,،、;]")
 
 
-class Languages:
+class Languages(EmbeddedSource):
     """Classification: which language are these names in? `Kroatien, isländsk krona, Grekland, ...` is Swedish (sv).
 
     Names are those of CLDR for countries and regions, languages, and currencies. Each name, in whichever languages it
@@ -47,6 +48,7 @@ class Languages:
     Valid and test are the same for every seed, so that runs with different seeds are measured on the same rows.
     """
 
+    preset: ClassVar[str] = "languages"
     task: ClassVar[str] = "classification"
 
     def __init__(

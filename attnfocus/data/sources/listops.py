@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from attnfocus.data.rows import SPLITS, RawData, Row
+from attnfocus.data.sources.embedded import EmbeddedSource
 from attnfocus.errors import DataError
 from attnfocus.limits import NumRows, Range
 from attnfocus.stages import stage
@@ -19,7 +20,7 @@ TRIES = 10_000  # for a row, and as many again for each row before it
 NumSymbols = Annotated[int, Range(ge=4, le=2**17, why="all rows are made in memory")]
 
 
-class ListOps:
+class ListOps(EmbeddedSource):
     """Classification: which digit comes out? `[MAX 2 [SM 9 3 4 ] 1 ]` is 6.
 
     Nangia and Bowman 2018 (arXiv:1804.06028), as the Long Range Arena makes it (Tay et al. 2020, arXiv:2011.04006,
@@ -39,6 +40,7 @@ class ListOps:
         max_args: arguments of an operation.
     """
 
+    preset: ClassVar[str] = "listops"
     task: ClassVar[str] = "classification"
 
     def __init__(

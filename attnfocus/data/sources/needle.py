@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Needle(SequenceSource):
         vocab_size: symbols besides the question mark, a third of them keys, a third values, the others filler.
         depth: where the pair stands: 0 = first, 1 = last, None = anywhere.
     """
+
+    preset: ClassVar[str] = "needle"
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class Parity(RandomLengths):
 
     Evidence is every bit. A guess is right in one of two.
     """
+
+    preset: ClassVar[str] = "parity"
 
     def __init__(self, **sizes: Any) -> None:
         super().__init__(**sizes)

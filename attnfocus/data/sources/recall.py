@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Recall(SequenceSource):
         power_a: where keys are asked: 1 = anywhere, smaller ones are nearer to the pairs.
         filler: what stands between the questions: any symbols but the row's keys, or blanks alone.
     """
+
+    preset: ClassVar[str] = "recall"
 
     def __init__(
         self,

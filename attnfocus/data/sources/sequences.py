@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attnfocus.data.rows import SPLITS, Links, RawData, Row
+from attnfocus.data.sources.embedded import EmbeddedSource
 from attnfocus.data.sources.random_numbers import Integers, RandomNumbers
 from attnfocus.limits import NumRows, Range
 from attnfocus.stages import stage
@@ -40,7 +41,7 @@ class Sequences:
     num_sure: int | None = None
 
 
-class SequenceSource(ABC):
+class SequenceSource(EmbeddedSource, ABC):
     """Rows of a language model that are drawn at random.
 
     A row's `answers` are the symbols to be predicted, its `alignment` links the first character of each answer in the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Sorting(RandomLengths):
     Args:
         vocab_size: numbers that there are, from 0.
     """
+
+    preset: ClassVar[str] = "sorting"
 
     def __init__(self, *, vocab_size: VocabSize = 64, length: Length = 16, **sizes: Any) -> None:
         super().__init__(length=length, **sizes)

@@ -31,6 +31,14 @@ def clean_text(text: str, lowercase: bool) -> str:
     return text.lower() if lowercase else text
 
 
+def lowered_spans(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans of characters of the lower-cased text as spans of the text itself."""
+    if len(text.lower()) == len(text):
+        return spans
+    origin = [place for place, character in enumerate(text) for _ in character.lower()] + [len(text)]
+    return [(origin[start], origin[end - 1] + 1 if end > start else origin[start]) for start, end in spans]
+
+
 def subword_chunks(text: str) -> list[str]:
     """The chunks of a text that begins with a space, for `spelled`.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from attnfocus.data.text_stream import TextStream
 from attnfocus.data.tokens.chunks import KnownChunks, clean_text
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.utf8_bytes import byte_ids
 from attnfocus.special import UNK
 
 MAX_LEARNED = 1 << 25  # characters that words and subwords are learned from
@@ -26,7 +27,8 @@ def smallest_type(vocab_size: int) -> np.dtype[Any]:
 def tokenizer_of(stream: TextStream, options: TokenizerOptions) -> Tokenizer:
     """The tokenizer of a long text.
 
-    Characters are counted in all of it; words and subwords are learned from pieces that are spread over it.
+    Characters are counted in all of it; words and subwords are learned from pieces that are spread over it; bytes are
+    the same for every text.
     """
     if options.kind == "character":
         return Tokenizer.of_chunks(_character_counts(stream, lowercase=options.lowercase), options)
@@ -42,7 +44,7 @@ def sampling_notes(stream: TextStream, options: TokenizerOptions) -> list[str]:
 
 def _step(stream: TextStream, options: TokenizerOptions) -> int:
     """Which pieces a vocabulary is learned from: one of so many."""
-    return 1 if options.kind == "character" else max(1, -(-stream.num_characters // MAX_LEARNED))
+    return 1 if options.kind in ("character", "bytes") else max(1, -(-stream.num_characters // MAX_LEARNED))
 
 
 def _character_counts(stream: TextStream, *, lowercase: bool) -> dict[str, int]:
@@ -74,6 +76,8 @@ class PartEncoder:
         text = clean_text(text, self._tokenizer.lowercase)
         if self._tokenizer.kind == "character":
             return self._table[_codes(text)]
+        if self._tokenizer.kind == "bytes":
+            return byte_ids(text)
         if self._known is not None:
             return np.frombuffer(self._subwords(self._known, text, begins=begins), self.dtype)
         return np.array(self._tokenizer.encode(text), dtype=self.dtype)

@@ -1,9 +1,10 @@
-"""Text to token ids and back: words, characters, byte-pair encoding or a unigram language model.
+"""Text to token ids and back: words, characters, bytes, byte-pair encoding or a unigram language model.
 
 Ids 0 to 3 are the special tokens of `special.py`; they are never produced by `encode`, whatever the text says, except
-UNK for what the vocabulary does not hold. Spaces are ordinary characters in every kind but `word`, `whitespace` and
-`torchtext`, so that joining the tokens gives the text back, spaces at the ends and runs of them included. `word` and
-`whitespace` give it back with one space for each run of blanks (`spaced_words`); `torchtext` guesses.
+UNK for what the vocabulary does not hold; `bytes` hold all. Spaces are ordinary characters in every kind but `word`,
+`whitespace` and `torchtext`, so that joining the tokens gives the text back, spaces at the ends and runs of them
+included. `word` and `whitespace` give it back with one space for each run of blanks (`spaced_words`); `torchtext`
+guesses.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from attnfocus.data.tokens.chunks import ChunkIds, KnownChunks, chunk_counts, clean_text, spelled
+from attnfocus.data.tokens.chunks import ChunkIds, KnownChunks, chunk_counts, clean_text, lowered_spans, spelled
 from attnfocus.data.tokens.id_lists import Packer
 from attnfocus.data.tokens.spaced_words import MARKS, SpacedWords, shown_word
 from attnfocus.data.tokens.spaces import SpaceRule, learned_rule
@@ -31,6 +32,7 @@ from attnfocus.data.tokens.tokenizer_file import (
     read_json,
 )
 from attnfocus.data.tokens.torchtext_words import TorchtextName, make_splitter
+from attnfocus.data.tokens.utf8_bytes import BYTES, Utf8Bytes
 from attnfocus.data.tokens.vocabulary import (
     COUNTED_KINDS,
     SUBWORD_KINDS,
@@ -59,12 +61,13 @@ class TokenizerOptions:
 
     Args:
         kind: `word` (split at spaces and punctuation, each Chinese or Japanese character alone), `whitespace` (split
-            at blanks alone: for text that another program has tokenized), `character`, `bpe` (Sennrich et al. 2016,
-            arXiv:1508.07909), `unigram` (Kudo 2018, arXiv:1804.10959), `torchtext` (words as one of its tokenizers
-            splits them; needs the extra of that name).
-        vocab_size: the most entries that a vocabulary may have, the four special ones included.
+            at blanks alone: for text that another program has tokenized), `character`, `bytes` (of UTF-8), `bpe`
+            (Sennrich et al. 2016, arXiv:1508.07909), `unigram` (Kudo 2018, arXiv:1804.10959), `torchtext` (words as
+            one of its tokenizers splits them; needs the extra of that name).
+        vocab_size: the most entries that a vocabulary may have, the four special ones included; no effect on `bytes`,
+            which have 260.
         min_frequency: what occurs less often in the training texts is unknown (words; characters; for bpe and
-            unigram characters, and for bpe the pairs that may be merged).
+            unigram characters, and for bpe the pairs that may be merged); no effect on `bytes`.
         lowercase: lower-case every text first, also what is to be predicted.
         shared: one vocabulary for source and target.
         torchtext, language: which of torchtext's tokenizers, and the language that it is told; kind=torchtext alone.
@@ -109,9 +112,11 @@ class Tokenizer:
         self._engine = make_engine(kind, vocabulary)
         self._splitter = splitter
         self._split = None if splitter is None else make_splitter(*splitter)
-        self._words: SpacedWords | None = None
-        if spaces is not None and (kind == "word" or kind == "whitespace"):
-            self._words = SpacedWords(kind, self.vocabulary, spaces, word_split(kind))
+        self._coder: SpacedWords | Utf8Bytes | None = None
+        if kind == "bytes":
+            self._coder = Utf8Bytes(self.vocabulary)
+        elif spaces is not None and (kind == "word" or kind == "whitespace"):
+            self._coder = SpacedWords(kind, self.vocabulary, spaces, word_split(kind))
 
     @classmethod
     def train(cls, texts: Iterable[str], options: TokenizerOptions, *, keeps_spaces: bool = True) -> Tokenizer:
@@ -122,8 +127,10 @@ class Tokenizer:
                 is, and `decode` guesses.
 
         Raises:
-            DataError: the texts hold nothing to learn from.
+            DataError: the texts hold nothing to learn from; never of `bytes`, for which they are not read.
         """
+        if options.kind == "bytes":
+            return cls(options.kind, BYTES, lowercase=options.lowercase)
         cleaned = (text for text in (clean_text(text, options.lowercase) for text in texts) if text.strip())
         if options.kind in COUNTED_KINDS:
             is_subword = options.kind in SUBWORD_KINDS
@@ -192,8 +199,8 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Token ids, without BOS and EOS."""
         prepared = self._prepare(text)
-        if self._words is not None:
-            return self._words.encoder()(prepared)
+        if self._coder is not None:
+            return self._coder.encoder()(prepared)
         return self._engine.encode(prepared, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Iterable[str]) -> list[list[int]]:
@@ -210,8 +217,8 @@ class Tokenizer:
             first, last: ids to stand before and after those of each text.
         """
         dtype = self._dtype
-        if self._words is not None:
-            ids_of = self._words.encoder()
+        if self._coder is not None:
+            ids_of = self._coder.encoder()
             return Packer(lambda text: [np.array(ids_of(self._prepare(text)), dtype).tobytes()], dtype, first, last)
         known = KnownChunks(self._engine, dtype, is_subword=self.kind in SUBWORD_KINDS)
         return Packer(lambda text: known.pieces(self._prepare(text)), dtype, first, last)
@@ -228,24 +235,25 @@ class Tokenizer:
         if self._split is not None:
             raise ValueError("the tokenizers of torchtext do not tell which characters a token covers")
         prepared = self._prepare(text)
-        if self._words is not None:
-            spans = self._words.spans(prepared)
+        if self._coder is not None:
+            spans = self._coder.spans(prepared)
         else:
             shift = 1 if prepared and self.kind in SUBWORD_KINDS else 0
             offsets = self._engine.encode(prepared, add_special_tokens=False).offsets
             spans = [(max(start - shift, 0), max(end - shift, 0)) for start, end in offsets]
-        return _in_original(text, spans) if self.lowercase else spans
+        return lowered_spans(text, spans) if self.lowercase else spans
 
     def decode(self, ids: Iterable[int], unknown: Sequence[str] | None = None) -> str:
         """The text of token ids; special tokens give nothing, UNK gives `⁇`, or the next of `unknown` if given.
 
-        This is exactly the (lower-cased) text that was encoded, as long as all of it is in the vocabulary: every
-        character for `character`, `bpe` and `unigram`; every word for `word` and `whitespace`, where each run of blanks
-        becomes one space. For `torchtext`, and where no spaces were kept, they are put where typography wants them.
+        This is exactly the (lower-cased) text that was encoded, as long as all of it is in the vocabulary: always for
+        `bytes`; every character for `character`, `bpe` and `unigram`; every word for `word` and `whitespace`, where
+        each run of blanks becomes one space. For `torchtext`, and where no spaces were kept, they are put where
+        typography wants them.
         """
         known = repeat(UNKNOWN_TEXT) if unknown is None else iter(unknown)
-        if self._words is not None:
-            return self._words.decode(map(self._checked, ids), partial(next, known))
+        if self._coder is not None:
+            return self._coder.decode(map(self._checked, ids), partial(next, known))
         pieces = [next(known) if i == UNK else self._token(i) for i in ids if i == UNK or i >= len(SPECIAL_TOKENS)]
         if self.kind in ("word", "torchtext"):
             return join_words(pieces)
@@ -255,21 +263,21 @@ class Tokenizer:
         return text.removeprefix(" ") if self.kind in SUBWORD_KINDS else text
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """One string per id, for display: a space is shown as `▁`, special tokens by their name.
+        """One string per id, for display: a space is shown as `▁`, special tokens by their name, a byte as `<E4>`.
 
         With words `▁` and `‿` are tokens that say that there is a space, or none, where it would not be expected.
         """
-        if self._words is not None:
-            return [shown_word(self._token(i)) for i in ids]
-        return [self._token(i).replace(" ", SPACE_MARK) for i in ids]
+        shown = shown_word if isinstance(self._coder, SpacedWords) else str
+        return [shown(self._token(i)).replace(" ", SPACE_MARK) for i in ids]
 
     def save(self, path: Path) -> None:
         """Write everything that `load` needs as one JSON file."""
+        spaces = self._coder.rule if isinstance(self._coder, SpacedWords) else None
         content = {
-            "format_version": FORMAT_VERSION if self._words is None else SPACED_FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if spaces is None else SPACED_FORMAT_VERSION,
             "kind": self.kind,
             "lowercase": self.lowercase,
-            **({} if self._words is None else {"spaces": self._words.rule.content()}),
+            **({} if spaces is None else {"spaces": spaces.content()}),
             **({} if self._splitter is None else dict(zip(("torchtext", "language"), self._splitter, strict=True))),
             **self._content._asdict(),
         }
@@ -315,14 +323,6 @@ def _check_not_empty(content: Collection[str], options: TokenizerOptions) -> Non
             f"tokenizer.kind={options.kind}: the training split holds no text to learn a vocabulary from. "
             "Give rows that hold text."
         )
-
-
-def _in_original(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans of characters of the lower-cased text as spans of the text itself."""
-    if len(text.lower()) == len(text):
-        return spans
-    origin = [place for place, character in enumerate(text) for _ in character.lower()] + [len(text)]
-    return [(origin[start], origin[end - 1] + 1 if end > start else origin[start]) for start, end in spans]
 
 
 def learns_from_words(options: TokenizerOptions) -> bool:

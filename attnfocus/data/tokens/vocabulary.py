@@ -15,7 +15,7 @@ from attnfocus.data.tokens.chunks import chunk_counts
 from attnfocus.data.tokens.torchtext_words import WORD_END
 from attnfocus.special import SPECIAL_TOKENS, UNK
 
-TokenizerKind = Literal["word", "whitespace", "character", "bpe", "unigram", "torchtext"]
+TokenizerKind = Literal["word", "whitespace", "character", "bytes", "bpe", "unigram", "torchtext"]
 WordKind = Literal["word", "whitespace"]
 WordSplit = Callable[[str], list[tuple[str, tuple[int, int]]]]
 SUBWORD_KINDS = ("bpe", "unigram")
@@ -82,7 +82,7 @@ def named_word(word: str) -> str:
 def learn(
     kind: TokenizerKind, texts: list[str], vocab_size: int, min_frequency: int, marks: Sequence[str] = ()
 ) -> Vocabulary:
-    """The vocabulary of some texts: the same texts give the same one. Of all but the `COUNTED_KINDS`.
+    """The vocabulary of some texts: the same texts give the same one. Of all but `bytes` and the `COUNTED_KINDS`.
 
     Args:
         texts: not empty. For `unigram` with a space before the first word.
@@ -177,6 +177,8 @@ def _settled(pieces: list[tuple[str, float]], size: int) -> list[tuple[str, floa
 def _splitting(kind: TokenizerKind, model: models.Model) -> tokenizers.Tokenizer:
     # No special token is registered with the engine: `<pad>` in a text is five characters, never id 0.
     engine = tokenizers.Tokenizer(model)
+    if kind == "bytes":  # whose texts it never sees
+        return engine
     if kind == "torchtext":  # its texts come split already
         engine.pre_tokenizer = pre_tokenizers.Split(WORD_END, behavior="removed")
         return engine

@@ -116,6 +116,7 @@ def _map(
     facts: dict[str, Any] = {
         "method": each.method,
         "name": each.name,
+        "label": each.label,
         "of": None if each.place is None else [each.place.queries, each.place.keys],
         "heads": list(each.heads),
         "shape": list(each.weights.shape),

@@ -96,13 +96,13 @@ class LossByPosition:
         return found
 
 
-def text_sizes(texts: Iterable[str]) -> dict[str, int]:
-    """Characters, and bytes of UTF-8, of some texts."""
-    characters = size = 0
-    for text in texts:
-        characters += len(text)
-        size += len(text.encode("utf-8", "surrogatepass"))
-    return {"characters": characters, "bytes": size}
+def text_sizes(sizes: Iterable[tuple[int, int]]) -> dict[str, int]:
+    """The sums of the characters, and of the bytes of UTF-8, of some texts."""
+    characters = num_bytes = 0
+    for of_text, in_bytes in sizes:
+        characters += of_text
+        num_bytes += in_bytes
+    return {"characters": characters, "bytes": num_bytes}
 
 
 def bits_per_symbol(loss_sum: float, sizes: Mapping[str, int]) -> dict[str, float]:

@@ -28,7 +28,7 @@ function drawControls() {
   $("search").parentElement.hidden = data.examples.length < 2;
   const methods = [...new Set(maps.map((each) => each.method))];
   options($("method"), methods.map((each) => [each, methodName(each)]), map ? map.method : "");
-  const named = maps.map((each, number) => [number, each.name || word("model"), each.method]);
+  const named = maps.map((each, number) => [number, each.label || word("model"), each.method]);
   options($("attention"), named.filter(([, , method]) => map && method === map.method), state.map);
   const heads = map ? map.heads.map((number, place) => [place, word("headNumber", { number })]) : [];
   options($("head"), heads.length > 1 ? [[-1, word("meanOf", { number: heads.length })], ...heads] : heads.map(([, text]) => [-1, text]), state.head);
@@ -43,8 +43,8 @@ function drawControls() {
 }
 
 function drawShown() {
-  const { map } = view, name = map.name ? `, ${map.name}` : "";
-  const own = map.heads.length > 1 ? nameOf({ ...map, name: "" }, state.head).replace(`${methodName(map.method)}, `, "") : word("headNumber", { number: map.heads[0] });
+  const { map } = view, name = map.label ? `, ${map.label}` : "";
+  const own = map.heads.length > 1 ? nameOf({ ...map, label: "" }, state.head).replace(`${methodName(map.method)}, `, "") : word("headNumber", { number: map.heads[0] });
   const head = view.other ? `${own} \u2212 ${view.other.text}` : own;
   $("shown").textContent = word("shown", {
     number: state.example + 1, all: data.examples.length, method: methodName(map.method), name,

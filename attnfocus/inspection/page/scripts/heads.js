@@ -75,10 +75,10 @@ function drawGlance() {
   $("glance-hint").textContent = word("glanceHint", { low: 0, high: short(high) });
   $("glance").replaceChildren(...maps.map(([map, number]) => {
     const row = element("tr");
-    row.append(element("th", map.name), ...map.focus.map((figures, head) => {
+    row.append(element("th", map.label), ...map.focus.map((figures, head) => {
       const cell = element("td"), value = figures[state.measure], button = headButton(number, map.heads.length > 1 ? head : -1, "cell");
       button.textContent = value === undefined ? "\u2013" : short(value);
-      button.setAttribute("aria-label", `${map.name}, ${word("headNumber", { number: map.heads[head] })}: ${button.textContent}`);
+      button.setAttribute("aria-label", `${map.label}, ${word("headNumber", { number: map.heads[head] })}: ${button.textContent}`);
       shadeBy(button, value === undefined || !high ? 0 : value / high);
       cell.append(button);
       return cell;
@@ -99,7 +99,7 @@ function drawFocus() {
   $("focus").replaceChildren(...maps.flatMap(([map, number]) => map.focus.map((figures, head) => {
     const row = element("tr"), first = element("td"), several = map.heads.length > 1;
     const button = headButton(number, several ? head : -1);
-    button.textContent = several ? `${map.name}, ${word("headNumber", { number: map.heads[head] })}` : map.name;
+    button.textContent = several ? `${map.label}, ${word("headNumber", { number: map.heads[head] })}` : map.label;
     first.append(button);
     row.append(first, ...measures.map((each) => element("td", each in figures ? figure(figures[each]) : "")));
     return row;

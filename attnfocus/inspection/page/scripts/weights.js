@@ -70,7 +70,7 @@ function comparable() {
 
 function nameOf(map, head) {
   const which = head >= 0 ? word("headNumber", { number: map.heads[head] }) : map.heads.length > 1 ? word("meanOf", { number: map.heads.length }) : "";
-  return [map.name || methodName(map.method), which].filter(Boolean).join(", ");
+  return [map.label || methodName(map.method), which].filter(Boolean).join(", ");
 }
 
 /** Tokens as words: labels, and for each token the number of its word; null where tokens are no parts of words. */

@@ -1,6 +1,7 @@
 // Layers x heads, colored by a measure: over the test rows, and at evaluations of the training.
 
 const attentions = [...new Set([report.heads, ...past.heads].flatMap(Object.keys))];
+const labelOf = (attention) => report.labels[attention] ?? attention;
 const allValues = (attention) => STOPS.flatMap((_, stop) => headsAt(stop)[attention]?.[measure] ?? []);
 const numHeads = (attention) => Math.max(0, ...[report.heads, ...past.heads].flatMap((heads) => Object.values(heads[attention] ?? {}).map((values) => values.length)));
 const measuresOf = () => [...new Set([report.heads, ...past.heads].flatMap((heads) => Object.values(heads).flatMap(Object.keys)))];
@@ -22,7 +23,7 @@ function drawGrid() {
   const select = chooser(word("measure"), measures.map((each) => [each, name(each)]), (value) => { measure = value; drawGrid(); $("grid-measure").focus(); });
   Object.assign(select.querySelector("select"), { id: "grid-measure", value: measure });
   const cells = attentions.flatMap((attention) => Array.from({ length: numHeads(attention) }, (_, head) => gridCell(attention, head, width)));
-  const body = element("tbody", {}, ...attentions.map((attention) => element("tr", {}, element("th", { scope: "row", text: attention }), ...cells.filter((cell) => cell.attention === attention).map(({ button, canvas }) => element("td", {}, button, canvas)))));
+  const body = element("tbody", {}, ...attentions.map((attention) => element("tr", {}, element("th", { scope: "row", text: labelOf(attention) }), ...cells.filter((cell) => cell.attention === attention).map(({ button, canvas }) => element("td", {}, button, canvas)))));
   const fill = () => { drawNow(measure); cells.forEach((cell) => fillCell(cell, high)); paintPast(cells); };
   const hint = word("gridHint", { low: 0, high: figure(high) }) + (cells.every(({ attention, head }) => hasHead(attention, head)) ? "" : word("gridMissing"));
   section("grid", "gridPart", element("p", { class: "hint", text: hint }), element("div", { class: "tools" }, select, exampleChooser(drawGrid)), sliderPart(fill), element("p", { class: "hint", id: "grid-now" }), picturesPart(), tableOf("gridPart", body));
@@ -39,7 +40,7 @@ function gridCell(attention, head, width) {
 function fillCell({ attention, head, button }, high) {
   const value = headsAt(now.stop)[attention]?.[measure]?.[head] ?? null;
   button.textContent = figure(value);
-  button.setAttribute("aria-label", `${attention}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`);
+  button.setAttribute("aria-label", `${labelOf(attention)}, ${word("headNumber", { number: head })}, ${name(measure)}: ${figure(value)}`);
   shadeBy(button, value === null ? 0 : value / high, figure(value));
 }
 

@@ -1,0 +1,224 @@
+"""The next item of a user's history, among all items: recommendation in sequences.
+
+Shapes: N histories, L positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attnfocus.data.batches import Batch
+from attnfocus.data.codecs.base import Codec
+from attnfocus.data.codecs.history import HistoryCodec
+from attnfocus.decoding import DecodingOptions
+from attnfocus.errors import DataError
+from attnfocus.events import Direction
+from attnfocus.limits import PositiveInt
+from attnfocus.models.base import Model
+from attnfocus.models.outputs import SequenceOutput
+from attnfocus.special import UNK
+from attnfocus.tasks.answers import Evaluation, Prediction
+from attnfocus.tasks.base import Loss
+from attnfocus.tasks.evaluation import (
+    ExactSums,
+    FirstExamples,
+    Inputs,
+    chosen_samples,
+    evaluating,
+    in_order,
+    is_special,
+    sample_of,
+    slices,
+)
+from attnfocus.tasks.language_modeling import LanguageModelingTask
+from attnfocus.tasks.looks import looks_of
+from attnfocus.tasks.measures.focus import FocusMeans
+from attnfocus.tasks.measures.ranking import NUM_SAMPLED, negatives_of, ranking_metrics, ranks, sampled_ranks
+from attnfocus.tasks.next_item_losses import binary_cross_entropy, sampled_softmax
+from attnfocus.tasks.next_items import NextItems
+from attnfocus.tasks.tally import Tally
+
+if TYPE_CHECKING:
+    from attnfocus.data.preparation import DatasetOptions
+    from attnfocus.data.rows import Row
+
+SAMPLED = "sampled_100/"  # before the names of metrics among 100 negatives
+RANDOM_NEGATIVES = ("binary_cross_entropy", "sampled_softmax")
+_NAMES = ("hit_rate_5", "ndcg_5", "hit_rate_10", "ndcg_10", "hit_rate_20", "ndcg_20", "mrr")
+_SAMPLED_NAMES = tuple(f"{SAMPLED}{name}" for name in ("hit_rate_10", "ndcg_10", "mrr"))
+
+
+class RankingTask(LanguageModelingTask):
+    """Each item of a history from those before it; judged by the place of the one that was held out.
+
+    Args:
+        num_negatives: items that are drawn for each position (binary_cross_entropy) or each batch (sampled_softmax).
+        options: of `Task`.
+    """
+
+    name: ClassVar[str] = "ranking"
+    codecs: ClassVar[tuple[type[Codec], ...]] = (HistoryCodec,)
+    losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy", "binary_cross_entropy", "sampled_softmax")
+    directions: ClassVar[Mapping[str, Direction]] = {
+        "loss": "min",
+        "hit_rate_1": "max",
+        **dict.fromkeys((*_NAMES, *_SAMPLED_NAMES), "max"),
+    }
+    shares: ClassVar[frozenset[str]] = frozenset({"hit_rate_1", *_NAMES, *_SAMPLED_NAMES})
+    default_monitor: ClassVar[str] = "ndcg_10"
+    tested: ClassVar[tuple[str, ...]] = ("hit_rate_1",)
+    right_metric: ClassVar[str | None] = "hit_rate_1"
+    continues: ClassVar[bool] = False
+
+    def __init__(self, codec: Codec | None = None, *, num_negatives: PositiveInt = 1, **options: Any) -> None:
+        super().__init__(codec, **options)
+        if self.loss in RANDOM_NEGATIVES and (self.r_drop or self.label_smoothing):
+            raise ValueError(f"{self.loss} compares single items: r_drop and label_smoothing have to be 0.")
+        self.num_negatives = num_negatives
+
+    @property
+    def codec(self) -> HistoryCodec:
+        assert isinstance(self._codec, HistoryCodec)
+        return self._codec
+
+    @property
+    def answers(self) -> NextItems:
+        return NextItems(self.codec)
+
+    @classmethod
+    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
+        problems = super().option_problems(dataset, decoding)
+        unused = {"sampling": False, "no_repeat_ngram_size": 0}
+        for name, usual in unused.items():
+            if getattr(decoding, name) != usual:
+                line = f"decoding.{name}={str(usual).lower()}"
+                problems.append(f"decoding.{name}: is for texts, and items are ranked. Use {line}.")
+        return problems
+
+    def monitor_for(self, rows: Sequence[Row]) -> str:
+        return self.default_monitor
+
+    def remarks(self, rows: Sequence[Row], monitor: str, decoding: DecodingOptions) -> list[str]:
+        """What two rules without a model reach on these rows."""
+        asked = [row for row in rows if row.answers]
+        if not asked:
+            return []
+        names = ("hit_rate_10", "ndcg_10", f"{SAMPLED}hit_rate_10")
+        return [
+            f"without a model, {rule}: {', '.join(f'{name} {found[name]:.3f}' for name in names)}"
+            for rule, found in self.baselines(asked, decoding).items()
+        ]
+
+    def baselines(self, rows: Sequence[Row], decoding: DecodingOptions) -> dict[str, dict[str, float]]:
+        """Metrics of always the most popular items of train, and of the last item again before these.
+
+        The last item again is a rule only where items of the history may be answers (decoding.exclude_seen=false).
+        """
+        popularity = torch.from_numpy(self.codec.counts).float()
+        popularity[: len(popularity) - len(self.codec.items)] = -torch.inf
+        rules: dict[str, dict[str, list[float]]] = {"most popular items": {}, "last item again": {}}
+        for row in rows:
+            seen, answer = self.codec.seen(row), self.codec.tokenizer.encode(row.target)[0]
+            again = popularity.clone()
+            again[seen[-1:]] = torch.inf
+            for found, scores in zip(rules.values(), (popularity, again), strict=True):
+                self._rank([row], scores.expand(1, -1), torch.tensor([answer]), decoding, found)
+        return {
+            rule: ranking_metrics(found["all"]) | ranking_metrics(found["sampled"], SAMPLED)
+            for rule, found in rules.items()
+        }
+
+    def loss_sum(self, output: SequenceOutput, targets: Tensor, num_targets: int) -> Tensor:
+        if self.loss == "binary_cross_entropy":
+            return binary_cross_entropy(output, targets, self.num_negatives)
+        if self.loss == "sampled_softmax":
+            return sampled_softmax(output, targets, self.num_negatives)
+        return super().loss_sum(output, targets, num_targets)
+
+    def tally(
+        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
+    ) -> Tally:
+        """See `Task.tally`. What is asked is the last item of each row."""
+        options = decoding or DecodingOptions()
+        sums, focus, first, predictions = ExactSums(), FocusMeans(), FirstExamples(num_samples), list[Prediction]()
+        places: dict[str, list[float]] = {"all": [], "sampled": []}
+        with evaluating(model) as device:
+            for batch in (batch.to(device) for batch in batches):
+                for numbers in slices(batch, self.max_pairs):
+                    inputs = Inputs.of(batch, numbers)
+                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
+                    asked = batch.targets[numbers, inputs.lengths - 1]
+                    log_probs = self.answers.log_probs(output, inputs.lengths)
+                    known = asked != UNK
+                    sums.add("loss", -log_probs.gather(1, asked.unsqueeze(1)).squeeze(1)[known])
+                    self._rank(inputs.rows, log_probs, asked, options, places)
+                    predictions += self.answers.recommended(inputs, log_probs, options)
+                    looks = looks_of(model, output.weights, {"output": inputs.lengths})
+                    special = is_special(inputs.inputs)
+                    for look in looks:
+                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                first.offer(batch)
+            samples = [self.answers.sample(model, batch, number, options) for batch, number in first]
+        return {
+            "sums": sums.parts,
+            "focus": focus.parts,
+            "places": places,
+            "predictions": predictions,
+            "samples": [sample_of(each) for each in samples],
+        }
+
+    def _rank(
+        self,
+        rows: Sequence[Row],
+        scores: Tensor,
+        asked: Tensor,
+        options: DecodingOptions,
+        places: dict[str, list[float]],
+    ) -> None:
+        """Adds the place of each answer by the scores (N, V) among all items, and among the sampled ones."""
+        seen = [self.codec.seen(row) for row in rows]
+        answers = asked.tolist()
+        known = [[*items, answer] for items, answer in zip(seen, answers, strict=True)]
+        items = self.codec.items
+        drawn = [negatives_of(row.id, items, of, NUM_SAMPLED) for row, of in zip(rows, known, strict=True)]
+        negatives = torch.from_numpy(np.stack(drawn)).to(asked.device)
+        of_sampled = sampled_ranks(scores, asked, negatives)
+        left_out = [
+            [item for item in items if item != answer] if options.exclude_seen else []
+            for items, answer in zip(seen, answers, strict=True)
+        ]
+        of_all = ranks(scores.clone(), asked, left_out)
+        for name, found in (("all", of_all), ("sampled", of_sampled)):
+            numbers = zip(found.tolist(), answers, strict=True)
+            places.setdefault(name, []).extend(math.inf if answer == UNK else each for each, answer in numbers)
+
+    def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
+        """See `Task.conclude`. Metrics, all of the last item of a row:
+
+        hit_rate_k, ndcg_k, mrr: by its place among all items (`measures.ranking`); items of the history take no place
+            (decoding.exclude_seen). An item that train does not have is missed.
+        sampled_100/...: the same among 100 items that the user does not know, drawn by (0, the row's id). They are much
+            higher, and cannot be compared with the others.
+        loss: mean negative log probability of those items that train has.
+        focus/...: of all attentions.
+        """
+        predictions, samples = in_order(tally["predictions"]), chosen_samples(tally["samples"], num_samples)
+        if not predictions:
+            raise DataError("there is no example to evaluate on. Give a split that holds rows.")
+        sums, places = ExactSums(tally["sums"]), tally["places"]
+        of_all = places["all"]
+        num_known = sum(map(len, tally["sums"]["loss"]))
+        metrics = {"loss": sums.total("loss") / num_known if num_known else math.nan}
+        metrics["hit_rate_1"] = sum(place <= 1 for place in of_all) / len(of_all)
+        metrics |= ranking_metrics(of_all)
+        sampled = ranking_metrics(places["sampled"], SAMPLED)
+        metrics |= {name: sampled[name] for name in _SAMPLED_NAMES}
+        table = FocusMeans(tally["focus"]).table()
+        extras: dict[str, object] = {"unknown_answers": len(of_all) - num_known}
+        return Evaluation({**metrics, **table.metrics()}, predictions, samples, extras, table)
