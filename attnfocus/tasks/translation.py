@@ -243,7 +243,6 @@ class TranslationTask(TextTask):
             if need_weights and best.weights is not None:
                 ids = inputs.inputs[number, : lengths[number]].tolist()
                 shown["key_tokens"] = tuple(self.codec.input_tokens(ids))
-                shown["picture"] = self.codec.picture(row)
                 shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(best.ids))}
                 shown["weights"] = {"cross": best.weights.float().numpy()}
                 shown["kinds"] = {"cross": "cross"}

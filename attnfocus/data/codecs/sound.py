@@ -286,7 +286,7 @@ class SoundCodec(Codec):
         top, left, bottom, right = of_array.T
         boxes = np.stack([n_mels - right * height, top, n_mels - left * height, bottom], axis=1)
         regions = tuple((0, first, n_mels, last) for first, last in self.frames.regions(row))
-        return Picture(pixels, boxes, regions)
+        return Picture(pixels, boxes, regions, name="spectrogram", parts="steps")
 
     # Files
 
