@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.base import Codec, InputKind
-from attnfocus.data.codecs.cells import Cells
+from attnfocus.data.codecs.cells import PATCH_KEY, Cells, pair_of
 from attnfocus.data.codecs.log_mel import LogMel, SpecAugment
 from attnfocus.data.reading.sound_files import num_resampled, resampled, seen_sound, sound_of
 from attnfocus.data.rows import Row
@@ -220,7 +220,7 @@ class SoundCodec(Codec):
         given = USUAL_FRAMES if patch_size is None else patch_size
         if isinstance(given, int):
             return Grid(None, 1, (given, 1, 4))
-        return Grid(None, 2, (given[0], given[1], 1))
+        return Grid(None, 2, (*pair_of(PATCH_KEY, given), 1))
 
     def cut(self, patch_size: Any) -> Self:
         """One number: frames, with all of their mel bands; two: frames and mel bands.
