@@ -117,10 +117,6 @@ class BaseAttention(Traits):
         """The rate at which weights are dropped as things are: 0 in evaluation."""
         return self.dropout if self.training else 0.0
 
-    def put_on(self, plane: Plane | None) -> None:
-        """Called once, by the model whose input's positions it looks at: how they lie; None: in a row."""
-        self.plane = plane
-
     def noted(self, choice: PathChoice) -> PathChoice:
         """The choice for a call that now runs, kept in `trained_path` for whoever wants to tell it."""
         if self.training:
