@@ -208,12 +208,13 @@ class LanguageModel(Model):
         """inputs: ids (B, L) from BOS on, of `lengths` (B,): what the next token of each position is predicted from.
 
         Args:
-            num_context: C, positions that are read first, without a gradient; the output is that of the L - C others.
+            num_context: C, positions that are read first: no gradient flows into their states. The output is that of
+                the L - C others.
         """
         return self.carried_on(inputs, num_context, need_weights)
 
     def carried_on(self, inputs: Tensor, num_context: int, need_weights: bool = False) -> SequenceOutput:
-        """`forward` by `start` and `read`: what the state keeps of the context has no gradient."""
+        """`forward` by `start` and `read`: nothing of the context has a gradient, nor what the state keeps of it."""
         state = self.start(len(inputs))
         if num_context:
             with torch.no_grad():

@@ -113,12 +113,11 @@ class TransformerLanguageModel(LanguageModel):
 
         Args:
             documents: texts in these rows, none of which sees another; there are no weights then.
-            num_context: as in `LanguageModel`.
+            num_context: as in `LanguageModel`; the parameters of attentions learn from what they read of the context,
+                though it is a constant to them, as in Transformer-XL (Dai et al. 2019, sec. 3.2, arXiv:1901.02860).
         """
-        if num_context:
-            return self.carried_on(inputs, num_context, need_weights)
         if documents is None:
-            return self._run(inputs, 0, [None] * len(self.layers), need_weights)[0]
+            return self._run(inputs, 0, [None] * len(self.layers), need_weights, num_context)[0]
         states = dropout(self.position(self.embedding(inputs), 0, documents), self.dropout, self.training)
         for layer in self.layers:
             states = layer(states, documents, need_weights)[0]
@@ -135,17 +134,20 @@ class TransformerLanguageModel(LanguageModel):
         return [layer for layer in self.layers if isinstance(layer, CausalLayer)]
 
     def _run(
-        self, tokens: Tensor, first: int, pasts: Sequence[Past | None], need_weights: bool
+        self, tokens: Tensor, first: int, pasts: Sequence[Past | None], need_weights: bool, num_context: int = 0
     ) -> tuple[SequenceOutput, list[Past | None]]:
-        """Tokens (N, T), the first of which is number `first`: their output, and the pasts with them."""
+        """Tokens (N, T), the first of which is number `first`: their output, and the pasts with them.
+
+        Of the first `num_context`, before which there is no past, there is no output.
+        """
         states = dropout(self.position(self.embedding(tokens), first), self.dropout, self.training)
         kept, weights = [], {}
         for depth, (layer, so_far) in enumerate(zip(self.layers, pasts, strict=True)):
-            states, so_far, of_layer = layer(states, so_far, need_weights)
+            states, so_far, of_layer = layer(states, so_far, need_weights, num_context)
             kept.append(so_far)
             if of_layer is not None:
                 weights[f"layers.{depth}"] = of_layer
-        return self._output(states, weights), kept
+        return self._output(states[:, num_context:], weights), kept
 
     def _output(self, states: Tensor, weights: dict[str, Tensor]) -> SequenceOutput:
         return SequenceOutput(self.final_norm(states), self.output.weight, self.output.bias, weights)

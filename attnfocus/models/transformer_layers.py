@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -124,14 +125,18 @@ class CausalLayer(ResidualLayer):
         self._make_feedforward(options)
 
     def forward(
-        self, states: Tensor, so_far: Past | Documents | None, need_weights: bool
+        self, states: Tensor, so_far: Past | Documents | None, need_weights: bool, num_context: int = 0
     ) -> tuple[Tensor, Past | None, Tensor | None]:
         """Read states (N, T, D) after those of the past: states (N, T, D), the past with them, and weights
         (N, H, T, all positions so far) or None.
 
         Without a past these are all positions, which is faster by a tenth. In the place of the past there may be
-        documents: all positions are those of several texts in each row, which are computed without weights.
+        documents: all positions are those of several texts in each row, which are computed without weights. Of all
+        positions the first `num_context` may be a context: what they read has no gradient (see `_after`).
         """
+        if num_context:
+            states, weights = self._after(states, num_context, need_weights)
+            return states, None, weights
         normed = self._into(self.attention_norm, states)
         weights, past = None, None
         if so_far is None:
@@ -143,6 +148,24 @@ class CausalLayer(ResidualLayer):
         else:
             context, weights, past = self.attention.proceed(normed, so_far, need_weights)
         return self._feedforward(self._added(self.attention_norm, states, context)), past, weights
+
+    def _after(self, states: Tensor, num_context: int, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """States (N, C + T, D), of which the first C have no gradient; weights (N, H, T, C + T).
+
+        What the attention reads of the context is a constant, and what it keeps of that has a graph: later queries
+        teach its parameters what keys, values or sums to make of a context. All else of the context has no graph. Both
+        parts are read in one call: a layer whose weights lie in several processes (FSDP2) shares its gradients out as
+        soon as that of its input is there, and what came from an earlier call would be lost.
+        """
+        before, states = states[:, :num_context].detach(), states[:, num_context:]
+        with torch.no_grad():
+            normed = self._into(self.attention_norm, before)
+        seen, _, past = self.attention.proceed(normed, self.attention.begin(need_weights))
+        context, weights, _ = self.attention.proceed(self._into(self.attention_norm, states), past, need_weights)
+        states = self._feedforward(self._added(self.attention_norm, states, context))
+        with torch.no_grad():  # last: else autocast would keep weights that it cast here for the others, without graph
+            before = self._feedforward(self._added(self.attention_norm, before, seen.detach()))
+        return torch.cat((before, states), dim=1), weights
 
 
 class DecoderLayerState(NamedTuple):

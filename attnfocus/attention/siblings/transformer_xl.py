@@ -106,7 +106,8 @@ class TransformerXLAttention(Attention):
         """As in `BaseAttention`; keys and values of the memory are doubled, [with gradient; without]."""
         own = super().prepare(keys, values, mask, first_position)
         before = own
-        if torch.is_grad_enabled() and first_position % self.segment_length + keys.shape[-2] > self.segment_length:
+        has_graph = torch.is_grad_enabled() and (keys.requires_grad or (values is not None and values.requires_grad))
+        if has_graph and first_position % self.segment_length + keys.shape[-2] > self.segment_length:
             old_values = None if values is None else values.detach()
             before = super().prepare(keys.detach(), old_values, mask, first_position)
         return Memory(torch.cat((own.keys, before.keys), -1), torch.cat((own.values, before.values), -1), mask)
