@@ -223,9 +223,11 @@ def in_order(found: list[_Named]) -> list[_Named]:
 
 
 def source_text(row: Row) -> str:
-    """The input as text; vectors as JSON; of an image, which is bytes, its size."""
+    """The input as text; vectors as JSON; of an image, which is bytes, its size; of a recording its name."""
     if isinstance(row.input, str):
         return row.input
+    if row.input.ndim == 1:
+        return f"recording {row.id}"
     if row.input.dtype == np.uint8:
         return f"image of {row.input.shape[0]} x {row.input.shape[1]} pixels"
     return json.dumps(row.input.tolist())
