@@ -14,6 +14,7 @@ from attnfocus.config.check import Checker
 from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.label import LabelCodec
+from attnfocus.data.codecs.number import NumberCodec
 from attnfocus.data.codecs.windows import WindowCodec
 from attnfocus.data.preparation import NewRows, prepare_new
 from attnfocus.data.reading.data_files import MissingFileError, find_files
@@ -89,7 +90,7 @@ class OtherData:
     def _source(self, split: str, setup: Setup, codec: Codec) -> Files:
         if codec.input_kind not in ("text", "image"):
             raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
-        kind: type[Files] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
+        kind: type[Files] = LabelledText if isinstance(codec, LabelCodec | NumberCodec) else ParallelText
         if codec.input_kind == "image":
             kind = ImageFiles
         if isinstance(codec, WindowCodec):
@@ -108,4 +109,8 @@ class OtherData:
         if checked is None or checker.problems:
             raise ConfigError(checker.problems)
         source: Files = make_factory(checked)()
-        return source
+        return (
+            source.for_task("regression")
+            if isinstance(source, LabelledText) and isinstance(codec, NumberCodec)
+            else source
+        )
