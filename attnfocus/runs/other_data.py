@@ -22,6 +22,7 @@ from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.sources.image_files import ImageFiles
 from attnfocus.data.sources.running_text import RunningText
+from attnfocus.data.sources.series import SeriesFiles
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
@@ -29,7 +30,7 @@ from attnfocus.runs.given_files import FILE_KEYS
 from attnfocus.signatures import parameters_of
 
 SPLITS_ALONE = ("valid", "test")
-Files = LabelledText | ParallelText | RunningText | ImageFiles
+Files = LabelledText | ParallelText | RunningText | ImageFiles | SeriesFiles
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class OtherData:
                 f"{error.problem}\nGive a path that is absolute or relative to the current folder."
             ) from error
         notes = raw.notes
-        if not isinstance(source, ImageFiles):
+        if not isinstance(source, ImageFiles | SeriesFiles):
             notes = [*self._utf_8_notes(split, source.layout.encoding), *notes]
         return prepare_new(replace(raw, notes=notes), split, setup.data_options, codec)
 
@@ -88,11 +89,11 @@ class OtherData:
         return [note for note in notes if note is not None][:1]
 
     def _source(self, split: str, setup: Setup, codec: Codec) -> Files:
-        if codec.input_kind not in ("text", "image"):
+        if codec.input_kind not in ("text", "image", "signal"):
             raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
         kind: type[Files] = LabelledText if isinstance(codec, LabelCodec | NumberCodec) else ParallelText
-        if codec.input_kind == "image":
-            kind = ImageFiles
+        if codec.input_kind != "text":
+            kind = ImageFiles if codec.input_kind == "image" else SeriesFiles
         if isinstance(codec, WindowCodec):
             kind = RunningText
         known = parameters_of(kind)
@@ -109,8 +110,6 @@ class OtherData:
         if checked is None or checker.problems:
             raise ConfigError(checker.problems)
         source: Files = make_factory(checked)()
-        return (
-            source.for_task("regression")
-            if isinstance(source, LabelledText) and isinstance(codec, NumberCodec)
-            else source
-        )
+        if isinstance(codec, NumberCodec) and isinstance(source, LabelledText | SeriesFiles):
+            return source.for_task("regression")
+        return source

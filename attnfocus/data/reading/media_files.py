@@ -9,11 +9,11 @@ MEDIA_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".web
 
 
 def is_media(name: str | Path) -> bool:
-    """Whether a name says that the file is one input, and no text or table of several."""
-    return Path(name).suffix.lower() in MEDIA_ENDINGS
+    """Whether a name says that the file is one input, and no text or table of several: an image, or an array."""
+    return Path(name).suffix.lower() in (*MEDIA_ENDINGS, ".npy")
 
 
 def media_in(folder: Path) -> list[Path]:
-    """Such files in a folder and in those below it, in order; those whose name begins with a dot are left out."""
-    found = (path for path in folder.rglob("*") if is_media(path) and path.is_file())
+    """Images in a folder and in those below it, in order; those whose name begins with a dot are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_ENDINGS and path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
