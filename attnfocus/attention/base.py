@@ -37,6 +37,7 @@ class BaseAttention(Traits):
         dropout: rate at which weights are dropped in training.
         suggested_heads: what the model takes for H if `num_heads` is None. Given by the model, not by a config.
         suggested_projections: what the model takes for `projections`. Given by the model, not by a config.
+        suggested_bias: whether the projections of queries, keys and values have biases. Given by the model.
         output_dim: size of the context with projections. None: Dq. Given by the model, not by a config.
 
     Attributes:
@@ -68,6 +69,7 @@ class BaseAttention(Traits):
         dropout: Probability = 0.0,
         suggested_heads: int = 1,
         suggested_projections: bool = False,
+        suggested_bias: bool = True,
         output_dim: int | None = None,
     ) -> None:
         super().__init__()
@@ -95,9 +97,9 @@ class BaseAttention(Traits):
         self.output_dim = query_dim if output_dim is None else output_dim
         self.query_head_dim = self.key_head_dim = query_dim // self.num_heads
         memory_dim = self.num_key_heads * self.key_head_dim
-        self.query_projection = linear(query_dim, query_dim)
-        self.key_projection = linear(key_dim, memory_dim)
-        self.value_projection = linear(value_dim, memory_dim)
+        self.query_projection = linear(query_dim, query_dim, suggested_bias)
+        self.key_projection = linear(key_dim, memory_dim, suggested_bias)
+        self.value_projection = linear(value_dim, memory_dim, suggested_bias)
         self.output_projection = linear(query_dim, self.output_dim, bias=False)
 
     # What a subclass may do in its own way.
@@ -114,10 +116,6 @@ class BaseAttention(Traits):
     def dropout_now(self) -> float:
         """The rate at which weights are dropped as things are: 0 in evaluation."""
         return self.dropout if self.training else 0.0
-
-    def put_on(self, plane: Plane | None) -> None:
-        """Called once, by the model whose input's positions it looks at: how they lie; None: in a row."""
-        self.plane = plane
 
     def noted(self, choice: PathChoice) -> PathChoice:
         """The choice for a call that now runs, kept in `trained_path` for whoever wants to tell it."""

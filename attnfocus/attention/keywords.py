@@ -23,6 +23,7 @@ class HeadKeywords(TypedDict, total=False):
     dropout: Probability
     suggested_heads: int
     suggested_projections: bool
+    suggested_bias: bool
     output_dim: int | None
 
 

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Role
 
 
@@ -10,9 +11,15 @@ class Traits(nn.Module):
 
     Attributes:
         role: what it is for in a model, whose part that owns it says so; None: nobody has said.
+        plane: how the positions of the input lie in rows and columns; None: in a row, or nobody has said.
     """
 
     role: Role | None
+    plane: Plane | None
+
+    def put_on(self, plane: Plane | None) -> None:
+        """Called once, by the model whose input's positions it looks at: how they lie; None: in a row."""
+        self.plane = plane
 
     @property
     def same_sequence_only(self) -> bool:

@@ -222,9 +222,11 @@ def tables_of(
     return target, source, output
 
 
-def table_of(tied: bool, vocab_size: int, embed_dim: int, readout_dim: int) -> tuple[TokenEmbedding, nn.Linear]:
+def table_of(
+    tied: bool, vocab_size: int, embed_dim: int, readout_dim: int, bias: bool = True
+) -> tuple[TokenEmbedding, nn.Linear]:
     """A language model's table of tokens, and its output layer, of `readout_dim` inputs: drawn as in `tables_of`."""
-    table, output = TokenEmbedding(vocab_size, embed_dim), linear(readout_dim, vocab_size)
+    table, output = TokenEmbedding(vocab_size, embed_dim), linear(readout_dim, vocab_size, bias)
     if tied:
         output.weight = table.weight
     else:

@@ -47,6 +47,7 @@ class TransformerLanguageModel(LanguageModel):
         feedforward_dim: width inside the feed-forward networks.
         activation: of the feed-forward networks; swiglu has a third matrix.
         norm_kind: LayerNorm, or RMSNorm.
+        bias: whether projections, feed-forward networks, norms and the output have biases, as in GPT-2; LLaMA has none.
         tied_embeddings: one table for the input and the output (Press & Wolf 2017, arXiv:1608.05859).
         position: sinusoids, a learned table, or none.
         max_length: rows of the learned table; longer texts are refused. Unused otherwise.
@@ -70,18 +71,19 @@ class TransformerLanguageModel(LanguageModel):
         feedforward_dim: Size = 512,
         activation: Activation = "gelu",
         norm_kind: NormKind = "layer_norm",
+        bias: bool = True,
         tied_embeddings: bool = True,
         position: PositionKind = "learned",
         max_length: NumPositions = 512,
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
-        options = LayerOptions(embed_dim, num_heads, feedforward_dim, "pre", dropout, activation, norm_kind)
+        options = LayerOptions(embed_dim, num_heads, feedforward_dim, "pre", dropout, activation, norm_kind, bias)
 
         def causal(factory: AttentionFactory) -> AttentionFactory:
             return looking_back_only(factory, options.attention_sizes, "a language model", "attention=multi_head")
 
-        self.embedding, self.output = table_of(tied_embeddings, vocab_size, embed_dim, embed_dim)
+        self.embedding, self.output = table_of(tied_embeddings, vocab_size, embed_dim, embed_dim, bias)
         self.position = PositionEmbedding(position, embed_dim, max_length)
         layers = [CausalLayer(each, options) for each in by_layer(attention, num_layers, layer_attentions, causal)]
         self.layers = nn.ModuleList(layers)

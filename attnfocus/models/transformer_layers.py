@@ -33,18 +33,22 @@ class LayerOptions:
     dropout: float
     activation: Activation = "gelu"
     norm_kind: NormKind = "layer_norm"
+    bias: bool = True  # in projections, networks and norms
 
     def make_norm(self) -> nn.Module:
         """LayerNorm (Ba et al. 2016, arXiv:1607.06450), or RMSNorm, which subtracts no mean and adds no bias (Zhang and
         Sennrich 2019, arXiv:1910.07467)."""
-        return nn.LayerNorm(self.embed_dim) if self.norm_kind == "layer_norm" else nn.RMSNorm(self.embed_dim, eps=1e-5)
+        if self.norm_kind == "rms_norm":
+            return nn.RMSNorm(self.embed_dim, eps=1e-5)
+        return nn.LayerNorm(self.embed_dim, bias=self.bias)
 
     @property
     def attention_sizes(self) -> dict[str, Any]:
         """What a layer gives to its attentions."""
         dim = self.embed_dim
         dims = {"query_dim": dim, "key_dim": dim, "value_dim": dim, "output_dim": dim}
-        return {**dims, "suggested_heads": self.num_heads, "suggested_projections": True}
+        suggested = {"suggested_heads": self.num_heads, "suggested_projections": True}
+        return {**dims, **suggested, **({} if self.bias else {"suggested_bias": False})}
 
 
 class ResidualLayer(Layer):
@@ -64,10 +68,10 @@ class ResidualLayer(Layer):
 
     def _make_feedforward(self, options: LayerOptions) -> None:
         self.feedforward_norm = options.make_norm()
-        self.widen = linear(options.embed_dim, options.feedforward_dim)
+        self.widen = linear(options.embed_dim, options.feedforward_dim, options.bias)
         if options.activation == "swiglu":
             self.gate = linear(options.embed_dim, options.feedforward_dim, bias=False)
-        self.narrow = linear(options.feedforward_dim, options.embed_dim)
+        self.narrow = linear(options.feedforward_dim, options.embed_dim, options.bias)
 
     def _into(self, norm: nn.Module, states: Tensor) -> Tensor:
         """What a sublayer reads."""

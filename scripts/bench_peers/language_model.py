@@ -59,7 +59,7 @@ def nanogpt(folder: Path, sizes: Sizes) -> Callable[[Tensor, Tensor], None]:
 
 
 def ours(sizes: Sizes) -> Callable[[Tensor, Tensor], None]:
-    """A step of our model of these sizes; projections and networks have biases."""
+    """A step of our model of these sizes, without biases as theirs."""
     model = TransformerLanguageModel(
         attention=partial(Attention, score=ScaledDotScore, pattern=CausalPattern),
         vocab_size=sizes.vocabulary,
@@ -68,6 +68,7 @@ def ours(sizes: Sizes) -> Callable[[Tensor, Tensor], None]:
         num_heads=sizes.heads,
         feedforward_dim=4 * sizes.width,
         max_length=sizes.block,
+        bias=False,
     )
     optimizer = adamw(model.parameters(), lr=LR, beta2=BETA2, weight_decay=DECAY)
 

@@ -15,7 +15,8 @@ from attnfocus.attention import AdditiveScore, Attention, CosineScore, DotScore,
 from attnfocus.signatures import parameters_of
 
 GIVEN_BY_PROGRAM = {"self", "query_dim", "key_dim", "value_dim", "num_heads", "head_dim"}
-OF_ATTENTION = (GIVEN_BY_PROGRAM - {"num_heads"}) | {"suggested_heads", "suggested_projections", "output_dim"}
+OF_MODEL = {"suggested_heads", "suggested_projections", "suggested_bias", "output_dim"}
+OF_ATTENTION = (GIVEN_BY_PROGRAM - {"num_heads"}) | OF_MODEL
 FILES = sorted((CONFIGS / "attention").rglob("*.yaml"))
 
 

@@ -177,6 +177,9 @@ def test_images_of_other_sizes_are_refused_or_resized():
     with pytest.raises(ConfigError, match=r"model.input.patch_size=7: is more than an input has, 4 rows and 6 columns"):
         codec.cut(7)
     assert codec.cut([2, 3]).grid[:2] == (2, 2)
+    for make in (codec.cut, ImageLabelCodec.trial_grid):
+        with pytest.raises(ConfigError, match=r"model.input.patch_size=\[3\]: takes one number, or rows and columns"):
+            make([3])
 
 
 def write_images(folder, classes=("cat", "dog"), count=3, side=8):

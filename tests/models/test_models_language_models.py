@@ -16,7 +16,7 @@ MODELS = {
 }
 VARIANTS = {
     "swiglu": {"activation": "swiglu", "norm_kind": "rms_norm", "tied_embeddings": False, "position": "none"},
-    "sinusoidal": {"position": "sinusoidal", "num_layers": 1, "activation": "relu"},
+    "sinusoidal": {"position": "sinusoidal", "num_layers": 1, "activation": "relu", "bias": False},
 }
 
 
@@ -51,6 +51,12 @@ def test_most_attentions_serve_and_the_others_are_refused_with_a_way_out():
         assert "Use " in refusal(kind, preset) or ": use " in refusal(kind, preset)
     assert {"coverage", "monotonic", "location", "linformer"} <= refused
     assert not refused & {"multi_head", "additive", "rotary", "alibi", "local", "linear", "transformer_xl", "sparsemax"}
+
+
+def test_without_biases_all_parameters_are_weights_and_tables():
+    names = [name for name, _ in MODELS["transformer"](attention=factory("mla"), bias=False).named_parameters()]
+    assert names
+    assert all(name.endswith(("weight", "position.table")) for name in names)
 
 
 @every_case

@@ -77,7 +77,7 @@ class LatentAttention(Attention):
         self.rotary_dim = turning
         self.latent_dim = max(1, query_dim // 2) if latent_dim is None else latent_dim
         self.num_key_heads = 1  # of the memory: one latent for all
-        self.query_projection = linear(query_dim, num_heads * (size + turning))
+        self.query_projection = linear(query_dim, num_heads * (size + turning), options.get("suggested_bias", True))
         self.key_projection = linear(key_dim, self.latent_dim + turning, bias=False)
         self.key_expansion = linear(self.latent_dim, num_heads * size, bias=False)
         self.value_expansion = linear(self.latent_dim, num_heads * size, bias=False)

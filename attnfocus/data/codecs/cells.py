@@ -125,8 +125,22 @@ class Cells:
         return cls((rows, columns, channels), (height, width), scale)
 
 
+def pair_of(key: str, given: Any) -> tuple[int, int]:
+    """One number as rows and columns, or both as they are.
+
+    Raises:
+        ConfigError: another number of numbers.
+    """
+    numbers = [given, given] if isinstance(given, int) else list(given)
+    if len(numbers) != 2:
+        one = numbers[0] if numbers else 4
+        text = f"{key}={numbers}: takes one number, or rows and columns. Use {key}=[{one},{one}]."
+        raise ConfigError(Problem(text, key, [f"{key}=[{one},{one}]"]))
+    return numbers[0], numbers[1]
+
+
 def _cell_of(given: Any, shape: Shape) -> Cell:
-    height, width = (given, given) if isinstance(given, int) else tuple(given)
+    height, width = pair_of(PATCH_KEY, given)
     rows, columns, _ = shape
     if height > (rows or height) or width > columns:
         largest = columns if rows is None else min(rows, columns)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.augmentation import NO_AUGMENTATION, Augmentation
 from attnfocus.data.codecs.base import Encoded, InputKind
-from attnfocus.data.codecs.cells import Cells
+from attnfocus.data.codecs.cells import PATCH_KEY, Cells, pair_of
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
 from attnfocus.data.reading.image_files import Color, read_image, resized, seen_image
 from attnfocus.data.rows import Row
@@ -110,7 +110,7 @@ class ImageLabelCodec(LabelCodec):
             flip: in training, whether every second one is mirrored, left to right.
         """
         labels = cls.labels_of(rows)
-        whole = None if size is None else _pair(size)
+        whole = None if size is None else pair_of("dataset.codec.size", size)
         first = _pixels(rows[0], color, whole)
         channels = first.shape[2]
         shape = (*first.shape[:2], channels)
@@ -125,7 +125,7 @@ class ImageLabelCodec(LabelCodec):
 
     @classmethod
     def trial_grid(cls, patch_size: Any) -> Grid:
-        height, width = (4, 4) if patch_size is None else _pair(patch_size)
+        height, width = (4, 4) if patch_size is None else pair_of(PATCH_KEY, patch_size)
         return Grid(4, 4, (height, width, 1))
 
     def cut(self, patch_size: Any) -> ImageLabelCodec:
@@ -209,18 +209,6 @@ class ImageLabelCodec(LabelCodec):
             is_resized=bool(content["is_resized"]),
             augmentation=Augmentation.of(content["augmentation"]),
         )
-
-
-def _pair(size: Any) -> Size:
-    """One number for rows and columns, or both.
-
-    Raises:
-        DataError: another number of numbers.
-    """
-    numbers = [size, size] if isinstance(size, int) else list(size)
-    if len(numbers) != 2:
-        raise DataError(f"dataset.codec.size={numbers}: takes one number, or rows and columns, such as [28,28].")
-    return numbers[0], numbers[1]
 
 
 def _usual(shape: tuple[int, int, int]) -> int:
