@@ -17,7 +17,6 @@ from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.number import NumberCodec, parsed
 from attnfocus.data.codecs.text_number import TextNumberCodec
-from attnfocus.display.text import number
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.events import Direction, Sample
 from attnfocus.models.base import Model
@@ -102,8 +101,8 @@ class RegressionTask(OneAnswerTask):
 
     def remarks(self, rows: Sequence[Row], monitor: str, decoding: DecodingOptions) -> list[str]:
         found = self._of_mean([row.target for row in rows])
-        figures = ", ".join(f"{name} {number(found[name])}" for name in ("mse", "mae"))
-        return [f"without a model, always {number(found['number'])}, the mean of train: {figures}"]
+        figures = ", ".join(f"{name} {found[name]:,.4g}" for name in ("mse", "mae"))
+        return [f"without a model, always {found['number']:,.4g}, the mean of train: {figures}"]
 
     def _of_mean(self, targets: Sequence[str]) -> dict[str, float]:
         """What always answering the mean of train is worth."""

@@ -65,9 +65,7 @@ def test_the_model_sees_standardized_numbers_and_people_their_own(loss):
         (outputs * np.sqrt(125) + 25).tolist(), rel=1e-5
     )
     assert evaluation.extras["mean_baseline"] == pytest.approx({"number": 25.0, "mse": 125.0, "mae": 10.0})
-    assert task.remarks(ROWS[:2], "mse", None) == [
-        "without a model, always 25.00, the mean of train: mse 125.0, mae 10.00"
-    ]
+    assert task.remarks(ROWS[:2], "mse", None) == ["without a model, always 25, the mean of train: mse 125, mae 10"]
 
 
 def test_the_scale_is_of_train_alone_and_saved(tmp_path):
