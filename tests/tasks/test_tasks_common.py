@@ -56,7 +56,7 @@ EVERY = pytest.mark.parametrize("make", list(every_pair_of_task_and_model()))
 
 
 def test_tasks_are_found_by_their_names():
-    assert set(TASKS) == {"translation", "classification", "language_modeling", "ranking"}
+    assert set(TASKS) == {"translation", "classification", "language_modeling", "ranking", "regression"}
     for name, task in TASKS.items():
         assert task.name == name
         assert task.default_monitor in task.directions
