@@ -68,8 +68,11 @@ class Picture:
         boxes: int (L, 4), the rectangle of each position: top, left, bottom, right; what lies at bottom or right is
             outside.
         regions: rectangles that are known to hold the evidence, in the same form.
+        name, parts: what it is, and what its positions are, in words.
     """
 
     pixels: NDArray[Any]
     boxes: NDArray[Any]
     regions: tuple[tuple[int, int, int, int], ...] = ()
+    name: str = "image"
+    parts: str = "patches"

@@ -51,7 +51,7 @@ def picture_map(
     notes = [title] if title else []
     if len(of_positions) > MAX_HEADS:
         notes.append(f"first {MAX_HEADS} of {len(of_positions):,} heads")
-    names, panels = ["input"], [None]
+    names, panels = [picture.name], [None]
     if len(of_positions) > 1:
         names, panels = [*names, "mean"], [*panels, of_positions.mean(axis=0)]
     names += [f"head {head}" if len(of_positions) > 1 else "weights" for head in numbers[:MAX_HEADS]]

@@ -124,8 +124,10 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
     if picture is not None:
         of_rows = ", the mean over all that look" if each.weights.shape[1] > 1 else ""
         framed = " What is known to hold the evidence is framed." if picture.regions else ""
-        axes = f"The image, and over it the weight of each of its {len(picture.boxes):,} patches{of_rows}.{framed}"
-        panels, limits = panels.replace("first panel", "first panel after the image"), limits.split(" and ")[0] + ". "
+        parts = f"{len(picture.boxes):,} {picture.parts}"
+        axes = f"The {picture.name}, and over it the weight of each of its {parts}{of_rows}.{framed}"
+        panels = panels.replace("first panel", f"first panel after the {picture.name}")
+        limits = limits.split(" and ")[0] + ". "
     lines = [
         f"{_method_words(each)}. Model {facts['model']}, attention {facts['attention']}, data {facts['dataset']}; "
         f"checkpoint {facts['checkpoint']}, step {facts['step']}; run {facts['run']}.",

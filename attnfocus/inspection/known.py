@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.codecs.sequence import SequenceCodec
-from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.written import WrittenCodec
 from attnfocus.data.gold import TokenLinks
 from attnfocus.tasks import FocusMap, Inspected
 
@@ -24,7 +24,7 @@ def with_known(codec: Codec, example: Encoded, answer: Inspected) -> Inspected:
     if links is not None and isinstance(codec, SequenceCodec):
         return replace(answer, links=links)
     outputs = next((each.query_tokens for each in answer.maps if each.kind == "cross"), None)
-    if links is None or outputs is None or not isinstance(codec, TextPairCodec):
+    if links is None or outputs is None or not isinstance(codec, WrittenCodec):
         return answer
     targets = codec.target_tokens(codec.target_tokenizer.encode(example.row.target))
     return replace(answer, links=moved(links, targets, outputs, len(example.inputs)))

@@ -111,7 +111,7 @@ def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) ->
     fits, picture = True, picture_of(example, each)
     if picture is not None and not _is_sequence(example, each):
         lines = picture_lines(console, screen.mode, picture, weights.mean(axis=0), scale)
-        title_of_lines = "weights in hundredths, row by row" if is_plain(console) else "patches, row by row"
+        title_of_lines = "weights in hundredths, row by row" if is_plain(console) else f"{picture.parts}, row by row"
         say(console, f"   {title_of_lines}", style="dim")
     elif _is_sequence(example, each):
         lines, fits = _sequence(screen, each, weights, scale, None if each.place is None else example.asked)

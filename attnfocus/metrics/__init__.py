@@ -10,6 +10,7 @@ _NAMES = {
     "calibration_error": ("CalibrationError",),
     "matthews_correlation": ("MatthewsCorrelation",),
     "translation_edit_rate": ("TranslationEditRate",),
+    "word_error_rate": ("WordErrorRate",),
 }
 
 __all__, __getattr__, __dir__ = late_names(__name__, _NAMES)

@@ -98,7 +98,7 @@ class Model(nn.Module):
         self.grid = grid
         if grid is not None and grid.is_plane:
             for attention in self.attentions().values():
-                if attention.role is not None and attention.role.keys == "input":
+                if attention.role is not None and attention.role.keys == "input" and attention.role.queries != "output":
                     attention.put_on(Plane(grid.columns, self.num_prepended))
 
     def places(self) -> Sequence[Place]:

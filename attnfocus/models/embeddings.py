@@ -128,15 +128,10 @@ class PositionEmbedding(nn.Module):
         self.plane = grid if grid is not None and grid.is_plane else None
         self.max_length = max_length if kind == "learned" and self.plane is None else None
         if kind == "learned":
-            self.table = nn.Parameter(torch.empty(max_length if self.plane is None else self._sides, embed_dim))
+            most_rows = max_length if self.plane is None or self.plane.rows is None else self.plane.rows
+            num_vectors = most_rows + (0 if self.plane is None else self.plane.columns)
+            self.table = nn.Parameter(torch.empty(num_vectors, embed_dim))
             nn.init.normal_(self.table)  # entries of order 1, as those of the sinusoids
-
-    @property
-    def _sides(self) -> int:
-        """Rows and columns of the plane: a vector for each."""
-        assert self.plane is not None
-        assert self.plane.rows is not None
-        return self.plane.rows + self.plane.columns
 
     def forward(self, embedded: Tensor, first: int = 0, documents: Documents | None = None) -> Tensor:
         """(B, L, D), whose first stands at position `first` -> (B, L, D).
@@ -168,6 +163,11 @@ class PositionEmbedding(nn.Module):
         columns = self.plane.columns
         if self.kind == "learned":
             down, right = self.table[:-columns], self.table[-columns:]
+            if num_positions > len(down) * columns:
+                raise DataError(
+                    f"an input of {num_positions // columns} rows is longer than model.max_length={len(down)}. "
+                    "Train with a larger model.max_length or with model.position=sinusoidal."
+                )
             return (down.unsqueeze(1) + right).flatten(0, 1)[:num_positions]
         half = like.shape[-1] // 2
         down = sinusoids(-(-num_positions // columns), half, like.device).unsqueeze(1)
@@ -184,12 +184,14 @@ def sinusoids(num_positions: int, embed_dim: int, device: torch.device | None = 
     return torch.stack((turns.sin(), turns.cos()), dim=-1).flatten(1)[:, :embed_dim]
 
 
-def require_one_vocabulary(tying: Tying, source_vocab_size: int, target_vocab_size: int) -> None:
+def require_one_vocabulary(tying: Tying, source_vocab_size: int | None, target_vocab_size: int) -> None:
     """Refuses to tie the tables of two vocabularies, as far as their sizes tell.
 
     Raises:
         ValueError: both sizes, and what works.
     """
+    if tying == "all" and source_vocab_size is None:
+        raise ValueError("tied_embeddings=all: the inputs are vectors and have no table. Use tied_embeddings=decoder.")
     if tying == "all" and source_vocab_size != target_vocab_size:
         raise ValueError(
             f"tied_embeddings=all needs one vocabulary, got {source_vocab_size} source and {target_vocab_size} "
@@ -197,9 +199,31 @@ def require_one_vocabulary(tying: Tying, source_vocab_size: int, target_vocab_si
         )
 
 
+def source_reader(
+    table: TokenEmbedding | None, input_dim: int | None, embed_dim: int, input: InputFactory, grid: Grid | None
+) -> TokenEmbedding | InputEmbedding:
+    """What reads a translator's source: its table of tokens, or what `input` makes for vectors of `input_dim`.
+
+    Raises:
+        ValueError: as `InputEmbedding`.
+    """
+    if table is None or input_dim is not None:
+        vocab_size = None if table is None else table.num_embeddings
+        return InputEmbedding(embed_dim, vocab_size=vocab_size, input_dim=input_dim, input=input, grid=grid)
+    problem = text_input_problem(input)
+    if problem is not None:
+        raise ValueError(problem)
+    return table
+
+
+def read_source(reader: TokenEmbedding | InputEmbedding, source: Tensor, mask: Tensor) -> Tensor:
+    """Token ids (B, S), or vectors (B, S, input_dim), as (B, S, D); mask (B, S) is True at real positions."""
+    return reader(source, mask) if isinstance(reader, InputEmbedding) else reader(source)
+
+
 def tables_of(
-    tying: Tying, vocab_sizes: tuple[int, int], embed_dim: int, readout_dim: int
-) -> tuple[TokenEmbedding, TokenEmbedding, nn.Linear]:
+    tying: Tying, vocab_sizes: tuple[int | None, int], embed_dim: int, readout_dim: int
+) -> tuple[TokenEmbedding, TokenEmbedding | None, nn.Linear]:
     """A translator's tables of target and source tokens, and its output layer, of `readout_dim` inputs.
 
     The rows of an output layer of its own are drawn as those of a table: Xavier's bound, which takes the vocabulary for
@@ -207,13 +231,15 @@ def tables_of(
 
     Args:
         tying: which share their weights: none, target and output (Press & Wolf 2017, arXiv:1608.05859), or all.
-        vocab_sizes: of source and target.
+        vocab_sizes: of source (None: it is no tokens, and has no table) and target.
         embed_dim: width of the tables; where they are tied, `readout_dim` too.
         readout_dim: width of what the output layer reads.
     """
     source_vocab_size, target_vocab_size = vocab_sizes
     target = TokenEmbedding(target_vocab_size, embed_dim)
-    source = target if tying == "all" else TokenEmbedding(source_vocab_size, embed_dim)
+    source: TokenEmbedding | None = target
+    if tying != "all":
+        source = None if source_vocab_size is None else TokenEmbedding(source_vocab_size, embed_dim)
     output = linear(readout_dim, target_vocab_size)
     if tying == "none":
         nn.init.normal_(output.weight, std=readout_dim**-0.5)

@@ -11,6 +11,7 @@ from torch import Tensor
 from attnfocus.attention import BaseAttention, Role
 from attnfocus.attention.dropout import dropout
 from attnfocus.errors import Problem
+from attnfocus.grid import Grid
 from attnfocus.limits import NumLayers, Probability, Size
 from attnfocus.models.base import Translator
 from attnfocus.models.decoder import (
@@ -22,8 +23,16 @@ from attnfocus.models.decoder import (
     ReadoutOptions,
     RecurThenAttend,
 )
-from attnfocus.models.embeddings import TokenEmbedding, Tying, require_one_vocabulary, tables_of
+from attnfocus.models.embeddings import (
+    TokenEmbedding,
+    Tying,
+    read_source,
+    require_one_vocabulary,
+    source_reader,
+    tables_of,
+)
 from attnfocus.models.encoder import RecurrentEncoder
+from attnfocus.models.inputs import InputOption, LinearInput
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.models.recurrent import CellKind, RecurrentOptions
@@ -35,6 +44,9 @@ class Seq2Seq(Translator):
     Args:
         attention: makes the attention, given its sizes.
         source_vocab_size, target_vocab_size: numbers of tokens.
+        input_dim: size of the source's vectors, where it is no tokens; `source_vocab_size` is then None.
+        grid: how the positions of vectors lie, where they are cells of a grid.
+        input: makes what reads vectors, such as `LinearInput`; plays no part for tokens.
         embed_dim: width of the token embeddings.
         hidden_size: width of encoder outputs and decoder states; even if bidirectional.
         num_layers: layers of the encoder and of the decoder.
@@ -54,8 +66,11 @@ class Seq2Seq(Translator):
         self,
         *,
         attention: Callable[..., BaseAttention],
-        source_vocab_size: int,
         target_vocab_size: int,
+        source_vocab_size: int | None = None,
+        input_dim: int | None = None,
+        grid: Grid | None = None,
+        input: InputOption = LinearInput,
         embed_dim: Size = 256,
         hidden_size: Size = 256,
         num_layers: NumLayers = 1,
@@ -95,8 +110,10 @@ class Seq2Seq(Translator):
         else:
             self.decoder = AttendThenRecur(embed_dim, made, options, attend)
         tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, made.dim)
-        self.target_embedding, self.source_embedding, self.output = tables
+        self.target_embedding, table, self.output = tables
+        self.source_embedding = source_reader(table, input_dim, embed_dim, input, grid)
         self.dropout = dropout
+        self.put_on(grid)
 
     def attentions(self) -> dict[str, BaseAttention]:
         """The one that looks at the source: `cross`."""
@@ -104,12 +121,15 @@ class Seq2Seq(Translator):
 
     def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
-        return {"source": self.source_embedding, "target": self.target_embedding}
+        source = self.source_embedding
+        of_source = {"source": source} if isinstance(source, TokenEmbedding) else {}
+        return {**of_source, "target": self.target_embedding}
 
     def forward(
         self, source: Tensor, source_lengths: Tensor, target_in: Tensor, need_weights: bool = False
     ) -> SequenceOutput:
-        """Teacher-forced: source (B, S) of `source_lengths` (B,), target_in (B, T) from BOS on."""
+        """Teacher-forced: source (B, S), or vectors (B, S, input_dim), of `source_lengths` (B,); target_in (B, T) from
+        BOS on."""
         memory = self.encode(source, source_lengths)
         readout, _, weights = self._decode(target_in, self.start(memory), memory, need_weights)
         named = {} if weights is None else {"cross": weights}
@@ -118,10 +138,10 @@ class Seq2Seq(Translator):
     def encode(self, source: Tensor, lengths: Tensor) -> EncodedSource:
         """What depends on the source (B, S) alone, the attention's projections of it included."""
         source = with_a_position(source)
-        embedded = dropout(self.source_embedding(source), self.dropout, self.training)
+        mask = length_mask(lengths, source.shape[1])
+        embedded = dropout(read_source(self.source_embedding, source, mask), self.dropout, self.training)
         outputs, finals = self.encoder(embedded, lengths)
-        mask = length_mask(lengths, source.shape[1]).unsqueeze(1)  # (B, 1, S)
-        return EncodedSource(self.decoder.attention.prepare(outputs, mask=mask), finals)
+        return EncodedSource(self.decoder.attention.prepare(outputs, mask=mask.unsqueeze(1)), finals)
 
     def start(self, memory: EncodedSource) -> DecoderState:
         """The decoder's state before BOS."""

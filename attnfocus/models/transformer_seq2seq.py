@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attnfocus.attention import BaseAttention, Memory
 from attnfocus.attention.dropout import dropout
+from attnfocus.grid import Grid
 from attnfocus.limits import NumLayers, NumPositions, Probability, Size
 from attnfocus.models.attention_places import AttentionPlaces, OwnAttention, PlaceOptions, attention_places
 from attnfocus.models.base import Translator
@@ -20,9 +21,12 @@ from attnfocus.models.embeddings import (
     PositionKind,
     TokenEmbedding,
     Tying,
+    read_source,
     require_one_vocabulary,
+    source_reader,
     tables_of,
 )
+from attnfocus.models.inputs import InputOption, LinearInput
 from attnfocus.models.layer_attentions import AttentionFactory, LayerAttentions
 from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
@@ -133,6 +137,9 @@ class TransformerSeq2Seq(Translator):
     Args:
         attention: makes the attentions of all places that have none of their own.
         source_vocab_size, target_vocab_size: numbers of tokens.
+        input_dim: size of the source's vectors, where it is no tokens; `source_vocab_size` is then None.
+        grid: how the positions of vectors lie, where they are cells of a grid.
+        input: makes what reads vectors, such as `LinearInput`; plays no part for tokens.
         encoder_attention: makes the self-attentions of the encoder.
         decoder_attention: makes the self-attentions of the decoder.
         cross_attention: makes the attentions of the decoder to the source.
@@ -163,8 +170,11 @@ class TransformerSeq2Seq(Translator):
         self,
         *,
         attention: AttentionFactory,
-        source_vocab_size: int,
         target_vocab_size: int,
+        source_vocab_size: int | None = None,
+        input_dim: int | None = None,
+        grid: Grid | None = None,
+        input: InputOption = LinearInput,
         encoder_attention: OwnAttention = None,
         decoder_attention: OwnAttention = None,
         cross_attention: OwnAttention = None,
@@ -198,19 +208,23 @@ class TransformerSeq2Seq(Translator):
         self.notes = places.notes
         self.encoder = TransformerEncoder(places.encoder, options)
         self.decoder = TransformerDecoder(places, options)
-        self.source_position = PositionEmbedding(position, embed_dim, max_length)
+        self.source_position = PositionEmbedding(position, embed_dim, max_length, grid)
         self.target_position = PositionEmbedding(position, embed_dim, max_length)
         limits = self.source_position.max_length, self.encoder.max_length, self.decoder.max_source_length
         self.max_input_length = shortest_limit(*limits)
         self.max_output_length = shortest_limit(self.target_position.max_length, self.decoder.max_length)
         tables = tables_of(tied_embeddings, vocab_sizes, embed_dim, embed_dim)
-        self.target_embedding, self.source_embedding, self.output = tables
+        self.target_embedding, table, self.output = tables
+        self.source_embedding = source_reader(table, input_dim, embed_dim, input, grid)
         self.dropout = dropout
+        self.put_on(grid)
         self._shrink_projections()
 
     def token_tables(self) -> dict[str, TokenEmbedding]:
         """The tables that pretrained vectors can fill, by the side that they embed; one and the same if all is tied."""
-        return {"source": self.source_embedding, "target": self.target_embedding}
+        source = self.source_embedding
+        of_source = {"source": source} if isinstance(source, TokenEmbedding) else {}
+        return {**of_source, "target": self.target_embedding}
 
     def forward(
         self, source: Tensor, source_lengths: Tensor, target_in: Tensor, need_weights: bool = False
@@ -264,8 +278,9 @@ class TransformerSeq2Seq(Translator):
 
     def _encode(self, source: Tensor, lengths: Tensor, need_weights: bool) -> tuple[TransformerMemory, Weights]:
         source = with_a_position(source)
-        mask = length_mask(lengths, source.shape[1]).unsqueeze(1)  # (B, 1, S)
-        states = self.source_position(self.source_embedding(source))
+        of_source = length_mask(lengths, source.shape[1])
+        states = self.source_position(read_source(self.source_embedding, source, of_source))
+        mask = of_source.unsqueeze(1)  # (B, 1, S)
         states, weights = self.encoder(dropout(states, self.dropout, self.training), mask, need_weights)
         return self.decoder.prepare(states, mask), weights
 

@@ -20,7 +20,7 @@ from attnfocus.data.preparation import NewRows, prepare_new
 from attnfocus.data.reading.data_files import MissingFileError, find_files
 from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.data.sources.files import LabelledText, ParallelText
-from attnfocus.data.sources.image_files import ImageFiles
+from attnfocus.data.sources.media_files import ImageFiles, MediaFiles, SoundFiles
 from attnfocus.data.sources.running_text import RunningText
 from attnfocus.data.sources.series import SeriesFiles
 from attnfocus.errors import ConfigError, DataError
@@ -30,7 +30,8 @@ from attnfocus.runs.given_files import FILE_KEYS
 from attnfocus.signatures import parameters_of
 
 SPLITS_ALONE = ("valid", "test")
-Files = LabelledText | ParallelText | RunningText | ImageFiles | SeriesFiles
+Files = LabelledText | ParallelText | RunningText | MediaFiles | SeriesFiles
+_MEDIA: dict[str, type[MediaFiles]] = {"image": ImageFiles, "sound": SoundFiles}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class OtherData:
                 f"{error.problem}\nGive a path that is absolute or relative to the current folder."
             ) from error
         notes = raw.notes
-        if not isinstance(source, ImageFiles | SeriesFiles):
+        if not isinstance(source, MediaFiles | SeriesFiles):
             notes = [*self._utf_8_notes(split, source.layout.encoding), *notes]
         return prepare_new(replace(raw, notes=notes), split, setup.data_options, codec)
 
@@ -89,11 +90,13 @@ class OtherData:
         return [note for note in notes if note is not None][:1]
 
     def _source(self, split: str, setup: Setup, codec: Codec) -> Files:
-        if codec.input_kind not in ("text", "image", "signal"):
+        if codec.input_kind == "vectors":
             raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
         kind: type[Files] = LabelledText if isinstance(codec, LabelCodec | NumberCodec) else ParallelText
-        if codec.input_kind != "text":
-            kind = ImageFiles if codec.input_kind == "image" else SeriesFiles
+        if isinstance(codec, LabelCodec) and codec.input_kind in _MEDIA:
+            kind = _MEDIA[codec.input_kind]
+        if codec.input_kind == "signal":
+            kind = SeriesFiles
         if isinstance(codec, WindowCodec):
             kind = RunningText
         known = parameters_of(kind)

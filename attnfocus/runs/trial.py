@@ -17,6 +17,7 @@ from attnfocus.models.base import Model
 from attnfocus.signatures import parameters_of
 from attnfocus.tasks import Task
 
+INPUT_SIZES = ("source_vocab_size", "vocab_size")  # of tokens, which cells of a grid have not
 NORMAL = (nn.init.normal_, nn.init.trunc_normal_, torch.Tensor.normal_)
 
 
@@ -47,9 +48,12 @@ class _NoDraws(TorchFunctionMode):
 def trial_model(model: Callable[..., Model], task_class: type[Task], codecs: CodecChoice) -> Model:
     """The model in small sizes on the meta device."""
     grid = codecs.trial_grid
-    of_grid = {} if grid is None else {"vocab_size": None, "input_dim": grid.input_dim}
+    sizes = dict(task_class.trial_sizes)
+    if grid is not None:
+        of_input = next(name for name in INPUT_SIZES if name in sizes)
+        sizes |= {of_input: None, "input_dim": grid.input_dim}
     with without_numbers():
-        return on_grid(model, grid)(**{**task_class.trial_sizes, **of_grid})
+        return on_grid(model, grid)(**sizes)
 
 
 def on_grid(model: Callable[..., Model], grid: Grid | None) -> Callable[..., Model]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from attnfocus.data.codecs.base import Codec
-    from attnfocus.data.codecs.text_pair import TextPairCodec
+    from attnfocus.data.codecs.written import WrittenCodec
 
 
 def attention_map(
@@ -33,7 +33,7 @@ def attention_map(
     return FocusMap("attention", place.name, weights, query_tokens, key_tokens, tuple(range(len(weights))), place)
 
 
-def output_maps(model: Model, codec: TextPairCodec, inputs: Inputs, output: Sequence[int]) -> tuple[FocusMap, ...]:
+def output_maps(model: Model, codec: WrittenCodec, inputs: Inputs, output: Sequence[int]) -> tuple[FocusMap, ...]:
     """The weights of each attention while one output is written; a query is named by the token that it writes.
 
     Args:
@@ -45,7 +45,7 @@ def output_maps(model: Model, codec: TextPairCodec, inputs: Inputs, output: Sequ
     read = [BOS, *output[:-1]]
     target_in = torch.tensor([read], device=inputs.inputs.device)
     weights = model(inputs.inputs, inputs.lengths, target_in, need_weights=True).weights
-    source = tuple(codec.source_tokens(inputs.inputs[0].tolist()))
+    source = tuple(codec.input_tokens(inputs.inputs[0].tolist()))
     queries = {"input": source, "output": tuple(codec.target_tokens(output))}
     keys = {"input": source, "output": tuple(codec.target_tokens(read))}
     maps = []

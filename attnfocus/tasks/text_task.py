@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.written import WrittenCodec
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.measures.ceiling import ceiling
 from attnfocus.tasks.measures.text import (
@@ -32,8 +33,8 @@ class TextTask(Task):
     writes: ClassVar[bool] = True
 
     @property
-    def codec(self) -> TextPairCodec:
-        assert isinstance(self._codec, TextPairCodec)
+    def codec(self) -> WrittenCodec:
+        assert isinstance(self._codec, WrittenCodec)
         return self._codec
 
     @classmethod

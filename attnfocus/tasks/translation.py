@@ -102,7 +102,9 @@ class TranslationTask(TextTask):
                 for batch in group:
                     output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                     sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
-                    specials = {"input": is_special(batch.inputs), "output": is_special(batch.targets[:, :-1])}
+                    specials = {"output": is_special(batch.targets[:, :-1])}
+                    if not batch.inputs.is_floating_point():
+                        specials["input"] = is_special(batch.inputs)
                     looks = _looks(model, output.weights, batch)
                     for look in looks:
                         special = specials.get(look.place.keys)
@@ -240,7 +242,7 @@ class TranslationTask(TextTask):
                 outputs[inputs.ids[number]] = best.ids
             if need_weights and best.weights is not None:
                 ids = inputs.inputs[number, : lengths[number]].tolist()
-                shown["key_tokens"] = tuple(self.codec.source_tokens(ids))
+                shown["key_tokens"] = tuple(self.codec.input_tokens(ids))
                 shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(best.ids))}
                 shown["weights"] = {"cross": best.weights.float().numpy()}
                 shown["kinds"] = {"cross": "cross"}
@@ -255,11 +257,14 @@ class TranslationTask(TextTask):
         if not options.replace_unknown or not unknown:
             return self.codec.decode_target(hypothesis.ids)
         assert hypothesis.weights is not None
-        words = copied_words(source_text(row), self.codec.source_tokenizer, hypothesis.weights, unknown)
+        source = self.codec.tokenizers()["source"]
+        words = copied_words(source_text(row), source, hypothesis.weights, unknown)
         return self.codec.decode_target(hypothesis.ids, words)
 
     def _require_words(self) -> None:
-        for tokenizer in (self.codec.source_tokenizer, self.codec.target_tokenizer):
+        if "source" not in self.codec.tokenizers():
+            raise ConfigError("decoding.replace_unknown: inputs of this run have no words to take. Use false.")
+        for tokenizer in self.codec.tokenizers().values():
             problem = no_words_to_replace(tokenizer.kind)
             if problem is not None:
                 raise ConfigError(problem)

@@ -17,7 +17,7 @@ from attnfocus.data.preparation import CodecChoice
 from attnfocus.data.reading.idx_files import read_idx
 from attnfocus.data.reading.image_files import read_image
 from attnfocus.data.sources.canvas import DARKEST, DOTS, Canvas
-from attnfocus.data.sources.image_files import ImageFiles
+from attnfocus.data.sources.media_files import ImageFiles
 from attnfocus.data.sources.mnist import MNIST
 from attnfocus.data.split import SplitOptions
 from attnfocus.data.tokens.tokenizer import TokenizerOptions

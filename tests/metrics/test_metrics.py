@@ -15,7 +15,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from attnfocus.config.targets import make_factory
 from attnfocus.errors import ConfigError
-from attnfocus.metrics import Answer, CalibrationError, MatthewsCorrelation, Metric, TranslationEditRate
+from attnfocus.metrics import Answer, CalibrationError, MatthewsCorrelation, Metric, TranslationEditRate, WordErrorRate
 from attnfocus.metrics.base import measured, metric_problems
 from attnfocus.tasks import Prediction
 
@@ -129,3 +129,8 @@ def test_what_does_not_fit_is_said_before_anything_runs(metric: Any, said: str) 
 def test_two_metrics_of_one_name_are_refused() -> None:
     (problem,) = metric_problems({"a": Given(1), "b": Given(2)}, "translation", {})
     assert problem == "metric.b: x is a metric of metric.a already. Give it another name."
+
+
+def test_word_error_rate_by_hand():
+    outputs, references = ["3 1 4", "2 2", "", "5 6 7"], ["3 1 4", "2", "9 9", "5 7"]
+    assert WordErrorRate()(answers(outputs, references)) == pytest.approx((0 + 1 + 2 + 1) / 8)

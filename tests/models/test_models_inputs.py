@@ -7,8 +7,16 @@ import pytest
 import torch
 
 from attnfocus.attention import Attention, LocalPattern, RotaryPosition, ScaledDotScore
+from attnfocus.errors import DataError
 from attnfocus.grid import Grid
-from attnfocus.models import ConvolutionInput, PoolingClassifier, RNNClassifier, TransformerClassifier
+from attnfocus.models import (
+    ConvolutionInput,
+    PoolingClassifier,
+    RNNClassifier,
+    Seq2Seq,
+    TransformerClassifier,
+    TransformerSeq2Seq,
+)
 from attnfocus.models.embeddings import PositionEmbedding, sinusoids
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.measures.focus import FocusMeans
@@ -149,3 +157,37 @@ def test_distances_of_attention_on_a_plane_are_lengths_in_rows_and_columns():
     means.add("any", "self", weights, torch.tensor([12, 12]), torch.tensor([12, 12]), plane=place.plane)
     expected = (weights * torch.tensor(lengths)).sum(dim=-1).mean()
     assert means.metrics()["focus/distance"] == pytest.approx(float(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Seq2Seq, TransformerSeq2Seq])
+def test_translators_read_vectors_and_padding_changes_nothing(kind):
+    grid = Grid(None, 1, (4, 1, 3))
+    sizes = {"source_vocab_size": None, "target_vocab_size": 7, "input_dim": 12, "embed_dim": 16}
+    model = kind(attention=FULL, **sizes, grid=grid, input=ConvolutionInput).eval()
+    assert list(model.token_tables()) == ["target"]
+    lengths, targets = torch.tensor([9, 5]), torch.tensor([[2, 4, 5], [2, 6, 4]])
+    vectors = torch.randn(2, 9, 12, generator=torch.Generator().manual_seed(0))
+    output = model(vectors, lengths, targets, need_weights=True)
+    alone = model(vectors[1:, :5], lengths[1:], targets[1:])
+    assert torch.allclose(output.logits[1:], alone.logits, atol=1e-5)
+    places = model.places_of(output.weights)
+    crossing = [name for name, place in places.items() if place.kind == "cross"]
+    assert all(output.weights[name].shape[-2:] == (3, 9) for name in crossing)
+    assert crossing
+    memory = model.encode(vectors, lengths)
+    logits, _, weights = model.step(targets[:, 0], model.start(memory), memory, need_weights=True)
+    assert torch.allclose(logits, output.logits[:, 0], atol=1e-5)
+    assert weights.shape[-1] == 9
+    with pytest.raises(ValueError, match="exactly one of"):
+        kind(attention=FULL, **{**sizes, "source_vocab_size": 5}, grid=grid)
+    with pytest.raises(ValueError, match="tied_embeddings=all: the inputs are vectors"):
+        kind(attention=FULL, **sizes, grid=grid, tied_embeddings="all")
+    with pytest.raises(ValueError, match="input=convolution is for images"):
+        kind(attention=FULL, source_vocab_size=5, target_vocab_size=7, input=ConvolutionInput)
+
+
+def test_learned_positions_of_a_plane_of_any_length_end_at_the_table():
+    position = PositionEmbedding("learned", 8, 5, Grid(None, 2, (4, 4, 1)))
+    assert position(torch.zeros(1, 10, 8)).shape == (1, 10, 8)
+    with pytest.raises(DataError, match=r"an input of 6 rows is longer than model.max_length=5"):
+        position(torch.zeros(1, 12, 8))

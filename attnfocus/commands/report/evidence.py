@@ -15,7 +15,7 @@ from attnfocus.commands.report.material import Material
 from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.codecs.sequence import SequenceCodec
-from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.codecs.written import WrittenCodec
 from attnfocus.focus import shares
 from attnfocus.inspection.examples import MAX_TOKENS
 from attnfocus.inspection.known import moved
@@ -89,7 +89,7 @@ def _few_enough(lengths: Sequence[int]) -> int:
 
 def _of_rows(material: Material, rows: Sequence[Row], examples: Sequence[Encoded]) -> dict[str, Evidence]:
     codec = material.trained.task.codec
-    if isinstance(codec, TextPairCodec):
+    if isinstance(codec, WrittenCodec):
         found = _of_outputs(material, codec, rows, examples)
     elif isinstance(codec, SequenceCodec):
         found = _of_answers(material, codec, examples)
@@ -126,7 +126,7 @@ def _of_answers(material: Material, codec: SequenceCodec, examples: Sequence[Enc
 
 
 def _of_outputs(
-    material: Material, codec: TextPairCodec, rows: Sequence[Row], examples: Sequence[Encoded]
+    material: Material, codec: WrittenCodec, rows: Sequence[Row], examples: Sequence[Encoded]
 ) -> Mapping[str, Evidence | None]:
     """Under the output that was written: of its tokens those that the target has, too, have links."""
     task, model = material.trained.task, material.trained.model

@@ -24,7 +24,7 @@ from attnfocus.errors import CheckpointError, ConfigError, DataError, Problem
 from attnfocus.grid import Grid, Picture
 from attnfocus.regular_files import replace_file
 
-InputKind = Literal["text", "vectors", "image", "signal"]
+InputKind = Literal["text", "vectors", "image", "sound", "signal"]
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
 
@@ -64,8 +64,8 @@ class Codec(ABC):
 
     Attributes:
         kind: its name in codec.json.
-        input_kind: what the positions of an input are, for pages and figures: tokens of a text, vectors, patches of an
-            image, or samples of a signal.
+        input_kind: what the positions of an input are, for pages and figures: tokens of a text, vectors, patches of
+            an image, frames of a sound, or steps of a signal.
         is_lazy: True: rows are encoded when a batch is made, in the worker processes too, and `encode` may draw from
             its generator (augmentation). False: all rows are encoded once, before training.
     """

@@ -12,6 +12,7 @@ from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.packed import PackedExamples, shown
 from attnfocus.data.codecs.text import TextCodec, texts_of
+from attnfocus.data.codecs.written import WrittenCodec
 from attnfocus.data.gold import TokenLinks, token_links
 from attnfocus.data.row_words import merged_counts, row_words, without_words
 from attnfocus.data.rows import Row
@@ -25,7 +26,7 @@ from attnfocus.special import BOS, EOS
 FIELDS = (INPUT, TARGET)
 
 
-class TextPairCodec(TextCodec):
+class TextPairCodec(TextCodec, WrittenCodec):
     """A text and its translation. Give the same tokenizer twice for one shared vocabulary.
 
     `target_writing` is how the targets of train are written; None: nobody has noted it, in a run of an older version.
@@ -94,13 +95,6 @@ class TextPairCodec(TextCodec):
 
     def source_tokens(self, ids: Iterable[Any]) -> list[str]:
         return self.source_tokenizer.tokens(int(i) for i in ids)
-
-    def target_tokens(self, ids: Iterable[Any]) -> list[str]:
-        return self.target_tokenizer.tokens(int(i) for i in ids)
-
-    def decode_target(self, ids: Iterable[Any], unknown: Sequence[str] | None = None) -> str:
-        """The text of target ids; PAD, BOS and EOS give nothing. `unknown`: as in `Tokenizer.decode`."""
-        return self.target_tokenizer.decode((int(i) for i in ids), unknown)
 
     def tokenizers(self) -> Mapping[str, Tokenizer]:
         return {"source": self.source_tokenizer, "target": self.target_tokenizer}

@@ -37,7 +37,7 @@ def drawn_signal(samples: NDArray[Any], step: int, intervals: Sequence[tuple[int
     left, right = _column(starts, count), _column(np.minimum(starts + step, count), count)
     boxes = np.stack([np.zeros_like(left), left, np.full_like(left, height), np.maximum(right, left + 1)], axis=1)
     regions = tuple((0, int(_column(start, count)), height, int(_column(end, count))) for start, end in intervals)
-    return Picture(pixels, boxes, regions)
+    return Picture(pixels, boxes, regions, "signal", "steps")
 
 
 def _column(sample: Any, count: int) -> Any:

@@ -46,7 +46,7 @@ class AlignmentErrors:
     def add(self, rows: Sequence[Row], looks: Sequence[Look]) -> None:
         """The rows of a batch and where it looked: row t of a map belongs to the t-th token predicted."""
         place = aligning_place(look.place for look in looks)
-        if place is None or not any(row.alignment for row in rows):
+        if place is None or not any(row.alignment or row.regions for row in rows):
             return
         self.counts += _counts_of(self._codec, rows, next(look for look in looks if look.place == place))
 
@@ -68,7 +68,7 @@ class AlignmentByAttention:
 
     def add(self, rows: Sequence[Row], looks: Sequence[Look]) -> None:
         """The rows of a batch and where it looked: row t of a map belongs to the token predicted at position t."""
-        if any(row.alignment for row in rows):
+        if any(row.alignment or row.regions for row in rows):
             for look in looks:
                 so_far = AlignmentCounts(**self.counts.get(look.name, {}))
                 self.counts[look.name] = dict(vars(so_far + _counts_of(self._codec, rows, look)))

@@ -1,4 +1,4 @@
-"""Images of one's own: a folder with a folder for each class, or a table of paths and labels."""
+"""Images and recordings of one's own: a folder with a folder for each class, or a table of paths and labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attnfocus.data.reading.data_files import MissingFileError
 from attnfocus.data.reading.lines import BadRows, OnBadRow
-from attnfocus.data.reading.media_files import MEDIA_ENDINGS, media_in
+from attnfocus.data.reading.media_files import IMAGE_ENDINGS, SOUND_ENDINGS, media_in
 from attnfocus.data.rows import SPLITS, RawData
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.marks import FilePath
@@ -22,21 +22,27 @@ SPLIT_FOLDERS = {"train": "train", "valid": "valid", "val": "valid", "validation
 NEEDED = "Give dataset.train=FOLDER with a folder for each class, or a table with the columns path and label."
 
 
-class ImageFiles:
-    """Images in files (PNG, JPEG and what else Pillow reads), which are opened when an example is taken.
+class MediaFiles:
+    """Files that are an input each, which are opened when an example is taken.
 
     A row's input is the path. Each file is read once before training, to know that it is whole, of which size it is and
     which files are the same.
 
+    Attributes:
+        what: one of them is called in messages.
+        endings: of their names.
+
     Args:
-        train, valid, test: each a folder with a folder of images for each class, which names it; or a table (csv, tsv,
+        train, valid, test: each a folder with a folder of files for each class, which names it; or a table (csv, tsv,
             jsonl, ...) with a path, from the table's folder, and a label in each row. A train with folders that are
             called train, valid and test has these splits. What is not given is drawn from train.
         path_column, label_column: names of the table's columns.
-        on_bad_row: fail: stop and name the files that are no whole images; skip: leave them out.
+        on_bad_row: fail: stop and name the files that are not whole; skip: leave them out.
     """
 
     task: ClassVar[Literal["classification"]] = "classification"
+    what: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -53,6 +59,14 @@ class ImageFiles:
         self._given = {"train": train, "valid": valid, "test": test}
         self._columns = (path_column, label_column)
         self._on_bad_row: OnBadRow = on_bad_row
+
+    def look(self, path: Path) -> object:
+        """Reads a file once.
+
+        Raises:
+            DataError: it is not whole.
+        """
+        raise NotImplementedError
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits that are given. `data_dir` and `seed` change nothing."""
@@ -71,7 +85,9 @@ class ImageFiles:
         notes = bad.finish()
         empty = next((split for split, rows in splits.items() if not len(rows) and not bad.total), None)
         if empty is not None:
-            raise DataError(f"dataset.{empty}={self._given[empty] or self._given['train']}: holds no image. {NEEDED}")
+            raise DataError(
+                f"dataset.{empty}={self._given[empty] or self._given['train']}: holds no {self.what}. {NEEDED}"
+            )
         return RawData(splits, notes)
 
     def _paths(self) -> dict[str, Path]:
@@ -91,20 +107,28 @@ class ImageFiles:
         return path
 
     def _rows(self, split: str, path: Path, bad: BadRows) -> Iterator[Texts]:
-        """(id, path, label) of the images that are whole."""
-        from attnfocus.data.reading.image_files import seen_image
-
-        named = list(_of_folder(path)) if path.is_dir() else list(self._of_table(path, bad))
-        with stage(f"looking at the images of {split}", len(named)) as looking:
-            for name, image, label, place in named:
+        """(id, path, label) of the files that are whole."""
+        named = list(self._of_folder(path)) if path.is_dir() else list(self._of_table(path, bad))
+        with stage(f"looking at the {self.what}s of {split}", len(named)) as looking:
+            for name, file, label, place in named:
                 looking.advance(1)
                 try:
-                    seen_image(image)
+                    self.look(file)
                 except DataError as error:
-                    reason = str(error).removeprefix(f"{image}: ")
-                    bad.add(*place, reason if place[0] == image else f"{image}: {reason}")
+                    reason = str(error).partition("\n")[0].removeprefix(f"{file}: ")
+                    bad.add(*place, reason if place[0] == file else f"{file}: {reason}")
                     continue
-                yield f"{split}:{name}", str(image), label
+                yield f"{split}:{name}", str(file), label
+
+    def _of_folder(self, path: Path) -> Iterator[tuple[str, Path, str, tuple[Path, int, int]]]:
+        classes = _folders(path)
+        if not classes:
+            raise DataError(
+                f"{path}: has no folders, one for each class, with {self.what}s ({', '.join(self.endings)}) in them."
+            )
+        for folder in classes:
+            for file in media_in(folder, self.endings):
+                yield file.relative_to(path).as_posix(), file, folder.name, (file, 1, 1)
 
     def _of_table(self, path: Path, bad: BadRows) -> Iterator[tuple[str, Path, str, tuple[Path, int, int]]]:
         from attnfocus.data.reading.tables import Table, table_format
@@ -120,19 +144,30 @@ class ImageFiles:
             yield str(record.number), (path.parent / Path(name).expanduser()).resolve(), label.strip(), place
 
 
+class ImageFiles(MediaFiles):
+    """Images (PNG, JPEG and what else Pillow reads) with a label each. Options as in `MediaFiles`."""
+
+    what, endings = "image", IMAGE_ENDINGS
+
+    def look(self, path: Path) -> object:
+        from attnfocus.data.reading.image_files import seen_image  # with Pillow; naming a data set costs nothing
+
+        return seen_image(path)
+
+
+class SoundFiles(MediaFiles):
+    """Recordings (wav; with soundfile flac, ogg, mp3 and others) with a label each. Options as in `MediaFiles`."""
+
+    what, endings = "recording", SOUND_ENDINGS
+
+    def look(self, path: Path) -> object:
+        from attnfocus.data.reading.sound_files import seen_sound  # with numpy; naming a data set costs nothing
+
+        return seen_sound(path)
+
+
 def _folders(path: Path) -> list[Path]:
     """Those in a folder, in order; none of a file."""
     if not path.is_dir():
         return []
     return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
-
-
-def _of_folder(path: Path) -> Iterator[tuple[str, Path, str, tuple[Path, int, int]]]:
-    classes = _folders(path)
-    if not classes:
-        raise DataError(
-            f"{path}: has no folders, one for each class, with images ({', '.join(MEDIA_ENDINGS)}) in them."
-        )
-    for folder in classes:
-        for image in media_in(folder):
-            yield image.relative_to(path).as_posix(), image, folder.name, (image, 1, 1)
