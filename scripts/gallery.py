@@ -146,7 +146,7 @@ def kept_frames(run_dir: Path, example: int) -> tuple[list[Frame], list[str], li
     trained = load(run_dir, device="cpu")
     encoded = looked_at(prepare_data(trained.setup, trained.codec), example + 1)[example]
     codec, targets = trained.codec, encoded.targets
-    if not isinstance(codec, TextPairCodec) or isinstance(targets, int):
+    if not isinstance(codec, TextPairCodec) or not isinstance(targets, np.ndarray):
         raise SystemExit(f"{run_dir} writes no texts.")
     written, read = codec.target_tokens(targets[1:]), codec.input_tokens(encoded.inputs)
     if frames[0].weights.shape != (len(written), len(read)):

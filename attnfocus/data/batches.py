@@ -109,10 +109,12 @@ def collate(examples: Sequence[Encoded], packed: int | None = None) -> Batch:
         raise ValueError("a batch needs at least one example")
     inputs, input_lengths = _pad([np.asarray(example.inputs) for example in examples])
     target_lengths = None
-    if isinstance(examples[0].targets, int | np.integer):
-        targets = torch.tensor([int(example.targets) for example in examples], dtype=torch.int64)
-    else:
+    first = examples[0].targets
+    if isinstance(first, np.ndarray):
         targets, target_lengths = _pad([np.asarray(example.targets) for example in examples])
+    else:
+        kind = torch.float32 if isinstance(first, float) else torch.int64
+        targets = torch.tensor([example.targets for example in examples], dtype=kind)
     return Batch(
         ids=tuple(example.id for example in examples),
         rows=tuple(example.row for example in examples),
@@ -138,8 +140,8 @@ def _pad(sequences: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
 
 
 def example_lengths(examples: Sequence[Encoded]) -> NDArray[np.int64]:
-    """(N, 2): positions of each input, and of its target with BOS and EOS (0 where the target is a class)."""
-    pairs = [(len(e.inputs), 0 if isinstance(e.targets, int | np.integer) else len(e.targets)) for e in examples]
+    """(N, 2): positions of each input, and of its target with BOS and EOS (0 where it is a class or a number)."""
+    pairs = [(len(e.inputs), len(e.targets) if isinstance(e.targets, np.ndarray) else 0) for e in examples]
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -246,6 +246,13 @@ def _rules_of(raw: Splits, codec: Codec | CodecChoice) -> type[Codec]:
     return codec.of(rows) if rows else codec.classes[0]
 
 
+def _by_group(rows: Sequence[Row], key: Callable[[Row], Hashable]) -> Callable[[Row], Hashable]:
+    """What is equal for rows that stay together: those of a group, where rows have groups."""
+    if isinstance(rows, TextRows) or not any(row.group for row in rows):
+        return key
+    return lambda row: ("group", row.group) if row.group else key(row)
+
+
 def _split(raw: Splits, options: DatasetOptions, report: CleanReport, seed: int, rules: type[Codec]) -> Splits:
     """The splits that there are to be, of clean ones; train with those rows alone that it may have."""
     splits = raw
@@ -255,7 +262,8 @@ def _split(raw: Splits, options: DatasetOptions, report: CleanReport, seed: int,
     label = rules.label if options.split.stratify else _no_label
     limits = train_limits(splits, options.clean, rules, key)
     may_train = (lambda row: all(passes(row) for passes in limits.values())) if limits else None
-    splits = split_train(splits, options.split, seed, key, label, may_train)
+    drawn_by = _by_group(splits.get("train", ()), key)
+    splits = split_train(splits, options.split, seed, drawn_by, label, may_train)
     drawn = splits.keys() - raw.keys()
     for split in [name for name in splits if name in drawn]:
         report.count("train", f"moved to {split}", len(splits[split]))

@@ -34,6 +34,7 @@ class Row:
             from all that stands before it; empty: all of the input. `target` is then these texts, joined by a blank.
         regions: rectangles of the array's rows and columns that hold the evidence for the target; empty where none is
             known.
+        group: whom or what it is of, such as a person; rows of one group are never drawn into two splits. Empty: none.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Row:
     rationale: tuple[tuple[int, int], ...] = ()
     answers: tuple[tuple[int, int], ...] = ()
     regions: tuple[Region, ...] = ()
+    group: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.input, str) and not hasattr(self.input, "dtype"):

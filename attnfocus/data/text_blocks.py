@@ -16,10 +16,12 @@ BLOCK = 1024  # rows, of a block that is made of single ones
 MAX_BYTES = 2**31 - 1  # of a block: places are int32
 _SLOTS: list[Callable[[Row, Any], None]] = [
     getattr(Row, name).__set__
-    for name in ("id", "input", "target", "alignment", "sure", "rationale", "answers", "regions")
+    for name in ("id", "input", "target", "alignment", "sure", "rationale", "answers", "regions", "group")
 ]
 _new = Row.__new__
-_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale, _set_answers, _set_regions = _SLOTS
+_set_id, _set_input, _set_target, _set_alignment, _set_sure, _set_rationale, _set_answers, _set_regions, _set_group = (
+    _SLOTS
+)
 
 Texts = tuple[str, str, str]  # id, input, target
 ID, INPUT, TARGET = range(3)
@@ -173,6 +175,7 @@ def _row(id: str, input: str, target: str) -> Row:
     _set_rationale(row, ())
     _set_answers(row, ())
     _set_regions(row, ())
+    _set_group(row, "")
     return row
 
 

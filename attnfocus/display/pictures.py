@@ -23,6 +23,7 @@ DARK_GROUND = 50  # brightness of the median pixel below which a gray image is d
 
 # Lengths are in inches.
 _PANEL, _MIN_PANEL = 1.3, 0.8
+_WIDE_PANEL, WIDE = 3.0, 1.6  # of pictures that are so many times as wide as high, such as signals
 _GAP, _SCALE, _EDGE = 0.12, 0.75, 0.1
 
 
@@ -104,8 +105,9 @@ def _drawn(
     heading = shorten(fonts.written(heading, families), style.cells)
     rows, columns = picture.pixels.shape[:2]
     room = (style.width or 9.6) - _SCALE - _EDGE
-    across = max(1, min(len(images), int((room + _GAP) / (_PANEL + _GAP))))
-    panel_width = min(_PANEL * (1 if style.is_screen else 2), (room + _GAP) / across - _GAP)
+    panel = _WIDE_PANEL if columns >= WIDE * rows else _PANEL
+    across = max(1, min(len(images), int((room + _GAP) / (panel + _GAP))))
+    panel_width = min(panel * (1 if style.is_screen else 2), (room + _GAP) / across - _GAP)
     panel_height = max(_MIN_PANEL / 4, panel_width * rows / columns)
     down, head = math.ceil(len(images) / across), style.line + 0.06
     top = (style.line + 0.12) if heading else _EDGE
@@ -125,7 +127,7 @@ def _drawn(
         canvas.text(box.x + box.width / 2, box.y + box.height + 3 * POINT, name, "head", ha="center")
         for region in picture.regions:
             canvas.frame(_placed(region, box, rows, columns), hexadecimal(GOLD["light"]), 1.0)
-    scale_height = min(panel_height, 1.6)
+    scale_height = min(max(panel_height, _MIN_PANEL), 1.6)
     scale_x = _EDGE + across * panel_width + (across - 1) * _GAP + 0.12
     canvas.scale(Box(scale_x, height - top - head - scale_height, 0.1, scale_height), ends, "weight")
     canvas.text(0.08, height - 0.06, heading, "title", va="top")

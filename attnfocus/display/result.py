@@ -22,9 +22,9 @@ MAX_MATRIX = 100  # columns of a confusion matrix, also where nothing wraps
 class Result:
     """The end of a run.
 
-    `metrics` maps a split to its metrics; `baselines` maps the name of a simpler answer to its accuracy by split, which
-    is shown below the accuracy; `classes` are those of the test split, where answers are classes; `samples` are answers
-    of the test split; `next_commands` are whole lines to copy; `remark` comes last.
+    `metrics` maps a split to its metrics; `baselines` maps the name of a simpler answer to its accuracy, or squared
+    error, by split, which is shown below the model's own; `classes` are those of the test split, where answers are
+    classes; `samples` are answers of the test split; `next_commands` are whole lines to copy; `remark` comes last.
     """
 
     run_dir: Path
@@ -79,12 +79,12 @@ def print_classes(console: Console, classes: ClassTable) -> None:
 def _with_baselines(
     split: str, metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
 ) -> dict[str, float]:
-    """The metrics, with those of the baselines below the accuracy that they stand beside."""
+    """The metrics, with those of the baselines below the accuracy, or the squared error, that they stand beside."""
     known = {f"{name} baseline": values[split] for name, values in baselines.items() if split in values}
     shown: dict[str, float] = {}
     for name, value in metrics.items():
         shown[name] = value
-        if name == "accuracy":
+        if name in ("accuracy", "mse"):
             shown |= known
     return shown
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.data.codecs.base import Encoded
-from attnfocus.errors import DataError
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation.attribution import probe_of
 from attnfocus.explanation.evidence import evidence_metrics
 from attnfocus.explanation.reading import read, readable
@@ -92,8 +92,10 @@ def measure_faithfulness(
     """The tests on `num_examples` examples drawn by the seed, for the outputs that the model itself gives (greedily).
 
     Raises:
+        ConfigError: as `require_probabilities`.
         DataError: the model can read none of them, or says nothing to any.
     """
+    require_probabilities(type(task))
     generator = torch.Generator().manual_seed(seed)
     longest = model.max_input_length
     legible = [each for each in examples if 0 < len(each.inputs) <= (longest or len(each.inputs))]
@@ -118,6 +120,19 @@ def measure_faithfulness(
     return Faithfulness(
         verdict(metrics), metrics, left_out, tuple(sample.names), split, len(probe.inputs), len(probe.examples), seed
     )
+
+
+def require_probabilities(task: type[Task]) -> None:
+    """Refuses a task that these tests are not for.
+
+    Raises:
+        ConfigError: its answers have no probability.
+    """
+    if not task.has_probabilities:
+        raise ConfigError(
+            f"faithfulness: compares probabilities of answers, which those of {task.name} have not. Use "
+            "faithfulness=false; attnfocus inspect method=leave_one_out shows how far each position moves an answer."
+        )
 
 
 def _as_many_as_fit(model: Model, longest: int, pairs: int) -> int:

@@ -16,7 +16,7 @@ from attnfocus.grid import Picture
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.tasks.measures.focus import FocusTable, focus_table
 
-Kind = Literal["text", "vectors", "image", "sound"]  # what the positions of an input are
+Kind = Literal["text", "vectors", "image", "sound", "signal"]  # what the positions of an input are
 ScaleName = Literal["one", "largest", "uniform"]  # what a color means, see `inspection.scale`
 
 MAX_WHOLE = 400_000  # weights of a head, of a map that a page holds as it is

@@ -144,9 +144,10 @@ class Model(nn.Module):
 
 
 class Classifier(Model):
-    """A class for each input. Sizes given: `num_classes`, and one of `vocab_size` (token ids) and `input_dim`."""
+    """A class for each input, or a number. Sizes given: `num_classes` (1 for a number), and one of `vocab_size` (token
+    ids) and `input_dim`."""
 
-    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
 
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
         """inputs: ids (B, L) or vectors (B, L, D); lengths (B,), 0 too."""

@@ -188,6 +188,8 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
     scheduler = make_factory(config.scheduler, trusted)
     source = attempt("dataset", make_factory(dataset.source, trusted))
     device = attempt("device", lambda: resolve_device(config.device))
+    if source is not None:
+        source = dataset.for_task(source)
     of_task = None if source is None else dataset.task_problem(source)
     problems += [] if of_task is None else [of_task]
     model_class = attempt("model", lambda: _model_class("model._target_", model_node["_target_"], trusted))
@@ -206,7 +208,8 @@ def _assemble(config: TrainConfig, dataset: CheckedDataset, checker: Checker) ->
             problems += regularizer_problems(config.focus, *named, trial, writes=task_class.writes)
             if config.focus.sigma_reparametrization:
                 attempt("focus.sigma_reparametrization", lambda: sigma_reparametrize(trial))
-    attempt("trainer.loss", lambda: task_class(None, loss=config.trainer.loss, r_drop=config.trainer.r_drop))
+    given = {name: getattr(config.trainer, name) for name in ("loss", "r_drop", "label_smoothing")}
+    attempt("trainer.loss", lambda: task_class(None, **given))
     if config.trainer.bleu_tokenizer is not None and not task_class.writes:
         problems.append(f"trainer.bleu_tokenizer: {task_class.name} writes no texts. Use null.")
     if config.trainer.class_weights is not None and not task_class.has_classes:

@@ -95,6 +95,8 @@ class RunConfig:
     def compared(self) -> dict[str, Any]:
         """Dotted key -> value, of all that makes this another configuration for `compare`."""
         leaves = self.keys.completed(flat(self.values))
+        if leaves.get("trainer.loss", "") is None:  # the task's own, which older runs name
+            leaves["trainer.loss"] = "mse" if leaves.get("dataset.task") == "regression" else "cross_entropy"
         without = (Mark.NO_EFFECT, Mark.OF_COMMAND)
         return {key: value for key, value in sorted(leaves.items()) if not self.keys.has(key, *without)}
 

@@ -32,6 +32,11 @@ class CheckedDataset:
     task_class: type[Task]
     codecs: CodecChoice
 
+    def for_task(self, source: Source) -> Source:
+        """The source with rows for the section's task, where it can read them so; else as it is."""
+        offered = getattr(source, "for_task", None) if source.task in self.task_class.source_tasks else None
+        return source if offered is None else offered(self.task_class.name)
+
     def task_problem(self, source: Source) -> str | None:
         """What is wrong if the source's rows are for another task than the section says."""
         if source.task == self.task_class.name:
@@ -136,6 +141,7 @@ def _codecs(node: object, task_class: type[Task], checker: Checker) -> CodecChoi
     codec: Any = find_target("dataset.codec._target_", node["_target_"], checker.trusted)
     if not (inspect.isclass(codec) and issubclass(codec, Codec)):
         raise ConfigError(f"dataset.codec._target_: {node['_target_']} does not derive from attnfocus.data.Codec.")
+    codec = codec.for_task(task_class.name)
     given = {name: value for name, value in node.items() if name != "_target_"}
     own = {
         name: parameter

@@ -90,6 +90,9 @@ def open_inputs(names: Sequence[str], choice: InputChoice, given: Mapping[str, A
         yield Inputs(Input(str(number), name) for number, name in enumerate(names, 1))
         return
     config = RunConfig.load("run", Path(choice.run).expanduser().resolve(), choice.trust)
+    if _reads_signals(config):
+        yield Inputs(Input(str(number), name) for number, name in enumerate(names, 1))
+        return
     dataset = {**config.values["dataset"], **given}
     is_one_stream = is_stream(names[0])
     typed = choice.encoding or given.get("encoding")
@@ -154,6 +157,12 @@ def _tell_notes(layouts: Sequence[InputLayout]) -> None:
             if alike not in told:
                 _tell(note)
             told.add(alike)
+
+
+def _reads_signals(config: RunConfig) -> bool:
+    """Whether a table is one input: its columns are channels, and its rows samples."""
+    codecs = config.setup.codecs
+    return codecs.is_own and codecs.classes[0].input_kind == "signal"
 
 
 def _watched(inputs: Iterator[Input | None], own: OwnTables) -> Iterator[Input | None]:

@@ -14,6 +14,7 @@ from attnfocus.config.check import Checker
 from attnfocus.config.targets import make_factory
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.label import LabelCodec
+from attnfocus.data.codecs.number import NumberCodec
 from attnfocus.data.codecs.windows import WindowCodec
 from attnfocus.data.preparation import NewRows, prepare_new
 from attnfocus.data.reading.data_files import MissingFileError, find_files
@@ -21,6 +22,7 @@ from attnfocus.data.reading.utf_8_files import utf_8_note
 from attnfocus.data.sources.files import LabelledText, ParallelText
 from attnfocus.data.sources.media_files import ImageFiles, MediaFiles, SoundFiles
 from attnfocus.data.sources.running_text import RunningText
+from attnfocus.data.sources.series import SeriesFiles
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.runs.assembly import Setup
 from attnfocus.runs.config import RunConfig
@@ -28,7 +30,7 @@ from attnfocus.runs.given_files import FILE_KEYS
 from attnfocus.signatures import parameters_of
 
 SPLITS_ALONE = ("valid", "test")
-Files = LabelledText | ParallelText | RunningText | MediaFiles
+Files = LabelledText | ParallelText | RunningText | MediaFiles | SeriesFiles
 _MEDIA: dict[str, type[MediaFiles]] = {"image": ImageFiles, "sound": SoundFiles}
 
 
@@ -74,7 +76,7 @@ class OtherData:
                 f"{error.problem}\nGive a path that is absolute or relative to the current folder."
             ) from error
         notes = raw.notes
-        if not isinstance(source, MediaFiles):
+        if not isinstance(source, MediaFiles | SeriesFiles):
             notes = [*self._utf_8_notes(split, source.layout.encoding), *notes]
         return prepare_new(replace(raw, notes=notes), split, setup.data_options, codec)
 
@@ -90,9 +92,11 @@ class OtherData:
     def _source(self, split: str, setup: Setup, codec: Codec) -> Files:
         if codec.input_kind == "vectors":
             raise ConfigError(f"dataset.{split}: this run reads vectors, which no file of texts holds.")
-        kind: type[Files] = LabelledText if isinstance(codec, LabelCodec) else ParallelText
+        kind: type[Files] = LabelledText if isinstance(codec, LabelCodec | NumberCodec) else ParallelText
         if isinstance(codec, LabelCodec) and codec.input_kind in _MEDIA:
             kind = _MEDIA[codec.input_kind]
+        if codec.input_kind == "signal":
+            kind = SeriesFiles
         if isinstance(codec, WindowCodec):
             kind = RunningText
         known = parameters_of(kind)
@@ -109,4 +113,6 @@ class OtherData:
         if checked is None or checker.problems:
             raise ConfigError(checker.problems)
         source: Files = make_factory(checked)()
+        if isinstance(codec, NumberCodec) and isinstance(source, LabelledText | SeriesFiles):
+            return source.for_task("regression")
         return source

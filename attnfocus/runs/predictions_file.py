@@ -35,6 +35,8 @@ def facts_of(prediction: Prediction) -> dict[str, object]:
     """
     named = {"id": prediction.id, "source": prediction.source, "prediction": prediction.text}
     facts: dict[str, object] = {**named, "target": prediction.target}
+    if prediction.is_number:
+        facts["prediction"] = float(prediction.text)
     if prediction.skipped is not None:
         return {**facts, "skipped": prediction.skipped}
     if math.isfinite(prediction.score):

@@ -15,11 +15,15 @@ from attnfocus.tasks.looks import Look, looks_of
 from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.ranking import RankingTask
+from attnfocus.tasks.regression import RegressionTask
 from attnfocus.tasks.translation import TranslationTask
 
 # By name. Each is built as `task(codec, loss=..., label_smoothing=...)`.
 TASKS: Mapping[str, type[Task]] = MappingProxyType(
-    {task.name: task for task in (TranslationTask, ClassificationTask, LanguageModelingTask, RankingTask)}
+    {
+        task.name: task
+        for task in (TranslationTask, ClassificationTask, LanguageModelingTask, RankingTask, RegressionTask)
+    }
 )
 
 __all__ = [
@@ -38,6 +42,7 @@ __all__ = [
     "Loss",
     "Prediction",
     "RankingTask",
+    "RegressionTask",
     "StepOutput",
     "Task",
     "TranslationTask",

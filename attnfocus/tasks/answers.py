@@ -41,6 +41,7 @@ class Prediction:
     `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
     with the tokens that label its axes and what each attention is for (`kinds`), only when weights were asked for.
     `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
+    `is_number`: `text` is a number that was measured, which is neither right nor wrong; `score` is NaN.
     `picture` is what the weights of the input's positions are drawn over, where they come with one.
     `skipped` says in plain words why there is no answer; `text` is then empty and `score` is NaN.
     """
@@ -60,6 +61,7 @@ class Prediction:
     labels: tuple[str, ...] = ()
     unknown: float | None = None
     picture: Picture | None = None
+    is_number: bool = False
 
     def __repr__(self) -> str:
         """What is known of it, without the weights."""

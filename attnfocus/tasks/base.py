@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attnfocus.attention.role import Axis
 from attnfocus.errors import ConfigError
-from attnfocus.events import Direction
+from attnfocus.events import Direction, Sample
 from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.metrics.base import Metric, directions_of, measured
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
 
-Loss = Literal["cross_entropy", "mse", "focal", "binary_cross_entropy", "sampled_softmax"]
+Loss = Literal["cross_entropy", "mse", "mae", "focal", "binary_cross_entropy", "sampled_softmax"]
 ANSWERS_PER_SAMPLE = 3  # texts take less room than maps
 
 
@@ -63,7 +63,9 @@ class Task(ABC):
         name: what a source and a model call it.
         codecs: the kinds of rows that it takes; the first that fits a data set's rows reads them.
         trial_sizes: any small sizes, by the names of a model's parameters: to find out whether one can be built.
-        losses: what `trainer.loss` may be.
+        source_tasks: other tasks whose rows it takes, as those sources offer that have `for_task`.
+        losses: what `trainer.loss` may be; the first is what null means.
+        has_probabilities: whether an answer has a probability, as the tests of faithfulness need.
         has_classes: whether each example has one class, so that `trainer.class_weights` can weigh them.
         directions: the metrics that can be monitored, and which way is better.
         shares: those of them that lie between 0 and 1 by what they are.
@@ -75,7 +77,7 @@ class Task(ABC):
 
     Args:
         codec: turns ids into text. Evaluations and predictions need it, `step` does not.
-        loss: what `step` sums.
+        loss: what `step` sums; None: the first of `losses`.
         label_smoothing: share of the target probability that is spread evenly over all classes in training
             (Szegedy et al. 2016, sec. 7, arXiv:1512.00567). Evaluations measure without it.
         word_dropout: probability with which an input token is UNK in training, see `tasks.perturbation`.
@@ -91,7 +93,9 @@ class Task(ABC):
     name: ClassVar[str]
     codecs: ClassVar[tuple[type[Codec], ...]]
     trial_sizes: ClassVar[Mapping[str, int | None]]
+    source_tasks: ClassVar[tuple[str, ...]] = ()
     losses: ClassVar[tuple[Loss, ...]] = ("cross_entropy",)
+    has_probabilities: ClassVar[bool] = True
     has_classes: ClassVar[bool] = False
     directions: ClassVar[Mapping[str, Direction]]
     shares: ClassVar[frozenset[str]] = frozenset()
@@ -105,7 +109,7 @@ class Task(ABC):
         self,
         codec: Codec | None = None,
         *,
-        loss: Loss = "cross_entropy",
+        loss: Loss | None = None,
         label_smoothing: Probability = 0.0,
         word_dropout: Probability = 0.0,
         r_drop: NonNegativeFloat = 0.0,
@@ -113,6 +117,7 @@ class Task(ABC):
         bleu_tokenizer: BleuTokenizer | None = None,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
+        loss = loss or self.losses[0]
         if loss not in self.losses:
             raise ValueError(f"must be one of {', '.join(self.losses)} for {self.name}, got {loss}.")
         if r_drop and loss == "mse":
@@ -149,6 +154,11 @@ class Task(ABC):
         Args:
             evaluated: what a run's summary says of its test: metrics, and the extras of the evaluation.
         """
+        return {}
+
+    @classmethod
+    def paired_errors(cls, predictions: Sequence[str], targets: Sequence[str]) -> dict[str, list[float]]:
+        """Metric -> what each example adds to it, for the paired test of `compare`; empty: no metric is such a mean."""
         return {}
 
     @classmethod
@@ -212,11 +222,15 @@ class Task(ABC):
             ConfigError: one of these failed; names it.
         """
         evaluation = self.conclude(tally, num_samples)
-        answers = chosen_answers(evaluation.predictions, self.is_right, ANSWERS_PER_SAMPLE * num_samples)
+        answers = self.answers_to_read(evaluation.predictions, ANSWERS_PER_SAMPLE * num_samples)
         evaluation = replace(evaluation, answers=answers)
         if not self.metrics:
             return evaluation
         return replace(evaluation, metrics={**evaluation.metrics, **measured(self.metrics, evaluation.predictions)})
+
+    def answers_to_read(self, predictions: Sequence[Prediction], num_answers: int) -> tuple[Sample, ...]:
+        """Some answers without maps, those first from which most is learned."""
+        return chosen_answers(predictions, self.is_right, num_answers)
 
     @abstractmethod
     def tally(

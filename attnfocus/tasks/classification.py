@@ -5,13 +5,13 @@ Shapes: B examples, L input positions, C classes, H heads, Q queries, K keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from attnfocus.data.batches import Batch, collate
+from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.label import LabelCodec
 from attnfocus.data.codecs.text_label import TextLabelCodec
@@ -22,31 +22,23 @@ from attnfocus.focus.regularizer_options import Regularization
 from attnfocus.limits import NonNegativeFloat, Probability
 from attnfocus.metrics.base import Metric
 from attnfocus.models.base import Model
-from attnfocus.tasks.answers import Evaluation, Inspected, Prediction
-from attnfocus.tasks.base import Loss, StepOutput, Task
+from attnfocus.tasks.answers import Evaluation, Prediction
+from attnfocus.tasks.base import Loss
 from attnfocus.tasks.class_losses import cross_entropies, estimated_log_probabilities, focal_factors, squared_errors
 from attnfocus.tasks.class_probe import ClassificationProbe
 from attnfocus.tasks.evaluation import (
     ExactSums,
-    FirstExamples,
     Inputs,
-    answer_all,
     at_least_float32,
     chosen_samples,
-    evaluating,
     in_order,
-    sample_of,
-    slices,
     source_text,
-    special_keys,
 )
-from attnfocus.tasks.looks import looks_of
-from attnfocus.tasks.maps import attention_map, numbered, shown_weights
 from attnfocus.tasks.measures.classes import by_class, class_metrics, majority
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.plausibility import DIRECTIONS as PLAUSIBILITY_DIRECTIONS
 from attnfocus.tasks.measures.plausibility import Plausibility
-from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
+from attnfocus.tasks.one_answer import OneAnswerTask
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
@@ -56,11 +48,10 @@ if TYPE_CHECKING:
     from attnfocus.tasks.probe import Probe
 
 
-MAX_CLASSES_KEPT = 1000  # up to which an evaluation keeps the probabilities of all classes of each example
 SHARES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 
 
-class ClassificationTask(Task):
+class ClassificationTask(OneAnswerTask):
     """Cross entropy, or squared error, of the classes; accuracy, macro averages and the confusion matrix.
 
     The losses: `cross_entropy` of softmax(logits); `mse`: mean over classes of (logits - one-hot target)^2, under
@@ -71,13 +62,8 @@ class ClassificationTask(Task):
     Args:
         focal_gamma: gamma; codec, loss, and the rest: as in `Task`.
         class_weights: a weight for each class, in the order of the labels; None: 1. R-Drop's divergence has none.
-
-    Attributes:
-        max_pairs: weights of self-attention need (rows, H, L, L): in an evaluation rows * L * L is kept below this,
-            whatever the batch.
     """
 
-    max_pairs: int = 2**22
     name: ClassVar[str] = "classification"
     codecs: ClassVar[tuple[type[Codec], ...]] = (TextLabelCodec, VectorLabelCodec)
     trial_sizes: ClassVar[Mapping[str, int | None]] = {"vocab_size": 8, "input_dim": None, "num_classes": 2}
@@ -97,7 +83,7 @@ class ClassificationTask(Task):
         self,
         codec: Codec | None = None,
         *,
-        loss: Loss = "cross_entropy",
+        loss: Loss | None = None,
         focal_gamma: NonNegativeFloat = 2.0,
         class_weights: Sequence[float] | None = None,
         label_smoothing: Probability = 0.0,
@@ -133,53 +119,6 @@ class ClassificationTask(Task):
         if dataset.tokenizer.shared:
             problems.append("dataset: tokenizer.shared is for text pairs; texts with labels have one vocabulary anyway")
         return problems
-
-    def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
-        seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
-        asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
-        logits, weights = model(seen.inputs, seen.input_lengths, **asked)
-        looks = looks_of(model, weights, {"input": seen.input_lengths})
-        penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
-        losses = self._training_losses(logits, seen.targets)
-        loss_sum = r_drop_loss(losses, logits, self.r_drop) if self.r_drop else losses.sum()
-        return StepOutput(loss_sum, batch.num_targets, penalties)
-
-    def tally(
-        self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
-    ) -> Tally:
-        """See `Task.tally`. Asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer
-        of self-attention, for which long inputs are run a few rows at a time.
-        """
-        sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
-        predictions, plausibility = list[Prediction](), Plausibility(self.codec)
-        answers, expected = list[Tensor](), list[Tensor]()
-        with evaluating(model) as device:
-            for batch in (batch.to(device) for batch in batches):
-                for numbers in slices(batch, self.max_pairs):
-                    inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
-                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
-                    sums.add("loss", self._losses(output.logits, targets))
-                    specials = {"input": special_keys(model, inputs.inputs)}
-                    looks = looks_of(model, output.weights, {"input": inputs.lengths})
-                    for look in looks:
-                        special = specials.get(look.place.keys)
-                        sizes = look.num_keys, look.num_queries
-                        focus.add(look.name, look.place.kind, look.weights, *sizes, special, look.place.plane)
-                    plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
-                    answers.append(output.logits.argmax(dim=-1))
-                    expected.append(targets)
-                    predictions += self._predictions(inputs, output.logits, max_classes=MAX_CLASSES_KEPT)
-                first.offer(batch)
-            samples = [self._answers(model, batch, True, [number])[0] for batch, number in first]
-        return {
-            "sums": sums.parts,
-            "focus": focus.parts,
-            "rationales": plausibility.examples,
-            "answers": answers,
-            "expected": expected,
-            "predictions": predictions,
-            "samples": [sample_of(each) for each in samples],
-        }
 
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
         """See `Task.conclude`. An empty input is answered too: every row counts. Metrics:
@@ -228,47 +167,6 @@ class ClassificationTask(Task):
         inputs = (batch.inputs, batch.input_lengths)
         return ClassificationProbe(model, *inputs, classes, labels, are_probabilities=self.loss == "mse")
 
-    def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
-        with evaluating(model):
-            weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
-        return {look.name: look.real for look in looks_of(model, weights, {"input": batch.input_lengths})}
-
-    def predict(
-        self,
-        model: Model,
-        batches: Iterable[Batch],
-        *,
-        decoding: DecodingOptions | None = None,
-        need_weights: bool = False,
-    ) -> Iterator[Prediction]:
-        for batch in batches:
-            with evaluating(model) as device:
-                answers = self._answers(model, batch.to(device), need_weights)
-            yield from answers
-
-    def inspect(
-        self, model: Model, batches: Iterable[Batch], *, decoding: DecodingOptions | None = None
-    ) -> Iterator[Inspected]:
-        for answer in self.predict(model, batches, need_weights=True):
-            weights = answer.weights or {}
-            places, queries = model.places_of(weights), answer.query_tokens
-            maps = []
-            for name, each in weights.items():
-                of_input = places[name].keys == "input"
-                keys = answer.key_tokens if of_input else numbered(name, each.shape[2])
-                maps.append(attention_map(places[name], each, queries[name], keys))
-            yield Inspected(answer, tuple(maps), is_one_answer=True)
-
-    def _answers(
-        self, model: Model, batch: Batch, need_weights: bool, numbers: list[int] | None = None
-    ) -> list[Prediction]:
-        def answer(inputs: Inputs) -> list[Prediction]:
-            output = model(inputs.inputs, inputs.lengths, need_weights=need_weights)
-            shown = shown_weights(model, self.codec, inputs, output.weights) if need_weights else None
-            return self._predictions(inputs, output.logits, shown)
-
-        return answer_all(model, batch, answer, numbers)
-
     def _predictions(
         self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None, max_classes: int | None = None
     ) -> list[Prediction]:
@@ -304,6 +202,9 @@ class ClassificationTask(Task):
         """Loss of each example: logits (B, C), targets (B,) -> (B,)."""
         losses = squared_errors if self.loss == "mse" else cross_entropies
         return losses(logits, targets, label_smoothing)
+
+    def _answered(self, logits: Tensor) -> Tensor:
+        return logits.argmax(dim=-1)
 
     def _log_probabilities(self, logits: Tensor) -> Tensor:
         if self.loss == "mse":

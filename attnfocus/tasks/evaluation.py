@@ -223,13 +223,17 @@ def in_order(found: list[_Named]) -> list[_Named]:
 
 
 def source_text(row: Row) -> str:
-    """The input as text; vectors as JSON; of an image, which is bytes, its size; of a recording its name."""
+    """The input as text; vectors as JSON; of an image, which is bytes, and of a signal, which is float32, its size; of
+    a recording its name."""
     if isinstance(row.input, str):
         return row.input
     if row.input.ndim == 1:
         return f"recording {row.id}"
     if row.input.dtype == np.uint8:
         return f"image of {row.input.shape[0]} x {row.input.shape[1]} pixels"
+    if row.input.dtype == np.float32:  # as signals are read
+        num_channels = row.input.shape[1]
+        return f"signal of {len(row.input)} samples, {num_channels} channel{'' if num_channels == 1 else 's'}"
     return json.dumps(row.input.tolist())
 
 

@@ -33,7 +33,11 @@ class TrainerOptions:
     log_every_steps: Annotated[PositiveInt, Mark.RESUMABLE, Mark.NO_EFFECT] = 50
     scalars: Annotated[Literal["few", "all"], Mark.RESUMABLE, Mark.NO_EFFECT] = "few"  # of TensorBoard
     clip_norm: PositiveFloat | None = 1.0
-    loss: Literal["cross_entropy", "mse", "focal", "binary_cross_entropy", "sampled_softmax"] = "cross_entropy"
+    # None: the task's own
+    loss: Annotated[
+        Literal["cross_entropy", "mse", "mae", "focal", "binary_cross_entropy", "sampled_softmax"] | None,
+        Before("cross_entropy"),
+    ] = None
     focal_gamma: NonNegativeFloat = FOCAL_GAMMA  # of Lin et al. 2017, eq. 4; for loss=focal alone
     num_negatives: PositiveInt = NUM_NEGATIVES  # items drawn by binary_cross_entropy and sampled_softmax
     class_weights: Literal["balanced"] | None = None

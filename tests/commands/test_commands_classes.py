@@ -165,7 +165,10 @@ def test_ctrl_c_in_the_baseline_leaves_the_finished_run_as_it_is(here: Path, mon
         (["trainer.loss=focal"], "must be one of cross_entropy for translation, got focal"),
         (["trainer.focal_gamma=1"], "Add trainer.loss=focal"),
         (["trainer.class_weights=balancd"], "Did you mean balanced?"),
-        (["baseline=linear"], "baseline=linear: is a classifier of texts, and the dataset is for translation"),
+        (
+            ["baseline=linear"],
+            "baseline=linear: is a classifier of texts and signals, and the dataset is for translation",
+        ),
         (["baseline=liner"], "Did you mean linear?"),
         (["model=pooling_classifier", "baseline=linear"], "this set holds vectors"),
     ],

@@ -56,11 +56,12 @@ EVERY = pytest.mark.parametrize("make", list(every_pair_of_task_and_model()))
 
 
 def test_tasks_are_found_by_their_names():
-    assert set(TASKS) == {"translation", "classification", "language_modeling", "ranking"}
+    assert set(TASKS) == {"translation", "classification", "language_modeling", "ranking", "regression"}
     for name, task in TASKS.items():
         assert task.name == name
         assert task.default_monitor in task.directions
-        task(None, loss="cross_entropy", label_smoothing=0.1)  # options can be tried before there are data
+        smoothing = 0.1 if task.has_probabilities else 0.0
+        task(None, loss=task.losses[0], label_smoothing=smoothing)  # options can be tried before there are data
 
 
 @EVERY

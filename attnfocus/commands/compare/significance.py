@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
+
 from attnfocus.runs.predictions_file import Answer
 from attnfocus.tasks import Task
 
@@ -24,7 +26,8 @@ def p_values(
 ) -> dict[str, float]:
     """Metric -> two-sided p of the hypothesis that both runs are equally good on such examples.
 
-    McNemar's exact test for the share of right answers; the paired bootstrap for metrics of texts (BLEU, chrF).
+    McNemar's exact test for the share of right answers; the paired bootstrap for metrics of texts (BLEU, chrF);
+    a paired randomization test for errors of numbers.
 
     Args:
         baseline, other: answers to the same examples in the same order.
@@ -37,9 +40,29 @@ def p_values(
     if scorers:
         outputs, others = ([answer.prediction for answer in answers] for answers in (baseline, other))
         p_of = bootstrap_p(scorers, outputs, others, references, num_resamples)
-    if task.right_metric is not None:
+    if task.right_metric is None:
+        ours, theirs = (task.paired_errors([each.prediction for each in of], references) for of in (baseline, other))
+        p_of |= {metric: sign_flip_p(ours[metric], theirs[metric], num_resamples) for metric in ours}
+    else:
         p_of[task.right_metric] = mcnemar_p(are_right(baseline, task), are_right(other, task))
     return p_of
+
+
+def sign_flip_p(baseline: Sequence[float], other: Sequence[float], num_resamples: int) -> float:
+    """Fisher's paired randomization test of two means (Fisher 1935; Yeh 2000, C00-2137): were the figures of each
+    example drawn by lot for one run or the other, how often would the means be as far apart as they are?
+
+    Args:
+        baseline, other: what each example adds to the mean, in the same order.
+        num_resamples: random signs of the differences, of a fixed seed; the smallest p is 1 / (num_resamples + 1).
+    """
+    differences = np.subtract(other, baseline)
+    if not differences.any():
+        return 1.0
+    random, found = np.random.default_rng(0), abs(differences.sum()) * (1 - 1e-12)
+    signs = (random.integers(0, 2, len(differences)) * 2 - 1 for _ in range(num_resamples))
+    as_far = sum(abs(differences @ each) >= found for each in signs)
+    return float((as_far + 1) / (num_resamples + 1))
 
 
 def mcnemar_p(baseline: Sequence[bool], other: Sequence[bool]) -> float:

@@ -15,7 +15,8 @@ LEGEND = (
     "mean ± sample standard deviation over the seeds; (n=1): from so many runs, fewer than the row has. "
     "↑ more is better, ↓ less is. "
     "Difference: mean over the seeds that both have, with its 95 % interval (Student's t, one difference per seed). "
-    "p: of each seed's two runs on their test examples (McNemar's exact test; paired bootstrap for BLEU and chrF); "
+    "p: of each seed's two runs on their test examples (McNemar's exact test; paired bootstrap for BLEU and chrF; "
+    "paired randomization for errors of numbers); "
     "it says nothing about other seeds"
 )
 

@@ -12,6 +12,7 @@ from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulne
 from attnfocus.config.read import check
 from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console, say
+from attnfocus.explanation.faithfulness import require_probabilities
 from attnfocus.files import write_json_atomically, writing
 from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
@@ -54,6 +55,8 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         dataset=config.dataset.given,
         trust=config.trust,
     )
+    if config.faithfulness:
+        require_probabilities(trained.setup.task_class)
     new = trained.new_rows(config.split)
     for other in [split for split in SPLITS_ALONE if split in config.dataset.given and split != config.split]:
         say(

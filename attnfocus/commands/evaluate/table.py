@@ -23,6 +23,9 @@ def print_evaluation(
     if "majority" in extras:
         label, share = shorten(extras["majority"]["label"], MAX_LABEL), number(extras["majority"]["accuracy"])
         say(console, f"always {label}, the commonest label: accuracy {share}", wrap=False)
+    if "mean_baseline" in extras:
+        mean = {name: number(value) for name, value in extras["mean_baseline"].items()}
+        say(console, f"always {mean['number']}, the mean of train: mse {mean['mse']}, mae {mean['mae']}", wrap=False)
     classes = ClassTable.of(extras)
     if classes is not None:
         print_classes(console, classes)

@@ -101,6 +101,8 @@ def read_answers(run_dir: Path, *, is_written: bool) -> Answers:
                 return Answers(rows, skipped, is_whole=False)
             if "skipped" in facts:
                 skipped += 1
+            elif isinstance(facts.get("prediction"), float):  # a number, which is neither right nor wrong
+                continue
             elif facts.get("target") or facts.get("prediction"):  # else a text that was only read
                 rows.append(_row(facts, is_written=is_written))
     except (OSError, ValueError, TypeError, AttributeError):

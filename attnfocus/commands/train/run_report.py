@@ -190,6 +190,8 @@ class RunReport:
         self.write_summary(facts)
         self.is_finished = True
         baselines = {"majority": self.majority}
+        if test is not None and "mean_baseline" in test.extras:
+            baselines = {"mean": {"test": test.extras["mean_baseline"]["mse"]}}  # type: ignore[index]
         if self.setup.config.baseline is not None and result.status == "completed":
             facts["baseline"] = linear_baseline(self.prepared, lambda line: self.terminal.announce(line, style="dim"))
             baselines["linear"] = facts["baseline"]["accuracy"]
@@ -200,6 +202,8 @@ class RunReport:
         chosen = self.setup.config.tracker.items()
         trackers = [name for name, node in chosen if node["_target_"].startswith("attnfocus.")]  # others need more
         commands = next_commands(self.run_dir, result, trackers, self.setup.config.trust)
+        if not self.setup.task_class.has_probabilities:
+            commands = [command.removesuffix(" faithfulness=true") for command in commands]
         samples = [] if test is None else sample_answers(self._answers(test))
         self.terminal.summary(Result(self.run_dir, metrics, result.best, commands, remark, baselines, classes, samples))
 
@@ -208,7 +212,10 @@ class RunReport:
         answered = [each for each in test.predictions if each.skipped is None and each.target]
         if not answered:  # texts that a language model has read: how it goes on after a half of some
             return [SampleAnswer(each.id, each.source, each.prediction, each.target, False) for each in test.samples]
-        return [SampleAnswer(each.id, each.source if has_text else "", each.text, each.target) for each in answered]
+        return [
+            SampleAnswer(each.id, each.source if has_text else "", each.text, each.target, not each.is_number)
+            for each in answered
+        ]
 
     def _valid_metrics(self, result: TrainingResult) -> dict[str, Mapping[str, float]]:
         """The metrics of the best validation by the name of their column; empty where there was none."""

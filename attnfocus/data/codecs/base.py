@@ -24,7 +24,7 @@ from attnfocus.errors import CheckpointError, ConfigError, DataError, Problem
 from attnfocus.grid import Grid, Picture
 from attnfocus.regular_files import replace_file
 
-InputKind = Literal["text", "vectors", "image", "sound"]
+InputKind = Literal["text", "vectors", "image", "sound", "signal"]
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
 
@@ -35,15 +35,16 @@ class Encoded:
 
     Args:
         inputs: token ids (L,) int64, without BOS and EOS, or vectors (L, D) float32. L may be 0.
-        targets: ids (T,) int64, such as tokens from BOS to EOS, or the number of the class.
+        targets: ids (T,) int64, such as tokens from BOS to EOS; the number of the class; or a number that is measured.
         num_words: words of source and target, for throughput; of vectors, the positions.
         row: where it came from.
-        target_count: how many targets the loss sums over; None: 1 for a class, T - 1 for ids, which begin with BOS.
+        target_count: how many targets the loss sums over; None: 1 for a class or
+            number, T - 1 for ids, which begin with BOS.
     """
 
     id: str
     inputs: NDArray[Any]
-    targets: NDArray[np.int64] | int
+    targets: NDArray[np.int64] | int | float
     num_words: int
     row: Row
     target_count: int | None = None
@@ -52,7 +53,7 @@ class Encoded:
     def num_targets(self) -> int:
         if self.target_count is not None:
             return self.target_count
-        return 1 if isinstance(self.targets, int | np.integer) else len(self.targets) - 1
+        return len(self.targets) - 1 if isinstance(self.targets, np.ndarray) else 1
 
 
 class Codec(ABC):
@@ -64,7 +65,7 @@ class Codec(ABC):
     Attributes:
         kind: its name in codec.json.
         input_kind: what the positions of an input are, for pages and figures: tokens of a text, vectors, patches of
-            an image, or frames of a sound.
+            an image, frames of a sound, or steps of a signal.
         is_lazy: True: rows are encoded when a batch is made, in the worker processes too, and `encode` may draw from
             its generator (augmentation). False: all rows are encoded once, before training.
     """
@@ -72,6 +73,11 @@ class Codec(ABC):
     kind: ClassVar[str]
     input_kind: ClassVar[InputKind] = "text"
     is_lazy: ClassVar[bool] = False
+
+    @classmethod
+    def for_task(cls, task: str) -> type[Codec]:
+        """The codec of the same inputs with targets for a task (`regression`); itself where there is no other."""
+        return cls
 
     # Rows as they are
 

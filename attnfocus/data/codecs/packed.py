@@ -73,7 +73,7 @@ class PackedExamples(EncodedExamples):
 
     Args:
         inputs: the ids of each row.
-        targets: the ids of each row, or its class.
+        targets: the ids of each row, its class, or its number.
         num_words: of each row.
     """
 
@@ -83,7 +83,7 @@ class PackedExamples(EncodedExamples):
         self,
         rows: Sequence[Row],
         inputs: IdLists,
-        targets: IdLists | array[int] | NDArray[np.int64],
+        targets: IdLists | array[int] | array[float] | NDArray[np.int64],
         num_words: array[int] | NDArray[np.int32],
     ) -> None:
         self.rows = rows
@@ -103,8 +103,9 @@ class PackedExamples(EncodedExamples):
     def _encoded(self, index: int) -> Encoded:
         row = self.rows[index]
         target = self._targets[index]
-        targets = target if isinstance(self._targets, IdLists) else int(target)
-        return Encoded(row.id, self._inputs[index], targets, int(self._num_words[index]), row)
+        if isinstance(target, np.integer):
+            target = int(target)
+        return Encoded(row.id, self._inputs[index], target, int(self._num_words[index]), row)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")  # as Pillow reads
 SOUND_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au")  # as scipy and soundfile read
+ARRAY_ENDINGS = (".npy",)  # of a signal
 MEDIA_ENDINGS = (*IMAGE_ENDINGS, *SOUND_ENDINGS)
 
 
-def is_media(name: str | Path, endings: Collection[str] = MEDIA_ENDINGS) -> bool:
+def is_media(name: str | Path, endings: Collection[str] = (*MEDIA_ENDINGS, *ARRAY_ENDINGS)) -> bool:
     """Whether a name says that the file is one input, and no text or table of several."""
     return Path(name).suffix.lower() in endings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from attnfocus.data.text_rows import TextRows
 
 MAX_LABELS_LISTED = 10
+MAX_SHOWN = 40  # characters of what is no number
 PAIRS_NEEDED = (
     "Give a table (csv, tsv or jsonl) with a pair in each row, for example dataset.train=pairs.tsv. Its columns are "
     "source and target; other names: dataset.source_column=NAME dataset.target_column=NAME. Or two files of lines: "
@@ -147,7 +149,7 @@ class LabelledText:
             first and the second.
     """
 
-    task = "classification"
+    task: str = "classification"
 
     def __init__(
         self,
@@ -171,6 +173,12 @@ class LabelledText:
         self._on_bad_row: OnBadRow = on_bad_row
         _check_paths(self._paths, LABELS_NEEDED)
 
+    def for_task(self, task: str) -> LabelledText:
+        """The same texts with labels that are read as numbers, for `regression`."""
+        own = copy(self)
+        own.task = task
+        return own
+
     def files(self) -> list[Path]:
         """All files that `read` reads."""
         return [path for paths in _found(self._paths).values() for path in paths]
@@ -193,6 +201,10 @@ class LabelledText:
         tables, notes = self.layout.tables(_found({split: self._paths[split] for split in splits}))
         bad = BadRows(self._on_bad_row)
         rows: dict[str, TextRows] = {}
+        if self.task == "regression":
+            for split, of_split in tables.items():
+                rows[split] = TextRows.of(list(_numbered(split, of_split, bad)))
+            tables = {}
         for split in sorted(tables, key=lambda split: split != "train"):
             # Without any row of train there are no labels to compare with: that train is empty is said later.
             labels = set(targets_of(rows["train"])) if "train" in rows else set[str]()
@@ -246,6 +258,19 @@ def _blocks(
                 if not labels or _has_label(record, labels, table, bad)
             ]
             yield from TextBlock.several(texts)
+
+
+def _numbered(split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[Texts]:
+    """The rows of a split whose second column holds a number."""
+    from attnfocus.data.codecs.number import parsed  # with numpy: naming a data set costs nothing
+
+    for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
+        for record in table.records(bad):
+            text, target = record.values[0], record.values[1].strip()
+            if parsed(target) is None:
+                bad.add(table.path, *table.place(record, 1), f"{target[:MAX_SHOWN]!r} is no finite number such as 3.5")
+                continue
+            yield f"{prefix}{record.number}", text, target
 
 
 def _has_odd_label(part: ColumnPart, labels: Collection[str]) -> bool:

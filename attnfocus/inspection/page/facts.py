@@ -86,7 +86,7 @@ def _taken_away(each: FocusMap, minus: Subtracted) -> FocusMap:
 def _verdict(example: Inspected) -> str | None:
     """`right` or `wrong` of a label; of a text only whether it is that of the data."""
     answer = example.prediction
-    if not answer.target:
+    if not answer.target or answer.is_number:
         return None
     names = ("right", "wrong") if example.is_one_answer else ("same", "differs")
     return names[answer.text != answer.target]

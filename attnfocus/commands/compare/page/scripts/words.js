@@ -8,7 +8,7 @@ const WORDS = {
     runsCount: "%number% runs", runsCountOne: "1 run", configurationsCount: "%number% configurations", configurationsCountOne: "1 configuration",
     leftOut: "Left out", legendTitle: "What the numbers are",
     legend: "mean \u00b1 sample standard deviation over the seeds; (n=1): from so many runs, fewer than the row has. \u2191 more is better, \u2193 less is.",
-    legendDifferences: " Difference: mean over the seeds that both have, with its 95 % interval (Student's t, one difference per seed). p: of each seed's two runs on their test examples (McNemar's exact test; paired bootstrap for BLEU and chrF); it says nothing about other seeds%corrected%.",
+    legendDifferences: " Difference: mean over the seeds that both have, with its 95 % interval (Student's t, one difference per seed). p: of each seed's two runs on their test examples (McNemar's exact test; paired bootstrap for BLEU and chrF; paired randomization for errors of numbers); it says nothing about other seeds%corrected%.",
     legendCorrected: ", and is corrected for the %number% comparisons with the baseline (Holm)", legendUpTo: ", and is corrected for up to %number% comparisons with the baseline (Holm)",
     runs: "Runs", runsTable: "Table of runs", runsColumn: "runs", eachRun: "each run", sort: "sort", seed: "seed %seed%", baseline: "baseline",
     runsHint: "Mean \u00b1 sample standard deviation over the seeds; circles are single runs, the filled mark their mean, on one axis for each column. Choose a heading to sort. \u2605 is the best mean, which says nothing about chance: see the differences.",

@@ -1,0 +1,69 @@
+"""A text and its number."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attnfocus.data.clean import CleanOptions, clean_text
+from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.number import NO_NUMBER, NumberCodec, Scale
+from attnfocus.data.codecs.packed import PackedExamples, shown
+from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
+from attnfocus.data.gold import token_rationale
+from attnfocus.data.rows import Row
+from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
+from attnfocus.data.tokens.words import count_words
+
+
+class TextNumberCodec(NumberCodec, TextCodec):
+    """A text and its number."""
+
+    kind = "text_number"
+
+    def __init__(self, tokenizer: Tokenizer, scale: Scale) -> None:
+        super().__init__(scale)
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def learn(cls, rows: Sequence[Row], tokenizer: TokenizerOptions) -> TextNumberCodec:
+        scale = cls.scale_of(rows)
+        return cls(Tokenizer.train(texts_of(rows), tokenizer, keeps_spaces=False), scale)
+
+    def dims(self) -> dict[str, int | None]:
+        return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": 1}
+
+    def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
+        return self._encode(rows, self.target_of)
+
+    def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
+        row = Row(id, text if clean is None else clean_text(text, clean), "")
+        return self._encode([row], lambda row: NO_NUMBER)[0]
+
+    def _encode(self, rows: Sequence[Row], target_of: Callable[[Row], float]) -> PackedExamples:
+        inputs, targets, num_words = self.tokenizer.packer(), array("d"), array("q")
+        for row in shown(rows, len(rows)):
+            text = text_of(row)
+            inputs.add(text)
+            targets.append(target_of(row))
+            num_words.append(count_words(text))
+        return PackedExamples(rows, inputs.lists(), targets, num_words)
+
+    def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
+        return self.tokenizer.tokens(int(i) for i in inputs)
+
+    def tokenizers(self) -> Mapping[str, Tokenizer]:
+        return {"source": self.tokenizer}
+
+    def rationale(self, row: Row) -> tuple[bool, ...] | None:
+        return token_rationale(row, self.tokenizer)
+
+    def save(self, directory: Path) -> None:
+        self.tokenizer.save(directory / "tokenizer.json")
+        self.write(directory, target_scale=list(self.scale))
+
+    @classmethod
+    def load(cls, directory: Path, content: dict[str, Any]) -> TextNumberCodec:
+        return cls(Tokenizer.load(directory / "tokenizer.json"), Scale.saved(content))
