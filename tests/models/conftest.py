@@ -18,13 +18,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Classifiers are tested with what applies to them; that they refuse the rest has a test of its own."""
+    """Classifiers are tested with what applies to them; that they refuse the rest has a test of its own.
+
+    Cases with a `variant` are those of language models, which were asked what they take.
+    """
     items[:] = [item for item in items if _belongs(item)]
 
 
 def _belongs(item: pytest.Item) -> bool:
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    if "preset" not in given or "kind" not in given:
+    if "preset" not in given or "kind" not in given or "variant" in given:
         return True
     return applies(given["preset"], given["kind"]) != ("refused" in item.name)
 
