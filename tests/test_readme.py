@@ -37,7 +37,8 @@ SMALL_SWEEP = ("trainer.max_steps=2", "focus.num_samples=0")  # of each job
 SMALL_TEXT = ("model.embed_dim=16", "trainer.max_steps=2", "focus.num_samples=1")
 NAMED_SETS = (
     "mnist|shakespeare|multi30k|tatoeba_cmn|cmudict|sst2|sst5|trec|mr|banking77|phrasebank|ag_news|thucnews|"
-    "eraser_movies"
+    "eraser_movies|"
+    "video_games|fsdd"
 )
 NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
 SMALL_NAMED = (
@@ -47,6 +48,7 @@ SMALL_NAMED = (
     "model.embed_dim=16",
     *ONE_EPOCH,
 )
+SMALL_HISTORIES = ("dataset.clean.max_train_rows=100", "model.embed_dim=16", "trainer.max_steps=2")
 SMALL_BENCH = ("lengths=[16,32]", "repeats=1")
 SMALL_FILES = ("model.embed_dim=16", *ONE_EPOCH, "dataset.tokenizer.vocab_size=200")
 
@@ -123,7 +125,8 @@ def made_small(command: str) -> str:
     if "=shakespeare" in command:
         return f"{command} {' '.join(SMALL_TEXT)}"
     if NAMED.search(command):
-        return f"{command} {' '.join(SMALL_NAMED)}"
+        few = SMALL_NAMED if "=video_games" not in command else SMALL_HISTORIES
+        return f"{command} {' '.join(few)}"
     model = re.search(r"model=(\w+)", command)
     of_recipe = "language_model" if "experiment=mqar" in command else "seq2seq"
     few = [*SMALL[model.group(1) if model else of_recipe], *(SMALL_SWEEP if " -m " in command else ())]

@@ -184,6 +184,7 @@ def test_every_habit_leads_to_something_that_there_is(attnfocus: Command) -> Non
     shown += attnfocus("train", "--cfg", "job", "model=seq2seq", "dataset=labelled_text").stdout
     shown += attnfocus("train", "--cfg", "job", "model=transformer", "dataset=hub").stdout
     shown += attnfocus("train", "--cfg", "job", "optimizer=sgd", "model=transformer").stdout
+    shown += attnfocus("train", "--cfg", "job", "model=language_model", "dataset=shakespeare").stdout
     shown += "".join(attnfocus(verb, "--cfg", "job").stdout for verb in VERBS if verb != "train")
     targets = {ours for found in habits.KEYS.values() for ours in found}
     targets |= {text.split("=")[0] for each in habits.SWITCHES.values() for texts in each.values() for text in texts}

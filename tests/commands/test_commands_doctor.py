@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = {"python", "packages", "device", "cpu bf16", "threads", "paths.outputs", "paths.data", "self-test"}
-EXTRAS = {f"extra {name}" for name in ("baseline", "hub", "launch", "mlflow", "search", "torchtext", "wandb")}
+EXTRAS = {f"extra {name}" for name in ("audio", "baseline", "hub", "launch", "mlflow", "search", "torchtext", "wandb")}
 
 
 def test_a_healthy_machine_is_ready_and_nothing_is_left_behind(attnfocus: Command, tmp_path: Path) -> None:

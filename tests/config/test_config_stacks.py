@@ -50,6 +50,8 @@ def test_names_become_nodes_that_say_all() -> None:
 class Sizes:
     """As much of a codec as a model asks for."""
 
+    grid = None
+
     def dims(self) -> dict[str, int]:
         return {"num_classes": 2, "vocab_size": 5}
 

@@ -1,6 +1,7 @@
 """Inspections made by hand, for the tests of what they are shown as."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def focus_map(
 ) -> FocusMap:
     scores = np.random.default_rng(seed).normal(size=(heads, len(queries), len(keys)))
     weights = scores if signed else np.exp(3 * scores) / np.exp(3 * scores).sum(-1, keepdims=True)
+    place = PLACES.get(name.split(".")[-1])
     return FocusMap(
         method,
         name,
@@ -44,7 +46,7 @@ def focus_map(
         tuple(queries),
         tuple(keys),
         tuple(range(heads)),
-        PLACES.get(name.split(".")[-1]),
+        None if place is None else replace(place, name=name),
     )
 
 

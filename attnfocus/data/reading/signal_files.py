@@ -73,6 +73,11 @@ def as_numbers(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
 def _loaded(path: Path) -> Any:
     try:
         content = read_file(path, MAX_BYTES, follow_links=True)
+        if zipfile.is_zipfile(io.BytesIO(content)):  # npz: what is packed small may be huge
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                size = sum(each.file_size for each in archive.infolist())
+            if size > MAX_BYTES:
+                raise DataError(f"{path}: holds {size:,} bytes unpacked, more than {MAX_BYTES:,}. Split it.")
         found = np.load(io.BytesIO(content), allow_pickle=False)
         return found if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
     except OSError as error:
