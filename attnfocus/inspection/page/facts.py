@@ -80,7 +80,9 @@ def _sketch_size(each: FocusMap) -> int:
 
 def _taken_away(each: FocusMap, minus: Subtracted) -> FocusMap:
     """The other run's map as one to look at: its name says whose it is."""
-    return replace(each, name=", ".join(filter(None, (each.name, minus.label))), weights=minus.weights, minus=None)
+    name = ", ".join(filter(None, (each.label, minus.label)))
+    place = None if each.place is None else replace(each.place, name=name, words="")
+    return replace(each, name=name, place=place, weights=minus.weights, minus=None)
 
 
 def _verdict(example: Inspected) -> str | None:
