@@ -48,7 +48,7 @@ SMALL_NAMED = (
     "model.embed_dim=16",
     *ONE_EPOCH,
 )
-SMALL_HISTORIES = ("dataset.clean.max_train_rows=100", "model.embed_dim=16", "trainer.max_steps=2")
+SMALL_HISTORIES = ("dataset.tokenizer.vocab_size=200", "model.embed_dim=16", "trainer.max_steps=2")  # few items
 SMALL_BENCH = ("lengths=[16,32]", "repeats=1")
 SMALL_FILES = ("model.embed_dim=16", *ONE_EPOCH, "dataset.tokenizer.vocab_size=200")
 
