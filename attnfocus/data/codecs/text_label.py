@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
-from attnfocus.data.codecs.packed import PackedExamples, shown
-from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
-from attnfocus.data.gold import token_rationale
+from attnfocus.data.codecs.one_text import OneTextCodec
+from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.codecs.text import texts_of
 from attnfocus.data.row_words import row_words, without_words
 from attnfocus.data.rows import Row
 from attnfocus.data.text_blocks import INPUT
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions, learns_from_words
-from attnfocus.data.tokens.words import count_words
 
 
-class TextLabelCodec(LabelCodec, TextCodec):
+class TextLabelCodec(LabelCodec, OneTextCodec):
     """A text and its class. `labels` in the order of the classes."""
 
     kind = "text_label"
@@ -43,31 +42,14 @@ class TextLabelCodec(LabelCodec, TextCodec):
     def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
         words = row_words(rows, [INPUT]) if self.tokenizer.is_subword else None
         if words is None:
-            return self._encode(rows, self.class_of)
+            return self.encoded_texts(rows, array("q"), self.class_of)
         without_words(rows)
         classes, counts = self.classes_of(rows), words.num_words()
         return PackedExamples(rows, words.id_lists(INPUT, self.tokenizer), classes, counts)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
-        return self._encode([Row(id, text if clean is None else clean_text(text, clean), "")], lambda row: NO_LABEL)[0]
-
-    def _encode(self, rows: Sequence[Row], class_of: Callable[[Row], int]) -> PackedExamples:
-        inputs, classes, num_words = self.tokenizer.packer(), array("q"), array("q")
-        for row in shown(rows, len(rows)):
-            text = text_of(row)
-            inputs.add(text)
-            classes.append(class_of(row))
-            num_words.append(count_words(text))
-        return PackedExamples(rows, inputs.lists(), classes, num_words)
-
-    def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
-        return self.tokenizer.tokens(int(i) for i in inputs)
-
-    def tokenizers(self) -> Mapping[str, Tokenizer]:
-        return {"source": self.tokenizer}
-
-    def rationale(self, row: Row) -> tuple[bool, ...] | None:
-        return token_rationale(row, self.tokenizer)
+        row = Row(id, text if clean is None else clean_text(text, clean), "")
+        return self.encoded_texts([row], array("q"), lambda row: NO_LABEL)[0]
 
     def save(self, directory: Path) -> None:
         self.tokenizer.save(directory / "tokenizer.json")

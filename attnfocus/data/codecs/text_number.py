@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.codecs.number import NO_NUMBER, NumberCodec, Scale
-from attnfocus.data.codecs.packed import PackedExamples, shown
-from attnfocus.data.codecs.text import TextCodec, text_of, texts_of
-from attnfocus.data.gold import token_rationale
+from attnfocus.data.codecs.one_text import OneTextCodec
+from attnfocus.data.codecs.packed import PackedExamples
+from attnfocus.data.codecs.text import texts_of
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
-from attnfocus.data.tokens.words import count_words
 
 
-class TextNumberCodec(NumberCodec, TextCodec):
+class TextNumberCodec(NumberCodec, OneTextCodec):
     """A text and its number."""
 
     kind = "text_number"
@@ -36,29 +35,11 @@ class TextNumberCodec(NumberCodec, TextCodec):
         return {"vocab_size": self.tokenizer.vocab_size, "input_dim": None, "num_classes": 1}
 
     def encode_rows(self, rows: Sequence[Row]) -> PackedExamples:
-        return self._encode(rows, self.target_of)
+        return self.encoded_texts(rows, array("d"), self.target_of)
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         row = Row(id, text if clean is None else clean_text(text, clean), "")
-        return self._encode([row], lambda row: NO_NUMBER)[0]
-
-    def _encode(self, rows: Sequence[Row], target_of: Callable[[Row], float]) -> PackedExamples:
-        inputs, targets, num_words = self.tokenizer.packer(), array("d"), array("q")
-        for row in shown(rows, len(rows)):
-            text = text_of(row)
-            inputs.add(text)
-            targets.append(target_of(row))
-            num_words.append(count_words(text))
-        return PackedExamples(rows, inputs.lists(), targets, num_words)
-
-    def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
-        return self.tokenizer.tokens(int(i) for i in inputs)
-
-    def tokenizers(self) -> Mapping[str, Tokenizer]:
-        return {"source": self.tokenizer}
-
-    def rationale(self, row: Row) -> tuple[bool, ...] | None:
-        return token_rationale(row, self.tokenizer)
+        return self.encoded_texts([row], array("d"), lambda row: NO_NUMBER)[0]
 
     def save(self, directory: Path) -> None:
         self.tokenizer.save(directory / "tokenizer.json")
