@@ -33,6 +33,7 @@ from attnfocus.runs.schema import NAMING_GROUPS, EmbeddingOptions, Paths, TrainC
 from attnfocus.runs.token_tables import add_ngrams, require_ngrams
 from attnfocus.runs.trial import on_grid, plane_problems, reparametrized, trial_model, without_numbers
 from attnfocus.tasks import Task
+from attnfocus.tasks.next_item_losses import WITH_NEGATIVES
 from attnfocus.tasks.regularizers import regularizer_problems
 from attnfocus.training import resolve_device
 from attnfocus.training.checkpoints.tensors import saved_tensors
@@ -99,7 +100,7 @@ class Setup:
         own: dict[str, Any] = {}  # what a task of another kind may not know
         if trainer.loss == "focal":
             own["focal_gamma"] = trainer.focal_gamma
-        if trainer.loss in ("binary_cross_entropy", "sampled_softmax"):
+        if trainer.loss in WITH_NEGATIVES:
             own["num_negatives"] = trainer.num_negatives
         if trainer.class_weights == "balanced" and training_rows:
             own["class_weights"] = balanced_weights(training_rows, codec.labels)

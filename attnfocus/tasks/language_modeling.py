@@ -162,9 +162,7 @@ class LanguageModelingTask(Task):
                     sums.add("hits", found.hits.sum(dim=1))
                     by_position.add(found)
                     looks = looks_of(model, output.weights, {"output": inputs.lengths})
-                    special = is_special(inputs.inputs)
-                    for look in looks:
-                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                    focus.add_looks(looks, {"output": is_special(inputs.inputs)})
                     aligned.add(inputs.rows, looks)
                     predictions += self.answers.read_off(inputs, found)
                 num_targets += batch.num_targets

@@ -16,6 +16,7 @@ from attnfocus.special import PAD, SPECIAL_TOKENS
 from attnfocus.tasks.evaluation import at_least_float32
 
 FIRST_ITEM = len(SPECIAL_TOKENS)
+WITH_NEGATIVES = ("binary_cross_entropy", "sampled_softmax")  # as trainer.loss calls them
 
 
 def binary_cross_entropy(output: SequenceOutput, expected: Tensor, num_negatives: int) -> Tensor:

@@ -6,7 +6,7 @@ Shapes: N histories, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from attnfocus.models.base import Model
 from attnfocus.models.outputs import SequenceOutput, untracked_scores
 from attnfocus.special import SPECIAL_TOKENS
 from attnfocus.tasks.answers import Candidate, Prediction
-from attnfocus.tasks.evaluation import Inputs, answer_all, source_text
+from attnfocus.tasks.evaluation import Inputs, source_text
 from attnfocus.tasks.measures.ranking import leave_out
 from attnfocus.tasks.sequence_answers import SequenceAnswers
 from attnfocus.tasks.sequence_probe import Explained
@@ -33,22 +33,14 @@ class NextItems(SequenceAnswers):
         super().__init__(codec)
         self._histories = codec
 
-    def all_of(
-        self,
-        model: Model,
-        batch: Batch,
-        options: DecodingOptions,
-        need_weights: bool,
-        numbers: Sequence[int] | None = None,
-    ) -> list[Prediction]:
-        def answer(inputs: Inputs) -> Iterator[Prediction]:
-            scores = self.log_probs(model(inputs.inputs, inputs.lengths), inputs.lengths)
-            for number, found in enumerate(self.recommended(inputs, scores, options)):
-                ids = inputs.inputs[number, : int(inputs.lengths[number])].tolist()
-                best = self._histories.tokenizer.encode(found.text)
-                yield self._with_weights(model, found, [*ids, *best]) if need_weights and best else found
-
-        return answer_all(model, batch, answer, numbers)
+    def _answered(
+        self, model: Model, options: DecodingOptions, need_weights: bool, inputs: Inputs
+    ) -> Iterator[Prediction]:
+        scores = self.log_probs(model(inputs.inputs, inputs.lengths), inputs.lengths)
+        for number, found in enumerate(self.recommended(inputs, scores, options)):
+            ids = inputs.inputs[number, : int(inputs.lengths[number])].tolist()
+            best = self._histories.tokenizer.encode(found.text)
+            yield self._with_weights(model, found, [*ids, *best]) if need_weights and best else found
 
     @staticmethod
     def log_probs(output: SequenceOutput, lengths: Tensor) -> Tensor:

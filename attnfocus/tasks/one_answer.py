@@ -75,10 +75,7 @@ class OneAnswerTask(Task):
                     sums.add("loss", self._losses(output.logits, targets))
                     specials = {"input": special_keys(model, inputs.inputs)}
                     looks = looks_of(model, output.weights, {"input": inputs.lengths})
-                    for look in looks:
-                        special = specials.get(look.place.keys)
-                        sizes = look.num_keys, look.num_queries
-                        focus.add(look.name, look.place.kind, look.weights, *sizes, special, look.place.plane)
+                    focus.add_looks(looks, specials)
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(self._answered(output.logits))
                     expected.append(targets)

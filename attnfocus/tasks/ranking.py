@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -39,8 +39,8 @@ from attnfocus.tasks.evaluation import (
 from attnfocus.tasks.language_modeling import LanguageModelingTask
 from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.measures.focus import FocusMeans
-from attnfocus.tasks.measures.ranking import NUM_SAMPLED, negatives_of, ranking_metrics, ranks, sampled_ranks
-from attnfocus.tasks.next_item_losses import binary_cross_entropy, sampled_softmax
+from attnfocus.tasks.measures.ranking import NUM_SAMPLED, negatives_of, put, ranking_metrics, ranks, sampled_ranks
+from attnfocus.tasks.next_item_losses import WITH_NEGATIVES, binary_cross_entropy, sampled_softmax
 from attnfocus.tasks.next_items import NextItems
 from attnfocus.tasks.tally import Tally
 
@@ -49,9 +49,35 @@ if TYPE_CHECKING:
     from attnfocus.data.rows import Row
 
 SAMPLED = "sampled_100/"  # before the names of metrics among 100 negatives
-RANDOM_NEGATIVES = ("binary_cross_entropy", "sampled_softmax")
-_NAMES = ("hit_rate_5", "ndcg_5", "hit_rate_10", "ndcg_10", "hit_rate_20", "ndcg_20", "mrr")
+BASELINE_ROWS = 256  # that are ranked at a time
+_NAMES = tuple(ranking_metrics([1]))
 _SAMPLED_NAMES = tuple(f"{SAMPLED}{name}" for name in ("hit_rate_10", "ndcg_10", "mrr"))
+
+
+class Asked(NamedTuple):
+    """Of some rows what is to be ranked, and among what."""
+
+    answers: Tensor  # (N,)
+    seen: Sequence[Sequence[int]]  # items of each history
+    left_out: Sequence[Sequence[int]]  # those of them that take no place among all items
+    negatives: Tensor  # (N, K) for the sampled protocol, see `negatives_of`
+
+
+class Places:
+    """The places of answers; inf where the answer is no item that train has."""
+
+    def __init__(self) -> None:
+        self.of_all, self.of_sampled = list[float](), list[float]()
+
+    def add(self, scores: Tensor, asked: Asked) -> None:
+        """Those of some rows by the scores (N, V)."""
+        answers = asked.answers.tolist()
+        sampled = sampled_ranks(scores, asked.answers, asked.negatives)
+        found = ranks(scores.clone(), asked.answers, asked.left_out)
+        for kept, places in ((self.of_all, found), (self.of_sampled, sampled)):
+            kept += [
+                math.inf if answer == UNK else place for place, answer in zip(places.tolist(), answers, strict=True)
+            ]
 
 
 class RankingTask(LanguageModelingTask):
@@ -78,7 +104,7 @@ class RankingTask(LanguageModelingTask):
 
     def __init__(self, codec: Codec | None = None, *, num_negatives: PositiveInt = 1, **options: Any) -> None:
         super().__init__(codec, **options)
-        if self.loss in RANDOM_NEGATIVES and (self.r_drop or self.label_smoothing):
+        if self.loss in WITH_NEGATIVES and (self.r_drop or self.label_smoothing):
             raise ValueError(f"{self.loss} compares single items: r_drop and label_smoothing have to be 0.")
         self.num_negatives = num_negatives
 
@@ -122,16 +148,18 @@ class RankingTask(LanguageModelingTask):
         """
         popularity = torch.from_numpy(self.codec.counts).float()
         popularity[: len(popularity) - len(self.codec.items)] = -torch.inf
-        rules: dict[str, dict[str, list[float]]] = {"most popular items": {}, "last item again": {}}
-        for row in rows:
-            seen, answer = self.codec.seen(row), self.codec.tokenizer.encode(row.target)[0]
-            again = popularity.clone()
-            again[seen[-1:]] = torch.inf
-            for found, scores in zip(rules.values(), (popularity, again), strict=True):
-                self._rank([row], scores.expand(1, -1), torch.tensor([answer]), decoding, found)
+        rules: dict[str, Places] = {"most popular items": Places(), "last item again": Places()}
+        for part in (rows[start : start + BASELINE_ROWS] for start in range(0, len(rows), BASELINE_ROWS)):
+            answers = torch.tensor([self.codec.tokenizer.encode(row.target)[0] for row in part])
+            asked = self._asked(part, answers, decoding)
+            popular = popularity.expand(len(part), -1)
+            again = popular.clone()
+            put(again, [items[-1:] for items in asked.seen], torch.inf)
+            for places, scores in zip(rules.values(), (popular, again), strict=True):
+                places.add(scores, asked)
         return {
-            rule: ranking_metrics(found["all"]) | ranking_metrics(found["sampled"], SAMPLED)
-            for rule, found in rules.items()
+            rule: ranking_metrics(places.of_all) | ranking_metrics(places.of_sampled, SAMPLED)
+            for rule, places in rules.items()
         }
 
     def loss_sum(self, output: SequenceOutput, targets: Tensor, num_targets: int) -> Tensor:
@@ -147,56 +175,40 @@ class RankingTask(LanguageModelingTask):
         """See `Task.tally`. What is asked is the last item of each row."""
         options = decoding or DecodingOptions()
         sums, focus, first, predictions = ExactSums(), FocusMeans(), FirstExamples(num_samples), list[Prediction]()
-        places: dict[str, list[float]] = {"all": [], "sampled": []}
+        places = Places()
         with evaluating(model) as device:
             for batch in (batch.to(device) for batch in batches):
                 for numbers in slices(batch, self.max_pairs):
                     inputs = Inputs.of(batch, numbers)
                     output = model(inputs.inputs, inputs.lengths, need_weights=True)
-                    asked = batch.targets[numbers, inputs.lengths - 1]
+                    answers = batch.targets[numbers, inputs.lengths - 1]
                     log_probs = self.answers.log_probs(output, inputs.lengths)
-                    known = asked != UNK
-                    sums.add("loss", -log_probs.gather(1, asked.unsqueeze(1)).squeeze(1)[known])
-                    self._rank(inputs.rows, log_probs, asked, options, places)
+                    sums.add("loss", -log_probs.gather(1, answers.unsqueeze(1)).squeeze(1)[answers != UNK])
+                    places.add(log_probs, self._asked(inputs.rows, answers, options))
                     predictions += self.answers.recommended(inputs, log_probs, options)
                     looks = looks_of(model, output.weights, {"output": inputs.lengths})
-                    special = is_special(inputs.inputs)
-                    for look in looks:
-                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                    focus.add_looks(looks, {"output": is_special(inputs.inputs)})
                 first.offer(batch)
             samples = [self.answers.sample(model, batch, number, options) for batch, number in first]
         return {
             "sums": sums.parts,
             "focus": focus.parts,
-            "places": places,
+            "places": {"all": places.of_all, "sampled": places.of_sampled},
             "predictions": predictions,
             "samples": [sample_of(each) for each in samples],
         }
 
-    def _rank(
-        self,
-        rows: Sequence[Row],
-        scores: Tensor,
-        asked: Tensor,
-        options: DecodingOptions,
-        places: dict[str, list[float]],
-    ) -> None:
-        """Adds the place of each answer by the scores (N, V) among all items, and among the sampled ones."""
+    def _asked(self, rows: Sequence[Row], answers: Tensor, options: DecodingOptions) -> Asked:
+        """What ranking these answers (N,) needs to know of their rows."""
         seen = [self.codec.seen(row) for row in rows]
-        answers = asked.tolist()
-        known = [[*items, answer] for items, answer in zip(seen, answers, strict=True)]
-        items = self.codec.items
-        drawn = [negatives_of(row.id, items, of, NUM_SAMPLED) for row, of in zip(rows, known, strict=True)]
-        negatives = torch.from_numpy(np.stack(drawn)).to(asked.device)
-        of_sampled = sampled_ranks(scores, asked, negatives)
-        left_out = [
-            [item for item in items if item != answer] if options.exclude_seen else []
-            for items, answer in zip(seen, answers, strict=True)
+        wanted, items = answers.tolist(), self.codec.items
+        drawn = [
+            negatives_of(row.id, items, [*own, answer], NUM_SAMPLED)
+            for row, own, answer in zip(rows, seen, wanted, strict=True)
         ]
-        of_all = ranks(scores.clone(), asked, left_out)
-        for name, found in (("all", of_all), ("sampled", of_sampled)):
-            numbers = zip(found.tolist(), answers, strict=True)
-            places.setdefault(name, []).extend(math.inf if answer == UNK else each for each, answer in numbers)
+        left_out = [[item for item in own if item != answer] for own, answer in zip(seen, wanted, strict=True)]
+        negatives = torch.from_numpy(np.stack(drawn)).to(answers.device)
+        return Asked(answers, seen, left_out if options.exclude_seen else [], negatives)
 
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
         """See `Task.conclude`. Metrics, all of the last item of a row:

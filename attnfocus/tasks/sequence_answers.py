@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,19 +45,22 @@ class SequenceAnswers:
         need_weights: bool,
         numbers: Sequence[int] | None = None,
     ) -> list[Prediction]:
-        def answer(inputs: Inputs) -> Iterator[Prediction]:
-            has_answers = [number for number, row in enumerate(inputs.rows) if row.answers]
-            others = [number for number, row in enumerate(inputs.rows) if not row.answers]
-            found = dict[int, Prediction]()
-            if has_answers:
-                encoded = list(self._codec.encode_rows([inputs.rows[number] for number in has_answers]))
-                answered = self._of_answers(model, collate(encoded).to(inputs.inputs.device), need_weights)
-                found |= zip(has_answers, answered, strict=True)
-            if others:
-                found |= zip(others, self._continued(model, inputs, others, options, need_weights), strict=True)
-            return (found[number] for number in range(len(inputs.ids)))
+        return answer_all(model, batch, partial(self._answered, model, options, need_weights), numbers)
 
-        return answer_all(model, batch, answer, numbers)
+    def _answered(
+        self, model: Model, options: DecodingOptions, need_weights: bool, inputs: Inputs
+    ) -> Iterator[Prediction]:
+        """An answer for each of the inputs, in their order."""
+        has_answers = [number for number, row in enumerate(inputs.rows) if row.answers]
+        others = [number for number, row in enumerate(inputs.rows) if not row.answers]
+        found = dict[int, Prediction]()
+        if has_answers:
+            encoded = list(self._codec.encode_rows([inputs.rows[number] for number in has_answers]))
+            answered = self._of_answers(model, collate(encoded).to(inputs.inputs.device), need_weights)
+            found |= zip(has_answers, answered, strict=True)
+        if others:
+            found |= zip(others, self._continued(model, inputs, others, options, need_weights), strict=True)
+        return (found[number] for number in range(len(inputs.ids)))
 
     def _of_answers(self, model: Model, batch: Batch, need_weights: bool) -> Iterator[Prediction]:
         """Of rows with answers, as an evaluation reads them off."""

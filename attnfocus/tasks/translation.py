@@ -106,9 +106,7 @@ class TranslationTask(TextTask):
                     if not batch.inputs.is_floating_point():
                         specials["input"] = is_special(batch.inputs)
                     looks = _looks(model, output.weights, batch)
-                    for look in looks:
-                        special = specials.get(look.place.keys)
-                        focus.add(look.name, look.place.kind, look.weights, look.num_keys, look.num_queries, special)
+                    focus.add_looks(looks, specials)
                     aligned.add(batch.rows, looks)
                     num_targets += batch.num_targets
                     first.offer(batch)

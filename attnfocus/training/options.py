@@ -8,7 +8,9 @@ from attnfocus.attention.precision import HalfScores
 from attnfocus.errors import ConfigError
 from attnfocus.limits import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Probability, Range
 from attnfocus.marks import Before, Mark
+from attnfocus.tasks.base import Loss
 from attnfocus.tasks.measures.text import BleuTokenizer
+from attnfocus.tasks.next_item_losses import WITH_NEGATIVES
 
 FOCAL_GAMMA = 2.0  # what the paper found best
 NUM_NEGATIVES = 1  # as Kang & McAuley 2018 have it
@@ -34,10 +36,7 @@ class TrainerOptions:
     scalars: Annotated[Literal["few", "all"], Mark.RESUMABLE, Mark.NO_EFFECT] = "few"  # of TensorBoard
     clip_norm: PositiveFloat | None = 1.0
     # None: the task's own
-    loss: Annotated[
-        Literal["cross_entropy", "mse", "mae", "focal", "binary_cross_entropy", "sampled_softmax"] | None,
-        Before("cross_entropy"),
-    ] = None
+    loss: Annotated[Loss | None, Before("cross_entropy")] = None
     focal_gamma: NonNegativeFloat = FOCAL_GAMMA  # of Lin et al. 2017, eq. 4; for loss=focal alone
     num_negatives: PositiveInt = NUM_NEGATIVES  # items drawn by binary_cross_entropy and sampled_softmax
     class_weights: Literal["balanced"] | None = None
@@ -75,7 +74,7 @@ class TrainerOptions:
             raise ConfigError(
                 f"trainer.focal_gamma: is of the focal loss, and trainer.loss is {self.loss}. Add trainer.loss=focal."
             )
-        if self.num_negatives != NUM_NEGATIVES and self.loss not in ("binary_cross_entropy", "sampled_softmax"):
+        if self.num_negatives != NUM_NEGATIVES and self.loss not in WITH_NEGATIVES:
             raise ConfigError(
                 f"trainer.num_negatives: is of losses that draw items, and trainer.loss is {self.loss}. Add "
                 "trainer.loss=sampled_softmax, or trainer.loss=binary_cross_entropy."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Kind
 from attnfocus.events import Heads
+from attnfocus.tasks.looks import Look
 from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums
 
 _ONE = 0.01  # as near to 1 as the sums of weights that are distributions come, rounded ones included
@@ -95,6 +96,16 @@ class FocusMeans:
         kept = self.parts.setdefault(name, {})
         for measure, value in sums.items():
             kept.setdefault(measure, []).append(value if value.is_floating_point() else value.float())
+
+    def add_looks(self, looks: Iterable[Look], special: Mapping[str, Tensor]) -> None:
+        """Where the attentions of a model looked.
+
+        Args:
+            special: of each sequence that has any, bool (B, K), True at special tokens.
+        """
+        for look in looks:
+            place, sizes = look.place, (look.num_keys, look.num_queries)
+            self.add(place.name, place.kind, look.weights, *sizes, special.get(place.keys), place.plane)
 
     def table(self) -> FocusTable:
         """The means so far; attentions of which no query looked anywhere are left out."""

@@ -37,10 +37,15 @@ def ranks(scores: Tensor, answers: Tensor, left_out: Sequence[Sequence[int]] = (
 
 def leave_out(scores: Tensor, left_out: Sequence[Sequence[int]]) -> None:
     """-inf for some items of each history: scores (N, V), in place."""
-    rows = [number for number, items in enumerate(left_out) for _ in items]
+    put(scores, left_out, -torch.inf)
+
+
+def put(scores: Tensor, items: Sequence[Sequence[int]], value: float) -> None:
+    """One score for some items of each history: scores (N, V), in place."""
+    rows = [number for number, of_row in enumerate(items) for _ in of_row]
     if rows:
-        index = torch.tensor([rows, [item for items in left_out for item in items]], device=scores.device)
-        scores[index[0], index[1]] = -torch.inf
+        index = torch.tensor([rows, [item for of_row in items for item in of_row]], device=scores.device)
+        scores[index[0], index[1]] = value
 
 
 def sampled_ranks(scores: Tensor, answers: Tensor, negatives: Tensor) -> Tensor:
@@ -57,12 +62,13 @@ def negatives_of(id: str, items: NDArray[np.int64], known: Sequence[int], count:
     if len(items) - len(taken) <= 2 * count:  # few are left: from a list of them
         left = np.setdiff1d(items, np.fromiter(taken, np.int64, len(taken)))
         found = random.permutation(left)[:count].tolist()
-    while len(found) < min(count, max(0, len(items) - len(taken))):
+        return np.array(found + [-1] * (count - len(found)), dtype=np.int64)
+    while len(found) < count:
         for item in items[random.integers(len(items), size=count)].tolist():
             if item not in taken and len(found) < count:
                 taken.add(item)
                 found.append(item)
-    return np.array(found + [-1] * (count - len(found)), dtype=np.int64)
+    return np.array(found, dtype=np.int64)
 
 
 def ranking_metrics(found: Sequence[float], prefix: str = "", cutoffs: Sequence[int] = CUTOFFS) -> dict[str, float]:
