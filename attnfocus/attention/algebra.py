@@ -151,6 +151,13 @@ class Attention(BaseAttention):
     def read_keys(self, keys: Tensor) -> Tensor | None:
         return self.position.read(keys) if self.position.reads_inputs else None
 
+    def prepare(
+        self, keys: Tensor, values: Tensor | None = None, mask: Tensor | None = None, first_position: int = 0
+    ) -> Memory:
+        """As in `BaseAttention`; a mask that hides nothing is left out, which is found out once for all steps."""
+        memory = super().prepare(keys, values, mask, first_position)
+        return memory._replace(mask=masks.unless_idle(memory.mask))
+
     def prepare_heads(
         self, keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -162,7 +169,7 @@ class Attention(BaseAttention):
     def mix(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        query, mask = self.placed(query, keys.shape[-2] - query.shape[-2]), masks.unless_idle(mask)
+        query = self.placed(query, keys.shape[-2] - query.shape[-2])
         weights: Tensor | None
         if self.uses_history:
             context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))

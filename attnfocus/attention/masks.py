@@ -110,7 +110,7 @@ def surely_all(flags: Tensor) -> bool:
 
 def unless_idle(mask: Tensor | None) -> Tensor | None:
     """The mask; None where it is one of keys alone, hides none of them, and a look at it costs next to nothing."""
-    return None if mask is not None and mask.shape[-2] == 1 and surely_all(mask) else mask
+    return None if mask is not None and mask.shape[-2:-1] in ((), (1,)) and surely_all(mask) else mask
 
 
 def leading_dims(*tensors: Tensor) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ class Memory(NamedTuple):
 
     keys: Tensor  # (..., G or H, K, any size): as the attention wants them
     values: Tensor  # (..., G or H, K, size of one head's value)
-    mask: Tensor | None  # broadcastable to (..., Q, K), as it was given
+    mask: Tensor | None  # broadcastable to (..., Q, K), as it was given; None where it hides nothing
 
     @property
     def num_keys(self) -> int:
@@ -57,9 +57,9 @@ class Places(NamedTuple):
 
         clock: (..., H, K); queries before the first position have what 0 is there.
         """
-        first = num_keys - num_queries
-        places = torch.arange(first, num_keys, device=device), torch.arange(num_keys, device=device)
-        return cls(*places) if clock is None else cls(*places, F.pad(clock, (-first, 0)), clock)
+        both = torch.arange(-num_queries, num_keys, device=device)  # of which each is a part
+        places = both[num_keys:], both[num_queries:]
+        return cls(*places) if clock is None else cls(*places, F.pad(clock, (num_queries - num_keys, 0)), clock)
 
     def at(self, rows: slice) -> "Places":
         """Those of some of the queries."""

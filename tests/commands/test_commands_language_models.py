@@ -49,6 +49,7 @@ def test_a_run_trains_resumes_writes_and_shows_where_it_looked(model: str, attnf
     [
         (("attention=coverage",), "goes by the steps of a decoder through a source"),
         (("attention=linformer",), "must not look ahead"),
+        (("attention=local", "attention.pattern.axes=2"), "axes=2 is for images"),
         (("dataset=dates",), "language_model does language_modeling and ranking, but dataset dates is for translation"),
         (("decoding.replace_unknown=true",), "copies words of a source, which a language model has not"),
         (("focus.coverage.weight=0.1",), "language_modeling has no decoder"),

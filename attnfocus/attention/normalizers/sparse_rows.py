@@ -82,12 +82,7 @@ def _fill_linear(scores: Tensor, spare: Tensor) -> None:
         return (total - 1) / rest.sign_().sum(dim=-1, keepdim=True)
 
     threshold, tolerance = _start(scores, step), 8 * torch.finfo(scores.dtype).eps
-    for _ in range(NEWTON_STEPS):
-        change = step(torch.sub(scores, threshold, out=spare))
-        threshold += change
-        if _largest(change) <= tolerance:
-            break
-    else:
+    if not _come_to_rest(threshold, scores, step, tolerance, spare):
         threshold = sorted_threshold(scores)
     scores.sub_(threshold).clamp_(min=0)
 
@@ -98,11 +93,7 @@ def _fill_square(scores: Tensor, spare: Tensor) -> None:
         return norm * (norm - 1) / rest.sum(dim=-1, keepdim=True)
 
     threshold, tolerance = _start(scores, step), 8 * torch.finfo(scores.dtype).eps
-    for _ in range(NEWTON_STEPS):
-        change = step(torch.sub(scores, threshold, out=spare))
-        threshold += change
-        if _largest(change) <= tolerance:
-            break
+    _come_to_rest(threshold, scores, step, tolerance, spare)
     scores.sub_(threshold).clamp_(min=0).square_()
     scores.div_(scores.sum(dim=-1, keepdim=True))
 
@@ -155,12 +146,20 @@ def _start(scores: Tensor, step: Callable[[Tensor], Tensor]) -> Tensor:
     if whole < num_keys:
         rest = scores[:, whole:]
         torch.maximum(largest[:, : rest.shape[-1]], rest, out=largest[:, : rest.shape[-1]])
-    for _ in range(NEWTON_STEPS):
-        change = step(largest - threshold)
-        threshold += change
-        if _largest(change) <= NEAR:
-            break
+    _come_to_rest(threshold, largest, step, NEAR)
     return threshold
+
+
+def _come_to_rest(
+    threshold: Tensor, scores: Tensor, step: Callable[[Tensor], Tensor], tolerance: float, spare: Tensor | None = None
+) -> bool:
+    """Moves the threshold (n, 1) by steps until one is at most `tolerance`; False: after the last it was not."""
+    for _ in range(NEWTON_STEPS):
+        change = step(torch.sub(scores, threshold, out=spare))
+        threshold += change
+        if _largest(change) <= tolerance:
+            return True
+    return False
 
 
 def _slopes(weights: Tensor, alpha: Alpha, spare: Tensor) -> tuple[Tensor, Tensor]:

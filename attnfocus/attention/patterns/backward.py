@@ -6,6 +6,7 @@ from attnfocus.attention import masks
 from attnfocus.attention.memory import Places
 from attnfocus.attention.patterns.base import Pattern
 from attnfocus.attention.patterns.dense import CausalPattern, FullPattern
+from attnfocus.attention.plane import Plane
 
 
 class BackwardPattern(Pattern):
@@ -22,8 +23,22 @@ class BackwardPattern(Pattern):
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
+        self._follow()
+
+    def _follow(self) -> None:
+        """Takes over what the other pattern says of itself, which may depend on the plane."""
+        pattern = self.pattern
         self.is_selective, self.goes_by_distance = pattern.is_selective, pattern.goes_by_distance
         self.block_size, self.num_global = pattern.block_size, pattern.num_global
+
+    @property
+    def needs_plane(self) -> bool:
+        return self.pattern.needs_plane
+
+    def put_on(self, plane: Plane | None) -> None:
+        super().put_on(plane)
+        self.pattern.put_on(plane)
+        self._follow()
 
     def allows(self, places: Places) -> Tensor | None:
         return masks.both(self.pattern.allows(places), places.offsets <= 0)

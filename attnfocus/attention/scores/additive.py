@@ -223,12 +223,15 @@ class _Sigmoids:
         query, keys = self.query[items, queries].unsqueeze(2), self.keys[items].unsqueeze(1)
         shape = (*query.shape[:2], *keys.shape[2:])
         size = math.prod(shape)
-        if self.buffer is None or self.buffer.numel() < size:
-            self.buffer = query.new_empty(size)
-        room = self.buffer[:size].view(shape)
+        buffer = self.buffer
+        room = None if buffer is None or buffer.numel() < size else buffer[:size].view(shape)
         if self.one is not None:
-            return torch.addcmul(self.one, query, keys, out=room).reciprocal_()
-        return torch.add(query, keys, alpha=2, out=room).sigmoid_()
+            hidden = torch.addcmul(self.one, query, keys, out=room).reciprocal_()
+        else:
+            hidden = torch.add(query, keys, alpha=2, out=room).sigmoid_()
+        if room is None:
+            self.buffer = hidden.flatten()
+        return hidden
 
 
 def _blocks(query: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:
