@@ -157,7 +157,8 @@ def _pair_repr(left: bytes, right: bytes) -> bytes:
 
 def is_plain(row: Row) -> bool:
     """Whether a row is a text with a target and nothing else."""
-    return isinstance(row.input, str) and not (row.alignment or row.sure or row.rationale or row.answers or row.regions)
+    known = row.alignment or row.sure or row.rationale or row.answers or row.regions or row.group
+    return isinstance(row.input, str) and not known
 
 
 def texts_of_row(row: Row) -> Texts:

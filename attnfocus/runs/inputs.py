@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from attnfocus.data.codecs.base import FILE_KINDS
 from attnfocus.data.reading.data_files import short_names
 from attnfocus.data.reading.delimited import Dialect
 from attnfocus.data.reading.encodings import fitting_encoding, require_encoding, shown_in
@@ -86,11 +87,8 @@ def open_inputs(names: Sequence[str], choice: InputChoice, given: Mapping[str, A
         ConfigError: there is no such run, file, column or encoding, or some files are tables and others are not.
         DataError: a file cannot be read.
     """
-    if names and all(map(is_media, names)):  # each is an input by itself, which the run's codec opens
-        yield Inputs(Input(str(number), name) for number, name in enumerate(names, 1))
-        return
     config = RunConfig.load("run", Path(choice.run).expanduser().resolve(), choice.trust)
-    if _reads_signals(config):
+    if _are_inputs(names, config):
         yield Inputs(Input(str(number), name) for number, name in enumerate(names, 1))
         return
     dataset = {**config.values["dataset"], **given}
@@ -159,10 +157,12 @@ def _tell_notes(layouts: Sequence[InputLayout]) -> None:
             told.add(alike)
 
 
-def _reads_signals(config: RunConfig) -> bool:
-    """Whether a table is one input: its columns are channels, and its rows samples."""
-    codecs = config.setup.codecs
-    return codecs.is_own and codecs.classes[0].input_kind == "signal"
+def _are_inputs(names: Sequence[str], config: RunConfig) -> bool:
+    """Whether each file is an input by itself, which the run's codec opens; of signals a table is one, too."""
+    kind = config.setup.codecs.classes[0].input_kind
+    if kind not in FILE_KINDS or is_stream(names[0]):
+        return False
+    return kind == "signal" or all(map(is_media, names))
 
 
 def _watched(inputs: Iterator[Input | None], own: OwnTables) -> Iterator[Input | None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
-from attnfocus.data.codecs.base import Codec, Encoded
+from attnfocus.data.codecs.base import FILE_KINDS, Codec, Encoded
 from attnfocus.data.preparation import NewRows, Prepared
 from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
@@ -174,7 +174,8 @@ class Run:
                 if each.problem is None:
                     encoded.append(self.codec.encode_input(each.text, each.id, clean))
             except DataError as error:
-                if not self.codec.is_lazy:  # else a file, of which others may be whole
+                may_be_file = self.codec.is_lazy or self.codec.input_kind in FILE_KINDS
+                if not may_be_file:  # other files may be whole
                     raise
                 each = replace(each, problem=str(error).splitlines()[0])
             inputs.append(each)

@@ -144,7 +144,7 @@ class RankingTask(LanguageModelingTask):
     def baselines(self, rows: Sequence[Row], decoding: DecodingOptions) -> dict[str, dict[str, float]]:
         """Metrics of always the most popular items of train, and of the last item again before these.
 
-        The last item again is a rule only where items of the history may be answers (decoding.exclude_seen=false).
+        The last item is an answer of the second rule, whatever `decoding.exclude_seen` says.
         """
         popularity = torch.from_numpy(self.codec.counts).float()
         popularity[: len(popularity) - len(self.codec.items)] = -torch.inf
@@ -155,8 +155,9 @@ class RankingTask(LanguageModelingTask):
             popular = popularity.expand(len(part), -1)
             again = popular.clone()
             put(again, [items[-1:] for items in asked.seen], torch.inf)
-            for places, scores in zip(rules.values(), (popular, again), strict=True):
-                places.add(scores, asked)
+            popular_places, again_places = rules.values()
+            popular_places.add(popular, asked)
+            again_places.add(again, asked._replace(left_out=[]))
         return {
             rule: ranking_metrics(places.of_all) | ranking_metrics(places.of_sampled, SAMPLED)
             for rule, places in rules.items()

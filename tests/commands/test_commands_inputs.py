@@ -46,6 +46,12 @@ def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
+def test_a_run_of_texts_reads_what_stands_in_a_file_whatever_its_name(predict: Command, tmp_path: Path) -> None:
+    done = predict(write(tmp_path, "a.png", "good film\nbad film\n"))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
 @pytest.mark.parametrize("name", ["new.csv", "new.csv.gz"])
 def test_a_csv_is_answered_as_a_table_with_the_lines_of_its_rows(predict: Command, tmp_path: Path, name: str) -> None:
     done = predict(write(tmp_path, name, TABLE))

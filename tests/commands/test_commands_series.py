@@ -1,5 +1,6 @@
 """Signals by every verb: a number is learned from them, predicted from a path, and the weights are drawn over them."""
 
+import io
 import json
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_signals_by_every_verb(
     capsys.readouterr()
     assert main(["predict", "run=run", "input=one.npy"]) == 0
     of_array = float(capsys.readouterr().out)
+    np.save("two.npy", samples)
+    Path("bad.npy").write_bytes(b"no array")
+    assert main(["predict", "run=run", "input=[one.npy,bad.npy,two.npy]"]) == 0
+    answers = capsys.readouterr()
+    assert [float(line) for line in answers.out.split("\n") if line] == [of_array, of_array]
+    assert "1 input was skipped" in answers.err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one.npy\n"), encoding="utf-8"))
+    assert main(["predict", "run=run", "input=-"]) == 0
+    assert float(capsys.readouterr().out) == of_array
     Path("one.csv").write_text("a,b\n" + "\n".join(f"{a!r},{b!r}" for a, b in samples.tolist()))
     assert main(["predict", "run=run", "input=one.csv"]) == 0
     assert float(capsys.readouterr().out) == pytest.approx(of_array, rel=1e-5)

@@ -47,6 +47,16 @@ def test_a_wide_table_and_arrays_hold_a_series_in_each_row(tmp_path):
     ]
 
 
+def test_series_of_several_files_have_names_of_their_own(tmp_path):
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        paths.append(str(tmp_path / folder / "x.npz"))
+        np.savez(paths[-1], inputs=np.ones((1, 4, 1)), targets=np.array([0]))
+    rows = SeriesFiles(train=paths).read(tmp_path, 0).splits["train"]
+    assert len({row.id for row in rows}) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -166,6 +176,9 @@ def test_boxes_of_a_drawn_signal_cover_its_samples(count):
     assert picture.boxes[-1, 3] == SIZE
     assert picture.regions == ((0, 0, len(picture.pixels), SIZE),)
     assert ((picture.pixels == 0).sum(axis=0) >= 3).all()  # each channel has a line in each column
+    every = drawn_signal(samples, 1).boxes
+    assert (every[:, 1] < every[:, 3]).all()
+    assert every[:, 3].max() == SIZE
     step = np.zeros((256, 1))
     step[100:] = 1
     rows = (drawn_signal(step, 4).pixels == 0).argmax(axis=0)

@@ -1,5 +1,6 @@
 """Recordings: files of many kinds, frames of log-mel energies, masks, positions, own folders and tables."""
 
+import gzip
 import io
 import tarfile
 
@@ -235,6 +236,10 @@ def test_spoken_digits_have_the_split_of_the_set_or_leave_a_speaker_out(tmp_path
     with tarfile.open(data / "fsdd" / "recordings.tar.gz") as archive:
         archive.extractall(data / "fsdd", filter="data")
     again = FSDD().read(data, 0).splits["train"]
+    plain = tmp_path / "plain" / "fsdd" / "recordings.tar"
+    plain.parent.mkdir(parents=True)
+    plain.write_bytes(gzip.decompress((data / "fsdd" / "recordings.tar.gz").read_bytes()))
+    assert [row.id for row in FSDD().read(tmp_path / "plain", 0).splits["train"]] == [row.id for row in again]
     assert [(row.id, row.input.tobytes()) for row in again] == [
         (row.id, row.input.tobytes()) for row in splits["train"]
     ]

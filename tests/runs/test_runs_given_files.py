@@ -15,7 +15,7 @@ from attnfocus.runs.given_files import require_files
 LABELLED = {"_target_": "attnfocus.data.LabelledText", "task": "classification"}
 DATASETS = shipped_folder() / "dataset"
 WAY_OUT = "Give a path that is absolute or relative to the current folder."
-SETS = "Sets that need no file: dataset=identity, dataset=languages, dataset=listops."
+SETS = "Sets that need no file: dataset=canvas, dataset=identity, dataset=languages, dataset=listops."
 
 
 @pytest.fixture(autouse=True)

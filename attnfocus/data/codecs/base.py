@@ -25,6 +25,7 @@ from attnfocus.grid import Grid, Picture
 from attnfocus.regular_files import replace_file
 
 InputKind = Literal["text", "vectors", "image", "sound", "signal"]
+FILE_KINDS: tuple[InputKind, ...] = ("image", "sound", "signal")  # an input of these may be the path of a file
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
 

@@ -89,7 +89,10 @@ class Frames:
 
     def regions(self, row: Row) -> list[tuple[int, int]]:
         """The frames [first, last) of each region of a row, which is in samples of its recording."""
-        num_frames, (_, rate), own = self.num_frames(row), self.size(row), self.log_mel.sample_rate
+        if not row.regions:
+            return []
+        (num_samples, rate), own = self.size(row), self.log_mel.sample_rate
+        num_frames = self.log_mel.num_frames(num_resampled(num_samples, rate, own))
         return [
             self.log_mel.frames_of(num_resampled(start, rate, own), num_resampled(end, rate, own), num_frames)
             for start, _, end, _ in row.regions

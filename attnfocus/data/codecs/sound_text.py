@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args
 
@@ -33,7 +34,7 @@ class SoundTextCodec(SoundCodec, WrittenCodec):
     @classmethod
     def clean(cls, row: Row, options: CleanOptions) -> Row:
         target = clean_text(row.target, options)
-        return row if target == row.target else Row(row.id, row.input, target, regions=row.regions)
+        return row if target == row.target else replace(row, target=target)
 
     @classmethod
     def of_frames(cls, frames: Frames, rows: Sequence[Row], tokenizer: TokenizerOptions) -> Self:

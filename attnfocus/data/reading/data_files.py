@@ -74,6 +74,11 @@ def short_names(paths: Sequence[Path]) -> list[str]:
     return [path.relative_to(common).as_posix() for path in paths]
 
 
+def prefixes(split: str, paths: Sequence[Path]) -> list[str]:
+    """How the ids of rows begin: of several files with the name of theirs."""
+    return [f"{split}:"] if len(paths) == 1 else [f"{split}:{name}:" for name in short_names(paths)]
+
+
 def split_of(name: str) -> str | None:
     """The split that the name of a file or folder says: `test.csv`, `sst-dev.tsv`."""
     words = re.split(r"[^a-z]+", name.lower())

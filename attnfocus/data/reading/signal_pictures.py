@@ -34,7 +34,7 @@ def drawn_signal(samples: NDArray[Any], step: int, intervals: Sequence[tuple[int
             start = GAP + channel * (strip + GAP)
             pixels[start + top : start + bottom + LINE, column] = 0
     starts = np.arange(0, count, step)
-    left, right = _column(starts, count), _column(np.minimum(starts + step, count), count)
+    left, right = np.minimum(_column(starts, count), SIZE - 1), _column(np.minimum(starts + step, count), count)
     boxes = np.stack([np.zeros_like(left), left, np.full_like(left, height), np.maximum(right, left + 1)], axis=1)
     regions = tuple((0, int(_column(start, count)), height, int(_column(end, count))) for start, end in intervals)
     return Picture(pixels, boxes, regions, "signal", "steps")

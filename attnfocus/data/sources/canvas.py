@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from attnfocus.data.array_rows import ArrayRows
 from attnfocus.data.rows import SPLITS, RawData
+from attnfocus.data.sources.embedded import EmbeddedSource
 from attnfocus.data.sources.random_numbers import Integers, RandomNumbers
 from attnfocus.limits import NumRows, Range
 from attnfocus.stages import stage
@@ -40,7 +41,7 @@ NOISE = 60  # brightness below which the ground is random
 DARKEST, LIGHTEST = 140, 256  # brightness of digits and distractors
 
 
-class Canvas:
+class Canvas(EmbeddedSource):
     """Which digit is drawn here? One digit at a random place, and `num_distractors` pieces of 3 x 3 dots of digits.
 
     The digit's rectangle is known: it is the evidence (`Row.regions`), by which attention and attributions are
@@ -52,6 +53,7 @@ class Canvas:
         size: rows and columns of the canvas, in pixels; a digit has 14 x 10.
     """
 
+    preset: ClassVar[str] = "canvas"
     task: ClassVar[str] = "classification"
 
     def __init__(

@@ -7,7 +7,7 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from attnfocus.data.reading.data_files import find_files, short_names
+from attnfocus.data.reading.data_files import find_files, prefixes
 from attnfocus.data.reading.layout import Format, Layout, Rules
 from attnfocus.data.reading.lines import BadRows, OnBadRow, read_line_pairs
 from attnfocus.data.reading.tables import Record, Table
@@ -133,7 +133,7 @@ class ParallelText:
                 "must be the translation of file n of the other."
             )
         rows: list[Texts] = []
-        for prefix, source, target in zip(_prefixes(split, sources), sources, targets, strict=True):
+        for prefix, source, target in zip(prefixes(split, sources), sources, targets, strict=True):
             pairs = read_line_pairs(source, target, self.layout.encoding, bad)
             rows += [(f"{prefix}{line}", left, right) for line, left, right in pairs]
         return TextRows.of(rows)
@@ -225,11 +225,6 @@ def _found(given: Mapping[str, str | list[str] | None], suffix: str = "") -> dic
     return {split: find_files(paths, f"dataset.{split}{suffix}") for split, paths in given.items() if paths}
 
 
-def _prefixes(split: str, paths: Sequence[Path]) -> list[str]:
-    """How the ids of rows begin: of several files with the name of theirs."""
-    return [f"{split}:"] if len(paths) == 1 else [f"{split}:{name}:" for name in short_names(paths)]
-
-
 def _blocks(
     split: str, tables: Sequence[Table], bad: BadRows, labels: Collection[str] = (), *, are_labels: bool = False
 ) -> Iterator[TextBlock]:
@@ -243,7 +238,7 @@ def _blocks(
     from attnfocus.data.reading.table_parts import table_parts
     from attnfocus.data.text_blocks import TextBlock
 
-    for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
+    for prefix, table in zip(prefixes(split, [table.path for table in tables]), tables, strict=True):
         for part in table_parts(table, bad):
             if isinstance(part, ColumnPart) and not (are_labels and _has_odd_label(part, labels)):
                 yield from part.blocks(prefix)
@@ -264,7 +259,7 @@ def _numbered(split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[Tex
     """The rows of a split whose second column holds a number."""
     from attnfocus.data.codecs.number import parsed  # with numpy: naming a data set costs nothing
 
-    for prefix, table in zip(_prefixes(split, [table.path for table in tables]), tables, strict=True):
+    for prefix, table in zip(prefixes(split, [table.path for table in tables]), tables, strict=True):
         for record in table.records(bad):
             text, target = record.values[0], record.values[1].strip()
             if parsed(target) is None:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from attnfocus.data.reading.download import find_by_hand, locate
+from attnfocus.data.reading.download import find_by_hand
 from attnfocus.data.rows import RawData, Row
 from attnfocus.errors import DataError
 from attnfocus.stages import stage
@@ -88,10 +88,8 @@ def read_recordings(folder: Path) -> list[Recording]:
         found = [each for path in unpacked.glob("*.wav") if (each := _recording(path.name, path.read_bytes()))]
         where = unpacked
     else:
-        if locate(folder, ARCHIVE) is None:
-            find_by_hand("fsdd", folder, [ARCHIVE], HOW)
-        where = folder / ARCHIVE
-        with stage(f"reading {ARCHIVE}", where.stat().st_size):
+        (where,) = find_by_hand("fsdd", folder, [ARCHIVE], HOW)
+        with stage(f"reading {where.name}", where.stat().st_size):
             found = [each for name, content in _members(where) if (each := _recording(name, content))]
     if not found:
         raise DataError(f"{where}: holds no recording named as 7_jackson_32.wav.\n{HOW}")

@@ -24,7 +24,8 @@ HELD_OUT = 3  # interactions that a user must have for the last two to be held o
 TIME_NAMES = ("time", "timestamp", "datetime", "date", "order")
 TABLE_NEEDED = (
     "Give a table (csv, tsv or jsonl) with a user and an item in each row, for example dataset.train=ratings.csv. Its "
-    "columns are user and item; other names: dataset.user_column=NAME dataset.item_column=NAME."
+    "columns are user, item and perhaps time; other names: dataset.user_column=NAME dataset.item_column=NAME "
+    "dataset.time_column=NAME."
 )
 _BLANKS = re.compile(r"\s+")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from attnfocus.data.reading.data_files import find_files
+from attnfocus.data.reading.data_files import find_files, prefixes
 from attnfocus.data.reading.download import find_by_hand
 from attnfocus.data.reading.lines import BadRows, OnBadRow
 from attnfocus.data.rows import RawData, Row
@@ -121,18 +121,21 @@ class SeriesFiles:
         for split in splits:
             if self._paths[split]:
                 paths = find_files(self._paths[split], f"dataset.{split}")
-                found[split] = [row for path in paths for row in self._rows(split, path, bad, len(paths) > 1)]
+                found[split] = [
+                    row
+                    for prefix, path in zip(prefixes(split, paths), paths, strict=True)
+                    for row in self._rows(prefix, path, bad)
+                ]
         notes = bad.finish()
         empty = next((split for split, rows in found.items() if not rows and not bad.total), None)
         if empty is not None:
             raise DataError(f"dataset.{empty}={self._paths[empty]}: holds no series. {NEEDED}")
         return RawData(found, notes)
 
-    def _rows(self, split: str, path: Path, bad: BadRows, is_one_of_many: bool) -> Iterator[Row]:
-        start = f"{split}:{path.stem}:" if is_one_of_many else f"{split}:"
+    def _rows(self, prefix: str, path: Path, bad: BadRows) -> Iterator[Row]:
         signals = self._of_arrays(path) if path.suffix == ".npz" else self._of_table(path, bad)
         for name, samples, target, group in signals:
-            whole = Row(f"{start}{name}", samples, target, group=group)
+            whole = Row(f"{prefix}{name}", samples, target, group=group)
             yield from windows(whole, self._window, self._step)
 
     def _of_arrays(self, path: Path) -> Iterator[tuple[str, NDArray[Any], str, str]]:

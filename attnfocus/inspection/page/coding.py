@@ -88,9 +88,16 @@ def coded_picture(picture: Picture) -> dict[str, Any]:
         "channels": 1 if pixels.ndim == 2 else pixels.shape[2],
         "code": "u1",
         "data": _packed(pixels),
-        "boxes": (np.asarray(picture.boxes) // step).tolist(),
-        "regions": [[side // step for side in region] for region in picture.regions],
+        "boxes": _smaller(picture.boxes, step),
+        "regions": _smaller(picture.regions, step),
     }
+
+
+def _smaller(boxes: Any, step: int) -> list[list[int]]:
+    """Rectangles in a picture of every `step`-th pixel; none becomes empty."""
+    found = np.asarray(boxes, dtype=np.int64).reshape(-1, 4) // step
+    found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 1)
+    return found.tolist()
 
 
 def _tiles(head: np.ndarray) -> list[list[dict[str, Any]]]:
