@@ -82,6 +82,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text("\n".join(pair.split("\t")[column] for pair in pairs) + "\n", encoding="utf-8")
     labelled = ["text,label", *[f"word{i % 13} of {i},{'good' if i % 2 else 'bad'}" for i in range(300)]]
     (folder / "reviews.csv").write_text("\n".join(labelled) + "\n", encoding="utf-8")
+    taken = [f"u{i % 60},game{(i // 60 + i) % 30},2024-01-{i // 60 + 1:02}" for i in range(360)]
+    (folder / "log.csv").write_text("\n".join(["user,item,date", *taken]) + "\n", encoding="utf-8")
     (folder / "vectors.txt").write_text("".join(f"word{i} {'0.5 ' * 15}{i}\n" for i in range(9)), encoding="utf-8")
     (folder / "input.txt").write_text("".join(f"The {i}th line.\n\n" for i in range(300)), encoding="utf-8")
     (folder / "lines.txt").write_text("May 3, 1999\n", encoding="utf-8")

@@ -161,11 +161,13 @@ def _run_verb(verb: str, arguments: Sequence[str], compositions: dict[str | None
             "distributed=ddp distributed.num_processes=2 ..."
         )
     shows_config = flags.cfg is not None or flags.info is not None or flags.hydra_help
-    if flags.multirun and not shows_config:
+    if flags.multirun and shows_config:
+        one_run = command_text([verb, *(word for word in arguments if word not in ("-m", "--multirun"))])
+        raise ConfigError("-m: runs many, and --cfg and --info show one run. Leave out -m.", one_run)
+    if flags.multirun:
         return _run_sweep(verb, flags, given.others, overrides)
-    if not flags.multirun:
-        refuse_alone(overrides)
-    line = CommandLine(verb, overrides, flags.config_dir, is_sweep=flags.multirun)
+    refuse_alone(overrides)
+    line = CommandLine(verb, overrides, flags.config_dir, is_sweep=False)
     check_line(line, compositions, with_values=not shows_config)
     check_hydra_section(line)
     alone = None if shows_config else line.run_alone()

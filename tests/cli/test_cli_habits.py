@@ -194,6 +194,14 @@ def test_every_habit_leads_to_something_that_there_is(attnfocus: Command) -> Non
     assert not set(SYNONYMS) & {""}
 
 
+def test_a_sweep_shows_no_configuration(attnfocus: Command) -> None:
+    for shown in ("--cfg job", "--info defaults"):
+        refused = attnfocus("train", "-m", *shown.split(), "seed=1")
+        assert refused.returncode == 2
+        assert "-m: runs many, and --cfg and --info show one run. Leave out -m." in refused.stderr
+        assert f"attnfocus train {shown} seed=1\n" in refused.stderr
+
+
 def test_the_flags_are_those_of_hydra() -> None:
     from hydra._internal.utils import get_args_parser
 
