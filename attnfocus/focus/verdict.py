@@ -52,6 +52,7 @@ class Thresholds:
         skill_yes, skill_no: from where on weights point, and below which they do not.
         weakest: of the two ways, the skill that the worse one must have.
         gain: what must be gained over chance, as a share of the reach.
+        only: ... in a way that is the only one to be looked at.
         even: from this `half` on the weights are much alike.
         sure: share of the bootstrap's samples that must give the same answer; below, it is near the border.
     """
@@ -65,7 +66,8 @@ class Thresholds:
     skill_no: float = 0.25
     weakest: float = 0.25
     gain: float = 0.1
-    even: float = 0.4
+    only: float = 0.3
+    even: float = 0.35
     sure: float = 0.95
 
 
@@ -227,8 +229,17 @@ def _answers(of: Estimates) -> NDArray[np.int64]:
     limits = of.thresholds
     is_yes = (of.skill >= limits.skill_yes) & (of.weakest >= limits.weakest) & (of.gain >= limits.gain)
     is_yes &= (of.half < limits.even) & (of.dependent >= limits.few_texts)
+    only = _only_way(of)
+    if only is not None:
+        is_yes &= of.gains[:, only] >= limits.only
     is_no = of.skill < limits.skill_no
     return np.where(is_no, -1, np.where(is_yes, 1, 0))
+
+
+def _only_way(of: Estimates) -> int | None:
+    """The way in which alone a ranking can be told from chance; None: there is more than one."""
+    ways = np.flatnonzero(of.has_room.any(axis=0))
+    return int(ways[0]) if len(ways) == 1 else None
 
 
 def _why_partly(of: Estimates) -> Reason:
@@ -239,6 +250,9 @@ def _why_partly(of: Estimates) -> Reason:
         return "few_texts"
     if of.weakest[0] < limits.weakest:
         return "repeated" if np.nanargmin(of.skills[0]) == 0 else "together"
+    only = _only_way(of)
+    if only is not None and of.skill[0] >= limits.skill_yes and of.gains[0, only] < limits.only:
+        return "together" if only == 0 else "repeated"
     return "spread" if of.gain[0] < limits.gain else "weak"
 
 

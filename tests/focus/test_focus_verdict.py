@@ -100,6 +100,7 @@ SAYS_LITTLE = (0.25, 0.9, 0.9, 0.2)
         ({"lost_masked": SAYS_LITTLE, "left_masked": SAYS_LITTLE}, "no", "elsewhere"),
         # A way in which no ranking does better than chance is not looked at.
         ({"left": (0.3, 0.3, 0.3, 0.28)}, "yes", "points"),
+        ({"left": (0.3, 0.3, 0.3, 0.28), "lost": (0.4, 0.4, 0.4, 0.2)}, "partly", "together"),
     ],
 )
 def test_the_verdict_follows_its_rules(made, answer, reason):

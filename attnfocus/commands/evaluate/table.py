@@ -12,6 +12,7 @@ from attnfocus.display.result import metric_lines, print_classes
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import metric_name, number, shorten
 from attnfocus.explanation import Faithfulness
+from attnfocus.explanation.measures import OF_ERASURES, OF_RANKINGS, PREFIX, name_of_effect
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
@@ -51,13 +52,18 @@ def print_faithfulness(console: Console, tested: Faithfulness) -> None:
         for group in tested.groups
         for each in group["measures"]
     ]
-    words = [each["words"] for group in tested.groups for each in group["measures"]]
-    lines = iter(zip(aligned([[*row, "|"] for row in rows]), words, strict=True))
+    lines = iter(aligned([[*row, "|"] for row in rows]))
     for group in tested.groups:
+        measures, way = group["measures"], group["way"]
+        own = list(islice(lines, len(measures)))
         say(console, "")
+        if way is not None:
+            for line in aligned(_effects(tested, group["title"], way)):
+                say(console, line, wrap=False)
+            continue
         say(console, group["title"], style="dim", wrap=False)
-        for line, text in islice(lines, len(group["measures"])):
-            say(console, f"{line.removesuffix('|')}{text}", wrap=False)
+        for line, each in zip(own, measures, strict=True):
+            say(console, f"{line.removesuffix('|')}{each['words']}", wrap=False)
     say(console, "")
     say(
         console,
@@ -69,6 +75,19 @@ def print_faithfulness(console: Console, tested: Faithfulness) -> None:
     say(console, f"of {', '.join(tested.attentions)}, on {of_what}, seed {tested.seed}", style="dim", wrap=False)
     for remark in tested.left_out:
         say(console, remark, style="yellow")
+
+
+def _effects(tested: Faithfulness, title: str, way: str) -> list[list[str]]:
+    """A row for each ranking of positions, a column for each way to take one away; +- half of the 95 % interval."""
+    rows = [[title, *OF_ERASURES]]
+    for ranking, words in OF_RANKINGS.items():
+        names = [PREFIX + name_of_effect(erasure, way, ranking) for erasure in OF_ERASURES]
+        known = [(tested.metrics.get(name), tested.intervals.get(name)) for name in names]
+        cells = [
+            "" if of is None or value is None else f"{value:.2f} ±{(of[1] - of[0]) / 2:.2f}" for value, of in known
+        ]
+        rows.append([f"  {words}{' ↑' if ranking == 'weights' else ''}", *cells])
+    return rows
 
 
 def _interval(ends: Sequence[float] | None) -> str:
