@@ -51,7 +51,7 @@ class Thresholds:
         room: what the best ranking must gain over chance, as a share of the reach, for a way to be looked at.
         skill_yes, skill_no: from where on weights point, and below which they do not.
         weakest: of the two ways, the skill that the worse one must have.
-        gain: what must be gained over chance, as a share of the reach.
+        gain, gain_no: what must be gained over chance, as a share of the reach; below the second weights do not point.
         only: ... in a way that is the only one to be looked at.
         even: from this `half` on the weights are much alike.
         sure: share of the bootstrap's samples that must give the same answer; below, it is near the border.
@@ -66,6 +66,7 @@ class Thresholds:
     skill_no: float = 0.25
     weakest: float = 0.25
     gain: float = 0.1
+    gain_no: float = 0.02
     only: float = 0.3
     even: float = 0.35
     sure: float = 0.95
@@ -232,7 +233,7 @@ def _answers(of: Estimates) -> NDArray[np.int64]:
     only = _only_way(of)
     if only is not None:
         is_yes &= of.gains[:, only] >= limits.only
-    is_no = of.skill < limits.skill_no
+    is_no = (of.skill < limits.skill_no) | (of.gain < limits.gain_no)
     return np.where(is_no, -1, np.where(is_yes, 1, 0))
 
 

@@ -86,6 +86,8 @@ SAYS_LITTLE = (0.25, 0.9, 0.9, 0.2)
         ({"lost": SAYS_LITTLE, "left": SAYS_LITTLE}, "no", "elsewhere"),
         ({"lost": (0.5, 0.9, 0.9, 0.2), "left": (0.45, 0.9, 0.9, 0.2)}, "partly", "weak"),
         ({"half": 0.45}, "partly", "even"),
+        ({"lost_cut": (0.1, 0.1, 0.1, 0.9), "left_cut": (0.1, 0.1, 0.1, 0.9)}, "no", "elsewhere"),
+        ({"lost": (0.31, 0.34, 0.34, 0.23), "left": (0.3, 0.34, 0.34, 0.23)}, "partly", "spread"),
         ({"dependent": 0.1}, "partly", "few_texts"),
         ({"left": SAYS_LITTLE}, "partly", "together"),
         ({"lost": SAYS_LITTLE}, "partly", "repeated"),
