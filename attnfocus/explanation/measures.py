@@ -36,6 +36,7 @@ _DECIDES = {
     "gain": Measure("higher", "gain over random positions, as a share of what having no input changes"),
     "gain_removed": Measure("higher", "... where positions are removed"),
     "gain_kept": Measure("higher", "... where they are kept alone"),
+    "gain_heaviest": Measure("higher", "... of the positions with half of the weight, in the better way"),
     "changed_removed_weights": Measure("higher", "answers that change without the positions, masked"),
     "changed_removed_random": Measure("", "... as many at random"),
     "changed_kept_weights": Measure("lower", "answers that change with the positions alone, the rest masked"),
@@ -131,6 +132,7 @@ def _columns(of: Estimates) -> Iterator[tuple[str, Floats]]:
         yield name, getattr(of, name)
         for number, way in enumerate(WAYS):
             yield f"{name}_{way}", both[:, number]
+    yield "gain_heaviest", of.heaviest
     yield "reach", np.where(of.is_used, of.reach, np.inf).min(axis=1) if of.is_used.any() else of.reach.max(axis=1)
     yield "dependent", of.dependent
     yield "half_weight", of.half
