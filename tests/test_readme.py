@@ -131,7 +131,8 @@ def made_small(command: str) -> str:
         few = SMALL_NAMED if "=video_games" not in command else SMALL_HISTORIES
         return f"{command} {' '.join(few)}"
     model = re.search(r"model=(\w+)", command)
-    of_recipe = "language_model" if "experiment=mqar" in command else "seq2seq"
+    recipes = {"mqar": "language_model", "canvas": "transformer"}
+    of_recipe = next((kind for name, kind in recipes.items() if f"experiment={name}" in command), "seq2seq")
     few = [*SMALL[model.group(1) if model else of_recipe], *(SMALL_SWEEP if " -m " in command else ())]
     few += ["hydra.sweeper.n_trials=1"] if re.search(r"\b(search|hydra/sweeper)=", command) else []
     few += ["hydra.launcher.n_jobs=1"] if "launcher=joblib" in command else []  # two at a time: test_commands_sweep

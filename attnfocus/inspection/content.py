@@ -121,6 +121,12 @@ def picture_of(example: Inspected, each: FocusMap) -> Picture | None:
     return picture if each.weights.shape[2] >= len(picture.boxes) else None
 
 
+def written_queries(each: FocusMap) -> tuple[str, ...] | None:
+    """What a map of an output of several tokens is asked for, one after the other; None: one thing, or the input."""
+    is_output = each.place is None or each.place.queries == "output"
+    return each.query_tokens if is_output and len(each.query_tokens) > 1 else None
+
+
 def likelihood(score: float) -> str:
     """A log probability as people read it: as a probability, unless that is tiny; empty where there is none."""
     if not math.isfinite(score):

@@ -186,6 +186,7 @@ class Run:
         texts: str | Sequence[str | Input] | None = None,
         *,
         split: str | None = None,
+        ids: Sequence[str] | None = None,
         num_examples: int = 4,
         layer: str | int | None = None,
         head: int | None = None,
@@ -213,9 +214,10 @@ class Run:
             split = split or "test"
             if num_examples < 1:
                 raise ConfigError(f"num_examples: must be > 0, got {num_examples}.")
-            examples: Sequence[Encoded | Prediction] = self._prepared(split).splits[split][:num_examples]
+            whole = self._prepared(split).splits[split]
+            examples: Sequence[Encoded | Prediction] = whole[:num_examples] if ids is None else whole.named(ids)
         else:
-            if split is not None:
+            if split is not None or ids is not None:
                 raise ConfigError("texts and split: choose one of them.")
             given = [texts] if isinstance(texts, str) else texts
             inputs, encoded = self._encoded([_as_input(text, number) for number, text in enumerate(given, 1)])
