@@ -9,6 +9,7 @@ CLASSES_FILE = "classes-test.csv"
 CONFUSION_FIGURE = "confusion-test.png"
 REPORT_FILE = "report.html"
 FAITHFULNESS_FILE = "faithfulness.json"
+FAITHFULNESS_FIGURE = "faithfulness.png"
 HEADS_FILE = "heads.json"
 EVENT_FILES = "events.out.tfevents.*"
 TRAIN_LOCK = ".train.lock"  # held while the run is trained

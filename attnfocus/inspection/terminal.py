@@ -92,7 +92,7 @@ def print_inspection(console: Console, inspection: Content, mode: Mode | None = 
             say(console, f"heads of {name}: {kinds_text(of_heads)}", style="dim")
     if inspection.verdict is not None:
         say(console, "")
-        say(console, inspection.verdict, style="bold")
+        say(console, inspection.verdict["en"], style="bold")
 
 
 def _print_answer(console: Console, place: int, example: Inspected) -> None:
