@@ -41,6 +41,7 @@ NAMED_SETS = (
     "video_games|fsdd"
 )
 NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
+WITH_FILES = re.compile(rf"(dataset|experiment)=({NAMED_SETS}|eeg_confusion)")
 SMALL_NAMED = (
     "dataset.clean.max_train_rows=100",
     "decoding.beam_size=1",
@@ -153,7 +154,7 @@ def done_of(line: str, folder: Path, request: pytest.FixtureRequest) -> "subproc
 
 @pytest.mark.parametrize("command", RUNNABLE)
 def test_the_command_works(command: str, workplace: Path, request: pytest.FixtureRequest) -> None:
-    if NAMED.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
+    if WITH_FILES.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
         pytest.skip("a named data set: set ATTNFOCUS_DATA to the folder of the sets")
     missing = [name for name in ("wandb", "mlflow") if name in command and find_spec(name) is None]
     if missing:

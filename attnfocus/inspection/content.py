@@ -32,8 +32,10 @@ class Content:
             step, where two are compared.
         kind: whether the positions of an input are tokens of a text or vectors.
         examples: in the order asked for.
-        verdict: how far the weights can be read as an explanation; None when that was not tested.
+        verdict: how far the weights can be read as an explanation, language (en, zh) -> text; None when that was not
+            tested.
         faithfulness: the numbers behind it.
+        head_kinds: attention -> what each of its heads does; empty when that was not looked at.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
         has_details: whether a page has all weights of maps that are too large to be seen at once.
         scale: of the colors, on the screen and where a page opens; None: as `scale.default_scale` says.
@@ -42,8 +44,9 @@ class Content:
     facts: Mapping[str, str | int]
     kind: Kind
     examples: tuple[Inspected, ...]
-    verdict: str | None = None
+    verdict: Mapping[str, str] | None = None
     faithfulness: Mapping[str, float] = field(default_factory=dict)
+    head_kinds: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_values: int = 24_000_000
     scale: ScaleName | None = None
     has_details: bool = True
@@ -53,8 +56,9 @@ class Content:
         return {
             **self.facts,
             "kind": self.kind,
-            "verdict": self.verdict,
+            "verdict": None if self.verdict is None else dict(self.verdict),
             "faithfulness": dict(self.faithfulness),
+            "head_kinds": {name: list(kinds) for name, kinds in self.head_kinds.items()},
             "examples": [
                 _example_facts(example, place in self.left_out) for place, example in enumerate(self.examples)
             ],
@@ -115,7 +119,7 @@ def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
 def picture_of(example: Inspected, each: FocusMap) -> Picture | None:
     """What the map is drawn over, where its columns are the positions of one; None: it is drawn as a table."""
     picture = example.prediction.picture
-    if picture is None or not (each.place is None or each.place.keys == "input"):
+    if picture is None or not each.is_of_input:
         return None
     return picture if each.weights.shape[2] >= len(picture.boxes) else None
 

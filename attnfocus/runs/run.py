@@ -15,11 +15,14 @@ from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness,
 from attnfocus.inspection.difference import Other
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.inspection.patched_maps import check_patches, with_patches
 from attnfocus.models.base import Model
+from attnfocus.runs.causes import Causes
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import check_fingerprints
+from attnfocus.runs.heads_file import load_heads
 from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import best_of
@@ -29,7 +32,7 @@ from attnfocus.tasks.probe import Baseline
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
-class Run:
+class Run(Causes):
     """A trained model with everything around it. Made by `attnfocus.train` and `attnfocus.load`.
 
     Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
@@ -192,6 +195,7 @@ class Run:
         head: int | None = None,
         method: str | Sequence[str] | None = None,
         minus: "Run | None" = None,
+        corrupted: str | None = None,
     ) -> Inspection:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
 
@@ -201,6 +205,8 @@ class Run:
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
             method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
+            corrupted: another text of as many tokens; shown is what of the run on `texts`, put back into that on this
+                one, brings the answer back (`patch`).
             minus: another run, or another checkpoint of this one, whose maps of the same answers are taken away.
 
         Raises:
@@ -209,7 +215,9 @@ class Run:
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
         num_threads()
-        choice = Choice(layer, head, check_methods(method))
+        choice = Choice(layer, head, check_methods(method, are_two=corrupted is not None))
+        num_texts = 0 if texts is None else 1 if isinstance(texts, str) else len(texts)
+        check_patches(choice.methods, num_texts, corrupted, minus is not None)
         if texts is None:
             split = split or "test"
             if num_examples < 1:
@@ -235,11 +243,16 @@ class Run:
         }
         if other is not None:
             facts["minus"] = other.label
+        if corrupted is not None and isinstance(examples[0], Encoded):
+            second = self._example(corrupted, "corrupted")
+            answer, facts["patched"] = with_patches(trained, examples[0], found[0], second, choice)
+            found = (answer,)
         kind = self.codec.input_kind
         if self.checkpoint != "best":
             return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
-        return Inspection(facts, kind, found, *tested)
+        heads = load_heads(self.path, self.step)
+        return Inspection(facts, kind, found, *tested, {} if heads is None else heads.kinds)
 
     def _other(self, minus: "Run", choice: Choice) -> Other:
         """What another run or step is, seen from this one."""
@@ -282,11 +295,11 @@ class Run:
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
-    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+    def faithfulness(self, split: str = "test", num_examples: int | None = None, seed: int = 0) -> Faithfulness:
         """How far the attention weights can be read as an explanation of the model's own answers.
 
         Args:
-            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+            num_examples: drawn from the split by the seed (> 0); None: as many as the verdict needs, 64 to 512.
 
         Raises:
             As `evaluate`, and DataError where the model can read none of the examples.

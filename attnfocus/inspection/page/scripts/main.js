@@ -2,7 +2,7 @@
 
 /** How far the weights explain the answers: what was found, or how that can be tested. */
 function trustParts() {
-  if (data.verdict) return [data.verdict];
+  if (data.verdict) return [data.verdict[state.language] ?? data.verdict.en];
   if (data.run.checkpoint !== "best") return [word("untestedLast")];
   return [word("untested"), element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`)];
 }
@@ -22,7 +22,7 @@ function drawTitle() {
   const { run } = data, values = { ...run, model: name(String(run.model)) };
   document.title = word("tab", values);
   $("title").textContent = word("title", values);
-  $("facts").textContent = word("facts", values) + (data.minus ? word("factsMinus", { name: data.minus }) : "");
+  $("facts").textContent = word("facts", values) + (data.minus ? word("factsMinus", { name: data.minus }) : "") + (run.patched ? `: ${run.patched}` : "");
   translate();
   drawTrust();
 }
