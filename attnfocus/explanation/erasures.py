@@ -197,7 +197,7 @@ class ErasureTest:
         with torch.no_grad():
             logits = self._in_parts(lambda of: self._logits(erasure, kept[of] | ~self.seen[of], of))
         leads = lead(logits, self.answers)
-        return share_left(leads, self.whole).nan_to_num(0).cpu(), (leads < 0).double().cpu()
+        return share_left(leads, self.whole).nan_to_num(0).cpu().double(), (leads < 0).cpu().double()
 
     def _logits(self, erasure: str, kept: Tensor, of: Tensor) -> Tensor:
         rows, examples = self.rows[of], self.examples[of]

@@ -22,12 +22,12 @@ def lead(logits: Tensor, answers: Tensor) -> Tensor:
 
 
 def share_left(leads: Tensor, whole: Tensor) -> Tensor:
-    """What is left of the lead with the whole input, 0 (another answer is as likely) to 1: (N,) twice -> (N,) float64.
+    """What is left of the lead with the whole input, 0 (another answer is as likely) to 1: (N,) twice -> (N,).
 
     Args:
         whole: the lead with the whole input, > 0.
     """
-    return (leads.double() / whole.double()).clamp(0, 1)
+    return (_wide(leads) / _wide(whole)).clamp(0, 1)
 
 
 def fewest_holding(weights: Tensor, mask: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -35,7 +35,7 @@ def fewest_holding(weights: Tensor, mask: Tensor, share: float, generator: torch
 
     At least one where any weight is not 0; ties are broken at random.
     """
-    sizes = weights.abs().masked_fill(~mask, 0).double()
+    sizes = _wide(weights.abs().masked_fill(~mask, 0))
     places = ranks(sizes, mask, generator)
     ordered = torch.zeros_like(sizes).scatter(1, places, sizes)
     before = ordered.cumsum(dim=1) - ordered  # held by those of more weight
@@ -46,3 +46,8 @@ def fewest_holding(weights: Tensor, mask: Tensor, share: float, generator: torch
 def most_important(importance: Tensor, mask: Tensor, counts: Tensor, generator: torch.Generator) -> Tensor:
     """The `counts` (N,) positions of most importance (N, K), ties broken at random: (N, K) bool."""
     return mask & (ranks(importance, mask, generator) < counts.unsqueeze(1))
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float64, where the device has it."""
+    return values if values.device.type == "mps" else values.double()

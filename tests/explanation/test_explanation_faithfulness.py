@@ -156,7 +156,7 @@ def test_a_factor_on_the_output_layer_changes_no_verdict(kind):
     """Of the issue's cases: attention and answers are the same, and so is what is said of them."""
     parts = trained(kind)
     few = Thresholds(examples=4)
-    found = {factor: measure(scaled(parts, factor), num_examples=8, thresholds=few) for factor in (1, 0.2, 0.05, 5)}
+    found = {factor: measure(scaled(parts, factor), num_examples=8, thresholds=few) for factor in (1, 0.05, 5)}
     own = {name: found[1].metrics[name] for name in found[1].intervals}
     assert found[1].verdict.reason != "too_few"
     assert own["faithfulness/reach"] > 0.05
@@ -164,7 +164,7 @@ def test_a_factor_on_the_output_layer_changes_no_verdict(kind):
         assert {name: each.metrics[name] for name in own} == pytest.approx(own, abs=1e-3)
         assert each.verdict.reason == found[1].verdict.reason
         assert each.verdict.confidence == pytest.approx(found[1].verdict.confidence, abs=0.01)
-    assert len({each.metrics["faithfulness/comprehensiveness"] for each in found.values()}) == 4  # as the papers say
+    assert len({each.metrics["faithfulness/comprehensiveness"] for each in found.values()}) == 3  # as the papers say
 
 
 def models():
