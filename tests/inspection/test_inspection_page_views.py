@@ -348,7 +348,9 @@ def test_search_finds_examples(show: Any) -> None:
 
 def test_the_page_speaks_chinese(show: Any) -> None:
     page = show(sequence())
+    assert page.inner_text("#verdict") == "Weights say little."
     page.click("#language button[value='zh']")
+    assert page.inner_text("#verdict") == "不可信。"
     assert page.inner_text("#scale option:first-child") == "0 到 1"
     assert page.evaluate("document.documentElement.lang") == "zh"
     missing = page.evaluate(
