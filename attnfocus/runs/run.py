@@ -12,6 +12,7 @@ from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
+from attnfocus.explanation.options import DEFAULT_METHOD, Level
 from attnfocus.inspection.difference import Other
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
@@ -191,6 +192,9 @@ class Run:
         head: int | None = None,
         method: str | Sequence[str] | None = None,
         minus: "Run | None" = None,
+        against: str | None = None,
+        span: int | None = None,
+        level: Level = "token",
     ) -> Inspection:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
 
@@ -199,7 +203,9 @@ class Run:
                 None).
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
-            method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
+            method: one of `attnfocus.explanation.METHODS`, or several; None: attention and integrated_gradients, which
+                pass back 32 times for each output (gradient_input where that is more than 2^18 positions).
+            against, span, level: as in `attnfocus.explanation.AttributionOptions`; level is that of all maps.
             minus: another run, or another checkpoint of this one, whose maps of the same answers are taken away.
 
         Raises:
@@ -208,7 +214,8 @@ class Run:
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
         num_threads()
-        choice = Choice(layer, head, check_methods(method))
+        options = AttributionOptions(against=against, span=span, level=level)
+        choice = Choice(layer, head, check_methods(method), options)
         if texts is None:
             split = split or "test"
             if num_examples < 1:
@@ -252,7 +259,7 @@ class Run:
     def attribute(
         self,
         text: str,
-        method: str = "gradient_input",
+        method: str = DEFAULT_METHOD,
         *,
         target: str | None = None,
         layer: str | None = None,
@@ -260,25 +267,30 @@ class Run:
         baseline: Baseline = "zero",
         num_steps: int = 32,
         leave_out: Literal["mask", "remove"] = "mask",
+        against: str | None = None,
+        span: int | None = None,
+        level: Level = "token",
     ) -> Attribution:
         """What the answer to a text rests on: a number for each output token (or the label) and input position.
 
         Args:
             text: the input, as `predict` takes it.
-            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes.
+            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes. integrated_gradients
+                pass back `num_steps` times for each output, gradient_input once.
             target: another answer than the model's own.
-            layer, head, baseline, num_steps, leave_out: as in `attnfocus.explanation.AttributionOptions`.
+            against: why this answer and not that one: another label or text.
+            layer, head, baseline, num_steps, leave_out, span, level: as in
+                `attnfocus.explanation.AttributionOptions`.
 
         Raises:
             ConfigError: a method, or a value of an option, that there is not.
             DataError: an input that the model cannot read, or an answer without a token.
         """
-        chosen = AttributionOptions(
-            target=target, layer=layer, head=head, baseline=baseline, num_steps=num_steps, leave_out=leave_out
-        )
+        options = AttributionOptions(target=target, layer=layer, head=head, against=against, span=span, level=level)
+        options = replace(options, baseline=baseline, num_steps=num_steps, leave_out=leave_out)
         num_threads()
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
-        return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
+        return attribute(self.task, self.model, [example], method, options, self.setup.config.decoding)[0]
 
     def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
         """How far the attention weights can be read as an explanation of the model's own answers.

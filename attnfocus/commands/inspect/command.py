@@ -16,6 +16,7 @@ from attnfocus.data.reading.inputs import STDIN, Input, input_files, numbered
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figure_choices import FigureStyle
 from attnfocus.errors import ConfigError, Problem
+from attnfocus.explanation.options import Level
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
@@ -42,6 +43,9 @@ class InspectConfig(InputChoice, DataChoice, FigureStyle):
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
+    against: str | None = None
+    span: PositiveInt | None = None
+    level: Level = "token"
     minus: int | FilePath | None = None
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
@@ -77,6 +81,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         layer=config.layer,
         head=config.head,
         method=methods,
+        against=config.against,
+        span=config.span,
+        level=config.level,
         minus=None if config.minus is None else _subtracted(str(config.minus), config, trained.path),
     )
     if config.scale != "auto":
