@@ -32,7 +32,8 @@ class Content:
             step, where two are compared.
         kind: whether the positions of an input are tokens of a text or vectors.
         examples: in the order asked for.
-        verdict: how far the weights can be read as an explanation; None when that was not tested.
+        verdict: how far the weights can be read as an explanation, language (en, zh) -> text; None when that was not
+            tested.
         faithfulness: the numbers behind it.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
         has_details: whether a page has all weights of maps that are too large to be seen at once.
@@ -42,7 +43,7 @@ class Content:
     facts: Mapping[str, str | int]
     kind: Kind
     examples: tuple[Inspected, ...]
-    verdict: str | None = None
+    verdict: Mapping[str, str] | None = None
     faithfulness: Mapping[str, float] = field(default_factory=dict)
     max_values: int = 24_000_000
     scale: ScaleName | None = None
@@ -53,7 +54,7 @@ class Content:
         return {
             **self.facts,
             "kind": self.kind,
-            "verdict": self.verdict,
+            "verdict": None if self.verdict is None else dict(self.verdict),
             "faithfulness": dict(self.faithfulness),
             "examples": [
                 _example_facts(example, place in self.left_out) for place, example in enumerate(self.examples)
@@ -118,6 +119,12 @@ def picture_of(example: Inspected, each: FocusMap) -> Picture | None:
     if picture is None or not (each.place is None or each.place.keys == "input"):
         return None
     return picture if each.weights.shape[2] >= len(picture.boxes) else None
+
+
+def written_queries(each: FocusMap) -> tuple[str, ...] | None:
+    """What a map of an output of several tokens is asked for, one after the other; None: one thing, or the input."""
+    is_output = each.place is None or each.place.queries == "output"
+    return each.query_tokens if is_output and len(each.query_tokens) > 1 else None
 
 
 def likelihood(score: float) -> str:

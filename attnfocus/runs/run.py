@@ -187,6 +187,7 @@ class Run:
         texts: str | Sequence[str | Input] | None = None,
         *,
         split: str | None = None,
+        ids: Sequence[str] | None = None,
         num_examples: int = 4,
         layer: str | int | None = None,
         head: int | None = None,
@@ -220,9 +221,10 @@ class Run:
             split = split or "test"
             if num_examples < 1:
                 raise ConfigError(f"num_examples: must be > 0, got {num_examples}.")
-            examples: Sequence[Encoded | Prediction] = self._prepared(split).splits[split][:num_examples]
+            whole = self._prepared(split).splits[split]
+            examples: Sequence[Encoded | Prediction] = whole[:num_examples] if ids is None else whole.named(ids)
         else:
-            if split is not None:
+            if split is not None or ids is not None:
                 raise ConfigError("texts and split: choose one of them.")
             given = [texts] if isinstance(texts, str) else texts
             inputs, encoded = self._encoded([_as_input(text, number) for number, text in enumerate(given, 1)])
@@ -292,11 +294,11 @@ class Run:
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
         return attribute(self.task, self.model, [example], method, options, self.setup.config.decoding)[0]
 
-    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+    def faithfulness(self, split: str = "test", num_examples: int | None = None, seed: int = 0) -> Faithfulness:
         """How far the attention weights can be read as an explanation of the model's own answers.
 
         Args:
-            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+            num_examples: drawn from the split by the seed (> 0); None: as many as the verdict needs, 64 to 512.
 
         Raises:
             As `evaluate`, and DataError where the model can read none of the examples.

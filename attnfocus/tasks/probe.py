@@ -158,6 +158,10 @@ class Probe(ABC):
         """The scores (M, T) of the outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
         return self._scores(self._run_vectors(vectors, examples), examples)
 
+    def all_logits_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
+        """The logits (M, T, C) of all outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
+        return self._logits(self._run_vectors(vectors, examples))
+
     def _run_vectors(self, vectors: Tensor, examples: Tensor) -> Any:
         lengths = self.lengths[examples]
         if self._table is None:

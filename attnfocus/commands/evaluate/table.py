@@ -1,6 +1,7 @@
 """What `evaluate` prints: metrics, the confusion matrix, how the metrics were computed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,9 @@ from attnfocus.display.result import metric_lines, print_classes
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import metric_name, number, shorten
 from attnfocus.explanation import Faithfulness
+from attnfocus.explanation.measures import OF_ERASURES, OF_RANKINGS, PREFIX, name_of_effect
+
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
 def print_evaluation(
@@ -37,13 +41,54 @@ def print_evaluation(
 
 
 def print_faithfulness(console: Console, tested: Faithfulness) -> None:
-    """Prints the verdict, the metrics one by one, and what could not be measured."""
+    """Prints the verdict in three sentences, the numbers in groups, and what could not be measured."""
     say(console, "")
-    say(console, tested.verdict, style="bold")
-    rows = [[metric_name(name.removeprefix("faithfulness/")), number(value)] for name, value in tested.metrics.items()]
-    for line in aligned(rows):
-        say(console, line, wrap=False)
+    first, *others = tested.sentences["en"]
+    say(console, first, style="bold")
+    for sentence in others:
+        say(console, sentence)
+    rows = [
+        [metric_name(each["name"]), number(each["value"]), _interval(each["interval"]), ARROWS[each["better"]]]
+        for group in tested.groups
+        for each in group["measures"]
+    ]
+    lines = iter(aligned([[*row, "|"] for row in rows]))
+    for group in tested.groups:
+        measures, way = group["measures"], group["way"]
+        own = list(islice(lines, len(measures)))
+        say(console, "")
+        if way is not None:
+            for line in aligned(_effects(tested, group["title"], way)):
+                say(console, line, wrap=False)
+            continue
+        say(console, group["title"], style="dim", wrap=False)
+        for line, each in zip(own, measures, strict=True):
+            say(console, f"{line.removesuffix('|')}{each['words']}", wrap=False)
+    say(console, "")
+    say(
+        console,
+        "[a, b]: 95 % interval over examples. ↑ higher, ↓ lower speaks for the weights.",
+        style="dim",
+        wrap=False,
+    )
     of_what = f"{tested.num_outputs} outputs of {tested.num_examples} examples of {tested.split}"
     say(console, f"of {', '.join(tested.attentions)}, on {of_what}, seed {tested.seed}", style="dim", wrap=False)
     for remark in tested.left_out:
         say(console, remark, style="yellow")
+
+
+def _effects(tested: Faithfulness, title: str, way: str) -> list[list[str]]:
+    """A row for each ranking of positions, a column for each way to take one away; +- half of the 95 % interval."""
+    rows = [[title, *OF_ERASURES]]
+    for ranking, words in OF_RANKINGS.items():
+        names = [PREFIX + name_of_effect(erasure, way, ranking) for erasure in OF_ERASURES]
+        known = [(tested.metrics.get(name), tested.intervals.get(name)) for name in names]
+        cells = [
+            "" if of is None or value is None else f"{value:.2f} ±{(of[1] - of[0]) / 2:.2f}" for value, of in known
+        ]
+        rows.append([f"  {words}{' ↑' if ranking == 'weights' else ''}", *cells])
+    return rows
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f"[{ends[0]:.2f}, {ends[1]:.2f}]"
