@@ -54,6 +54,8 @@ def test_some_queries_measure_what_whole_maps_do(monkeypatch, shapes, preset, po
         measures["max_logit"] for name, measures in some.items() if isinstance(name, tuple) and name[1] is not None
     ]
     assert some["focus/max_logit"] == pytest.approx(max(heads))
+    assert 50 < some["focus/measured_queries"] <= 64  # one text is shorter
+    assert "focus/measured_queries" not in evaluated(model, rows(LABELLED))
 
 
 def test_known_evidence_asks_for_whole_maps(shapes):

@@ -21,6 +21,7 @@ from attnfocus.tasks.looks import Look
 from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums, largest_logits
 
 MAX_LOGIT = "max_logit"  # the one measure that is no mean: the largest logit of all queries measured
+OF_ALL_HEADS = ("head_disagreement", "measured_queries")
 _ONE = 0.01  # as near to 1 as the sums of weights that are distributions come, rounded ones included
 
 
@@ -125,11 +126,13 @@ class FocusMeans:
             together = _means({measure: [math.fsum(columns)] for measure, columns in sums.items()}, 0)
             if "effective_positions" not in together:  # no query looked anywhere
                 continue
+            if sums.get("measured_queries") == sums.get("all_queries"):  # then it goes without saying
+                together.pop("measured_queries", None)
             if abs(together["total_weight"] - 1) < _ONE:
                 del sums["total_weight"], together["total_weight"]
             finite = [value for value in largest if value > -math.inf]
             rows.append(FocusRow(attention, None, together | ({MAX_LOGIT: max(finite)} if finite else {})))
-            of_heads = {measure: columns for measure, columns in sums.items() if measure != "head_disagreement"}
+            of_heads = {measure: columns for measure, columns in sums.items() if measure not in OF_ALL_HEADS}
             for head in range(len(sums["queries"])):
                 of_head = {MAX_LOGIT: largest[head]} if len(finite) == len(largest) > head else {}
                 rows.append(FocusRow(attention, head, _means(of_heads, head) | of_head))

@@ -30,9 +30,10 @@ DIVISORS = {
     "peak_coverage": "several",
     "head_disagreement": "together",
     "total_weight": "asked",
+    "measured_queries": "inputs",
 }
-_OF_MAPS = ("peak_coverage", "several", "special")
-COUNTS = ("queries", "maps", "several", "together", "special", "asked")
+_OF_MAPS = ("peak_coverage", "several", "special", "measured_queries", "inputs", "all_queries")
+COUNTS = ("queries", "maps", "several", "together", "special", "asked", "inputs", "all_queries")
 
 
 def focus_sums(
@@ -88,6 +89,8 @@ def focus_sums(
         peak = covered.amax(dim=-1) / sums["queries"].clamp_min(1)
         sums |= {"peak_coverage": torch.where(several, peak, 0.0), "several": several}
     if kind == "self":  # the queries left out count too
+        counts = {"measured_queries": num_queries, "all_queries": all_queries, "inputs": all_queries > 0}
+        sums |= {name: each.unsqueeze(1) for name, each in counts.items()}
         share = (all_queries / num_queries.clamp_min(1)).to(covered.dtype).unsqueeze(1)
         sums = {measure: value if measure in _OF_MAPS else value * share for measure, value in sums.items()}
     return sums
