@@ -43,7 +43,7 @@ class InspectConfig(InputChoice, DataChoice, FigureStyle):
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
-    against: str | None = None
+    against: str | int | None = None  # labels may be numbers
     span: PositiveInt | None = None
     level: Level = "token"
     minus: int | FilePath | None = None
@@ -81,7 +81,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         layer=config.layer,
         head=config.head,
         method=methods,
-        against=config.against,
+        against=None if config.against is None else str(config.against),
         span=config.span,
         level=config.level,
         minus=None if config.minus is None else _subtracted(str(config.minus), config, trained.path),
