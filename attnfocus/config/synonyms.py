@@ -142,6 +142,7 @@ SYNONYMS = by_word(
         "leave_one_out": "occlusion loo",
         "attn_lrp": "lrp attnlrp",
         "attention": "weights attn",
+        "patch_heads": "patching activation_patching causal_tracing",
         "wandb": "weights_and_biases weights-and-biases w&b",
         "mcc": "matthews",
         "ece": "calibration",

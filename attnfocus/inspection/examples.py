@@ -12,6 +12,7 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.interventions import Kind
 from attnfocus.explanation.norms import NORM, normed
 from attnfocus.explanation.options import DEFAULT_METHOD
 from attnfocus.explanation.words import require_pieces
@@ -23,6 +24,13 @@ from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
 
 # Positions that a default attribution may pass back, over all its points and outputs; some ten seconds.
 MAX_POSITIONS = 2**18
+PATCHES: dict[str, Kind] = {  # methods that compare two inputs, and which parts of the model each needs
+    "patch_heads": "heads",
+    "patch_positions": "heads",
+    "patch_states": "states",
+    "patch_weights": "weights",
+}
+DEFAULT_PATCHES = ("patch_heads", "patch_positions", "patch_states")
 MAX_TOKENS = 4096  # of an input: a map of self-attention has the square of it in weights, for each head
 
 
@@ -33,7 +41,8 @@ class Choice:
     Attributes:
         layer: part of an attention's name, see `is_part`; None: all.
         head: number of a head; None: all.
-        methods: `attention` and names of attributions; None: `default_methods`.
+        methods: `attention`, names of attributions, and of `PATCHES`, whose maps `patched_maps` makes; None:
+            `default_methods`.
         options: of the attributions.
     """
 
@@ -44,7 +53,10 @@ class Choice:
 
     def __post_init__(self) -> None:
         for method in self.methods or ():
-            self.options.check(method)
+            if method not in PATCHES:
+                self.options.check(method)
+            elif self.options != AttributionOptions():
+                raise ConfigError(f"against, span, level: are for attributions, and {method} is none. Leave them out.")
 
     def default_methods(self, num_positions: int, num_outputs: int) -> tuple[str, ...]:
         """Attention and integrated gradients; gradient_input in their place, where these would pass back more than
@@ -56,25 +68,26 @@ class Choice:
         return (method,) if self.options.against is not None else ("attention", method)
 
 
-def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """The methods, each once; None: the default.
+def check_methods(given: str | Sequence[str] | None, *, are_two: bool = False) -> tuple[str, ...] | None:
+    """The methods, each once; None: the default. `are_two`: a corrupted input was given, too.
 
     Raises:
         ConfigError: there is no such method.
     """
+    methods = (*METHODS, *PATCHES)
     if given is None:
-        return None
+        return DEFAULT_PATCHES if are_two else None
     names = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
-        if name not in METHODS:
-            near = nearest(name, METHODS, count=1)
-            listed = f"There are: {', '.join(METHODS)}; several as [a,b]."
-            text = f"method: there is no method {name}.{did_you_mean(name, METHODS)} {listed}"
+        if name not in methods:
+            near = nearest(name, methods, count=1)
+            listed = f"There are: {', '.join(methods)}; several as [a,b]."
+            text = f"method: there is no method {name}.{did_you_mean(name, methods)} {listed}"
             raise ConfigError(
                 Problem(text, "method", [f"method={near[0]}"] if near and isinstance(given, str) else None)
             )
     if not names:
-        raise ConfigError(f"method: name at least one of {', '.join(METHODS)}.")
+        raise ConfigError(f"method: name at least one of {', '.join(methods)}.")
     return tuple(dict.fromkeys(names))
 
 
@@ -128,7 +141,12 @@ def _inspected(
     methods = choice.default_methods(size, written) if choice.methods is None else choice.methods
     if answer.maps and "attention" not in methods:
         chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
-    maps = [each for method in methods for each in _maps_of(trained, example, answer, method, choice)]
+    maps = [
+        each
+        for method in methods
+        if method not in PATCHES
+        for each in _maps_of(trained, example, answer, method, choice)
+    ]
     codec, answer = trained.task.codec, replace(answer, maps=tuple(maps))
     answer = with_known(codec, example, answer if minus is None else with_minus(minus, codec, example, answer))
     return with_words(answer, tuple(codec.input_tokens(example.inputs))) if choice.options.level == "word" else answer

@@ -25,6 +25,12 @@ from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.visible import visible
 
 MAX_HEIGHT = 4.5  # inches of a figure in one column; what is higher takes the width of the page
+PATCH_AXES = {  # what the rows and columns of a patch are
+    "patch_heads": ("attention", "head"),
+    "patch_weights": ("attention", "head"),
+    "patch_positions": ("head of an attention", "position"),
+    "patch_states": ("layer", "position"),
+}
 CSV_COLUMNS = ("head", "query", "query_token", "key", "key_token", "weight")
 
 
@@ -132,6 +138,8 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
         axes = f"The {picture.name}, and over it the weight of each of its {parts}{of_rows}.{framed}"
         panels = panels.replace("first panel", f"first panel after the {picture.name}")
         limits = limits.split(" and ")[0] + ". "
+    if each.is_patch:
+        focus = f"{facts.get('patched', '')}."
     lines = [
         f"{_method_words(each)}. Model {facts['model']}, attention {facts['attention']}, data {facts['dataset']}; "
         f"checkpoint {facts['checkpoint']}, step {facts['step']}; run {facts['run']}.",
@@ -153,6 +161,8 @@ def _method_words(each: FocusMap) -> str:
 
 def _axes(each: FocusMap) -> tuple[str, str]:
     """What the rows and the columns of a map are."""
+    if each.is_patch:
+        return PATCH_AXES[each.method]
     if each.place is None:
         return "output", "input position"
     names = {"input": "input token", "output": "output token", "learned": "learned query"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import FILE_KINDS, Codec, Encoded
@@ -11,26 +11,28 @@ from attnfocus.data.preparation import NewRows, Prepared
 from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
-from attnfocus.explanation.options import DEFAULT_METHOD, Level
+from attnfocus.explanation import AttributionOptions, Faithfulness, measure_faithfulness
+from attnfocus.explanation.options import Level
 from attnfocus.inspection.difference import Other
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.inspection.patched_maps import check_patches, with_patches
 from attnfocus.models.base import Model
+from attnfocus.runs.causes import Causes
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import check_fingerprints
+from attnfocus.runs.heads_file import load_heads
 from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import best_of
 from attnfocus.tasks import Evaluation, Prediction, Task
-from attnfocus.tasks.probe import Baseline
 
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
-class Run:
+class Run(Causes):
     """A trained model with everything around it. Made by `attnfocus.train` and `attnfocus.load`.
 
     Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
@@ -196,6 +198,7 @@ class Run:
         against: str | None = None,
         span: int | None = None,
         level: Level = "token",
+        corrupted: str | None = None,
     ) -> Inspection:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
 
@@ -207,6 +210,8 @@ class Run:
             method: one of `attnfocus.explanation.METHODS`, or several; None: attention and integrated_gradients, which
                 pass back 32 times for each output (gradient_input where that is more than 2^18 positions).
             against, span, level: as in `attnfocus.explanation.AttributionOptions`; level is that of all maps.
+            corrupted: another text of as many tokens; shown is what of the run on `texts`, put back into that on this
+                one, brings the answer back (`patch`).
             minus: another run, or another checkpoint of this one, whose maps of the same answers are taken away.
 
         Raises:
@@ -216,7 +221,9 @@ class Run:
         """
         num_threads()
         options = AttributionOptions(against=against, span=span, level=level)
-        choice = Choice(layer, head, check_methods(method), options)
+        choice = Choice(layer, head, check_methods(method, are_two=corrupted is not None), options)
+        num_texts = 0 if texts is None else 1 if isinstance(texts, str) else len(texts)
+        check_patches(choice.methods or (), num_texts, corrupted, minus is not None)
         if texts is None:
             split = split or "test"
             if num_examples < 1:
@@ -242,11 +249,16 @@ class Run:
         }
         if other is not None:
             facts["minus"] = other.label
+        if corrupted is not None and isinstance(examples[0], Encoded):
+            second = self._example(corrupted, "corrupted")
+            answer, facts["patched"] = with_patches(trained, examples[0], found[0], second, choice)
+            found = (answer,)
         kind = self.codec.input_kind
         if self.checkpoint != "best":
             return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
-        return Inspection(facts, kind, found, *tested)
+        heads = load_heads(self.path, self.step)
+        return Inspection(facts, kind, found, *tested, {} if heads is None else heads.kinds)
 
     def _other(self, minus: "Run", choice: Choice) -> Other:
         """What another run or step is, seen from this one."""
@@ -257,42 +269,6 @@ class Run:
             raise ConfigError(f"minus: {label} is what is shown itself. Name another step or run.")
         clean = minus.setup.data_options.clean
         return Other(label, minus.task, minus.model, clean, is_same_run, choice.head is not None)
-
-    def attribute(
-        self,
-        text: str,
-        method: str = DEFAULT_METHOD,
-        *,
-        target: str | None = None,
-        layer: str | None = None,
-        head: int | None = None,
-        baseline: Baseline = "zero",
-        num_steps: int = 32,
-        leave_out: Literal["mask", "remove"] = "mask",
-        against: str | None = None,
-        span: int | None = None,
-        level: Level = "token",
-    ) -> Attribution:
-        """What the answer to a text rests on: a number for each output token (or the label) and input position.
-
-        Args:
-            text: the input, as `predict` takes it.
-            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes. integrated_gradients
-                pass back `num_steps` times for each output, gradient_input once.
-            target: another answer than the model's own.
-            against: why this answer and not that one: another label or text.
-            layer, head, baseline, num_steps, leave_out, span, level: as in
-                `attnfocus.explanation.AttributionOptions`.
-
-        Raises:
-            ConfigError: a method, or a value of an option, that there is not.
-            DataError: an input that the model cannot read, or an answer without a token.
-        """
-        options = AttributionOptions(target=target, layer=layer, head=head, against=against, span=span, level=level)
-        options = replace(options, baseline=baseline, num_steps=num_steps, leave_out=leave_out)
-        num_threads()
-        example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
-        return attribute(self.task, self.model, [example], method, options, self.setup.config.decoding)[0]
 
     def faithfulness(self, split: str = "test", num_examples: int | None = None, seed: int = 0) -> Faithfulness:
         """How far the attention weights can be read as an explanation of the model's own answers.

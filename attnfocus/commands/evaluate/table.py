@@ -1,5 +1,6 @@
 """What `evaluate` prints: metrics, the confusion matrix, how the metrics were computed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -8,13 +9,16 @@ from rich.console import Console
 
 from attnfocus.display.classes import MAX_CLASSES, MAX_LABEL, ClassTable
 from attnfocus.display.console import say
+from attnfocus.display.heads import counts_text
 from attnfocus.display.result import metric_lines, print_classes
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import metric_name, number, shorten
 from attnfocus.explanation import Faithfulness
+from attnfocus.explanation.head_table import HeadTable
 from attnfocus.explanation.measures import OF_ERASURES, OF_RANKINGS, PREFIX, name_of_effect
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+MAX_HEADS = 24  # rows of the table of heads
 
 
 def print_evaluation(
@@ -92,3 +96,30 @@ def _effects(tested: Faithfulness, title: str, way: str) -> list[list[str]]:
 
 def _interval(ends: Sequence[float] | None) -> str:
     return "" if ends is None else f"[{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def print_heads(console: Console, table: HeadTable) -> None:
+    """Prints each head with its kind and what the run loses without it, those that cost most first."""
+    say(console, "")
+    say(console, f"heads: {counts_text(table.counts) or 'none gives weights'}", style="bold")
+    names = list(table.metrics)
+    most = sorted(table.heads, key=lambda head: -head.costs.get("loss", 0.0))[:MAX_HEADS]
+    rows = [["attention", "head", "kind", "score", *(f"{name} without it" for name in names)]] if most else []
+    for head in most:
+        score = number(head.score) if math.isfinite(head.score) else "-"
+        costs = [_cost(name, head.costs.get(name)) for name in names]
+        rows.append([head.attention, str(head.number), head.kind, score, *costs])
+    for line in aligned(rows):
+        say(console, line, wrap=False)
+    of_all = f"{len(most)} of {len(table.heads)} heads; format=json has all. " if len(most) < len(table.heads) else ""
+    whole = ", ".join(f"{name} {number(value)}" for name, value in table.metrics.items())
+    of_what = f"first {table.num_examples} examples of {table.split} ({whole}); a head is replaced by its mean"
+    say(console, f"{of_all}{of_what}", style="dim", wrap=False)
+
+
+def _cost(name: str, cost: float | None) -> str:
+    """The change of a metric without the head, with its sign: a loss rises, a share of right answers falls."""
+    if cost is None:
+        return "-"
+    change = cost if name == "loss" else -cost
+    return f"{'+' if change >= 0 else '-'}{number(abs(change))}"

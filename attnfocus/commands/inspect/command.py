@@ -20,6 +20,7 @@ from attnfocus.explanation.options import Level
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
+from attnfocus.inspection.patched_maps import check_patches
 from attnfocus.inspection.terminal import print_inspection
 from attnfocus.layout import CHECKPOINTS, PAGES_FOLDER
 from attnfocus.limits import NonNegativeInt, PositiveInt
@@ -46,6 +47,7 @@ class InspectConfig(InputChoice, DataChoice, FigureStyle):
     against: str | int | None = None  # labels may be numbers
     span: PositiveInt | None = None
     level: Level = "token"
+    corrupted: str | None = None
     minus: int | FilePath | None = None
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
@@ -60,9 +62,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         The exit code.
     """
     config = check(values, InspectConfig)
-    methods = check_methods(config.method)  # before the run is loaded
+    methods = check_methods(config.method, are_two=config.corrupted is not None)  # before the run is loaded
     config.check_width()
     texts, split = _inputs(config)
+    check_patches(methods or (), len(texts or ()), config.corrupted, config.minus is not None)
     trained = load(
         config.run,
         checkpoint=config.checkpoint,
@@ -84,6 +87,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         against=None if config.against is None else str(config.against),
         span=config.span,
         level=config.level,
+        corrupted=config.corrupted,
         minus=None if config.minus is None else _subtracted(str(config.minus), config, trained.path),
     )
     if config.scale != "auto":
