@@ -167,7 +167,7 @@ def test_the_forest_has_intervals_seeds_and_corrected_p(show: Any) -> None:
 def test_one_example_has_one_scale_for_all(show: Any) -> None:
     page = show()
     assert page.locator(".look").count() == 3
-    assert "One sentence, 3 attentions" in page.inner_text("body")
+    assert "One input, 3 attentions" in page.inner_text("body")
     assert page.get_by_text("Nearly uniform").count() == 1  # and not of the sharp one
     level = "[...each.children].map((token) => token.dataset.level)"
     shades = f"[...document.querySelectorAll('.tokens')].map((each) => {level})"
