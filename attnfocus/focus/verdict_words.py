@@ -108,8 +108,8 @@ def _english(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
     }[verdict.answer]
     return (
         f"{head} ({verdict.confidence:.0%} sure{border}): {_filled(_FIRST_EN[verdict.reason], facts)}.",
-        f"You may say {may}: without them an answer loses {lost} of its lead (as many at random: {random}, the best known "
-        f"ones: {best}), and with them alone it keeps {left} (at random: {left_random}).",
+        f"You may say {may}: without them an answer loses {lost} of its lead (as many at random: {random}, the best "
+        f"known ones: {best}), and with them alone it keeps {left} (at random: {left_random}).",
         f"You may not say {_never_english(verdict, facts)}.",
     )
 
