@@ -45,7 +45,7 @@ def erasure(
         importance: (N, K).
         mask: (N, K).
     """
-    ranks = _ranks(importance, mask, generator)
+    places = ranks(importance, mask, generator)
     lengths = mask.sum(dim=1)
     whole = _in_parts(probabilities, mask)
     without, alone = torch.zeros_like(whole), torch.zeros_like(whole)
@@ -54,7 +54,7 @@ def erasure(
         count = (share * lengths).ceil()
         key = tuple(count.tolist())
         if key not in done:
-            top = mask & (ranks < count.unsqueeze(1))
+            top = mask & (places < count.unsqueeze(1))
             done[key] = _in_parts(probabilities, mask & ~top), _in_parts(probabilities, top)
         without += whole - done[key][0]
         alone += whole - done[key][1]
@@ -66,7 +66,7 @@ def _in_parts(probabilities: Callable[[Tensor, Tensor], Tensor], kept: Tensor) -
     return torch.cat([probabilities(kept[part], part) for part in rows])
 
 
-def _ranks(importance: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+def ranks(importance: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
     """Place of each position among those of its row, the most important 0: (N, K)."""
     shuffled = _random_like(importance, generator).argsort(dim=1)
     order = importance.masked_fill(~mask, -torch.inf).gather(1, shuffled).argsort(dim=1, descending=True, stable=True)

@@ -1,70 +1,261 @@
-"""What the numbers of faithfulness come to, in plain words.
+"""Whether attention weights point to what a model's answers rest on: the rules, and how sure they are.
 
-The verdict rests on probabilities at one temperature for all models (`focus.temperature`): a factor on the logits
-changes no answer, no reason for it, and no verdict.
+Every number is a share of a lead (`focus.leads`), so that a factor on the logits changes none. Shapes as in
+`focus.samples`.
 """
 
-import math
-from collections.abc import Mapping
+from __future__ import annotations
 
-from attnfocus.focus.temperature import SURENESS
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
 
-# How much more probability an output must lose without what weights point to than without as many random positions,
-# and keep with it alone: the mean of both. Below the second, weights do no better than chance.
-POINTS, POINTS_AT_NOTHING = 0.10, 0.03
-# How far shuffled weights must move the output (total variation distance).
-MATTERS, HARDLY_MATTERS = 0.20, 0.05
-# Jensen-Shannon divergence, in nats, from which on weights that give the same output count as others.
-OTHER_WEIGHTS = 0.1
-TEMPERED = "tempered_"  # begins the names of figures at the one temperature
+import numpy as np
+from numpy.typing import NDArray
+
+from attnfocus.focus.samples import RANKINGS, Floats, Samples, draws_of, mean_recalls, means
+
+Answer = Literal["yes", "partly", "no", "cannot_tell"]
+Reason = Literal[
+    "points",  # yes
+    "elsewhere",  # no: other positions decide
+    "weak",  # partly: better than chance, far from the best that is known
+    "few_texts",  # ... few answers depend on the input
+    "even",  # ... most positions have much the same weight
+    "together",  # ... what they point to is needed, and not enough
+    "repeated",  # ... it is enough, and not needed
+    "spread",  # ... it makes a small part of the answer
+    "too_few",  # cannot tell: too few examples
+    "unlearned",  # ... answers are no better than chance
+    "same_answer",  # ... every input has the same answer
+    "input_unused",  # ... answers do not depend on the input
+    "no_ranking",  # ... no known ranking of positions does better than chance
+]
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+NUM_DRAWS = 1000  # of the bootstrap
+INTERVAL = (2.5, 97.5)  # percent
+_WEIGHTS, _RANDOM = RANKINGS.index("weights"), RANKINGS.index("random")
 
 
-def verdict(metrics: Mapping[str, float]) -> str:
-    """How far weights can be read as an explanation, by the rules of docs/focus.md.
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What the verdict asks for. See `Estimates` for the measures.
 
-    Args:
-        metrics: `faithfulness/<measure>` -> number. What depends on replacing weights may be missing.
+    Attributes:
+        examples: fewer tell nothing.
+        reach: lead that must be lost without any input; an erasure that takes less is not looked at.
+        dependent: share of the answers that must change without any input.
+        few_texts: ... below this, weights count in few texts alone.
+        room: what the best ranking must gain over chance, as a share of the reach, for a way to be looked at.
+        skill_yes, skill_no: from where on weights point, and below which they do not.
+        weakest: of the two ways, the skill that the worse one must have.
+        gain: what must be gained over chance, as a share of the reach.
+        even: from this `half` on the weights are much alike.
+        sure: share of the bootstrap's samples that must give the same answer; below, it is near the border.
     """
-    gain, of = gain_over_chance(metrics, TEMPERED), _without_prefix(metrics)
-    lost = {kind: of[f"{TEMPERED}comprehensiveness{kind}"] for kind in ("", "_random", "_gradient")}
-    change = of.get(f"{TEMPERED}permuted_change")
-    points, matters = gain >= POINTS, change is None or change >= MATTERS
-    blind, idle = gain < POINTS_AT_NOTHING, change is not None and change < HARDLY_MATTERS
-    if points and matters:
-        head = "Weights point to what matters"
-    elif (blind and (change is None or not matters)) or (idle and not points):
-        head = "Weights say little"
-    else:
-        head = "Weights tell a part"
-    taken = (
-        f"with probabilities scaled so that the likeliest answer has {SURENESS:.2f} on average, an output loses "
-        f"{lost['']:z.2f} of its probability without the positions of most weight (random positions "
-        f"{lost['_random']:z.2f}, those of gradients {lost['_gradient']:z.2f})"
-    )
-    if change is None:
-        return f"{head}: {taken}. Whether the output depends on them could not be tested: they cannot be replaced."
-    shuffled = f"shuffled weights move the output by {change:.2f} of 1"
-    return f"{head}: {taken}, and {shuffled}. {_others(of['adversarial_distance'])}"
+
+    examples: int = 8
+    reach: float = 0.1
+    dependent: float = 0.05
+    few_texts: float = 0.15
+    room: float = 0.1
+    skill_yes: float = 0.5
+    skill_no: float = 0.25
+    weakest: float = 0.25
+    gain: float = 0.1
+    even: float = 0.4
+    sure: float = 0.95
 
 
-def gain_over_chance(metrics: Mapping[str, float], scale: str = "") -> float:
-    """Mean of what comprehensiveness and sufficiency gain over random positions; 0: no better than chance.
+USUAL = Thresholds()
 
-    Args:
-        scale: what the names of the two begin with: "" or `TEMPERED`.
+
+@dataclass(frozen=True)
+class Verdict:
+    """Attributes:
+    confidence: share of the bootstrap's samples of examples that give the same answer, 0 to 1.
+    near_border: the confidence is below `Thresholds.sure`.
     """
-    value = _without_prefix(metrics)
-    needed = value[f"{scale}comprehensiveness"] - value[f"{scale}comprehensiveness_random"]
-    enough = value[f"{scale}sufficiency_random"] - value[f"{scale}sufficiency"]
-    return (needed + enough) / 2
+
+    answer: Answer
+    reason: Reason
+    confidence: float = 1.0
+    near_border: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "confidence": round(self.confidence, 4)}
 
 
-def _without_prefix(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name.removeprefix("faithfulness/"): value for name, value in metrics.items()}
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """The measures of each sample of the bootstrap, the whole first: arrays (1 + B, ...).
+
+    What was measured in several erasures counts as in the worst of them.
+    """
+
+    samples: Samples
+    draws: Floats
+    thresholds: Thresholds
+
+    @cached_property
+    def effects(self) -> Floats:
+        """Of removing the lead lost, of keeping alone the lead left, mean over the shares: (1 + B, E, W, R)."""
+        left = means(self.draws, self.samples.left).mean(axis=-1)
+        return np.stack((1 - left[:, :, 0], left[:, :, 1]), axis=2)
+
+    @cached_property
+    def reach(self) -> Floats:
+        """Lead lost without any input: (1 + B, E)."""
+        return 1 - means(self.draws, self.samples.nothing)
+
+    @cached_property
+    def dependent(self) -> Floats:
+        """Share of the answers that change without any input: (1 + B,)."""
+        return np.nanmax(means(self.draws, self.samples.nothing_changed), axis=1)
+
+    @cached_property
+    def half(self) -> Floats:
+        """As in `Samples`: (1 + B,)."""
+        return means(self.draws, self.samples.half)
+
+    @cached_property
+    def recall(self) -> Floats | None:
+        return mean_recalls(self.draws, self.samples.answers, self.samples.targets)
+
+    @cached_property
+    def is_used(self) -> NDArray[np.bool_]:
+        """The erasures that take enough of a lead: (E,)."""
+        return np.nan_to_num(self.reach[0]) >= self.thresholds.reach
+
+    @cached_property
+    def best(self) -> Floats:
+        """Effect of the ranking that does best on the whole: (1 + B, E, W)."""
+        known = np.nan_to_num(self.effects[0][..., :_RANDOM], nan=-np.inf)
+        chosen = known.argmax(axis=-1)[None, ..., None]
+        return np.take_along_axis(self.effects, np.broadcast_to(chosen, (len(self.draws), *chosen.shape[1:])), -1)[
+            ..., 0
+        ]
+
+    @cached_property
+    def room(self) -> Floats:
+        """What the best ranking gains over chance, as a share of the reach: (1 + B, E, W)."""
+        return _ratio(self.best - self.effects[..., _RANDOM], self.reach[..., None])
+
+    @cached_property
+    def has_room(self) -> NDArray[np.bool_]:
+        """Where a ranking can be told from chance: (E, W)."""
+        return self.is_used[:, None] & (np.nan_to_num(self.room[0]) >= self.thresholds.room)
+
+    @cached_property
+    def gains(self) -> Floats:
+        """What the weights gain over chance, as a share of the reach: (1 + B, W)."""
+        found = _ratio(self.effects[..., _WEIGHTS] - self.effects[..., _RANDOM], self.reach[..., None])
+        return _worst(found, np.broadcast_to(self.is_used[:, None], found.shape[1:]))
+
+    @cached_property
+    def skills(self) -> Floats:
+        """... as a share of what the best ranking gains, 1 at most: (1 + B, W); NaN where none gains anything."""
+        gained = self.effects[..., _WEIGHTS] - self.effects[..., _RANDOM]
+        return _worst(_ratio(gained, self.best - self.effects[..., _RANDOM]), self.has_room)
+
+    @cached_property
+    def skill(self) -> Floats:
+        """Mean of the ways: (1 + B,)."""
+        return _over_ways(np.nanmean, self.skills)
+
+    @cached_property
+    def weakest(self) -> Floats:
+        """Of the ways: (1 + B,)."""
+        return _over_ways(np.nanmin, self.skills)
+
+    @cached_property
+    def gain(self) -> Floats:
+        """Mean of the ways: (1 + B,)."""
+        return _over_ways(np.nanmean, self.gains)
 
 
-def _others(distance: float) -> str:
-    most = math.log(2)
-    if distance < OTHER_WEIGHTS:
-        return f"No very different weights were found that give the same output (at most {distance:.2f} of {most:.2f})."
-    return f"They are not the only ones: weights {distance:.2f} of at most {most:.2f} away give the same output."
+def estimates_of(samples: Samples, thresholds: Thresholds = USUAL, seed: int = 0) -> Estimates:
+    """The measures with a bootstrap over examples, drawn by the seed."""
+    return Estimates(samples, draws_of(len(samples), NUM_DRAWS, seed), thresholds)
+
+
+def decide(samples: Samples, thresholds: Thresholds = USUAL, seed: int = 0) -> Verdict:
+    """The verdict by the rules of docs/focus.md. The same for the same samples and seed."""
+    if len(samples) < thresholds.examples:
+        return Verdict("cannot_tell", "too_few")
+    return decided(estimates_of(samples, thresholds, seed))
+
+
+def decided(of: Estimates) -> Verdict:
+    """As `decide`, where the measures are there."""
+    if len(of.samples) < of.thresholds.examples:
+        return Verdict("cannot_tell", "too_few")
+    reason = _nothing_learned(of)
+    if reason is not None:
+        return Verdict("cannot_tell", reason)
+    if not of.has_room.any():
+        return Verdict("cannot_tell", "no_ranking")
+    answers = _answers(of)
+    confidence = float((answers[1:] == answers[0]).mean())
+    is_near = confidence < of.thresholds.sure
+    if answers[0] > 0:
+        return Verdict("yes", "points", confidence, is_near)
+    if answers[0] < 0:
+        return Verdict("no", "elsewhere", confidence, is_near)
+    return Verdict("partly", _why_partly(of), confidence, is_near)
+
+
+def _nothing_learned(of: Estimates) -> Reason | None:
+    """Why no weights of this model could explain its answers."""
+    limits = of.thresholds
+    if len(np.unique(of.samples.answers)) < 2:
+        return "same_answer"
+    if of.recall is not None:
+        chance = 1 / len(np.unique(of.samples.targets))
+        if np.percentile(of.recall[1:], INTERVAL[0]) <= chance:
+            return "unlearned"
+    if not of.is_used.any() or of.dependent[0] < limits.dependent:
+        return "input_unused"
+    return None
+
+
+def _answers(of: Estimates) -> NDArray[np.int64]:
+    """1 yes, 0 partly, -1 no: (1 + B,)."""
+    limits = of.thresholds
+    is_yes = (of.skill >= limits.skill_yes) & (of.weakest >= limits.weakest) & (of.gain >= limits.gain)
+    is_yes &= (of.half < limits.even) & (of.dependent >= limits.few_texts)
+    is_no = of.skill < limits.skill_no
+    return np.where(is_no, -1, np.where(is_yes, 1, 0))
+
+
+def _why_partly(of: Estimates) -> Reason:
+    limits = of.thresholds
+    if of.half[0] >= limits.even:
+        return "even"
+    if of.dependent[0] < limits.few_texts:
+        return "few_texts"
+    if of.weakest[0] < limits.weakest:
+        return "repeated" if np.nanargmin(of.skills[0]) == 0 else "together"
+    return "spread" if of.gain[0] < limits.gain else "weak"
+
+
+def _ratio(first: Floats, second: Floats) -> Floats:
+    """NaN where the second is no more than 0."""
+    positive = second > 0
+    return np.where(positive, first / np.where(positive, second, 1), np.nan)
+
+
+def _worst(values: Floats, counts: NDArray[np.bool_]) -> Floats:
+    """Over the erasures that count: (1 + B, E, W), (E, W) -> (1 + B, W); NaN where none does."""
+    found = np.where(counts, values, np.inf).min(axis=1, where=~np.isnan(values), initial=np.inf)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _over_ways(function: Callable[..., Floats], values: Floats) -> Floats:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # none counts: NaN
+        found: Floats = function(values, axis=1)
+    return found

@@ -32,7 +32,8 @@ class Content:
             step, where two are compared.
         kind: whether the positions of an input are tokens of a text or vectors.
         examples: in the order asked for.
-        verdict: how far the weights can be read as an explanation; None when that was not tested.
+        verdict: how far the weights can be read as an explanation, language (en, zh) -> text; None when that was not
+            tested.
         faithfulness: the numbers behind it.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
         has_details: whether a page has all weights of maps that are too large to be seen at once.
@@ -42,7 +43,7 @@ class Content:
     facts: Mapping[str, str | int]
     kind: Kind
     examples: tuple[Inspected, ...]
-    verdict: str | None = None
+    verdict: Mapping[str, str] | None = None
     faithfulness: Mapping[str, float] = field(default_factory=dict)
     max_values: int = 24_000_000
     scale: ScaleName | None = None
@@ -53,7 +54,7 @@ class Content:
         return {
             **self.facts,
             "kind": self.kind,
-            "verdict": self.verdict,
+            "verdict": None if self.verdict is None else dict(self.verdict),
             "faithfulness": dict(self.faithfulness),
             "examples": [
                 _example_facts(example, place in self.left_out) for place, example in enumerate(self.examples)

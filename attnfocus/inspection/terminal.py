@@ -78,7 +78,7 @@ def print_inspection(console: Console, inspection: Content, mode: Mode | None = 
                 say(console, f"   {title_of(maps[0])}: method={method} prints it", style="dim")
     if inspection.verdict is not None:
         say(console, "")
-        say(console, inspection.verdict, style="bold")
+        say(console, inspection.verdict["en"], style="bold")
 
 
 def _print_answer(console: Console, place: int, example: Inspected) -> None:

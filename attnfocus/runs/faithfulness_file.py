@@ -6,39 +6,62 @@ from pathlib import Path
 from typing import Any
 
 from attnfocus.explanation import Faithfulness
+from attnfocus.explanation.faithfulness import FORMAT
 from attnfocus.files import write_json_atomically
-from attnfocus.layout import FAITHFULNESS_FILE
+from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE
 from attnfocus.limits import Finite
 from attnfocus.records import to_value
-from attnfocus.regular_files import read_file
+from attnfocus.regular_files import read_file, replace_file
 
 MAX_BYTES = 2**24
+_OLDER = {
+    "en": "Measured by an older version, which judged otherwise. Again: ",
+    "zh": "由旧版本测得，判断方法不同。重新测试：",
+}
 
 logger = logging.getLogger(__name__)
 
 
-def save_faithfulness(run_dir: Path, tested: Faithfulness, step: int) -> None:
-    """Writes the verdict, what it rests on, and the step of the checkpoint.
+def save_faithfulness(run_dir: Path, tested: Faithfulness, step: int, figure: bytes | None = None) -> None:
+    """Writes the verdict, what it rests on, the step of the checkpoint, and the figure (PNG).
 
-    A disk that is full or not ours costs the file alone, and is told.
+    A disk that is full or not ours costs the files alone, and is told.
     """
     path = run_dir / FAITHFULNESS_FILE
     try:
         write_json_atomically(path, {**tested.facts(), "step": step})
+        if figure is not None:
+            replace_file(run_dir / FAITHFULNESS_FIGURE, figure)
     except OSError as error:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
 
 
-def load_verdict(run_dir: Path, step: int | None) -> str | None:
-    """What the file comes to, in plain words; None where `load_faithfulness` would have nothing."""
-    verdict = _saved(run_dir, step).get("verdict")
-    return verdict if isinstance(verdict, str) else None
+def load_verdict(run_dir: Path, step: int | None) -> dict[str, str] | None:
+    """What the file comes to, in plain words: language (en, zh) -> text; None where there is no file of that step.
+
+    A file of an older version says that it is one.
+    """
+    saved = _saved(run_dir, step)
+    if saved.get("format") != FORMAT:
+        command = f"attnfocus evaluate run={run_dir.name} faithfulness=true"
+        return {language: text + command for language, text in _OLDER.items()} if "verdict" in saved else None
+    try:
+        sentences = to_value(saved.get("sentences", {}), dict[str, list[str]], "sentences")
+    except ValueError:
+        return None
+    return {language: " ".join(of_language) for language, of_language in sentences.items()} or None
 
 
 def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
-    """The metrics of the file; none where it is not there, is damaged, or is of another checkpoint than that step's."""
+    """The metrics of the file; none where it is not there, is damaged, or is of another checkpoint than that step's.
+
+    Those of an older version measure other things by the same names: none.
+    """
+    saved = _saved(run_dir, step)
+    if saved.get("format") != FORMAT:
+        return {}
     try:
-        metrics = to_value(_saved(run_dir, step).get("metrics", {}), dict[str, Finite | None], "metrics")
+        metrics = to_value(saved.get("metrics", {}), dict[str, Finite | None], "metrics")
     except ValueError:
         return {}
     return {name: value for name, value in metrics.items() if value is not None}

@@ -280,11 +280,11 @@ class Run:
         example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
         return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
-    def faithfulness(self, split: str = "test", num_examples: int = 64, seed: int = 0) -> Faithfulness:
+    def faithfulness(self, split: str = "test", num_examples: int | None = None, seed: int = 0) -> Faithfulness:
         """How far the attention weights can be read as an explanation of the model's own answers.
 
         Args:
-            num_examples: drawn from the split by the seed; more take longer and tell more (> 0).
+            num_examples: drawn from the split by the seed (> 0); None: as many as the verdict needs, 64 to 512.
 
         Raises:
             As `evaluate`, and DataError where the model can read none of the examples.

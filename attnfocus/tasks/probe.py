@@ -141,7 +141,11 @@ class Probe(ABC):
 
     def scores_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
-        return self.scores_of(self._logits(self._run_vectors(vectors, examples)), self.answers[examples])
+        return self.scores_of(self.all_logits_of_vectors(vectors, examples), self.answers[examples])
+
+    def all_logits_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
+        """The logits (M, T, C) of all outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
+        return self._logits(self._run_vectors(vectors, examples))
 
     def _run_vectors(self, vectors: Tensor, examples: Tensor) -> Any:
         lengths = self.lengths[examples]

@@ -16,17 +16,19 @@ from attnfocus.commands.compare.sections import shown_metrics
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
-from attnfocus.layout import FAITHFULNESS_FILE
-from attnfocus.runs.faithfulness_file import load_faithfulness, save_faithfulness
+from attnfocus.focus.verdict import Verdict
+from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE
+from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict, save_faithfulness
 
 pytestmark = pytest.mark.slow
 
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=2", "dataset.size=4", "dataset.length=4")
 MEASURED = {
-    "faithfulness/gain_over_chance": 0.25,
-    "faithfulness/permuted_change": 0.5,
+    "faithfulness/skill": 0.25,
+    "faithfulness/permuted_flips": 0.5,
     "faithfulness/sufficiency": 0.125,
 }
+TESTED = Faithfulness(Verdict("no", "elsewhere"), MEASURED, sentences={"en": ("No.", "You may.", "You may not.")})
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +53,38 @@ def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
         patch.setattr("attnfocus.display.stages.StageScreen", lambda: watcher)
         assert main(asked) == 0
     begun = [call.args[0] for call in watcher.stage_began.call_args_list]
-    tests = ["taking inputs away", "leaving out inputs one by one", "shuffling weights", "looking for other weights"]
+    tests = [
+        "taking inputs away",
+        "taking shares of inputs away",
+        "leaving out inputs one by one",
+        "shuffling weights",
+        "looking for other weights",
+    ]
     assert [stage.name for stage in begun if stage.name in tests] == tests
     assert all(stage.done == stage.total for stage in begun if stage.name in tests and stage.total)
     printed = capsys.readouterr().out
     saved = json.loads((here / "run" / FAITHFULNESS_FILE).read_text(encoding="utf-8"))
     assert saved.pop("step") == before["best"]["step"]
-    assert saved["verdict"] in printed
+    assert saved["verdict"] == {
+        "answer": "cannot_tell",
+        "reason": "too_few",
+        "confidence": 1.0,
+        "near_border": False,
+    }
+    assert saved["sentences"]["en"][0] in printed
+    assert "只有 3 个样例" in saved["sentences"]["zh"][0]
+    assert (here / "run" / FAITHFULNESS_FIGURE).read_bytes().startswith(b"\x89PNG")
     assert saved["num_examples"] == 3
     assert all(name.startswith("faithfulness/") for name in saved["metrics"])
-    for name in saved["metrics"]:
-        assert name.removeprefix("faithfulness/").replace("_", " ") in printed
+    for group in saved["groups"]:
+        assert group["title"] in printed
+        assert all(each["words"] in printed for each in group["measures"])
+    shown = {f"faithfulness/{each['name']}" for group in saved["groups"] for each in group["measures"]}
+    assert shown == saved["metrics"].keys()
     assert main([*asked, "format=json"]) == 0
     assert json.loads(capsys.readouterr().out)["faithfulness"] == saved
-    assert package.load("run", device="cpu").faithfulness(num_examples=3).facts() == {
-        **saved,
-        "left_out": (),
-        "attentions": ("pooling",),
-    }
+    again = package.load("run", device="cpu").faithfulness(num_examples=3).facts()
+    assert json.loads(json.dumps(again)) == saved
     assert summary_of(here / "run") == before  # test metrics are never mixed with it
 
 
@@ -100,17 +116,17 @@ def test_compare_puts_quality_beside_focus_and_faithfulness(tmp_path: Path, here
     test = {"loss": 1.0, "accuracy": 0.5, "focus/effective_positions": 2.5}
     one = write_run(tmp_path / "a", summary={"test": test})
     two = write_run(tmp_path / "b", summary={"test": test}, **additive(8))
-    save_faithfulness(one, Faithfulness("Weights say little: x.", MEASURED), 3)
+    save_faithfulness(one, TESTED, 3)
     [section] = sections(one, two)
     assert shown_metrics(section)[-3:] == [
         "test/focus/effective_positions",
-        "faithfulness/gain_over_chance",
-        "faithfulness/permuted_change",
+        "faithfulness/skill",
+        "faithfulness/permuted_flips",
     ]
-    assert "| gain over chance ↑ |" in as_markdown([section])
+    assert "| skill of the weights ↑ |" in as_markdown([section])
     assert main(["compare", "a", "b", "run_dir=lone"]) == 0
     assert not (here / "lone" / "faithfulness.png").exists()  # one point is no scatter
-    save_faithfulness(two, Faithfulness("Weights say little: x.", MEASURED), 3)
+    save_faithfulness(two, TESTED, 3)
     assert main(["compare", "a", "b", "run_dir=found"]) == 0
     assert (here / "found" / "faithfulness.png").read_bytes().startswith(b"\x89PNG")
     with (here / "found" / "results.csv").open(encoding="utf-8", newline="") as file:
@@ -124,20 +140,38 @@ def test_without_faithfulness_a_comparison_is_as_before(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_before_more_training_counts_no_more(tmp_path: Path) -> None:
-    save_faithfulness(tmp_path, Faithfulness("x", MEASURED), 3)
+    save_faithfulness(tmp_path, TESTED, 3)
     assert load_faithfulness(tmp_path, 3) == MEASURED
     assert load_faithfulness(tmp_path, 4) == {}
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"step": 3, "metrics": 1}', '{"step": 3, "metrics": {"a": "b"}}', '{"step": 3}\xff']
+    "content",
+    [
+        "",
+        "[]",
+        '{"step": 3, "format": 2, "metrics": 1, "sentences": 2}',
+        '{"step": 3, "metrics": {"a": "b"}}',
+        '{"step": 3}\xff',
+    ],
 )
 def test_a_damaged_file_counts_as_none(content: str, tmp_path: Path) -> None:
     (tmp_path / FAITHFULNESS_FILE).write_text(content, encoding="latin-1")
     assert load_faithfulness(tmp_path, 3) == {}
+    assert load_verdict(tmp_path, 3) is None
+
+
+def test_a_file_of_an_older_version_says_how_to_measure_again(tmp_path: Path) -> None:
+    content = {"verdict": "Weights say little: x.", "metrics": {"faithfulness/gain_over_chance": 0.1}, "step": 3}
+    (tmp_path / FAITHFULNESS_FILE).write_text(json.dumps(content), encoding="utf-8")
+    assert load_faithfulness(tmp_path, 3) == {}
+    verdict = load_verdict(tmp_path, 3)
+    assert verdict is not None
+    assert verdict["en"].endswith(f"attnfocus evaluate run={tmp_path.name} faithfulness=true")
+    assert load_verdict(tmp_path, 4) is None
 
 
 def test_a_file_that_cannot_be_written_costs_itself_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / FAITHFULNESS_FILE).mkdir()  # an OSError, as on a full disk
-    save_faithfulness(tmp_path, Faithfulness("x", MEASURED), 3)
+    save_faithfulness(tmp_path, TESTED, 3)
     assert f"{FAITHFULNESS_FILE} could not be written" in caplog.text

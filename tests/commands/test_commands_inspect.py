@@ -189,12 +189,12 @@ def test_the_library_refuses_what_the_command_would(dates: Path) -> None:
 def test_the_verdict_of_an_evaluation_is_shown(vectors: Path) -> None:
     assert package.load(vectors, device="cpu").inspect(num_examples=1).verdict is None
     step = package.load(vectors, device="cpu").step
-    content = {"step": step, "verdict": "Weights point.", "metrics": {"faithfulness/x": 0.5}}
+    content = {"step": step, "format": 2, "sentences": {"en": ["Yes.", "It is."]}, "metrics": {"faithfulness/x": 0.5}}
     (vectors / "faithfulness.json").write_text(json.dumps(content), encoding="utf-8")
     found = package.load(vectors, device="cpu").inspect(num_examples=1)
-    assert found.verdict == "Weights point."
+    assert found.verdict == {"en": "Yes. It is."}
     assert found.faithfulness == {"faithfulness/x": 0.5}
-    assert repr(found).endswith("Weights point.")
+    assert repr(found).endswith("It is.")
     assert package.load(vectors, checkpoint="last", device="cpu").inspect(num_examples=1).verdict is None
     (vectors / "faithfulness.json").write_text("[]")
     assert package.load(vectors, device="cpu").inspect(num_examples=1).verdict is None

@@ -1,4 +1,4 @@
-"""Faithfulness by hand, on weights whose role is known, and against scipy."""
+"""Published tests of weights by hand, on weights whose role is known, and against scipy."""
 
 import math
 
@@ -7,18 +7,6 @@ import torch
 from scipy.spatial.distance import jensenshannon
 
 from attnfocus.focus import erasure as checks
-from attnfocus.focus.temperature import inverse_temperature, tempered
-from attnfocus.focus.verdict import TEMPERED, gain_over_chance, verdict
-
-CHECKED = {
-    "comprehensiveness": 0.5,
-    "comprehensiveness_random": 0.2,
-    "comprehensiveness_gradient": 0.5,
-    "sufficiency": 0.1,
-    "sufficiency_random": 0.5,
-    "permuted_change": 0.4,
-    "adversarial_distance": 0.05,
-}
 
 
 def generator(seed=0):
@@ -137,63 +125,3 @@ def test_queries_without_weights_do_not_count_in_the_distance():
     other = {"cross": torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])}
     assert checks.distances(own, other, 1).tolist() == [[pytest.approx(math.log(2))]]
     assert checks.distances(own, other, 2).tolist() == [[pytest.approx(math.log(2)), 0.0]]
-
-
-def at_one_temperature(checked):
-    """The names under which the verdict reads them, beside others that it must not."""
-    named = {name if name.startswith("adversarial") else TEMPERED + name: value for name, value in checked.items()}
-    return {f"faithfulness/{name}": value for name, value in {**dict.fromkeys(CHECKED, 0.0), **named}.items()}
-
-
-def test_the_gain_over_chance_by_hand():
-    assert gain_over_chance(CHECKED) == pytest.approx((0.3 + 0.4) / 2)
-    assert gain_over_chance(at_one_temperature(CHECKED), TEMPERED) == pytest.approx((0.3 + 0.4) / 2)
-    assert gain_over_chance(at_one_temperature(CHECKED)) == 0
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, "Weights point to what matters"),
-        ({"permuted_change": 0.1}, "Weights tell a part"),
-        ({"permuted_change": 0.01}, "Weights tell a part"),
-        (
-            {"comprehensiveness": 0.2, "sufficiency": 0.5},
-            "Weights tell a part",
-        ),  # they matter, but not where they point
-        ({"comprehensiveness": 0.2, "sufficiency": 0.5, "permuted_change": 0.01}, "Weights say little"),
-        ({"comprehensiveness": 0.25, "sufficiency": 0.4, "permuted_change": 0.01}, "Weights say little"),
-        ({"comprehensiveness": 0.25, "sufficiency": 0.4}, "Weights tell a part"),
-        ({"adversarial_distance": 0.5}, "They are not the only ones: weights 0.50 of at most 0.69 away"),
-        ({"comprehensiveness": -0.001}, "an output loses 0.00 of its probability"),
-        ({"adversarial_distance": 0.05}, "No very different weights were found"),
-    ],
-)
-def test_the_verdict_follows_its_rules(changes, words):
-    said = verdict(at_one_temperature({**CHECKED, **changes}))
-    assert words in said
-
-
-def test_a_verdict_without_other_weights_says_so():
-    known = {name: value for name, value in CHECKED.items() if not name.startswith(("permuted", "adversarial"))}
-    said = verdict(at_one_temperature(known))
-    assert said.startswith("Weights point to what matters")
-    assert "could not be tested" in said
-    blind = at_one_temperature({**known, "comprehensiveness": 0.2, "sufficiency": 0.5})
-    assert verdict(blind).startswith("Weights say little")
-
-
-@pytest.mark.parametrize("num_classes", [2, 3, 1000])
-def test_the_temperature_is_that_of_the_logits_alone(num_classes):
-    logits = 4 * torch.randn(50, num_classes, generator=generator(5))
-    factor = inverse_temperature(logits)
-    assert tempered(logits, factor).exp().amax(dim=-1).mean().item() == pytest.approx(0.9, abs=1e-9)
-    for scale in (0.05, 5.0, 40.0):  # with the last nearly all probabilities round to 1 in float32
-        assert inverse_temperature(scale * logits) * scale == pytest.approx(factor, rel=1e-5)
-
-
-@pytest.mark.parametrize("logits", [torch.zeros(3, 4), torch.zeros(3, 1), torch.tensor([[2.0, -torch.inf]])])
-def test_without_a_likeliest_answer_the_temperature_is_1(logits):
-    assert inverse_temperature(logits) == 1.0
-    beside = torch.cat((logits, torch.eye(logits.shape[1])[:1]))
-    assert math.isfinite(inverse_temperature(beside))

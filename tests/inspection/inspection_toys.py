@@ -61,7 +61,9 @@ def sequence(heads: int = 2) -> Inspection:
         maps = [focus_map("05-03", source, name=f"decoder.layers.{n}.cross", heads=heads, seed=n) for n in range(2)]
         gradient = focus_map("05-03", source, name="", method="gradient_input", seed=number, signed=True)
         made.append(example(*maps, gradient, source=source, number=number))
-    return Inspection(FACTS, "text", tuple(made), "Weights say little.", {"faithfulness/sufficiency": 0.25})
+    return Inspection(
+        FACTS, "text", tuple(made), {"en": "Weights say little.", "zh": "不可信。"}, {"faithfulness/sufficiency": 0.25}
+    )
 
 
 def hostile() -> Inspection:

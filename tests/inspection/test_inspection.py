@@ -201,7 +201,7 @@ def test_everything_is_saved_where_asked(tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "new" / "folder" / "inspect.json").read_text(encoding="utf-8"))
     weights = np.array(facts["examples"][0]["maps"][0]["weights"])
     assert np.abs(weights - found.examples[0].maps[0].weights).max() <= 1e-5
-    assert facts["verdict"] == "Weights say little."
+    assert facts["verdict"] == {"en": "Weights say little.", "zh": "不可信。"}
 
 
 def test_names_of_files_stay_inside_the_folder(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def _label(axes: Axes, section: Section, labels: Sequence[str], style: Style, wi
 MAX_POINTS = 40  # configurations of a section
 LEGEND_CELLS = 120  # of a line below the panels, on a screen
 PANELS = {  # x axes
-    FAITHFULNESS: "faithfulness: gain over chance, more is better",
+    FAITHFULNESS: "faithfulness: skill of the weights, more is better",
     FOCUS: "focus: effective positions",
 }
 _WIDTH, _HEIGHT = 4.2, 3.2  # of a panel, in inches

@@ -8,9 +8,11 @@ from statistics import mean, stdev
 
 from attnfocus.display.text import metric_name, short_key
 
-FOCUS, FAITHFULNESS = "test/focus/effective_positions", "faithfulness/gain_over_chance"
-TRUST = (FOCUS, FAITHFULNESS, "faithfulness/permuted_change")  # docs/focus.md
-TRUST_NAMES = dict(zip(TRUST, ("effective positions", "gain over chance", "permuted change"), strict=True))
+FOCUS, FAITHFULNESS = "test/focus/effective_positions", "faithfulness/skill"
+TRUST = (FOCUS, FAITHFULNESS, "faithfulness/permuted_flips")  # docs/focus.md
+TRUST_NAMES = dict(
+    zip(TRUST, ("effective positions", "skill of the weights", "answers changed by shuffled weights"), strict=True)
+)
 TRUST_DIRECTIONS = {FAITHFULNESS: "max"}
 COSTS = {"seconds": "time", "parameters": "parameters", "words_per_second": "words/s"}
 COST_DIRECTIONS = {"seconds": "min", "words_per_second": "max"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from attnfocus.commands.evaluate.figure import figure_of
 from attnfocus.commands.evaluate.new_rows import notes_of, rows_facts
 from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness
 from attnfocus.config.read import check
@@ -34,7 +35,7 @@ class EvaluateConfig(RunChoice, DataChoice):
     split: Literal["train", "valid", "test"] = "test"
     format: Literal["table", "json"] = "table"
     faithfulness: bool = False
-    faithfulness_examples: PositiveInt = 64
+    faithfulness_examples: PositiveInt | None = None
     output: FilePath | None = None
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
@@ -80,7 +81,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         print_evaluation(console, title, config.split, evaluation.metrics, evaluation.extras)
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
     if tested is not None and is_tested:
-        save_faithfulness(trained.path, tested, trained.step)
+        save_faithfulness(trained.path, tested, trained.step, figure_of(tested))
     facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
     more = {} if tested is None else {"faithfulness": tested.facts()}
     of_rows = {} if new is None else rows_facts(new)

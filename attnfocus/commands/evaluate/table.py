@@ -1,6 +1,7 @@
 """What `evaluate` prints: metrics, the confusion matrix, how the metrics were computed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,8 @@ from attnfocus.display.result import metric_lines, print_classes
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import metric_name, number, shorten
 from attnfocus.explanation import Faithfulness
+
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
 def print_evaluation(
@@ -37,13 +40,36 @@ def print_evaluation(
 
 
 def print_faithfulness(console: Console, tested: Faithfulness) -> None:
-    """Prints the verdict, the metrics one by one, and what could not be measured."""
+    """Prints the verdict in three sentences, the numbers in groups, and what could not be measured."""
     say(console, "")
-    say(console, tested.verdict, style="bold")
-    rows = [[metric_name(name.removeprefix("faithfulness/")), number(value)] for name, value in tested.metrics.items()]
-    for line in aligned(rows):
-        say(console, line, wrap=False)
+    first, *others = tested.sentences["en"]
+    say(console, first, style="bold")
+    for sentence in others:
+        say(console, sentence)
+    rows = [
+        [metric_name(each["name"]), number(each["value"]), _interval(each["interval"]), ARROWS[each["better"]]]
+        for group in tested.groups
+        for each in group["measures"]
+    ]
+    words = [each["words"] for group in tested.groups for each in group["measures"]]
+    lines = iter(zip(aligned([[*row, "|"] for row in rows]), words, strict=True))
+    for group in tested.groups:
+        say(console, "")
+        say(console, group["title"], style="dim", wrap=False)
+        for line, text in islice(lines, len(group["measures"])):
+            say(console, f"{line.removesuffix('|')}{text}", wrap=False)
+    say(console, "")
+    say(
+        console,
+        "[a, b]: 95 % interval over examples. ↑ higher, ↓ lower speaks for the weights.",
+        style="dim",
+        wrap=False,
+    )
     of_what = f"{tested.num_outputs} outputs of {tested.num_examples} examples of {tested.split}"
     say(console, f"of {', '.join(tested.attentions)}, on {of_what}, seed {tested.seed}", style="dim", wrap=False)
     for remark in tested.left_out:
         say(console, remark, style="yellow")
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "" if ends is None else f"[{ends[0]:.2f}, {ends[1]:.2f}]"

@@ -29,7 +29,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
     return {
         "run": {key: _visible(value) for key, value in inspection.facts.items()},
         "kind": inspection.kind,
-        "verdict": inspection.verdict,
+        "verdict": None if inspection.verdict is None else dict(inspection.verdict),
         "faithfulness": dict(inspection.faithfulness),
         "palette": ramps(),
         "nearly_uniform": NEARLY_UNIFORM,

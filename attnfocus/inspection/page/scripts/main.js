@@ -2,7 +2,7 @@
 
 /** How far the weights explain the answers: what was found, or how that can be tested. */
 function trustParts() {
-  if (data.verdict) return [data.verdict];
+  if (data.verdict) return [data.verdict[state.language] ?? data.verdict.en];
   if (data.run.checkpoint !== "best") return [word("untestedLast")];
   return [word("untested"), element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`)];
 }
