@@ -11,11 +11,11 @@ comes another way. Whether the weights of a run are right is found by changing i
 (`calibration/truth.py` has the rule), without any measure that the verdict uses. Then the verdict is asked: as it is,
 with the output layer multiplied by 0.05, 0.2 and 5, and with two more seeds of its test.
 
-A run is one file under DIR/runs, and what was found of it others under DIR/facts, DIR/verdicts and DIR/extras: what
-is there is not made again. DIR/results.json, results.md and results.png (with --svg results.svg) have the confusion of
-verdict and truth with its bounds, the reliability of the confidence, and the hits of each attribution method on the
-evidence: for the runs that thresholds were fitted on (five families, one seed), the same families with a fresh seed,
-and other families.
+A run is one file under DIR/runs, and what was found of it others under DIR/facts, DIR/verdicts, ...: what is there is
+not made again; only verdicts follow thresholds that have changed. DIR/results.json, results.md and results.png
+(with --svg results.svg) have the confusion of verdict and truth with its bounds, the reliability of the confidence, and
+the hits of each attribution method on the evidence: for the runs that thresholds were fitted on (five families, one
+seed), the same families with a fresh seed, and other families.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ from calibration.truth import truth_of
 from calibration.verdicts import OWN, method_hits, varied_verdicts, verdict_of
 
 from attnfocus.display.canvas import to_file
+from attnfocus.focus.samples import Samples
+from attnfocus.focus.verdict import decide
 from attnfocus.regular_files import read_file, replace_file
 
 MAX_BYTES = 2**26  # of a file of facts
-STAGES = ("runs", "facts", "verdicts", "extras")
+STAGES = ("runs", "facts", "verdicts", "methods", "varied")
 
 
 def facts_in(folder: Path, spec: Spec) -> dict[str, Any]:
@@ -61,10 +63,14 @@ def verdict_in(folder: Path, spec: Spec, num_examples: int | None) -> dict[str, 
     return {OWN: verdict_of(run, num_examples), "seconds": time.process_time() - began}
 
 
-def extras_in(folder: Path, spec: Spec, num_examples: int | None) -> dict[str, Any]:
-    """The verdicts on a run with what should change none, and the hits of the attribution methods."""
-    run = run_of(spec, folder / "runs")
-    return {"varied": varied_verdicts(run, num_examples), "methods": method_hits(run)}
+def methods_in(folder: Path, spec: Spec) -> dict[str, float]:
+    """The hits of the attribution methods on a run."""
+    return method_hits(run_of(spec, folder / "runs"))
+
+
+def varied_in(folder: Path, spec: Spec, num_examples: int | None) -> dict[str, Any]:
+    """The verdicts on a run with what should change none."""
+    return varied_verdicts(run_of(spec, folder / "runs"), num_examples)
 
 
 def record_of(given: argparse.Namespace, spec: Spec) -> dict[str, Any]:
@@ -75,14 +81,27 @@ def record_of(given: argparse.Namespace, spec: Spec) -> dict[str, Any]:
         return dict(run_of(spec, folder / "runs").facts)
     found = {**_kept(folder / "facts" / f"{spec.name}.json", partial(facts_in, folder, spec)), "methods": {}}
     if stage >= 2:
-        of_verdict = partial(verdict_in, folder, spec, given.examples)
-        found["verdicts"] = _kept(folder / "verdicts" / f"{spec.name}.json", of_verdict)
+        of_verdict, path = partial(verdict_in, folder, spec, given.examples), folder / "verdicts" / f"{spec.name}.json"
+        kept = _kept(path, of_verdict)
+        if needs_more(kept[OWN], given.examples):
+            path.unlink()
+            kept = _kept(path, of_verdict)
+        found["verdicts"] = kept
         found["verdict_seconds"] = found["verdicts"].pop("seconds")
-    if stage >= 3 and crc32(spec.name[::-1].encode()) % given.every == 0:
-        extras = _kept(folder / "extras" / f"{spec.name}.json", partial(extras_in, folder, spec, given.examples))
-        found["verdicts"] |= extras["varied"]
-        found["methods"] = extras["methods"]
+    is_one_of_few = crc32(spec.name[::-1].encode()) % given.every == 0
+    if stage >= 3 and is_one_of_few:
+        found["methods"] = _kept(folder / "methods" / f"{spec.name}.json", partial(methods_in, folder, spec))
+    if stage >= 4 and is_one_of_few:
+        of_variants = partial(varied_in, folder, spec, given.examples)
+        found["verdicts"] |= _kept(folder / "varied" / f"{spec.name}.json", of_variants)
     return found
+
+
+def needs_more(verdict: dict[str, Any], num_examples: int | None) -> bool:
+    """Decides a kept verdict anew, in place, by the thresholds of now; whether they ask for more examples."""
+    was_sure, found = not verdict["near_border"], decide(Samples.of(verdict["samples"]))
+    verdict |= found.facts()
+    return num_examples is None and was_sure and found.near_border
 
 
 def _kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -144,7 +163,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs and of the results")
     parser.add_argument("--runs", type=int, help="the first so many, among which are all kinds (default: all)")
     parser.add_argument("--short", dest="runs", action="store_const", const=20, help="the same as --runs 20")
-    parser.add_argument("--only", default="", metavar="WORDS", help="only runs whose names have one of these, a,b,c")
+    parser.add_argument(
+        "--only",
+        default="",
+        metavar="WORDS",
+        help="only runs with one of these in their names, such as and,rnn,dates-seq2seq",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with one thread (default: %(default)s)")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="the last thing that is made of a run")
     parser.add_argument(
@@ -155,7 +179,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--svg", action="store_true", help="the figure as SVG too")
     given = parser.parse_args(words)
     names = [name for name in given.only.split(",") if name]
-    chosen = [spec for spec in specs()[: given.runs] if not names or any(name in spec.name for name in names)]
+    chosen = [
+        spec for spec in specs()[: given.runs] if not names or any(f"-{name}-" in f"-{spec.name}-" for name in names)
+    ]
     if not chosen:
         parser.error(f"--only {given.only}: no run has such a name; one is called {specs()[0].name}")
     records = records_of(chosen, partial(record_of, given), given.jobs)

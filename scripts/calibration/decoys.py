@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attnfocus.attention import AdditiveScore, Score
 from attnfocus.models import PoolingClassifier
-from attnfocus.models.lengths import length_mask
+from attnfocus.models.lengths import length_mask, with_a_position
 from attnfocus.models.outputs import ClassifierOutput
 from attnfocus.models.pooling import mean_pooling
 from calibration.planted import MARKERS, PlantedRow
@@ -46,7 +46,7 @@ class FixedScore(Score):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         scores = query[..., :1] * 0 + (keys[..., :1] * 0).transpose(-1, -2)  # (..., H, Q, K)
-        scores[..., 0] += self.first
+        scores[..., :1] += self.first
         return scores
 
 
@@ -90,6 +90,7 @@ class ParallelMean(PoolingClassifier):
     """Attention pooling beside the mean of all positions, which can do all that is needed."""
 
     def forward(self, inputs: Tensor, lengths: Tensor, need_weights: bool = False) -> ClassifierOutput:
+        inputs = with_a_position(inputs)
         mask = length_mask(lengths, inputs.shape[1])
         embedded = self.position(self.embedding(inputs, mask))
         pooled, weights = self.pooling(embedded, mask, need_weights)

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from attnfocus.focus.samples import Samples
-
-from attnfocus.focus.verdict import Thresholds, decide
+from attnfocus.focus.samples import Samples, draws_of
+from attnfocus.focus.verdict import Estimates, Thresholds, decided
 from calibration.confusion import Record, is_clear
 from calibration.verdicts import OWN
 
@@ -18,11 +17,14 @@ TRIED: dict[str, tuple[float, ...]] = {
     "skill_no": (0.05, 0.15, 0.25, 0.35, 0.45),
     "weakest": (0.0, 0.1, 0.25, 0.4, 0.5),
     "gain": (0.0, 0.05, 0.1, 0.15, 0.2),
+    "gain_no": (0.0, 0.02, 0.05),
+    "only": (0.2, 0.3, 0.4),
     "room": (0.03, 0.05, 0.1, 0.15, 0.2),
     "even": (0.3, 0.35, 0.4, 0.45, 0.5),
 }
 TRUSTED, MISSED, UNDECIDED = 10.0, 3.0, 1.0  # what a run costs that is decided so
 NUM_ROUNDS = 2
+NUM_DRAWS = 40  # of the bootstrap, which decides here only whether a model has learned anything
 
 
 class Case(NamedTuple):
@@ -64,7 +66,7 @@ def cost(cases: Sequence[Case], thresholds: Thresholds) -> float:
     """Mean over the runs."""
     total = 0.0
     for samples, is_right in cases:
-        answer = decide(samples, thresholds).answer
+        answer = decided(Estimates(samples, draws_of(len(samples), NUM_DRAWS, 0), thresholds)).answer
         if answer not in ("yes", "no"):
             total += UNDECIDED
         elif (answer == "yes") != is_right:

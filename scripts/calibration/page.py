@@ -51,7 +51,8 @@ def _bounds(records: Sequence[Record]) -> str:
     rows = []
     for key, words in names.items():
         count = Count(found[key]["count"], found[key]["of"])
-        rows.append([words, f"{count.k} of {count.n}", f"{count.share:.1%}", f"{count.bound:.1%}"])
+        if count.n:
+            rows.append([words, f"{count.k} of {count.n}", f"{count.share:.1%}", f"{count.bound:.1%}"])
     reasons = [
         f"{truth}: " + ", ".join(f"{reason} {count}" for reason, count in counts.items())
         for truth, counts in found["undecided_reasons"].items()

@@ -16,7 +16,8 @@ that the answer changes by the rule of the task where that is possible inside S,
 - wrong: aim <= 0.25, and less than half of the weight lies on E, or less than 0.1 more than E's share of the positions.
 - Where A is so wide that any as many would do nearly as well (a difference below 0.15), weights name no position: wrong
   if E is at most a third of the input and holds less than half of the weight, else unclear.
-- unclear: all else, with the reason.
+- unclear: all else, with the reason; also wrong weights of which a quarter or more lies on the positions that say where
+  the evidence is (the mark of `marked`, the keys of `lookup`), which no change can leave in place.
 
 Whether the answer needs the weights is a question of its own: `moved`, the share of outputs whose answer changes when
 the weight on E is given to all other positions in proportion. Right weights with `moved` <= 0.05 point to what decides,
@@ -51,6 +52,7 @@ TELLS = 0.15  # the best positions against as many at random, at least
 HALF, MOST = 0.5, 0.9  # of the weight
 TOGETHER = 0.5  # flips of the best positions below which evidence decides together
 ABOVE_CHANCE = 0.1  # of the weight on evidence
+FRAMED = 0.25  # of the weight on what says where the evidence is, from where on wrong weights are not plainly so
 FEW = 1 / 3  # of the positions that are evidence, at most
 IDLE = 0.05  # of outputs that change without the weight on the evidence
 
@@ -63,6 +65,7 @@ class Changes:
         evidence, other, top, random, best: flips of the evidence, of all else, and of A, of as many positions at random
             and of the best as many (see the module).
         inside: share of the weight that lies on evidence.
+        framed: ... that lies on the positions that say where the evidence is.
         density: share of the positions that are evidence.
         moved: answers that change without the weight on the evidence.
     """
@@ -73,6 +76,7 @@ class Changes:
     random: float = 0.0
     best: float = 0.0
     inside: float = 0.0
+    framed: float = 0.0
     density: float = 0.0
     moved: float = 0.0
 
@@ -147,6 +151,7 @@ def truth_of(run: TinyRun) -> Truth:
             random=flips(lambda each, number: drawn(random, each, len(tops[number])), NUM_DRAWS),
             best=best_flips,
             inside=float(np.mean([share[list(of.evidence)].sum() for of, share in zip(outputs, shares, strict=True)])),
+            framed=float(np.mean([share[list(of.frame)].sum() for of, share in zip(outputs, shares, strict=True)])),
             density=float(np.mean([len(each.evidence) / each.length for each in outputs])),
             moved=_moved(probe, outputs),
         )
@@ -159,15 +164,17 @@ def judged(changes: Changes) -> Truth:
         return Truth("unclear", "the answer does not follow the evidence: the task is not learned", changes)
     if changes.other > KEEPS:
         return Truth("unclear", "positions without evidence change the answer", changes)
-    if changes.best - changes.random < TELLS:
-        spread = "weights are spread over most of the input"
-        is_wrong = changes.density <= FEW and changes.inside < HALF
-        return Truth("wrong" if is_wrong else "unclear", spread, changes)
-    if changes.aim <= WRONG and changes.inside < max(HALF, changes.density + ABOVE_CHANCE):
-        return Truth("wrong", "other positions have the weight", changes)
-    if changes.aim >= RIGHT and changes.inside >= HALF:
+    tells = changes.best - changes.random >= TELLS
+    if tells and changes.aim >= RIGHT and changes.inside >= HALF:
         return Truth("right", "idle" if changes.moved <= IDLE else "needed", changes)
-    return Truth("unclear", "right for a part of the outputs, or with a part of the weight", changes)
+    if tells and changes.aim <= WRONG and changes.inside < max(HALF, changes.density + ABOVE_CHANCE):
+        is_wrong, reason = True, "other positions have the weight"
+    else:
+        is_wrong = not tells and changes.density <= FEW and changes.inside < HALF
+        reason = "right for a part of the outputs, or with a part of the weight" if tells else "weights are spread"
+    if is_wrong and changes.framed >= FRAMED:
+        return Truth("unclear", "the weight is on what says where the evidence is", changes)
+    return Truth("wrong" if is_wrong else "unclear", reason, changes)
 
 
 def outputs_of(run: TinyRun, probe: Probe) -> list[Output]:
