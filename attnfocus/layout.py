@@ -10,6 +10,7 @@ CONFUSION_FIGURE = "confusion-test.png"
 REPORT_FILE = "report.html"
 FAITHFULNESS_FILE = "faithfulness.json"
 FAITHFULNESS_FIGURE = "faithfulness.png"
+HEADS_FILE = "heads.json"
 EVENT_FILES = "events.out.tfevents.*"
 TRAIN_LOCK = ".train.lock"  # held while the run is trained
 JOB_FILE = "overrides.json"  # in the folder of a sweep's job: what distinguishes it within its sweep

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,9 +141,9 @@ def make_runs(folder: Path) -> None:
         attnfocus_run("train", *SEARCH, f"hydra.sweep.dir={folder}/search")
 
 
-def shots_of(browser: Browser, folder: Path, only: str) -> Iterator[tuple[str, bytes]]:
+def shots_of(browser: Browser, folder: Path, only: str, shots: Sequence[Shot]) -> Iterator[tuple[str, bytes]]:
     """The pictures of pages whose names begin so."""
-    for shot in SHOTS:
+    for shot in shots:
         if not shot.name.startswith(only):
             continue
         width, height = shot.size
@@ -221,7 +221,7 @@ def main() -> None:
     browser_path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        for name, png in shots_of(browser, given.runs, given.only):
+        for name, png in shots_of(browser, given.runs, given.only, SHOTS):
             save(given.folder / f"{name}.png", png)
         wanted = {name: page for name, page in TENSORBOARD.items() if name.startswith(given.only)}
         for name, png in tensorboard_shots(browser, given.runs / "dates", wanted) if wanted else ():

@@ -41,6 +41,7 @@ NAMED_SETS = (
     "video_games|fsdd"
 )
 NAMED = re.compile(rf"(dataset|experiment)=({NAMED_SETS})")
+WITH_FILES = re.compile(rf"(dataset|experiment)=({NAMED_SETS}|eeg_confusion)")
 SMALL_NAMED = (
     "dataset.clean.max_train_rows=100",
     "decoding.beam_size=1",
@@ -130,7 +131,8 @@ def made_small(command: str) -> str:
         few = SMALL_NAMED if "=video_games" not in command else SMALL_HISTORIES
         return f"{command} {' '.join(few)}"
     model = re.search(r"model=(\w+)", command)
-    of_recipe = "language_model" if "experiment=mqar" in command else "seq2seq"
+    recipes = {"mqar": "language_model", "canvas": "transformer"}
+    of_recipe = next((kind for name, kind in recipes.items() if f"experiment={name}" in command), "seq2seq")
     few = [*SMALL[model.group(1) if model else of_recipe], *(SMALL_SWEEP if " -m " in command else ())]
     few += ["hydra.sweeper.n_trials=1"] if re.search(r"\b(search|hydra/sweeper)=", command) else []
     few += ["hydra.launcher.n_jobs=1"] if "launcher=joblib" in command else []  # two at a time: test_commands_sweep
@@ -152,7 +154,7 @@ def done_of(line: str, folder: Path, request: pytest.FixtureRequest) -> "subproc
 
 @pytest.mark.parametrize("command", RUNNABLE)
 def test_the_command_works(command: str, workplace: Path, request: pytest.FixtureRequest) -> None:
-    if NAMED.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
+    if WITH_FILES.search(command) and not os.environ.get("ATTNFOCUS_DATA"):
         pytest.skip("a named data set: set ATTNFOCUS_DATA to the folder of the sets")
     missing = [name for name in ("wandb", "mlflow") if name in command and find_spec(name) is None]
     if missing:

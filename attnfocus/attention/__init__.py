@@ -8,6 +8,7 @@ Each factor is a class of its own and every combination has one interface; see `
 
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.head_changes import changed_heads
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory, RunningSums
 from attnfocus.attention.normalizers.adaptive import AdaptiveScalableEntmax
 from attnfocus.attention.normalizers.base import Normalizer
@@ -140,6 +141,7 @@ __all__ = [
     "TopKPattern",
     "TransformerXLAttention",
     "TransformerXLPosition",
+    "changed_heads",
     "looking_back",
     "replaced_weights",
 ]

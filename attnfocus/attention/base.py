@@ -18,7 +18,7 @@ from attnfocus.attention.traits import Traits
 from attnfocus.limits import Probability, Size
 from attnfocus.signatures import WholeSignature
 
-Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K) -> what is used in their place
+Replacement = Callable[[Tensor], Tensor]  # weights (..., H, Q, K), or what heads give (..., H, Q, d) -> what is used
 
 
 class BaseAttention(Traits):
@@ -47,7 +47,7 @@ class BaseAttention(Traits):
         depth: the layer that it is in, from 0; whoever makes it for a deeper one says so (`models.layer_attentions`).
         in_stack: the option of the model that made it as one of a stack, and its number there, from 0; None: no stack.
         words: what a person calls it beside the others of a stack that differ, such as `local`; else empty.
-        replacement: what is put in the place of the weights; None, save in `replaced_weights`.
+        replacement, head_change: for weights, for what heads give; None, save in `replaced_weights`, `changed_heads`.
         plane: how the positions of the input lie in rows and columns; None: in a row, or nobody has said.
         trained_path: how the last call in training computed; None before it, or where there is no choice.
 
@@ -80,6 +80,7 @@ class BaseAttention(Traits):
         self.words = ""
         self.trained_path: PathChoice | None = None
         self.replacement: Replacement | None = None  # set for a while by `replaced_weights`
+        self.head_change: Replacement | None = None  # set for a while by `changed_heads`
         self.query_dim, self.key_dim = query_dim, key_dim
         self.num_heads = suggested_heads if num_heads is None else num_heads
         self.num_key_heads = self.num_heads if num_key_heads is None else num_key_heads
@@ -316,6 +317,7 @@ class BaseAttention(Traits):
 
     def _merge_heads(self, context: Tensor) -> Tensor:
         """(..., H, Q, d) -> (..., Q, output_dim)."""
+        context = context if self.head_change is None else self.head_change(context)
         merged = context.squeeze(-3) if self.num_heads == 1 else context.transpose(-2, -3).flatten(-2)
         return self.output_projection(merged) if self.has_projections else merged
 

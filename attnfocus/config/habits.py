@@ -156,6 +156,8 @@ KEYS = by_word(
         "format": "output_format fmt json type output",
         "checkpoint": "ckpt which weights step",
         "method": "methods explainer attribution",
+        "corrupted": "corrupt counterfactual foil patch patched",
+        "heads": "head_kinds head_names ablation ablate",
         "limit": "n num max last head top count num_runs",
         "num_examples": "n num examples limit max_examples num_samples",
         "baseline": "base reference against",

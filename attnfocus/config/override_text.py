@@ -80,6 +80,7 @@ def trusted_packages(overrides: Sequence[str]) -> list[str]:
     return []
 
 
+TEXTS = ("text", "corrupted")  # keys whose value is a text for a model
 _RUN_NAMES = ("run", "resume", "runs", "baseline")  # keys whose values are names or paths of runs
 _NUMBER = re.compile(
     r"(?<![^\[,\s])[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?![^\],\s])", re.IGNORECASE
@@ -89,18 +90,18 @@ _NUMBER = re.compile(
 def literal(text: str) -> str:
     """An override whose plain value Hydra's grammar refuses (`train=中文.tsv`, `input=~/x`), with the value quoted.
 
-    So is a `text`, which may look like anything: a list, a number, quotes of its own; and the name of a run that looks
-    like a number (`run=7459`, `run=1e45`). `tracker=null` becomes `tracker=[]`: Hydra knows no other way to choose
-    nothing of a group.
+    So is a text (`TEXTS`), which may look like anything: a list, a number, quotes of its own; and the name of a run
+    that looks like a number (`run=7459`, `run=1e45`). `tracker=null` becomes `tracker=[]`: Hydra knows no other way to
+    choose nothing of a group.
     """
     key, sign, value = text.partition("=")
     if not sign or not key.isascii() or unreadable(text):
         return text
     if value == "null" and key in optional_groups():
         return f"{key}=[]"
-    if key == "text":
+    if key in TEXTS:
         plain = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)  # no interpolation, but these letters
-        return f"text={quoted(plain)}"
+        return f"{key}={quoted(plain)}"
     if key in _RUN_NAMES:
         value = _NUMBER.sub(lambda match: quoted(match[0]), value)
         text = f"{key}={value}"

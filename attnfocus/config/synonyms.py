@@ -139,6 +139,7 @@ SYNONYMS = by_word(
         "post": "postnorm post_norm",
         "gradient_input": "gradient gradients saliency grad input_x_gradient inputxgradient",
         "attention": "weights attn",
+        "patch_heads": "patching activation_patching causal_tracing",
         "wandb": "weights_and_biases weights-and-biases w&b",
         "mcc": "matthews",
         "ece": "calibration",

@@ -12,6 +12,7 @@ from attnfocus.data.batches import example_lengths
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.codecs.packed import EncodedExamples, PackedExamples
 from attnfocus.data.rows import Row
+from attnfocus.errors import DataError
 
 
 class Examples(Sequence[Encoded]):
@@ -61,6 +62,18 @@ class Examples(Sequence[Encoded]):
         if isinstance(index, slice):
             return list(self._codec.encode_rows(self.rows[index]))
         return self._codec.encode(self.rows[index])
+
+    def named(self, ids: Sequence[str]) -> list[Encoded]:
+        """Those of rows with these ids, in this order.
+
+        Raises:
+            DataError: there is no such row.
+        """
+        wanted = set(ids)
+        places = {row.id: number for number, row in enumerate(self.rows) if row.id in wanted}
+        if missing := [id for id in ids if id not in places]:
+            raise DataError(f"there is no row {missing[0]} among {len(self.rows):,}; the first is {self.rows[0].id}.")
+        return [self[places[id]] for id in ids]
 
     def __iter__(self) -> Iterator[Encoded]:
         return iter(self._encoded) if self._encoded is not None else (self[number] for number in range(len(self)))

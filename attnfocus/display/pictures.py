@@ -33,28 +33,35 @@ def picture_map(
     title: str | None = None,
     heads: Sequence[int] | None = None,
     *,
+    queries: Sequence[str] | None = None,
     ends: tuple[float, float] | None = None,
     style: Style = SCREEN,
 ) -> Figure:
     """The image, and over it the weights of its positions: the mean of the heads, then each head, on one scale.
 
-    Of several queries the mean is drawn. Positions that the model puts in front of the input's are left out. What is
-    known to hold the evidence has a frame.
+    Of several queries the mean is drawn, or, where they are named, each in the mean of the heads. Positions that the
+    model puts in front of the input's are left out. What is known to hold the evidence has a frame.
 
     Args:
         weights: (H, Q, K) with K >= L, the last L of which are the image's.
         heads: numbers of the heads, from 0 where left out.
+        queries: names of the queries, such as the words that are written.
         ends: of the scale; None: of these weights.
     """
-    of_positions = np.asarray(weights, dtype=np.float32)[:, :, -len(picture.boxes) :].mean(axis=1)  # (H, L)
-    numbers = range(len(of_positions)) if heads is None else heads
+    whole = np.asarray(weights, dtype=np.float32)[:, :, -len(picture.boxes) :]
+    of_positions = whole.mean(axis=1 if queries is None else 0)  # (H, L) or (Q, L)
+    count, what = len(of_positions), "heads" if queries is None else "outputs"
     notes = [title] if title else []
-    if len(of_positions) > MAX_HEADS:
-        notes.append(f"first {MAX_HEADS} of {len(of_positions):,} heads")
+    if count > MAX_HEADS:
+        notes.append(f"first {MAX_HEADS} of {count:,} {what}")
     names, panels = [picture.name], [None]
-    if len(of_positions) > 1:
-        names, panels = [*names, "mean"], [*panels, of_positions.mean(axis=0)]
-    names += [f"head {head}" if len(of_positions) > 1 else "weights" for head in numbers[:MAX_HEADS]]
+    if queries is not None:
+        names += queries[:MAX_HEADS]
+    else:
+        numbers = range(count) if heads is None else heads
+        if count > 1:
+            names, panels = [*names, "mean"], [*panels, of_positions.mean(axis=0)]
+        names += [f"head {head}" if count > 1 else "weights" for head in numbers[:MAX_HEADS]]
     panels += list(of_positions[:MAX_HEADS])
     lowest, largest = ends or _ends(of_positions)
     images = [_painted(picture, each, lowest, largest) for each in panels]

@@ -22,8 +22,11 @@ class Measure(NamedTuple):
 
 
 class Group(NamedTuple):
+    """`way`: of `focus.samples.WAYS`, where the measures are effects of it."""
+
     title: str
     measures: Mapping[str, Measure]
+    way: str | None = None
 
 
 _DECIDES = {
@@ -33,6 +36,7 @@ _DECIDES = {
     "gain": Measure("higher", "gain over random positions, as a share of what having no input changes"),
     "gain_removed": Measure("higher", "... where positions are removed"),
     "gain_kept": Measure("higher", "... where they are kept alone"),
+    "gain_heaviest": Measure("higher", "... of the positions with half of the weight, in the better way"),
     "changed_removed_weights": Measure("higher", "answers that change without the positions, masked"),
     "changed_removed_random": Measure("", "... as many at random"),
     "changed_kept_weights": Measure("lower", "answers that change with the positions alone, the rest masked"),
@@ -42,13 +46,13 @@ _DECIDES = {
     "half_weight": Measure("lower", "positions that hold half of the weight: 0 one of them, 0.5 all are alike"),
     "mean_recall": Measure("", "right answers, mean over the classes"),
 }
-_OF_RANKINGS = {
+OF_RANKINGS = {
     "weights": "most weight",
     "leave_one_out": "most effect when left out one by one",
     "integrated_gradients": "largest integrated gradients",
     "random": "at random",
 }
-_OF_ERASURES = {
+OF_ERASURES = {
     "cut": "cut out of the input",
     "masked": "a mean vector in their place",
     "swapped": "another text's in their place",
@@ -92,7 +96,7 @@ def name_of_effect(erasure: str, way: str, ranking: str) -> str:
 def _effects(way: str) -> dict[str, Measure]:
     return {
         name_of_effect(erasure, way, ranking): Measure(
-            "higher" if ranking == "weights" else "", f"{_OF_RANKINGS[ranking]}; {_OF_ERASURES[erasure]}"
+            "higher" if ranking == "weights" else "", f"{OF_RANKINGS[ranking]}; {OF_ERASURES[erasure]}"
         )
         for erasure in ERASURES
         for ranking in RANKINGS
@@ -101,8 +105,8 @@ def _effects(way: str) -> dict[str, Measure]:
 
 GROUPS = (
     Group("The verdict rests on", _DECIDES),
-    Group("Lead that an answer loses without positions of", _effects("removed")),
-    Group("Lead that an answer keeps with nothing but positions of", _effects("kept")),
+    Group("Lead that an answer loses without positions of", _effects("removed"), "removed"),
+    Group("Lead that an answer keeps with nothing but positions of", _effects("kept"), "kept"),
     Group("Other weights in the place of these", _SHUFFLED),
     Group("Against known evidence", _EVIDENCE),
     Group("Measures of papers, by the model's own probabilities", _PUBLISHED),
@@ -128,6 +132,7 @@ def _columns(of: Estimates) -> Iterator[tuple[str, Floats]]:
         yield name, getattr(of, name)
         for number, way in enumerate(WAYS):
             yield f"{name}_{way}", both[:, number]
+    yield "gain_heaviest", of.heaviest
     yield "reach", np.where(of.is_used, of.reach, np.inf).min(axis=1) if of.is_used.any() else of.reach.max(axis=1)
     yield "dependent", of.dependent
     yield "half_weight", of.half
@@ -146,7 +151,7 @@ def _columns(of: Estimates) -> Iterator[tuple[str, Floats]]:
 def grouped(metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
     """For people and JSON: title -> measures with their values, intervals, directions and words."""
     found = []
-    for title, measures in GROUPS:
+    for title, measures, way in GROUPS:
         known = [
             {
                 "name": name,
@@ -159,5 +164,5 @@ def grouped(metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, f
             if PREFIX + name in metrics
         ]
         if known:
-            found.append({"title": title, "measures": known})
+            found.append({"title": title, "way": way, "measures": known})
     return found

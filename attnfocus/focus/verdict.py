@@ -51,7 +51,9 @@ class Thresholds:
         room: what the best ranking must gain over chance, as a share of the reach, for a way to be looked at.
         skill_yes, skill_no: from where on weights point, and below which they do not.
         weakest: of the two ways, the skill that the worse one must have.
-        gain: what must be gained over chance, as a share of the reach.
+        gain, gain_no: what must be gained over chance, as a share of the reach; below the second weights do not point.
+        only: ... in a way that is the only one to be looked at.
+        heaviest: ... in the better way, by the positions that hold half of the weight, whatever those of 90 % gain.
         even: from this `half` on the weights are much alike.
         sure: share of the bootstrap's samples that must give the same answer; below, it is near the border.
     """
@@ -62,10 +64,13 @@ class Thresholds:
     few_texts: float = 0.15
     room: float = 0.1
     skill_yes: float = 0.5
-    skill_no: float = 0.25
+    skill_no: float = 0.35
     weakest: float = 0.25
-    gain: float = 0.1
-    even: float = 0.4
+    gain: float = 0.15
+    gain_no: float = 0.02
+    only: float = 0.3
+    heaviest: float = 0.05
+    even: float = 0.35
     sure: float = 0.95
 
 
@@ -101,10 +106,15 @@ class Estimates:
     thresholds: Thresholds
 
     @cached_property
-    def effects(self) -> Floats:
-        """Of removing the lead lost, of keeping alone the lead left, mean over the shares: (1 + B, E, W, R)."""
-        left = means(self.draws, self.samples.left).mean(axis=-1)
+    def effects_by_share(self) -> Floats:
+        """Of removing the lead lost, of keeping alone the lead left: (1 + B, E, W, R, S)."""
+        left = means(self.draws, self.samples.left)
         return np.stack((1 - left[:, :, 0], left[:, :, 1]), axis=2)
+
+    @cached_property
+    def effects(self) -> Floats:
+        """Mean over the shares: (1 + B, E, W, R)."""
+        return self.effects_by_share.mean(axis=-1)
 
     @cached_property
     def reach(self) -> Floats:
@@ -152,7 +162,16 @@ class Estimates:
     @cached_property
     def gains(self) -> Floats:
         """What the weights gain over chance, as a share of the reach: (1 + B, W)."""
-        found = _ratio(self.effects[..., _WEIGHTS] - self.effects[..., _RANDOM], self.reach[..., None])
+        return self._gains(self.effects)
+
+    @cached_property
+    def heaviest(self) -> Floats:
+        """The gain of the positions that hold half of the weight, in the better way: (1 + B,)."""
+        return _over_ways(np.nanmax, self._gains(self.effects_by_share[..., 0]))
+
+    def _gains(self, effects: Floats) -> Floats:
+        """(1 + B, E, W, R) -> (1 + B, W)"""
+        found = _ratio(effects[..., _WEIGHTS] - effects[..., _RANDOM], self.reach[..., None])
         return _worst(found, np.broadcast_to(self.is_used[:, None], found.shape[1:]))
 
     @cached_property
@@ -226,9 +245,19 @@ def _answers(of: Estimates) -> NDArray[np.int64]:
     """1 yes, 0 partly, -1 no: (1 + B,)."""
     limits = of.thresholds
     is_yes = (of.skill >= limits.skill_yes) & (of.weakest >= limits.weakest) & (of.gain >= limits.gain)
+    is_yes &= of.heaviest >= limits.heaviest
     is_yes &= (of.half < limits.even) & (of.dependent >= limits.few_texts)
-    is_no = of.skill < limits.skill_no
+    only = _only_way(of)
+    if only is not None:
+        is_yes &= of.gains[:, only] >= limits.only
+    is_no = (of.skill < limits.skill_no) | (of.gain < limits.gain_no)
     return np.where(is_no, -1, np.where(is_yes, 1, 0))
+
+
+def _only_way(of: Estimates) -> int | None:
+    """The way in which alone a ranking can be told from chance; None: there is more than one."""
+    ways = np.flatnonzero(of.has_room.any(axis=0))
+    return int(ways[0]) if len(ways) == 1 else None
 
 
 def _why_partly(of: Estimates) -> Reason:
@@ -239,6 +268,9 @@ def _why_partly(of: Estimates) -> Reason:
         return "few_texts"
     if of.weakest[0] < limits.weakest:
         return "repeated" if np.nanargmin(of.skills[0]) == 0 else "together"
+    only = _only_way(of)
+    if only is not None and of.skill[0] >= limits.skill_yes and of.gains[0, only] < limits.only:
+        return "together" if only == 0 else "repeated"
     return "spread" if of.gain[0] < limits.gain else "weak"
 
 

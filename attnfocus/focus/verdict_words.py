@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from attnfocus.focus.samples import ERASURES, RANKINGS
 from attnfocus.focus.verdict import Verdict
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+_LITTLE = 0.02  # of a lead, between the best ranking and chance: it says nothing of the weights
 _HARDLY_CHANGED = 0.1  # of the answers, by shuffled weights: they do not hang on the weights
 
 
@@ -106,8 +108,8 @@ def _english(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
     }[verdict.answer]
     return (
         f"{head} ({verdict.confidence:.0%} sure{border}): {_filled(_FIRST_EN[verdict.reason], facts)}.",
-        f"You may say {may}: without them an answer loses {lost} of its lead (without as many at random {random}, "
-        f"without the best known {best}), and with them alone it keeps {left} (random {left_random}).",
+        f"You may say {may}: without them an answer loses {lost} of its lead (as many at random: {random}, the best "
+        f"known ones: {best}), and with them alone it keeps {left} (at random: {left_random}).",
         f"You may not say {_never_english(verdict, facts)}.",
     )
 
@@ -166,15 +168,23 @@ def _never_chinese(verdict: Verdict, facts: Facts) -> str:
 
 def _leads(facts: Facts) -> tuple[str, str, str, str, str]:
     """Lead lost without the positions of most weight and as many at random, left with them alone and as many at random,
-    lost without the best known ones: all where the others are masked."""
-    names = ("lost_{}_weights", "lost_{}_random", "left_{}_weights", "left_{}_random")
-    erasure = "masked"
-    best = max(
-        (facts.number(f"lost_{erasure}_{ranking}") for ranking in ("weights", "leave_one_out", "integrated_gradients")),
-        key=lambda value: (value == value, value),
-    )
-    first, second, third, fourth = (f"{facts.number(name.format(erasure)):.2f}" for name in names)
-    return first, second, third, fourth, f"{best:.2f}"
+    lost without the best known ones: each in the erasure in which the weights do worst."""
+    lost, lost_random, lost_best = _worst(facts, "lost")
+    left, left_random, _ = _worst(facts, "left")
+    return lost, lost_random, left, left_random, lost_best
+
+
+def _worst(facts: Facts, effect: str) -> tuple[str, str, str]:
+    """Of weights, random positions and the best ranking, where the weights are farthest from the best."""
+    found = []
+    for erasure in ERASURES:
+        of = {ranking: facts.number(f"{effect}_{erasure}_{ranking}") for ranking in RANKINGS}
+        weights, random = of["weights"], of.pop("random")
+        best = max((value for value in of.values() if value == value), default=weights)
+        skill = (weights - random) / (best - random) if best - random > _LITTLE else 1.0
+        if weights == weights:
+            found.append((skill, f"{weights:.2f}", f"{random:.2f}", f"{best:.2f}"))
+    return min(found)[1:] if found else ("nan", "nan", "nan")
 
 
 _IN: Mapping[Language, Callable[[Verdict, Facts], tuple[str, ...]]] = {"en": _english, "zh": _chinese}

@@ -35,6 +35,7 @@ class Content:
         verdict: how far the weights can be read as an explanation, language (en, zh) -> text; None when that was not
             tested.
         faithfulness: the numbers behind it.
+        head_kinds: attention -> what each of its heads does; empty when that was not looked at.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
         has_details: whether a page has all weights of maps that are too large to be seen at once.
         scale: of the colors, on the screen and where a page opens; None: as `scale.default_scale` says.
@@ -45,6 +46,7 @@ class Content:
     examples: tuple[Inspected, ...]
     verdict: Mapping[str, str] | None = None
     faithfulness: Mapping[str, float] = field(default_factory=dict)
+    head_kinds: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_values: int = 24_000_000
     scale: ScaleName | None = None
     has_details: bool = True
@@ -56,6 +58,7 @@ class Content:
             "kind": self.kind,
             "verdict": None if self.verdict is None else dict(self.verdict),
             "faithfulness": dict(self.faithfulness),
+            "head_kinds": {name: list(kinds) for name, kinds in self.head_kinds.items()},
             "examples": [
                 _example_facts(example, place in self.left_out) for place, example in enumerate(self.examples)
             ],
@@ -116,9 +119,15 @@ def focus_rows(each: FocusMap) -> list[Mapping[str, float]]:
 def picture_of(example: Inspected, each: FocusMap) -> Picture | None:
     """What the map is drawn over, where its columns are the positions of one; None: it is drawn as a table."""
     picture = example.prediction.picture
-    if picture is None or not (each.place is None or each.place.keys == "input"):
+    if picture is None or not each.is_of_input:
         return None
     return picture if each.weights.shape[2] >= len(picture.boxes) else None
+
+
+def written_queries(each: FocusMap) -> tuple[str, ...] | None:
+    """What a map of an output of several tokens is asked for, one after the other; None: one thing, or the input."""
+    is_output = each.place is None or each.place.queries == "output"
+    return each.query_tokens if is_output and len(each.query_tokens) > 1 else None
 
 
 def likelihood(score: float) -> str:

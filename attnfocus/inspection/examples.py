@@ -12,6 +12,7 @@ from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.explanation import METHODS, attribute
 from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.interventions import Kind
 from attnfocus.explanation.norms import NORM, normed
 from attnfocus.inspection.difference import Other, with_minus
 from attnfocus.inspection.known import with_known
@@ -19,6 +20,13 @@ from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
 
 DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
+PATCHES: dict[str, Kind] = {  # methods that compare two inputs, and which parts of the model each needs
+    "patch_heads": "heads",
+    "patch_positions": "heads",
+    "patch_states": "states",
+    "patch_weights": "weights",
+}
+DEFAULT_PATCHES = ("patch_heads", "patch_positions", "patch_states")
 MAX_TOKENS = 4096  # of an input: a map of self-attention has the square of it in weights, for each head
 
 
@@ -29,7 +37,7 @@ class Choice:
     Attributes:
         layer: part of an attention's name, see `is_part`; None: all.
         head: number of a head; None: all.
-        methods: `attention` and names of attributions.
+        methods: `attention`, names of attributions, and of `PATCHES`, whose maps `patched_maps` makes.
     """
 
     layer: str | int | None = None
@@ -37,23 +45,24 @@ class Choice:
     methods: tuple[str, ...] = DEFAULT_METHODS
 
 
-def check_methods(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The methods, each once.
+def check_methods(given: str | Sequence[str] | None, *, are_two: bool = False) -> tuple[str, ...]:
+    """The methods, each once. `are_two`: a corrupted input was given, too.
 
     Raises:
         ConfigError: there is no such method.
     """
-    names = DEFAULT_METHODS if given is None else (given,) if isinstance(given, str) else tuple(given)
+    usual, methods = DEFAULT_PATCHES if are_two else DEFAULT_METHODS, (*METHODS, *PATCHES)
+    names = usual if given is None else (given,) if isinstance(given, str) else tuple(given)
     for name in names:
-        if name not in METHODS:
-            near = nearest(name, METHODS, count=1)
-            listed = f"There are: {', '.join(METHODS)}; several as [a,b]."
-            text = f"method: there is no method {name}.{did_you_mean(name, METHODS)} {listed}"
+        if name not in methods:
+            near = nearest(name, methods, count=1)
+            listed = f"There are: {', '.join(methods)}; several as [a,b]."
+            text = f"method: there is no method {name}.{did_you_mean(name, methods)} {listed}"
             raise ConfigError(
                 Problem(text, "method", [f"method={near[0]}"] if near and isinstance(given, str) else None)
             )
     if not names:
-        raise ConfigError(f"method: name at least one of {', '.join(METHODS)}.")
+        raise ConfigError(f"method: name at least one of {', '.join(methods)}.")
     return tuple(dict.fromkeys(names))
 
 
@@ -103,7 +112,12 @@ def _inspected(
         return answer  # an output without a token has no maps
     if answer.maps and "attention" not in choice.methods:
         chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
-    maps = [each for method in choice.methods for each in _maps_of(trained, example, answer, method, choice)]
+    maps = [
+        each
+        for method in choice.methods
+        if method not in PATCHES
+        for each in _maps_of(trained, example, answer, method, choice)
+    ]
     codec, answer = trained.task.codec, replace(answer, maps=tuple(maps))
     return with_known(codec, example, answer if minus is None else with_minus(minus, codec, example, answer))
 

@@ -19,12 +19,18 @@ from attnfocus.display.figures import AXES, MAX_HEADS, MAX_POSITIONS, heat_map
 from attnfocus.display.pictures import picture_map
 from attnfocus.display.run_words import attention_words
 from attnfocus.files import csv_text
-from attnfocus.inspection.content import Content, focus_of, likelihood, picture_of
+from attnfocus.inspection.content import Content, focus_of, likelihood, picture_of, written_queries
 from attnfocus.regular_files import replace_file
 from attnfocus.tasks import FocusMap, Inspected
 from attnfocus.visible import visible
 
 MAX_HEIGHT = 4.5  # inches of a figure in one column; what is higher takes the width of the page
+PATCH_AXES = {  # what the rows and columns of a patch are
+    "patch_heads": ("attention", "head"),
+    "patch_weights": ("attention", "head"),
+    "patch_positions": ("head of an attention", "position"),
+    "patch_states": ("layer", "position"),
+}
 CSV_COLUMNS = ("head", "query", "query_token", "key", "key_token", "weight")
 
 
@@ -74,14 +80,15 @@ def map_figure(
         tokens = each.query_tokens, each.key_tokens
         picture = picture_of(example, each)
         if picture is not None:
-            return picture_map(each.difference, picture, title, each.heads, ends=_ends(each), style=chosen)
+            shown: dict[str, Any] = {"queries": written_queries(each), "ends": _ends(each), "style": chosen}
+            return picture_map(each.difference, picture, title, each.heads, **shown)
         more: dict[str, Any] = {"heads": each.heads, "axes": _axes(each), "ends": _ends(each), "style": chosen}
         return heat_map(each.difference, *tokens, title, **more)
 
     if style == "screen" or width is not None:
         return draw(None if style == "screen" else width)
     if picture_of(example, each) is not None:
-        return draw("page" if each.weights.shape[0] > 1 else "column")
+        return draw("column" if written_queries(each) is None and each.weights.shape[0] == 1 else "page")
     narrow = draw("column")
     are_thinned = any(text.get_text().endswith("is named)") for text in narrow.texts)
     return draw("page") if are_thinned or narrow.get_size_inches()[1] > MAX_HEIGHT else narrow
@@ -99,8 +106,8 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
     """What a reader must know to read the figure: what it is of, what rows, columns, panels and colors are."""
     facts, answer = content.facts, example.prediction
     rows, columns = _axes(each)
-    is_drawn_over = picture_of(example, each) is not None
-    shown = each.difference.mean(axis=1) if is_drawn_over else each.difference
+    is_drawn_over, written = picture_of(example, each) is not None, written_queries(each)
+    shown = each.difference.mean(axis=1 if written is None else 0) if is_drawn_over else each.difference
     largest = float(np.nanmax(np.abs(shown), initial=0.0))
     is_signed = each.minus is not None or bool(np.nanmin(each.weights, initial=0.0) < 0)
     num_heads, _, num_keys = each.weights.shape
@@ -123,11 +130,16 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
     axes, picture = f"Rows: {rows}. Columns: {columns}.", picture_of(example, each)
     if picture is not None:
         of_rows = ", the mean over all that look" if each.weights.shape[1] > 1 else ""
+        if written is not None:
+            of_heads = f", the mean of the {num_heads:,} heads" if num_heads > 1 else ""
+            of_rows, panels = f": a panel for each token of the answer{of_heads}", ""
         framed = " What is known to hold the evidence is framed." if picture.regions else ""
         parts = f"{len(picture.boxes):,} {picture.parts}"
         axes = f"The {picture.name}, and over it the weight of each of its {parts}{of_rows}.{framed}"
         panels = panels.replace("first panel", f"first panel after the {picture.name}")
         limits = limits.split(" and ")[0] + ". "
+    if each.is_patch:
+        focus = f"{facts.get('patched', '')}."
     lines = [
         f"{_method_words(each)}. Model {facts['model']}, attention {facts['attention']}, data {facts['dataset']}; "
         f"checkpoint {facts['checkpoint']}, step {facts['step']}; run {facts['run']}.",
@@ -149,6 +161,8 @@ def _method_words(each: FocusMap) -> str:
 
 def _axes(each: FocusMap) -> tuple[str, str]:
     """What the rows and the columns of a map are."""
+    if each.is_patch:
+        return PATCH_AXES[each.method]
     if each.place is None:
         return "output", "input position"
     names = {"input": "input token", "output": "output token", "learned": "learned query"}

@@ -46,7 +46,7 @@ def linked_map(example: Inspected, each: FocusMap) -> bool:
 
     A language model has no other attentions than those of a text to itself, whose rows are the text's positions.
     """
-    if example.links is None:
+    if example.links is None or each.is_patch:
         return False
     if all(each.place is None or each.kind == "self" for each in example.maps):
         return each.place is not None
@@ -55,7 +55,7 @@ def linked_map(example: Inspected, each: FocusMap) -> bool:
 
 def rationale_keys(example: Inspected, each: FocusMap) -> list[int] | None:
     """The columns of the map that people marked; None where it has no rationale, or other columns than the input."""
-    if example.rationale is None or not (each.place is None or each.place.keys == "input"):
+    if example.rationale is None or not each.is_of_input:
         return None
     prepended = len(each.key_tokens) - len(example.rationale)
     return None if prepended < 0 else [key + prepended for key, marked in enumerate(example.rationale) if marked]

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from attnfocus.inspection.content import best_map
+from attnfocus.grid import Picture
+from attnfocus.inspection.content import best_map, picture_of
+from attnfocus.inspection.page.coding import coded_picture
 from attnfocus.inspection.spread import NEARLY_UNIFORM, spread_of
 from attnfocus.tasks import Inspected
 from attnfocus.visible import visible
@@ -33,6 +35,7 @@ class Look:
     queries: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     weights: np.ndarray | None = None
+    picture: Picture | None = None  # what the keys are the positions of, the last ones where there are more
     note: str = ""
 
     def facts(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class Look:
             "queries": [visible(token) for token in self.queries],
             "keys": [visible(token) for token in self.keys],
             **self._figures(),
+            "picture": None if self.picture is None else coded_picture(self.picture),
             "note": visible(self.note),
         }
 
@@ -110,4 +114,5 @@ def look_of(name: str, run: str, found: Inspected, target: str) -> Look:
     if not math.isclose(float(np.abs(weights.sum(axis=1) - 1).max(initial=0.0)), 0.0, abs_tol=0.02):
         said["note"] = "rows of these weights do not sum to 1"
     tokens: dict[str, Any] = {"queries": chosen.query_tokens[:num_queries], "keys": chosen.key_tokens[:num_keys]}
+    tokens["picture"] = picture_of(found, chosen)
     return Look(name, run, **said, attention=chosen.label, num_heads=len(chosen.heads), **tokens, weights=weights)

@@ -5,7 +5,7 @@ Shapes: H heads, Q queries, K keys.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from attnfocus.display.background import terminal_mode
 from attnfocus.display.console import break_words, is_plain, say, writable
+from attnfocus.display.heads import kinds_text
 from attnfocus.display.palette import Mode, terminal_style
 from attnfocus.display.text import focus_phrase, shorten
 from attnfocus.inspection.content import (
@@ -34,6 +35,8 @@ from attnfocus.tasks import FocusMap, Inspected
 NUM_READ = 3  # keys that are named for each query
 SPACE_MARK = "▁"  # how tokens show a blank
 _MAX_LABEL = 14
+_MAX_PATCHED_LABEL = 32  # names of attentions and heads
+MAX_PATCHED, LITTLE = 12, 0.05  # rows of what brings the answer back; a row with less has no line
 _SOURCE_LINES = 3  # of an input that is printed a second time, shaded
 _LEGEND = 16  # cells of a legend's colors
 _BELOW = {"blue": "orange", "above 0": "below 0"}  # how the other side of a difference is called
@@ -69,13 +72,24 @@ def print_inspection(console: Console, inspection: Content, mode: Mode | None = 
     for place, example in enumerate(inspection.examples, 1):
         say(console, "")
         _print_answer(console, place, example)
+        if "patched" in facts:
+            say(console, f"   {facts['patched']}", style="dim")
         methods = list(dict.fromkeys(each.method for each in example.maps))
         for method in methods:
             maps = [each for each in example.maps if each.method == method]
-            if method == methods[0] or not _is_sequence(example, best_map(maps)):
+            if maps[0].is_patch:
+                for each in maps:
+                    _print_patch(screen, each)
+            elif method == methods[0] or not _is_sequence(example, best_map(maps)):
                 _print_map(screen, example, maps)
             else:
                 say(console, f"   {title_of(maps[0])}: method={method} prints it", style="dim")
+    shown = {each.name for example in inspection.examples for each in example.maps}
+    kinds = {name: each for name, each in inspection.head_kinds.items() if name in shown}
+    if kinds:
+        say(console, "")
+        for name, of_heads in kinds.items():
+            say(console, f"heads of {name}: {kinds_text(of_heads)}", style="dim")
     if inspection.verdict is not None:
         say(console, "")
         say(console, inspection.verdict["en"], style="bold")
@@ -126,6 +140,22 @@ def _print_map(screen: _Screen, example: Inspected, maps: Sequence[FocusMap]) ->
         say(console, f"   {above}: more here; {_BELOW[above]}: more in {each.minus.label}", style="dim")
 
 
+def _print_patch(screen: _Screen, each: FocusMap) -> None:
+    """The columns of each row that bring most back; of rows that bring next to nothing, and of many, only how many."""
+    values = np.nan_to_num(each.weights[0])
+    sizes = np.abs(values).max(axis=1, initial=0.0)
+    shown = sorted(row for row in np.argsort(-sizes, kind="stable")[:MAX_PATCHED] if sizes[row] >= LITTLE)
+    left_out = len(values) - len(shown)
+    least = max((sizes[row] for row in range(len(values)) if row not in shown), default=0.0)
+    of_others = f"; at most {least:.2f} in {left_out} other row{'s' * (left_out > 1)}" if left_out else ""
+    say(screen.console, f"   {title_of(each)}{of_others}", style="dim")
+    if not shown:
+        return
+    rows = replace(each, query_tokens=tuple(each.query_tokens[row] for row in shown))
+    for line in _sequence(screen, rows, values[shown], scale_of(each), is_shaded=False)[0]:
+        screen.console.print(line, soft_wrap=True)
+
+
 def is_nearly_uniform(each: FocusMap) -> bool:
     """Whether the weights say little: normalized entropy above 0.9, mean over heads and queries."""
     found = [row["normalized_entropy"] for row in focus_rows(each) if "normalized_entropy" in row]
@@ -173,21 +203,29 @@ def _single(screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale) 
 
 
 def _sequence(
-    screen: _Screen, each: FocusMap, weights: np.ndarray, scale: Scale, asked: Sequence[int] | None = None
+    screen: _Screen,
+    each: FocusMap,
+    weights: np.ndarray,
+    scale: Scale,
+    asked: Sequence[int] | None = None,
+    *,
+    is_shaded: bool = True,
 ) -> tuple[list[Text], bool]:
     """A line for each query: the whole input shaded by its weights where that fits, else the keys it reads most.
 
     Args:
         asked: the queries that have a line; None: all.
+        is_shaded: False where numbers are wanted in any case.
 
     Returns:
         The lines, and whether they are shaded.
     """
     console = screen.console
-    labels = [shorten(_label(writable(console, token)), _MAX_LABEL) for token in each.query_tokens]
+    longest = _MAX_LABEL if is_shaded else _MAX_PATCHED_LABEL
+    labels = [shorten(_label(writable(console, token)), longest) for token in each.query_tokens]
     room = max(map(cell_len, labels))
     parts = [writable(console, piece) for piece in pieces(each.key_tokens)]
-    fits = room + 6 + sum(map(cell_len, parts)) < console.width and not is_plain(console)
+    fits = is_shaded and room + 6 + sum(map(cell_len, parts)) < console.width and not is_plain(console)
     names = _distinct(each.key_tokens)
     lines = []
     for query in range(len(labels)) if asked is None else asked:
@@ -197,7 +235,8 @@ def _sequence(
             for piece, weight in zip(parts, row, strict=True):
                 _append(line, piece, terminal_style(scale.share(float(weight)), screen.mode))
         else:
-            most = np.argsort(-np.abs(row), kind="stable")[:NUM_READ]
+            most = np.argsort(-np.abs(row), kind="stable")[:NUM_READ].tolist()
+            most = most if is_shaded else [key for key in most if abs(row[key]) >= LITTLE]
             read = [writable(console, f"{names[key]} {row[key]:.2f}") for key in most]
             while len(read) > 1 and line.cell_len + cell_len("  ".join(read)) > console.width:
                 read.pop()

@@ -15,11 +15,14 @@ from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness,
 from attnfocus.inspection.difference import Other
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
+from attnfocus.inspection.patched_maps import check_patches, with_patches
 from attnfocus.models.base import Model
+from attnfocus.runs.causes import Causes
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
 from attnfocus.runs.folder import check_fingerprints
+from attnfocus.runs.heads_file import load_heads
 from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import best_of
@@ -29,7 +32,7 @@ from attnfocus.tasks.probe import Baseline
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
 
-class Run:
+class Run(Causes):
     """A trained model with everything around it. Made by `attnfocus.train` and `attnfocus.load`.
 
     Many threads may ask one run at once: nothing of the model is changed for a question. (Each thread first reads its
@@ -186,11 +189,13 @@ class Run:
         texts: str | Sequence[str | Input] | None = None,
         *,
         split: str | None = None,
+        ids: Sequence[str] | None = None,
         num_examples: int = 4,
         layer: str | int | None = None,
         head: int | None = None,
         method: str | Sequence[str] | None = None,
         minus: "Run | None" = None,
+        corrupted: str | None = None,
     ) -> Inspection:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
 
@@ -200,6 +205,8 @@ class Run:
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
             method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
+            corrupted: another text of as many tokens; shown is what of the run on `texts`, put back into that on this
+                one, brings the answer back (`patch`).
             minus: another run, or another checkpoint of this one, whose maps of the same answers are taken away.
 
         Raises:
@@ -208,14 +215,17 @@ class Run:
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
         num_threads()
-        choice = Choice(layer, head, check_methods(method))
+        choice = Choice(layer, head, check_methods(method, are_two=corrupted is not None))
+        num_texts = 0 if texts is None else 1 if isinstance(texts, str) else len(texts)
+        check_patches(choice.methods, num_texts, corrupted, minus is not None)
         if texts is None:
             split = split or "test"
             if num_examples < 1:
                 raise ConfigError(f"num_examples: must be > 0, got {num_examples}.")
-            examples: Sequence[Encoded | Prediction] = self._prepared(split).splits[split][:num_examples]
+            whole = self._prepared(split).splits[split]
+            examples: Sequence[Encoded | Prediction] = whole[:num_examples] if ids is None else whole.named(ids)
         else:
-            if split is not None:
+            if split is not None or ids is not None:
                 raise ConfigError("texts and split: choose one of them.")
             given = [texts] if isinstance(texts, str) else texts
             inputs, encoded = self._encoded([_as_input(text, number) for number, text in enumerate(given, 1)])
@@ -233,11 +243,16 @@ class Run:
         }
         if other is not None:
             facts["minus"] = other.label
+        if corrupted is not None and isinstance(examples[0], Encoded):
+            second = self._example(corrupted, "corrupted")
+            answer, facts["patched"] = with_patches(trained, examples[0], found[0], second, choice)
+            found = (answer,)
         kind = self.codec.input_kind
         if self.checkpoint != "best":
             return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
         tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
-        return Inspection(facts, kind, found, *tested)
+        heads = load_heads(self.path, self.step)
+        return Inspection(facts, kind, found, *tested, {} if heads is None else heads.kinds)
 
     def _other(self, minus: "Run", choice: Choice) -> Other:
         """What another run or step is, seen from this one."""

@@ -153,6 +153,16 @@ class FocusMap:
         return self.weights if self.minus is None else self.weights - self.minus.weights
 
     @property
+    def is_of_input(self) -> bool:
+        """Whether its columns are the positions of the input: those of a patch may be heads, or what was written."""
+        return not self.is_patch if self.place is None else self.place.keys == "input"
+
+    @property
+    def is_patch(self) -> bool:
+        """Whether it says what a part of the model brings back when it is put into another input's run."""
+        return self.method.startswith("patch_")
+
+    @property
     def kind(self) -> Kind | None:
         """What the attention is for."""
         return None if self.place is None else self.place.kind

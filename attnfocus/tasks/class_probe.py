@@ -63,5 +63,8 @@ class ClassificationProbe(Probe):
     def log_probabilities_of(self, logits: Tensor) -> Tensor:
         return estimated_log_probabilities(logits) if self._are_probabilities else super().log_probabilities_of(logits)
 
+    def answer_name(self, answer: int) -> str:
+        return self._labels[answer]
+
     def output_tokens(self, number: int) -> tuple[str, ...]:
         return (self._labels[int(self.answers[number])],)

@@ -43,7 +43,6 @@ from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
     from attnfocus.data.codecs.base import Encoded
-    from attnfocus.data.preparation import DatasetOptions
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
 
@@ -108,17 +107,6 @@ class ClassificationTask(OneAnswerTask):
     def codec(self) -> LabelCodec:
         assert isinstance(self._codec, LabelCodec)
         return self._codec
-
-    @classmethod
-    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
-        problems = super().option_problems(dataset, decoding)
-        if dataset.clean.max_words_ratio is not None:
-            problems.append(
-                "dataset: clean.max_words_ratio compares the two sides of text pairs; a label has no length"
-            )
-        if dataset.tokenizer.shared:
-            problems.append("dataset: tokenizer.shared is for text pairs; texts with labels have one vocabulary anyway")
-        return problems
 
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:
         """See `Task.conclude`. An empty input is answered too: every row counts. Metrics:

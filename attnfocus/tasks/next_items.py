@@ -6,7 +6,7 @@ Shapes: N histories, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,26 +50,36 @@ class NextItems(SequenceAnswers):
         scores[:, : len(SPECIAL_TOKENS)] = -torch.inf
         return scores.log_softmax(dim=-1)
 
-    def recommended(self, inputs: Inputs, log_probs: Tensor, options: DecodingOptions) -> list[Prediction]:
-        """The best items by their log probabilities (N, V), which are changed: what is left out becomes -inf."""
+    def recommended(
+        self,
+        inputs: Inputs,
+        log_probs: Tensor,
+        options: DecodingOptions,
+        seen: Sequence[Sequence[int]] | None = None,
+    ) -> list[Prediction]:
+        """The best items by their log probabilities (N, V), which are changed: what is left out becomes -inf.
+
+        Args:
+            seen: items of each history, where they are known already.
+        """
         if options.exclude_seen:
-            leave_out(log_probs, [self._histories.seen(row) for row in inputs.rows])
+            leave_out(log_probs, [self._histories.seen(row) for row in inputs.rows] if seen is None else seen)
         count = min(options.num_best, len(self._histories.items))
         best, items = log_probs.topk(count, dim=1)
         unknown = inputs.unknown_shares()
-        found = []
+        found, names = [], self._histories.names
         for number, (values, ids) in enumerate(zip(best.tolist(), items.tolist(), strict=True)):
-            row = inputs.rows[number]
-            empty = Prediction(inputs.ids[number], "", math.nan, source_text(row), row.target, unknown=unknown[number])
-            names = self._histories.tokenizer.tokens(ids)
-            named = zip(names, values, strict=True)
-            listed = tuple(Candidate(name, value, value) for name, value in named if value > -math.inf)
+            row, text, score, shown = inputs.rows[number], "", math.nan, dict[str, Any]()
+            listed = [(names[id], value) for id, value in zip(ids, values, strict=True) if value > -math.inf]
             if not listed:
                 why = "the history has every item; decoding.exclude_seen=false ranks these too"
-                found.append(replace(empty, skipped=why))
-                continue
-            best_of_all = replace(empty, text=listed[0].text, score=listed[0].score)
-            found.append(replace(best_of_all, n_best=listed if options.num_best > 1 else ()))
+                shown["skipped"] = why
+            else:
+                text, score = listed[0]
+            if listed and options.num_best > 1:
+                shown["n_best"] = tuple(Candidate(name, value, value) for name, value in listed)
+            whole = inputs.ids[number], text, score, source_text(row), row.target
+            found.append(Prediction(*whole, unknown=unknown[number], **shown))
         return found
 
     def places(self, batch: Batch, number: int, size: int) -> tuple[int, ...]:

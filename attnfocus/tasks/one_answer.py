@@ -33,6 +33,7 @@ from attnfocus.tasks.perturbation import r_drop_loss, seen_in_training
 from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
+    from attnfocus.data.preparation import DatasetOptions
     from attnfocus.decoding import DecodingOptions
 
 MAX_CLASSES_KEPT = 1000  # up to which an evaluation keeps the probabilities of all classes of each example
@@ -47,6 +48,15 @@ class OneAnswerTask(Task):
     """
 
     max_pairs: int = 2**22
+
+    @classmethod
+    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
+        problems = super().option_problems(dataset, decoding)
+        if dataset.clean.max_words_ratio is not None:
+            problems.append("dataset: clean.max_words_ratio compares the two sides of text pairs; use null")
+        if dataset.tokenizer.shared:
+            problems.append("dataset: tokenizer.shared is for text pairs, and here is one text; use false")
+        return problems
 
     def step(self, model: Model, batch: Batch, optimizer_step: int = 1) -> StepOutput:
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)

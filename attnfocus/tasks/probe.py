@@ -80,6 +80,10 @@ class Probe(ABC):
     def output_tokens(self, number: int) -> tuple[str, ...]:
         """What names the outputs of example `number`."""
 
+    def answer_name(self, answer: int) -> str:
+        """What names an answer by its number, whether it is that of an example or not."""
+        return str(answer)
+
     @property
     def num_outputs(self) -> Tensor:
         """Of each example: (B,)."""
@@ -188,6 +192,11 @@ class Probe(ABC):
         """Of everything that could have been the outputs (M, T, C), as `scores_given`; {}: the model as it is."""
         with self._using(weights):
             return self._logits(self._run(self.inputs[examples], self.lengths[examples], examples, True))
+
+    def logits_for(self, inputs: Tensor, lengths: Tensor, examples: Tensor) -> Tensor:
+        """The logits (M, T, C) of the outputs of examples (M,) when inputs (M, K), or (M, K, D), of these lengths (M,)
+        stand in the place of theirs. All rows are computed together."""
+        return self._logits(self._run(inputs, lengths, examples, True))
 
     @contextmanager
     def _using(self, weights: Mapping[str, Tensor]) -> Iterator[None]:

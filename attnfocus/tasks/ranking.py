@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from attnfocus.data.batches import Batch
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.history import HistoryCodec
+from attnfocus.data.codecs.text import text_of
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import DataError
 from attnfocus.events import Direction
 from attnfocus.limits import PositiveInt
 from attnfocus.models.base import Model
 from attnfocus.models.outputs import SequenceOutput
-from attnfocus.special import UNK
+from attnfocus.special import PAD, UNK
 from attnfocus.tasks.answers import Evaluation, Prediction
 from attnfocus.tasks.base import Loss
 from attnfocus.tasks.evaluation import (
@@ -39,7 +41,15 @@ from attnfocus.tasks.evaluation import (
 from attnfocus.tasks.language_modeling import LanguageModelingTask
 from attnfocus.tasks.looks import looks_of
 from attnfocus.tasks.measures.focus import FocusMeans
-from attnfocus.tasks.measures.ranking import NUM_SAMPLED, negatives_of, put, ranking_metrics, ranks, sampled_ranks
+from attnfocus.tasks.measures.ranking import (
+    NUM_SAMPLED,
+    negatives_of,
+    ranking_metrics,
+    ranks,
+    ranks_among,
+    sampled_ranks,
+    shared_ranks,
+)
 from attnfocus.tasks.next_item_losses import WITH_NEGATIVES, binary_cross_entropy, sampled_softmax
 from attnfocus.tasks.next_items import NextItems
 from attnfocus.tasks.tally import Tally
@@ -49,7 +59,6 @@ if TYPE_CHECKING:
     from attnfocus.data.rows import Row
 
 SAMPLED = "sampled_100/"  # before the names of metrics among 100 negatives
-BASELINE_ROWS = 256  # that are ranked at a time
 _NAMES = tuple(ranking_metrics([1]))
 _SAMPLED_NAMES = tuple(f"{SAMPLED}{name}" for name in ("hit_rate_10", "ndcg_10", "mrr"))
 
@@ -69,14 +78,12 @@ class Places:
     def __init__(self) -> None:
         self.of_all, self.of_sampled = list[float](), list[float]()
 
-    def add(self, scores: Tensor, asked: Asked) -> None:
-        """Those of some rows by the scores (N, V)."""
-        answers = asked.answers.tolist()
-        sampled = sampled_ranks(scores, asked.answers, asked.negatives)
-        found = ranks(scores.clone(), asked.answers, asked.left_out)
-        for kept, places in ((self.of_all, found), (self.of_sampled, sampled)):
+    def add(self, of_all: Tensor, of_sampled: Tensor, answers: Tensor) -> None:
+        """Those of some answers (N,) among all items (N,), and among some (N,)."""
+        wanted = answers.tolist()
+        for kept, places in ((self.of_all, of_all), (self.of_sampled, of_sampled)):
             kept += [
-                math.inf if answer == UNK else place for place, answer in zip(places.tolist(), answers, strict=True)
+                math.inf if answer == UNK else place for place, answer in zip(places.tolist(), wanted, strict=True)
             ]
 
 
@@ -107,6 +114,9 @@ class RankingTask(LanguageModelingTask):
         if self.loss in WITH_NEGATIVES and (self.r_drop or self.label_smoothing):
             raise ValueError(f"{self.loss} compares single items: r_drop and label_smoothing have to be 0.")
         self.num_negatives = num_negatives
+        self._drawn: dict[
+            tuple[str, str], NDArray[np.int32]
+        ] = {}  # id and history -> negatives, for the next evaluation
 
     @property
     def codec(self) -> HistoryCodec:
@@ -148,19 +158,20 @@ class RankingTask(LanguageModelingTask):
         """
         popularity = torch.from_numpy(self.codec.counts).float()
         popularity[: len(popularity) - len(self.codec.items)] = -torch.inf
-        rules: dict[str, Places] = {"most popular items": Places(), "last item again": Places()}
-        for part in (rows[start : start + BASELINE_ROWS] for start in range(0, len(rows), BASELINE_ROWS)):
-            answers = torch.tensor([self.codec.tokenizer.encode(row.target)[0] for row in part])
-            asked = self._asked(part, answers, decoding)
-            popular = popularity.expand(len(part), -1)
-            again = popular.clone()
-            put(again, [items[-1:] for items in asked.seen], torch.inf)
-            popular_places, again_places = rules.values()
-            popular_places.add(popular, asked)
-            again_places.add(again, asked._replace(left_out=[]))
+        answers = torch.tensor([self.codec.item_ids(row.target)[0] for row in rows])
+        asked = self._asked(rows, answers, decoding)
+        own, others = popularity[answers], popularity[asked.negatives].masked_fill(asked.negatives < 0, -torch.inf)
+        sampled = ranks_among(own, others)
+        popular, again = Places(), Places()
+        popular.add(shared_ranks(popularity, answers, asked.left_out), sampled, answers)
+        last = torch.tensor([items[-1] if items else PAD for items in asked.seen])
+        passed = (popularity[last] < own).double() + (popularity[last] == own).double() / 2
+        found = shared_ranks(popularity, answers) + passed.where(last != PAD, 0.0)
+        is_last = last == answers
+        again.add(found.masked_fill(is_last, 1.0), sampled.masked_fill(is_last, 1.0), answers)
         return {
             rule: ranking_metrics(places.of_all) | ranking_metrics(places.of_sampled, SAMPLED)
-            for rule, places in rules.items()
+            for rule, places in (("most popular items", popular), ("last item again", again))
         }
 
     def loss_sum(self, output: SequenceOutput, targets: Tensor, num_targets: int) -> Tensor:
@@ -185,8 +196,10 @@ class RankingTask(LanguageModelingTask):
                     answers = batch.targets[numbers, inputs.lengths - 1]
                     log_probs = self.answers.log_probs(output, inputs.lengths)
                     sums.add("loss", -log_probs.gather(1, answers.unsqueeze(1)).squeeze(1)[answers != UNK])
-                    places.add(log_probs, self._asked(inputs.rows, answers, options))
-                    predictions += self.answers.recommended(inputs, log_probs, options)
+                    asked = self._asked(inputs.rows, answers, options)
+                    of_sampled = sampled_ranks(log_probs, answers, asked.negatives)
+                    places.add(ranks(log_probs, answers, asked.left_out), of_sampled, answers)
+                    predictions += self.answers.recommended(inputs, log_probs, options, asked.seen)
                     looks = looks_of(model, output.weights, {"output": inputs.lengths})
                     focus.add_looks(looks, {"output": is_special(inputs.inputs)})
                 first.offer(batch)
@@ -202,13 +215,14 @@ class RankingTask(LanguageModelingTask):
     def _asked(self, rows: Sequence[Row], answers: Tensor, options: DecodingOptions) -> Asked:
         """What ranking these answers (N,) needs to know of their rows."""
         seen = [self.codec.seen(row) for row in rows]
-        wanted, items = answers.tolist(), self.codec.items
-        drawn = [
-            negatives_of(row.id, items, [*own, answer], NUM_SAMPLED)
-            for row, own, answer in zip(rows, seen, wanted, strict=True)
-        ]
+        wanted, items, drawn = answers.tolist(), self.codec.items, []
+        for row, own, answer in zip(rows, seen, wanted, strict=True):
+            key = row.id, text_of(row)
+            if key not in self._drawn:
+                self._drawn[key] = negatives_of(row.id, items, [*own, answer], NUM_SAMPLED).astype(np.int32)
+            drawn.append(self._drawn[key])
         left_out = [[item for item in own if item != answer] for own, answer in zip(seen, wanted, strict=True)]
-        negatives = torch.from_numpy(np.stack(drawn)).to(answers.device)
+        negatives = torch.from_numpy(np.stack(drawn)).to(answers.device, torch.int64)
         return Asked(answers, seen, left_out if options.exclude_seen else [], negatives)
 
     def conclude(self, tally: Tally, num_samples: int = 0) -> Evaluation:

@@ -41,7 +41,6 @@ from attnfocus.tasks.tally import Tally
 
 if TYPE_CHECKING:
     from attnfocus.data.codecs.base import Encoded
-    from attnfocus.data.preparation import DatasetOptions
     from attnfocus.data.rows import Row
     from attnfocus.decoding import DecodingOptions
     from attnfocus.tasks.probe import Probe
@@ -85,15 +84,6 @@ class RegressionTask(OneAnswerTask):
     def codec(self) -> NumberCodec:
         assert isinstance(self._codec, NumberCodec)
         return self._codec
-
-    @classmethod
-    def option_problems(cls, dataset: DatasetOptions, decoding: DecodingOptions) -> list[str]:
-        problems = super().option_problems(dataset, decoding)
-        if dataset.clean.max_words_ratio is not None:
-            problems.append("dataset: clean.max_words_ratio compares the two sides of text pairs; use null")
-        if dataset.tokenizer.shared:
-            problems.append("dataset: tokenizer.shared is for text pairs; use false")
-        return problems
 
     @classmethod
     def paired_errors(cls, predictions: Sequence[str], targets: Sequence[str]) -> dict[str, list[float]]:

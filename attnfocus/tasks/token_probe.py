@@ -47,6 +47,9 @@ class TokenProbe(Probe):
     def _logits(self, output: Any) -> Tensor:
         return at_least_float32(output.logits)
 
+    def answer_name(self, answer: int) -> str:
+        return self._names([answer])[0]
+
     def output_tokens(self, number: int) -> tuple[str, ...]:
         return tuple(self._names(self.answers[number, : int((self.examples == number).sum())].tolist()))
 

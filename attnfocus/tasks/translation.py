@@ -6,6 +6,7 @@ Shapes: B sentences, S source tokens, T target tokens without BOS, V target voca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -192,7 +193,8 @@ class TranslationTask(TextTask):
                 found = []
                 for number, answer in enumerate(answers):
                     maps = output_maps(model, self.codec, Inputs.of(batch, [number]), outputs.get(answer.id, []))
-                    found.append(Inspected(answer, maps))
+                    picture = self.codec.picture(batch.rows[number]) if maps else None
+                    found.append(Inspected(replace(answer, picture=picture), maps))
             yield from found
 
     def _answers_of_all(

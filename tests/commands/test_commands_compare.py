@@ -449,22 +449,22 @@ def test_an_example_is_a_row_or_a_text_and_what_looks_like_a_row_is_no_text(
     first = with_sources(write_run(tmp_path / "a"), {"test:3": "a fine film", "test:12": "a bad one"})
     second = with_sources(write_run(tmp_path / "b", seed=2), {"doc-7": "another"})
     images = with_sources(write_run(tmp_path / "c", seed=3), {"test:3": None})
-    assert examples_of("test:12", [first]) == {tmp_path / "a": Example("a bad one", "1")}
+    assert examples_of("test:12", [first]) == {tmp_path / "a": Example("a bad one", "1", "test:12")}
     for text in ("a film", "test", "12", "test:12 is a row"):
         assert examples_of(text, [first, second]) == dict.fromkeys((tmp_path / "a", tmp_path / "b"), Example(text))
     assert capsys.readouterr().err == ""
-    assert examples_of("test:3", [first, second]) == {tmp_path / "a": Example("a fine film", "1")}
+    assert examples_of("test:3", [first, second]) == {tmp_path / "a": Example("a fine film", "1", "test:3")}
     assert f"no row test:3: {tmp_path / 'b'} was tested on 1 row, doc-7." in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"no row test:9999: .*/a was tested on 2 rows, test:3 to test:12\.") as error:
         examples_of("test:9999", [first])
     assert [problem.instead for problem in error.value.problems] == [("example=test:3",)]  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match=r"no row doc-8: .*/b was tested on 1 row, doc-7\."):
         examples_of("doc-8", [second])
-    with pytest.raises(ConfigError, match=r"the rows of .*/c are no texts"):
-        examples_of("test:3", [images])
+    assert examples_of("test:3", [images]) == {tmp_path / "c": Example("", "1", "test:3")}  # read from the data
     assert first_examples([tmp_path / name for name in "abc"]) == {
-        tmp_path / "a": Example("a fine film", "1"),
-        tmp_path / "b": Example("another", "1"),
+        tmp_path / "a": Example("a fine film", "1", "test:3"),
+        tmp_path / "b": Example("another", "1", "doc-7"),
+        tmp_path / "c": Example("", "1", "test:3"),
     }
     (tmp_path / "a" / ANSWERS_FILE).unlink()
     with pytest.raises(ConfigError, match=f"attnfocus evaluate run={tmp_path / 'a'} writes it"):

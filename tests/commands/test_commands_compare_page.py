@@ -12,6 +12,8 @@ from browser_support import Tabs, wait_until
 from attnfocus.commands.compare.page import page_of
 from attnfocus.commands.compare.page.curves import Curve, Curves
 from attnfocus.commands.compare.sections import Difference, Row, Section
+from attnfocus.display import palette
+from attnfocus.grid import Picture
 from attnfocus.inspection.side_by_side import Look, Looks, look_of
 from attnfocus.tasks import FocusMap, Inspected, Prediction
 
@@ -165,7 +167,7 @@ def test_the_forest_has_intervals_seeds_and_corrected_p(show: Any) -> None:
 def test_one_example_has_one_scale_for_all(show: Any) -> None:
     page = show()
     assert page.locator(".look").count() == 3
-    assert "One sentence, 3 attentions" in page.inner_text("body")
+    assert "One input, 3 attentions" in page.inner_text("body")
     assert page.get_by_text("Nearly uniform").count() == 1  # and not of the sharp one
     level = "[...each.children].map((token) => token.dataset.level)"
     shades = f"[...document.querySelectorAll('.tokens')].map((each) => {level})"
@@ -175,6 +177,29 @@ def test_one_example_has_one_scale_for_all(show: Any) -> None:
     assert "✗ wrong" in page.inner_text("body")
     contrast = page.evaluate("luminance([0, 0, 0])") if page.evaluate("typeof luminance") == "function" else None
     assert contrast is None  # nothing of the script is global
+
+
+def test_weights_of_an_image_lie_over_it(show: Any) -> None:
+    """The right half of a white image has all of the weight; a token that the model puts in front stands before it."""
+    boxes = np.array([[0, 0, 4, 2], [0, 2, 4, 4]])
+    picture = Picture(np.full((4, 4), 255, np.uint8), boxes, ((1, 1, 3, 3),))
+    tokens: dict[str, Any] = {
+        "attention": "pooling",
+        "num_heads": 1,
+        "queries": ("q",),
+        "keys": ("<cls>", "1,1", "1,2"),
+    }
+    look = Look("dot", "run", "x", True, weights=np.array([[0.0, 0.0, 1.0]]), picture=picture, **tokens)
+    page = show(Looks("image of 4 x 4 pixels", "x", [look]))
+    page.wait_for_function("document.querySelector('.image canvas').width === 4")
+    row = "[...document.querySelector('.image canvas').getContext('2d').getImageData(0, 1, 4, 1).data]"
+    pixels = page.evaluate(row)
+    left, right = pixels[:4], pixels[-4:]
+    assert left == [255, 255, 255, 255]
+    assert tuple(right[:3]) == palette.color(1.0)
+    assert page.locator(".look .tokens > span").all_text_contents() == ["<cls>"]
+    assert page.locator(".image span").nth(1).get_attribute("title") == "1,2: 1.000"
+    assert page.locator(".image .region").count() == 1
 
 
 def test_many_large_maps_are_shown_by_the_mean_of_their_rows(show: Any) -> None:

@@ -16,9 +16,11 @@ from attnfocus.commands.compare.sections import shown_metrics
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
+from attnfocus.explanation.head_table import Head, HeadTable
 from attnfocus.focus.verdict import Verdict
-from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE
+from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE, HEADS_FILE
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict, save_faithfulness
+from attnfocus.runs.heads_file import load_heads, save_heads
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +80,7 @@ def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
     assert all(name.startswith("faithfulness/") for name in saved["metrics"])
     for group in saved["groups"]:
         assert group["title"] in printed
-        assert all(each["words"] in printed for each in group["measures"])
+        assert all(each["words"] in printed for each in group["measures"] if group["way"] is None)
     shown = {f"faithfulness/{each['name']}" for group in saved["groups"] for each in group["measures"]}
     assert shown == saved["metrics"].keys()
     assert main([*asked, "format=json"]) == 0
@@ -131,6 +133,32 @@ def test_compare_puts_quality_beside_focus_and_faithfulness(tmp_path: Path, here
     assert (here / "found" / "faithfulness.png").read_bytes().startswith(b"\x89PNG")
     with (here / "found" / "results.csv").open(encoding="utf-8", newline="") as file:
         assert [row["faithfulness/sufficiency"] for row in csv.DictReader(file)] == ["0.125", "0.125"]
+
+
+def test_compare_says_how_many_heads_are_of_which_kind(
+    tmp_path: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, kinds in enumerate((["induction", "diffuse"], ["diffuse", "diffuse"]), 1):
+        test = {"loss": 1.0, "accuracy": 0.5, "head_kinds": {"layers.0": kinds, "layers.1": ["mixed"]}}
+        write_run(tmp_path / f"a{number}", summary={"test": test}, seed=number)
+    write_run(tmp_path / "b", summary={"test": {"loss": 1.0, "head_kinds": ["not", 1]}}, **additive(8))
+    [section] = sections(tmp_path / "a1", tmp_path / "a2", tmp_path / "b")
+    assert [row.head_counts for row in section.rows] == [{"induction": 0.5, "diffuse": 1.5, "mixed": 1.0}, {}]
+    assert main(["compare", "a1", "a2", "b"]) == 0
+    assert "0.5 induction, 1.5 diffuse, 1 mixed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"step": 3, "heads": 1}', '{"step": 3, "heads": [{"kind": 1}]}'])
+def test_a_damaged_table_of_heads_counts_as_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / HEADS_FILE).write_text(content)
+    assert load_heads(tmp_path, 3) is None
+
+
+def test_the_table_of_heads_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    heads = (Head("cross", 0, "alignment", {"alignment": 0.5}, {"loss": 1.0}),)
+    save_heads(tmp_path, HeadTable(heads, 3, "test", "mean", {"loss": 0.25}), 7)
+    assert load_heads(tmp_path, 7) == HeadTable(heads, 3, "test", "mean", {"loss": 0.25})
+    assert load_heads(tmp_path, 8) is None
 
 
 def test_without_faithfulness_a_comparison_is_as_before(tmp_path: Path) -> None:

@@ -89,7 +89,14 @@ def test_evaluate_reads_other_folders_and_tests_faithfulness(pets: Path, capsys:
     assert "test: 6 rows read" in capsys.readouterr().err
     assert main(["evaluate", "run=whole", "faithfulness=true", "paths.outputs=out"]) == 0
     assert "faithfulness/comprehensiveness" in (pets / "whole" / "faithfulness.json").read_text(encoding="utf-8")
-    assert main(["compare", "whole", "parts", "format=json", "run_dir=table"]) == 0
+    assert main(["compare", "whole", "parts", "format=json", "run_dir=table", f"example={_first_tested(pets)}"]) == 0
+    page = (pets / "table" / "compare.html").read_text(encoding="ascii")
+    assert page.count('"picture":{') == 1  # read anew from the data, by the row's name; the other is the same once more
+
+
+def _first_tested(folder: Path) -> str:
+    with (folder / "whole" / "predictions-test.jsonl").open(encoding="utf-8") as lines:
+        return str(json.loads(next(lines))["id"])
 
 
 def test_what_is_wrong_with_images_names_the_file(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:

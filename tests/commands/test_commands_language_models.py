@@ -43,6 +43,39 @@ def test_a_run_trains_resumes_writes_and_shows_where_it_looked(model: str, attnf
     assert looked.returncode == 0, looked.stderr
     assert list(run.glob("inspect/*/index.html"))
 
+    named = json.loads((run / "heads.json").read_text(encoding="utf-8"))
+    kinds = {
+        name: [head["kind"] for head in named["heads"] if head["attention"] == name]
+        for name in summary["test"]["head_kinds"]
+    }
+    assert kinds == summary["test"]["head_kinds"]
+    assert json.loads(looked.stdout)["head_kinds"] == kinds
+    cost = attnfocus("evaluate", f"run={run}", "heads=true", "heads_examples=3")
+    assert cost.returncode == 0, cost.stderr
+    assert "first 3 examples of test (loss" in cost.stdout
+    saved = json.loads((run / "heads.json").read_text(encoding="utf-8"))
+    assert all(set(head["costs"]) == {"loss", "exact_match"} for head in saved["heads"])
+    assert saved["step"] == named["step"]
+    pair = ("text=k1 v2 k3", "corrupted=k1 v2 v4", f"output={tmp_path / 'pair'}")
+    patched = attnfocus("inspect", f"run={run}", *pair, "files=[html,png,json,csv]")
+    assert patched.returncode == 0, patched.stderr
+    assert "patch heads" in patched.stdout
+    assert "less" in patched.stdout
+    facts = json.loads((tmp_path / "pair" / "inspect.json").read_text(encoding="utf-8"))
+    maps = {each["method"]: each for each in facts["examples"][0]["maps"]}
+    assert set(maps) == {"patch_heads", "patch_positions"} | ({"patch_states"} if model == "language_model" else set())
+    assert maps["patch_positions"]["keys"] == ["<bos>", "k1", "v2", "k3/v4"]
+    assert len(maps["patch_heads"]["weights"][0]) == len(kinds)
+    for given, said in (
+        (("text=k1", "method=patch_heads"), "corrupted='...'"),
+        (("text=k1", "corrupted=k1 v2"), "corrupted: has 3 tokens, and the clean text 2"),
+        (("text=k1", "corrupted=v2", "minus=1"), "corrupted and minus: choose one"),
+        (("corrupted=v2",), "goes with one text="),
+    ):
+        refused = attnfocus("inspect", f"run={run}", *given)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+
 
 @pytest.mark.parametrize(
     ("given", "said"),

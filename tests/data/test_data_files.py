@@ -12,10 +12,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from attnfocus.data.clean import CleanOptions
+from attnfocus.data.codecs.text_label import TextLabelCodec
+from attnfocus.data.codecs.text_pair import TextPairCodec
+from attnfocus.data.preparation import CodecChoice, DatasetOptions, prepare
 from attnfocus.data.reading.data_files import MissingFileError, find_files, tables_here
 from attnfocus.data.reading.lines import ARCHIVE_MARKS, TABLE_MARKS, BadRows, read_lines
 from attnfocus.data.reading.tables import Table, table_format
 from attnfocus.data.sources.files import LabelledText, ParallelText
+from attnfocus.data.split import SplitOptions
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import ConfigError, DataError
 
 
@@ -398,3 +404,39 @@ def test_no_bytes_crash_a_reader(tmp_path_factory: pytest.TempPathFactory, conte
         assert Table(path, ("a",), "jsonl").read(BadRows("skip")) == []
     with contextlib.suppress(DataError):  # guesses
         LabelledText(train=str(path), on_bad_row="skip").read(Path(), 0)
+
+
+GROUPS = "text,label,person\n" + "".join(f"t{n} x,{'ab'[n % 2]},p{n // 4}\n" for n in range(40))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "translation"])
+def test_rows_of_a_group_stay_together_in_every_table(tmp_path: Path, task: str) -> None:
+    content = GROUPS if task != "regression" else GROUPS.replace(",a,", ",1,").replace(",b,", ",2.5,")
+    path = write(tmp_path / "t.csv", content)
+    if task == "translation":
+        source = ParallelText(train=path, source_column="text", target_column="label", group_column="person")
+    else:
+        source = LabelledText(train=path, group_column="person").for_task(task)
+    rows = source.read(tmp_path, 0).splits["train"]
+    assert [(row.input, row.group) for row in rows[:5]] == [(f"t{n} x", f"p{n // 4}") for n in range(5)]
+    splits = SplitOptions(valid=2, test=3)
+    choice = CodecChoice([TextPairCodec if task == "translation" else TextLabelCodec])
+    tokens = TokenizerOptions(kind="whitespace", min_frequency=1)
+    options = DatasetOptions(task=task, split=splits, tokenizer=tokens, clean=CleanOptions(deduplicate=False))
+    prepared = prepare(source, options, tmp_path, 0, choice)
+    groups = {split: {row.group for row in examples.rows} for split, examples in prepared.splits.items()}
+    assert {split: len(each) for split, each in groups.items()} == {"train": 5, "valid": 2, "test": 3}
+    assert len(set.union(*groups.values())) == 10  # no group is in two
+    assert {len(examples.rows) for examples in prepared.splits.values()} == {20, 8, 12}
+
+
+def test_groups_are_named_by_a_column_of_train(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", GROUPS)
+    assert "dataset.group_column=who: not in the first line of" in message(LabelledText(train=path, group_column="who"))
+    empty = write(tmp_path / "e.csv", GROUPS.replace("b,p0", "b,"))
+    assert "e.csv:3:8: column 'person' is empty" in message(LabelledText(train=empty, group_column="person"))
+    test = write(tmp_path / "test.csv", "text,label\nt x,a\n")
+    other = LabelledText(train=path, test=test, group_column="person")
+    assert [row.group for row in other.read(tmp_path, 0).splits["test"]] == [""]
+    with pytest.raises(ConfigError, match=r"dataset\.train_target names lines"):
+        ParallelText(train=path, train_target=path, group_column="person")

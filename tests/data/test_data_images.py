@@ -16,7 +16,8 @@ from attnfocus.data.codecs.cells import Cells
 from attnfocus.data.preparation import CodecChoice
 from attnfocus.data.reading.idx_files import read_idx
 from attnfocus.data.reading.image_files import read_image
-from attnfocus.data.sources.canvas import DARKEST, DOTS, Canvas
+from attnfocus.data.sources.canvas import DARKEST, NOISE, Canvas
+from attnfocus.data.sources.digit_shapes import DOTS
 from attnfocus.data.sources.media_files import ImageFiles
 from attnfocus.data.sources.mnist import MNIST
 from attnfocus.data.split import SplitOptions
@@ -267,3 +268,36 @@ def test_a_canvas_knows_where_its_digit_is():
     marked = np.array(codec.rationale(splits["train"][0])).reshape(6, 6)
     top, left, bottom, right = splits["train"][0].regions[0]
     assert marked.sum() == (-(-bottom // 5) - top // 5) * (-(-right // 5) - left // 5)
+
+
+def written_digits(folder):
+    """A small MNIST of bright rectangles, whose label is their height less 6."""
+    (folder / "mnist").mkdir()
+    for name, count in (("train", 40), ("t10k", 10)):
+        images, labels = np.zeros((count, 28, 28), np.uint8), np.arange(count, dtype=np.uint8) % 10
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            image[5 : 11 + label, 6 : 9 + number % 7] = 250
+        (folder / "mnist" / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / "mnist" / f"{name}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return folder
+
+
+def test_a_canvas_of_handwritten_digits_knows_their_rectangle(tmp_path):
+    options = {"digits": "mnist", "size": 40, "num_distractors": 3, "download": False}
+    source = Canvas(**options, num_train=30, num_valid=10, num_test=10)
+    raw = source.read(written_digits(tmp_path), seed=1)
+    for rows in raw.splits.values():
+        for row in rows:
+            ((top, left, bottom, right),) = row.regions
+            assert bottom - top == 6 + int(row.target)  # nothing but the digit is in its rectangle
+            assert (row.input[top:bottom, left:right] > NOISE).all()
+            around = row.input.copy()
+            around[top:bottom, left:right] = 0
+            assert (around > NOISE).sum() <= 3 * 64
+    assert raw.splits["test"][0] == source.read(tmp_path, seed=2).splits["test"][0]
+    plain = Canvas(size=40, num_train=30, num_valid=10, num_test=10).read(tmp_path, seed=1)
+    assert plain.splits["train"][0].input.shape == raw.splits["train"][0].input.shape == (40, 40)
+    with pytest.raises(ConfigError, match=r"Use dataset\.size=28 or more"):
+        Canvas(digits="mnist", size=24)
+    with pytest.raises(DataError, match=r"dataset=mnist: .*does not exist"):
+        source.read(tmp_path / "none", seed=1)

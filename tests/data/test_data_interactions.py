@@ -9,7 +9,7 @@ import pytest
 import attnfocus.data as data
 from attnfocus.data.codecs.base import load_codec
 from attnfocus.data.codecs.history import HistoryCodec
-from attnfocus.data.sources.interactions import Histories, seconds
+from attnfocus.data.sources.interactions import Histories, history, seconds
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.special import BOS, PAD, UNK
@@ -122,6 +122,10 @@ def test_the_newest_items_are_read_and_each_next_one_expected(tmp_path: Path) ->
     assert [each.num_targets for each in test] == [1, 1]
     assert codec.encode_input("b a zz a", "1").inputs.tolist() == [ids["a"], UNK, ids["a"]]
     assert codec.seen(splits["valid"][1]) == [ids["b"]]
+    text = " b  a zz c\x1cd"
+    assert codec.item_ids(text) == codec.item_ids(text) == codec.tokenizer.encode(text)
+    one = codec.encode_rows([history("u", ["zz"])])[0]  # a history of one item, which train does not have
+    assert (one.inputs.tolist(), one.targets.tolist(), one.num_targets) == ([BOS], [UNK], 1)
     assert codec.counts.sum() == 5 + 2 + 1
     assert codec.counts[ids["a"]] == 2
     assert np.array_equal(codec.items, np.arange(4, 10))

@@ -24,6 +24,7 @@ NAMES = (
     "predictions-test.jsonl",
     "classes-test.csv",
     "faithfulness.json",
+    "heads.json",
     "events.out.tfevents.17.attnfocus",
     ".lock",
     "data/codec.json",

@@ -54,7 +54,9 @@ def test_ties_are_broken_at_random():
     assert top.tolist() == [[False, True, True, False]]
 
 
-def samples(*, size=64, noise=0.02, nothing=0.0, dependent=1.0, half=0.1, answers=None, targets=None, **leads):
+def samples(
+    *, size=64, noise=0.02, nothing=0.0, dependent=1.0, half=0.1, heaviest=None, answers=None, targets=None, **leads
+):
     """Of removing `lost` and of keeping `left`: (weights, leave-one-out, gradients, random), in all erasures or one."""
     random = np.random.default_rng(3)
     made = {"lost": (0.9, 0.9, 0.9, 0.2), "left": (0.9, 0.9, 0.9, 0.2), **leads}
@@ -62,6 +64,8 @@ def samples(*, size=64, noise=0.02, nothing=0.0, dependent=1.0, half=0.1, answer
     for place, erasure in enumerate(ERASURES):
         lost, kept = (np.array(made.get(f"{name}_{erasure}", made[name])) for name in ("lost", "left"))
         left[:, place, 0], left[:, place, 1] = 1 - lost[:, None], kept[:, None]
+    if heaviest is not None:  # the first share says something else
+        left[:, :, 0, 0, 0], left[:, :, 1, 0, 0] = 1 - heaviest, heaviest
     left = np.clip(left + noise * random.standard_normal(left.shape), 0, 1)
     answers = np.arange(size) % 2 if answers is None else np.array(answers)
     return Samples(
@@ -86,6 +90,9 @@ SAYS_LITTLE = (0.25, 0.9, 0.9, 0.2)
         ({"lost": SAYS_LITTLE, "left": SAYS_LITTLE}, "no", "elsewhere"),
         ({"lost": (0.5, 0.9, 0.9, 0.2), "left": (0.45, 0.9, 0.9, 0.2)}, "partly", "weak"),
         ({"half": 0.45}, "partly", "even"),
+        ({"heaviest": 0.21}, "partly", "weak"),
+        ({"lost_cut": (0.1, 0.1, 0.1, 0.9), "left_cut": (0.1, 0.1, 0.1, 0.9)}, "no", "elsewhere"),
+        ({"lost": (0.31, 0.34, 0.34, 0.23), "left": (0.3, 0.34, 0.34, 0.23)}, "partly", "spread"),
         ({"dependent": 0.1}, "partly", "few_texts"),
         ({"left": SAYS_LITTLE}, "partly", "together"),
         ({"lost": SAYS_LITTLE}, "partly", "repeated"),
@@ -100,6 +107,7 @@ SAYS_LITTLE = (0.25, 0.9, 0.9, 0.2)
         ({"lost_masked": SAYS_LITTLE, "left_masked": SAYS_LITTLE}, "no", "elsewhere"),
         # A way in which no ranking does better than chance is not looked at.
         ({"left": (0.3, 0.3, 0.3, 0.28)}, "yes", "points"),
+        ({"left": (0.3, 0.3, 0.3, 0.28), "lost": (0.4, 0.4, 0.4, 0.2)}, "partly", "together"),
     ],
 )
 def test_the_verdict_follows_its_rules(made, answer, reason):

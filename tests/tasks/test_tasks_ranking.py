@@ -20,7 +20,7 @@ from attnfocus.explanation.attribution import attribute
 from attnfocus.models.outputs import SequenceOutput
 from attnfocus.special import PAD, UNK
 from attnfocus.tasks import RankingTask
-from attnfocus.tasks.measures.ranking import negatives_of, ranking_metrics, ranks, sampled_ranks
+from attnfocus.tasks.measures.ranking import negatives_of, ranking_metrics, ranks, sampled_ranks, shared_ranks
 from attnfocus.tasks.next_item_losses import FIRST_ITEM, binary_cross_entropy, sampled_softmax
 
 ITEMS = "abcdefgh"
@@ -56,7 +56,14 @@ def test_places_are_those_of_a_loop(rows, drawn):
         others = [score for item, score in enumerate(row) if item != answer and item not in without]
         better, alike = sum(s > row[answer] for s in others), sum(s == row[answer] for s in others)
         expected.append(1 + better + alike / 2)
-    assert ranks(scores.clone(), torch.tensor(answers), left_out).tolist() == expected
+    before = scores.clone()
+    assert ranks(scores, torch.tensor(answers), left_out).tolist() == expected
+    twice = [[*items, *items] for items in left_out]
+    assert ranks(scores, torch.tensor(answers), twice).tolist() == expected
+    assert torch.equal(scores, before)
+    of_first = scores[0].expand(len(rows), -1)
+    shared = shared_ranks(scores[0], torch.tensor(answers), left_out)
+    assert torch.equal(shared, ranks(of_first, torch.tensor(answers), left_out))
     negatives = torch.tensor(
         [[*[i for i in range(6) if i != a and i not in w][:2], -1] for a, w in zip(answers, left_out, strict=True)]
     )
@@ -194,7 +201,13 @@ def test_two_rules_without_a_model_are_said():
         others = [counts[i] for i in task.codec.items if i != ids[answer]]
         places.append(1 + sum(each > own for each in others) + sum(each == own for each in others) / 2)
     assert found["most popular items"]["mrr"] == pytest.approx(sum(1 / place for place in places) / 2)
-    assert found["last item again"]["mrr"] >= 0.5
+    again = []
+    for answer, last in (("c", "c"), ("a", "b")):
+        scores = {i: math.inf if i == ids[last] else counts[i] for i in task.codec.items}
+        own, others = scores[ids[answer]], [each for i, each in scores.items() if i != ids[answer]]
+        again.append(1 + sum(each > own for each in others) + sum(each == own for each in others) / 2)
+    assert again[0] == 1
+    assert found["last item again"]["mrr"] == pytest.approx(sum(1 / place for place in again) / 2)
     first, second = task.remarks(rows, "ndcg_10", DecodingOptions())
     assert first.startswith("without a model, most popular items: hit_rate_10 ")
     assert second.startswith("without a model, last item again: hit_rate_10 ")

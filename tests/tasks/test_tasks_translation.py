@@ -2,13 +2,23 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from inspection_toys import FACTS
+from matplotlib.text import Text
 from tasks_toys import PAIRS, batches, pair_codec, rows, seq2seq, transformer
+from tones import RATE, tone
 from torch.nn import functional as F
 
+from attnfocus.data import Row, SoundTextCodec
+from attnfocus.data.batches import collate
+from attnfocus.data.tokens.tokenizer import TokenizerOptions
 from attnfocus.data.tokens.writing import writing_of
 from attnfocus.decoding import DecodingOptions, decode
+from attnfocus.inspection.content import picture_of, written_queries
+from attnfocus.inspection.figure_files import map_caption, map_figure
+from attnfocus.inspection.inspection import Inspection
 from attnfocus.models import Place, SequenceOutput, Translator
 from attnfocus.special import EOS, PAD
 from attnfocus.tasks import TranslationTask
@@ -225,3 +235,30 @@ def test_half_precision_logits_are_summed_in_float32():
     half = TranslationTask(codec).step(model.bfloat16(), batch).loss_sum
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, exact, rtol=0.05, atol=0.0)
+
+
+@pytest.mark.parametrize("build", [seq2seq, transformer])
+def test_what_is_written_of_a_recording_is_shown_over_its_spectrogram(build):
+    samples = np.concatenate([tone(300), tone(900), tone(2500)])
+    row = Row("a", samples, "3 1 3", regions=tuple((start, 0, start + 2400, 1) for start in (0, 2400, 4800)))
+    tokenizer = TokenizerOptions(kind="whitespace", min_frequency=1)
+    codec = SoundTextCodec.learn([row, Row("b", tone(500), "1")], tokenizer, sample_rate=RATE, n_mels=20)
+    model = build(codec, "multi_head" if build is transformer else "additive")
+    batch = collate([codec.encode(row)])
+    options = DecodingOptions(min_length_ratio=0.1, max_length=3)  # of 23 positions
+    (found,) = TranslationTask(codec).inspect(model, [batch], decoding=options)
+    cross = next(each for each in found.maps if each.kind == "cross")
+    picture = picture_of(found, cross)
+    assert picture.name == "spectrogram"
+    assert len(picture.boxes) == cross.weights.shape[2] == 23
+    assert len(picture.regions) == 3
+    written = written_queries(cross)
+    assert len(written) == 3
+    figure = map_figure(cross, found)
+    panels = [text.get_text() for text in figure.findobj(Text) if text.get_text() in ("spectrogram", *written)]
+    assert panels == ["spectrogram", *written]
+    caption = map_caption(Inspection(FACTS, "sound", (found,)), found, cross)
+    heads = f", the mean of the {len(cross.heads)} heads" if len(cross.heads) > 1 else ""
+    assert f"over it the weight of each of its 23 steps: a panel for each token of the answer{heads}." in caption
+    own = [each for each in found.maps if each.kind == "self" and each.place.queries == "output"]
+    assert all(picture_of(found, each) is None for each in own)

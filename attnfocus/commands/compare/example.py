@@ -3,16 +3,20 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from attnfocus.commands.compare.configurations import Configuration
 from attnfocus.commands.compare.sections import Section
+from attnfocus.data.codecs.base import FILE_KINDS
 from attnfocus.display.console import open_console, say
 from attnfocus.errors import ConfigError, Problem, UserError
 from attnfocus.inspection.side_by_side import Look, Looks, look_of
 from attnfocus.layout import ANSWERS_FILE
 from attnfocus.runs.loader import load
 from attnfocus.runs.predictions_file import answered_rows
+from attnfocus.runs.run import Run
+from attnfocus.tasks import Inspected
 
 MAX_CONFIGURATIONS = 8  # of a section whose checkpoints are loaded
 _NUMBER = re.compile(r"[0-9]+")
@@ -22,10 +26,16 @@ _SPLIT_ROW = re.compile(r"(train|valid|test)[:-][0-9]+")
 
 @dataclass(frozen=True)
 class Example:
-    """An input, and its right answer where that is known."""
+    """An input, and its right answer where that is known.
+
+    Attributes:
+        source: the text; empty of a row that is none.
+        id: of a row that was tested on; else empty.
+    """
 
     source: str
     target: str = ""
+    id: str = ""
 
 
 def examples_of(given: str, baselines: Sequence[Configuration]) -> dict[Path, Example]:
@@ -42,10 +52,8 @@ def examples_of(given: str, baselines: Sequence[Configuration]) -> dict[Path, Ex
     problems: list[Problem] = []
     for path in (each.runs[0].path for each in baselines):
         rows = _rows(path)
-        if given in rows and isinstance(rows[given].get("source"), str):
-            found[path] = Example(str(rows[given]["source"]), str(rows[given].get("target", "")))
-        elif given in rows:
-            problems.append(Problem(f"example: the rows of {path} are no texts. Remove example.", "example", []))
+        if given in rows:
+            found[path] = _of_row(given, rows[given])
         elif _is_id(given, rows):
             problems.append(_no_such_row(given, path, list(rows)))
         else:
@@ -58,13 +66,17 @@ def examples_of(given: str, baselines: Sequence[Configuration]) -> dict[Path, Ex
 
 
 def first_examples(baselines: Iterable[Path]) -> dict[Path, Example]:
-    """Run directory of each baseline -> the first row that it was tested on; none where that is no text."""
+    """Run directory of each baseline -> the first row that it was tested on, where there is one."""
     found: dict[Path, Example] = {}
     for path in baselines:
-        row = next(iter(_rows(path).values()), {})
-        if isinstance(row.get("source"), str):
-            found[path] = Example(str(row["source"]), str(row.get("target", "")))
+        for name, row in islice(_rows(path).items(), 1):
+            found[path] = _of_row(name, row)
     return found
+
+
+def _of_row(name: str, row: Mapping[str, object]) -> Example:
+    source = row.get("source")
+    return Example(source if isinstance(source, str) else "", str(row.get("target", "")), name)
 
 
 def _is_id(given: str, rows: Iterable[str]) -> bool:
@@ -96,14 +108,21 @@ def _looks(example: Example, section: Section, trusted: Sequence[str]) -> Looks:
         path = row.run_dirs[0]
         say(console, f"example: {row.name} ({place} of {len(shown)})", style="dim")
         try:
-            inspected = load(path, device="cpu", trust=trusted).inspect(example.source, method="attention").examples[0]
+            inspected = _inspected(load(path, device="cpu", trust=trusted), example)
         except UserError as error:
             found.append(Look(row.name, path.name, note=str(error).splitlines()[0]))
         else:
             found.append(look_of(row.name, path.name, inspected, example.target))
     left_out = len(section.rows) - len(shown)
     note = f"{left_out} more configurations are not shown: name fewer runs." if left_out else ""
-    return Looks(example.source, example.target, found, note)
+    return Looks(example.source or f"row {example.id}", example.target, found, note)
+
+
+def _inspected(run: Run, example: Example) -> Inspected:
+    """A text as it stands; what is none (an image, a recording, a signal) from the data, by its row's name."""
+    if example.id and (not example.source or run.codec.input_kind in FILE_KINDS):
+        return run.inspect(split="test", ids=[example.id], method="attention").examples[0]
+    return run.inspect(example.source, method="attention").examples[0]
 
 
 def _rows(run_dir: Path) -> dict[str, Mapping[str, object]]:

@@ -3,17 +3,19 @@
 import glob
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnfocus.commands.compare.sections import COSTS
+from attnfocus.commands.compare.sections import COSTS, HEADS
 from attnfocus.config.key_table import KeyTables
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
 from attnfocus.errors import CheckpointError, ConfigError, UserError
 from attnfocus.files import short_path
+from attnfocus.focus.head_kinds import KINDS
 from attnfocus.layout import BENCH_FILE, COMPARE_FILE, CONFIG_FILE, DATA_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.runs.catalog import MAX_DEPTH, find_run, runs_at
 from attnfocus.runs.config import RunConfig
@@ -229,6 +231,7 @@ def _metrics(path: Path, summary: Summary) -> dict[str, float]:
         **{f"test/{name}": value for name, value in summary.test_metrics.items()},
         **{f"valid/{name}": value for name, value in valid.items()},
         **load_faithfulness(path, None if best is None else best.step),
+        **_head_counts(summary.test.get("head_kinds")),
         **{name: cost for name, cost in costs.items() if cost is not None},
     }
 
@@ -249,3 +252,11 @@ def _made_by(summary: Summary) -> dict[str, str]:
         "commit": None if summary.git is None else summary.git.commit,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _head_counts(kinds: Any) -> dict[str, float]:
+    """`heads/<kind>`: how many heads are of each kind."""
+    if not isinstance(kinds, Mapping):
+        return {}
+    of_all = Counter(kind for each in kinds.values() if isinstance(each, list) for kind in each if kind in KINDS)
+    return {f"{HEADS}{kind}": float(of_all[kind]) for kind in KINDS} if of_all else {}

@@ -15,6 +15,7 @@ from attnfocus.commands.compare.table import (
     remarks,
 )
 from attnfocus.display.console import say, writable
+from attnfocus.display.heads import counts_text
 from attnfocus.display.tables import aligned
 
 MAX_WIDTH = 160  # of a table in a pipe or on a wider screen: the eye loses longer lines
@@ -30,6 +31,7 @@ def print_comparison(console: Console, sections: Sequence[Section]) -> None:
     for section in sections:
         say(console, f"\n{_written(console, section.title)}", style="bold")
         _print_results(console, section)
+        _print_heads(console, section)
         if section.differences:
             say(console, f"\nagainst {_written(console, section.rows[0].name)}", style="bold")
             _print_differences(console, section)
@@ -61,6 +63,14 @@ def _print_results(console: Console, section: Section) -> None:
     if kept < len(headers):
         left_out = _written(console, ", ".join(["runs", *map(name_of, shown_metrics(section))][kept:]))
         say(console, f"not shown in {width} columns: {left_out}. results.csv has them.", style="dim")
+
+
+def _print_heads(console: Console, section: Section) -> None:
+    """How many heads of each configuration are of which kind."""
+    for row in section.rows:
+        if row.head_counts:
+            line = f"heads of {row.name}: {counts_text(row.head_counts)}"
+            say(console, _written(console, line), style="dim", wrap=False)
 
 
 def _beside(left: Sequence[Sequence[str]], right: Sequence[Sequence[str]], kept: int | None = None) -> Cells:

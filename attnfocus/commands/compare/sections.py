@@ -14,6 +14,7 @@ TRUST_NAMES = dict(
     zip(TRUST, ("effective positions", "skill of the weights", "answers changed by shuffled weights"), strict=True)
 )
 TRUST_DIRECTIONS = {FAITHFULNESS: "max"}
+HEADS = "heads/"  # ... and the kind: how many heads are of it
 COSTS = {"seconds": "time", "parameters": "parameters", "words_per_second": "words/s"}
 COST_DIRECTIONS = {"seconds": "min", "words_per_second": "max"}
 NOT_SHOWN = ("focus/", "perplexity", "macro_precision", "macro_recall")  # of test, in tables; the files have all
@@ -57,6 +58,12 @@ class Row:
     @cached_property
     def spreads(self) -> Mapping[str, Spread]:
         return {metric: Spread.of(values) for metric, values in self.values.items()}
+
+    @property
+    def head_counts(self) -> dict[str, float]:
+        """Kind -> how many heads are of it, mean over the runs; empty where that was not looked at."""
+        named = {metric.removeprefix(HEADS): each for metric, each in self.spreads.items() if metric.startswith(HEADS)}
+        return {kind: each.mean for kind, each in named.items() if each.mean}
 
     def spread(self, metric: str) -> Spread | None:
         return self.spreads.get(metric)

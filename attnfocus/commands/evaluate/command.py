@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attnfocus.commands.evaluate.figure import figure_of
 from attnfocus.commands.evaluate.new_rows import notes_of, rows_facts
-from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness
+from attnfocus.commands.evaluate.table import print_evaluation, print_faithfulness, print_heads
 from attnfocus.config.read import check
 from attnfocus.display.classes import ClassTable
 from attnfocus.display.console import open_console, say
@@ -19,6 +19,7 @@ from attnfocus.limits import PositiveInt
 from attnfocus.marks import FilePath
 from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.faithfulness_file import save_faithfulness
+from attnfocus.runs.heads_file import save_heads
 from attnfocus.runs.loader import load
 from attnfocus.runs.other_data import SPLITS_ALONE
 from attnfocus.runs.predictions_file import save_answers, write_answers
@@ -36,6 +37,8 @@ class EvaluateConfig(RunChoice, DataChoice):
     format: Literal["table", "json"] = "table"
     faithfulness: bool = False
     faithfulness_examples: PositiveInt | None = None
+    heads: bool = False
+    heads_examples: PositiveInt = 64
     output: FilePath | None = None
     decoding: DecodingOverride = field(default_factory=DecodingOverride)
 
@@ -82,16 +85,23 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     tested = trained.faithfulness(config.split, config.faithfulness_examples) if config.faithfulness else None
     if tested is not None and is_tested:
         save_faithfulness(trained.path, tested, trained.step, figure_of(tested))
+    heads = trained.heads(config.split, config.heads_examples, "mean") if config.heads else None
+    if heads is not None and is_tested:
+        save_heads(trained.path, heads, trained.step)
     facts = {"run": str(trained.path), "split": config.split, "step": trained.step, "metrics": evaluation.metrics}
     more = {} if tested is None else {"faithfulness": tested.facts()}
+    more |= {} if heads is None else {"heads": heads.facts()}
     of_rows = {} if new is None else rows_facts(new)
     facts |= {**of_rows, **evaluation.extras, "focus_heads": evaluation.heads, **more}
     if config.output is not None:
         _save(Path(config.output).expanduser().resolve(), facts, evaluation)
     if config.format == "json":
         print(json.dumps(facts, ensure_ascii=False))
-    elif tested is not None:
+        return 0
+    if tested is not None:
         print_faithfulness(console, tested)
+    if heads is not None:
+        print_heads(console, heads)
     return 0
 
 

@@ -1,5 +1,6 @@
 """What `evaluate` prints: metrics, the confusion matrix, how the metrics were computed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -8,12 +9,16 @@ from rich.console import Console
 
 from attnfocus.display.classes import MAX_CLASSES, MAX_LABEL, ClassTable
 from attnfocus.display.console import say
+from attnfocus.display.heads import counts_text
 from attnfocus.display.result import metric_lines, print_classes
 from attnfocus.display.tables import aligned
 from attnfocus.display.text import metric_name, number, shorten
 from attnfocus.explanation import Faithfulness
+from attnfocus.explanation.head_table import HeadTable
+from attnfocus.explanation.measures import OF_ERASURES, OF_RANKINGS, PREFIX, name_of_effect
 
 ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+MAX_HEADS = 24  # rows of the table of heads
 
 
 def print_evaluation(
@@ -51,13 +56,18 @@ def print_faithfulness(console: Console, tested: Faithfulness) -> None:
         for group in tested.groups
         for each in group["measures"]
     ]
-    words = [each["words"] for group in tested.groups for each in group["measures"]]
-    lines = iter(zip(aligned([[*row, "|"] for row in rows]), words, strict=True))
+    lines = iter(aligned([[*row, "|"] for row in rows]))
     for group in tested.groups:
+        measures, way = group["measures"], group["way"]
+        own = list(islice(lines, len(measures)))
         say(console, "")
+        if way is not None:
+            for line in aligned(_effects(tested, group["title"], way)):
+                say(console, line, wrap=False)
+            continue
         say(console, group["title"], style="dim", wrap=False)
-        for line, text in islice(lines, len(group["measures"])):
-            say(console, f"{line.removesuffix('|')}{text}", wrap=False)
+        for line, each in zip(own, measures, strict=True):
+            say(console, f"{line.removesuffix('|')}{each['words']}", wrap=False)
     say(console, "")
     say(
         console,
@@ -71,5 +81,45 @@ def print_faithfulness(console: Console, tested: Faithfulness) -> None:
         say(console, remark, style="yellow")
 
 
+def _effects(tested: Faithfulness, title: str, way: str) -> list[list[str]]:
+    """A row for each ranking of positions, a column for each way to take one away; +- half of the 95 % interval."""
+    rows = [[title, *OF_ERASURES]]
+    for ranking, words in OF_RANKINGS.items():
+        names = [PREFIX + name_of_effect(erasure, way, ranking) for erasure in OF_ERASURES]
+        known = [(tested.metrics.get(name), tested.intervals.get(name)) for name in names]
+        cells = [
+            "" if of is None or value is None else f"{value:.2f} ±{(of[1] - of[0]) / 2:.2f}" for value, of in known
+        ]
+        rows.append([f"  {words}{' ↑' if ranking == 'weights' else ''}", *cells])
+    return rows
+
+
 def _interval(ends: Sequence[float] | None) -> str:
     return "" if ends is None else f"[{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def print_heads(console: Console, table: HeadTable) -> None:
+    """Prints each head with its kind and what the run loses without it, those that cost most first."""
+    say(console, "")
+    say(console, f"heads: {counts_text(table.counts) or 'none gives weights'}", style="bold")
+    names = list(table.metrics)
+    most = sorted(table.heads, key=lambda head: -head.costs.get("loss", 0.0))[:MAX_HEADS]
+    rows = [["attention", "head", "kind", "score", *(f"{name} without it" for name in names)]] if most else []
+    for head in most:
+        score = number(head.score) if math.isfinite(head.score) else "-"
+        costs = [_cost(name, head.costs.get(name)) for name in names]
+        rows.append([head.attention, str(head.number), head.kind, score, *costs])
+    for line in aligned(rows):
+        say(console, line, wrap=False)
+    of_all = f"{len(most)} of {len(table.heads)} heads; format=json has all. " if len(most) < len(table.heads) else ""
+    whole = ", ".join(f"{name} {number(value)}" for name, value in table.metrics.items())
+    of_what = f"first {table.num_examples} examples of {table.split} ({whole}); a head is replaced by its mean"
+    say(console, f"{of_all}{of_what}", style="dim", wrap=False)
+
+
+def _cost(name: str, cost: float | None) -> str:
+    """The change of a metric without the head, with its sign: a loss rises, a share of right answers falls."""
+    if cost is None:
+        return "-"
+    change = cost if name == "loss" else -cost
+    return f"{'+' if change >= 0 else '-'}{number(abs(change))}"

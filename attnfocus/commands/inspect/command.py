@@ -19,6 +19,7 @@ from attnfocus.errors import ConfigError, Problem
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
+from attnfocus.inspection.patched_maps import check_patches
 from attnfocus.inspection.terminal import print_inspection
 from attnfocus.layout import CHECKPOINTS, PAGES_FOLDER
 from attnfocus.limits import NonNegativeInt, PositiveInt
@@ -42,6 +43,7 @@ class InspectConfig(InputChoice, DataChoice, FigureStyle):
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
+    corrupted: str | None = None
     minus: int | FilePath | None = None
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
     format: Literal["text", "json"] = "text"
@@ -56,9 +58,10 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         The exit code.
     """
     config = check(values, InspectConfig)
-    methods = check_methods(config.method)  # before the run is loaded
+    methods = check_methods(config.method, are_two=config.corrupted is not None)  # before the run is loaded
     config.check_width()
     texts, split = _inputs(config)
+    check_patches(methods, len(texts or ()), config.corrupted, config.minus is not None)
     trained = load(
         config.run,
         checkpoint=config.checkpoint,
@@ -77,6 +80,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         layer=config.layer,
         head=config.head,
         method=methods,
+        corrupted=config.corrupted,
         minus=None if config.minus is None else _subtracted(str(config.minus), config, trained.path),
     )
     if config.scale != "auto":

@@ -21,8 +21,9 @@ from attnfocus.data.epochs import Epochs, Share
 from attnfocus.data.packed_plan import PackedPlan
 from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
-from attnfocus.errors import ConfigError
+from attnfocus.errors import ConfigError, DataError
 from attnfocus.events import Listener
+from attnfocus.explanation.head_table import HeadTable, name_heads
 from attnfocus.files import writing
 from attnfocus.inspection.examples import Trained
 from attnfocus.layout import CHECKPOINTS, DATA_FOLDER, METRICS_FILE
@@ -36,13 +37,15 @@ from attnfocus.runs.folder import check_fingerprints, made_by, save_fingerprints
 from attnfocus.runs.resume import resumed, run_to_resume
 from attnfocus.runs.token_tables import require_ngrams
 from attnfocus.runs.training_plan import training_plan_of
-from attnfocus.tasks import Evaluation
+from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.regularizers import require_alignments
 from attnfocus.tracking.focus_drift import FocusDrift
 from attnfocus.tracking.metrics_file import require_metrics
 from attnfocus.training import CheckpointStore, Precision, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes
+
+NAMED_ON = 64  # test examples, at the end of a training
 
 
 def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Listener] = ()) -> int:
@@ -244,8 +247,18 @@ def train(
         tested = chosen() if result.status == "completed" and "test" in prepared.splits else None
         test = None if tested is None else test_of(setup, task, tested, prepared, processes)
         if report is not None:
-            report.finish(result, test, resumed_from, hint)
+            heads = None if tested is None else _heads_of(task, tested, prepared)
+            report.finish(result, test, resumed_from, hint, heads)
             if is_wanted(given, run_dir, result) and (tested is not None or processes.size == 1):
                 trained = Trained(task, chosen() if tested is None else tested, config.decoding)
                 write_page(given, trained, prepared, report, result)
     return result.exit_code
+
+
+def _heads_of(task: Task, tested: Model, prepared: Prepared) -> HeadTable | None:
+    """What each head does on some test examples; None where no attention gives weights, or nothing can be read."""
+    try:
+        table = name_heads(task, tested, prepared.splits["test"], num_examples=NAMED_ON, split="test")
+    except DataError:
+        return None
+    return table if table.heads else None

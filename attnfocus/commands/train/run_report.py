@@ -20,6 +20,7 @@ from attnfocus.display.result import Result
 from attnfocus.display.samples import SampleAnswer, sample_answers
 from attnfocus.errors import UserError
 from attnfocus.events import Evaluated, Listener, RunFacts
+from attnfocus.explanation.head_table import HeadTable
 from attnfocus.files import relative_to_here
 from attnfocus.layout import LOG_FILE, METRICS_FILE, SUMMARY_FILE
 from attnfocus.models.base import Model
@@ -28,6 +29,7 @@ from attnfocus.runs.assembly import Setup
 from attnfocus.runs.class_files import save_classes
 from attnfocus.runs.data_summary import majority_accuracy, statistics_of, summary_lines
 from attnfocus.runs.folder import environment
+from attnfocus.runs.heads_file import save_heads
 from attnfocus.runs.predictions_file import save_answers
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import write_summary
@@ -157,12 +159,17 @@ class RunReport:
             logger.warning("%s could not be written (%s)", self.run_dir / SUMMARY_FILE, error.strerror or error)
 
     def finish(
-        self, result: TrainingResult, test: Evaluation | None, resumed_from: int | None = None, hint: str = ""
+        self,
+        result: TrainingResult,
+        test: Evaluation | None,
+        resumed_from: int | None = None,
+        hint: str = "",
+        heads: HeadTable | None = None,
     ) -> None:
         """Writes the test answers and the summary, then shows the result and what can be done with it.
 
         `resumed_from` is the step of the checkpoint that the run went on from; None for a new run. `hint`: what is said
-        of how it was trained.
+        of how it was trained. `heads`: what each does, on some test examples.
         """
         if hint:
             self.terminal.announce(hint, style="dim")
@@ -183,6 +190,9 @@ class RunReport:
             if classes is not None:
                 save_classes(self.run_dir, classes)
             step = result.best.step if result.best else result.step
+            if heads is not None:
+                facts["test"]["head_kinds"] = heads.kinds
+                save_heads(self.run_dir, heads, step)
             told: dict[str, Any] = {"samples": test.samples, "answers": test.answers, "heads": test.heads}
             event = Evaluated(step, result.epoch, "test", result.seconds, test.metrics, **told)
             for listener in self.listeners:

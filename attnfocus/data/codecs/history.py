@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,27 @@ class HistoryCodec(SequenceCodec):
         """The ids of all items that train has."""
         return np.arange(len(SPECIAL_TOKENS), self.tokenizer.vocab_size)
 
+    @cached_property
+    def names(self) -> list[str]:
+        """Of all tokens, by their ids: `tokenizer.tokens`."""
+        return self.tokenizer.tokens(range(self.tokenizer.vocab_size))
+
     def seen(self, row: Row) -> list[int]:
         """The ids of the items before the answer; of a row without one, of all."""
         text = text_of(row)
-        return self.tokenizer.encode(text[: row.answers[0][0]] if row.answers else text)
+        return self.item_ids(text[: row.answers[0][0]] if row.answers else text)
+
+    def item_ids(self, text: str) -> list[int]:
+        """`tokenizer.encode` of names with blanks between them, by a table of names."""
+        found = list[int]()
+        for name in text.split(" "):
+            id = self._ids.get(name)
+            found += self.tokenizer.encode(name) if id is None else [id]
+        return found
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {name: int(id) for name, id in zip(self.names[-len(self.items) :], self.items, strict=True)}
 
     def encode_rows(self, rows: Sequence[Row]) -> SequenceExamples:
         packer = self.tokenizer.packer([BOS], [])
@@ -113,7 +131,7 @@ class HistoryCodec(SequenceCodec):
 
     def encode_input(self, text: str, id: str, clean: CleanOptions | None = None) -> Encoded:
         """Items with blanks between them, the newest last; none is an input too: the model begins."""
-        ids = np.array([BOS, *self.tokenizer.encode(text)][-self.max_items :], dtype=np.int64)
+        ids = np.array([BOS, *self.item_ids(text)][-self.max_items :], dtype=np.int64)
         return Encoded(id, ids, np.full_like(ids, PAD), len(ids), Row(id, text, ""), 0)
 
     @property

@@ -11,8 +11,9 @@ from attnfocus.data.reading.data_files import find_files, prefixes
 from attnfocus.data.reading.layout import Format, Layout, Rules
 from attnfocus.data.reading.lines import BadRows, OnBadRow, read_line_pairs
 from attnfocus.data.reading.tables import Record, Table
-from attnfocus.data.rows import RawData
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.data.rows import RawData, Row
+from attnfocus.data.sources.groups import grouped
+from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.marks import Before, FilePath
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class ParallelText:
         quotes: fields may stand in quotes; None: in csv, and where a comma or semicolon separates.
         source_column, target_column: name, or number counted from 0; None: those that the first row calls so, else the
             first and the second.
+        group_column: of train, whom or what a row is of (a document, a person); rows of one group are never drawn into
+            two splits. None: each for itself.
         header: whether a table's first row names its columns; None: when the columns are named.
         encoding: of all files.
         on_bad_row: `fail` names the rows that cannot be used; `skip` leaves them out.
@@ -76,6 +79,7 @@ class ParallelText:
         quotes: bool | None = None,
         source_column: FirstColumn = None,
         target_column: SecondColumn = None,
+        group_column: int | str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
         on_bad_row: OnBadRow = "fail",
@@ -86,7 +90,11 @@ class ParallelText:
         columns = {"dataset.source_column": source_column, "dataset.target_column": target_column}
         self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
+        self._group = group_column
         _check_paths(self._paths, PAIRS_NEEDED)
+        if train_target and group_column is not None:
+            text = f"dataset.group_column={group_column}: is a column of a table, and dataset.train_target names lines."
+            raise ConfigError(Problem(f"{text} Use dataset.group_column=null.", "dataset.group_column", []))
         for split, target in self._targets.items():
             if target and not self._paths[split]:
                 raise ConfigError(f"dataset.{split}_target is given without dataset.{split}, the file of its sources.")
@@ -98,7 +106,7 @@ class ParallelText:
 
     def identity(self) -> str:
         """What differs where `read` gives something else of the same files."""
-        return repr((self._paths, self._targets, self.layout, self._on_bad_row))
+        return repr((self._paths, self._targets, self.layout, self._on_bad_row, *_named(self._group)))
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. `data_dir` and `seed` change nothing."""
@@ -114,12 +122,14 @@ class ParallelText:
         alone = {split: paths for split, paths in files.items() if split not in targets}
         hints = {split: f"If these are the sources alone, give dataset.{split}_target=FILE. " for split in alone}
         tables, notes = self.layout.tables(alone, hints) if alone else ({}, [])
-        rows = {
-            split: self._line_pairs(split, paths, targets[split], bad)
-            if split in targets
-            else TextRows(list(_blocks(split, tables[split], bad)))
-            for split, paths in files.items()
-        }
+        rows: dict[str, Sequence[Row]] = {}
+        for split, paths in files.items():
+            if split in targets:
+                rows[split] = self._line_pairs(split, paths, targets[split], bad)
+            elif self._group is not None and split == "train":
+                rows[split] = list(grouped(split, tables[split], self._group, bad))
+            else:
+                rows[split] = TextRows(list(_blocks(split, tables[split], bad)))
         notes = [*bad.finish(), *notes]
         _require_rows(rows, self._paths, bad)
         return RawData(rows, notes)
@@ -147,6 +157,7 @@ class LabelledText:
         format, separator, quotes, header, encoding, on_bad_row, reader: as in `ParallelText`.
         text_column, label_column: name, or number counted from 0; None: those that the first row calls so, else the
             first and the second.
+        group_column: as in `ParallelText`.
     """
 
     task: str = "classification"
@@ -162,6 +173,7 @@ class LabelledText:
         quotes: bool | None = None,
         text_column: FirstColumn = None,
         label_column: SecondColumn = None,
+        group_column: int | str | None = None,
         header: bool | None = None,
         encoding: str = "utf-8",
         on_bad_row: OnBadRow = "fail",
@@ -171,6 +183,7 @@ class LabelledText:
         columns = {"dataset.text_column": text_column, "dataset.label_column": label_column}
         self.layout = Layout(columns, format, separator, quotes, header, encoding, reader)
         self._on_bad_row: OnBadRow = on_bad_row
+        self._group = group_column
         _check_paths(self._paths, LABELS_NEEDED)
 
     def for_task(self, task: str) -> LabelledText:
@@ -185,7 +198,7 @@ class LabelledText:
 
     def identity(self) -> str:
         """What differs where `read` gives something else of the same files."""
-        return repr((self._paths, self.layout, self._on_bad_row))
+        return repr((self._paths, self.layout, self._on_bad_row, *_named(self._group)))
 
     def read(self, data_dir: Path, seed: int) -> RawData:
         """The splits whose paths are given. A label that train does not have makes a bad row.
@@ -200,21 +213,23 @@ class LabelledText:
 
         tables, notes = self.layout.tables(_found({split: self._paths[split] for split in splits}))
         bad = BadRows(self._on_bad_row)
-        rows: dict[str, TextRows] = {}
-        if self.task == "regression":
-            for split, of_split in tables.items():
-                rows[split] = TextRows.of(list(_numbered(split, of_split, bad)))
-            tables = {}
+        rows: dict[str, Sequence[Row]] = {}
         for split in sorted(tables, key=lambda split: split != "train"):
-            # Without any row of train there are no labels to compare with: that train is empty is said later.
-            labels = set(targets_of(rows["train"])) if "train" in rows else set[str]()
-            rows[split] = TextRows(list(_blocks(split, tables[split], bad, labels, are_labels=True)))
+            if self._group is not None and split == "train":
+                is_used = _has_number if self.task == "regression" else None
+                rows[split] = list(grouped(split, tables[split], self._group, bad, is_used, are_labels=True))
+            elif self.task == "regression":
+                rows[split] = TextRows.of(list(_numbered(split, tables[split], bad)))
+            else:
+                # Without any row of train there are no labels to compare with: that train is empty is said later.
+                labels = set(targets_of(rows["train"])) if "train" in rows else set[str]()
+                rows[split] = TextRows(list(_blocks(split, tables[split], bad, labels, are_labels=True)))
         notes = [*bad.finish(), *notes]
         _require_rows(rows, self._paths, bad)
         return RawData(rows, notes)
 
 
-def _require_rows(rows: Mapping[str, TextRows], paths: Mapping[str, Files], bad: BadRows) -> None:
+def _require_rows(rows: Mapping[str, Sequence[Row]], paths: Mapping[str, Files], bad: BadRows) -> None:
     """Refuses files without any row; where rows were skipped, these are counted when the split is found empty."""
     for split, of_split in rows.items():
         if not len(of_split) and not bad.total:
@@ -257,15 +272,25 @@ def _blocks(
 
 def _numbered(split: str, tables: Sequence[Table], bad: BadRows) -> Iterator[Texts]:
     """The rows of a split whose second column holds a number."""
-    from attnfocus.data.codecs.number import parsed  # with numpy: naming a data set costs nothing
-
     for prefix, table in zip(prefixes(split, [table.path for table in tables]), tables, strict=True):
         for record in table.records(bad):
-            text, target = record.values[0], record.values[1].strip()
-            if parsed(target) is None:
-                bad.add(table.path, *table.place(record, 1), f"{target[:MAX_SHOWN]!r} is no finite number such as 3.5")
-                continue
-            yield f"{prefix}{record.number}", text, target
+            if _has_number(record, table, bad):
+                yield f"{prefix}{record.number}", record.values[0], record.values[1].strip()
+
+
+def _has_number(record: Record, table: Table, bad: BadRows) -> bool:
+    from attnfocus.data.codecs.number import parsed  # with numpy: naming a data set costs nothing
+
+    target = record.values[1].strip()
+    if parsed(target) is not None:
+        return True
+    bad.add(table.path, *table.place(record, 1), f"{target[:MAX_SHOWN]!r} is no finite number such as 3.5")
+    return False
+
+
+def _named(group: int | str | None) -> list[int | str]:
+    """For `identity`, which stays as it was where there are no groups."""
+    return [] if group is None else [group]
 
 
 def _has_odd_label(part: ColumnPart, labels: Collection[str]) -> bool:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from attnfocus.data.reading.data_files import MissingFileError
 from attnfocus.data.reading.lines import BadRows, OnBadRow
 from attnfocus.data.reading.media_files import IMAGE_ENDINGS, SOUND_ENDINGS, media_in
-from attnfocus.data.rows import SPLITS, RawData
-from attnfocus.errors import ConfigError, DataError
+from attnfocus.data.rows import SPLITS, RawData, Row
+from attnfocus.data.sources.groups import with_group
+from attnfocus.errors import ConfigError, DataError, Problem
 from attnfocus.marks import FilePath
 from attnfocus.stages import stage
 
-if TYPE_CHECKING:
-    from attnfocus.data.text_blocks import Texts
-    from attnfocus.data.text_rows import TextRows
-
 SPLIT_FOLDERS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 NEEDED = "Give dataset.train=FOLDER with a folder for each class, or a table with the columns path and label."
+Named = tuple[str, Path, str, tuple[Path, int, int], str]  # id, path, label, place for messages, group
 
 
 class MediaFiles:
@@ -37,6 +35,8 @@ class MediaFiles:
             jsonl, ...) with a path, from the table's folder, and a label in each row. A train with folders that are
             called train, valid and test has these splits. What is not given is drawn from train.
         path_column, label_column: names of the table's columns.
+        group_column: of a table of train, whom or what a row is of; rows of one group are never drawn into two splits.
+            None: each for itself.
         on_bad_row: fail: stop and name the files that are not whole; skip: leave them out.
     """
 
@@ -52,12 +52,13 @@ class MediaFiles:
         test: FilePath | None = None,
         path_column: str = "path",
         label_column: str = "label",
+        group_column: str | None = None,
         on_bad_row: OnBadRow = "fail",
     ) -> None:
         if not train:
             raise ConfigError(f"dataset.train is not given. {NEEDED}")
         self._given = {"train": train, "valid": valid, "test": test}
-        self._columns = (path_column, label_column)
+        self._columns, self._group = (path_column, label_column), group_column
         self._on_bad_row: OnBadRow = on_bad_row
 
     def look(self, path: Path) -> object:
@@ -77,11 +78,13 @@ class MediaFiles:
         return self._read({split: self._existing(split)})
 
     def _read(self, paths: Mapping[str, Path]) -> RawData:
-        from attnfocus.data.text_rows import TextRows  # with numpy; naming a data set costs nothing
+        from attnfocus.data.text_rows import packed  # with numpy; naming a data set costs nothing
 
         bad = BadRows(self._on_bad_row)
         found = {split: list(self._rows(split, path, bad)) for split, path in paths.items()}
-        splits: dict[str, TextRows] = {split: TextRows.of(rows) for split, rows in found.items()}
+        splits: dict[str, Sequence[Row]] = {
+            split: rows if any(row.group for row in rows) else packed(rows) for split, rows in found.items()
+        }
         notes = bad.finish()
         empty = next((split for split, rows in splits.items() if not len(rows) and not bad.total), None)
         if empty is not None:
@@ -106,11 +109,15 @@ class MediaFiles:
             raise MissingFileError(f"dataset.{split}", f"dataset.{split}={self._given[split]}: does not exist.", NEEDED)
         return path
 
-    def _rows(self, split: str, path: Path, bad: BadRows) -> Iterator[Texts]:
-        """(id, path, label) of the files that are whole."""
-        named = list(self._of_folder(path)) if path.is_dir() else list(self._of_table(path, bad))
+    def _rows(self, split: str, path: Path, bad: BadRows) -> Iterator[Row]:
+        """The path and the label of each file that is whole."""
+        group = self._group if split == "train" else None
+        if group is not None and path.is_dir():
+            text = f"dataset.group_column={group}: is a column of a table, and dataset.train={path} is a folder."
+            raise ConfigError(Problem(f"{text} Use dataset.group_column=null.", "dataset.group_column", []))
+        named = list(self._of_folder(path)) if path.is_dir() else list(self._of_table(path, bad, group))
         with stage(f"looking at the {self.what}s of {split}", len(named)) as looking:
-            for name, file, label, place in named:
+            for name, file, label, place, of in named:
                 looking.advance(1)
                 try:
                     self.look(file)
@@ -118,9 +125,9 @@ class MediaFiles:
                     reason = str(error).partition("\n")[0].removeprefix(f"{file}: ")
                     bad.add(*place, reason if place[0] == file else f"{file}: {reason}")
                     continue
-                yield f"{split}:{name}", str(file), label
+                yield Row(f"{split}:{name}", str(file), label, group=of)
 
-    def _of_folder(self, path: Path) -> Iterator[tuple[str, Path, str, tuple[Path, int, int]]]:
+    def _of_folder(self, path: Path) -> Iterator[Named]:
         classes = _folders(path)
         if not classes:
             raise DataError(
@@ -128,20 +135,27 @@ class MediaFiles:
             )
         for folder in classes:
             for file in media_in(folder, self.endings):
-                yield file.relative_to(path).as_posix(), file, folder.name, (file, 1, 1)
+                yield file.relative_to(path).as_posix(), file, folder.name, (file, 1, 1), ""
 
-    def _of_table(self, path: Path, bad: BadRows) -> Iterator[tuple[str, Path, str, tuple[Path, int, int]]]:
+    def _of_table(self, path: Path, bad: BadRows, group: str | None) -> Iterator[Named]:
         from attnfocus.data.reading.tables import Table, table_format
 
         keys = ("dataset.path_column", "dataset.label_column")
         table = Table(path, self._columns, table_format(path), keys=keys)
+        table = table if group is None else with_group(table, group)
         for record in table.records(bad):
-            name, label = record.values
+            name, label, *of = record.values
             place = (path, *table.place(record, 0))
             if not label.strip():
                 bad.add(*place, "no label")
                 continue
-            yield str(record.number), (path.parent / Path(name).expanduser()).resolve(), label.strip(), place
+            yield (
+                str(record.number),
+                (path.parent / Path(name).expanduser()).resolve(),
+                label.strip(),
+                place,
+                "".join(of).strip(),
+            )
 
 
 class ImageFiles(MediaFiles):

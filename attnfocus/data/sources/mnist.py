@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from attnfocus.data.array_rows import ArrayRows
 from attnfocus.data.reading.download import PublishedFile, find_published
 from attnfocus.data.reading.idx_files import read_idx
@@ -32,12 +35,22 @@ class MNIST:
         self._download = download
 
     def read(self, data_dir: Path, seed: int) -> RawData:
-        files = [PublishedFile(name, _URL + name, digest) for name, digest in _SHA256.items()]
-        paths = find_published("mnist", data_dir / "mnist", files, download=self._download)
-        splits = {}
-        for split, (images, labels) in {"train": paths[:2], "test": paths[2:]}.items():
-            inputs, targets = read_idx(images), read_idx(labels)
-            if inputs.ndim != 3 or targets.shape != inputs.shape[:1] or (targets >= len(DIGITS)).any():
-                raise DataError(f"{images}, {labels}: are no images and a digit for each. Use undamaged copies.")
-            splits[split] = ArrayRows(split, inputs, targets, DIGITS)
-        return RawData(splits)
+        found = read_mnist(data_dir, download=self._download)
+        return RawData({split: ArrayRows(split, *arrays, DIGITS) for split, arrays in found.items()})
+
+
+def read_mnist(data_dir: Path, *, download: bool) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Images (N, 28, 28) and their digits (N,) of `train` and `test`.
+
+    Raises:
+        DataError: a file is missing and cannot be had, or damaged.
+    """
+    files = [PublishedFile(name, _URL + name, digest) for name, digest in _SHA256.items()]
+    paths = find_published("mnist", data_dir / "mnist", files, download=download)
+    splits = {}
+    for split, (images, labels) in {"train": paths[:2], "test": paths[2:]}.items():
+        inputs, targets = read_idx(images), read_idx(labels)
+        if inputs.ndim != 3 or targets.shape != inputs.shape[:1] or (targets >= len(DIGITS)).any():
+            raise DataError(f"{images}, {labels}: are no images and a digit for each. Use undamaged copies.")
+        splits[split] = inputs, targets
+    return splits

@@ -19,7 +19,7 @@ from attnfocus.files import strict_json
 
 Parts = tuple[tuple[str, tuple[str, ...]], ...]  # packages, each with the names of some of its files
 
-DOCUMENTS = __name__  # the package of the modules `elements`, `numbers`, `chart` and `palette`, and of charts.css
+DOCUMENTS = __name__  # the package of `elements`, `numbers`, `chart`, `palette`, `pixels`, and of charts.css
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}  # no text can end the element, or look like markup
 
 

@@ -14,7 +14,7 @@ __all__ = ["body", "coded", "embedded_json", "page_data", "page_of", "page_scrip
 
 SCRIPTS = (  # in this order
     (__name__, ("state",)),
-    (DOCUMENTS, ("language", "palette")),
+    (DOCUMENTS, ("language", "palette", "pixels")),
     (
         __name__,
         ("words", "weights", "sketch", "colors", "gold", "text", "picture", "matrix", "heads", "output", "events"),

@@ -10,7 +10,7 @@ from attnfocus.display.documents import DOCUMENTS, asset, document, script_of, s
 from attnfocus.inspection.side_by_side import Looks
 
 SCRIPTS = (
-    (DOCUMENTS, ("elements", "language", "numbers", "chart", "palette")),
+    (DOCUMENTS, ("elements", "language", "numbers", "chart", "palette", "pixels")),
     (__name__, ("words", "runs", "curves", "forest", "shades", "example", "main")),
 )
 

@@ -40,8 +40,8 @@ function drawHeads() {
   const isFocused = $("heads").contains(document.activeElement), canvases = [...$("heads").querySelectorAll("canvas")];
   $("heads").replaceChildren(...[-1, ...map.heads.keys()].map((head) => {
     const button = headButton(state.map, head), canvas = canvases.pop() ?? element("canvas");
-    const isOver = Boolean(!map.sketch && pictureOf("keys"));
-    canvas.className = queries === 1 && !isOver ? "flat" : "";
+    const over = map.sketch ? null : pictureOf("keys");
+    canvas.className = over ? (isWide(over) ? "wide" : "") : queries === 1 ? "flat" : "";
     paintHead(canvas, head);
     canvas.setAttribute("aria-hidden", "true");
     button.setAttribute("aria-pressed", String(head === state.head));

@@ -22,7 +22,7 @@ function drawTitle() {
   const { run } = data, values = { ...run, model: name(String(run.model)) };
   document.title = word("tab", values);
   $("title").textContent = word("title", values);
-  $("facts").textContent = word("facts", values) + (data.minus ? word("factsMinus", { name: data.minus }) : "");
+  $("facts").textContent = word("facts", values) + (data.minus ? word("factsMinus", { name: data.minus }) : "") + (run.patched ? `: ${run.patched}` : "");
   translate();
   drawTrust();
 }

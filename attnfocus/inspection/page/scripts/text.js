@@ -61,13 +61,13 @@ function drawTokens() {
   drawAxis("queries");
   drawAxis("keys");
   const [ofQueries, ofKeys] = view.map.of ?? ["output", "input"];
-  const isSelf = ofQueries === "input" && ofKeys === "input";
+  const isSelf = ofQueries === "input" && ofKeys === "input", isPatch = view.map.method.startsWith("patch_");
   const several = view.queries.length > 1;
   for (const id of ["queries", "queries-title", "queries-hint"]) $(id).hidden = !several;
-  $("queries-title").textContent = word(isSelf ? "queriesSelf" : "output");
+  $("queries-title").textContent = word(isPatch ? "parts" : isSelf ? "queriesSelf" : "output");
   $("queries-hint").textContent = word("choose");
-  $("keys-title").textContent = word(ofKeys === "output" ? "keysOutput" : isSelf ? "keysSelf" : "input");
-  $("matrix-hint").textContent = word("rows", { rows: word(isSelf ? "rowsSelf" : "rowsOutput"), columns: word(isSelf ? "columnsSelf" : "columnsRead") });
+  $("keys-title").textContent = word(isPatch ? "patched" : ofKeys === "output" ? "keysOutput" : isSelf ? "keysSelf" : "input");
+  $("matrix-hint").textContent = word("rows", { rows: word(isPatch ? "rowsPatched" : isSelf ? "rowsSelf" : "rowsOutput"), columns: word(isPatch ? "columnsPatched" : isSelf ? "columnsSelf" : "columnsRead") });
 }
 
 function drawShades() {

@@ -1,16 +1,8 @@
 // Weights: unpacking, heads and their mean, differences, whole words. A view holds what is shown of one map.
 // Q queries, K keys. A map of many weights is a sketch (means of blocks, the largest of each row) with tiles for details.
 
-const ARRAYS = { u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array };
 const HIGHEST = { u1: 255, i1: 127, u2: 65535, i2: 32767 };
 const NO_TEXT = "\u2581";
-
-async function integers({ data, code }) {
-  const packed = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
-  const stream = new DecompressionStream("gzip"), writer = stream.writable.getWriter();
-  const [content] = await Promise.all([new Response(stream.readable).arrayBuffer(), writer.write(packed), writer.close()]);
-  return new ARRAYS[code](content);
-}
 
 /** The weights of {data, code, largest}: codes are square roots of shares of the largest. */
 async function unpacked(coded) {

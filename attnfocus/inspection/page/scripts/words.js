@@ -15,6 +15,7 @@ const WORDS = {
     input: "Input", output: "Output", answer: "Answer", inData: "In the data", right: "right", wrong: "wrong", same: "as in the data", differs: "differs from the data",
     queriesSelf: "Positions that look", keysSelf: "Positions looked at", keysOutput: "Output so far", choose: "Choose one to see what it reads; Escape for all.",
     matrix: "Matrix", rows: "Rows: %rows%. Columns: %columns%. Click, or focus it and use the arrow keys; Escape shows all rows again.",
+    parts: "Parts of the model", patched: "Where a part is put back", rowsPatched: "parts of the model", columnsPatched: "where each is put back",
     rowsSelf: "positions that look", rowsOutput: "output", columnsSelf: "positions looked at", columnsRead: "what is read",
     size: "%rows% rows, %columns% columns", overview: "Overview: means of blocks. Click to go there.",
     sketch: "Details are left out, since there are too many weights for one page: the %number% largest of each row, and means of blocks.",
@@ -47,6 +48,7 @@ const WORDS = {
     input: "输入", output: "输出", answer: "回答", inData: "数据中", right: "正确", wrong: "错误", same: "与数据相同", differs: "与数据不同",
     queriesSelf: "在看的位置", keysSelf: "被看的位置", keysOutput: "已有的输出", choose: "选一个，看它读了什么；Esc 显示全部。",
     matrix: "矩阵", rows: "行：%rows%。列：%columns%。点击，或聚焦后用方向键；Esc 显示所有行。",
+    parts: "模型的部件", patched: "部件放回之处", rowsPatched: "模型的部件", columnsPatched: "各部件放回之处",
     rowsSelf: "在看的位置", rowsOutput: "输出", columnsSelf: "被看的位置", columnsRead: "被读的内容",
     size: "%rows% 行，%columns% 列", overview: "概览：各块的平均。点击前往。",
     sketch: "权重太多，一页放不下，细节从略：每行最大的 %number% 个，以及各块的平均。",
@@ -65,7 +67,7 @@ const WORDS = {
     controls: "显示什么", examplePart: "样例", matrixPart: "对齐矩阵",
   },
 };
-const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度" };
+const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度", patch_heads: "放回注意力头", patch_positions: "按位置放回注意力头", patch_states: "放回层状态", patch_weights: "放回权重" };
 
 const name = (text) => text.replaceAll("_", " ");
 const methodName = (method) => (state.language === "zh" && METHODS_ZH[method]) || name(method);

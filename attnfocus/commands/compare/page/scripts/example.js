@@ -1,4 +1,5 @@
-// One example under all attentions: the tokens shaded, and the whole map where it is small; one scale for all.
+// One example under all attentions: the tokens shaded, or the colors over what they are the positions of (an image, a
+// spectrogram, a signal), and the whole map where it is small; one scale for all.
 
 const label = (token) => (token === "" ? "\u2205" : (token.replace(/^\u2581+/, "") || token).replaceAll("\u2581", "\u2423"));
 
@@ -47,14 +48,36 @@ function lookPart(look, most, nearlyUniform) {
   parts.push(element("p", { class: "hint", text: word("spread", { attention: look.attention, heads, looks: spread, uniform: figure(1 / count) }) }));
   if (entropy > nearlyUniform) parts.push(element("p", { text: word("nearly") }));
   if (look.note) parts.push(element("p", { class: "hint", lang: "en", text: look.note }));
-  const tokens = element("div", { class: "tokens" }, ...look.keys.flatMap((token, key) => {
-    const made = element("span", { text: label(token), title: `${label(token)}: ${figure(means[key])}` });
-    shade(made, means[key] / most);
-    return [made, " "];
-  }));
-  parts.push(tokens);
-  if (look.queries.length > 1 && look.weights) parts.push(mapOf(look, most));
+  parts.push(look.picture ? overPicture(look, most) : element("div", { class: "tokens" }, ...shadedKeys(look, most, count)));
+  const isSeen = look.picture && look.queries.length === look.keys.length;  // positions of the picture itself
+  if (look.queries.length > 1 && look.weights && !isSeen) parts.push(mapOf(look, most));
   return element("article", { class: "look" }, ...parts);
+}
+
+function shadedKeys(look, most, end) {
+  return look.keys.slice(0, end).flatMap((token, key) => {
+    const made = element("span", { text: label(token), title: `${label(token)}: ${figure(look.means[key])}` });
+    shade(made, look.means[key] / most);
+    return [made, " "];
+  });
+}
+
+/** The picture with the weights of its positions; what the model puts in front of these stands before it. */
+function overPicture(look, most) {
+  const { picture, means } = look, first = means.length - picture.boxes.length, canvas = element("canvas", { "aria-hidden": "true" });
+  decodePicture(picture).then(() => paintOver(canvas, picture, means.slice(first).map((mean) => mean / most)));
+  const spans = picture.boxes.map((box, place) => {
+    const token = label(look.keys[first + place]), text = `${token}: ${figure(means[first + place])}`;
+    const made = element("span", { title: text, "aria-label": text });
+    placeOver(made, picture, box);
+    return made;
+  });
+  const known = picture.regions.map((region) => {
+    const made = element("i", { class: "region" });
+    placeOver(made, picture, region);
+    return made;
+  });
+  return element("div", { class: "tokens" }, ...shadedKeys(look, most, first), element("div", { class: isWide(picture) ? "image wide" : "image" }, canvas, ...known, ...spans));
 }
 
 function mapOf(look, most) {
