@@ -10,8 +10,10 @@ from PIL import Image
 from safetensors.numpy import load_file
 from tests_support import commands_run_in
 
+from attnfocus import load
 from attnfocus.cli import main
 from attnfocus.data.sources.canvas import Canvas
+from attnfocus.errors import DataError
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +83,11 @@ def test_inspect_draws_the_patches_over_the_image(pets: Path, capsys: pytest.Cap
     assert '"picture"' in page.read_text(encoding="ascii")
     captions = [path.read_text(encoding="utf-8") for path in page.parent.glob("*.txt")]
     assert any("over it the weight of each of its 9 patches" in caption for caption in captions)
+    run, name = load("whole"), _first_tested(pets)
+    (found,) = run.inspect(split="test", ids=[name], method="attention").examples
+    assert (found.prediction.id, found.prediction.picture.pixels.shape) == (name, (12, 12))
+    with pytest.raises(DataError, match="there is no row test:none among 6; the first is test:"):
+        run.inspect(split="test", ids=["test:none"])
 
 
 def test_evaluate_reads_other_folders_and_tests_faithfulness(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
