@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attnfocus.focus.samples import Samples, draws_of
 from attnfocus.focus.verdict import Estimates, Thresholds, decided
@@ -51,7 +51,8 @@ def fitted(cases: Sequence[Case], start: Thresholds | None = None) -> tuple[Thre
         before = least
         for name, values in TRIED.items():
             for value in values:
-                tried = replace(best, **{name: value})
+                change: dict[str, Any] = {name: value}
+                tried = replace(best, **change)
                 if tried.skill_no >= tried.skill_yes:
                     continue
                 found = cost(cases, tried)

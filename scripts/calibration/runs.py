@@ -116,8 +116,8 @@ def task_of(planted: PlantedTask) -> Task:
 def model_of(spec: Spec, task: Task) -> Model:
     """The model of a spec, with new weights."""
     attention, dims = _attention(spec), task.codec.dims()
-    small = {"embed_dim": 16, "dropout": 0.0, **dims}
-    wide = {"embed_dim": 32, "feedforward_dim": 32, "num_heads": 2, "dropout": 0.0, **dims}
+    small: dict[str, Any] = {"embed_dim": 16, "dropout": 0.0, **dims}
+    wide: dict[str, Any] = {"embed_dim": 32, "feedforward_dim": 32, "num_heads": 2, "dropout": 0.0, **dims}
     layer = partial(Attention, score=ScaledDotScore)
     makers: dict[ModelName, Any] = {
         "pooling": partial(PoolingClassifier, **small),

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from attnfocus.explanation.limits import USUAL_SIZES
 from torch import nn
 
 from attnfocus.errors import ConfigError
 from attnfocus.explanation import METHODS, Faithfulness, attribute, measure_faithfulness
 from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.limits import USUAL_SIZES
 from attnfocus.models.base import Model
 from calibration.runs import TinyRun
 from calibration.truth import NUM_ROWS, Output, outputs_of
@@ -37,6 +37,7 @@ def verdict_of(run: TinyRun, num_examples: int | None) -> dict[str, Any]:
         num_examples: of the measurement; None: as many as the verdict takes by itself.
     """
     found = _measured(run, run.model, 0, num_examples)
+    assert found.samples is not None  # it was measured here, not read from a file
     return {**_facts(found), "metrics": found.metrics, "samples": found.samples.facts()}
 
 
@@ -47,7 +48,7 @@ def varied_verdicts(run: TinyRun, num_examples: int | None) -> dict[str, dict[st
 
 
 def _measured(run: TinyRun, model: Model, seed: int, num_examples: int | None) -> Faithfulness:
-    how = {"num_examples": num_examples, "seed": seed, "split": "test", "most": SIZES}
+    how: dict[str, Any] = {"num_examples": num_examples, "seed": seed, "split": "test", "most": SIZES}
     return measure_faithfulness(run.task, model, run.examples, **how)
 
 

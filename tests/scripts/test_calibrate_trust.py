@@ -109,7 +109,7 @@ def test_truth_of_weights_made_by_hand(kind, answer, reason):
         "on the evidence": lambda word: 6.0 * (word[0] in "abc"),
         "on the marker, the evidence large in value": lambda word: 6.0 * (word[0] == "#"),
         "all alike": lambda word: 0.0,
-        "on the evidence of one class": lambda word: 6.0 * (word[0] in "ab"),
+        "on the evidence of one class": lambda word: 6.0 * (word[0] == "a"),
     }[kind]
     truth = truth_of(one_word(scores, value_of_class=1e4))
     assert truth.changes.evidence == 1
