@@ -175,7 +175,7 @@ def test_what_people_marked_is_underlined(show: Any) -> None:
     assert classes == ["gold-agree", "gold-missed", "gold-extra"]
     line = "getComputedStyle(document.querySelector('.gold-missed')).textDecorationStyle"
     assert page.evaluate(line) == "dashed"
-    assert page.inner_text("#gold").startswith("Evidence that people marked: 1 agree, 1 missed, 1 extra.")
+    assert page.inner_text("#gold").startswith("Evidence in the data: 1 agree, 1 missed, 1 extra.")
     depth = page.evaluate(
         """() => {
       const token = document.querySelector('.gold-agree'), base = document.createElement('i');
