@@ -15,6 +15,7 @@ from attnfocus.attention.keywords import HeadKeywords
 from attnfocus.attention.memory import GrowingMemory, History, Memory, Past, Places, RollingMemory
 from attnfocus.attention.normalizers.base import NormalizerFactory, made
 from attnfocus.attention.normalizers.softmax import Softmax
+from attnfocus.attention.observation import noted
 from attnfocus.attention.patterns.base import PatternFactory
 from attnfocus.attention.patterns.dense import FullPattern
 from attnfocus.attention.plane import Plane
@@ -40,8 +41,7 @@ class Attention(BaseAttention):
     keys and values (positions which no query may attend) never reaches a result or a gradient; nor in the queries
     there, where a sequence looks at itself (`looks_at_itself`, or queries and keys that are the same tensor).
 
-    Cost: that of the score, plus O(Q K Dv); less where the pattern goes by blocks. `chosen_path` tells which way a
-    call runs, and why.
+    Cost: that of the score, plus O(Q K Dv); less where the pattern goes by blocks. `chosen_path` says which way runs.
 
     Args:
         score: makes the score: a class such as `AdditiveScore`, or a `functools.partial` of one.
@@ -170,10 +170,9 @@ class Attention(BaseAttention):
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
         query = self.placed(query, keys.shape[-2] - query.shape[-2])
-        weights: Tensor | None
         if self.uses_history:
-            context, weights, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
-            return context, weights if need_weights else None
+            context, of_steps, _ = self._step_by_step(query, keys, values, mask, self._first(keys, values))
+            return context, of_steps if need_weights else None
         keys, clock = self.clocked(keys, mask)
         work = paths.Work(query, keys, values, mask, clock)
         if not need_weights and self.replacement is None and paths.shares_keys(self, work):
@@ -210,6 +209,8 @@ class Attention(BaseAttention):
 
     def run_path(self, work: paths.Work, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Context, and weights before dropout if they are asked for, by the path chosen for the work."""
+        if need_weights and (rows := paths.observed_rows(self, work)) is not None:
+            return paths.context_alone(self, work), paths.weights_at(self, work, rows)
         needs_them = need_weights or self.replacement is not None
         choice = self.noted(self.chosen_path(paths.Call.of(work, needs_them)))
         context, weights = paths.KERNELS[choice.name](self, work, self.dropout_now)
@@ -225,7 +226,7 @@ class Attention(BaseAttention):
             places: where these queries (..., Q) and keys (..., K) stand; no axis of the heads.
         """
         query, hints = self.read(query)
-        scores, mask = self.masked_scores(self.score(query, keys), query, mask, places)
+        scores, mask = noted(self, *self.masked_scores(self.score(query, keys), query, mask, places))
         return as_weights(self.normalizer.with_hints(scores, mask, hints), query)
 
     def masked_scores(
@@ -257,13 +258,12 @@ class Attention(BaseAttention):
             return context, weights, past
         first, keys = past.length - states.shape[-2], past.positions(states.device)
         query = self.placed(self._query_heads(states), first)
-        kept = past.memory
-        work = paths.Work(query, self._for_each_head(kept.keys), self._for_each_head(kept.values), None)
+        keys_of, values_of = map(self._for_each_head, past.memory[:2])
+        work = paths.Work(query, keys_of, values_of, None)
         places = Places(torch.arange(first, past.length, device=states.device), keys)
         context, weights = paths.at_places(self, work, places, need_weights, self.dropout_now)
         if weights is not None:  # over all positions; the pattern hides those that are not kept
-            whole = weights.new_zeros(*weights.shape[:-1], past.length)
-            weights = whole.index_copy(-1, keys, weights)
+            weights = weights.new_zeros(*weights.shape[:-1], past.length).index_copy(-1, keys, weights)
         return self._merge_heads(self.finish_heads(context, states)), weights, past
 
     def start(self, memory: Memory) -> History | None:
@@ -307,7 +307,7 @@ class Attention(BaseAttention):
             return None
         if not self.score.uses_history:
             vectors, _ = self.read(query)
-            return as_weights(self.normalizer.steps(self.score(vectors, keys), mask, history), query)
+            return as_weights(self.normalizer.steps(*noted(self, self.score(vectors, keys), mask), history), query)
         if type(self.normalizer) is not Softmax or query.shape[-2] < 2:
             return None
         weights = self.score.softmax_steps(query, keys, mask, history)
@@ -321,6 +321,7 @@ class Attention(BaseAttention):
 
     def step_normalized(self, scores: Tensor, mask: Tensor | None, history: History, hints: Tensor | None) -> Tensor:
         """The normalizer on one query's scores (..., H, 1, K), by the history if it is the one that follows it."""
+        scores, mask = noted(self, scores, mask)
         if self.normalizer.uses_history:
             return self.normalizer.step(scores, mask, history)
         return self.normalizer.with_hints(scores, mask, hints)

@@ -45,6 +45,27 @@ def noted_values(attention: BaseAttention) -> Iterator[list[Tensor]]:
         del attention.prepare_heads
 
 
+@contextmanager
+def zeroed_values(attention: BaseAttention, zeroed: Tensor) -> Iterator[None]:
+    """Within, the projected value of one key is 0 in all heads: in each row of the batch that of `zeroed` (M,).
+
+    For a copy of a model, as `noted_values`.
+    """
+    own = attention.prepare_heads
+
+    def zeroing(keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0) -> tuple[Tensor, Tensor]:
+        keys, values = own(keys, values, mask, first_position)
+        positions = torch.arange(first_position, first_position + values.shape[-2], device=values.device)
+        is_zeroed = positions == zeroed.unsqueeze(-1)  # (M, K)
+        return keys, values.masked_fill(is_zeroed[:, None, :, None], 0)
+
+    attention.prepare_heads = zeroing  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del attention.prepare_heads
+
+
 def value_norms(attention: BaseAttention, values: Tensor) -> Tensor:
     """||f_h(x_k)||, f_h(x) = (x W_V^h + b_V^h) W_O^h: values (..., G, K, d) -> (..., H, K).
 

@@ -16,6 +16,8 @@ MEASURES = {
     "coverage_deviation": "uneven coverage of the input",
     "head_disagreement": "disagreement of the heads",
     "total_weight": "sum of a query's weights",
+    "max_logit": "largest logit",
+    "measured_queries": "queries measured of each input",
     "drift": "change since the evaluation before",
 }
 

@@ -6,8 +6,7 @@ Shapes: B examples, K input positions, T outputs of an example (tokens written, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,32 +15,25 @@ from torch import Tensor
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
+from attnfocus.explanation.contrast import foils_of
 from attnfocus.explanation.norms import norms_of
+from attnfocus.explanation.options import DEFAULT_METHOD, AttributionOptions
 from attnfocus.explanation.reading import flowing, place_to_read, read, rolled_out
+from attnfocus.explanation.relevance import relevances
+from attnfocus.explanation.value_zeroing import zeroing_scores
+from attnfocus.explanation.words import by_word, has_pieces, require_pieces, word_numbers, words_of
 from attnfocus.focus.attributions import (
     gradient_input,
     gradients,
     integrated_gradients,
     leave_one_out,
+    leave_spans_out,
     rows_at_once,
 )
-from attnfocus.limits import PositiveInt
 from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.evaluation import device_of
-from attnfocus.tasks.probe import Baseline, Probe, own_copy
-
-Method = Literal[
-    "attention",
-    "attention_rollout",
-    "attention_flow",
-    "attention_gradient",
-    "attention_norm",
-    "gradient_input",
-    "integrated_gradients",
-    "leave_one_out",
-]
-METHODS: tuple[Method, ...] = get_args(Method)
+from attnfocus.tasks.probe import Probe, own_copy
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,7 @@ class Attribution:
     """How much each input position adds to each output of one example.
 
     Attributes:
-        method: one of `METHODS`.
+        method: one of `options.METHODS`.
         key_tokens: the K input positions.
         query_tokens: the T tokens written, or the label alone.
         scores: float32 (T, K); signed where the method is.
@@ -64,59 +56,38 @@ class Attribution:
     error: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttributionOptions:
-    """What can be chosen of the methods.
-
-    Args:
-        target: what is explained: an output text, or a label; None: the model's own answer.
-        layer: attention methods: the attention's name; None: the one that is nearest to the output and aligns best.
-        head: attention methods: which head; None: the mean of all.
-        baseline: the input that says nothing, with which gradients and leave_one_out compare: zero vectors, the vector
-            of unknown tokens, or the mean of all tokens' vectors.
-        num_steps: integrated_gradients: points of the integral (> 0).
-        leave_out: leave_one_out: put the baseline in the position's place (mask), or cut it out (remove), which moves
-            what follows.
-    """
-
-    target: str | None = None
-    layer: str | None = None
-    head: int | None = None
-    baseline: Baseline = "zero"
-    num_steps: PositiveInt = 32
-    leave_out: Literal["mask", "remove"] = "mask"
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("baseline", get_args(Baseline)), ("leave_out", ("mask", "remove"))):
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name}: must be {', '.join(allowed)}, got {getattr(self, name)}.")
-        if self.num_steps < 1:
-            raise ConfigError(f"num_steps: must be > 0, got {self.num_steps}.")
-
-
 def attribute(
     task: Task,
     model: Model,
     examples: Sequence[Encoded],
-    method: str = "gradient_input",
+    method: str = DEFAULT_METHOD,
     options: AttributionOptions | None = None,
     decoding: DecodingOptions | None = None,
 ) -> list[Attribution]:
     """Attributions of some examples, computed together.
 
     Args:
+        method: one of `options.METHODS`. integrated_gradients passes back `num_steps` times for each output,
+            gradient_input once.
         decoding: how the outputs that are explained are found, where none is given.
 
     Raises:
-        ConfigError: a method, option or label that there is not.
+        ConfigError: a method, option or label that there is not, or that means nothing here.
         DataError: an input that the model cannot read, or an output without a token.
     """
-    if method not in METHODS:
-        raise ConfigError(f"method: must be one of {', '.join(METHODS)}, got {method}.")
     options = options or AttributionOptions()
+    options.check(method)
+    if options.level == "word":
+        require_pieces(task)
     probe = probe_of(task, model, examples, options.target, decoding)
-    scores, errors = _METHODS[method](probe, options)
-    return list(_attributions(task, probe, examples, method, scores, errors))
+    if options.against is not None:
+        probe.foils = foils_of(task, probe, options.against)
+    if options.span is not None:
+        scores, errors = _left_out(probe, options, _units(task, probe, examples))
+    else:
+        scores, errors = _METHODS[method](probe, options)
+    found = list(_attributions(task, probe, examples, method, scores, errors))
+    return [_of_words(each) for each in found] if options.level == "word" else found
 
 
 def probe_of(
@@ -209,6 +180,24 @@ def _attention_norm(probe: Probe, options: AttributionOptions) -> Found:
         ), None
 
 
+def _value_zeroing(probe: Probe, options: AttributionOptions) -> Found:
+    """See `value_zeroing.zeroing_scores`, read as weights are."""
+    if options.head is not None:
+        raise ConfigError("head: value_zeroing takes a key's value out of all heads. Leave head out.")
+    with torch.no_grad():
+        weights = probe.weights()
+        name = place_to_read(weights, probe.model, options.layer).name
+        zeroed = zeroing_scores(probe, weights, name).unsqueeze(1)
+        return probe.of_outputs(
+            read({**weights, name: zeroed}, probe.model, probe.mask, options.layer, None, probe.rows)
+        ), None
+
+
+def _attn_lrp(probe: Probe, options: AttributionOptions) -> Found:
+    """See `relevance.relevances`."""
+    return relevances(probe), None
+
+
 def _integrated_gradients(probe: Probe, options: AttributionOptions) -> Found:
     vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
     of_rows = vectors[probe.examples], baseline[probe.examples]
@@ -216,6 +205,11 @@ def _integrated_gradients(probe: Probe, options: AttributionOptions) -> Found:
 
 
 def _leave_one_out(probe: Probe, options: AttributionOptions) -> Found:
+    return _left_out(probe, options, None)
+
+
+def _left_out(probe: Probe, options: AttributionOptions, units: Tensor | None) -> Found:
+    """Without each position, or without each span of units (B, K)."""
     vectors, baseline = probe.vectors(), probe.baseline(options.baseline)
 
     def masked(kept: Tensor, examples: Tensor) -> Tensor:
@@ -224,7 +218,19 @@ def _leave_one_out(probe: Probe, options: AttributionOptions) -> Found:
 
     with torch.no_grad():
         scores = probe.scores_without if options.leave_out == "remove" else masked
-        return probe.of_outputs(leave_one_out(scores, probe.mask)), None
+        if units is None:
+            return probe.of_outputs(leave_one_out(scores, probe.mask)), None
+        return probe.of_outputs(leave_spans_out(scores, probe.mask, units, options.span or 1)), None
+
+
+def _units(task: Task, probe: Probe, examples: Sequence[Encoded]) -> Tensor:
+    """What is left out together: the numbers of words, or of positions (B, K)."""
+    units = torch.arange(probe.mask.shape[1]).repeat(len(examples), 1)
+    if has_pieces(task):
+        for number, example in enumerate(examples):
+            own = word_numbers(task.codec.input_tokens(example.inputs))
+            units[number, : len(own)] = torch.from_numpy(own)
+    return units.to(probe.mask.device)
 
 
 def _gradient_input(probe: Probe, options: AttributionOptions) -> Found:
@@ -238,6 +244,8 @@ _METHODS: Mapping[str, Callable[[Probe, AttributionOptions], Found]] = {
     "attention_flow": _attention_flow,
     "attention_gradient": _attention_gradient,
     "attention_norm": _attention_norm,
+    "value_zeroing": _value_zeroing,
+    "attn_lrp": _attn_lrp,
     "gradient_input": _gradient_input,
     "integrated_gradients": _integrated_gradients,
     "leave_one_out": _leave_one_out,
@@ -261,3 +269,8 @@ def _attributions(
             )
         )
     return made
+
+
+def _of_words(each: Attribution) -> Attribution:
+    scores = by_word(each.scores, each.query_tokens, each.key_tokens)
+    return replace(each, key_tokens=words_of(each.key_tokens), query_tokens=words_of(each.query_tokens), scores=scores)

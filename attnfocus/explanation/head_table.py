@@ -20,7 +20,7 @@ from attnfocus.data.batches import Batch, collate
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.codecs.written import WrittenCodec
 from attnfocus.errors import DataError
-from attnfocus.focus.head_kinds import KINDS, Tokens, kind_scores, name_of
+from attnfocus.focus.head_kinds import DIFFUSE, KINDS, MIXED, Tokens, kind_scores, name_of
 from attnfocus.focus.measures import shares
 from attnfocus.models.base import Model, Place
 from attnfocus.models.lengths import length_mask
@@ -52,9 +52,15 @@ class Head:
     costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def nearest(self) -> str:
+        """Its kind; of a mixed one that whose rule fits best."""
+        rules = {kind: score for kind, score in self.scores.items() if kind != DIFFUSE}
+        return max(rules, key=lambda kind: rules[kind]) if self.kind == MIXED and rules else self.kind
+
+    @property
     def score(self) -> float:
-        """Of its kind; NaN of a mixed one."""
-        return self.scores.get(self.kind, math.nan)
+        """Of its kind, or of the nearest; NaN where there is none."""
+        return self.scores.get(self.nearest, math.nan)
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,8 @@ def name_heads(task: Task, model: Model, examples: Sequence[Encoded], *, num_exa
     heads = []
     for name, weights in task.maps(model, batch).items():
         place = model.places_of([name])[name]
-        scores = _scores_of(task.codec, model, place, weights, (lengths, ids, _asked(batch, place, ids)))
+        links = known_links(task.codec, batch, weights.shape) if place.kind == "cross" else None
+        scores = _scores_of(task.codec, model, place, weights, (lengths, ids, _asked(batch, place, ids), links))
         for number in range(weights.shape[1]):
             own = {kind: float(each[number]) for kind, each in scores.items() if not math.isnan(float(each[number]))}
             heads.append(Head(name, number, name_of(own), own))
@@ -144,6 +151,19 @@ def ids_of(batch: Batch, lengths: Mapping[Axis, Tensor]) -> dict[Axis, Tensor]:
     return found
 
 
+def known_links(codec: Codec, batch: Batch, shape: Sequence[int]) -> Tensor | None:
+    """What is known to translate what, bool (B, Q, K) of weights of this shape; None where rows do not say it."""
+    of_rows = [codec.links(row) for row in batch.rows]
+    if not any(of_rows):
+        return None
+    found = torch.zeros(shape[0], *shape[2:], dtype=torch.bool)
+    for number, links in enumerate(of_rows):
+        for query, key in () if links is None else links.possible:
+            if query < shape[2] and key < shape[3]:
+                found[number, query, key] = True
+    return found
+
+
 def _asked(batch: Batch, place: Place, ids: Mapping[Axis, Tensor]) -> Tensor | None:
     """The queries (B, Q) of a language model whose output counts; None: all do."""
     if place.queries != "output" or ids.get("output") is not batch.inputs or batch.targets.shape != batch.inputs.shape:
@@ -156,10 +176,10 @@ def _scores_of(
     model: Model,
     place: Place,
     weights: Tensor,
-    what: tuple[Mapping[Axis, Tensor], Mapping[Axis, Tensor], Tensor | None],
+    what: tuple[Mapping[Axis, Tensor], Mapping[Axis, Tensor], Tensor | None, Tensor | None],
 ) -> dict[str, Tensor]:
     """Kind -> (H,), of weights (B, H, Q, K) on the CPU."""
-    lengths, ids, asked = what
+    lengths, ids, asked, links = what
     real = [
         torch.ones(len(weights), size, dtype=torch.bool)
         if (found := num_positions(model, axis, lengths)) is None
@@ -172,6 +192,7 @@ def _scores_of(
         keys,
         None if keys is None else _separators(codec, place.keys, ids, keys),
         real[0] if asked is None else asked.cpu() & real[0],
+        links,
     )
     pairs = (real[0].unsqueeze(-1) & real[1].unsqueeze(-2)).unsqueeze(1)
     return kind_scores(shares(weights, pairs), pairs, place.kind, tokens)

@@ -29,6 +29,7 @@ from attnfocus.stages import counted
 from attnfocus.tasks.base import Task
 
 MAX_RUNS = 20_000  # of the model, for one pair of inputs
+NOISE = 1e-5  # what float32 makes of nothing
 
 
 @dataclass(frozen=True)
@@ -130,5 +131,6 @@ def _patched(pair: Pair, part: Part, values: Tensor) -> Patched:
         chosen = (chosen if values.dim() == 4 else chosen[:, 0]).to(values.device)
         found.append(pair.restored({part: Put(values, chosen)}, len(rows)))
     restored = torch.cat(found).float().cpu().numpy()
+    restored[np.abs(restored) < NOISE] = 0
     by_position = restored[num_heads:].reshape(num_heads, size)
     return Patched(part.kind, part.name, heads, pair.positions(part, size), restored[:num_heads], by_position)

@@ -112,3 +112,36 @@ def leave_one_out(scores: Callable[[Tensor, Tensor], Tensor], mask: Tensor) -> T
         kept[torch.arange(len(part), device=mask.device), positions[part]] = False
         found[examples[part], positions[part]] = whole[examples[part]] - scores(kept, examples[part])
     return found.transpose(1, 2)
+
+
+def leave_spans_out(scores: Callable[[Tensor, Tensor], Tensor], mask: Tensor, units: Tensor, span: int = 1) -> Tensor:
+    """score(x) - score(x without a span), for every `span` units in a row   (occlusion: Zeiler & Fergus 2014, sec. 4.2,
+    arXiv:1311.2901; of text Li et al. 2016, arXiv:1612.08220)
+
+    The change by a span is shared out evenly among its positions, and a position gets the mean over the spans that hold
+    it. With span=1 the positions of a unit sum to what the unit changes; where each position is a unit of its own this
+    is `leave_one_out`. An input of fewer units is one span.
+
+    Args:
+        scores, mask: as in `leave_one_out`.
+        units: (B, K) the number of each position's unit, from 0, rising by 1: a word, or the position; any at padding.
+        span: units that are left out together (> 0).
+
+    Returns:
+        (B, T, K), signed, 0 at padding.
+    """
+    num_units = torch.where(mask, units + 1, 0).amax(dim=1)  # (B,)
+    num_spans = (num_units - span + 1).clamp(min=1)
+    firsts = torch.arange(int(num_spans.max()), device=mask.device)
+    examples, first = (firsts < num_spans.unsqueeze(1)).nonzero(as_tuple=True)
+    whole = scores(mask, torch.arange(len(mask), device=mask.device))  # (B, T)
+    found = whole.new_zeros(*mask.shape, whole.shape[1])  # (B, K, T)
+    times = torch.zeros_like(mask, dtype=whole.dtype)  # spans that hold a position
+    for part in torch.arange(len(examples), device=mask.device).split(rows_at_once(mask.shape[1])):
+        rows, start = examples[part], first[part].unsqueeze(1)
+        left_out = mask[rows] & (units[rows] >= start) & (units[rows] < start + span)
+        change = whole[rows] - scores(mask[rows] & ~left_out, rows)  # (M, T)
+        share = left_out / left_out.sum(dim=1, keepdim=True)
+        found.index_add_(0, rows, share.to(change.dtype).unsqueeze(-1) * change.unsqueeze(1))
+        times.index_add_(0, rows, left_out.to(times.dtype))
+    return (found / times.clamp_min(1).unsqueeze(-1)).transpose(1, 2)

@@ -38,12 +38,14 @@ class Tokens:
         keys: ids (B, K); None: no tokens.
         separators: bool (B, K), punctuation and special tokens; None: no tokens.
         asked: bool (B, Q), the queries whose output counts; by them kinds that go by the text are measured.
+        links: bool (B, Q, K), what is known to translate what; None: nothing is known.
     """
 
     queries: Tensor | None
     keys: Tensor | None
     separators: Tensor | None
     asked: Tensor
+    links: Tensor | None = None
 
 
 def kind_scores(parts: Tensor, pairs: Tensor, kind: Kind, tokens: Tokens) -> dict[str, Tensor]:
@@ -73,7 +75,8 @@ def kind_scores(parts: Tensor, pairs: Tensor, kind: Kind, tokens: Tokens) -> dic
             found[SAME] = sample.score(same & (offsets != 0), of_asked=True)
             found[INDUCTION] = sample.score(after, of_asked=True)
     if kind == "cross":
-        found[ALIGNMENT] = sample.alignment()
+        links = tokens.links
+        found[ALIGNMENT] = sample.alignment() if links is None else sample.score(links.unsqueeze(1), of_asked=True)
     found[DIFFUSE] = sample.spread()
     return {name: each for name, each in found.items() if not bool(each.isnan().all())}
 
@@ -128,13 +131,21 @@ class _Sample:
         return _above_chance(means, _mean(1 / self._count.clamp_min(1), self._count > 0).expand_as(means))
 
     def alignment(self) -> Tensor:
-        """(H,) of the weight on the keys that also are looked at most by that query, over the links there could be."""
-        links = mutual_links(self._parts) & self._asked.unsqueeze(-1)
+        """(H,) of the weight on mutual links, over the links there could be; chance: keys dealt anew to each query.
+
+        Any sharp weights have such links, a half of those that could be where each query looks anywhere.
+        """
+        generator = torch.Generator().manual_seed(0)
+        numbers = torch.rand(self._parts.shape, generator=generator).to(self._parts.device)
+        order = numbers.masked_fill(~self._allowed, 2.0).argsort(dim=-1)  # padding stays behind
+        dealt = self._parts.gather(-1, order)
+        return _above_chance(self._linked(self._parts), self._linked(dealt))
+
+    def _linked(self, parts: Tensor) -> Tensor:
+        links = mutual_links(parts) & self._asked.unsqueeze(-1)
         rows = (self._asked & (self._count > 0)).sum(dim=-1)  # (B, 1)
         possible = rows.minimum(self._allowed.any(dim=-2).sum(dim=-1)).sum()
-        mass = (self._parts * links).sum(dim=(0, 2, 3)) / possible.clamp_min(1)
-        chance = _mean(1 / self._count.clamp_min(1), self._count > 1)
-        return _above_chance(mass, chance.expand_as(mass))
+        return (parts * links).sum(dim=(0, 2, 3)) / possible.clamp_min(1)
 
     def spread(self) -> Tensor:
         """(H,) mean of entropy / ln(number of keys)."""

@@ -15,8 +15,9 @@ from torch import Tensor
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.errors import ConfigError, UserError
-from attnfocus.explanation.attribution import AttributionOptions, attribute, probe_of
+from attnfocus.explanation.attribution import attribute, probe_of
 from attnfocus.explanation.norms import NORM, normed
+from attnfocus.explanation.options import AttributionOptions
 from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Task
 from attnfocus.tasks.answers import Subtracted

@@ -1,7 +1,7 @@
 """The examples that an inspection shows: answered, with the maps that were asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,16 +10,20 @@ from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError, Problem
-from attnfocus.explanation import METHODS, attribute
+from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
 from attnfocus.explanation.interventions import Kind
 from attnfocus.explanation.norms import NORM, normed
+from attnfocus.explanation.options import DEFAULT_METHOD
+from attnfocus.explanation.words import require_pieces
 from attnfocus.inspection.difference import Other, with_minus
 from attnfocus.inspection.known import with_known
+from attnfocus.inspection.words import with_words
 from attnfocus.models.base import Model
 from attnfocus.tasks import FocusMap, Inspected, Prediction, Task
 
-DEFAULT_METHODS = ("attention", "gradient_input")  # the second costs one pass back for each output token
+# Positions that a default attribution may pass back, over all its points and outputs; some ten seconds.
+MAX_POSITIONS = 2**18
 PATCHES: dict[str, Kind] = {  # methods that compare two inputs, and which parts of the model each needs
     "patch_heads": "heads",
     "patch_positions": "heads",
@@ -37,22 +41,43 @@ class Choice:
     Attributes:
         layer: part of an attention's name, see `is_part`; None: all.
         head: number of a head; None: all.
-        methods: `attention`, names of attributions, and of `PATCHES`, whose maps `patched_maps` makes.
+        methods: `attention`, names of attributions, and of `PATCHES`, whose maps `patched_maps` makes; None:
+            `default_methods`.
+        options: of the attributions.
     """
 
     layer: str | int | None = None
     head: int | None = None
-    methods: tuple[str, ...] = DEFAULT_METHODS
+    methods: tuple[str, ...] | None = None
+    options: AttributionOptions = field(default_factory=AttributionOptions)
+
+    def __post_init__(self) -> None:
+        for method in self.methods or ():
+            if method not in PATCHES:
+                self.options.check(method)
+            elif self.options != AttributionOptions():
+                raise ConfigError(f"against, span, level: are for attributions, and {method} is none. Leave them out.")
+
+    def default_methods(self, num_positions: int, num_outputs: int) -> tuple[str, ...]:
+        """Attention and integrated gradients; gradient_input in their place, where these would pass back more than
+        `MAX_POSITIONS`. With an option that some methods alone have, the first of these."""
+        if self.options.span is not None:
+            return ("leave_one_out",)
+        is_long = num_positions * num_outputs * self.options.num_steps > MAX_POSITIONS
+        method = "gradient_input" if is_long else DEFAULT_METHOD
+        return (method,) if self.options.against is not None else ("attention", method)
 
 
-def check_methods(given: str | Sequence[str] | None, *, are_two: bool = False) -> tuple[str, ...]:
-    """The methods, each once. `are_two`: a corrupted input was given, too.
+def check_methods(given: str | Sequence[str] | None, *, are_two: bool = False) -> tuple[str, ...] | None:
+    """The methods, each once; None: the default. `are_two`: a corrupted input was given, too.
 
     Raises:
         ConfigError: there is no such method.
     """
-    usual, methods = DEFAULT_PATCHES if are_two else DEFAULT_METHODS, (*METHODS, *PATCHES)
-    names = usual if given is None else (given,) if isinstance(given, str) else tuple(given)
+    methods = (*METHODS, *PATCHES)
+    if given is None:
+        return DEFAULT_PATCHES if are_two else None
+    names = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if name not in methods:
             near = nearest(name, methods, count=1)
@@ -90,6 +115,8 @@ def inspect_examples(
     """
     if not examples:
         raise DataError("there is no input to show.")
+    if choice.options.level == "word":
+        require_pieces(trained.task)
     found = tuple(_inspected(trained, example, choice, minus) for example in examples)
     if all(each.prediction.skipped is not None for each in found):
         raise DataError(f"input {found[0].prediction.id}: {found[0].prediction.skipped}. There is nothing to show.")
@@ -110,16 +137,19 @@ def _inspected(
     answer = next(iter(trained.task.inspect(trained.model, [batch], decoding=trained.decoding)))
     if answer.prediction.skipped is not None or not (answer.maps or answer.prediction.text):
         return answer  # an output without a token has no maps
-    if answer.maps and "attention" not in choice.methods:
+    written = 1 if answer.is_one_answer else len(answer.prediction.text)  # at most so many tokens
+    methods = choice.default_methods(size, written) if choice.methods is None else choice.methods
+    if answer.maps and "attention" not in methods:
         chosen_maps(answer.maps, choice)  # a layer that there is not is told, though nothing of it is shown
     maps = [
         each
-        for method in choice.methods
+        for method in methods
         if method not in PATCHES
         for each in _maps_of(trained, example, answer, method, choice)
     ]
     codec, answer = trained.task.codec, replace(answer, maps=tuple(maps))
-    return with_known(codec, example, answer if minus is None else with_minus(minus, codec, example, answer))
+    answer = with_known(codec, example, answer if minus is None else with_minus(minus, codec, example, answer))
+    return with_words(answer, tuple(codec.input_tokens(example.inputs))) if choice.options.level == "word" else answer
 
 
 def _maps_of(
@@ -133,7 +163,8 @@ def _maps_of(
             return maps
         probe = probe_of(trained.task, trained.model, [example], decoding=trained.decoding)
         return normed(probe, maps)
-    found = attribute(trained.task, trained.model, [example], method, decoding=trained.decoding)[0]
+    options = replace(choice.options, level="token")  # maps are joined together
+    found = attribute(trained.task, trained.model, [example], method, options, trained.decoding)[0]
     return (FocusMap(method, "", found.scores[np.newaxis], found.query_tokens, found.key_tokens, (0,)),)
 
 

@@ -86,7 +86,7 @@ def with_patches(
     Raises:
         ConfigError, DataError: as `patch`.
     """
-    methods = [method for method in choice.methods if method in PATCHES]
+    methods = [method for method in choice.methods or () if method in PATCHES]
     kinds = list(dict.fromkeys(PATCHES[method] for method in methods))
     found = patch(trained.task, trained.model, example, corrupted, kinds, decoding=trained.decoding)
     parts = tuple(part for each in found.parts for part in _chosen(each, choice))

@@ -84,8 +84,10 @@ def print_inspection(console: Console, inspection: Content, mode: Mode | None = 
                 _print_map(screen, example, maps)
             else:
                 say(console, f"   {title_of(maps[0])}: method={method} prints it", style="dim")
-    shown = {each.name for example in inspection.examples for each in example.maps}
-    kinds = {name: each for name, each in inspection.head_kinds.items() if name in shown}
+    maps = [each for example in inspection.examples for each in example.maps]
+    shown = {each.name for each in maps}
+    is_patched = any(each.is_patch for each in maps)
+    kinds = {name: each for name, each in inspection.head_kinds.items() if is_patched or name in shown}
     if kinds:
         say(console, "")
         for name, of_heads in kinds.items():

@@ -86,8 +86,12 @@ class ResidualLayer(Layer):
 
     def _feedforward(self, states: Tensor) -> Tensor:
         read = self._into(self.feedforward_norm, states)
-        hidden = self.activation(self.widen(read)) if self.gate is None else F.silu(self.gate(read)) * self.widen(read)
-        return self._added(self.feedforward_norm, states, self.narrow(self._drop(hidden)))
+        return self._added(self.feedforward_norm, states, self.narrow(self._drop(self.hidden(read))))
+
+    def hidden(self, read: Tensor) -> Tensor:
+        """What is inside the network: read (..., D) -> (..., feedforward_dim)."""
+        wide: Tensor = self.widen(read)
+        return self.activation(wide) if self.gate is None else F.silu(self.gate(read)) * wide
 
     def _drop(self, states: Tensor) -> Tensor:
         return dropout(states, self.dropout, self.training)

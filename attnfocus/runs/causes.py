@@ -1,19 +1,24 @@
-"""What causes a run's answers: its parts put back into another input, its heads named and taken out."""
+"""What a run's answers come from: attributions, parts put back into another input, heads named and taken out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.preparation import Prepared
 from attnfocus.decoding.side_by_side import num_threads
+from attnfocus.explanation.attribution import Attribution, attribute
 from attnfocus.explanation.head_table import HeadTable, Removal, name_heads
 from attnfocus.explanation.interventions import Kind
+from attnfocus.explanation.options import DEFAULT_METHOD, AttributionOptions, Level
 from attnfocus.explanation.patching import Patching, patch
 from attnfocus.explanation.removal import Ablation, ablated, with_costs
 from attnfocus.models.base import Model
 from attnfocus.runs.assembly import Setup
 from attnfocus.tasks import Task
+from attnfocus.tasks.probe import Baseline
 
 
 class Causes:
@@ -26,6 +31,42 @@ class Causes:
 
     def _prepared(self, split: str) -> Prepared:
         raise NotImplementedError
+
+    def attribute(
+        self,
+        text: str,
+        method: str = DEFAULT_METHOD,
+        *,
+        target: str | None = None,
+        layer: str | None = None,
+        head: int | None = None,
+        baseline: Baseline = "zero",
+        num_steps: int = 32,
+        leave_out: Literal["mask", "remove"] = "mask",
+        against: str | None = None,
+        span: int | None = None,
+        level: Level = "token",
+    ) -> Attribution:
+        """What the answer to a text rests on: a number for each output token (or the label) and input position.
+
+        Args:
+            text: the input, as `predict` takes it.
+            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes. integrated_gradients
+                pass back `num_steps` times for each output, gradient_input once.
+            target: another answer than the model's own.
+            against: why this answer and not that one: another label or text.
+            layer, head, baseline, num_steps, leave_out, span, level: as in
+                `attnfocus.explanation.AttributionOptions`.
+
+        Raises:
+            ConfigError: a method, or a value of an option, that there is not.
+            DataError: an input that the model cannot read, or an answer without a token.
+        """
+        options = AttributionOptions(target=target, layer=layer, head=head, against=against, span=span, level=level)
+        options = replace(options, baseline=baseline, num_steps=num_steps, leave_out=leave_out)
+        num_threads()
+        example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
+        return attribute(self.task, self.model, [example], method, options, self.setup.config.decoding)[0]
 
     def patch(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
 from attnfocus.data.batches import BatchPlan, collate, example_lengths
 from attnfocus.data.codecs.base import FILE_KINDS, Codec, Encoded
@@ -11,7 +11,8 @@ from attnfocus.data.preparation import NewRows, Prepared
 from attnfocus.data.reading.inputs import Input
 from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.errors import ConfigError, DataError
-from attnfocus.explanation import Attribution, AttributionOptions, Faithfulness, attribute, measure_faithfulness
+from attnfocus.explanation import AttributionOptions, Faithfulness, measure_faithfulness
+from attnfocus.explanation.options import Level
 from attnfocus.inspection.difference import Other
 from attnfocus.inspection.examples import Choice, Trained, check_methods, inspect_examples
 from attnfocus.inspection.inspection import Inspection
@@ -27,7 +28,6 @@ from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import best_of
 from attnfocus.tasks import Evaluation, Prediction, Task
-from attnfocus.tasks.probe import Baseline
 
 BATCHES_READ_AHEAD = 16  # whose lines are sorted by length together
 
@@ -195,6 +195,9 @@ class Run(Causes):
         head: int | None = None,
         method: str | Sequence[str] | None = None,
         minus: "Run | None" = None,
+        against: str | None = None,
+        span: int | None = None,
+        level: Level = "token",
         corrupted: str | None = None,
     ) -> Inspection:
         """Where the run looks: an object that prints, shows itself in a notebook, and saves itself (`.save(FOLDER)`).
@@ -204,7 +207,9 @@ class Run(Causes):
                 None).
             layer: part of the names of the attentions to show (1, `layers.1`, `cross`); None: all.
             head: number of one head to show; None: all.
-            method: one of `attnfocus.explanation.METHODS`, or several; None: attention and gradient_input.
+            method: one of `attnfocus.explanation.METHODS`, or several; None: attention and integrated_gradients, which
+                pass back 32 times for each output (gradient_input where that is more than 2^18 positions).
+            against, span, level: as in `attnfocus.explanation.AttributionOptions`; level is that of all maps.
             corrupted: another text of as many tokens; shown is what of the run on `texts`, put back into that on this
                 one, brings the answer back (`patch`).
             minus: another run, or another checkpoint of this one, whose maps of the same answers are taken away.
@@ -215,9 +220,10 @@ class Run(Causes):
             DataError: no input can be answered, or there is none; or as `evaluate`.
         """
         num_threads()
-        choice = Choice(layer, head, check_methods(method, are_two=corrupted is not None))
+        options = AttributionOptions(against=against, span=span, level=level)
+        choice = Choice(layer, head, check_methods(method, are_two=corrupted is not None), options)
         num_texts = 0 if texts is None else 1 if isinstance(texts, str) else len(texts)
-        check_patches(choice.methods, num_texts, corrupted, minus is not None)
+        check_patches(choice.methods or (), num_texts, corrupted, minus is not None)
         if texts is None:
             split = split or "test"
             if num_examples < 1:
@@ -263,37 +269,6 @@ class Run(Causes):
             raise ConfigError(f"minus: {label} is what is shown itself. Name another step or run.")
         clean = minus.setup.data_options.clean
         return Other(label, minus.task, minus.model, clean, is_same_run, choice.head is not None)
-
-    def attribute(
-        self,
-        text: str,
-        method: str = "gradient_input",
-        *,
-        target: str | None = None,
-        layer: str | None = None,
-        head: int | None = None,
-        baseline: Baseline = "zero",
-        num_steps: int = 32,
-        leave_out: Literal["mask", "remove"] = "mask",
-    ) -> Attribution:
-        """What the answer to a text rests on: a number for each output token (or the label) and input position.
-
-        Args:
-            text: the input, as `predict` takes it.
-            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes.
-            target: another answer than the model's own.
-            layer, head, baseline, num_steps, leave_out: as in `attnfocus.explanation.AttributionOptions`.
-
-        Raises:
-            ConfigError: a method, or a value of an option, that there is not.
-            DataError: an input that the model cannot read, or an answer without a token.
-        """
-        chosen = AttributionOptions(
-            target=target, layer=layer, head=head, baseline=baseline, num_steps=num_steps, leave_out=leave_out
-        )
-        num_threads()
-        example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
-        return attribute(self.task, self.model, [example], method, chosen, self.setup.config.decoding)[0]
 
     def faithfulness(self, split: str = "test", num_examples: int | None = None, seed: int = 0) -> Faithfulness:
         """How far the attention weights can be read as an explanation of the model's own answers.

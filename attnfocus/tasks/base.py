@@ -264,6 +264,14 @@ class Task(ABC):
         """
         raise ConfigError(f"method: answers of {self.name} cannot be explained. method=attention shows the weights.")
 
+    def answer_ids(self, answer: str, key: str) -> list[int]:
+        """The numbers of another answer, as in `Probe.answers`; `key`: the option that names it, for messages.
+
+        Raises:
+            ConfigError: there is no such answer.
+        """
+        raise ConfigError(f"{key}: answers of {self.name} are no choice among others. Leave {key} out.")
+
     def axis_lengths(self, batch: Batch) -> dict[Axis, Tensor]:
         """How long each sequence is that a model's attentions look at in `maps`: (B,).
 

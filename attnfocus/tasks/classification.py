@@ -149,11 +149,15 @@ class ClassificationTask(OneAnswerTask):
     ) -> Probe:
         batch, labels, classes = collate(examples).to(device), self.codec.labels, None
         if target is not None:
-            if target not in labels:
-                raise ConfigError(f"target: must be one of the labels {', '.join(labels[:20])}, got {target}.")
-            classes = torch.full((len(examples),), labels.index(target), device=device)
+            classes = torch.full((len(examples),), self.answer_ids(target, "target")[0], device=device)
         inputs = (batch.inputs, batch.input_lengths)
         return ClassificationProbe(model, *inputs, classes, labels, are_probabilities=self.loss == "mse")
+
+    def answer_ids(self, answer: str, key: str) -> list[int]:
+        labels = self.codec.labels
+        if answer not in labels:
+            raise ConfigError(f"{key}: must be one of the labels {', '.join(labels[:20])}, got {answer}.")
+        return [labels.index(answer)]
 
     def _predictions(
         self, inputs: Inputs, logits: Tensor, shown: list[dict[str, Any]] | None = None, max_classes: int | None = None

@@ -35,7 +35,7 @@ from attnfocus.tasks.evaluation import (
     sample_of,
     slices,
 )
-from attnfocus.tasks.looks import looks_of
+from attnfocus.tasks.looks import looks_of, observed
 from attnfocus.tasks.maps import attention_map
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentByAttention
 from attnfocus.tasks.measures.focus import FocusMeans
@@ -146,8 +146,9 @@ class LanguageModelingTask(Task):
     def tally(
         self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
     ) -> Tally:
-        """See `Task.tally`. Asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer,
-        for which long texts are run a few rows at a time.
+        """See `Task.tally`. Of self-attention over long texts some queries alone are weighed, beside a fused kernel
+        (`looks.observed`). Where that is not possible, weights cost memory (rows, H, L, L) per layer, for which long
+        texts are run a few rows at a time.
         """
         sums, focus, first, by_position = ExactSums(), FocusMeans(), FirstExamples(num_samples), LossByPosition()
         num_targets, aligned, predictions = 0, AlignmentByAttention(self.codec), list[Prediction]()
@@ -156,12 +157,14 @@ class LanguageModelingTask(Task):
             for batch in (batch.to(device) for batch in batches):
                 for numbers in slices(batch, self.max_pairs):
                     inputs = Inputs.of(batch, numbers)
-                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
+                    lengths: dict[Axis, Tensor] = {"output": inputs.lengths}
+                    with observed(model, lengths, inputs.rows) as seen:
+                        output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     found = next_tokens(output, batch.targets[numbers, : inputs.inputs.shape[1]])
                     sums.add("loss", -found.log_probs.sum(dim=1))
                     sums.add("hits", found.hits.sum(dim=1))
                     by_position.add(found)
-                    looks = looks_of(model, output.weights, {"output": inputs.lengths})
+                    looks = looks_of(model, output.weights, lengths, seen)
                     focus.add_looks(looks, {"output": is_special(inputs.inputs)})
                     aligned.add(inputs.rows, looks)
                     predictions += self.answers.read_off(inputs, found)
@@ -250,6 +253,9 @@ class LanguageModelingTask(Task):
             for number in range(len(batch))
         ]
         return sequence_probe(model, batch, explained, self.codec.input_tokens, skip_empty=skip_empty)
+
+    def answer_ids(self, answer: str, key: str) -> list[int]:
+        return self.codec.tokenizer.encode(answer)
 
     def predict(
         self,

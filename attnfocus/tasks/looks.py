@@ -5,16 +5,21 @@ Shapes: B examples, H heads, Q queries, K keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.observation import Observation, observing
 from attnfocus.attention.role import Axis, Kind
+from attnfocus.data.rows import Row
 from attnfocus.models.base import Model, Place
 from attnfocus.models.lengths import length_mask
 
+MOST_QUERIES = 64  # of self-attention that are measured of each input: maps grow with the square of the length
 Size = tuple[int | None, int | None]  # queries, keys
 
 
@@ -26,12 +31,16 @@ class Look:
         place: which one, and what its queries and keys are.
         weights: (B, H, Q, K), before dropout.
         num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
+        places: (B, Q) which queries these are, where they are some that stand for all; None: all of them.
+        logits: (B, H, Q) the largest score of each query before the normalizer; None: that is not known.
     """
 
     place: Place
     weights: Tensor
     num_keys: Tensor
     num_queries: Tensor | None
+    places: Tensor | None = None
+    logits: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -58,17 +67,50 @@ class Look:
         return self.weights.masked_fill(~self.pairs, 0.0).float().cpu()
 
 
-def looks_of(model: Model, weights: Mapping[str, Tensor], lengths: Mapping[Axis, Tensor]) -> list[Look]:
+@contextmanager
+def observed(model: Model, lengths: Mapping[Axis, Tensor], rows: Iterable[Row] = ()) -> Iterator[Observation]:
+    """Within, a model that is asked for weights gives those of some queries alone, where there are many, and logits.
+
+    Args:
+        lengths: as in `looks_of`.
+        rows: of the batch; one whose evidence is known is held against whole maps, which are then given.
+    """
+    own = {axis: num_positions(model, axis, lengths) for axis in lengths}
+    are_held = any(row.alignment or row.regions or row.rationale for row in rows)
+    real = {axis: each for axis, each in own.items() if each is not None}
+    observation = Observation(real, None if are_held else MOST_QUERIES)
+    with observing(observation):
+        yield observation
+
+
+def looks_of(
+    model: Model,
+    weights: Mapping[str, Tensor],
+    lengths: Mapping[Axis, Tensor],
+    observation: Observation | None = None,
+) -> list[Look]:
     """The weights of a model's output with their places.
 
     Args:
         lengths: of each sequence that the model knows, (B,): of the input without what the model puts before it.
+        observation: what was seen in the call that made the weights.
 
     Raises:
         ValueError: the model does not say what some weights mean, or no length of their sequence is known.
     """
-    places = model.places_of(weights)
-    return [_look(model, place, weights[name], lengths) for name, place in places.items()]
+    looks = [_look(model, place, weights[name], lengths) for name, place in model.places_of(weights).items()]
+    if observation is None:
+        return looks
+    attentions = model.attentions()
+    return [_observed(look, attentions.get(look.name), observation) for look in looks]
+
+
+def _observed(look: Look, attention: BaseAttention | None, observation: Observation) -> Look:
+    if attention is None:
+        return look
+    places, logits = observation.of(attention)
+    is_known = logits is not None and logits.shape == look.weights.shape[:3]  # else they are of other maps than these
+    return replace(look, places=places, logits=logits if is_known else None)
 
 
 def _look(model: Model, place: Place, weights: Tensor, lengths: Mapping[Axis, Tensor]) -> Look:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from attnfocus.attention.role import Axis
 from attnfocus.data.batches import Batch
 from attnfocus.models.base import Model
 from attnfocus.tasks.answers import Inspected, Prediction
@@ -25,7 +26,7 @@ from attnfocus.tasks.evaluation import (
     slices,
     special_keys,
 )
-from attnfocus.tasks.looks import looks_of
+from attnfocus.tasks.looks import looks_of, observed
 from attnfocus.tasks.maps import attention_map, numbered, shown_weights
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.plausibility import Plausibility
@@ -71,8 +72,9 @@ class OneAnswerTask(Task):
     def tally(
         self, model: Model, batches: Iterable[Batch], decoding: DecodingOptions | None = None, num_samples: int = 0
     ) -> Tally:
-        """See `Task.tally`. Asking for the weights leaves fused kernels out and costs memory (rows, H, L, L) per layer
-        of self-attention, for which long inputs are run a few rows at a time.
+        """See `Task.tally`. Of self-attention over long inputs some queries alone are weighed, beside a fused kernel
+        (`looks.observed`). Where that is not possible, weights cost memory (rows, H, L, L) per layer, for which long
+        inputs are run a few rows at a time.
         """
         sums, focus, first = ExactSums(), FocusMeans(), FirstExamples(num_samples)
         predictions, plausibility = list[Prediction](), Plausibility(self.codec)
@@ -81,10 +83,12 @@ class OneAnswerTask(Task):
             for batch in (batch.to(device) for batch in batches):
                 for numbers in slices(batch, self.max_pairs):
                     inputs, targets = Inputs.of(batch, numbers), batch.targets[numbers]
-                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
+                    lengths: dict[Axis, Tensor] = {"input": inputs.lengths}
+                    with observed(model, lengths, inputs.rows) as seen:
+                        output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     sums.add("loss", self._losses(output.logits, targets))
                     specials = {"input": special_keys(model, inputs.inputs)}
-                    looks = looks_of(model, output.weights, {"input": inputs.lengths})
+                    looks = looks_of(model, output.weights, lengths, seen)
                     focus.add_looks(looks, specials)
                     plausibility.add(inputs.rows, inputs.lengths, looks, model.num_prepended)
                     answers.append(self._answered(output.logits))

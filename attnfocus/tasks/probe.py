@@ -56,11 +56,13 @@ class Probe(ABC):
         mask: (B, K), True at real positions.
         examples, steps: (N,) which example each of the N outputs belongs to, and which of its outputs it is.
         answers: (B, T) what is explained: of everything that could be the output, the number of what is.
+        foils: (B, T) what it is explained against: why the answers and not these; None: against all others.
     """
 
     examples: Tensor
     steps: Tensor
     answers: Tensor
+    foils: Tensor | None = None
 
     def __init__(self, model: Any, inputs: Tensor, lengths: Tensor) -> None:
         self.model: Any = model
@@ -104,6 +106,18 @@ class Probe(ABC):
         """Log-odds of the answers (...) by the logits (..., C): (...)."""
         return log_odds(logits, answers)
 
+    def contrasted(self, logits: Tensor, answers: Tensor, foils: Tensor | None) -> Tensor:
+        """`scores_of`; with foils (...) the logit of the answer without that of the foil, log p(answer) / p(foil)."""
+        if foils is None:
+            return self.scores_of(logits, answers)
+        own, others = (logits.gather(-1, each.unsqueeze(-1)).squeeze(-1) for each in (answers, foils))
+        return own - others
+
+    def _scores(self, output: Any, examples: Tensor) -> Tensor:
+        """The scores (M, T) of examples (M,) by what the model answered."""
+        foils = None if self.foils is None else self.foils[examples]
+        return self.contrasted(self._logits(output), self.answers[examples], foils)
+
     def probabilities(self, scores: Tensor) -> Tensor:
         """Those that scores, which are log-odds, stand for."""
         return scores.sigmoid()
@@ -137,7 +151,8 @@ class Probe(ABC):
 
     def score(self, vectors: Tensor, rows: Tensor) -> Tensor:
         """A `focus.attributions.Score`: of outputs `rows` (M,) with the inputs' vectors (M, K, D) -> (M,)."""
-        return self.scores_of(self.logits_of_vectors(vectors, rows), self.of_outputs(self.answers)[rows])
+        foils = None if self.foils is None else self.of_outputs(self.foils)[rows]
+        return self.contrasted(self.logits_of_vectors(vectors, rows), self.of_outputs(self.answers)[rows], foils)
 
     def logits_of_vectors(self, vectors: Tensor, rows: Tensor) -> Tensor:
         """The logits (M, C) of outputs `rows` (M,) with the inputs' vectors (M, K, D)."""
@@ -145,7 +160,7 @@ class Probe(ABC):
 
     def scores_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
-        return self.scores_of(self.all_logits_of_vectors(vectors, examples), self.answers[examples])
+        return self._scores(self._run_vectors(vectors, examples), examples)
 
     def all_logits_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
         """The logits (M, T, C) of all outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
@@ -164,7 +179,7 @@ class Probe(ABC):
 
         Where positions are cells of a grid they stay in their places, and hold zeros: the mean of what was trained on.
         """
-        return self.scores_of(self._logits(self._run_without(kept, examples)), self.answers[examples])
+        return self._scores(self._run_without(kept, examples), examples)
 
     def logits_without(self, kept: Tensor, rows: Tensor) -> Tensor:
         """The logits (M, C) of outputs `rows` (M,) when positions outside `kept` (M, K) are cut out."""
@@ -186,7 +201,8 @@ class Probe(ABC):
 
     def scores_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,) when attentions use these weights (M, H, Q, K)."""
-        return self.scores_of(self.logits_given(weights, examples), self.answers[examples])
+        with self._using(weights):
+            return self._scores(self._run(self.inputs[examples], self.lengths[examples], examples, True), examples)
 
     def logits_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
         """Of everything that could have been the outputs (M, T, C), as `scores_given`; {}: the model as it is."""

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attnfocus.attention.role import Axis
 from attnfocus.data.batches import Batch
 from attnfocus.data.codecs.base import Codec
 from attnfocus.data.codecs.history import HistoryCodec
@@ -39,7 +40,7 @@ from attnfocus.tasks.evaluation import (
     slices,
 )
 from attnfocus.tasks.language_modeling import LanguageModelingTask
-from attnfocus.tasks.looks import looks_of
+from attnfocus.tasks.looks import looks_of, observed
 from attnfocus.tasks.measures.focus import FocusMeans
 from attnfocus.tasks.measures.ranking import (
     NUM_SAMPLED,
@@ -192,7 +193,9 @@ class RankingTask(LanguageModelingTask):
             for batch in (batch.to(device) for batch in batches):
                 for numbers in slices(batch, self.max_pairs):
                     inputs = Inputs.of(batch, numbers)
-                    output = model(inputs.inputs, inputs.lengths, need_weights=True)
+                    lengths: dict[Axis, Tensor] = {"output": inputs.lengths}
+                    with observed(model, lengths) as seen:
+                        output = model(inputs.inputs, inputs.lengths, need_weights=True)
                     answers = batch.targets[numbers, inputs.lengths - 1]
                     log_probs = self.answers.log_probs(output, inputs.lengths)
                     sums.add("loss", -log_probs.gather(1, answers.unsqueeze(1)).squeeze(1)[answers != UNK])
@@ -200,7 +203,7 @@ class RankingTask(LanguageModelingTask):
                     of_sampled = sampled_ranks(log_probs, answers, asked.negatives)
                     places.add(ranks(log_probs, answers, asked.left_out), of_sampled, answers)
                     predictions += self.answers.recommended(inputs, log_probs, options, asked.seen)
-                    looks = looks_of(model, output.weights, {"output": inputs.lengths})
+                    looks = looks_of(model, output.weights, lengths, seen)
                     focus.add_looks(looks, {"output": is_special(inputs.inputs)})
                 first.offer(batch)
             samples = [self.answers.sample(model, batch, number, options) for batch, number in first]

@@ -40,7 +40,7 @@ from attnfocus.tasks.evaluation import (
     sample_of,
     source_text,
 )
-from attnfocus.tasks.looks import Look, looks_of
+from attnfocus.tasks.looks import looks_of, observed
 from attnfocus.tasks.maps import output_maps
 from attnfocus.tasks.measures.alignment import ALIGNMENT_ERROR_RATE, AlignmentErrors
 from attnfocus.tasks.measures.focus import FocusMeans
@@ -82,7 +82,7 @@ class TranslationTask(TextTask):
         seen = seen_in_training(batch, word_dropout=self.word_dropout, r_drop=self.r_drop)
         asked = {"need_weights": True} if self.regularizers.need_weights(optimizer_step) else {}
         output = model(seen.inputs, seen.input_lengths, seen.targets[:, :-1], **asked)
-        looks = _looks(model, output.weights, seen)
+        looks = looks_of(model, output.weights, self.axis_lengths(seen))
         penalties = self.regularizers.penalties(optimizer_step, model, seen, looks, self.num_passes)
         how = {"label_smoothing": self.label_smoothing, "r_drop": self.r_drop}
         loss_sum = token_loss(output, seen.targets[:, 1:], seen.num_targets, **how)
@@ -101,12 +101,13 @@ class TranslationTask(TextTask):
         with evaluating(model) as device:
             for group in grouped((batch.to(device) for batch in batches), device):
                 for batch in group:
-                    output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
+                    with observed(model, self.axis_lengths(batch)) as seen:
+                        output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
                     sums.add("loss", _token_losses(output.logits, batch.targets).sum(dim=1))
                     specials = {"output": is_special(batch.targets[:, :-1])}
                     if not batch.inputs.is_floating_point():
                         specials["input"] = is_special(batch.inputs)
-                    looks = _looks(model, output.weights, batch)
+                    looks = looks_of(model, output.weights, self.axis_lengths(batch), seen)
                     focus.add_looks(looks, specials)
                     aligned.add(batch.rows, looks)
                     num_targets += batch.num_targets
@@ -157,10 +158,13 @@ class TranslationTask(TextTask):
         outputs = None if target is None else [self.codec.target_tokenizer.encode(target)] * len(examples)
         return translation_probe(model, batch, self.codec.target_tokens, outputs, decoding, skip_empty=skip_empty)
 
+    def answer_ids(self, answer: str, key: str) -> list[int]:
+        return self.codec.target_tokenizer.encode(answer)
+
     def maps(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         with evaluating(model):
             output = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1], need_weights=True)
-        return {look.name: look.real for look in _looks(model, output.weights, batch)}
+        return {look.name: look.real for look in looks_of(model, output.weights, self.axis_lengths(batch))}
 
     def predict(
         self,
@@ -268,13 +272,6 @@ class TranslationTask(TextTask):
             problem = no_words_to_replace(tokenizer.kind)
             if problem is not None:
                 raise ConfigError(problem)
-
-
-def _looks(model: Model, weights: Mapping[str, Tensor], batch: Batch) -> list[Look]:
-    """The weights (B, H, Q, K) of a teacher-forced pass, with how many of their queries and keys are real."""
-    assert batch.target_lengths is not None
-    # The target's queries and keys are those that predict a token.
-    return looks_of(model, weights, {"input": batch.input_lengths, "output": batch.target_lengths - 1})
 
 
 def _token_losses(logits: Tensor, targets: Tensor) -> Tensor:

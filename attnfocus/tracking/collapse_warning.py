@@ -1,7 +1,8 @@
-"""A warning when attention is no attention: it collapsed to one position, or stays uniform."""
+"""A warning when attention is no attention, or about to be none: collapsed, uniform, or with logits that explode."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from attnfocus.events import Evaluated, Listener, Progress
 
@@ -9,6 +10,10 @@ logger = logging.getLogger(__name__)
 
 COLLAPSED = 0.99  # share of all weight on one position
 UNIFORM = 0.999  # normalized entropy; a healthy pooling of short texts can be at 0.99
+NARROW = 0.05  # normalized entropy: nearly all weight of each query on one key
+WORSE = 1.1  # times the lowest loss: training is going wrong
+LARGE = 100.0  # a logit; from where Kimi K2 (arXiv:2507.20534, sec. 2.1) holds logits down
+REMEDY = "focus.sigma_reparametrization=true or a lower optimizer.lr may help"
 LATE = 0.5  # of the run: before, weights may still be as they started
 
 
@@ -19,10 +24,16 @@ class FocusWatch(Listener):
     (`peak_coverage`); a pooling, which has one query, always looks at the first position, or at the last. A query that
     looks at a single position is no collapse: alignments do. Nor is one head at rest on the first token.
     Uniform: half of the run is over, and in every head the weights are still almost equal.
+    Entropy collapse (Zhai et al. 2023, arXiv:2303.06296): in every head each query has nearly all weight on one key,
+    the entropy is less than half of what it was at the lowest loss, and the loss has risen since. Attention that is
+    sharp while the loss falls is none: alignments are.
+    Logits explode: the largest is above 100, where softmax passes on no gradient and half precision rounds by halves.
     """
 
     def __init__(self) -> None:
         self._fraction_done = 0.0
+        self._lowest_loss: float | None = None
+        self._entropies: Mapping[str, float] = {}  # at that loss, by attention
         self._warned: set[tuple[str, str]] = set()
 
     def on_progress(self, event: Progress) -> None:
@@ -43,6 +54,31 @@ class FocusWatch(Listener):
             if self._fraction_done >= LATE and _all_above(measures.get("normalized_entropy", ()), UNIFORM):
                 text = "is still uniform: it looks everywhere alike, as a mean would"
                 self._warn(attention, "uniform", text, event.step)
+            largest = max(measures.get("max_logit", ()), default=0.0)
+            if largest > LARGE:
+                text = f"has logits up to {largest:.0f}, which grow without need: attention.score.qk_norm=rms, {REMEDY}"
+                self._warn(attention, "exploding", text, event.step)
+        self._watch_entropy(event)
+
+    def _watch_entropy(self, event: Evaluated) -> None:
+        loss = event.metrics.get("loss")
+        measured = {
+            name: each["normalized_entropy"] for name, each in event.heads.items() if "normalized_entropy" in each
+        }
+        if loss is None:
+            return
+        if self._lowest_loss is None or loss <= self._lowest_loss:
+            self._lowest_loss = loss
+            self._entropies = {name: fmean(values) for name, values in measured.items()}
+            return
+        for attention, values in measured.items():
+            before = self._entropies.get(attention, 0.0)
+            if loss > WORSE * self._lowest_loss and max(values) < NARROW and fmean(values) < before / 2:
+                text = (
+                    f"lost its entropy, {before:.2f} -> {fmean(values):.2f} (1: uniform), while the loss rose from "
+                    f"{self._lowest_loss:.3g} to {loss:.3g}: {REMEDY}"
+                )
+                self._warn(attention, "entropy", text, event.step)
 
     def _warn(self, attention: str, problem: str, text: str, step: int) -> None:
         if (attention, problem) not in self._warned:

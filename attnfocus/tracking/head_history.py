@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnfocus.errors import CheckpointError
-from attnfocus.tracking.metrics_file import logged_head_measures
+from attnfocus.tracking.metrics_file import PICTURED, logged_head_measures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,8 @@ class HeadHistory:
             labels: as in `events.RunFacts`.
         """
         newest = next(reversed(self._by_step.values()), {})
-        measures = list(dict.fromkeys(name for each in newest.values() for name in each))
+        there = {name for each in newest.values() for name in each}
+        measures = [name for name in PICTURED if name in there]
         figures = {name: self._picture(name, labels) for name in measures}
         return {name: figure for name, figure in figures.items() if figure is not None}
 

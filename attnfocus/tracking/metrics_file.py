@@ -207,7 +207,8 @@ def _lines(path: Path) -> Iterator[_Line]:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}.") from None
 
 
-LOGGED = ("effective_positions", "distance", "diagonality", "first_mass")
+PICTURED = ("effective_positions", "distance", "diagonality", "first_mass")
+LOGGED = (*PICTURED, "normalized_entropy", "max_logit")
 DIGITS = 4  # of each number: curves need no more
 
 

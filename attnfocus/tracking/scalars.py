@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from statistics import fmean
 
-from attnfocus.events import Evaluated, Listener, Progress
+from attnfocus.events import Evaluated, Heads, Listener, Progress
 
 
 def progress_scalars(event: Progress) -> dict[str, float]:
@@ -17,6 +18,16 @@ def evaluation_scalars(event: Evaluated) -> dict[str, float]:
     for name, value in event.metrics.items():
         measure = name.removeprefix("focus/")
         found[f"{event.split}/{name}" if measure == name else f"focus/{event.split}/{measure}"] = value
+    return found
+
+
+def attention_scalars(heads: Heads) -> dict[str, float]:
+    """`weights_logits/<attention>`, `weights_entropy/<attention>`: what warns of a collapse, of its heads together."""
+    found = {}
+    for measure, group, together in (("max_logit", "logits", max), ("normalized_entropy", "entropy", fmean)):
+        for attention, measures in heads.items():
+            if measures.get(measure):
+                found[f"weights_{group}/{attention}"] = together(measures[measure])
     return found
 
 

@@ -92,7 +92,7 @@ class ScreenCharts:
             heads = f"{len(used)} heads: " if len(used) > 1 else ""
             least, most = (f"{value:.1f}" for value in (min(used), max(used)))
             span = least if least == most else f"{least} to {most}"
-            line.append(f"  {heads}{span} of {self._positions:.1f} positions", style=_LABEL)
+            line.append(f"  {heads}{span} of {self._positions:.1f} positions{_logits(measures)}", style=_LABEL)
             lines.append(line)
         left = len(self._heads) - MAX_ATTENTIONS
         return [*lines, Text(f"and {left} more attentions", style=_LABEL)] if left > 0 else lines
@@ -115,6 +115,12 @@ class ScreenCharts:
         said = f"{attention} of {sample.id}, mean of its heads and queries; darkest {number(largest)}"
         answer = f"  answer {sample.prediction}, target {sample.target}"
         return [Text(writable(self._console, said + answer), style=_LABEL), line]
+
+
+def _logits(measures: Mapping[str, Sequence[float]]) -> str:
+    """The largest logit of an attention's heads, where it is known."""
+    found = [value for value in measures.get("max_logit", ()) if math.isfinite(value)]
+    return f", logits up to {max(found):.1f}" if found else ""
 
 
 class EvenMeans:

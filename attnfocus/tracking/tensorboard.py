@@ -11,7 +11,7 @@ from attnfocus.layout import METRICS_FILE
 from attnfocus.tracking.curve_charts import chart_layout
 from attnfocus.tracking.head_history import HeadHistory
 from attnfocus.tracking.metrics_file import logged_heads
-from attnfocus.tracking.scalars import best_scalars, progress_scalars
+from attnfocus.tracking.scalars import attention_scalars, best_scalars, progress_scalars
 from attnfocus.tracking.tables import metrics_table, samples_table
 from attnfocus.visible import visible
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from attnfocus.tracking.event_file import EventFile
 
 Scalars = Literal["few", "all"]
+MAX_ATTENTIONS = 4  # that have curves of their own among few scalars
 
 # Written anew by a resumed run. Names that older versions gave are among them.
 NEW_TAGS = (
@@ -29,6 +30,7 @@ NEW_TAGS = (
 )
 EVALUATION_TAGS = (
     *("valid/", "valid_best/", "weights_focus/", "weights_heads/", "weights_valid/", "samples/valid"),
+    *("weights_logits/", "weights_entropy/"),
     *("best/", "focus/valid/", "attention/valid/"),
     "custom_scalars__",  # the layout of a page, which comes with the first evaluation
 )
@@ -44,10 +46,14 @@ class TensorBoard(Listener):
     | `valid/<metric>` | each evaluation: `valid/bleu` |
     | `valid_best/<metric>` | the monitored metric, each time that it is better than before |
     | `weights_focus/<measure>` | how focused the attention is: `weights_focus/effective_positions` |
+    | `weights_logits/<attention>` | the largest logit of its heads, of the queries that were measured |
+    | `weights_entropy/<attention>` | the mean of its heads' normalized entropy, 1: uniform |
     | `weights_heads/<measure>` | an image: the measure of each head of each attention over the evaluations |
     | `weights_<split>/<attention>/<number>` | images: the attention of an example, the same at each evaluation |
     | `samples/<split>` | a table of answers, wrong ones first, of each class by turns |
     | `test_metrics` | a table: the metrics of the tested checkpoint |
+
+    Of more than MAX_ATTENTIONS attentions the two are written with `scalars="all"` alone.
 
     Names are such that the pages, which sort by them, begin with the curves. The page Custom Scalars has train and
     valid in one chart. With `scalars="all"` there are also `test/<metric>`, `weights_focus_test/<measure>` and
@@ -146,6 +152,9 @@ class TensorBoard(Listener):
             file.scalar(_tag(f"{group}/{measure}"), value, event.step)
         for tag, value in best_scalars(event).items():
             file.scalar(_tag(f"valid_{tag}"), value, event.step)
+        if not is_test and (self.scalars == "all" or len(event.heads) <= MAX_ATTENTIONS):
+            for tag, value in attention_scalars(event.heads).items():
+                file.scalar(_tag(tag), value, event.step)
         for attention, measures in logged_heads(event.heads).items() if self.scalars == "all" else ():
             for measure, values in measures.items():
                 for head, value in enumerate(values):

@@ -62,7 +62,7 @@ def test_a_text_is_shown_and_its_files_are_named(attnfocus: Command, dates: Path
     assert names == [
         *(f"encoder.layers.{n}" for n in range(2)),
         *(f"decoder.layers.{n}.{kind}" for n in range(2) for kind in ("self", "cross")),
-        "gradient_input",
+        "integrated_gradients",
     ]
     assert len(list((tmp_path / "out").glob("*.png"))) == len(names)
 

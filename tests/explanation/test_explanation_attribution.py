@@ -65,10 +65,18 @@ def explain(name, method, examples=None, **options):
     return attribute(task, model, encoded if examples is None else encoded[examples], method, chosen)
 
 
+RECURRENT_WRITERS = ("seq2seq", "input_feeding", "attend_then_recur", "monotonic")
+REFUSED = {
+    "attention_flow": WRITERS,
+    "value_zeroing": RECURRENT_WRITERS,  # a step of theirs is no layer
+    "attn_lrp": (*RECURRENT_WRITERS, "RNNClassifier"),
+}
+
+
 def cases():
     for name in MODELS:
         for method in METHODS:
-            if not (name in WRITERS and method == "attention_flow"):
+            if name not in REFUSED.get(method, ()):
                 yield name, method
 
 

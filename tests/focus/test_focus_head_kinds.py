@@ -80,6 +80,18 @@ def test_an_alignment_is_one_to_one_and_needs_another_sequence():
     assert (name_of(first), name_of(second)) == ("alignment", MIXED)
 
 
+def test_sharp_weights_anywhere_are_no_alignment_and_known_links_decide():
+    generator = torch.Generator().manual_seed(1)
+    anywhere = torch.nn.functional.one_hot(torch.randint(SIZE, (40, 1, SIZE), generator=generator), SIZE).float()
+    real, asked = torch.ones(40, 1, SIZE, SIZE, dtype=torch.bool), torch.ones(40, SIZE, dtype=torch.bool)
+    found = kind_scores(anywhere, real, "cross", Tokens(None, None, None, asked))
+    assert float(found["alignment"][0]) < 0.1
+    known = kind_scores(anywhere, real, "cross", Tokens(None, None, None, asked, anywhere[:, 0] > 0))
+    assert float(known["alignment"][0]) == pytest.approx(1)
+    other = kind_scores(anywhere, real, "cross", Tokens(None, None, None, asked, anywhere[:, 0].roll(1, -1) > 0))
+    assert float(other["alignment"][0]) == 0
+
+
 def test_padding_counts_nothing():
     """A head on the previous token, in a batch with room behind the texts."""
     sharp = made()["previous token"]

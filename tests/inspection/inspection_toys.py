@@ -72,7 +72,8 @@ def hostile() -> Inspection:
     text = " ".join(HOSTILE)
     maps = (focus_map(tokens, tokens), focus_map(("label",), tokens, name="pooling"))
     facts = {**FACTS, "run": HOSTILE[0], "model": HOSTILE[1]}
-    return Inspection(facts, "text", (example(*maps, source=text, text=text),), text, {HOSTILE[0]: 1.0})
+    verdict = {"en": text, "zh": text}
+    return Inspection(facts, "text", (example(*maps, source=text, text=text),), verdict, {HOSTILE[0]: 1.0})
 
 
 def large(num_tokens: int = 200, num_layers: int = 12, num_heads: int = 12) -> Inspection:

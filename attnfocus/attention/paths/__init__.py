@@ -17,6 +17,7 @@ from attnfocus.attention.paths.flex import flex
 from attnfocus.attention.paths.places import at_places
 from attnfocus.attention.paths.plain import mixed, plain, read
 from attnfocus.attention.paths.protocol import Call, PathChoice, PathName, Work
+from attnfocus.attention.paths.rows import context_alone, observed_rows, weights_at
 from attnfocus.attention.paths.sdpa import sdpa
 from attnfocus.attention.paths.shared import over_shared_keys, shares_keys
 
@@ -35,9 +36,12 @@ __all__ = [
     "Work",
     "at_places",
     "choose",
+    "context_alone",
     "mixed",
+    "observed_rows",
     "over_shared_keys",
     "read",
     "shares_keys",
+    "weights_at",
     "why_not",
 ]

@@ -10,15 +10,17 @@ from torch import Tensor
 
 from attnfocus.attention.memory import Places
 from attnfocus.attention.normalizers.base import Normalizer
-from attnfocus.attention.paths.protocol import PathName
+from attnfocus.attention.paths.protocol import PathName, Work
 from attnfocus.attention.patterns.base import Pattern
 from attnfocus.attention.positions.base import Position
+from attnfocus.attention.role import Role
 from attnfocus.attention.scores.base import Score
 
 
 class Algebra(Protocol):
     """An attention that is a point of the algebra; `Attention` is the one."""
 
+    role: Role | None
     score: Score
     normalizer: Normalizer
     pattern: Pattern
@@ -46,5 +48,7 @@ class Algebra(Protocol):
     def has_own_weights(self) -> bool: ...
 
     def used(self, weights: Tensor) -> Tensor: ...
+
+    def run_path(self, work: Work, need_weights: bool) -> tuple[Tensor, Tensor | None]: ...
 
     def weigh(self, query: Tensor, keys: Tensor, mask: Tensor | None, places: Places) -> Tensor: ...

@@ -108,7 +108,8 @@ def print_heads(console: Console, table: HeadTable) -> None:
     for head in most:
         score = number(head.score) if math.isfinite(head.score) else "-"
         costs = [_cost(name, head.costs.get(name)) for name in names]
-        rows.append([head.attention, str(head.number), head.kind, score, *costs])
+        kind = head.kind if head.nearest == head.kind else f"{head.kind} ({head.nearest})"
+        rows.append([head.attention, str(head.number), kind, score, *costs])
     for line in aligned(rows):
         say(console, line, wrap=False)
     of_all = f"{len(most)} of {len(table.heads)} heads; format=json has all. " if len(most) < len(table.heads) else ""

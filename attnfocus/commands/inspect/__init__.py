@@ -7,7 +7,7 @@ VERB = Verb(
     config="attnfocus.commands.inspect.command.InspectConfig",
     examples=(
         "attnfocus inspect run=outputs/DATE/RUN text='Freitag, 3. Mai 1999'",
-        "attnfocus inspect run=outputs/DATE/RUN split=valid num_examples=8 'method=[attention,gradient_input]'",
+        "attnfocus inspect run=outputs/DATE/RUN split=valid num_examples=8 'method=[attention,integrated_gradients]'",
     ),
     run_key="run",
 )

@@ -16,6 +16,7 @@ from attnfocus.data.reading.inputs import STDIN, Input, input_files, numbered
 from attnfocus.display.console import open_console, say
 from attnfocus.display.figure_choices import FigureStyle
 from attnfocus.errors import ConfigError, Problem
+from attnfocus.explanation.options import Level
 from attnfocus.files import make_fresh_folder, strict_json, write_error
 from attnfocus.inspection.examples import check_methods
 from attnfocus.inspection.inspection import InspectFile, Inspection
@@ -43,6 +44,9 @@ class InspectConfig(InputChoice, DataChoice, FigureStyle):
     layer: str | int | None = None
     head: NonNegativeInt | None = None
     method: list[str] | str | None = None
+    against: str | int | None = None  # labels may be numbers
+    span: PositiveInt | None = None
+    level: Level = "token"
     corrupted: str | None = None
     minus: int | FilePath | None = None
     scale: Literal["auto", "one", "largest", "uniform"] = "auto"
@@ -61,7 +65,7 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
     methods = check_methods(config.method, are_two=config.corrupted is not None)  # before the run is loaded
     config.check_width()
     texts, split = _inputs(config)
-    check_patches(methods, len(texts or ()), config.corrupted, config.minus is not None)
+    check_patches(methods or (), len(texts or ()), config.corrupted, config.minus is not None)
     trained = load(
         config.run,
         checkpoint=config.checkpoint,
@@ -80,6 +84,9 @@ def run(values: Mapping[str, Any], overrides: Sequence[str]) -> int:
         layer=config.layer,
         head=config.head,
         method=methods,
+        against=None if config.against is None else str(config.against),
+        span=config.span,
+        level=config.level,
         corrupted=config.corrupted,
         minus=None if config.minus is None else _subtracted(str(config.minus), config, trained.path),
     )

@@ -18,8 +18,10 @@ from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Kind
 from attnfocus.events import Heads
 from attnfocus.tasks.looks import Look
-from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums
+from attnfocus.tasks.measures.focus_sums import COUNTS, DIVISORS, focus_sums, largest_logits
 
+MAX_LOGIT = "max_logit"  # the one measure that is no mean: the largest logit of all queries measured
+OF_ALL_HEADS = ("head_disagreement", "measured_queries")
 _ONE = 0.01  # as near to 1 as the sums of weights that are distributions come, rounded ones included
 
 
@@ -39,7 +41,8 @@ class FocusTable:
     rows: tuple[FocusRow, ...]
 
     def metrics(self) -> dict[str, float]:
-        """`focus/<measure>`: the mean over the attentions that have it. Empty if no query looked anywhere."""
+        """`focus/<measure>`: the mean over the attentions that have it, of `max_logit` the largest. Empty if no query
+        looked anywhere."""
         found: dict[str, list[float]] = defaultdict(list)
         for row in self.rows:
             if row.head is None:
@@ -47,7 +50,8 @@ class FocusTable:
                     found[name].append(value)
         hidden = ("peak_coverage", "last_mass")  # say that something is wrong, and little besides
         shown = {name: values for name, values in found.items() if name not in hidden}
-        return {f"focus/{name}": math.fsum(values) / len(values) for name, values in shown.items()}
+        means = {f"focus/{name}": math.fsum(values) / len(values) for name, values in shown.items()}
+        return means | ({f"focus/{MAX_LOGIT}": max(found[MAX_LOGIT])} if MAX_LOGIT in found else {})
 
     def heads(self) -> Heads:
         """Attention -> measure -> a value for each head."""
@@ -81,6 +85,7 @@ class FocusMeans:
         num_queries: Tensor | None,
         special: Tensor | None = None,
         plane: Plane | None = None,
+        places: Tensor | None = None,
     ) -> None:
         """Weights (B, H, Q, K) of one attention.
 
@@ -89,10 +94,12 @@ class FocusMeans:
             num_keys, num_queries: (B,) how many are real; `num_queries=None`: all of them.
             special: bool (B, K), True at special tokens.
             plane: how the positions of self-attention lie; None: in a row.
+            places: (B, Q) of self-attention, where these are the queries of `attention.observation.spread_places`
+                alone; `num_queries` stays the number of all. None: all are there.
         """
         if weights.shape[2] == 0 or weights.shape[3] == 0:
             return
-        sums = focus_sums(weights, num_keys, num_queries, kind, special, plane)
+        sums = focus_sums(weights, num_keys, num_queries, kind, special, plane, places)
         kept = self.parts.setdefault(name, {})
         for measure, value in sums.items():
             kept.setdefault(measure, []).append(value if value.is_floating_point() else value.float())
@@ -105,21 +112,30 @@ class FocusMeans:
         """
         for look in looks:
             place, sizes = look.place, (look.num_keys, look.num_queries)
-            self.add(place.name, place.kind, look.weights, *sizes, special.get(place.keys), place.plane)
+            self.add(place.name, place.kind, look.weights, *sizes, special.get(place.keys), place.plane, look.places)
+            if look.logits is not None and place.name in self.parts:
+                largest = largest_logits(look.logits, look.num_queries, place.kind, are_spread=look.places is not None)
+                self.parts[place.name].setdefault(MAX_LOGIT, []).append(largest.float())
 
     def table(self) -> FocusTable:
         """The means so far; attentions of which no query looked anywhere are left out."""
         rows: list[FocusRow] = []
         for attention, kept in self.parts.items():
-            sums = {measure: _column_sums(parts) for measure, parts in kept.items()}
+            sums = {measure: _column_sums(parts) for measure, parts in kept.items() if measure != MAX_LOGIT}
+            largest = _column_maxima(kept.get(MAX_LOGIT, []))
             together = _means({measure: [math.fsum(columns)] for measure, columns in sums.items()}, 0)
             if "effective_positions" not in together:  # no query looked anywhere
                 continue
+            if sums.get("measured_queries") == sums.get("all_queries"):  # then it goes without saying
+                together.pop("measured_queries", None)
             if abs(together["total_weight"] - 1) < _ONE:
                 del sums["total_weight"], together["total_weight"]
-            rows.append(FocusRow(attention, None, together))
-            of_heads = {measure: columns for measure, columns in sums.items() if measure != "head_disagreement"}
-            rows += [FocusRow(attention, head, _means(of_heads, head)) for head in range(len(sums["queries"]))]
+            finite = [value for value in largest if value > -math.inf]
+            rows.append(FocusRow(attention, None, together | ({MAX_LOGIT: max(finite)} if finite else {})))
+            of_heads = {measure: columns for measure, columns in sums.items() if measure not in OF_ALL_HEADS}
+            for head in range(len(sums["queries"])):
+                of_head = {MAX_LOGIT: largest[head]} if len(finite) == len(largest) > head else {}
+                rows.append(FocusRow(attention, head, _means(of_heads, head) | of_head))
         return FocusTable(tuple(rows))
 
     def metrics(self) -> dict[str, float]:
@@ -162,6 +178,11 @@ def _means(sums: Mapping[str, list[float]], head: int) -> dict[str, float]:
         if measure not in COUNTS and divisor and not unseen:
             means[measure] = columns[head] / divisor
     return means
+
+
+def _column_maxima(parts: list[Tensor]) -> list[float]:
+    """The largest of each column of (B, H) tensors; none of no tensor."""
+    return torch.cat(parts).amax(dim=0).tolist() if parts else []
 
 
 def _column_sums(parts: list[Tensor]) -> list[float]:

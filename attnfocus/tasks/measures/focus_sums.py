@@ -6,15 +6,21 @@ Shapes: B examples, H heads, Q queries, K keys.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from attnfocus import focus
+from attnfocus.attention.masks import surely_all
+from attnfocus.attention.observation import spread_places
 from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Kind
 from attnfocus.models.lengths import length_mask
+from attnfocus.tasks.looks import MOST_QUERIES
 
-MOST_QUERIES = 64  # measured of each map of self-attention: such maps grow with the square of the length
+CACHED = 2**19  # weights that are gone over together on a CPU: two megabytes
 
 # What a sum is divided by; the others by the number of queries.
 DIVISORS = {
@@ -24,9 +30,10 @@ DIVISORS = {
     "peak_coverage": "several",
     "head_disagreement": "together",
     "total_weight": "asked",
+    "measured_queries": "inputs",
 }
-_OF_MAPS = ("peak_coverage", "several", "special")
-COUNTS = ("queries", "maps", "several", "together", "special", "asked")
+_OF_MAPS = ("peak_coverage", "several", "special", "measured_queries", "inputs", "all_queries")
+COUNTS = ("queries", "maps", "several", "together", "special", "asked", "inputs", "all_queries")
 
 
 def focus_sums(
@@ -36,6 +43,7 @@ def focus_sums(
     kind: Kind | None,
     special: Tensor | None = None,
     plane: Plane | None = None,
+    places: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """For each example and head the sums of the measures and the counts to divide them by, (B, H) or (B, 1).
 
@@ -45,72 +53,143 @@ def focus_sums(
     Args:
         weights: (B, H, Q, K), Q and K at least 1.
         kind: what the attention is for; None: nobody says, and what is measured of one kind alone is left out.
-        num_keys, num_queries, special, plane: as in `FocusMeans.add`.
+        num_keys, num_queries, special, plane, places: as in `FocusMeans.add`.
     """
-    mask = length_mask(num_keys, weights.shape[3])[:, None, None]  # (B, 1, 1, K)
-    places = None
+    is_square = weights.shape[2] == weights.shape[3]  # else its keys are no positions of the input
+    all_queries = num_keys.new_full(num_keys.shape, weights.shape[2]) if num_queries is None else num_queries
+    num_queries = all_queries
     if kind == "self":
-        is_square = weights.shape[2] == weights.shape[3]  # else its keys are no positions of the input
-        all_queries = num_keys.new_full(num_keys.shape, weights.shape[2]) if num_queries is None else num_queries
-        weights, num_queries, asked = _spread_queries(weights, all_queries)
-        places = asked if is_square else None
-    parts, totals = focus.shares_and_totals(weights, mask)
-    if num_queries is None:
-        num_queries = torch.full_like(num_keys, weights.shape[2])
-    else:
-        padded = ~length_mask(num_queries, weights.shape[2])[:, None]  # (B, 1, Q)
+        num_queries = all_queries.clamp(max=MOST_QUERIES)
+        if places is None:
+            asked = spread_places(all_queries, weights.shape[2], MOST_QUERIES)
+            weights, places = _rows_at(weights, asked), asked if is_square else None
+    real = _Real(_unless_all(num_keys, weights.shape[3]), _unless_all(num_queries, weights.shape[2]))
+    at_once = weights.shape[2] if kind == "cross" else _rows_at_once(weights)
+    sums, covered = dict[str, Tensor](), weights.new_zeros(())
+    for first in range(0, weights.shape[2], at_once):
+        rows = slice(first, first + at_once)
+        seen = _last_seen(weights[:, :, rows], _at(places, rows))
+        given = weights[:, :, rows, :seen], real.at(rows, seen)
+        of_rows, parts = _of_rows(*given, num_keys, _at(places, rows), plane)
+        sums = {measure: value + sums[measure] if sums else value for measure, value in of_rows.items()}
+        if kind == "pooling":
+            last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
+            of_last = parts.gather(-1, last).squeeze(-1).sum(dim=-1)
+            sums["last_mass"] = of_last + sums["last_mass"] if "last_mass" in sums else of_last
+        covered = covered + pad(parts.sum(dim=-2), (0, weights.shape[3] - seen))  # (B, H, K)
+    sums["asked"] = (num_queries * (num_keys > 0)).unsqueeze(1).expand(covered.shape[:2])
+    keys = length_mask(num_keys, weights.shape[3])  # (B, K)
+    if special is not None:
+        sums["special_mass"] = (covered * special.unsqueeze(1)).sum(dim=-1)
+        sums["special"] = (special & keys).sum(dim=-1, keepdim=True)
+    if kind == "cross":
+        sums |= _of_maps(parts, covered, keys, num_queries, num_keys)
+    if kind in ("self", "cross"):
+        several = (sums["queries"] > 1) & (num_keys > 1).unsqueeze(1)
+        peak = covered.amax(dim=-1) / sums["queries"].clamp_min(1)
+        sums |= {"peak_coverage": torch.where(several, peak, 0.0), "several": several}
+    if kind == "self":  # the queries left out count too
+        counts = {"measured_queries": num_queries, "all_queries": all_queries, "inputs": all_queries > 0}
+        sums |= {name: each.unsqueeze(1) for name, each in counts.items()}
+        share = (all_queries / num_queries.clamp_min(1)).to(covered.dtype).unsqueeze(1)
+        sums = {measure: value if measure in _OF_MAPS else value * share for measure, value in sums.items()}
+    return sums
+
+
+class _Real(NamedTuple):
+    """What is no padding; None: all."""
+
+    keys: Tensor | None  # (B, K)
+    queries: Tensor | None  # (B, Q)
+
+    def at(self, rows: slice, num_keys: int) -> _Real:
+        """Of some of the queries and the first keys."""
+        return _Real(None if self.keys is None else self.keys[:, :num_keys], _at(self.queries, rows))
+
+
+def _at(of_queries: Tensor | None, rows: slice) -> Tensor | None:
+    """(B, Q) of some of the queries."""
+    return None if of_queries is None else of_queries[:, rows]
+
+
+def _unless_all(lengths: Tensor, size: int) -> Tensor | None:
+    """What is real (B, size); None where all is, and a look at it costs next to nothing."""
+    return None if surely_all(lengths >= size) else length_mask(lengths, size)
+
+
+def _last_seen(weights: Tensor, places: Tensor | None) -> int:
+    """How many keys have any weight (B, H, Q, K), as far as a quick look tells: those up to the last of the queries'
+    own `places` (B, Q) where no query looks ahead, else all."""
+    num_keys = weights.shape[3]
+    last = num_keys if places is None or weights.device.type != "cpu" else int(places.max()) + 1
+    if last >= num_keys:
+        return num_keys
+    low, high = torch.aminmax(weights[..., last:])
+    return last if low.item() == high.item() == 0 else num_keys
+
+
+def _rows_at_once(weights: Tensor) -> int:
+    """How many queries of weights (B, H, Q, K) are gone over together: what stays in the cache of a CPU."""
+    num_queries = max(1, weights.shape[2])
+    if weights.device.type != "cpu":
+        return num_queries
+    return max(1, min(num_queries, CACHED * num_queries // max(1, weights.numel())))
+
+
+def _of_rows(
+    weights: Tensor, real: _Real, num_keys: Tensor, places: Tensor | None, plane: Plane | None
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Sums (B, H) or (B, 1) over some queries of what is measured of each, and their shares (B, H, Q, K)."""
+    parts, totals = focus.shares_and_totals(weights, None if real.keys is None else real.keys[:, None, None])
+    if real.queries is not None:
+        padded = ~real.queries.unsqueeze(1)  # (B, 1, Q)
         parts.masked_fill_(padded.unsqueeze(-1), 0.0)
         totals = totals.masked_fill(padded, 0.0)
     top = parts.amax(dim=-1)
     looks = top > 0  # (B, H, Q)
     entropy = focus.entropy_of_shares(parts)
-    sums = _of_queries(parts, top, looks, entropy, num_keys) | {"queries": looks.sum(dim=-1)}
-    asked = (num_queries * (num_keys > 0)).unsqueeze(1).expand(looks.shape[:2])
-    sums |= {"total_weight": totals.sum(dim=-1), "asked": asked}
+    sums = _of_queries(parts, top, looks, entropy, num_keys)
+    sums |= {"queries": looks.sum(dim=-1), "total_weight": totals.sum(dim=-1)}
     if places is not None:
         sums["distance"] = _distances(parts, places, plane).sum(dim=-1)
-    covered = parts.sum(dim=-2)  # (B, H, K)
-    if special is not None:
-        sums["special_mass"] = (covered * special.unsqueeze(1)).sum(dim=-1)
-        sums["special"] = (special & mask[:, 0, 0]).sum(dim=-1, keepdim=True)
-    if kind == "cross":
-        sizes = {"num_queries": num_queries.unsqueeze(1), "num_keys": num_keys.unsqueeze(1)}
-        of_maps = {
-            "coverage_deviation": _coverage_deviation(covered, mask[:, :, 0]),
-            "monotonicity": focus.monotonicity(parts),
-            "diagonality": focus.diagonality(parts, **sizes),
-        }
-        maps = looks.any(dim=-1)
-        sums |= {measure: torch.where(maps, value, 0.0) for measure, value in of_maps.items()} | {"maps": maps}
-    if kind in ("self", "cross"):
-        several = (sums["queries"] > 1) & (num_keys > 1).unsqueeze(1)
-        peak = covered.amax(dim=-1) / sums["queries"].clamp_min(1)
-        sums |= {"peak_coverage": torch.where(several, peak, 0.0), "several": several}
-    if kind == "pooling":
-        last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
-        sums["last_mass"] = parts.gather(-1, last).squeeze(-1).sum(dim=-1)
     if weights.shape[1] > 1:
         sums |= _disagreement(parts, looks, entropy)
-    if kind == "self":  # the queries left out count too
-        share = (all_queries / num_queries.clamp_min(1)).to(parts.dtype).unsqueeze(1)
-        sums = {measure: value if measure in _OF_MAPS else value * share for measure, value in sums.items()}
-    return sums
+    return sums, parts
 
 
-def _spread_queries(weights: Tensor, num_queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each example at most `MOST_QUERIES` real queries, evenly spread: a function of its own length alone.
+def _of_maps(parts: Tensor, covered: Tensor, keys: Tensor, num_queries: Tensor, num_keys: Tensor) -> dict[str, Tensor]:
+    """Of whole maps of cross-attention, those of which any query looks anywhere: (B, H)."""
+    sizes = {"num_queries": num_queries.unsqueeze(1), "num_keys": num_keys.unsqueeze(1)}
+    of_maps = {
+        "coverage_deviation": _coverage_deviation(covered, keys.unsqueeze(1)),
+        "monotonicity": focus.monotonicity(parts),
+        "diagonality": focus.diagonality(parts, **sizes),
+    }
+    maps = (parts > 0).any(dim=-1).any(dim=-1)
+    return {measure: torch.where(maps, value, 0.0) for measure, value in of_maps.items()} | {"maps": maps}
 
-    Returns the weights (B, H, N, K), how many of them are real (B,), and their places (B, N).
+
+def largest_logits(logits: Tensor, num_queries: Tensor | None, kind: Kind | None, *, are_spread: bool) -> Tensor:
+    """The largest logit of the queries that `focus_sums` measures, by head: (B, H, Q) -> (B, H), -inf without any.
+
+    Args:
+        num_queries: (B,) how many are real; None: all of them.
+        are_spread: whether they are those of `spread_places` already.
     """
-    most = min(MOST_QUERIES, weights.shape[2])
-    kept = num_queries.clamp(max=most)
-    steps = torch.arange(most, device=weights.device)
-    places = (2 * steps + 1) * num_queries.unsqueeze(1) // (2 * kept.clamp_min(1).unsqueeze(1))
-    places = places.clamp(max=weights.shape[2] - 1)
-    if most == weights.shape[2]:
-        return weights, kept, steps.expand(len(weights), most)
-    index = places[:, None, :, None].expand(-1, weights.shape[1], -1, weights.shape[3])
-    return weights.gather(2, index), kept, places
+    if num_queries is not None:
+        if kind == "self" and not are_spread:
+            places = spread_places(num_queries, logits.shape[2], MOST_QUERIES)
+            logits = _rows_at(logits.unsqueeze(-1), places).squeeze(-1)
+        real = length_mask(num_queries, logits.shape[2]).unsqueeze(1)
+        logits = logits.masked_fill(~real, -torch.inf)
+    return logits.amax(dim=-1)
+
+
+def _rows_at(weights: Tensor, places: Tensor) -> Tensor:
+    """Rows `places` (B, N) of weights (B, H, Q, K), the same where they are all of them."""
+    if places.shape[1] == weights.shape[2]:
+        return weights
+    return weights.gather(2, places[:, None, :, None].expand(-1, weights.shape[1], -1, weights.shape[3]))
 
 
 def _distances(parts: Tensor, places: Tensor, plane: Plane | None) -> Tensor:
