@@ -1,0 +1,1 @@
+"""Parts of scripts/calibrate_trust.py: tasks with planted evidence, decoys, truth, verdicts, tables."""
