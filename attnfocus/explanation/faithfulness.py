@@ -39,7 +39,7 @@ class Faithfulness:
 
     Attributes:
         verdict: the answer, its reason and how sure it is.
-        metrics: `faithfulness/<measure>` -> number; docs/focus.md tells them. What could not be measured is not there.
+        metrics: `faithfulness/<measure>` -> number; docs/trust.md tells them. What could not be measured is not there.
         intervals: of those that the verdict rests on, the ends of the 95 % interval over examples.
         sentences: language (en, zh) -> the verdict, what may be said of these weights, and what may not.
         left_out: what could not be measured, or on fewer examples, and why.

@@ -49,7 +49,7 @@ class Tokens:
 
 
 def kind_scores(parts: Tensor, pairs: Tensor, kind: Kind, tokens: Tokens) -> dict[str, Tensor]:
-    """Kind -> the score (H,) of each head, of the kinds that there can be here; docs/focus.md has all rules.
+    """Kind -> the score (H,) of each head, of the kinds that there can be here; docs/heads.md has all rules.
 
     Args:
         parts: (B, H, Q, K), float32 or wider, 0 where the query or the key is padding.

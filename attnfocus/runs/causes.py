@@ -51,8 +51,8 @@ class Causes:
 
         Args:
             text: the input, as `predict` takes it.
-            method: one of `attnfocus.explanation.METHODS`; docs/focus.md says what each computes. integrated_gradients
-                pass back `num_steps` times for each output, gradient_input once.
+            method: one of `attnfocus.explanation.METHODS`; docs/attributions.md says what each computes.
+                integrated_gradients pass back `num_steps` times for each output, gradient_input once.
             target: another answer than the model's own.
             against: why this answer and not that one: another label or text.
             layer, head, baseline, num_steps, leave_out, span, level: as in

@@ -9,7 +9,7 @@ from statistics import mean, stdev
 from attnfocus.display.text import metric_name, short_key
 
 FOCUS, FAITHFULNESS = "test/focus/effective_positions", "faithfulness/skill"
-TRUST = (FOCUS, FAITHFULNESS, "faithfulness/permuted_flips")  # docs/focus.md
+TRUST = (FOCUS, FAITHFULNESS, "faithfulness/permuted_flips")  # docs/trust.md, docs/focus.md
 TRUST_NAMES = dict(
     zip(TRUST, ("effective positions", "skill of the weights", "answers changed by shuffled weights"), strict=True)
 )
