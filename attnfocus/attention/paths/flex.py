@@ -106,9 +106,10 @@ def _bias(attention: Algebra, query: Tensor, places: Places) -> Callable[..., Te
     bias = attention.position.bias(query[..., :1, :], offsets)  # of the offsets alone, whatever the query
     assert bias is not None
     table = bias.expand(attention.position.num_heads, 1, len(offsets[0])).squeeze(-2)
-    columns = places.keys + (num_keys - 1)  # tensors, not numbers: a new length then needs no new kernel
+    # Tensors, not numbers: a new length then needs no new kernel. Not views: torch cannot compile how far these are in.
+    columns, rows = places.keys + (num_keys - 1), places.queries.clone()
 
     def add(score: Tensor, batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return score + table[head, columns[key] - places.queries[query]]
+        return score + table[head, columns[key] - rows[query]]
 
     return add
