@@ -90,6 +90,11 @@ def _filled(text: str, facts: Facts) -> str:
     return text.format(attention=facts.attention, count=facts.num_examples, **numbers)
 
 
+def _share(confidence: float, over: str) -> str:
+    """In percent; a thousand samples that all agree do not make it certain."""
+    return f"{over}99%" if confidence > 0.99 else f"{confidence:.0%}"
+
+
 def _english(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
     head = _HEAD["en"][verdict.answer]
     if verdict.answer == "cannot_tell":
@@ -99,7 +104,7 @@ def _english(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
             "You may say where the weights lie.",
             f"You may not say anything about what they explain. {advice}",
         )
-    border = ", near the border" if verdict.near_border else ""
+    sure, border = _share(verdict.confidence, "over "), ", near the border" if verdict.near_border else ""
     lost, random, left, left_random, best = _leads(facts)
     may = {
         "yes": "the positions of most weight matter",
@@ -107,7 +112,7 @@ def _english(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
         "no": "where the model's weights lie",
     }[verdict.answer]
     return (
-        f"{head} ({verdict.confidence:.0%} sure{border}): {_filled(_FIRST_EN[verdict.reason], facts)}.",
+        f"{head} ({sure} sure{border}): {_filled(_FIRST_EN[verdict.reason], facts)}.",
         f"You may say {may}: without them an answer loses {lost} of its lead (as many at random: {random}, the best "
         f"known ones: {best}), and with them alone it keeps {left} (at random: {left_random}).",
         f"You may not say {_never_english(verdict, facts)}.",
@@ -138,7 +143,7 @@ def _chinese(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
     if verdict.answer == "cannot_tell":
         why, advice = (_filled(text, facts) for text in _NONE_ZH[verdict.reason])
         return (f"{head}：{why}。", "可以说：权重落在哪里。", f"不可以说：权重解释了什么。{advice}")
-    border = "，接近界限" if verdict.near_border else ""
+    sure, border = _share(verdict.confidence, "超过 "), "，接近界限" if verdict.near_border else ""
     lost, random, left, left_random, best = _leads(facts)
     may = {
         "yes": "权重最大的位置是重要的",
@@ -146,7 +151,7 @@ def _chinese(verdict: Verdict, facts: Facts) -> tuple[str, ...]:
         "no": "模型的权重落在哪里",
     }[verdict.answer]
     return (
-        f"{head}（把握 {verdict.confidence:.0%}{border}）：{_filled(_FIRST_ZH[verdict.reason], facts)}。",
+        f"{head}（把握{sure}{border}）：{_filled(_FIRST_ZH[verdict.reason], facts)}。",
         f"可以说：{may}。去掉它们，答案失去 {lost} 的领先（同样多的随机位置：{random}，已知最好的位置：{best}）；"
         f"只留下它们，答案保住 {left} 的领先（随机位置保住 {left_random}）。",
         f"不可以说：{_never_chinese(verdict, facts)}。",
