@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,16 +212,28 @@ def save(path: Path, png: bytes) -> None:
     print(f"{path}  {picture.width} x {picture.height}, {len(made.getvalue()):,} bytes")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description: str | None, runs: str) -> argparse.Namespace:
+    """What a script that makes pictures is given: `folder`, `runs`, `only`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--runs", type=Path, default=Path("outputs/screenshots"), help="where runs are, or are trained")
+    parser.add_argument("--runs", type=Path, default=Path(runs), help="where runs are, or are trained")
     parser.add_argument("--only", default="", help="how the names of the pictures begin")
-    given = parser.parse_args()
-    make_runs(given.runs)
-    browser_path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    return parser.parse_args()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def main() -> None:
+    given = arguments(__doc__, "outputs/screenshots")
+    make_runs(given.runs)
+    with chromium() as browser:
         for name, png in shots_of(browser, given.runs, given.only, SHOTS):
             save(given.folder / f"{name}.png", png)
         wanted = {name: page for name, page in TENSORBOARD.items() if name.startswith(given.only)}
@@ -233,7 +246,6 @@ def main() -> None:
             if f"inspect-terminal-{mode}".startswith(given.only):
                 page = browser.new_page(viewport={"width": 1000, "height": 200})
                 save(given.folder / f"inspect-terminal-{mode}.png", terminal_shot(page, given.runs / "dates", mode))
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -8,15 +8,12 @@ Runs that are not there yet are trained, which takes some forty minutes of a cor
 below DATA. Figures are those that `inspect` writes, the others are of its page and of that of `compare`.
 """
 
-import argparse
 import os
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import moving_digits
-from playwright.sync_api import sync_playwright
-from screenshots import DARK, Shot, attnfocus_run, save, shots_of
+from screenshots import DARK, Shot, arguments, attnfocus_run, chromium, save, shots_of
 
 from attnfocus.data.reading.download import default_data_dir
 
@@ -83,21 +80,14 @@ def make_runs(folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--runs", type=Path, default=Path("outputs/senses"), help="where runs are, or are trained")
-    parser.add_argument("--only", default="", help="how the names of the pictures begin")
-    given = parser.parse_args()
+    given = arguments(__doc__, "outputs/senses")
     make_runs(given.runs)
     for figure in FIGURES:
         if figure.name.startswith(given.only):
             save(given.folder / f"{figure.name}.png", (given.runs / f"seen-{figure.run}" / figure.file).read_bytes())
-    browser_path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+    with chromium() as browser:
         for name, png in shots_of(browser, given.runs, given.only, SHOTS):
             save(given.folder / f"{name}.png", png)
-        browser.close()
 
 
 if __name__ == "__main__":
