@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from attnfocus import focus
+from attnfocus.tasks.measures import focus_sums
 from attnfocus.tasks.measures.focus import FocusMeans, focus_table
 
 KINDS = {"cross": "cross", "layers.0": "self", "pooling": "pooling"}
@@ -124,6 +125,18 @@ def test_what_is_at_special_tokens_and_at_the_ends_is_measured():
     assert found["special_mass"] == pytest.approx((0.8 + 0.5) / 2)
     assert found["first_mass"] == pytest.approx((0.1 + 0.5) / 2)
     assert found["last_mass"] == pytest.approx((0.7 + 0.5) / 2)
+
+
+def test_several_queries_of_a_pooling_measure_alike_in_blocks_and_at_once(monkeypatch):
+    torch.manual_seed(0)
+    weights, lengths = torch.rand(2, 2, 6, 5).softmax(dim=-1), torch.tensor([5, 3])
+    at_once = focus_sums.focus_sums(weights, lengths, None, "pooling")
+    monkeypatch.setattr(focus_sums, "CACHED", 1)
+    in_blocks = focus_sums.focus_sums(weights, lengths, None, "pooling")
+    assert at_once.keys() == in_blocks.keys()
+    for measure, value in at_once.items():
+        torch.testing.assert_close(in_blocks[measure], value)
+    torch.testing.assert_close(at_once["last_mass"][0], weights[0, :, :, 4].sum(dim=-1))
 
 
 def test_nothing_looked_at_gives_no_row():

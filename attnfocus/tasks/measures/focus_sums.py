@@ -71,11 +71,10 @@ def focus_sums(
         seen = _last_seen(weights[:, :, rows], _at(places, rows))
         given = weights[:, :, rows, :seen], real.at(rows, seen)
         of_rows, parts = _of_rows(*given, num_keys, _at(places, rows), plane)
-        sums = {measure: value + sums[measure] if sums else value for measure, value in of_rows.items()}
         if kind == "pooling":
             last = (num_keys - 1).clamp_min(0)[:, None, None, None].expand(*parts.shape[:3], 1)
-            of_last = parts.gather(-1, last).squeeze(-1).sum(dim=-1)
-            sums["last_mass"] = of_last + sums["last_mass"] if "last_mass" in sums else of_last
+            of_rows["last_mass"] = parts.gather(-1, last).squeeze(-1).sum(dim=-1)
+        sums = {measure: value + sums[measure] if sums else value for measure, value in of_rows.items()}
         covered = covered + pad(parts.sum(dim=-2), (0, weights.shape[3] - seen))  # (B, H, K)
     sums["asked"] = (num_queries * (num_keys > 0)).unsqueeze(1).expand(covered.shape[:2])
     keys = length_mask(num_keys, weights.shape[3])  # (B, K)
