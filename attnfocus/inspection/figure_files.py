@@ -75,10 +75,11 @@ def map_figure(
     less = "" if each.minus is None else f", minus {each.minus.label}"
     title = f"{_method_words(each)}{less}: {example.prediction.text}"
 
+    picture = picture_of(example, each)
+
     def draw(place: WidthName | None) -> Figure:
         chosen = SCREEN if place is None else paper(place)
         tokens = each.query_tokens, each.key_tokens
-        picture = picture_of(example, each)
         if picture is not None:
             shown: dict[str, Any] = {"queries": written_queries(each), "ends": _ends(each), "style": chosen}
             return picture_map(each.difference, picture, title, each.heads, **shown)
@@ -87,7 +88,7 @@ def map_figure(
 
     if style == "screen" or width is not None:
         return draw(None if style == "screen" else width)
-    if picture_of(example, each) is not None:
+    if picture is not None:
         return draw("column" if written_queries(each) is None and each.weights.shape[0] == 1 else "page")
     narrow = draw("column")
     are_thinned = any(text.get_text().endswith("is named)") for text in narrow.texts)
@@ -106,8 +107,10 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
     """What a reader must know to read the figure: what it is of, what rows, columns, panels and colors are."""
     facts, answer = content.facts, example.prediction
     rows, columns = _axes(each)
-    is_drawn_over, written = picture_of(example, each) is not None, written_queries(each)
-    shown = each.difference.mean(axis=1 if written is None else 0) if is_drawn_over else each.difference
+    picture, written = picture_of(example, each), written_queries(each)
+    shown = each.difference
+    if picture is not None:  # what stands before its parts is not drawn
+        shown = shown[:, :, -len(picture.boxes) :].mean(axis=1 if written is None else 0)
     largest = float(np.nanmax(np.abs(shown), initial=0.0))
     is_signed = each.minus is not None or bool(np.nanmin(each.weights, initial=0.0) < 0)
     num_heads, _, num_keys = each.weights.shape
@@ -127,7 +130,7 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
         if used and each.method == "attention" and each.minus is None
         else ""
     )
-    axes, picture = f"Rows: {rows}. Columns: {columns}.", picture_of(example, each)
+    axes = f"Rows: {rows}. Columns: {columns}."
     if picture is not None:
         of_rows = ", the mean over all that look" if each.weights.shape[1] > 1 else ""
         if written is not None:
@@ -137,7 +140,8 @@ def map_caption(content: Content, example: Inspected, each: FocusMap) -> str:
         parts = f"{len(picture.boxes):,} {picture.parts}"
         axes = f"The {picture.name}, and over it the weight of each of its {parts}{of_rows}.{framed}"
         panels = panels.replace("first panel", f"first panel after the {picture.name}")
-        limits = limits.split(" and ")[0] + ". "
+        count, what = (num_heads, "heads") if written is None else (len(written), "tokens of the answer")
+        is_cut, limits = count > MAX_HEADS, f"At most {MAX_HEADS} {what} are drawn. "
     if each.is_patch:
         focus = f"{facts.get('patched', '')}."
     lines = [
