@@ -30,6 +30,7 @@ from attnfocus.tasks.evaluation import device_of
 from attnfocus.tasks.looks import num_positions
 
 Removal = Literal["mean", "zero"]
+NUM_NAMED = 64  # examples, where no number is given
 MAX_PAIRS = 2**20  # examples times squared length: of long inputs fewer are read
 
 

@@ -25,10 +25,8 @@ def with_words(answer: Inspected, input_tokens: tuple[str, ...]) -> Inspected:
     if rationale is not None:
         marked = {of_input[number] for number, is_marked in enumerate(rationale) if is_marked}
         rationale = tuple(number in marked for number in range(of_input[-1] + 1))
-    links, asked = answer.links, answer.asked
-    if links is not None and text is None:
-        links = None
-    elif links is not None and text is not None:
+    links, asked = None if text is None else answer.links, answer.asked
+    if links is not None and text is not None:
         columns = word_numbers(text.key_tokens).tolist()
         links = TokenLinks(*(frozenset((of_output[t], columns[s]) for t, s in pairs) for pairs in links))
     if asked is not None and of_output:

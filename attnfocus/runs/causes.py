@@ -10,7 +10,7 @@ from attnfocus.data.codecs.base import Codec, Encoded
 from attnfocus.data.preparation import Prepared
 from attnfocus.decoding.side_by_side import num_threads
 from attnfocus.explanation.attribution import Attribution, attribute
-from attnfocus.explanation.head_table import HeadTable, Removal, name_heads
+from attnfocus.explanation.head_table import NUM_NAMED, HeadTable, Removal, name_heads
 from attnfocus.explanation.interventions import Kind
 from attnfocus.explanation.options import DEFAULT_METHOD, AttributionOptions, Level
 from attnfocus.explanation.patching import Patching, patch
@@ -105,7 +105,7 @@ class Causes:
             decoding=self.setup.config.decoding,
         )
 
-    def heads(self, split: str = "test", num_examples: int = 64, removal: Removal | None = None) -> HeadTable:
+    def heads(self, split: str = "test", num_examples: int = NUM_NAMED, removal: Removal | None = None) -> HeadTable:
         """What each head does, by its weights, and with `removal` what the run loses without it.
 
         Args:
@@ -124,7 +124,7 @@ class Causes:
         self,
         heads: Sequence[tuple[str, int]],
         split: str = "test",
-        num_examples: int = 64,
+        num_examples: int = NUM_NAMED,
         removal: Removal = "mean",
     ) -> Ablation:
         """The metrics of some examples without these heads, all taken out together, and with them.

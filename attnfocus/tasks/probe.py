@@ -113,10 +113,10 @@ class Probe(ABC):
         own, others = (logits.gather(-1, each.unsqueeze(-1)).squeeze(-1) for each in (answers, foils))
         return own - others
 
-    def _scores(self, output: Any, examples: Tensor) -> Tensor:
-        """The scores (M, T) of examples (M,) by what the model answered."""
+    def _scores(self, logits: Tensor, examples: Tensor) -> Tensor:
+        """The scores (M, T) of examples (M,) by the logits (M, T, C) of their outputs."""
         foils = None if self.foils is None else self.foils[examples]
-        return self.contrasted(self._logits(output), self.answers[examples], foils)
+        return self.contrasted(logits, self.answers[examples], foils)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Those that scores, which are log-odds, stand for."""
@@ -160,7 +160,7 @@ class Probe(ABC):
 
     def scores_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
-        return self._scores(self._run_vectors(vectors, examples), examples)
+        return self._scores(self.all_logits_of_vectors(vectors, examples), examples)
 
     def all_logits_of_vectors(self, vectors: Tensor, examples: Tensor) -> Tensor:
         """The logits (M, T, C) of all outputs of examples (M,), whose inputs have these vectors (M, K, D)."""
@@ -179,7 +179,7 @@ class Probe(ABC):
 
         Where positions are cells of a grid they stay in their places, and hold zeros: the mean of what was trained on.
         """
-        return self._scores(self._run_without(kept, examples), examples)
+        return self._scores(self._logits(self._run_without(kept, examples)), examples)
 
     def logits_without(self, kept: Tensor, rows: Tensor) -> Tensor:
         """The logits (M, C) of outputs `rows` (M,) when positions outside `kept` (M, K) are cut out."""
@@ -201,8 +201,7 @@ class Probe(ABC):
 
     def scores_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
         """The scores (M, T) of the outputs of examples (M,) when attentions use these weights (M, H, Q, K)."""
-        with self._using(weights):
-            return self._scores(self._run(self.inputs[examples], self.lengths[examples], examples, True), examples)
+        return self._scores(self.logits_given(weights, examples), examples)
 
     def logits_given(self, weights: Mapping[str, Tensor], examples: Tensor) -> Tensor:
         """Of everything that could have been the outputs (M, T, C), as `scores_given`; {}: the model as it is."""

@@ -23,7 +23,7 @@ from attnfocus.data.preparation import Prepared
 from attnfocus.data.vectors import WordVectors
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.events import Listener
-from attnfocus.explanation.head_table import HeadTable, name_heads
+from attnfocus.explanation.head_table import NUM_NAMED, HeadTable, name_heads
 from attnfocus.files import writing
 from attnfocus.inspection.examples import Trained
 from attnfocus.layout import CHECKPOINTS, DATA_FOLDER, METRICS_FILE
@@ -44,8 +44,6 @@ from attnfocus.tracking.metrics_file import require_metrics
 from attnfocus.training import CheckpointStore, Precision, fit, monitored, seed_everything
 from attnfocus.training.distributed.join import joined, was_launched
 from attnfocus.training.distributed.processes import Processes
-
-NAMED_ON = 64  # test examples, at the end of a training
 
 
 def run(values: dict[str, Any], overrides: Sequence[str], listeners: Sequence[Listener] = ()) -> int:
@@ -258,7 +256,7 @@ def train(
 def _heads_of(task: Task, tested: Model, prepared: Prepared) -> HeadTable | None:
     """What each head does on some test examples; None where no attention gives weights, or nothing can be read."""
     try:
-        table = name_heads(task, tested, prepared.splits["test"], num_examples=NAMED_ON, split="test")
+        table = name_heads(task, tested, prepared.splits["test"], num_examples=NUM_NAMED, split="test")
     except DataError:
         return None
     return table if table.heads else None

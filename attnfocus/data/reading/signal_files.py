@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from attnfocus.data.codecs.number import parsed
 from attnfocus.data.reading.lines import BadRows
 from attnfocus.data.reading.tables import Table, table_format
+from attnfocus.data.reading.zip_files import unpacked_bytes
 from attnfocus.errors import DataError
 from attnfocus.regular_files import read_file
 
@@ -74,8 +75,7 @@ def _loaded(path: Path) -> Any:
     try:
         content = read_file(path, MAX_BYTES, follow_links=True)
         if zipfile.is_zipfile(io.BytesIO(content)):  # npz: what is packed small may be huge
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                size = sum(each.file_size for each in archive.infolist())
+            size = unpacked_bytes(io.BytesIO(content))
             if size > MAX_BYTES:
                 raise DataError(f"{path}: holds {size:,} bytes unpacked, more than {MAX_BYTES:,}. Split it.")
         found = np.load(io.BytesIO(content), allow_pickle=False)

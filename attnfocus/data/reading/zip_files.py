@@ -40,7 +40,7 @@ def open_member(path: Path, endings: tuple[str, ...], other_endings: tuple[str, 
         raise DataError(f"{path}: cannot be unpacked ({error}). Give the file inside.") from error
 
 
-def unpacked_bytes(path: Path) -> int:
+def unpacked_bytes(file: Path | BinaryIO) -> int:
     """How large all files of an archive say that they are. `BadZipError` where it is none."""
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         return sum(member.file_size for member in archive.infolist())

@@ -67,12 +67,10 @@ class Canvas(EmbeddedSource):
         shapes: DigitShapes = DotDigits()
         if self.digits == "mnist":
             shapes = WrittenDigits(read_mnist(data_dir, download=self._download))
-        splits, shares = {}, []
-        for split in SPLITS:
-            splits[split], share = self._rows(shapes, split, seed if split == "train" else 0)
-            shares.append(share)
-        note = f"a digit on {100 * shares[0]:.1f} % of a canvas; a guess is right in 0.1; made from the seed"
-        return RawData(splits, [note])
+        found = {split: self._rows(shapes, split, seed if split == "train" else 0) for split in SPLITS}
+        share = found["train"][1]
+        note = f"a digit on {100 * share:.1f} % of a canvas; a guess is right in 0.1; made from the seed"
+        return RawData({split: rows for split, (rows, _) in found.items()}, [note])
 
     def _rows(self, shapes: DigitShapes, split: str, seed: int) -> tuple[ArrayRows, float]:
         """The rows of a split, and the share of a canvas that the rectangle of a digit has on average."""

@@ -82,9 +82,7 @@ class MediaFiles:
 
         bad = BadRows(self._on_bad_row)
         found = {split: list(self._rows(split, path, bad)) for split, path in paths.items()}
-        splits: dict[str, Sequence[Row]] = {
-            split: rows if any(row.group for row in rows) else packed(rows) for split, rows in found.items()
-        }
+        splits: dict[str, Sequence[Row]] = {split: packed(rows) for split, rows in found.items()}
         notes = bad.finish()
         empty = next((split for split, rows in splits.items() if not len(rows) and not bad.total), None)
         if empty is not None:
