@@ -191,7 +191,7 @@ def _scores_of(
     tokens = Tokens(
         queries if place.kind == "self" else None,
         keys,
-        None if keys is None else _separators(codec, place.keys, ids, keys),
+        None if keys is None else _separators(codec, place.keys, keys),
         real[0] if asked is None else asked.cpu() & real[0],
         links,
     )
@@ -207,10 +207,10 @@ def _along(ids: Mapping[Axis, Tensor], axis: Axis, model: Model) -> Tensor | Non
     return torch.nn.functional.pad(ids[axis].cpu(), (before, 0), value=-1)
 
 
-def _separators(codec: Codec, axis: Axis, ids: Mapping[Axis, Tensor], keys: Tensor) -> Tensor:
+def _separators(codec: Codec, axis: Axis, keys: Tensor) -> Tensor:
     """bool, of the same shape: special tokens, and those of punctuation or blanks alone."""
     numbers = [number for number in keys.unique().tolist() if number >= len(SPECIAL_TOKENS)]
-    of_target = axis == "output" and "input" in ids and isinstance(codec, WrittenCodec)
+    of_target = axis == "output" and isinstance(codec, WrittenCodec)
     names = codec.target_tokens(numbers) if of_target else codec.input_tokens(numbers)  # type: ignore[attr-defined]
     found = [number for number, name in zip(numbers, names, strict=True) if _is_separator(name)]
     return (keys < len(SPECIAL_TOKENS)) | torch.isin(keys, torch.tensor(found, dtype=keys.dtype))

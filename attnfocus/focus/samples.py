@@ -88,6 +88,8 @@ def _listed(values: NDArray[Any]) -> Any:
 
 def draws_of(num_examples: int, num_draws: int, seed: int) -> Floats:
     """How often each example is taken: (1 + B, n). The first row takes each once, the others draw with replacement."""
+    if not num_examples:
+        return np.ones((1 + num_draws, 0))
     generator = np.random.default_rng(seed)
     shares = np.full(num_examples, 1 / num_examples)
     drawn = generator.multinomial(num_examples, shares, size=num_draws)

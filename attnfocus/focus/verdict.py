@@ -203,8 +203,6 @@ def estimates_of(samples: Samples, thresholds: Thresholds = USUAL, seed: int = 0
 
 def decide(samples: Samples, thresholds: Thresholds = USUAL, seed: int = 0) -> Verdict:
     """The verdict by the rules of docs/trust.md. The same for the same samples and seed."""
-    if len(samples) < thresholds.examples:
-        return Verdict("cannot_tell", "too_few")
     return decided(estimates_of(samples, thresholds, seed))
 
 

@@ -32,6 +32,8 @@ def save_faithfulness(run_dir: Path, tested: Faithfulness, step: int, figure: by
         write_json_atomically(path, {**tested.facts(), "step": step})
         if figure is not None:
             replace_file(run_dir / FAITHFULNESS_FIGURE, figure)
+        else:  # one of before is of other numbers
+            (run_dir / FAITHFULNESS_FIGURE).unlink(missing_ok=True)
     except OSError as error:
         logger.warning("%s could not be written (%s)", path, error.strerror or error)
 

@@ -97,6 +97,16 @@ def test_answers_that_are_no_better_than_chance_are_told_first():
     assert (found.verdict.answer, found.verdict.reason) == ("cannot_tell", "unlearned")
 
 
+def test_inputs_of_one_position_are_said_to_be_too_few():
+    """Of one position there is no choice: nothing can be tested."""
+    task, model, examples = telling()
+    short = [replace(each, inputs=each.inputs[:1]) for each in examples]
+    found = measure((task, model, short))
+    assert (found.verdict.answer, found.verdict.reason) == ("cannot_tell", "too_few")
+    assert found.num_outputs == 0
+    assert "0 examples" in found.sentences["en"][0]
+
+
 def test_examples_are_taken_until_the_verdict_is_sure():
     task, model, examples = telling()
     sizes = {}

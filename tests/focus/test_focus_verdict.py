@@ -98,6 +98,7 @@ SAYS_LITTLE = (0.25, 0.9, 0.9, 0.2)
         ({"lost": SAYS_LITTLE}, "partly", "repeated"),
         ({"lost": (0.25, 0.3, 0.9, 0.2), "left": (0.3, 0.3, 0.3, 0.25)}, "no", "elsewhere"),
         ({"size": 5}, "cannot_tell", "too_few"),
+        ({"size": 0}, "cannot_tell", "too_few"),  # each input has one position alone
         ({"targets": [0, 1, 1, 0] * 16}, "cannot_tell", "unlearned"),
         ({"answers": [1] * 64}, "cannot_tell", "same_answer"),
         ({"nothing": 0.97}, "cannot_tell", "input_unused"),
