@@ -35,7 +35,6 @@ def foils_of(task: Task, probe: Probe, against: str) -> Tensor:
     row = torch.tensor(ids, device=probe.answers.device)
     foils = row.expand(probe.answers.shape) if len(ids) == 1 else torch.zeros_like(probe.answers)
     if len(ids) > 1:
-        foils = foils.clone()
         foils[:, : len(ids)] = row
     if bool((probe.of_outputs(foils) == probe.of_outputs(probe.answers)).all()):
         raise ConfigError(f"against: {against!r} is the answer itself. Name another, or target=... in its place.")

@@ -75,8 +75,7 @@ class ErasureTest:
 
     def _others(self, others: Sequence[Tensor]) -> Tensor | None:
         """For each example the vectors of another at the same positions; a shorter one is repeated."""
-        lengths = self.probe.lengths.tolist()
-        own = [each[:length] for each, length in zip(self.vectors, lengths, strict=True)]
+        own = self.donors()
         if others:
             chosen = torch.randint(len(others), (len(own),), generator=self.generator).tolist()
         elif len(own) > 1:

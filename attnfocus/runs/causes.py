@@ -65,7 +65,7 @@ class Causes:
         options = AttributionOptions(target=target, layer=layer, head=head, against=against, span=span, level=level)
         options = replace(options, baseline=baseline, num_steps=num_steps, leave_out=leave_out)
         num_threads()
-        example = self.codec.encode_input(text, "text", self.setup.data_options.clean)
+        example = self._example(text, "text")
         return attribute(self.task, self.model, [example], method, options, self.setup.config.decoding)[0]
 
     def patch(

@@ -123,7 +123,6 @@ class ByPosition(ClassTask):
     answers = ("a", "b", "c")
     kinds = THREE
     shortest = longest = 10
-    is_ordered = True
     PLACE: ClassVar[int] = 5
 
     def draw(self, random: np.random.Generator) -> list[str]:
@@ -141,7 +140,6 @@ class Marked(ClassTask):
     name = "marked"
     answers = ("a", "b", "c")
     kinds = THREE
-    is_ordered = True
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -202,7 +200,6 @@ class Order(ClassTask):
     shortest, longest = 5, 8
     answers = ("a", "b")
     kinds = TWO
-    is_ordered = True
 
     def kinds_of_row(self, random: np.random.Generator) -> list[str]:
         return ["a", "b"]
@@ -219,7 +216,6 @@ class Lookup(ClassTask):
     name = "lookup"
     answers = ("a", "b", "c")
     kinds = THREE
-    is_ordered = True
     KEYS: ClassVar[tuple[str, ...]] = ("k0", "k1", "k2")
 
     @property

@@ -10,9 +10,9 @@ from typing import Any
 
 from scipy.stats import beta
 
+from attnfocus.focus.verdict import ANSWERS
 from calibration.verdicts import OWN
 
-ANSWERS = ("yes", "partly", "no", "cannot_tell")
 TRUTHS = ("right", "wrong", "unclear")
 LEVEL = 0.95  # of the bounds
 CONFIDENCES = (0.0, 0.6, 0.8, 0.9, 0.95, 1.0)  # ends of the groups of reliability

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attnfocus.display.canvas import GRID, NOTE, SCREEN, SERIES, axes_figure
-from calibration.confusion import ANSWERS, TRUTHS, Count, Record, confusion, method_table, reliability, summary
+from attnfocus.focus.verdict import ANSWERS
+from calibration.confusion import TRUTHS, Count, Record, confusion, method_table, reliability, summary
 
 from matplotlib.axes import Axes  # isort: skip
 from matplotlib.figure import Figure  # isort: skip

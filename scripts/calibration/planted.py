@@ -42,13 +42,11 @@ class PlantedTask(ABC):
     Attributes:
         name: of the family.
         writes: whether the answer is written word by word.
-        is_ordered: whether the answer depends on where words stand, so that a bag of words does not know it.
         answers: the classes, or the words that can be written.
     """
 
     name: ClassVar[str]
     writes: ClassVar[bool] = False
-    is_ordered: ClassVar[bool] = False
     answers: ClassVar[tuple[str, ...]]
 
     @abstractmethod

@@ -15,7 +15,6 @@ class Copy(PlantedTask):
 
     name = "copy"
     writes = True
-    is_ordered = True
     answers = tuple(f"w{number}" for number in range(12))
     shortest: ClassVar[int] = 4
     longest: ClassVar[int] = 6
@@ -57,7 +56,6 @@ class Dates(PlantedTask):
 
     name = "dates"
     writes = True
-    is_ordered = True
     FILLERS: ClassVar[tuple[str, ...]] = ("on", "the", "of", "in")
     answers = tuple(word.upper() for words in PARTS.values() for word in words)
 
