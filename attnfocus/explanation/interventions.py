@@ -59,7 +59,7 @@ def parts_of(model: Model, kind: Kind) -> list[Part]:
 def changed(model: Model, part: Part, change: Change) -> Iterator[None]:
     """Within, the model goes on with `change(values)` where the part gives values. A decoder asks step by step."""
     if part.kind == "states":
-        with _changed_states(model.get_submodule(part.name), change):
+        with changed_output(model.get_submodule(part.name), change):
             yield
         return
     make = changed_heads if part.kind == "heads" else replaced_weights
@@ -68,14 +68,16 @@ def changed(model: Model, part: Part, change: Change) -> Iterator[None]:
 
 
 @contextmanager
-def _changed_states(layer: nn.Module, change: Change) -> Iterator[None]:
+def changed_output(module: nn.Module, change: Change) -> Iterator[None]:
+    """Within, the module gives `change(output)`; of several outputs the first is changed."""
+
     def put(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         if isinstance(output, Tensor):
             return change(output)
         states, *rest = output
         return type(output)(change(states), *rest) if hasattr(output, "_fields") else (change(states), *rest)
 
-    handle = layer.register_forward_hook(put)
+    handle = module.register_forward_hook(put)
     try:
         yield
     finally:
