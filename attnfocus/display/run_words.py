@@ -2,29 +2,13 @@
 
 import re
 
-MEASURES = {
-    "effective_positions": "effective positions",
-    "positions": "positions of the input",
-    "normalized_entropy": "entropy, 1: uniform",
-    "top_mass": "weight of the largest position",
-    "first_mass": "weight of the first position",
-    "last_mass": "weight of the last position",
-    "special_mass": "weight of special tokens",
-    "distance": "mean distance in positions",
-    "diagonality": "nearness to the diagonal",
-    "monotonicity": "share of steps forward",
-    "coverage_deviation": "uneven coverage of the input",
-    "head_disagreement": "disagreement of the heads",
-    "total_weight": "sum of a query's weights",
-    "max_logit": "largest logit",
-    "measured_queries": "queries measured of each input",
-    "drift": "change since the evaluation before",
-}
+from attnfocus.display.focus_words import MEASURE_WORDS
 
 
 def measure_words(name: str) -> str:
     """`effective_positions` -> `effective positions`; one that is not known here without its underscores."""
-    return MEASURES.get(name, name.replace("_", " "))
+    known = MEASURE_WORDS.get(name)
+    return name.replace("_", " ") if known is None else known.name
 
 
 def attention_words(name: str) -> str:

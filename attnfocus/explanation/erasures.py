@@ -97,11 +97,12 @@ class ErasureTest:
         """The vectors of these examples, for others."""
         return [each[:length] for each, length in zip(self.vectors, self.probe.lengths.tolist(), strict=True)]
 
-    def samples(self, targets: Sequence[int]) -> Samples:
+    def samples(self, targets: Sequence[int], right: np.ndarray) -> Samples:
         """Of each example that has an output to test: means over its outputs.
 
         Args:
             targets: of each example (B), -1 where it has no class.
+            right: (B, 2) as in `Samples`.
         """
         left, changed, nothing, nothing_changed = self._measured()
         half = self._half()
@@ -121,6 +122,7 @@ class ErasureTest:
             mean(half),
             np.array([self._answer_of(number) for number in chosen.tolist()], np.int64),
             np.array([targets[number] for number in chosen], np.int64),
+            right[chosen],
         )
 
     def _answer_of(self, number: int) -> int:

@@ -21,9 +21,10 @@ from attnfocus.explanation.limits import USUAL_SIZES, Sizes
 from attnfocus.explanation.measures import estimated, grouped
 from attnfocus.explanation.published import PublishedTests
 from attnfocus.explanation.reading import place_to_read, read
+from attnfocus.explanation.right_answers import shares_of_right_tokens
 from attnfocus.focus.samples import Samples
 from attnfocus.focus.verdict import USUAL, Thresholds, Verdict, decided, estimates_of
-from attnfocus.focus.verdict_words import LANGUAGES, Facts, sentences
+from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
 from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import by_kind
@@ -61,6 +62,11 @@ class Faithfulness:
     samples: Samples | None = field(default=None, compare=False, repr=False)
 
     @property
+    def glossary(self) -> dict[str, tuple[str, ...]]:
+        """Language -> what words of the sentences mean; nothing where they have none of these."""
+        return glossary(self.verdict, is_of_tokens=self.num_outputs > self.num_examples)
+
+    @property
     def groups(self) -> list[dict[str, Any]]:
         """The metrics in groups, with intervals, directions and a few words."""
         return grouped(self.metrics, self.intervals)
@@ -68,7 +74,13 @@ class Faithfulness:
     def facts(self) -> dict[str, Any]:
         """For JSON."""
         shown = {name: value for name, value in vars(self).items() if name not in ("samples", "verdict")}
-        return {"format": FORMAT, "verdict": self.verdict.facts(), **shown, "groups": self.groups}
+        return {
+            "format": FORMAT,
+            "verdict": self.verdict.facts(),
+            **shown,
+            "glossary": self.glossary,
+            "groups": self.groups,
+        }
 
 
 def measure_faithfulness(
@@ -205,9 +217,9 @@ class _Test:
         test = ErasureTest(probe, importance, rows, self.generator, others=self._others, cells=self.most.cells)
         if not test.has_left_out:
             self.left_out["leave_one_out"] = "not measured where inputs are long"
-        is_each_one = len(chosen) == len(probe.inputs)  # an output without a token has left its example out
-        targets = [_class_of(each) if is_each_one else -1 for each in chosen]
-        samples = test.samples(targets[: len(probe.inputs)])
+        chosen = [chosen[number] for number in probe.numbers]  # those whose output has a token
+        right = shares_of_right_tokens(self.task, probe, chosen, self.generator.initial_seed())
+        samples = test.samples([_class_of(each) for each in chosen], right)
         self._work += test.work
         self.num_outputs += len(test.rows)
         if self.read:
@@ -215,16 +227,15 @@ class _Test:
         self._others = test.donors()
         self.read = place_to_read(weights, probe.model, None).name
         published = PublishedTests(probe, weights, importance, rows, self.generator, self.most)
-        self._publish(published, chosen if is_each_one else None)
+        self._publish(published, chosen)
         changed = self.metrics.get("permuted_flips", float("nan"))
         return [samples.with_shuffled(changed)]
 
-    def _publish(self, published: PublishedTests, chosen: Sequence[Encoded] | None) -> None:
+    def _publish(self, published: PublishedTests, chosen: Sequence[Encoded]) -> None:
         self.metrics |= published.of_inputs()
-        if chosen is not None:
-            probe: Probe = published.probe
-            rows = [chosen[number].row for number in probe.examples[published.rows].tolist()]
-            self.metrics |= evidence_metrics(self.task.codec, rows, published.importance)
+        probe: Probe = published.probe
+        rows = [chosen[number].row for number in probe.examples[published.rows].tolist()]
+        self.metrics |= evidence_metrics(self.task.codec, rows, published.importance)
         self.metrics |= published.of_weights()
         self.names = published.names
         self.left_out |= published.left_out

@@ -34,6 +34,8 @@ class Samples:
             position, 0.5 all alike.
         answers: (n,) a number for each different answer.
         targets: (n,) the class in the data; -1: the answer is no class.
+        right: (n, 2) share of the tokens of the right answer that an answer has, and of those of other inputs
+            (`focus.right_tokens`); NaN: not compared.
         shuffled_changed: share of the outputs that have another answer with shuffled weights; NaN: not measured.
     """
 
@@ -44,6 +46,7 @@ class Samples:
     half: Floats
     answers: NDArray[np.int64]
     targets: NDArray[np.int64]
+    right: Floats
     shuffled_changed: float = float("nan")
 
     def __len__(self) -> int:
@@ -77,7 +80,7 @@ class Samples:
 
 
 _INTEGERS = ("answers", "targets")
-_ARRAYS = ("left", "changed", "nothing", "nothing_changed", "half", *_INTEGERS)
+_ARRAYS = ("left", "changed", "nothing", "nothing_changed", "half", *_INTEGERS, "right")
 
 
 def _listed(values: NDArray[Any]) -> Any:

@@ -28,7 +28,8 @@ Reason = Literal[
     "repeated",  # ... it is enough, and not needed
     "spread",  # ... it makes a small part of the answer
     "too_few",  # cannot tell: too few examples
-    "unlearned",  # ... answers are no better than chance
+    "unlearned",  # ... classes that it answers are no better than chance
+    "unrelated",  # ... texts that it answers are no closer to the right ones than to those of other inputs
     "same_answer",  # ... every input has the same answer
     "input_unused",  # ... answers do not depend on the input
     "no_ranking",  # ... no known ranking of positions does better than chance
@@ -136,6 +137,11 @@ class Estimates:
         return mean_recalls(self.draws, self.samples.answers, self.samples.targets)
 
     @cached_property
+    def right(self) -> Floats:
+        """As in `Samples`: (1 + B, 2)."""
+        return means(self.draws, self.samples.right)
+
+    @cached_property
     def is_used(self) -> NDArray[np.bool_]:
         """The erasures that take enough of a lead: (E,)."""
         return np.nan_to_num(self.reach[0]) >= self.thresholds.reach
@@ -234,6 +240,9 @@ def _nothing_learned(of: Estimates) -> Reason | None:
         chance = 1 / len(np.unique(of.samples.targets))
         if np.percentile(of.recall[1:], INTERVAL[0]) <= chance:
             return "unlearned"
+    ahead = of.right[1:, 0] - of.right[1:, 1]
+    if np.isfinite(ahead).all() and np.percentile(ahead, INTERVAL[0]) <= 0:
+        return "unrelated"
     if not of.is_used.any() or of.dependent[0] < limits.dependent:
         return "input_unused"
     return None

@@ -57,28 +57,37 @@ class _Words(NamedTuple):
 _ENGLISH = _Words(
     heads={"yes": "Yes", "partly": "Partly", "no": "No", "cannot_tell": "Cannot tell"},
     firsts={
-        "points": "the weights of {attention} point to what the answers rest on",
-        "elsewhere": "the weights of {attention} do not point to what the answers rest on",
-        "weak": "the weights of {attention} point to some of what the answers rest on; other positions matter more",
-        "few_texts": "the weights of {attention} point to what matters, in the few inputs where anything does",
-        "even": "the weights of {attention} are spread over most positions; no few of them stand out",
-        "together": "what the weights of {attention} point to is needed, and does not make the answer without the rest",
-        "repeated": "what the weights of {attention} point to is enough, and not needed: the rest says the same",
-        "spread": "the weights of {attention} point to what matters most, and that is a small part: evidence is spread",
+        "points": "the attention weights ({attention}) point to what the answers rest on",
+        "elsewhere": "the attention weights ({attention}) do not point to what the answers rest on",
+        "weak": "the attention weights ({attention}) point to some of what the answers rest on; other positions matter "
+        "more",
+        "few_texts": "only {dependent:.0%} of the answers depend on the input; there the attention weights "
+        "({attention}) point to what matters",
+        "even": "the attention weights ({attention}) are spread over most positions; none stands out",
+        "together": "what the attention weights ({attention}) point to is needed, but not enough without the rest",
+        "repeated": "what the attention weights ({attention}) point to is enough, but not needed: the rest says the "
+        "same",
+        "spread": "the attention weights ({attention}) point to what matters most, but that is a small part: evidence "
+        "is spread over many positions",
     },
     nothings={
         "too_few": ("only {count} examples could be tested", "Give more examples."),
         "unlearned": (
-            "the model has learned nothing yet: its answers are no better than chance (mean recall {mean_recall:.2f})",
+            "the model has learned nothing yet, its answers are no better than chance (mean recall {mean_recall:.2f})",
+            "Train it first.",
+        ),
+        "unrelated": (
+            "the model has learned nothing yet, its answers have {right_tokens:.0%} of the tokens of the right answers "
+            "and no fewer ({right_tokens_others:.0%}) of those of the right answers to other inputs",
             "Train it first.",
         ),
         "same_answer": ("the model gives every input the same answer", "Train it first."),
         "input_unused": (
-            "the answers hardly depend on the input: {dependent:.0%} of them change without it",
+            "the answers hardly depend on the input, {dependent:.0%} of them change without it",
             "Look for what else the model reads, or train it longer.",
         ),
         "no_ranking": (
-            "no few positions decide: even the best known ones do no better than as many at random",
+            "no few positions decide, even the best known ones do no better than as many at random",
             "The answers rest on many positions together.",
         ),
     },
@@ -90,71 +99,92 @@ _ENGLISH = _Words(
     over="over ",
     border=", near the border",
     may={
-        "yes": "the positions of most weight matter",
-        "partly": "the positions of most weight matter more than others, on average",
-        "no": "where the model's weights lie",
+        "yes": "that the positions of most weight matter: without them",
+        "partly": "that, on average, the positions of most weight matter more than others: without them",
+        "no": "where the model looks, and no more: without the positions of most weight",
     },
     of_leads=(
         "{head} ({sure} sure{border}): {first}.",
-        "You may say {may}: without them an answer loses {lost} of its lead (as many at random: {lost_random}, the "
-        "best known ones: {lost_best}), and with them alone it keeps {left} (at random: {left_random}).",
+        "You may say {may} an answer loses {lost} of its lead (as many at random: {lost_random}, best known: "
+        "{lost_best}), and with them alone it keeps {left} (at random: {left_random}, best known: {left_best}).",
         "You may not say {never}.",
     ),
     never={
         "no": "that a position matters because it has much weight",
         "untested": "that the answers are made by these weights: that was not tested, since they cannot be replaced",
-        "same": "that the answers are made by these weights: with shuffled weights {same:.0%} of them stay the "
-        "same, since other states know what these positions say",
+        "same": "that the answers are made by these weights: with shuffled weights {same:.0%} of them stay the same",
         "partly": "of a single answer that it rests on the positions of most weight; test that answer by leaving "
         "them out",
-        "yes": "that they are the only explanation, or that each single answer is explained: this is the mean of "
-        "{count} examples of {split}",
+        "yes": "that these weights are the only explanation (with shuffled weights {same:.0%} of the answers stay the "
+        "same), or that each single answer is explained: this is the mean of {count} examples of {split}",
     },
 )
 _CHINESE = _Words(
     heads={"yes": "可信", "partly": "部分可信", "no": "不可信", "cannot_tell": "无法判断"},
     firsts={
-        "points": "{attention} 的权重指向了答案所依据的位置",
-        "elsewhere": "{attention} 的权重没有指向答案所依据的位置",
-        "weak": "{attention} 的权重只指向了答案依据的一部分，其他位置更重要",
-        "few_texts": "{attention} 的权重指向了重要的位置，但只有少数输入里有起作用的位置",
-        "even": "{attention} 的权重分散在大多数位置上，没有突出的少数位置",
-        "together": "{attention} 的权重指向的位置是必需的，但没有其余位置就得不出答案",
-        "repeated": "{attention} 的权重指向的位置已经足够，但并非必需：其余位置也给出同样的信息",
-        "spread": "{attention} 的权重指向了最重要的位置，但那只是一小部分：依据分散在许多位置上",
+        "points": "注意力权重（{attention}）指向了答案所依据的位置",
+        "elsewhere": "注意力权重（{attention}）没有指向答案所依据的位置",
+        "weak": "注意力权重（{attention}）只指向了答案依据的一部分，其他位置更重要",
+        "few_texts": "只有 {dependent:.0%} 的答案依赖输入；在这些答案上，注意力权重（{attention}）指向了重要的位置",
+        "even": "注意力权重（{attention}）分散在大多数位置上，没有哪个位置突出",
+        "together": "注意力权重（{attention}）指向的位置是必需的，但没有其余位置就不够",
+        "repeated": "注意力权重（{attention}）指向的位置已经足够，但并非必需：其余位置也给出同样的信息",
+        "spread": "注意力权重（{attention}）指向了最重要的位置，但那只是一小部分：依据分散在许多位置上",
     },
     nothings={
         "too_few": ("只有 {count} 个样例可以测试", "请提供更多样例。"),
-        "unlearned": ("模型还没有学到东西：答案不比随机好（平均召回率 {mean_recall:.2f}）", "请先训练。"),
+        "unlearned": ("模型还没有学到东西，答案不比随机猜测好（平均召回率 {mean_recall:.2f}）", "请先训练。"),
+        "unrelated": (
+            "模型还没有学到东西，它的答案含有正确答案中 {right_tokens:.0%} 的词元，"
+            "而含有其他输入的正确答案中的词元并不更少（{right_tokens_others:.0%}）",
+            "请先训练。",
+        ),
         "same_answer": ("模型对所有输入给出同一个答案", "请先训练。"),
         "input_unused": (
-            "答案几乎不依赖输入：没有输入时只有 {dependent:.0%} 的答案改变",
+            "答案几乎不依赖输入，没有输入时只有 {dependent:.0%} 的答案改变",
             "请查看模型还读取了什么，或训练更久。",
         ),
-        "no_ranking": ("没有少数几个位置起决定作用：已知最好的位置也不比随机位置好", "答案依据的是许多位置的整体。"),
+        "no_ranking": ("没有少数几个位置起决定作用，已知最好的位置也不比随机位置好", "答案依据的是许多位置的整体。"),
     },
     of_nothing=("{head}：{why}。", "可以说：权重落在哪里。", "不可以说：权重解释了什么。{advice}"),
     over="超过 ",
     border="，接近界限",
     may={
-        "yes": "权重最大的位置是重要的",
-        "partly": "平均而言，权重最大的位置比其他位置更重要",
-        "no": "模型的权重落在哪里",
+        "yes": "权重最大的位置是重要的。去掉它们",
+        "partly": "平均而言，权重最大的位置比其他位置更重要。去掉它们",
+        "no": "模型在看哪里，仅此而已。去掉权重最大的位置",
     },
     of_leads=(
         "{head}（把握{sure}{border}）：{first}。",
-        "可以说：{may}。去掉它们，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，"
-        "已知最好的位置：{lost_best}）；只留下它们，答案保住 {left} 的领先（随机位置保住 {left_random}）。",
+        "可以说：{may}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，已知最好的位置：{lost_best}）；"
+        "只留下它们，答案保住 {left} 的领先（随机位置：{left_random}，已知最好的位置：{left_best}）。",
         "不可以说：{never}。",
     ),
     never={
         "no": "某个位置因为权重大所以重要",
         "untested": "答案是由这些权重产生的：这些权重不能被替换，所以没有测试",
-        "same": "答案是由这些权重产生的：打乱权重后 {same:.0%} 的答案不变，因为其他状态也知道这些位置的内容",
-        "partly": "某一个答案就是依据权重最大的位置；要知道这一点，请把这些位置去掉再试",
-        "yes": "这是唯一的解释，或每个答案都得到了解释：这是 {split} 中 {count} 个样例的平均",
+        "same": "答案是由这些权重产生的：打乱权重后，{same:.0%} 的答案不变",
+        "partly": "某一个答案依据的就是权重最大的位置；要知道这一点，请去掉这些位置再试",
+        "yes": "这些权重是唯一的解释（打乱权重后，{same:.0%} 的答案不变），或每个答案都得到了解释："
+        "这是 {split} 中 {count} 个样例的平均",
     },
 )
+
+_TERMS: Mapping[Language, tuple[str, ...]] = {
+    "en": (
+        "lead: the logit of the answer less the largest of another; lost and kept are shares of it, by the way to take "
+        "positions away in which the weights do worst",
+        "sure: the share of 1,000 resamples of the examples that give the same verdict",
+    ),
+    "zh": (
+        "领先：答案的 logit 减去其他答案中最大的 logit；失去和保住的都是它的比例，取权重表现最差的那种去除方式",
+        "把握：对样例重新抽样 1000 次，得到同样判断的比例",
+    ),
+}
+_OF_TOKENS: Mapping[Language, str] = {
+    "en": "answer: one token that the model writes",
+    "zh": "答案：模型写出的一个词元",
+}
 
 _IN: Mapping[Language, _Words] = {"en": _ENGLISH, "zh": _CHINESE}
 
@@ -177,9 +207,21 @@ def sentences(verdict: Verdict, facts: Facts, language: Language) -> tuple[str, 
     return tuple(text.format(**named) for text in words.of_leads)
 
 
+def glossary(verdict: Verdict, *, is_of_tokens: bool) -> dict[str, tuple[str, ...]]:
+    """Language -> what words of the sentences mean, a line each; nothing where there is no verdict.
+
+    Args:
+        is_of_tokens: an example has several answers, which are the tokens that are written.
+    """
+    if verdict.answer == "cannot_tell":
+        return dict.fromkeys(LANGUAGES, ())
+    return {each: (*((_OF_TOKENS[each],) if is_of_tokens else ()), *_TERMS[each]) for each in LANGUAGES}
+
+
 def _named(facts: Facts) -> dict[str, Any]:
     """What every sentence may name."""
-    numbers = {name: facts.number(name) for name in ("mean_recall", "dependent")}
+    names = ("mean_recall", "right_tokens", "right_tokens_others", "dependent")
+    numbers = {name: facts.number(name) for name in names}
     same = 1 - facts.number(_SHUFFLED)
     return {"attention": facts.attention, "split": facts.split, "count": facts.num_examples, "same": same, **numbers}
 
@@ -200,11 +242,18 @@ def _never(verdict: Verdict, facts: Facts) -> str:
 
 
 def _leads(facts: Facts) -> dict[str, str]:
-    """Lead lost without the positions of most weight, as many at random and the best known ones; left with nothing but
-    the first two: each in the erasure in which the weights do worst."""
+    """Lead lost without the positions of most weight, as many at random and the best known ones, and left with nothing
+    but these: each in the erasure in which the weights do worst."""
     lost, lost_random, lost_best = _worst(facts, "lost")
-    left, left_random, _ = _worst(facts, "left")
-    return {"lost": lost, "lost_random": lost_random, "lost_best": lost_best, "left": left, "left_random": left_random}
+    left, left_random, left_best = _worst(facts, "left")
+    return {
+        "lost": lost,
+        "lost_random": lost_random,
+        "lost_best": lost_best,
+        "left": left,
+        "left_random": left_random,
+        "left_best": left_best,
+    }
 
 
 def _worst(facts: Facts, effect: str) -> tuple[str, str, str]:

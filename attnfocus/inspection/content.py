@@ -38,6 +38,8 @@ class Content:
         head_kinds: attention -> what each of its heads does; empty when that was not looked at.
         max_values: weights that one page or JSON file holds; 12 layers of 12 heads at 200 tokens are 5.8 million.
         has_details: whether a page has all weights of maps that are too large to be seen at once.
+        intervals: of some of the numbers behind the verdict, the ends of the 95 % interval over examples.
+        glossary: what words of the verdict mean, language -> lines.
         scale: of the colors, on the screen and where a page opens; None: as `scale.default_scale` says.
     """
 
@@ -50,6 +52,8 @@ class Content:
     max_values: int = 24_000_000
     scale: ScaleName | None = None
     has_details: bool = True
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    glossary: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def as_facts(self) -> dict[str, Any]:
         """Everything, in types that JSON has."""

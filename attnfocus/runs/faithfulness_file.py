@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,22 @@ def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
     except ValueError:
         return {}
     return {name: value for name, value in metrics.items() if value is not None}
+
+
+def load_tested(run_dir: Path, step: int | None) -> dict[str, Any]:
+    """What an inspection shows of the test: `verdict`, `faithfulness`, and `intervals` and `glossary` of these.
+
+    The last two are empty where the others are.
+    """
+    saved = _saved(run_dir, step)
+    kept: dict[str, Any] = {"intervals": {}, "glossary": {}}
+    if saved.get("format") == FORMAT:
+        with suppress(ValueError):
+            intervals = to_value(saved.get("intervals", {}), dict[str, list[Finite]], "intervals")
+            kept["intervals"] = {name: tuple(ends) for name, ends in intervals.items() if len(ends) == 2}
+        with suppress(ValueError):
+            kept["glossary"] = to_value(saved.get("glossary", {}), dict[str, list[str]], "glossary")
+    return {"verdict": load_verdict(run_dir, step), "faithfulness": load_faithfulness(run_dir, step), **kept}
 
 
 def _saved(run_dir: Path, step: int | None) -> dict[str, Any]:

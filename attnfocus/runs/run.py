@@ -21,7 +21,7 @@ from attnfocus.models.base import Model
 from attnfocus.runs.causes import Causes
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
-from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
+from attnfocus.runs.faithfulness_file import load_tested
 from attnfocus.runs.folder import check_fingerprints
 from attnfocus.runs.heads_file import load_heads
 from attnfocus.runs.other_data import OtherData
@@ -256,9 +256,8 @@ class Run(Causes):
         kind = self.codec.input_kind
         if self.checkpoint != "best":
             return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
-        tested = load_verdict(self.path, self.step), load_faithfulness(self.path, self.step)
-        heads = load_heads(self.path, self.step)
-        return Inspection(facts, kind, found, *tested, {} if heads is None else heads.kinds)
+        tested, heads = load_tested(self.path, self.step), load_heads(self.path, self.step)
+        return Inspection(facts, kind, found, head_kinds={} if heads is None else heads.kinds, **tested)
 
     def _other(self, minus: "Run", choice: Choice) -> Other:
         """What another run or step is, seen from this one."""

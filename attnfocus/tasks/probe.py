@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
@@ -57,6 +57,7 @@ class Probe(ABC):
         examples, steps: (N,) which example each of the N outputs belongs to, and which of its outputs it is.
         answers: (B, T) what is explained: of everything that could be the output, the number of what is.
         foils: (B, T) what it is explained against: why the answers and not these; None: against all others.
+        numbers: which of the examples that were given these are: all but those without an output.
     """
 
     examples: Tensor
@@ -67,6 +68,7 @@ class Probe(ABC):
     def __init__(self, model: Any, inputs: Tensor, lengths: Tensor) -> None:
         self.model: Any = model
         self.inputs, self.lengths = inputs, lengths
+        self.numbers: Sequence[int] = range(len(inputs))
         self.mask = length_mask(lengths, inputs.shape[1])
         self._table: nn.Embedding | None = self.model.token_tables().get("source")
 

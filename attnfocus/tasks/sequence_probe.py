@@ -82,7 +82,8 @@ class SequenceProbe(TokenProbe):
     ) -> Any:
         """The output with the readouts of the T tokens alone: (M, T, R)."""
         written, width = self._num_written[examples], inputs.shape[1]
-        size = width + int(written.max()) if len(written) else width
+        widest = self._num_written if need_weights else written  # weights are those of any of the examples
+        size = width + int(widest.max()) if len(widest) else width
         whole = nn.functional.pad(inputs, (0, size - width), value=PAD)
         at = torch.arange(size, device=inputs.device) - lengths.unsqueeze(1)
         is_written = (at >= 0) & (at < written.unsqueeze(1))
@@ -129,7 +130,9 @@ def sequence_probe(
             )
     chosen = not_empty([each.ids for each in explained], batch.ids, skip_empty=skip_empty)
     explained = [explained[number] for number in chosen]
-    return SequenceProbe(model, inputs[chosen], lengths[chosen], explained, names)
+    probe = SequenceProbe(model, inputs[chosen], lengths[chosen], explained, names)
+    probe.numbers = chosen
+    return probe
 
 
 @contextmanager

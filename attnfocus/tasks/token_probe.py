@@ -83,7 +83,9 @@ def translation_probe(
     chosen = not_empty(outputs, batch.ids, skip_empty=skip_empty)
     outputs = [outputs[number] for number in chosen]
     inputs, lengths = inputs[chosen], lengths[chosen]
-    return TranslationProbe(model, inputs, lengths, outputs, names)
+    probe = TranslationProbe(model, inputs, lengths, outputs, names)
+    probe.numbers = chosen
+    return probe
 
 
 def not_empty(outputs: Sequence[Sequence[int]], names: Sequence[str], *, skip_empty: bool) -> list[int]:

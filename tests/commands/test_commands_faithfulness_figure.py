@@ -12,7 +12,8 @@ EFFECTS = {"weights": 0.5, "leave_one_out": 0.8, "integrated_gradients": 0.6, "r
 def a_test() -> Faithfulness:
     metrics = {f"faithfulness/lost_masked_{name}": value for name, value in EFFECTS.items()}
     intervals = {name: (value - 0.05, value + 0.1) for name, value in metrics.items()}
-    return Faithfulness(Verdict("partly", "weak"), metrics, intervals)
+    how = {"attentions": ("pooling",), "num_examples": 64}
+    return Faithfulness(Verdict("partly", "weak"), metrics, intervals, **how)
 
 
 def test_bars_have_the_values_and_intervals_of_what_was_measured() -> None:

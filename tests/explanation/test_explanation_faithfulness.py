@@ -130,6 +130,7 @@ def test_the_same_seed_gives_the_same_and_nothing_is_left_changed():
         "attentions": ["pooling"],
         "intervals": {name: list(ends) for name, ends in first.intervals.items()},
         "sentences": {language: list(each) for language, each in first.sentences.items()},
+        "glossary": {language: list(each) for language, each in first.glossary.items()},
         "groups": json.loads(json.dumps(first.groups)),
     }
 

@@ -9,7 +9,7 @@ import torch
 from attnfocus.focus.leads import fewest_holding, lead, most_important, share_left
 from attnfocus.focus.samples import ERASURES, RANKINGS, SHARES, WAYS, Samples, draws_of, mean_recalls, means
 from attnfocus.focus.verdict import Thresholds, decide, estimates_of
-from attnfocus.focus.verdict_words import LANGUAGES, Facts, sentences
+from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
 
 PLACES = {name: number for number, name in enumerate(RANKINGS)}
 
@@ -55,7 +55,17 @@ def test_ties_are_broken_at_random():
 
 
 def samples(
-    *, size=64, noise=0.02, nothing=0.0, dependent=1.0, half=0.1, heaviest=None, answers=None, targets=None, **leads
+    *,
+    size=64,
+    noise=0.02,
+    nothing=0.0,
+    dependent=1.0,
+    half=0.1,
+    heaviest=None,
+    answers=None,
+    targets=None,
+    right=None,
+    **leads,
 ):
     """Of removing `lost` and of keeping `left`: (weights, leave-one-out, gradients, random), in all erasures or one."""
     random = np.random.default_rng(3)
@@ -76,6 +86,7 @@ def samples(
         np.full(size, half),
         answers,
         answers if targets is None else np.array(targets),
+        np.full((size, 2), np.nan) if right is None else np.clip(right + 0.1 * random.standard_normal((size, 2)), 0, 1),
         0.4,
     )
 
@@ -100,6 +111,8 @@ SAYS_LITTLE = (0.25, 0.9, 0.9, 0.2)
         ({"size": 5}, "cannot_tell", "too_few"),
         ({"size": 0}, "cannot_tell", "too_few"),  # each input has one position alone
         ({"targets": [0, 1, 1, 0] * 16}, "cannot_tell", "unlearned"),
+        ({"right": (0.4, 0.4)}, "cannot_tell", "unrelated"),
+        ({"right": (0.5, 0.4)}, "yes", "points"),
         ({"answers": [1] * 64}, "cannot_tell", "same_answer"),
         ({"nothing": 0.97}, "cannot_tell", "input_unused"),
         ({"dependent": 0.0}, "cannot_tell", "input_unused"),
@@ -119,6 +132,7 @@ def test_the_verdict_follows_its_rules(made, answer, reason):
     facts = Facts("pooling", "test", 64, {"faithfulness/permuted_flips": 0.4})
     said = {language: sentences(found, facts, language) for language in LANGUAGES}
     assert all(len(each) == 3 for each in said.values())
+    assert not any("{" in sentence for each in said.values() for sentence in each)
     assert said["en"][0].startswith(answer.replace("_", " ").capitalize())
 
 
@@ -141,6 +155,24 @@ def test_words_tell_what_shuffling_says():
     assert "with shuffled weights 98% of them stay the same" in told[0.02]
     assert "only explanation" in told[0.6]
     assert "cannot be replaced" in sentences(found, Facts("pooling", "test", 64, {}), "en")[2]
+
+
+def test_what_a_sentence_says_of_positions_is_beside_chance_and_the_best():
+    found = decide(samples(lost=(0.6, 0.8, 0.7, 0.2), left=(0.5, 0.5, 0.9, 0.1)))
+    of = {"weights": 0.6, "leave_one_out": 0.8, "integrated_gradients": 0.7, "random": 0.2}
+    numbers = {f"faithfulness/lost_masked_{ranking}": value for ranking, value in of.items()}
+    numbers |= {f"faithfulness/left_cut_{ranking}": value / 2 for ranking, value in of.items()}
+    said = sentences(found, Facts("pooling", "test", 64, numbers), "en")[1]
+    assert "loses 0.60 of its lead (as many at random: 0.20, best known: 0.80)" in said
+    assert "keeps 0.30 (at random: 0.10, best known: 0.40)" in said
+
+
+def test_a_glossary_explains_a_verdict_alone():
+    found = decide(samples())
+    lines = {is_of_tokens: glossary(found, is_of_tokens=is_of_tokens) for is_of_tokens in (False, True)}
+    for language in LANGUAGES:
+        assert len(lines[True][language]) == len(lines[False][language]) + 1 == 3
+    assert not any(glossary(decide(samples(size=5)), is_of_tokens=False).values())
 
 
 def test_the_estimates_are_ratios_of_means():

@@ -62,7 +62,13 @@ def sequence(heads: int = 2) -> Inspection:
         gradient = focus_map("05-03", source, name="", method="gradient_input", seed=number, signed=True)
         made.append(example(*maps, gradient, source=source, number=number))
     return Inspection(
-        FACTS, "text", tuple(made), {"en": "Weights say little.", "zh": "不可信。"}, {"faithfulness/sufficiency": 0.25}
+        FACTS,
+        "text",
+        tuple(made),
+        {"en": "Weights say little.", "zh": "不可信。"},
+        {"faithfulness/sufficiency": 0.25, "faithfulness/skill": 0.5},
+        intervals={"faithfulness/skill": (0.25, 0.75)},
+        glossary={"en": ["lead: how far."], "zh": ["领先：多远。"]},
     )
 
 

@@ -346,6 +346,27 @@ def test_search_finds_examples(show: Any) -> None:
     assert page.inner_text("#found") == "1 of 2"
 
 
+def test_each_number_has_words_and_a_direction(show: Any) -> None:
+    """In both languages; numbers of the maps that are neither more nor less focused have no arrow."""
+    page = show(sequence())
+    rows = page.eval_on_selector_all(
+        "#faithfulness tr", "all => all.map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    assert rows[0] == ["The verdict rests on"]
+    assert rows[1][:4] == ["skill", "0.500", "[0.25, 0.75]", "↑"]
+    assert "gain over random positions" in rows[1][4]
+    assert rows[3][:4] == ["sufficiency", "0.250", "", "↓"]
+    assert page.inner_text("#glossary") == "lead: how far."
+    heads = page.eval_on_selector_all("#focus-head th", "all => all.map((cell) => cell.innerText)")[1:]
+    assert {"effective positions ↓", "top mass ↑", "first mass"} <= set(heads)
+    assert page.eval_on_selector_all("#meanings dt", "all => all.map((each) => each.innerText)") == heads
+    assert all(page.eval_on_selector_all("#meanings dd", "all => all.map((each) => each.innerText.length > 8)"))
+    page.click("#language button[value='zh']")
+    assert "判断依据" in page.inner_text("#faithfulness")
+    assert "权重最大的位置所占的比例" in page.inner_text("#meanings")
+    assert page.inner_text("#glossary") == "领先：多远。"
+
+
 def test_the_page_speaks_chinese(show: Any) -> None:
     page = show(sequence())
     assert page.inner_text("#verdict") == "Weights say little."

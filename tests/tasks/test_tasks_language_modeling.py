@@ -25,6 +25,7 @@ from attnfocus.explanation.faithfulness import measure_faithfulness
 from attnfocus.focus.alignment import AlignmentCounts
 from attnfocus.special import BOS, EOS, PAD
 from attnfocus.tasks import LanguageModelingTask
+from attnfocus.tasks.sequence_probe import Explained, SequenceProbe
 
 TEXTS = ("ab", "abcabc", "b", "cab cab", "aabbcc", "c")
 ASKED = (  # the values of keys asked again
@@ -304,6 +305,17 @@ def test_every_method_and_the_tests_of_faithfulness_apply(name):
     if name == "asked":
         with pytest.raises(ConfigError, match="answers of 2 tokens together, got 1"):
             attribute(task, model, examples[1:], "attention", AttributionOptions(target="v2"))
+
+
+def test_weights_of_any_of_the_examples_can_be_put_in():
+    """Of some that write less than others, too."""
+    codec = codec_of(plain_rows(), "character")
+    model, batch = model_of(codec).eval(), collate(list(codec.encode_rows(plain_rows()))[:2])
+    written = [Explained([5]), Explained([5, 6, 7])]
+    probe = SequenceProbe(model, batch.inputs, batch.input_lengths, written, codec.input_tokens)
+    first = torch.tensor([0])
+    own = {name: each[:1] for name, each in probe.weights().items()}
+    torch.testing.assert_close(probe.logits_given(own, first)[:, 0], probe.logits_given({}, first)[:, 0])
 
 
 def test_what_a_language_model_has_not_is_refused():

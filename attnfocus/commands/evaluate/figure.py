@@ -93,6 +93,8 @@ def _draw(axes: Axes, tested: Faithfulness, way: str, thresholds: Thresholds) ->
     axes.grid(True, axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     if way == WAYS[-1]:
-        axes.plot([], [], "-", color=INK, label="weights point from here on")
-        axes.plot([], [], ":", color=INK, label="and do not below")
-        axes.legend(fontsize=SCREEN.small, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes.plot([], [], "-", color=INK, label="above: weights point")
+        axes.plot([], [], ":", color=INK, label="below: they do not")
+        of_what = f"{tested.attentions[0]}, {tested.num_examples} examples\nof {tested.split}, 95 % intervals"
+        how = {"fontsize": SCREEN.small, "title_fontsize": SCREEN.small, "alignment": "left"}
+        axes.legend(title=of_what, loc="upper left", bbox_to_anchor=(1.0, 1.0), **how)

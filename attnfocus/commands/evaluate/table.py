@@ -51,6 +51,8 @@ def print_faithfulness(console: Console, tested: Faithfulness) -> None:
     say(console, first, style="bold")
     for sentence in others:
         say(console, sentence)
+    for remark in tested.glossary["en"]:
+        say(console, remark, style="dim")
     rows = [
         [metric_name(each["name"]), number(each["value"]), _interval(each["interval"]), ARROWS[each["better"]]]
         for group in tested.groups

@@ -13,7 +13,7 @@ from attnfocus.inspection.content import best_map
 from attnfocus.inspection.examples import Choice, inspect_examples
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.runs.evaluation import validated
-from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict
+from attnfocus.runs.faithfulness_file import load_tested
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.tasks import FocusMap, Inspected, Prediction
 
@@ -123,7 +123,5 @@ def _content(material: Material, examples: tuple[Inspected, ...]) -> Inspection:
         "step": material.step,
     }
     kind, step = material.prepared.codec.input_kind, material.step
-    tested = (load_verdict(material.run_dir, step), load_faithfulness(material.run_dir, step))
-    if material.checkpoint != "best":
-        tested = (None, {})
-    return Inspection(facts, kind, examples, *tested, has_details=False)
+    tested = load_tested(material.run_dir, step) if material.checkpoint == "best" else {}
+    return Inspection(facts, kind, examples, has_details=False, **tested)

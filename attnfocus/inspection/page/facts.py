@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from attnfocus.display.documents import ramps
+from attnfocus.display.focus_words import MEASURE_WORDS
+from attnfocus.explanation.measures import grouped
 from attnfocus.inspection.content import Content, best_map, focus_rows, is_long, likelihood, num_weights
 from attnfocus.inspection.known import linked_map, rationale_keys
 from attnfocus.inspection.page.coding import coded, coded_picture, sketch, sketch_size
@@ -30,7 +32,9 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "run": {key: _visible(value) for key, value in inspection.facts.items()},
         "kind": inspection.kind,
         "verdict": None if inspection.verdict is None else dict(inspection.verdict),
-        "faithfulness": dict(inspection.faithfulness),
+        "glossary": {language: list(lines) for language, lines in inspection.glossary.items()},
+        "faithfulness": grouped(inspection.faithfulness, inspection.intervals),
+        "measures": _measures(inspection),
         "palette": ramps(),
         "nearly_uniform": NEARLY_UNIFORM,
         "scale": inspection.scale or default_scale(maps),
@@ -40,6 +44,13 @@ def page_data(inspection: Content) -> dict[str, Any]:
             for number, example in enumerate(inspection.examples)
         ],
     }
+
+
+def _measures(inspection: Content) -> dict[str, dict[str, str]]:
+    """What the measures of focus are, those that the maps have: name -> words of both languages, what is higher."""
+    maps = [each for example in inspection.examples for each in example.maps if each.method == "attention"]
+    names = {name: None for each in maps for row in focus_rows(each) for name in row}
+    return {name: MEASURE_WORDS[name]._asdict() for name in names if name in MEASURE_WORDS}
 
 
 def _example(example: Inspected, detail: tuple[bool, bool], room: int | None) -> dict[str, Any]:

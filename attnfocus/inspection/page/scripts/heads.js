@@ -69,7 +69,7 @@ function drawGlance() {
   if (cells < 2) return;
   const measures = [...new Set(maps.flatMap(([map]) => map.focus.flatMap(Object.keys)))];
   if (!measures.includes(state.measure)) state.measure = measures.includes("top_mass") ? "top_mass" : measures[0];
-  options($("measure"), measures.map((each) => [each, name(each)]), state.measure);
+  options($("measure"), measures.map((each) => [each, withArrow(each)]), state.measure);
   const values = maps.flatMap(([map]) => map.focus.map((figures) => figures[state.measure])).filter((value) => value !== undefined);
   const high = SHARES.has(state.measure) ? 1 : Math.max(...values.map(Math.abs), 0);
   $("glance-hint").textContent = word("glanceHint", { low: 0, high: short(high) });
@@ -87,6 +87,15 @@ function drawGlance() {
   }));
 }
 
+/** A measure with an arrow: up where a higher value is more focused, down where it is less. */
+const withArrow = (measure) => name(measure) + ({ more: " \u2191", less: " \u2193" }[data.measures[measure]?.higher] ?? "");
+
+/** What each measure of the table is, in words. */
+function drawMeanings(measures) {
+  const known = measures.filter((each) => each in data.measures);
+  $("meanings").replaceChildren(...known.flatMap((each) => [element("dt", withArrow(each)), element("dd", data.measures[each][state.language])]));
+}
+
 function drawFocus() {
   const maps = measured(), rows = maps.reduce((sum, [map]) => sum + map.heads.length, 0);
   $("focus-part").hidden = !maps.length;
@@ -95,7 +104,8 @@ function drawFocus() {
   if (!$("focus-more").dataset.rows) $("focus-more").open = rows <= MAX_OPEN;
   $("focus-more").dataset.rows = rows;
   $("focus-count").textContent = word("measures", { number: rows });
-  $("focus-head").replaceChildren(element("th", word("attention")), ...measures.map((each) => element("th", name(each))));
+  $("focus-head").replaceChildren(element("th", word("attention")), ...measures.map((each) => element("th", withArrow(each))));
+  drawMeanings(measures);
   $("focus").replaceChildren(...maps.flatMap(([map, number]) => map.focus.map((figures, head) => {
     const row = element("tr"), first = element("td"), several = map.heads.length > 1;
     const button = headButton(number, several ? head : -1);

@@ -7,15 +7,27 @@ function trustParts() {
   return [word("untested"), element("code", `attnfocus evaluate run=${data.run.run} faithfulness=true`)];
 }
 
+/** A line that names a group of numbers, and a row for each: what it is called, its value, interval, which way speaks for the weights, and what it is. */
+function trustRows(group) {
+  const inLanguage = (facts, key) => facts[state.language === "zh" ? `${key}_zh` : key], heading = element("th", inLanguage(group, "title"));
+  heading.colSpan = 5;
+  const rows = [element("tr")];
+  rows[0].append(heading);
+  for (const each of group.measures) {
+    const [low, high] = each.interval ?? [], row = element("tr"), words = element("td", inLanguage(each, "words"), "said");
+    row.append(element("td", name(each.name)), element("td", figure(each.value)), element("td", each.interval ? `[${low.toFixed(2)}, ${high.toFixed(2)}]` : ""), element("td", ARROWS[each.better]), words);
+    rows.push(row);
+  }
+  return rows;
+}
+
 function drawTrust() {
-  const figures = Object.entries(data.faithfulness);
+  const hasNumbers = data.faithfulness.length > 0;
   $("verdict").replaceChildren(...trustParts());
-  $("faithfulness").parentElement.parentElement.hidden = !figures.length;
-  $("faithfulness").replaceChildren(...figures.map(([measure, value]) => {
-    const row = element("tr");
-    row.append(element("td", name(measure.replace("faithfulness/", ""))), element("td", value === null ? "-" : figure(value)));
-    return row;
-  }));
+  $("glossary").replaceChildren(...(data.glossary[state.language] ?? []).map((line) => element("li", line)));
+  $("trust-hint").hidden = !hasNumbers;
+  $("faithfulness").parentElement.parentElement.hidden = !hasNumbers;
+  $("faithfulness").replaceChildren(...data.faithfulness.flatMap(trustRows));
 }
 
 function drawTitle() {

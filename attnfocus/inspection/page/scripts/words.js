@@ -21,8 +21,8 @@ const WORDS = {
     sketch: "Details are left out, since there are too many weights for one page: the %number% largest of each row, and means of blocks.",
     heads: "Heads", mean: "mean", glance: "All heads", glanceHint: "Layers down, heads across, colored by a measure from %low% to %high%. Choose a cell to open it.",
     measure: "Measure", readMost: "Read most", countsMost: "Counts most", differsMost: "Differs most", forToken: "%what% for %token%",
-    focus: "Focus", focusHint: "Means over the rows of each head in this example. Choose one to see it; arrow keys move.", measures: "All measures (%number% rows)", measuresOne: "All measures (1 row)",
-    trust: "Can the weights be trusted?", untested: "Not tested for these weights. This does: ", untestedLast: "Not tested for these weights: only what was found of the best checkpoint is kept.",
+    focus: "Focus", focusHint: "Means over the rows of each head in this example. Choose one to see it; arrow keys move. \u2191: higher is more focused, \u2193: less.", measures: "All measures (%number% rows)", measuresOne: "All measures (1 row)",
+    trust: "Can the weights be trusted?", trustHint: "[a, b]: 95 % interval over examples. \u2191 higher, \u2193 lower speaks for the weights.", untested: "Not tested for these weights. This does: ", untestedLast: "Not tested for these weights: only what was found of the best checkpoint is kept.",
     spread: "Looks at about %used% of %all% positions%rows%.", nearly: "Nearly uniform: %used% of %all% positions are looked at%rows% (normalized entropy %entropy%). Differences in color mean little here.", meanOfRows: ", mean over the rows",
     allRows: "all rows, mean", isChosen: "%token% is chosen",
     shown: "Example %number% of %all%. %method%%name%, %head%. Scale: %scale%.",
@@ -54,8 +54,8 @@ const WORDS = {
     sketch: "权重太多，一页放不下，细节从略：每行最大的 %number% 个，以及各块的平均。",
     heads: "头", mean: "平均", glance: "所有的头", glanceHint: "纵向为层，横向为头，按指标着色，从 %low% 到 %high%。选一格打开。",
     measure: "指标", readMost: "读得最多", countsMost: "影响最大", differsMost: "差别最大", forToken: "%what%:%token%",
-    focus: "集中程度", focusHint: "本例中每个头各行的平均。选一行查看；方向键移动。", measures: "全部指标（%number% 行）",
-    trust: "权重可信吗?", untested: "这些权重没有测试过。测试用：", untestedLast: "这些权重没有测试过：只保留最佳检查点的结果。",
+    focus: "集中程度", focusHint: "本例中每个头各行的平均。选一行查看；方向键移动。\u2191：越高越集中，\u2193：越高越分散。", measures: "全部指标（%number% 行）",
+    trust: "权重可信吗?", trustHint: "[a, b]：样例的 95 % 区间。\u2191 越高、\u2193 越低，越支持这些权重。", untested: "这些权重没有测试过。测试用：", untestedLast: "这些权重没有测试过：只保留最佳检查点的结果。",
     spread: "约看 %all% 个位置中的 %used% 个%rows%。", nearly: "几乎均匀：看 %all% 个位置中的 %used% 个%rows%（归一化熵 %entropy%）。此处颜色的差别意义不大。", meanOfRows: "（各行平均）",
     allRows: "所有行的平均", isChosen: "已选 %token%",
     shown: "第 %number% 个样例，共 %all% 个。%method%%name%，%head%。色标：%scale%。",
@@ -69,6 +69,7 @@ const WORDS = {
 };
 const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", value_zeroing: "值置零", attn_lrp: "AttnLRP", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度", patch_heads: "放回注意力头", patch_positions: "按位置放回注意力头", patch_states: "放回层状态", patch_weights: "放回权重" };
 
+const ARROWS = { higher: "\u2191", lower: "\u2193", "": "" };
 const name = (text) => text.replaceAll("_", " ");
 const methodName = (method) => (state.language === "zh" && METHODS_ZH[method]) || name(method);
 /** A token without the blank before it; one of blanks alone shows them. */
