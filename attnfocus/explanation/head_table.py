@@ -23,11 +23,10 @@ from attnfocus.errors import DataError
 from attnfocus.focus.head_kinds import DIFFUSE, KINDS, MIXED, Tokens, kind_scores, name_of
 from attnfocus.focus.measures import shares
 from attnfocus.models.base import Model, Place
-from attnfocus.models.lengths import length_mask
 from attnfocus.special import PAD, SPECIAL_TOKENS
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.evaluation import device_of
-from attnfocus.tasks.looks import num_positions
+from attnfocus.tasks.looks import Look, looks_of
 
 Removal = Literal["mean", "zero"]
 NUM_NAMED = 64  # examples, where no number is given
@@ -91,8 +90,7 @@ class HeadTable:
     @property
     def counts(self) -> dict[str, int]:
         """How many heads are of each kind, in the order of the kinds."""
-        found = Counter(head.kind for head in self.heads)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
+        return {kind: count for kind, count in kind_counts(self.heads).items() if count}
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -109,17 +107,29 @@ def name_heads(task: Task, model: Model, examples: Sequence[Encoded], *, num_exa
     """
     chosen = readable_examples(model, examples, num_examples, split)
     batch = collate(chosen).to(device_of(model))
-    lengths = task.axis_lengths(batch)
-    ids = ids_of(batch, lengths)
-    heads = []
-    for name, weights in task.maps(model, batch).items():
-        place = model.places_of([name])[name]
-        links = known_links(task.codec, batch, weights.shape) if place.kind == "cross" else None
-        scores = _scores_of(task.codec, model, place, weights, (lengths, ids, _asked(batch, place, ids), links))
-        for number in range(weights.shape[1]):
+    return HeadTable(named_heads(task, model, batch, task.maps(model, batch)), len(chosen), split)
+
+
+def named_heads(task: Task, model: Model, batch: Batch, maps: Mapping[str, Tensor]) -> tuple[Head, ...]:
+    """Every head with its kind.
+
+    Args:
+        maps: by attention the weights (b, H, Q, K) of the first examples of the batch, as `Task.maps` gives them.
+    """
+    sample, heads = _Sample(task, model, batch, maps), []
+    for look in sample.looks:
+        scores = sample.scores(look)
+        for number in range(look.weights.shape[1]):
             own = {kind: float(each[number]) for kind, each in scores.items() if not math.isnan(float(each[number]))}
-            heads.append(Head(name, number, name_of(own), own))
-    return HeadTable(tuple(heads), len(chosen), split)
+            heads.append(Head(look.name, number, name_of(own), own))
+    return tuple(heads)
+
+
+def kind_counts(heads: Sequence[Head]) -> dict[str, int]:
+    """How many heads are of each kind that there can be among them, in the order of the kinds; 0 too."""
+    possible = {MIXED, *(kind for head in heads for kind in head.scores)} if heads else set()
+    found = Counter(head.kind for head in heads)
+    return {kind: found[kind] for kind in KINDS if kind in possible}
 
 
 def readable_examples(model: Model, examples: Sequence[Encoded], num_examples: int, split: str) -> list[Encoded]:
@@ -142,69 +152,69 @@ def readable_examples(model: Model, examples: Sequence[Encoded], num_examples: i
     return chosen
 
 
-def ids_of(batch: Batch, lengths: Mapping[Axis, Tensor]) -> dict[Axis, Tensor]:
-    """The tokens along each sequence that attentions look at (B, positions); without those that are vectors."""
-    if "input" not in lengths:  # what is read is what is written, too
-        return {"output": batch.inputs}
-    found: dict[Axis, Tensor] = {} if batch.inputs.is_floating_point() else {"input": batch.inputs}
-    if "output" in lengths:
-        found["output"] = batch.targets[:, :-1]
-    return found
+class _Sample:
+    """The weights of some examples, and what stands along their axes, on the CPU.
 
+    Attributes:
+        looks: the weights with their places.
+    """
 
-def known_links(codec: Codec, batch: Batch, shape: Sequence[int]) -> Tensor | None:
-    """What is known to translate what, bool (B, Q, K) of weights of this shape; None where rows do not say it."""
-    of_rows = [codec.links(row) for row in batch.rows]
-    if not any(of_rows):
-        return None
-    found = torch.zeros(shape[0], *shape[2:], dtype=torch.bool)
-    for number, links in enumerate(of_rows):
-        for query, key in () if links is None else links.possible:
-            if query < shape[2] and key < shape[3]:
-                found[number, query, key] = True
-    return found
+    def __init__(self, task: Task, model: Model, batch: Batch, maps: Mapping[str, Tensor]) -> None:
+        count = len(next(iter(maps.values()))) if maps else 0
+        lengths = {axis: each[:count].cpu() for axis, each in task.axis_lengths(batch).items()}
+        self._codec, self._num_prepended = task.codec, model.num_prepended
+        self._inputs, self._targets = batch.inputs[:count].cpu(), batch.targets[:count].cpu()
+        self._ids = self._ids_of(lengths)
+        self.looks = looks_of(model, maps, lengths)
+        is_crossing = any(look.place.kind == "cross" for look in self.looks)
+        self._links = [task.codec.links(row) for row in batch.rows[:count]] if is_crossing else []
 
+    def _ids_of(self, lengths: Mapping[Axis, Tensor]) -> dict[Axis, Tensor]:
+        """The tokens along each sequence that attentions look at (b, positions); without those that are vectors."""
+        if "input" not in lengths:  # what is read is what is written, too
+            return {"output": self._inputs}
+        found: dict[Axis, Tensor] = {} if self._inputs.is_floating_point() else {"input": self._inputs}
+        if "output" in lengths:
+            found["output"] = self._targets[:, :-1]
+        return found
 
-def _asked(batch: Batch, place: Place, ids: Mapping[Axis, Tensor]) -> Tensor | None:
-    """The queries (B, Q) of a language model whose output counts; None: all do."""
-    if place.queries != "output" or ids.get("output") is not batch.inputs or batch.targets.shape != batch.inputs.shape:
-        return None
-    return batch.targets != PAD
+    def scores(self, look: Look) -> dict[str, Tensor]:
+        """Kind -> (H,)."""
+        place, real = look.place, look.queries.squeeze(1)  # (b, Q)
+        queries, keys = self._along(place.queries), self._along(place.keys)
+        tokens = Tokens(
+            queries if place.kind == "self" else None,
+            keys,
+            None if keys is None else _separators(self._codec, place.keys, keys),
+            real if (asked := self._asked(place)) is None else asked & real,
+            self._known_links(look.weights.shape) if place.kind == "cross" else None,
+        )
+        return kind_scores(shares(look.weights, look.pairs), look.pairs, place.kind, tokens)
 
+    def _along(self, axis: Axis) -> Tensor | None:
+        """The tokens along an axis (b, positions); -1 is what a model puts before its input."""
+        if axis not in self._ids:
+            return None
+        before = self._num_prepended if axis == "input" else 0
+        return torch.nn.functional.pad(self._ids[axis], (before, 0), value=-1)
 
-def _scores_of(
-    codec: Codec,
-    model: Model,
-    place: Place,
-    weights: Tensor,
-    what: tuple[Mapping[Axis, Tensor], Mapping[Axis, Tensor], Tensor | None, Tensor | None],
-) -> dict[str, Tensor]:
-    """Kind -> (H,), of weights (B, H, Q, K) on the CPU."""
-    lengths, ids, asked, links = what
-    real = [
-        torch.ones(len(weights), size, dtype=torch.bool)
-        if (found := num_positions(model, axis, lengths)) is None
-        else length_mask(found.cpu(), size)
-        for axis, size in zip((place.queries, place.keys), weights.shape[2:], strict=True)
-    ]
-    queries, keys = (_along(ids, axis, model) for axis in (place.queries, place.keys))
-    tokens = Tokens(
-        queries if place.kind == "self" else None,
-        keys,
-        None if keys is None else _separators(codec, place.keys, keys),
-        real[0] if asked is None else asked.cpu() & real[0],
-        links,
-    )
-    pairs = (real[0].unsqueeze(-1) & real[1].unsqueeze(-2)).unsqueeze(1)
-    return kind_scores(shares(weights, pairs), pairs, place.kind, tokens)
+    def _asked(self, place: Place) -> Tensor | None:
+        """The queries (b, Q) of a language model whose output counts; None: all do."""
+        is_read = self._ids.get("output") is self._inputs
+        if place.queries != "output" or not is_read or self._targets.shape != self._inputs.shape:
+            return None
+        return self._targets != PAD
 
-
-def _along(ids: Mapping[Axis, Tensor], axis: Axis, model: Model) -> Tensor | None:
-    """The tokens along an axis (B, positions), on the CPU; -1 is what a model puts before its input."""
-    if axis not in ids:
-        return None
-    before = model.num_prepended if axis == "input" else 0
-    return torch.nn.functional.pad(ids[axis].cpu(), (before, 0), value=-1)
+    def _known_links(self, shape: Sequence[int]) -> Tensor | None:
+        """What is known to translate what, bool (b, Q, K) of weights of this shape; None where rows do not say it."""
+        if not any(self._links):
+            return None
+        found = torch.zeros(shape[0], *shape[2:], dtype=torch.bool)
+        for number, links in enumerate(self._links):
+            for query, key in () if links is None else links.possible:
+                if query < shape[2] and key < shape[3]:
+                    found[number, query, key] = True
+        return found
 
 
 def _separators(codec: Codec, axis: Axis, keys: Tensor) -> Tensor:

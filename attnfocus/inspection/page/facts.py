@@ -31,6 +31,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "kind": inspection.kind,
         "verdict": None if inspection.verdict is None else dict(inspection.verdict),
         "faithfulness": dict(inspection.faithfulness),
+        "head_kinds": {name: [visible(kind) for kind in kinds] for name, kinds in inspection.head_kinds.items()},
         "palette": ramps(),
         "nearly_uniform": NEARLY_UNIFORM,
         "scale": inspection.scale or default_scale(maps),
