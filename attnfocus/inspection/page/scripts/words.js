@@ -71,7 +71,7 @@ const WORDS = {
     controls: "显示什么", examplePart: "样例", matrixPart: "对齐矩阵",
   },
 };
-const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", value_zeroing: "值置零", attn_lrp: "AttnLRP", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度", patch_heads: "放回注意力头", patch_positions: "按位置放回注意力头", patch_states: "放回层状态", patch_weights: "放回权重" };
+const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", attention_block_norm: "注意力块的范数", value_zeroing: "值置零", attn_lrp: "AttnLRP", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度", patch_heads: "放回注意力头", patch_positions: "按位置放回注意力头", patch_states: "放回层状态", patch_weights: "放回权重" };
 
 const name = (text) => text.replaceAll("_", " ");
 const methodName = (method) => (state.language === "zh" && METHODS_ZH[method]) || name(method);
