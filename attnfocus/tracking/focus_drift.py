@@ -15,7 +15,6 @@ from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Encoded
 from attnfocus.data.preparation import Prepared
 from attnfocus.events import Evaluated, Listener, RolledBack, TrainingStarted
-from attnfocus.explanation.head_table import kind_counts, named_heads
 from attnfocus.focus import attends, js_distance
 from attnfocus.layout import MAPS_FOLDER
 from attnfocus.models.base import Model
@@ -23,6 +22,7 @@ from attnfocus.regular_files import is_folder, make_folder, read_file, replace_f
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.evaluation import device_of
 from attnfocus.tasks.looks import Size, map_sizes
+from attnfocus.tasks.measures.head_names import kind_counts, named_heads
 from attnfocus.tracking.map_history import MapHistory, read_history
 from attnfocus.tracking.metrics_file import HEADS_OF_KIND
 

@@ -17,12 +17,13 @@ from attnfocus.commands.compare.sections import shown_metrics
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
-from attnfocus.explanation.head_table import Head, HeadTable
+from attnfocus.explanation.head_table import HeadTable
 from attnfocus.focus.verdict import Verdict
 from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE, HEADS_FILE, METRICS_FILE
 from attnfocus.runs.evaluation import prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict, save_faithfulness
 from attnfocus.runs.heads_file import load_heads, save_heads
+from attnfocus.tasks.measures.head_names import Head
 
 pytestmark = pytest.mark.slow
 
