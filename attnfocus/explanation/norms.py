@@ -57,7 +57,7 @@ def block_norms(probe: Probe, name: str) -> Tensor:
     if not isinstance(layer, ResidualLayer):
         raise ConfigError(
             f"method: {BLOCK_NORM} counts the residual connection of a Transformer's layer, and {name} is a part of "
-            f"{type(layer).__name__}, which has none. Use {NORM}, or name a layer."
+            f"{type(layer).__name__}, which has none. Use {NORM}."
         )
     norm, read = _norm_of(layer, attention), list[Tensor]()
     handle = norm.register_forward_pre_hook(lambda _module, inputs: read.append(inputs[0]))
