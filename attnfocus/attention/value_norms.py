@@ -68,12 +68,15 @@ def value_norms(attention: BaseAttention, values: Tensor) -> Tensor:
     much a key gives to it (Kobayashi et al. 2020, sec. 2.2, arXiv:2004.10102). Without projections f is the value
     itself.
     """
+    return torch.stack([each.norm(dim=-1) for each in projected_values(attention, values)], dim=-2)
+
+
+def projected_values(attention: BaseAttention, values: Tensor) -> Iterator[Tensor]:
+    """f_h(x_k) of one head after another, as `value_norms` says: values (..., G, K, d) -> (..., K, Do) each."""
     if not attention.has_projections:
-        return values.norm(dim=-1)
+        yield from values.unbind(-3)
+        return
     per_key_head = attention.num_heads // attention.num_key_heads
     of_heads = attention.output_projection.weight.unflatten(-1, (attention.num_heads, -1))  # (Do, H, d)
-    norms = [
-        (values[..., head // per_key_head, :, :] @ of_heads[:, head].T).norm(dim=-1)  # (..., K)
-        for head in range(attention.num_heads)
-    ]
-    return torch.stack(norms, dim=-2)
+    for head in range(attention.num_heads):
+        yield values[..., head // per_key_head, :, :] @ of_heads[:, head].T

@@ -16,7 +16,7 @@ from attnfocus.data.codecs.base import Encoded
 from attnfocus.decoding import DecodingOptions
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation.contrast import foils_of
-from attnfocus.explanation.norms import norms_of
+from attnfocus.explanation.norms import block_norms, norms_of
 from attnfocus.explanation.options import DEFAULT_METHOD, AttributionOptions
 from attnfocus.explanation.reading import flowing, place_to_read, read, rolled_out
 from attnfocus.explanation.relevance import relevances
@@ -180,17 +180,29 @@ def _attention_norm(probe: Probe, options: AttributionOptions) -> Found:
         ), None
 
 
+def _attention_block_norm(probe: Probe, options: AttributionOptions) -> Found:
+    """See `norms.block_norms`."""
+    if options.head is not None:
+        raise ConfigError("head: attention_block_norm is of all heads together. Leave head out, or use attention_norm.")
+    return _of_all_heads(probe, options, lambda _weights, name: block_norms(probe, name))
+
+
 def _value_zeroing(probe: Probe, options: AttributionOptions) -> Found:
-    """See `value_zeroing.zeroing_scores`, read as weights are."""
+    """See `value_zeroing.zeroing_scores`."""
     if options.head is not None:
         raise ConfigError("head: value_zeroing takes a key's value out of all heads. Leave head out.")
+    return _of_all_heads(probe, options, lambda weights, name: zeroing_scores(probe, weights, name))
+
+
+def _of_all_heads(
+    probe: Probe, options: AttributionOptions, scores: Callable[[dict[str, Tensor], str], Tensor]
+) -> Found:
+    """Scores (B, Q, K) of the attention that is asked for, by all weights and its name, read as weights are."""
     with torch.no_grad():
         weights = probe.weights()
         name = place_to_read(weights, probe.model, options.layer).name
-        zeroed = zeroing_scores(probe, weights, name).unsqueeze(1)
-        return probe.of_outputs(
-            read({**weights, name: zeroed}, probe.model, probe.mask, options.layer, None, probe.rows)
-        ), None
+        found = {**weights, name: scores(weights, name).unsqueeze(1)}
+        return probe.of_outputs(read(found, probe.model, probe.mask, options.layer, None, probe.rows)), None
 
 
 def _attn_lrp(probe: Probe, options: AttributionOptions) -> Found:
@@ -244,6 +256,7 @@ _METHODS: Mapping[str, Callable[[Probe, AttributionOptions], Found]] = {
     "attention_flow": _attention_flow,
     "attention_gradient": _attention_gradient,
     "attention_norm": _attention_norm,
+    "attention_block_norm": _attention_block_norm,
     "value_zeroing": _value_zeroing,
     "attn_lrp": _attn_lrp,
     "gradient_input": _gradient_input,

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from attnfocus.attention import changed_heads, replaced_weights
+from attnfocus.attention import BaseAttention, changed_heads, replaced_weights
 from attnfocus.attention.role import Axis
 from attnfocus.models.base import Layer, Model
 from attnfocus.models.recurrent import Recurrence
@@ -87,6 +87,11 @@ def _changed_states(model: Model, name: str, change: Change) -> Iterator[None]:
         yield
     finally:
         del owner.state_changes[last]
+
+
+def owner_of(model: Model, attention: BaseAttention) -> nn.Module:
+    """The part of the model that an attention of it is a child of."""
+    return next(each for each in model.modules() if any(child is attention for child in each.children()))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ Method = Literal[
     "attention_flow",
     "attention_gradient",
     "attention_norm",
+    "attention_block_norm",
     "value_zeroing",
     "gradient_input",
     "integrated_gradients",

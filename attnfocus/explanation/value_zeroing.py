@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from attnfocus.attention.base import BaseAttention
 from attnfocus.attention.value_norms import output_is_weighed_values, without_values, zeroed_values
 from attnfocus.errors import ConfigError
-from attnfocus.explanation.interventions import Noted, changed_output
+from attnfocus.explanation.interventions import Noted, changed_output, owner_of
 from attnfocus.focus.attributions import rows_at_once
 from attnfocus.models.decoder import AttendThenRecur, Decoded, EncodedSource, RecurThenAttend
 from attnfocus.models.pooling import AttentionPooling
@@ -83,7 +83,7 @@ def _speaker(probe: Probe, name: str) -> _Speaker:
             f"method: value_zeroing needs an attention whose output is its weights times its values, and {what} "
             f"({name}) is none. Use leave_one_out or integrated_gradients."
         )
-    owner = next(each for each in probe.model.modules() if any(child is attention for child in each.children()))
+    owner = owner_of(probe.model, attention)
     if isinstance(owner, _DECODERS):
         return _Steps(probe, owner)
     if isinstance(owner, _LAYERS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from attnfocus.data.codecs.base import Codec, Encoded
@@ -62,8 +61,17 @@ class Causes:
             ConfigError: a method, or a value of an option, that there is not.
             DataError: an input that the model cannot read, or an answer without a token.
         """
-        options = AttributionOptions(target=target, layer=layer, head=head, against=against, span=span, level=level)
-        options = replace(options, baseline=baseline, num_steps=num_steps, leave_out=leave_out)
+        options = AttributionOptions(
+            target=target,
+            layer=layer,
+            head=head,
+            baseline=baseline,
+            num_steps=num_steps,
+            leave_out=leave_out,
+            against=against,
+            span=span,
+            level=level,
+        )
         num_threads()
         example = self._example(text, "text")
         return attribute(self.task, self.model, [example], method, options, self.setup.config.decoding)[0]

@@ -66,6 +66,7 @@ class Run(Causes):
         self.checkpoint = checkpoint
         self.other_data = other_data or OtherData({})
         self._new_rows: dict[str, NewRows] = {}
+        self._read: tuple[str, Prepared] | None = None  # the split that was asked for last
         self.task: Task = self.setup.task(codec)
 
     def __repr__(self) -> str:
@@ -108,10 +109,13 @@ class Run(Causes):
             return new.prepared
         self.config.require_whole(self.path, "dataset")
         setup = self.other_data.moved(self.config).setup
+        if self._read is not None and self._read[0] == split:
+            return self._read[1]
         prepared = prepare_data(setup, self.codec, wanted=[split])
         check_fingerprints(self.path, prepared)
         if split not in prepared.splits:
             raise DataError(f"split: this set has no {split}.")
+        self._read = split, prepared
         return prepared
 
     @overload

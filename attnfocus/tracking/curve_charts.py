@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attnfocus.display.run_words import measure_words
+from attnfocus.tracking.metrics_file import HEADS_OF_KIND
 
 if TYPE_CHECKING:
     from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
@@ -32,14 +33,21 @@ def chart_layout(metrics: Iterable[str], monitored: str | None) -> Layout:
 
     names = sorted(metrics, key=lambda name: name != monitored)  # stable: the monitored one comes first
     quality = {name: [f"valid/{re.escape(name)}"] for name in names if not name.startswith("focus/") and name != "loss"}
-    focus = [name.removeprefix("focus/") for name in names if name.startswith("focus/")]
+    kinds = [name for name in names if name.startswith(HEADS_OF_KIND)]
+    focus = [name.removeprefix("focus/") for name in names if name.startswith("focus/") and name not in kinds]
     focus += ["drift"] if focus and "drift" not in focus else []  # which comes from the second evaluation on
     training = {name: [f"train/{name}"] for name in ("lr", "grad_norm", "words_per_second")}
     return Layout(
         category=[
             category("curves", {"loss (train, valid)": ["train/loss", "valid/loss"], **_titled(quality)}),
             category("training", {**_titled(training), "penalties": ["train/penalty.*"]}, is_closed=True),
-            category("where it looks", {measure_words(name): [f"weights_focus/{name}"] for name in focus}),
+            category(
+                "where it looks",
+                {
+                    **{measure_words(name): [f"weights_focus/{name}"] for name in focus},
+                    **({"heads of each kind": ["weights_focus/heads/.*"]} if kinds else {}),
+                },
+            ),
         ]
     )
 

@@ -1,4 +1,5 @@
-"""How far the attention maps of a few examples have moved since the evaluation before, and what is kept of them."""
+"""How far the attention maps of a few examples have moved since the evaluation before, what each head does there, and
+what is kept of them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,9 @@ from attnfocus.regular_files import is_folder, make_folder, read_file, replace_f
 from attnfocus.tasks import Evaluation, Task
 from attnfocus.tasks.evaluation import device_of
 from attnfocus.tasks.looks import Size, map_sizes
+from attnfocus.tasks.measures.head_names import kind_counts, named_heads
 from attnfocus.tracking.map_history import MapHistory, read_history
+from attnfocus.tracking.metrics_file import HEADS_OF_KIND
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,8 @@ def drift(before: Maps, after: Maps) -> float | None:
 
 
 class FocusDrift(Listener):
-    """Adds `focus/drift` to the evaluations of a run, from the second on, and keeps a history of the maps.
+    """Adds to the evaluations of a run how many heads are of each kind, `focus/heads/<kind>`, and from the second on
+    `focus/drift`; keeps a history of the maps.
 
     The maps of the last evaluations lie in the run directory, so that a resumed run measures what an uninterrupted one
     does, and smaller ones of some evaluations of the whole run (`map_history`). A full disk costs no more than that.
@@ -69,15 +73,17 @@ class FocusDrift(Listener):
         self._has_failed = False
 
     def added(self, evaluation: Evaluation, task: Task, model: Model) -> Evaluation:
-        """The evaluation with the drift since the one before among its metrics, where there is one to compare."""
+        """The evaluation with what these maps say among its metrics."""
         if not self._examples:
             return evaluation
         batch = collate(self._examples).to(device_of(model))
         self._now = few_enough(task.maps(model, batch))
         self._sizes = map_sizes(model, self._now, task.axis_lengths(batch))
+        counts = kind_counts(named_heads(task, model, batch, self._now))
+        found = {f"{HEADS_OF_KIND}{kind}": float(count) for kind, count in counts.items()}
         value = None if self._before is None else drift(self._before, self._now)
-        metrics = evaluation.metrics if value is None else {**evaluation.metrics, "focus/drift": value}
-        return replace(evaluation, metrics=metrics)
+        found |= {} if value is None else {"focus/drift": value}
+        return replace(evaluation, metrics={**evaluation.metrics, **found})
 
     def on_start(self, event: TrainingStarted) -> None:
         if event.resumed_from is not None:

@@ -18,6 +18,7 @@ from attnfocus.regular_files import is_there, open_to_append, read_lines, replac
 MAX_LINE_BYTES = 2**24  # a number for each measure and head of a model
 _OF_EVENT = ("step", "epoch", "split", "seconds")
 HEADS = "focus/heads"  # the key of the measures by attention, measure and head: lists of numbers
+HEADS_OF_KIND = f"{HEADS}/"  # ... and the kind: how many heads are of it, of the examples whose maps are kept
 
 
 class MetricsFile(Listener):

@@ -46,6 +46,7 @@ class TensorBoard(Listener):
     | `valid/<metric>` | each evaluation: `valid/bleu` |
     | `valid_best/<metric>` | the monitored metric, each time that it is better than before |
     | `weights_focus/<measure>` | how focused the attention is: `weights_focus/effective_positions` |
+    | `weights_focus/heads/<kind>` | how many heads do what, of the examples whose maps are kept (docs/heads.md) |
     | `weights_logits/<attention>` | the largest logit of its heads, of the queries that were measured |
     | `weights_entropy/<attention>` | the mean of its heads' normalized entropy, 1: uniform |
     | `weights_heads/<measure>` | an image: the measure of each head of each attention over the evaluations |

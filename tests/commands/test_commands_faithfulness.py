@@ -12,15 +12,18 @@ from tests_support import TINY_DATES, commands_run_in, summary_of
 
 import attnfocus as package
 from attnfocus.cli import main
+from attnfocus.commands.compare.files import results_csv
 from attnfocus.commands.compare.sections import shown_metrics
 from attnfocus.commands.compare.table import as_markdown
 from attnfocus.errors import ConfigError, DataError
 from attnfocus.explanation import METHODS, Faithfulness
-from attnfocus.explanation.head_table import Head, HeadTable
+from attnfocus.explanation.head_table import HeadTable
 from attnfocus.focus.verdict import Verdict
-from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE, HEADS_FILE
+from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE, HEADS_FILE, METRICS_FILE
+from attnfocus.runs.evaluation import prepare_data
 from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict, save_faithfulness
 from attnfocus.runs.heads_file import load_heads, save_heads
+from attnfocus.tasks.measures.head_names import Head
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +104,7 @@ def test_only_the_best_checkpoint_on_test_is_kept(other: str, trained: Path, her
 def test_a_run_is_asked_what_its_answer_rests_on(trained: Path) -> None:
     run = package.load(trained / "dates", device="cpu")
     for method in METHODS:
-        if method not in ("attention_flow", "attn_lrp"):  # a recurrent decoder has none of them
+        if method not in ("attention_flow", "attention_block_norm", "attn_lrp"):  # a recurrent decoder has none of them
             found = run.attribute("3 May", method, target="1999")
             assert found.query_tokens == ("1", "9", "9", "9")
             assert found.key_tokens == ("3", "▁", "M", "a", "y")
@@ -112,6 +115,18 @@ def test_a_run_is_asked_what_its_answer_rests_on(trained: Path) -> None:
         run.attribute("3 May", "leave_one_out", leave_out="cut")
     with pytest.raises(DataError, match="input text is empty"):
         run.attribute("")
+
+
+def test_a_split_is_read_once_for_all_that_is_asked_of_it(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, read = package.load(trained / "identity", device="cpu"), Mock(wraps=prepare_data)
+    monkeypatch.setattr("attnfocus.runs.run.prepare_data", read)
+    first = run.evaluate().metrics
+    run.heads(num_examples=3)
+    run.faithfulness(num_examples=3)
+    assert read.call_count == 1
+    run.evaluate("valid")
+    assert run.evaluate().metrics == first
+    assert read.call_count == 3  # the last one alone stays in memory
 
 
 def test_compare_puts_quality_beside_focus_and_faithfulness(tmp_path: Path, here: Path) -> None:
@@ -146,6 +161,16 @@ def test_compare_says_how_many_heads_are_of_which_kind(
     assert [row.head_counts for row in section.rows] == [{"induction": 0.5, "diffuse": 1.5, "mixed": 1.0}, {}]
     assert main(["compare", "a1", "a2", "b"]) == 0
     assert "0.5 induction, 1.5 diffuse, 1 mixed" in capsys.readouterr().out
+    for run, first in (("a1", 20), ("a2", 10)):
+        lines = [{"focus/heads/diffuse": 3.0, "focus/heads/induction": float(step >= first)} for step in (10, 20)]
+        events = [{"step": step, "epoch": 1, "split": "valid", "seconds": 1.0} for step in (10, 20)]
+        text = "".join(json.dumps({**event, **line}) + "\n" for event, line in zip(events, lines, strict=True))
+        (tmp_path / run / METRICS_FILE).write_text(text, encoding="utf-8")
+    [section] = sections(tmp_path / "a1", tmp_path / "a2", tmp_path / "b")
+    assert {kind: each.mean for kind, each in section.rows[0].heads_from.items()} == {"induction": 15, "diffuse": 10}
+    assert main(["compare", "a1", "a2", "b"]) == 0
+    assert "over training: induction from step 15\n" in capsys.readouterr().out
+    assert "heads_from/induction" in results_csv([section], tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"step": 3, "heads": 1}', '{"step": 3, "heads": [{"kind": 1}]}'])

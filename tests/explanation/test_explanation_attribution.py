@@ -68,6 +68,7 @@ def explain(name, method, examples=None, **options):
 RECURRENT_WRITERS = ("seq2seq", "input_feeding", "attend_then_recur", "monotonic")
 REFUSED = {
     "attention_flow": WRITERS,
+    "attention_block_norm": (*RECURRENT_WRITERS, "RNNClassifier", "PoolingClassifier", "pooled", "vectors"),
     "attn_lrp": (*RECURRENT_WRITERS, "RNNClassifier"),
 }
 

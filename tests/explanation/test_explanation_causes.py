@@ -3,6 +3,7 @@
 import functools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from attnfocus.explanation.interventions import Noted, Put, changed, parts_of
 from attnfocus.explanation.patching import patch
 from attnfocus.explanation.removal import ablated, with_costs
 from attnfocus.models import RNNLanguageModel, TransformerLanguageModel
-from attnfocus.tasks import ClassificationTask, LanguageModelingTask, TranslationTask
+from attnfocus.tasks import ClassificationTask, Evaluation, LanguageModelingTask, TranslationTask
+from attnfocus.tracking.focus_drift import FocusDrift
 
 TOKENS, PREVIOUS, POSITIONS, HEAD_DIM = slice(0, 11), slice(11, 22), slice(22, 36), 24
 SENDER, RECEIVER = ("layers.0", 0), ("layers.1", 1)
@@ -126,6 +128,21 @@ def test_heads_are_named_and_cost_what_they_do():
     assert not any(each.head_change for each in model.attentions().values())
     with pytest.raises(ConfigError, match=r"no head 2 of layers\.1. There are: layers\.0 \(0 to 1\)"):
         ablated(task, model, examples, [("layers.1", 2)], num_examples=32, split="test")
+
+
+def test_evaluations_say_how_many_heads_are_of_each_kind(tmp_path):
+    task, model, examples = induction()
+    drift = FocusDrift(tmp_path, SimpleNamespace(splits={"valid": list(examples)}), 4)
+    found = drift.added(Evaluation({"loss": 1.0}, []), task, model).metrics
+    assert found.pop("loss") == 1
+    counts = {name.removeprefix("focus/heads/"): count for name, count in found.items()}
+    assert {kind: count for kind, count in counts.items() if count} == {
+        "previous token": 1,
+        "induction": 1,
+        "diffuse": 2,
+    }
+    assert {kind for kind, count in counts.items() if not count} >= {"mixed", "same token", "first token"}
+    assert not {"next token", "alignment"} & counts.keys()  # nothing looks ahead, or at another sequence
 
 
 def test_two_texts_that_cannot_be_compared_are_refused():

@@ -5,15 +5,17 @@ import functools
 import numpy as np
 import pytest
 import torch
-from bert_reference import Relevances, array, linear, run, run_layer
+from bert_reference import Relevances, array, linear, normalized, run, run_layer
 from tasks_toys import LABELLED, PAIRS, attention, classifier, label_codec, pair_codec, rows, seq2seq, transformer
 
 from attnfocus.attention import Attention, DotScore, Role
+from attnfocus.data.batches import collate
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.errors import ConfigError
 from attnfocus.explanation import METHODS, AttributionOptions, attribute
 from attnfocus.explanation.attribution import probe_of
+from attnfocus.explanation.norms import spread_over
 from attnfocus.explanation.relevance import relevance_rules
 from attnfocus.explanation.words import by_word, word_numbers, words_of
 from attnfocus.focus.attributions import leave_one_out, leave_spans_out
@@ -135,6 +137,61 @@ def test_norms_of_weighed_values_are_those_of_a_loop():
     np.testing.assert_allclose(explained("attention_norm", None), expected, rtol=1e-5)
 
 
+def block_norms_of(layer, x, read, weights):
+    """Norms (K,) of what each position gives to the attention block of position 0, loop by loop."""
+    own, size = layer.attention, layer.attention.query_head_dim
+    parts = np.zeros_like(x)
+    for key in range(len(x)):
+        for head in range(own.num_heads):
+            value, part = np.zeros(x.shape[1]), slice(head * size, (head + 1) * size)
+            value[part] = linear(read[key], own.value_projection)[part]
+            parts[key] += weights[head][0, key] * (array(own.output_projection.weight) @ value)
+    parts[0] += x[0]
+    if layer.norms_first:
+        return np.linalg.norm(parts, axis=1)
+    norm, whole = layer.attention_norm, parts.sum(axis=0)
+    deviation = np.sqrt(((whole - whole.mean()) ** 2).mean() + norm.eps)
+    moved = array(norm.weight) * (parts - parts.mean(axis=1, keepdims=True)) / deviation
+    np.testing.assert_allclose(moved.sum(axis=0) + array(norm.bias), normalized(whole, norm), rtol=1e-9)
+    return np.linalg.norm(moved, axis=1)
+
+
+def test_norms_of_a_block_with_its_residual_connection_and_normalization_are_those_of_a_loop():
+    _, model, example = bert()
+    kept = run(model, example.inputs.tolist())[2][-1]
+    expected = block_norms_of(model.layers[1], kept["x"], kept["x"], kept["weights"])
+    found, plain = explained("attention_block_norm", None), explained("attention_norm", None)
+    np.testing.assert_allclose(found, expected[1:], rtol=1e-5)
+    assert not np.allclose(found / found.sum(), plain / plain.sum(), rtol=0.1)
+
+
+def test_where_the_normalization_comes_first_the_block_is_a_plain_sum():
+    codec = label_codec()
+    options = {"num_layers": 1, "num_heads": 2, "norm": "pre", "pooling": "cls"}
+    model = shaken(classifier("TransformerClassifier", codec, feedforward_dim=12, max_length=8, **options))
+    example, given = codec.encode_rows(rows(LABELLED))[3], []
+    (layer,) = model.layers
+    handle = layer.register_forward_pre_hook(lambda _module, inputs: given.append(inputs[0]))
+    batch = collate([example])
+    with torch.no_grad():
+        weights = model(batch.inputs, batch.input_lengths, need_weights=True).weights
+    handle.remove()
+    x = array(given[0][0])
+    read = normalized(x, layer.attention_norm)
+    expected = block_norms_of(layer, x, read, array(weights["layers.0"][0]))
+    (found,) = attribute(ClassificationTask(codec), model, [example], "attention_block_norm")
+    np.testing.assert_allclose(found.scores[0], expected[1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", [torch.nn.LayerNorm(5), torch.nn.RMSNorm(5, eps=1e-5)])
+def test_what_is_spread_over_parts_sums_to_the_normalized_sum(norm):
+    norm = shaken(norm)
+    parts = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)).double()
+    whole = parts.sum(dim=1)
+    expected = norm(whole) - getattr(norm, "bias", torch.zeros(5))
+    torch.testing.assert_close(spread_over(norm, parts, whole).sum(dim=1), expected)
+
+
 def test_against_another_answer_the_difference_of_two_logits_is_explained():
     task, model, example = bert()
     (left_out,) = attribute(task, model, [example], "leave_one_out", ANSWER)
@@ -189,6 +246,7 @@ def test_written_tokens_are_held_against_one_token_or_as_many(make):
         ("leave_one_out", {"level": "word"}, "level: word joins pieces.*tokens of kind word are none"),
         ("leave_one_out", {"level": "sentence"}, "level: must be token, word, got sentence"),
         ("value_zeroing", {"head": 0}, "head: value_zeroing"),
+        ("attention_block_norm", {"head": 0}, "head: attention_block_norm is of all heads"),
     ],
 )
 def test_an_option_that_means_nothing_is_refused_with_the_reason(method, options, message):
@@ -222,6 +280,8 @@ def test_models_and_attentions_without_a_rule_are_named():
         ("TransformerClassifier", "linear", "attn_lrp", "LinearAttention does not make its output of weights"),
         ("TransformerClassifier", "qk_norm", "attn_lrp", "with qk_norm or soft_cap"),
         ("TransformerClassifier", "exclusive", "value_zeroing", "ExclusiveAttention .layers.0. is none"),
+        ("TransformerClassifier", "exclusive", "attention_block_norm", "method: attention_block_norm needs .* is none"),
+        ("RNNClassifier", "dot", "attention_block_norm", "pooling is a part of AttentionPooling, which has none"),
     ):
         with pytest.raises(ConfigError, match=message):
             attribute(ClassificationTask(codec), classifier(kind, codec, preset), examples, method)
@@ -277,7 +337,7 @@ def with_bpe():
     return ClassificationTask(codec), model, codec.encode_rows(rows(LABELLED))
 
 
-@pytest.mark.parametrize("method", [each for each in METHODS if each != "attention_flow"])
+@pytest.mark.parametrize("method", [each for each in METHODS if each not in ("attention_flow", "attention_block_norm")])
 def test_a_word_gets_what_its_pieces_have(method):
     task, model, examples = with_bpe()
     pieces = attribute(task, model, examples[1:2], method)[0]

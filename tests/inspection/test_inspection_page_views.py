@@ -12,6 +12,7 @@ from inspection_toys import FACTS, PLACES, example, focus_map, sequence
 from attnfocus.data.gold import TokenLinks
 from attnfocus.display import palette
 from attnfocus.focus import alignment_counts, argmax_links
+from attnfocus.focus.head_kinds import KINDS
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.inspection.scale import scale_of
 from attnfocus.tasks import FocusMap, Inspected, Prediction
@@ -245,6 +246,44 @@ def test_numbers_and_picture_can_be_taken_along(show: Any) -> None:
     page.click("#copy")
     wait_until(page, "document.getElementById('copied').textContent === 'Copied.'")
     assert page.evaluate("navigator.clipboard.readText()") == text
+
+
+def test_heads_have_their_names_with_the_rules(show: Any) -> None:
+    found = sequence(heads=3)
+    named = {"decoder.layers.0.cross": ("alignment", "mixed", "alignment")}
+    page = show(replace(found, head_kinds=named), "#attention=decoder.layers.0.cross")
+    assert page.locator("#heads button").all_inner_texts() == [
+        "mean",
+        "head 0\nalignment",
+        "head 1\nmixed",
+        "head 2\nalignment",
+    ]
+    rule = "weight on what translates the output"
+    assert page.get_attribute("#heads button:nth-child(2) .kind", "title") == rule
+    assert page.inner_text("#kinds").endswith(f"alignment: {rule}; mixed: no rule fits")
+    cell = page.locator("#glance button").first
+    assert (cell.get_attribute("title"), "(alignment)" in (cell.get_attribute("aria-label") or "")) == (
+        f"alignment: {rule}",
+        True,
+    )
+    assert page.locator("#focus .kind").all_inner_texts() == ["alignment", "mixed", "alignment"]
+    page.click("#language button[value=zh]")
+    assert page.get_attribute("#heads button:nth-child(2) .kind", "title") == "权重在翻译该输出的词元上"
+    other = show(found, "#attention=decoder.layers.1.cross")
+    assert other.locator(".kind").count() == 0
+    assert other.locator("#kinds").is_hidden()
+
+
+def test_every_name_of_a_head_has_its_rule_in_both_languages(show: Any) -> None:
+    page = show(
+        replace(sequence(heads=len(KINDS)), head_kinds={"decoder.layers.0.cross": KINDS}),
+        "#attention=decoder.layers.0.cross",
+    )
+    for language in ("en", "zh"):
+        page.click(f"#language button[value={language}]")
+        titles = page.eval_on_selector_all("#heads .kind", "all => all.map((each) => each.title)")
+        assert len(set(titles)) == len(KINDS)
+        assert all(titles)
 
 
 def test_a_table_of_ninety_six_heads_is_one_stop_of_the_keyboard(show: Any) -> None:

@@ -65,12 +65,16 @@ class Toy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        example = Encoded("0", np.zeros(1, dtype=np.int64), 0, 1, Row("0", "a", "b"))
+        example = Encoded("0", np.zeros(9, dtype=np.int64), 0, 1, Row("0", "a", "b"))
         self.drift = FocusDrift(folder, SimpleNamespace(splits={"valid": [example]}), 1)
 
     def evaluate(self, step: int) -> float | None:
         maps = {"cross": torch.nn.functional.one_hot(torch.tensor([[[step]]]), 9).float()}
-        task = SimpleNamespace(maps=lambda model, batch: maps, axis_lengths=lambda batch: {"input": torch.tensor([9])})
+        task = SimpleNamespace(
+            maps=lambda model, batch: maps,
+            axis_lengths=lambda batch: {"input": torch.tensor([9])},
+            codec=SimpleNamespace(input_tokens=lambda ids: ["a" for _ in ids]),
+        )
         evaluation = self.drift.added(Evaluation({}, []), task, Looking())
         self.drift.on_evaluation(Evaluated(step, 1, "valid", 1.0, {}))
         return evaluation.metrics.get("focus/drift")

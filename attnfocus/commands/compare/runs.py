@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnfocus.commands.compare.sections import COSTS, HEADS
+from attnfocus.commands.compare.sections import COSTS, HEADS, HEADS_FROM
 from attnfocus.config.key_table import KeyTables
 from attnfocus.config.nearest import did_you_mean
 from attnfocus.config.read import load_yaml
@@ -26,7 +26,7 @@ from attnfocus.runs.folder import load_fingerprints
 from attnfocus.runs.schema import TrainConfig
 from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
-from attnfocus.tracking.metrics_file import logged_metrics
+from attnfocus.tracking.metrics_file import HEADS_OF_KIND, logged_lines, logged_metrics
 
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
@@ -232,6 +232,7 @@ def _metrics(path: Path, summary: Summary) -> dict[str, float]:
         **{f"valid/{name}": value for name, value in valid.items()},
         **load_faithfulness(path, None if best is None else best.step),
         **_head_counts(summary.test.get("head_kinds")),
+        **_heads_from(path),
         **{name: cost for name, cost in costs.items() if cost is not None},
     }
 
@@ -260,3 +261,14 @@ def _head_counts(kinds: Any) -> dict[str, float]:
         return {}
     of_all = Counter(kind for each in kinds.values() if isinstance(each, list) for kind in each if kind in KINDS)
     return {f"{HEADS}{kind}": float(of_all[kind]) for kind in KINDS} if of_all else {}
+
+
+def _heads_from(path: Path) -> dict[str, float]:
+    """`heads_from/<kind>`: the step of the first evaluation that had a head of the kind; empty of a damaged file."""
+    try:
+        lines = logged_lines(path / METRICS_FILE)
+    except CheckpointError:
+        return {}
+    valid = [line for line in lines if line["split"] == "valid"]
+    firsts = {kind: [line["step"] for line in valid if line.get(f"{HEADS_OF_KIND}{kind}")] for kind in KINDS}
+    return {f"{HEADS_FROM}{kind}": float(min(steps)) for kind, steps in firsts.items() if steps}

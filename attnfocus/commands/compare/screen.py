@@ -1,11 +1,11 @@
 """A comparison on a screen: tables that fit its width; what does not fit is named, with where it can be seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
 
-from attnfocus.commands.compare.sections import Section, name_of, shown_metrics
+from attnfocus.commands.compare.sections import Section, Spread, name_of, shown_metrics
 from attnfocus.commands.compare.table import (
     ARROWS,
     difference_cells,
@@ -17,6 +17,7 @@ from attnfocus.commands.compare.table import (
 from attnfocus.display.console import say, writable
 from attnfocus.display.heads import counts_text
 from attnfocus.display.tables import aligned
+from attnfocus.focus.head_kinds import DIFFUSE, MIXED
 
 MAX_WIDTH = 160  # of a table in a pipe or on a wider screen: the eye loses longer lines
 MAX_TRANSPOSED = 4  # configurations that become columns where the table is too wide
@@ -66,11 +67,24 @@ def _print_results(console: Console, section: Section) -> None:
 
 
 def _print_heads(console: Console, section: Section) -> None:
-    """How many heads of each configuration are of which kind."""
+    """How many heads of each configuration are of which kind, and from when on."""
     for row in section.rows:
         if row.head_counts:
             line = f"heads of {row.name}: {counts_text(row.head_counts)}"
             say(console, _written(console, line), style="dim", wrap=False)
+        since = {kind: each for kind, each in row.heads_from.items() if kind not in (DIFFUSE, MIXED)}
+        if since:
+            line = f"heads of {row.name} over training: {_since(since, len(row.runs))}"
+            say(console, _written(console, line), style="dim", wrap=False)
+
+
+def _since(steps: Mapping[str, Spread], num_runs: int) -> str:
+    """`induction from step 150`, the first kind first; means over the runs."""
+    found = []
+    for kind, each in sorted(steps.items(), key=lambda pair: pair[1].mean):
+        some = "" if each.count == num_runs else f" ({each.count} of {num_runs} runs)"
+        found.append(f"{kind} from step {each.mean:,.0f}{some}")
+    return ", ".join(found)
 
 
 def _beside(left: Sequence[Sequence[str]], right: Sequence[Sequence[str]], kept: int | None = None) -> Cells:

@@ -15,6 +15,7 @@ TRUST_NAMES = dict(
 )
 TRUST_DIRECTIONS = {FAITHFULNESS: "max"}
 HEADS = "heads/"  # ... and the kind: how many heads are of it
+HEADS_FROM = "heads_from/"  # ... and the kind: the step of the first evaluation that had such a head
 COSTS = {"seconds": "time", "parameters": "parameters", "words_per_second": "words/s"}
 COST_DIRECTIONS = {"seconds": "min", "words_per_second": "max"}
 NOT_SHOWN = ("focus/", "perplexity", "macro_precision", "macro_recall")  # of test, in tables; the files have all
@@ -64,6 +65,15 @@ class Row:
         """Kind -> how many heads are of it, mean over the runs; empty where that was not looked at."""
         named = {metric.removeprefix(HEADS): each for metric, each in self.spreads.items() if metric.startswith(HEADS)}
         return {kind: each.mean for kind, each in named.items() if each.mean}
+
+    @property
+    def heads_from(self) -> dict[str, Spread]:
+        """Kind -> the steps of the first evaluations that had a head of it, of the runs that ever had one."""
+        return {
+            metric.removeprefix(HEADS_FROM): each
+            for metric, each in self.spreads.items()
+            if metric.startswith(HEADS_FROM)
+        }
 
     def spread(self, metric: str) -> Spread | None:
         return self.spreads.get(metric)

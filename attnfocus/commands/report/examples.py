@@ -14,6 +14,7 @@ from attnfocus.inspection.examples import Choice, inspect_examples
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.runs.evaluation import validated
 from attnfocus.runs.faithfulness_file import load_tested
+from attnfocus.runs.heads_file import load_heads
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.tasks import FocusMap, Inspected, Prediction
 
@@ -123,5 +124,9 @@ def _content(material: Material, examples: tuple[Inspected, ...]) -> Inspection:
         "step": material.step,
     }
     kind, step = material.prepared.codec.input_kind, material.step
-    tested = load_tested(material.run_dir, step) if material.checkpoint == "best" else {}
-    return Inspection(facts, kind, examples, has_details=False, **tested)
+    if material.checkpoint != "best":  # what was tested are the weights of the best
+        return Inspection(facts, kind, examples, has_details=False)
+    heads = load_heads(material.run_dir, step)
+    kinds = {} if heads is None else heads.kinds
+    tested = load_tested(material.run_dir, step)
+    return Inspection(facts, kind, examples, head_kinds=kinds, has_details=False, **tested)

@@ -1,4 +1,4 @@
-"""What each head measured and where it looked at some evaluations of a run, for the slider of a report.
+"""What each head measured, did, and where it looked at some evaluations of a run, for the slider of a report.
 
 Shapes: E evaluations, H heads, Q queries, K keys.
 """
@@ -13,19 +13,23 @@ from attnfocus.commands.report.material import Material
 from attnfocus.display.curves import thinned
 from attnfocus.display.documents import embedded_json
 from attnfocus.display.text import shorten
+from attnfocus.focus.head_kinds import KINDS
 from attnfocus.inspection.page import coded
 from attnfocus.tasks.evaluation import source_text
 from attnfocus.tracking.focus_drift import looked_at
 from attnfocus.tracking.map_history import MAX_EXAMPLES, MAX_KEPT, MAX_SIDE, read_history
+from attnfocus.tracking.metrics_file import HEADS_OF_KIND
 from attnfocus.visible import visible
 
 MAX_BYTES = 600_000  # of all maps in a page; with more, fewer examples
 MAX_TEXT = 200  # cells of an input or an output
+MAX_COUNTED = 12  # evaluations in the table of what heads do
 
 
 def history_facts(material: Material) -> dict[str, Any]:
     """`steps`: of the evaluations; `heads`: at each, attention -> measure -> a value for each head; `examples`: of
-    each its texts, and the maps of each attention over the evaluations, (E, H, Q, K), in integers.
+    each its texts, and the maps of each attention over the evaluations, (E, H, Q, K), in integers; `kinds`: how many
+    heads were of each kind, at other evaluations.
 
     The evaluations are those whose maps the run has kept, else at most 8 of those whose measures were logged.
     """
@@ -53,7 +57,18 @@ def history_facts(material: Material) -> dict[str, Any]:
         "max_side": MAX_SIDE,
         "heads": [measured.get(step, {}) for step in steps],
         "examples": examples,
+        "kinds": _kinds(material),
     }
+
+
+def _kinds(material: Material) -> dict[str, Any]:
+    """`steps`: of evaluations; `counts`: kind -> how many heads were of it at each, of the kinds that any was of."""
+    valid = {line["step"]: line for line in material.lines if line["split"] == "valid"}
+    counted = [line for line in valid.values() if any(name.startswith(HEADS_OF_KIND) for name in line)]
+    lines = thinned(counted, MAX_COUNTED)
+    counts = {kind: [line.get(f"{HEADS_OF_KIND}{kind}") or 0 for line in lines] for kind in KINDS}
+    there = {kind: numbers for kind, numbers in counts.items() if any(numbers)}
+    return {"steps": [line["step"] for line in lines], "counts": there}
 
 
 def _coded(maps: Mapping[str, Tensor]) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ def page_data(inspection: Content) -> dict[str, Any]:
         "glossary": {language: list(lines) for language, lines in inspection.glossary.items()},
         "faithfulness": grouped(inspection.faithfulness, inspection.intervals),
         "measures": _measures(inspection),
+        "head_kinds": {name: [visible(kind) for kind in kinds] for name, kinds in inspection.head_kinds.items()},
         "palette": ramps(),
         "nearly_uniform": NEARLY_UNIFORM,
         "scale": inspection.scale or default_scale(maps),

@@ -31,6 +31,28 @@ function headButton(number, head, classes) {
   return button;
 }
 
+const OF_HEADS = ["attention", "attention_norm"];  // methods whose maps have the heads of an attention
+
+/** What a head of a map does, by its name; undefined where nobody has looked. */
+const kindOf = (map, head) => (OF_HEADS.includes(map.method) && map.twin === undefined ? data.head_kinds[map.name]?.[map.heads[head]] : undefined);
+const ruleOf = (kind) => WORDS[state.language].kinds[kind] ?? "";
+
+/** The name, with its rule where the mouse rests; null where there is none. */
+function kindMark(map, head) {
+  const kind = kindOf(map, head);
+  if (kind === undefined) return null;
+  const made = element("span", kind, "kind");
+  made.title = ruleOf(kind);
+  return made;
+}
+
+/** The rules of the names that heads of this attention have. */
+function drawKinds(map) {
+  const kinds = [...new Set(map.heads.map((_, head) => kindOf(map, head)))].filter((kind) => kind !== undefined);
+  $("kinds").hidden = !kinds.length;
+  $("kinds").textContent = kinds.length ? `${word("kindsHint")} ${kinds.map((kind) => `${kind}: ${ruleOf(kind)}`).join("; ")}` : "";
+}
+
 const hereIn = (box) => box.querySelector(`button[data-map="${state.map}"][data-head="${state.head}"]`);
 
 function drawHeads() {
@@ -46,8 +68,11 @@ function drawHeads() {
     canvas.setAttribute("aria-hidden", "true");
     button.setAttribute("aria-pressed", String(head === state.head));
     button.append(canvas, head < 0 ? word("mean") : word("headNumber", { number: map.heads[head] }));
+    const mark = head < 0 ? null : kindMark(map, head);
+    if (mark) button.append(mark);
     return button;
   }));
+  drawKinds(map);
   reach($("heads"), hereIn($("heads")));
   if (isFocused) hereIn($("heads"))?.focus();
 }
@@ -78,7 +103,9 @@ function drawGlance() {
     row.append(element("th", map.label), ...map.focus.map((figures, head) => {
       const cell = element("td"), value = figures[state.measure], button = headButton(number, map.heads.length > 1 ? head : -1, "cell");
       button.textContent = value === undefined ? "\u2013" : short(value);
-      button.setAttribute("aria-label", `${map.label}, ${word("headNumber", { number: map.heads[head] })}: ${button.textContent}`);
+      const kind = kindOf(map, head);
+      button.setAttribute("aria-label", `${map.label}, ${word("headNumber", { number: map.heads[head] })}${kind === undefined ? "" : ` (${kind})`}: ${button.textContent}`);
+      if (kind !== undefined) button.title = `${kind}: ${ruleOf(kind)}`;
       shadeBy(button, value === undefined || !high ? 0 : value / high);
       cell.append(button);
       return cell;
@@ -110,7 +137,8 @@ function drawFocus() {
     const row = element("tr"), first = element("td"), several = map.heads.length > 1;
     const button = headButton(number, several ? head : -1);
     button.textContent = several ? `${map.label}, ${word("headNumber", { number: map.heads[head] })}` : map.label;
-    first.append(button);
+    const mark = kindMark(map, head);
+    first.append(button, ...(mark ? [" ", mark] : []));
     row.append(first, ...measures.map((each) => element("td", each in figures ? figure(figures[each]) : "")));
     return row;
   })));

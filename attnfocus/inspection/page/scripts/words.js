@@ -21,6 +21,8 @@ const WORDS = {
     sketch: "Details are left out, since there are too many weights for one page: the %number% largest of each row, and means of blocks.",
     heads: "Heads", mean: "mean", glance: "All heads", glanceHint: "Layers down, heads across, colored by a measure from %low% to %high%. Choose a cell to open it.",
     measure: "Measure", readMost: "Read most", countsMost: "Counts most", differsMost: "Differs most", forToken: "%what% for %token%",
+    kindsHint: "Names by the weights over some test examples (docs/heads.md).",
+    kinds: { "previous token": "weight on the position before the query's own", "next token": "weight on the position after the query's own", "first token": "weight on the first position", "same offset": "weight on the position at one other offset", "same token": "weight on other positions that hold the query's own token", induction: "weight on positions whose token before is the query's own", separator: "weight on punctuation, blanks and special tokens", alignment: "weight on what translates the output", diffuse: "weight spread over all positions", mixed: "no rule fits" },
     focus: "Focus", focusHint: "Means over the rows of each head in this example. Choose one to see it; arrow keys move. \u2191: higher is more focused, \u2193: less.", measures: "All measures (%number% rows)", measuresOne: "All measures (1 row)",
     trust: "Can the weights be trusted?", trustHint: "[a, b]: 95 % interval over examples. \u2191 higher, \u2193 lower speaks for the weights.", untested: "Not tested for these weights. This does: ", untestedLast: "Not tested for these weights: only what was found of the best checkpoint is kept.",
     spread: "Looks at about %used% of %all% positions%rows%.", nearly: "Nearly uniform: %used% of %all% positions are looked at%rows% (normalized entropy %entropy%). Differences in color mean little here.", meanOfRows: ", mean over the rows",
@@ -53,6 +55,8 @@ const WORDS = {
     size: "%rows% 行，%columns% 列", overview: "概览：各块的平均。点击前往。",
     sketch: "权重太多，一页放不下，细节从略：每行最大的 %number% 个，以及各块的平均。",
     heads: "头", mean: "平均", glance: "所有的头", glanceHint: "纵向为层，横向为头，按指标着色，从 %low% 到 %high%。选一格打开。",
+    kindsHint: "名字按一些测试样例上的权重而定（docs/heads.md）。",
+    kinds: { "previous token": "权重在查询前面的位置", "next token": "权重在查询后面的位置", "first token": "权重在第一个位置", "same offset": "权重在另一个固定偏移处的位置", "same token": "权重在与查询词元相同的其他位置", induction: "权重在前一个词元是查询自己的词元的位置", separator: "权重在标点、空白和特殊词元上", alignment: "权重在翻译该输出的词元上", diffuse: "权重分散在所有位置", mixed: "没有合适的规则" },
     measure: "指标", readMost: "读得最多", countsMost: "影响最大", differsMost: "差别最大", forToken: "%what%:%token%",
     focus: "集中程度", focusHint: "本例中每个头各行的平均。选一行查看；方向键移动。\u2191：越高越集中，\u2193：越高越分散。", measures: "全部指标（%number% 行）",
     trust: "权重可信吗?", trustHint: "[a, b]：样例的 95 % 区间。\u2191 越高、\u2193 越低，越支持这些权重。", untested: "这些权重没有测试过。测试用：", untestedLast: "这些权重没有测试过：只保留最佳检查点的结果。",
@@ -67,7 +71,7 @@ const WORDS = {
     controls: "显示什么", examplePart: "样例", matrixPart: "对齐矩阵",
   },
 };
-const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", value_zeroing: "值置零", attn_lrp: "AttnLRP", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度", patch_heads: "放回注意力头", patch_positions: "按位置放回注意力头", patch_states: "放回层状态", patch_weights: "放回权重" };
+const METHODS_ZH = { attention: "注意力", attention_norm: "注意力×值的范数", attention_block_norm: "注意力块的范数", value_zeroing: "值置零", attn_lrp: "AttnLRP", gradient_input: "梯度×输入", integrated_gradients: "积分梯度", leave_one_out: "逐一去除", gradient: "梯度", patch_heads: "放回注意力头", patch_positions: "按位置放回注意力头", patch_states: "放回层状态", patch_weights: "放回权重" };
 
 const ARROWS = { higher: "\u2191", lower: "\u2193", "": "" };
 const name = (text) => text.replaceAll("_", " ");

@@ -26,7 +26,7 @@ function drawGrid() {
   const body = element("tbody", {}, ...attentions.map((attention) => element("tr", {}, element("th", { scope: "row", text: labelOf(attention) }), ...cells.filter((cell) => cell.attention === attention).map(({ button, canvas }) => element("td", {}, button, canvas)))));
   const fill = () => { drawNow(measure); cells.forEach((cell) => fillCell(cell, high)); paintPast(cells); };
   const hint = word("gridHint", { low: 0, high: figure(high) }) + (cells.every(({ attention, head }) => hasHead(attention, head)) ? "" : word("gridMissing"));
-  section("grid", "gridPart", element("p", { class: "hint", text: hint }), element("div", { class: "tools" }, select, exampleChooser(drawGrid)), sliderPart(fill), element("p", { class: "hint", id: "grid-now" }), picturesPart(), tableOf("gridPart", body));
+  section("grid", "gridPart", element("p", { class: "hint", text: hint }), element("div", { class: "tools" }, select, exampleChooser(drawGrid)), sliderPart(fill), element("p", { class: "hint", id: "grid-now" }), picturesPart(), tableOf("gridPart", body), countsPart());
   fill();
   rove(body, () => width);
   reach(body);

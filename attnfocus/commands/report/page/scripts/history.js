@@ -68,6 +68,15 @@ function picturesPart() {
   return element("div", { class: "pictures" }, element("p", { class: "hint", id: "grid-pictures" }), element("p", { class: "hint", id: "grid-texts", dir: "auto" }), element("p", { class: "hint scale" }, "0 ", ramp, element("span", { id: "grid-largest" })));
 }
 
+/** A table of how many heads did what at evaluations of the training; null where that was not logged. */
+function countsPart() {
+  const { steps, counts } = past.kinds, kinds = Object.entries(counts);
+  if (!kinds.length) return null;
+  const head = element("tr", {}, element("th", { scope: "col", text: word("step") }), ...steps.map((step) => element("th", { scope: "col", text: figure(step, "count") })));
+  const rows = kinds.map(([kind, numbers]) => element("tr", {}, element("th", { scope: "row", text: kind }), ...numbers.map((number) => element("td", { text: number ? figure(number, "count") : "" }))));
+  return element("div", { id: "grid-kinds" }, element("h3", { text: word("countsPart") }), element("p", { class: "hint", text: word("countsHint") }), tableOf("countsPart", element("thead", {}, head), element("tbody", {}, ...rows)));
+}
+
 /** Unpacks the maps of the example, then paints those of the stop, all on one scale. */
 async function paintPast(cells) {
   if (!canShow) return;
