@@ -40,6 +40,8 @@ class _Words(NamedTuple):
         over: before 99 %.
         border: after a confidence that is too small.
         may: answer -> what may be said.
+        them: answer -> what the positions are called then.
+        leads: of the ways in which a ranking can be told from chance, what they say.
         never: what may not be said, by `_never`.
     """
 
@@ -50,6 +52,8 @@ class _Words(NamedTuple):
     over: str
     border: str
     may: Mapping[str, str]
+    them: Mapping[str, str]
+    leads: Mapping[tuple[str, ...], str]
     of_leads: tuple[str, ...]
     never: Mapping[str, str]
 
@@ -99,14 +103,24 @@ _ENGLISH = _Words(
     over="over ",
     border=", near the border",
     may={
-        "yes": "that the positions of most weight matter: without them",
-        "partly": "that, on average, the positions of most weight matter more than others: without them",
-        "no": "where the model looks, and no more: without the positions of most weight",
+        "yes": "that the positions of most weight matter",
+        "partly": "that, on average, the positions of most weight matter more than others",
+        "no": "where the model looks, and no more",
+    },
+    them={"yes": "them", "partly": "them", "no": "the positions of most weight"},
+    leads={
+        ("lost",): "without {them} an answer loses {lost} of its lead (as many at random: {lost_random}, best known: "
+        "{lost_best})",
+        (
+            "left",
+        ): "with {them} alone an answer keeps {left} of its lead (as many at random: {left_random}, best known: "
+        "{left_best})",
+        ("lost", "left"): "without {them} an answer loses {lost} of its lead (as many at random: {lost_random}, best "
+        "known: {lost_best}), and with them alone it keeps {left} (at random: {left_random}, best known: {left_best})",
     },
     of_leads=(
         "{head} ({sure} sure{border}): {first}.",
-        "You may say {may} an answer loses {lost} of its lead (as many at random: {lost_random}, best known: "
-        "{lost_best}), and with them alone it keeps {left} (at random: {left_random}, best known: {left_best}).",
+        "You may say {may}: {leads}.",
         "You may not say {never}.",
     ),
     never={
@@ -150,14 +164,23 @@ _CHINESE = _Words(
     over="超过 ",
     border="，接近界限",
     may={
-        "yes": "权重最大的位置是重要的。去掉它们",
-        "partly": "平均而言，权重最大的位置比其他位置更重要。去掉它们",
-        "no": "模型在看哪里，仅此而已。去掉权重最大的位置",
+        "yes": "权重最大的位置是重要的",
+        "partly": "平均而言，权重最大的位置比其他位置更重要",
+        "no": "模型在看哪里，仅此而已",
+    },
+    them={"yes": "它们", "partly": "它们", "no": "权重最大的位置"},
+    leads={
+        ("lost",): "去掉{them}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，已知最好的位置：{lost_best}）",
+        (
+            "left",
+        ): "只留下{them}，答案保住 {left} 的领先（同样多的随机位置：{left_random}，已知最好的位置：{left_best}）",
+        ("lost", "left"): "去掉{them}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，"
+        "已知最好的位置：{lost_best}）；只留下它们，答案保住 {left} 的领先（随机位置：{left_random}，"
+        "已知最好的位置：{left_best}）",
     },
     of_leads=(
         "{head}（把握{sure}{border}）：{first}。",
-        "可以说：{may}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，已知最好的位置：{lost_best}）；"
-        "只留下它们，答案保住 {left} 的领先（随机位置：{left_random}，已知最好的位置：{left_best}）。",
+        "可以说：{may}。{leads}。",
         "不可以说：{never}。",
     ),
     never={
@@ -202,8 +225,8 @@ def sentences(verdict: Verdict, facts: Facts, language: Language) -> tuple[str, 
         "first": words.firsts[verdict.reason].format(**named),
         "may": words.may[verdict.answer],
         "never": words.never[_never(verdict, facts)].format(**named),
-        **_leads(facts),
     }
+    named["leads"] = words.leads[_ways(facts)].format(them=words.them[verdict.answer], **_leads(facts))
     return tuple(text.format(**named) for text in words.of_leads)
 
 
@@ -239,6 +262,12 @@ def _never(verdict: Verdict, facts: Facts) -> str:
     if changed != changed:
         return "untested"
     return "same" if changed < _HARDLY_CHANGED else verdict.answer
+
+
+def _ways(facts: Facts) -> tuple[str, ...]:
+    """Which effects say something: those of ways in which some ranking does better than chance; both if none does."""
+    skills = {"lost": facts.number("skill_removed"), "left": facts.number("skill_kept")}
+    return tuple(effect for effect, skill in skills.items() if skill == skill) or tuple(skills)
 
 
 def _leads(facts: Facts) -> dict[str, str]:

@@ -8,7 +8,7 @@ import torch
 
 from attnfocus.focus.leads import fewest_holding, lead, most_important, share_left
 from attnfocus.focus.samples import ERASURES, RANKINGS, SHARES, WAYS, Samples, draws_of, mean_recalls, means
-from attnfocus.focus.verdict import Thresholds, decide, estimates_of
+from attnfocus.focus.verdict import Thresholds, Verdict, decide, estimates_of
 from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
 
 PLACES = {name: number for number, name in enumerate(RANKINGS)}
@@ -165,6 +165,13 @@ def test_what_a_sentence_says_of_positions_is_beside_chance_and_the_best():
     said = sentences(found, Facts("pooling", "test", 64, numbers), "en")[1]
     assert "loses 0.60 of its lead (as many at random: 0.20, best known: 0.80)" in said
     assert "keeps 0.30 (at random: 0.10, best known: 0.40)" in said
+    numbers["faithfulness/skill_kept"] = 0.6  # the other way tells no ranking from chance
+    for answer, positions in (("yes", "them"), ("no", "the positions of most weight")):
+        said = sentences(Verdict(answer, found.reason), Facts("pooling", "test", 64, numbers), "en")[1]
+        assert "loses" not in said
+        assert said.endswith(
+            f"with {positions} alone an answer keeps 0.30 of its lead (as many at random: 0.10, best known: 0.40)."
+        )
 
 
 def test_a_glossary_explains_a_verdict_alone():
