@@ -181,7 +181,9 @@ class _Test:
         while done < len(self.examples):
             size = min(self._as_many_as_fit(done), target - done, len(self.examples) - done)
             if size < 1:
-                self.left_out["all measures"] = f"measured on {done} examples alone, as inputs are long"
+                tested = sum(len(each) for each in parts)
+                others = "" if tested == done else f"; {done - tested} had nothing to test"
+                self.left_out["all measures"] = f"measured on {done} examples alone, as inputs are long{others}"
                 break
             parts += self._part(self.examples[done : done + size], is_last=done + size == len(self.examples))
             done += size

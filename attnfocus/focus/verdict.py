@@ -7,6 +7,7 @@ Every number is a share of a lead (`focus.leads`), so that a factor on the logit
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,8 @@ Reason = Literal[
     "input_unused",  # ... answers do not depend on the input
     "no_ranking",  # ... no known ranking of positions does better than chance
 ]
-ANSWERS: tuple[Answer, ...] = get_args(Answer)
+ANSWERS: tuple[Answer, ...] = get_args(Answer)  # what may be said of the weights grows less from the first on
+_OF_SIGN: dict[int, Answer] = {1: "yes", 0: "partly", -1: "no"}
 NUM_DRAWS = 1000  # of the bootstrap
 INTERVAL = (2.5, 97.5)  # percent
 _WEIGHTS, _RANDOM = RANKINGS.index("weights"), RANKINGS.index("random")
@@ -83,12 +85,14 @@ class Verdict:
     """Attributes:
     confidence: share of the bootstrap's samples of examples that give the same answer, 0 to 1.
     near_border: the confidence is below `Thresholds.sure`.
+    second: the answer that most of the other samples give; None: all give the same.
     """
 
     answer: Answer
     reason: Reason
     confidence: float = 1.0
     near_border: bool = False
+    second: Answer | None = None
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -222,13 +226,13 @@ def decided(of: Estimates) -> Verdict:
     if not of.has_room.any():
         return Verdict("cannot_tell", "no_ranking")
     answers = _answers(of)
+    answer = _OF_SIGN[int(answers[0])]
+    reasons: dict[Answer, Reason] = {"yes": "points", "no": "elsewhere"}
+    reason = reasons.get(answer) or _why_partly(of)
+    others = [_OF_SIGN[int(sign)] for sign in answers[1:] if sign != answers[0]]
     confidence = float((answers[1:] == answers[0]).mean())
-    is_near = confidence < of.thresholds.sure
-    if answers[0] > 0:
-        return Verdict("yes", "points", confidence, is_near)
-    if answers[0] < 0:
-        return Verdict("no", "elsewhere", confidence, is_near)
-    return Verdict("partly", _why_partly(of), confidence, is_near)
+    second = Counter(others).most_common(1)[0][0] if others else None
+    return Verdict(answer, reason, confidence, confidence < of.thresholds.sure, second)
 
 
 def _nothing_learned(of: Estimates) -> Reason | None:

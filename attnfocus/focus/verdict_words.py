@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from attnfocus.focus.samples import ERASURES, RANKINGS
-from attnfocus.focus.verdict import Verdict
+from attnfocus.focus.verdict import ANSWERS, Answer, Verdict
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -38,7 +38,7 @@ class _Words(NamedTuple):
         nothings: reason of no verdict -> why, and what to do.
         of_nothing, of_leads: the three sentences without a verdict, and with one.
         over: before 99 %.
-        border: after a confidence that is too small.
+        border: the first sentence where the confidence is too small: both answers.
         may: answer -> what may be said.
         them: answer -> what the positions are called then.
         leads: of the ways in which a ranking can be told from chance, what they say.
@@ -101,7 +101,7 @@ _ENGLISH = _Words(
         "You may not say anything about what they explain. {advice}",
     ),
     over="over ",
-    border=", near the border",
+    border="{head} or {second}, near the border ({confidence:.0%} sure of the first): {first}.",
     may={
         "yes": "that the positions of most weight matter",
         "partly": "that, on average, the positions of most weight matter more than others",
@@ -119,7 +119,7 @@ _ENGLISH = _Words(
         "known: {lost_best}), and with them alone it keeps {left} (at random: {left_random}, best known: {left_best})",
     },
     of_leads=(
-        "{head} ({sure} sure{border}): {first}.",
+        "{head} ({sure} sure): {first}.",
         "You may say {may}: {leads}.",
         "You may not say {never}.",
     ),
@@ -162,7 +162,7 @@ _CHINESE = _Words(
     },
     of_nothing=("{head}：{why}。", "可以说：权重落在哪里。", "不可以说：权重解释了什么。{advice}"),
     over="超过 ",
-    border="，接近界限",
+    border="{head}或{second}，接近界限（对前者的把握 {confidence:.0%}）：{first}。",
     may={
         "yes": "权重最大的位置是重要的",
         "partly": "平均而言，权重最大的位置比其他位置更重要",
@@ -179,7 +179,7 @@ _CHINESE = _Words(
         "已知最好的位置：{left_best}）",
     },
     of_leads=(
-        "{head}（把握{sure}{border}）：{first}。",
+        "{head}（把握{sure}）：{first}。",
         "可以说：{may}。{leads}。",
         "不可以说：{never}。",
     ),
@@ -204,9 +204,9 @@ _TERMS: Mapping[Language, tuple[str, ...]] = {
         "把握：对样例重新抽样 1000 次，得到同样判断的比例",
     ),
 }
-_OF_TOKENS: Mapping[Language, str] = {
-    "en": "answer: one token that the model writes",
-    "zh": "答案：模型写出的一个词元",
+_ANSWERS: Mapping[Language, tuple[str, str]] = {  # one of an example, and one of several
+    "en": ("answer: what the model gives, right or wrong", "answer: one token that the model writes, right or wrong"),
+    "zh": ("答案：模型给出的结果，无论对错", "答案：模型写出的一个词元，无论对错"),
 }
 
 _IN: Mapping[Language, _Words] = {"en": _ENGLISH, "zh": _CHINESE}
@@ -219,15 +219,25 @@ def sentences(verdict: Verdict, facts: Facts, language: Language) -> tuple[str, 
     if verdict.answer == "cannot_tell":
         named["why"], named["advice"] = (text.format(**named) for text in words.nothings[verdict.reason])
         return tuple(text.format(**named) for text in words.of_nothing)
+    allowed = _allowed(verdict)
     named |= {
         "sure": _share(verdict.confidence, words.over),
-        "border": words.border if verdict.near_border else "",
+        "confidence": verdict.confidence,
+        "second": words.heads[verdict.second or verdict.answer].lower(),
         "first": words.firsts[verdict.reason].format(**named),
-        "may": words.may[verdict.answer],
-        "never": words.never[_never(verdict, facts)].format(**named),
+        "may": words.may[allowed],
+        "never": words.never[_never(allowed, facts)].format(**named),
     }
-    named["leads"] = words.leads[_ways(facts)].format(them=words.them[verdict.answer], **_leads(facts))
-    return tuple(text.format(**named) for text in words.of_leads)
+    named["leads"] = words.leads[_ways(facts)].format(them=words.them[allowed], **_leads(facts))
+    first, *others = words.of_leads
+    return tuple(text.format(**named) for text in (words.border if verdict.near_border else first, *others))
+
+
+def _allowed(verdict: Verdict) -> Answer:
+    """The answer that decides what may be said: near the border that of the two which allows less."""
+    if not verdict.near_border or verdict.second is None:
+        return verdict.answer
+    return max(verdict.answer, verdict.second, key=ANSWERS.index)
 
 
 def glossary(verdict: Verdict, *, is_of_tokens: bool) -> dict[str, tuple[str, ...]]:
@@ -238,7 +248,7 @@ def glossary(verdict: Verdict, *, is_of_tokens: bool) -> dict[str, tuple[str, ..
     """
     if verdict.answer == "cannot_tell":
         return dict.fromkeys(LANGUAGES, ())
-    return {each: (*((_OF_TOKENS[each],) if is_of_tokens else ()), *_TERMS[each]) for each in LANGUAGES}
+    return {each: (_ANSWERS[each][is_of_tokens], *_TERMS[each]) for each in LANGUAGES}
 
 
 def _named(facts: Facts) -> dict[str, Any]:
@@ -254,14 +264,14 @@ def _share(confidence: float, over: str) -> str:
     return f"{over}99%" if confidence > 0.99 else f"{confidence:.0%}"
 
 
-def _never(verdict: Verdict, facts: Facts) -> str:
+def _never(allowed: Answer, facts: Facts) -> str:
     """Which of `_Words.never` holds."""
     changed = facts.number(_SHUFFLED)
-    if verdict.answer == "no":
+    if allowed == "no":
         return "no"
     if changed != changed:
         return "untested"
-    return "same" if changed < _HARDLY_CHANGED else verdict.answer
+    return "same" if changed < _HARDLY_CHANGED else allowed
 
 
 def _ways(facts: Facts) -> tuple[str, ...]:

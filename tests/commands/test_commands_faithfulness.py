@@ -73,6 +73,7 @@ def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
         "reason": "too_few",
         "confidence": 1.0,
         "near_border": False,
+        "second": None,
     }
     assert saved["sentences"]["en"][0] in printed
     assert "只有 3 个样例" in saved["sentences"]["zh"][0]

@@ -129,6 +129,7 @@ def test_the_verdict_follows_its_rules(made, answer, reason):
     assert (found.answer, found.reason) == (answer, reason)
     assert found.confidence > 0.95
     assert not found.near_border
+    assert found.answer != found.second
     facts = Facts("pooling", "test", 64, {"faithfulness/permuted_flips": 0.4})
     said = {language: sentences(found, facts, language) for language in LANGUAGES}
     assert all(len(each) == 3 for each in said.values())
@@ -142,7 +143,15 @@ def test_a_verdict_between_two_says_so():
     found = decide(samples(noise=0.3, lost=(middle, 0.9, 0.9, 0.2), left=(middle, 0.9, 0.9, 0.2)))
     assert found.near_border
     assert 0.05 < found.confidence < limits.sure
-    assert "near the border" in sentences(found, Facts("pooling", "test", 64, {}), "en")[0]
+    assert {found.answer, found.second} == {"yes", "partly"}
+    facts = Facts("pooling", "test", 64, {"faithfulness/permuted_flips": 0.4})
+    for first, second in (("yes", "partly"), ("partly", "yes")):  # the weaker of the two says what may be said
+        of_both = Verdict(first, "points", 0.6, near_border=True, second=second)
+        said = sentences(of_both, facts, "en")
+        assert said[0].startswith(f"{first.capitalize()} or {second}, near the border (60% sure of the first): ")
+        assert "on average" in said[1]
+        assert "a single answer" in said[2]
+    assert sentences(of_both, facts, "zh")[0].startswith("部分可信或可信，接近界限（对前者的把握 60%）：")
     assert decide(samples(noise=0.3), Thresholds(skill_yes=1.5)).answer == "partly"
 
 
@@ -178,7 +187,8 @@ def test_a_glossary_explains_a_verdict_alone():
     found = decide(samples())
     lines = {is_of_tokens: glossary(found, is_of_tokens=is_of_tokens) for is_of_tokens in (False, True)}
     for language in LANGUAGES:
-        assert len(lines[True][language]) == len(lines[False][language]) + 1 == 3
+        assert lines[True][language][1:] == lines[False][language][1:]
+        assert lines[True][language][0] != lines[False][language][0]
     assert not any(glossary(decide(samples(size=5)), is_of_tokens=False).values())
 
 
