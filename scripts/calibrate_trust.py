@@ -15,7 +15,8 @@ A run is one file under DIR/runs, and what was found of it others under DIR/fact
 not made again; only verdicts follow thresholds that have changed. DIR/results.json, results.md and results.png
 (with --svg results.svg) have the confusion of verdict and truth with its bounds, the reliability of the confidence, and
 the hits of each attribution method on the evidence: for the runs that thresholds were fitted on (five families, one
-seed), the same families with a fresh seed, and other families.
+seed), the same families with a fresh seed, other families, and the runs that were added when all rules and thresholds
+stood (late runs: more seeds, more families, language models).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from calibration.confusion import Record, method_table, summary
 from calibration.fitting import cases_of, fitted
 from calibration.page import figure, markdown
 from calibration.runs import facts_of, run_of
-from calibration.specs import FIT_FAMILIES, Spec, specs
+from calibration.specs import GROUPS, Spec, specs
 from calibration.truth import truth_of
 from calibration.verdicts import OWN, method_hits, varied_verdicts, verdict_of
 
@@ -131,18 +132,14 @@ def _watched(found: Iterable[dict[str, Any]], total: int) -> Iterable[dict[str, 
 
 
 def grouped(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """The runs that thresholds are fitted on, the same families with a fresh seed, and the other families."""
-    return {
-        "fit": [record for record in records if record["is_fit"]],
-        "fresh seeds": [record for record in records if not record["is_fit"] and record["task"] in FIT_FAMILIES],
-        "other families": [record for record in records if record["task"] not in FIT_FAMILIES],
-    }
+    """The runs that thresholds are fitted on, the same families with a fresh seed, other families, and late runs."""
+    return {name: [record for record in records if record["group"] == name] for name in GROUPS}
 
 
 def write_results(folder: Path, records: Sequence[Record], kinds: Sequence[str]) -> str:
     """The results as files; the Markdown is returned."""
     groups = grouped(records)
-    judged = [*groups["fresh seeds"], *groups["other families"]]
+    judged = [record for name in GROUPS if name != "fit" for record in groups[name]]
     found = {"judged": summary(judged), **{name: summary(each) for name, each in groups.items()}}
     slim = [{**record, "verdicts": _slim(record["verdicts"])} for record in records]
     content = {"groups": found, "methods": method_table(records), "runs": slim}

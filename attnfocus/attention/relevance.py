@@ -13,6 +13,7 @@ from torch import Tensor
 
 from attnfocus.attention.algebra import Attention
 from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.memory_changes import changed_memory
 from attnfocus.attention.replacement import replaced_weights
 from attnfocus.attention.scores.additive import AdditiveScore
 from attnfocus.attention.scores.inner_product import DotScore, GeneralScore, NormableScore, ScaledDotScore
@@ -51,12 +52,9 @@ def halved_products(attention: BaseAttention) -> Iterator[None]:
     assert isinstance(attention, Attention)
     score = attention.score
     is_product = not isinstance(score, AdditiveScore)
-    of_keys, of_query = attention.prepare_heads, attention.placed
+    of_query = attention.placed
 
-    def prepare_heads(
-        keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0
-    ) -> tuple[Tensor, Tensor]:
-        keys, values = of_keys(keys, values, mask, first_position)
+    def halve(keys: Tensor, values: Tensor, first_position: int) -> tuple[Tensor, Tensor]:
         return halved(keys) if is_product else keys, halved(values)
 
     def placed(query: Tensor, first_position: int) -> Tensor:
@@ -65,12 +63,12 @@ def halved_products(attention: BaseAttention) -> Iterator[None]:
 
     if isinstance(score, AdditiveScore):
         score.forward = _additive(score)  # type: ignore[assignment,method-assign]
-    attention.prepare_heads, attention.placed = prepare_heads, placed  # type: ignore[method-assign]
+    attention.placed = placed  # type: ignore[method-assign]
     try:
-        with replaced_weights(attention, halved):
+        with changed_memory(attention, halve), replaced_weights(attention, halved):
             yield
     finally:
-        del attention.prepare_heads, attention.placed
+        del attention.placed
         if not is_product:
             del score.forward
 

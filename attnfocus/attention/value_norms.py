@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from attnfocus.attention.base import BaseAttention
+from attnfocus.attention.memory_changes import changed_memory
 
 
 def output_is_weighed_values(attention: BaseAttention) -> bool:
@@ -31,18 +32,13 @@ def noted_values(attention: BaseAttention) -> Iterator[list[Tensor]]:
     if not output_is_weighed_values(attention):
         raise ValueError(f"the output of {type(attention).__name__} is not made of its weights and values alone.")
     noted: list[Tensor] = []
-    own = attention.prepare_heads
 
-    def noting(keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0) -> tuple[Tensor, Tensor]:
-        keys, values = own(keys, values, mask, first_position)
+    def note(keys: Tensor, values: Tensor, first_position: int) -> tuple[Tensor, Tensor]:
         noted.append(values)
         return keys, values
 
-    attention.prepare_heads = noting  # type: ignore[method-assign]
-    try:
+    with changed_memory(attention, note):
         yield noted
-    finally:
-        del attention.prepare_heads
 
 
 @contextmanager
@@ -51,19 +47,18 @@ def zeroed_values(attention: BaseAttention, zeroed: Tensor) -> Iterator[None]:
 
     For a copy of a model, as `noted_values`.
     """
-    own = attention.prepare_heads
 
-    def zeroing(keys: Tensor, values: Tensor, mask: Tensor | None, first_position: int = 0) -> tuple[Tensor, Tensor]:
-        keys, values = own(keys, values, mask, first_position)
-        positions = torch.arange(first_position, first_position + values.shape[-2], device=values.device)
-        is_zeroed = positions == zeroed.unsqueeze(-1)  # (M, K)
-        return keys, values.masked_fill(is_zeroed[:, None, :, None], 0)
+    def zero(keys: Tensor, values: Tensor, first_position: int) -> tuple[Tensor, Tensor]:
+        return keys, without_values(values, zeroed - first_position)
 
-    attention.prepare_heads = zeroing  # type: ignore[method-assign]
-    try:
+    with changed_memory(attention, zero):
         yield
-    finally:
-        del attention.prepare_heads
+
+
+def without_values(values: Tensor, zeroed: Tensor) -> Tensor:
+    """Values (M, G, K, d) with 0 at one key of each row, `zeroed` (M,), which may lie outside of these keys."""
+    is_zeroed = torch.arange(values.shape[-2], device=values.device) == zeroed.unsqueeze(-1)  # (M, K)
+    return values.masked_fill(is_zeroed[:, None, :, None], 0)
 
 
 def value_norms(attention: BaseAttention, values: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """What the parts of a model say while it reads, noted, and other values put in their place.
 
 A part is what the heads of an attention give (B, H, Q, d), its weights (B, H, Q, K), or the states after a layer
-(B, L, D). All of it is for a model of one's own (`tasks.probe.own_copy`): another thread's calls would be met, too.
+(B, L, D): of a recurrent layer those that it goes on from, hidden state and cell. All of it is for a model of one's
+own (`tasks.probe.own_copy`): another thread's calls would be met, too.
 
 Shapes: B rows, H heads, Q queries, K keys, d size of one head, L positions, D size of a state; P positions of any of
 these: the last but one axis.
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from attnfocus.attention import changed_heads, replaced_weights
 from attnfocus.attention.role import Axis
 from attnfocus.models.base import Layer, Model
+from attnfocus.models.recurrent import Recurrence
 
 Kind = Literal["heads", "weights", "states"]
 Change = Callable[[Tensor], Tensor]
@@ -29,13 +31,15 @@ class Part(NamedTuple):
 
     Attributes:
         kind: what the heads of an attention give; its weights; the states after a layer.
-        name: of the attention, or of the layer.
+        name: of the attention, or of the layer; of a recurrent one with its number or direction.
         axis: the sequence along its positions.
+        is_backward: its values come from the last position on.
     """
 
     kind: Kind
     name: str
     axis: Axis
+    is_backward: bool = False
 
 
 def parts_of(model: Model, kind: Kind) -> list[Part]:
@@ -48,6 +52,9 @@ def parts_of(model: Model, kind: Kind) -> list[Part]:
             axis = next((axes[name] for name in axes if f"{name}.".startswith(f"{path}.")), None)
             if isinstance(module, Layer) and axis is not None:
                 found.append(Part("states", path, axis))
+            elif isinstance(module, Recurrence):
+                for state, is_backward in module.state_names.items():
+                    found.append(Part("states", f"{path}.{state}", module.axis, is_backward))
         return found
     names = [name for name in places if name in attentions]
     if kind == "weights":
@@ -59,7 +66,7 @@ def parts_of(model: Model, kind: Kind) -> list[Part]:
 def changed(model: Model, part: Part, change: Change) -> Iterator[None]:
     """Within, the model goes on with `change(values)` where the part gives values. A decoder asks step by step."""
     if part.kind == "states":
-        with _changed_states(model.get_submodule(part.name), change):
+        with _changed_states(model, part.name, change):
             yield
         return
     make = changed_heads if part.kind == "heads" else replaced_weights
@@ -68,14 +75,31 @@ def changed(model: Model, part: Part, change: Change) -> Iterator[None]:
 
 
 @contextmanager
-def _changed_states(layer: nn.Module, change: Change) -> Iterator[None]:
+def _changed_states(model: Model, name: str, change: Change) -> Iterator[None]:
+    path, _, last = name.rpartition(".")
+    owner = model.get_submodule(path)
+    if not isinstance(owner, Recurrence):
+        with changed_output(owner.get_submodule(last), change):
+            yield
+        return
+    owner.state_changes[last] = change
+    try:
+        yield
+    finally:
+        del owner.state_changes[last]
+
+
+@contextmanager
+def changed_output(module: nn.Module, change: Change) -> Iterator[None]:
+    """Within, the module gives `change(output)`; of several outputs the first is changed."""
+
     def put(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         if isinstance(output, Tensor):
             return change(output)
         states, *rest = output
         return type(output)(change(states), *rest) if hasattr(output, "_fields") else (change(states), *rest)
 
-    handle = layer.register_forward_hook(put)
+    handle = module.register_forward_hook(put)
     try:
         yield
     finally:
@@ -94,7 +118,7 @@ class Noted:
 
     @property
     def values(self) -> Tensor:
-        """All of them, those of a decoder's steps one after another: (B, ..., P, any)."""
+        """All of them, those of single steps one after another: (B, ..., P, any)."""
         return torch.cat(self._parts, dim=-2)
 
 

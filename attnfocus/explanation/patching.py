@@ -133,4 +133,5 @@ def _patched(pair: Pair, part: Part, values: Tensor) -> Patched:
     restored = torch.cat(found).float().cpu().numpy()
     restored[np.abs(restored) < NOISE] = 0
     by_position = restored[num_heads:].reshape(num_heads, size)
+    by_position = by_position[:, ::-1] if part.is_backward else by_position
     return Patched(part.kind, part.name, heads, pair.positions(part, size), restored[:num_heads], by_position)

@@ -3,21 +3,27 @@
 Shapes: B batch, S positions, D input width, H hidden_size.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 from attnfocus.attention.dropout import dropout
+from attnfocus.attention.role import Axis
 from attnfocus.models.lengths import length_mask, reversal, take_positions
-from attnfocus.models.recurrent import RecurrentOptions, initialize_recurrent
+from attnfocus.models.recurrent import LayerState, Recurrence, RecurrentOptions, initialize_recurrent, step_by_step
 
 
-class EncoderLayer(nn.Module):
+class EncoderLayer(Recurrence):
     """One layer, in one direction or both.
 
     Each direction is an unpacked RNN, the backward one over the sequence reversed within its length: padding then
     stands at the end of both and cannot reach an earlier step. On a CPU that is faster than packing, and no length
     is asked from the device.
     """
+
+    axis: ClassVar[Axis] = "input"
 
     def __init__(self, input_dim: int, options: RecurrentOptions, bidirectional: bool) -> None:
         super().__init__()
@@ -29,15 +35,29 @@ class EncoderLayer(nn.Module):
         if self.backwards is not None:
             initialize_recurrent(self.backwards)
 
+    @property
+    def state_names(self) -> Mapping[str, bool]:
+        return {"forwards": False} if self.backwards is None else {"forwards": False, "backwards": True}
+
     def forward(self, inputs: Tensor, mirror: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """inputs (B, S, D), `reversal` (B, S), last positions (B, 1) -> outputs (B, S, H), last states (B, H)."""
-        outputs, _ = self.forwards(inputs)
+        outputs = self._run("forwards", inputs)
         ends = take_positions(outputs, last)
         if self.backwards is not None:
-            mirrored, _ = self.backwards(take_positions(inputs, mirror))
+            mirrored = self._run("backwards", take_positions(inputs, mirror))
             outputs = torch.cat((outputs, take_positions(mirrored, mirror)), dim=-1)
             ends = torch.cat((ends, take_positions(mirrored, last)), dim=-1)
         return outputs, ends.squeeze(1)
+
+    def _run(self, direction: str, inputs: Tensor) -> Tensor:
+        """(B, S, D) in the order of its steps -> (B, S, any)."""
+        layer, change = getattr(self, direction), self.state_changes.get(direction)
+        if change is None:
+            outputs: Tensor = layer(inputs)[0]
+            return outputs
+        zeros = inputs.new_zeros(len(inputs), layer.hidden_size)
+        state = LayerState(zeros, zeros if isinstance(layer, nn.LSTM) else None)
+        return step_by_step(layer, inputs, (state,), [change])[0]
 
 
 class RecurrentEncoder(nn.Module):

@@ -3,17 +3,21 @@
 Shapes: N rows (sequences), T steps, D input width, H hidden_size.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnfocus.attention.dropout import dropout
+from attnfocus.attention.role import Axis
 from attnfocus.models.stepwise import StepwiseLinear
 
 CellKind = Literal["lstm", "gru"]
+StateChange = Callable[[Tensor], Tensor]  # of (N, 1, H), behind which an LSTM's cell stands: (N, 1, 2 H)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,28 @@ class LayerState(NamedTuple):
 RecurrentState = tuple[LayerState, ...]  # one for each layer, the lowest first
 
 
-class RecurrentLayers(nn.Module):
+class Recurrence(nn.Module):
+    """Recurrent layers whose states can be noted, and others put in their place.
+
+    Attributes:
+        axis: the sequence along the steps.
+        state_changes: by the names of `state_names` what a layer goes on with in the place of each of its states.
+            Filled for a while by `explanation.interventions`, in evaluation; the steps are then taken one by one.
+    """
+
+    axis: ClassVar[Axis] = "output"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state_changes: dict[str, StateChange] = {}
+
+    @property
+    def state_names(self) -> Mapping[str, bool]:
+        """What names the states of each layer (and direction) -> whether they come from the last position on."""
+        raise NotImplementedError
+
+
+class RecurrentLayers(Recurrence):
     """A stack of LSTM or GRU layers over whole sequences, in one fused call."""
 
     def __init__(self, input_dim: int, options: RecurrentOptions) -> None:
@@ -46,8 +71,14 @@ class RecurrentLayers(nn.Module):
         self.layers = kind(input_dim, options.hidden_size, options.num_layers, batch_first=True, dropout=between)
         initialize_recurrent(self.layers)
 
+    @property
+    def state_names(self) -> Mapping[str, bool]:
+        return {str(depth): False for depth in range(self.layers.num_layers)}
+
     def forward(self, inputs: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """(N, T, D) -> the top layer's (N, T, H), and the state after the last step."""
+        if self.state_changes:
+            return step_by_step(self.layers, inputs, state, [self.state_changes.get(name) for name in self.state_names])
         hidden = torch.stack([layer.hidden for layer in state])  # (num_layers, N, H)
         cells = [layer.cell for layer in state if layer.cell is not None]
         if not cells:
@@ -57,7 +88,33 @@ class RecurrentLayers(nn.Module):
         return outputs, tuple(LayerState(h, c) for h, c in zip(hidden.unbind(0), cell.unbind(0), strict=True))
 
 
-class RecurrentCells(nn.Module):
+def step_by_step(
+    layers: nn.LSTM | nn.GRU, inputs: Tensor, state: RecurrentState, changes: Sequence[StateChange | None]
+) -> tuple[Tensor, RecurrentState]:
+    """What layers of one direction give in evaluation, each going on with the change of its states."""
+    ends = []
+    for depth, (layer, change) in enumerate(zip(state, changes, strict=True)):
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        cell = _StepwiseCell(SimpleNamespace(**{name: getattr(layers, f"{name}_l{depth}") for name in names}), None)
+        outputs = []
+        for step in inputs.unbind(1):
+            layer = _changed(cell(step, layer, cell.input_bias), change)
+            outputs.append(layer.hidden)
+        inputs = torch.stack(outputs, dim=1)
+        ends.append(layer)
+    return inputs, tuple(ends)
+
+
+def _changed(state: LayerState, change: StateChange | None) -> LayerState:
+    if change is None:
+        return state
+    if state.cell is None:
+        return LayerState(change(state.hidden.unsqueeze(1)).squeeze(1), None)
+    hidden, cell = change(torch.cat((state.hidden, state.cell), dim=-1).unsqueeze(1)).squeeze(1).chunk(2, dim=-1)
+    return LayerState(hidden, cell)
+
+
+class RecurrentCells(Recurrence):
     """The same stack one step at a time, for decoders whose input depends on their last step.
 
     The input of a step is [known; fed]: what is known of all steps beforehand, and what follows from the last one.
@@ -73,6 +130,10 @@ class RecurrentCells(nn.Module):
         for cell in self.cells:
             initialize_recurrent(cell)
 
+    @property
+    def state_names(self) -> Mapping[str, bool]:
+        return {str(depth): False for depth in range(len(self.cells))}
+
     def steps(self, known: Tensor) -> "RecurrentSteps":
         """What walks through the steps of `known` (N, T, D)."""
         return RecurrentSteps(self, known)
@@ -86,6 +147,7 @@ class RecurrentSteps:
         of_known, of_fed = lowest.weight_ih.split([cells.known_dim, lowest.weight_ih.shape[1] - cells.known_dim], dim=1)
         self.known = F.linear(known, of_known, lowest.bias_ih).unbind(1)
         self.layers = [_StepwiseCell(cell, of_fed if depth == 0 else None) for depth, cell in enumerate(cells.cells)]
+        self.changes = [cells.state_changes.get(name) for name in cells.state_names]
         self.dropout = cells.dropout if cells.training else 0.0
 
     def __len__(self) -> int:
@@ -96,10 +158,11 @@ class RecurrentSteps:
         new_state: list[LayerState] = []
         for depth, (cell, layer) in enumerate(zip(self.layers, state, strict=True)):
             if depth == 0:
-                new_state.append(cell(fed, layer, self.known[number]))
+                after = cell(fed, layer, self.known[number])
             else:
                 below = dropout(new_state[-1].hidden, self.dropout)
-                new_state.append(cell(below, layer, cell.input_bias))
+                after = cell(below, layer, cell.input_bias)
+            new_state.append(_changed(after, self.changes[depth]))
         return tuple(new_state)
 
 

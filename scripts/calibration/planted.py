@@ -16,7 +16,6 @@ import numpy as np
 FILLERS = tuple(f"n{number}" for number in range(16))
 MARKERS = ("#0", "#1")  # one of them is in every row with a class and decides nothing: decoys look at it
 VARIANTS = 3  # words that say the same
-NUM_TRIES = 24  # draws of a change of words, of which one that does what is asked is taken
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,13 @@ class PlantedTask(ABC):
         name: of the family.
         writes: whether the answer is written word by word.
         answers: the classes, or the words that can be written.
+        num_tries: draws of a change of words, of which one that does what is asked is taken.
     """
 
     name: ClassVar[str]
     writes: ClassVar[bool] = False
     answers: ClassVar[tuple[str, ...]]
+    num_tries: ClassVar[int] = 24
 
     @abstractmethod
     def draw(self, random: np.random.Generator) -> list[str]:
@@ -94,7 +95,7 @@ def changed(
     free = [position for position in positions if position not in row.frame]
     wanted = answer_changes and not set(free).isdisjoint(row.evidence[output])
     fallback = row.words
-    for _ in range(NUM_TRIES):
+    for _ in range(task.num_tries):
         words = list(row.words)
         for position in free:
             words[position] = one_of(random, task.others(words[position]))

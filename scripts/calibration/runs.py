@@ -22,17 +22,25 @@ from torch.nn import functional as F
 from attnfocus.attention import AdditiveScore, Attention, Entmax15, ScaledDotScore
 from attnfocus.data.batches import collate
 from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.sequence import SequenceCodec
 from attnfocus.data.codecs.text_label import TextLabelCodec
 from attnfocus.data.codecs.text_pair import TextPairCodec
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import Tokenizer, TokenizerOptions
 from attnfocus.explanation.reading import read
-from attnfocus.models import PoolingClassifier, RNNClassifier, Seq2Seq, TransformerClassifier, TransformerSeq2Seq
+from attnfocus.models import (
+    PoolingClassifier,
+    RNNClassifier,
+    Seq2Seq,
+    TransformerClassifier,
+    TransformerLanguageModel,
+    TransformerSeq2Seq,
+)
 from attnfocus.models.base import Model
 from attnfocus.models.lengths import length_mask
 from attnfocus.regular_files import read_file, replace_file
 from attnfocus.special import PAD
-from attnfocus.tasks import ClassificationTask, TranslationTask
+from attnfocus.tasks import ClassificationTask, LanguageModelingTask, TranslationTask
 from attnfocus.tasks.base import Task
 from attnfocus.training.checkpoints.tensors import load_model_tensors, model_tensors
 from calibration.decoys import TURNED, FirstScore, FixedScore, ParallelMean, RandomScore, TurnedScore, guided_to, turn
@@ -63,15 +71,20 @@ class TinyRun:
     examples: Sequence[Encoded]
     facts: dict[str, float]
 
+    @property
+    def first(self) -> int:
+        """The position of a row's first word in what the model reads: a language model reads BOS before it."""
+        return 1 if self.spec.model == "language_model" else 0
+
 
 def run_of(spec: Spec, folder: Path, *, max_steps: int = 300) -> TinyRun:
     """The run of a spec: read from its file in the folder, or trained and written there."""
     torch.manual_seed(spec.seed)
     planted = TASKS[spec.task]()
-    task = task_of(planted)
+    task = task_of(planted, spec.model)
     model = model_of(spec, task)
     path, rows = folder / f"{spec.name}.safetensors", rows_of(planted, NUM_TEST, [spec.seed, 1])
-    examples = list(task.codec.encode_rows(as_rows(rows)))
+    examples = list(task.codec.encode_rows(as_rows(rows, spec.model)))
     if path.is_file():
         facts = _load(model, path, spec)
     else:
@@ -100,13 +113,25 @@ def rows_of(planted: PlantedTask, count: int, seed: Sequence[int]) -> list[Plant
     return [planted.row(random) for _ in range(count)]
 
 
-def as_rows(rows: Sequence[PlantedRow]) -> list[Row]:
-    return [Row(f"row-{number}", " ".join(row.words), " ".join(row.outputs)) for number, row in enumerate(rows)]
+def as_rows(rows: Sequence[PlantedRow], model: ModelName) -> list[Row]:
+    """As the model reads them: a language model finds the answer behind the words."""
+    found = []
+    for number, row in enumerate(rows):
+        words, answer = " ".join(row.words), " ".join(row.outputs)
+        if model == "language_model":
+            start = len(words) + 1
+            found.append(Row(f"row-{number}", f"{words} {answer}", answer, answers=((start, start + len(answer)),)))
+        else:
+            found.append(Row(f"row-{number}", words, answer))
+    return found
 
 
-def task_of(planted: PlantedTask) -> Task:
+def task_of(planted: PlantedTask, model: ModelName) -> Task:
     """The task with a codec that knows all words."""
     options = TokenizerOptions(kind="whitespace")
+    if model == "language_model":
+        every = dict.fromkeys((*planted.vocabulary, *planted.answers))
+        return LanguageModelingTask(SequenceCodec(Tokenizer.train([" ".join(every)], options)))
     source = Tokenizer.train([" ".join(planted.vocabulary)], options)
     if planted.writes:
         return TranslationTask(TextPairCodec(source, Tokenizer.train([" ".join(planted.answers)], options)))
@@ -129,6 +154,7 @@ def model_of(spec: Spec, task: Task) -> Model:
         "transformer_seq2seq": partial(
             TransformerSeq2Seq, num_encoder_layers=1, num_decoder_layers=1, **{**wide, "tied_embeddings": "none"}
         ),
+        "language_model": partial(TransformerLanguageModel, layer_attentions=[layer, attention], **wide),
     }
     if spec.model in ("pooling", "parallel_mean") and spec.task == "position":
         makers[spec.model] = partial(makers[spec.model], position="learned")
@@ -168,22 +194,27 @@ class _Data:
     """All training rows as tensors, with the positions that attention is drawn to (B, T, L)."""
 
     def __init__(self, rows: Sequence[PlantedRow], task: Task, spec: Spec) -> None:
-        batch = collate(list(task.codec.encode_rows(as_rows(rows))))
+        batch = collate(list(task.codec.encode_rows(as_rows(rows, spec.model))))
         self.inputs, self.lengths, self.targets = batch.inputs, batch.input_lengths, batch.targets
+        self.is_text = spec.model == "language_model"
         self.guides: Tensor | None = None
         if spec.decoy.startswith("guided"):
             most = max(len(row.outputs) for row in rows)
             self.guides = torch.zeros(len(rows), most, self.inputs.shape[1], dtype=torch.bool)
             for number, row in enumerate(rows):
                 for output, places in enumerate(guided_to(spec.decoy, row)):
-                    self.guides[number, output, list(places)] = True
+                    self.guides[number, output, [place + self.is_text for place in places]] = True
 
     def loss(self, model: Model, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Of some rows the mean cross entropy, and how far weights are from where they are drawn to."""
         lengths = self.lengths[rows]
         inputs, targets = self.inputs[rows, : int(lengths.max())], self.targets[rows]
-        asked = self.guides is not None
-        if targets.dim() == 1:
+        asked, read_off = self.guides is not None, None
+        if self.is_text:
+            read_off = lengths[:, None] - 2  # the last of the words, behind which the answer stands
+            output = model(inputs, lengths, need_weights=asked)
+            loss = F.cross_entropy(output.logits.transpose(1, 2), targets[:, : inputs.shape[1]], ignore_index=PAD)
+        elif targets.dim() == 1:
             output = model(inputs, lengths, need_weights=asked)
             loss = F.cross_entropy(output.logits, targets)
         else:
@@ -191,7 +222,7 @@ class _Data:
             loss = F.cross_entropy(output.logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=PAD)
         if self.guides is None:
             return loss, torch.zeros(())
-        weights = read(output.weights, model, length_mask(lengths, inputs.shape[1]), None, None)  # (B, T, L)
+        weights = read(output.weights, model, length_mask(lengths, inputs.shape[1]), None, None, read_off)  # (B, T, L)
         guides = self.guides[rows, : weights.shape[1], : weights.shape[2]]
         inside = (weights[:, : guides.shape[1]] * guides).sum(dim=-1)[guides.any(dim=-1)]
         return loss, -inside.clamp_min(1e-6).log().mean()
@@ -227,6 +258,9 @@ def accuracy(model: Model, examples: Sequence[Encoded]) -> float:
         if batch.targets.dim() == 1:
             right = model(batch.inputs, batch.input_lengths).logits.argmax(dim=-1) == batch.targets
             return float(right.float().mean())
+        if isinstance(model, TransformerLanguageModel):
+            found, expected = model(batch.inputs, batch.input_lengths).logits.argmax(dim=-1), batch.targets
+            return float((found == expected)[expected != PAD].float().mean())
         found = model(batch.inputs, batch.input_lengths, batch.targets[:, :-1]).logits.argmax(dim=-1)
     real = batch.targets[:, 1:] != PAD
     return float((found == batch.targets[:, 1:])[real].float().mean())
@@ -234,4 +268,4 @@ def accuracy(model: Model, examples: Sequence[Encoded]) -> float:
 
 def facts_of(spec: Spec) -> dict[str, Any]:
     """For JSON."""
-    return {**asdict(spec), "is_fit": spec.is_fit}
+    return {**asdict(spec), "is_fit": spec.is_fit, "group": spec.group}

@@ -122,8 +122,9 @@ def truth_of(run: TinyRun) -> Truth:
     if not outputs:
         return Truth("unclear", "no output has evidence", Changes())
     with torch.no_grad():
-        weights = read(probe.weights(), probe.model, probe.mask, None, None).abs()
-    shares = [share_of(weights[each.row, each.step, : each.length].numpy()) for each in outputs]
+        weights = read(probe.weights(), probe.model, probe.mask, None, None, probe.rows).abs()
+    first = run.first
+    shares = [share_of(weights[each.row, each.step, : first + each.length].numpy()) for each in outputs]
     random = np.random.default_rng(0)
 
     def flips(chosen: Callable[[Output, int], Sequence[int]], draws: int, *, answer_changes: bool = True) -> float:
@@ -138,10 +139,10 @@ def truth_of(run: TinyRun) -> Truth:
     def of_best(sets: Sequence[Sequence[int]]) -> float:
         return flips(lambda each, number: best(random, each, len(sets[number])), NUM_DRAWS)
 
-    tops = [fewest(share, HALF) for share in shares]
-    best_flips = of_best(tops)
+    tops = [fewest(share, HALF, first) for share in shares]
+    best_flips, pairs = of_best(tops), list(zip(outputs, shares, strict=True))
     if best_flips < TOGETHER:
-        tops = [fewest(share, MOST) for share in shares]
+        tops = [fewest(share, MOST, first) for share in shares]
         best_flips = of_best(tops)
     return judged(
         Changes(
@@ -150,10 +151,10 @@ def truth_of(run: TinyRun) -> Truth:
             top=flips(lambda _, number: tops[number], NUM_DRAWS),
             random=flips(lambda each, number: drawn(random, each, len(tops[number])), NUM_DRAWS),
             best=best_flips,
-            inside=float(np.mean([share[list(of.evidence)].sum() for of, share in zip(outputs, shares, strict=True)])),
-            framed=float(np.mean([share[list(of.frame)].sum() for of, share in zip(outputs, shares, strict=True)])),
+            inside=float(np.mean([share[first:][list(each.evidence)].sum() for each, share in pairs])),
+            framed=float(np.mean([share[first:][list(each.frame)].sum() for each, share in pairs])),
             density=float(np.mean([len(each.evidence) / each.length for each in outputs])),
-            moved=_moved(probe, outputs),
+            moved=_moved(run, probe, outputs),
         )
     )
 
@@ -195,11 +196,15 @@ def share_of(weights: np.ndarray) -> np.ndarray:
     return weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
 
 
-def fewest(share: np.ndarray, part: float) -> tuple[int, ...]:
-    """The fewest positions that hold a part of the weight."""
+def fewest(share: np.ndarray, part: float, first: int = 0) -> tuple[int, ...]:
+    """The fewest positions that hold a part of the weight, as places of words; those before the words are left out.
+
+    Args:
+        first: the position of the first word.
+    """
     order = np.argsort(-share, kind="stable")
     count = int(np.searchsorted(np.cumsum(share[order]), part - 1e-6)) + 1
-    return tuple(order[:count].tolist())
+    return tuple(place - first for place in order[:count].tolist() if place >= first)
 
 
 def others_of(output: Output) -> list[int]:
@@ -228,9 +233,12 @@ def _answered(run: TinyRun, probe: Probe, texts: Sequence[Sequence[str]], rows: 
     inputs, tokenizer = probe.inputs[rows].clone(), run.task.codec.tokenizers()["source"]
     ids = {word: tokenizer.encode(word)[0] for word in run.planted.vocabulary}
     for row, words in zip(inputs, texts, strict=True):
-        row[: len(words)] = torch.tensor([ids[word] for word in words])
+        row[run.first : run.first + len(words)] = torch.tensor([ids[word] for word in words])
     lengths = probe.lengths[rows]
     with torch.no_grad():
+        if probe.rows is not None:
+            logits = run.model(inputs, lengths).logits
+            return logits[torch.arange(len(rows)), probe.rows[rows, steps]].argmax(dim=-1)
         if not run.planted.writes:
             answers: Tensor = run.model(inputs, lengths).logits.argmax(dim=-1)
             return answers
@@ -240,7 +248,7 @@ def _answered(run: TinyRun, probe: Probe, texts: Sequence[Sequence[str]], rows: 
     return logits[torch.arange(len(rows)), steps].argmax(dim=-1)
 
 
-def _moved(probe: Probe, outputs: Sequence[Output]) -> float:
+def _moved(run: TinyRun, probe: Probe, outputs: Sequence[Output]) -> float:
     """Share of outputs whose answer changes when the weight on the evidence goes to all other positions."""
     with torch.no_grad():
         own = probe.weights()
@@ -249,10 +257,11 @@ def _moved(probe: Probe, outputs: Sequence[Output]) -> float:
         first = weights.shape[-1] - probe.mask.shape[1]  # the column of `cls`
         keep = torch.ones_like(weights)
         for each in outputs:
-            query = each.step if weights.shape[2] > each.step and probe.num_outputs.max() > 1 else slice(None)
-            keep[each.row, :, query, [first + place for place in each.evidence]] = 0
+            keep[each.row, :, query_of(each, probe, weights), [first + run.first + at for at in each.evidence]] = 0
         given = weights * keep
         real = F.pad(probe.mask, (first, 0), value=True)[:, None, None, :]
+        if probe.rows is not None:
+            real = real & torch.ones(weights.shape[-2:], dtype=torch.bool).tril()
         given = torch.where(given.sum(dim=-1, keepdim=True) > 1e-6, given, keep * real)  # where nothing is elsewhere
         given = given / given.sum(dim=-1, keepdim=True).clamp_min(1e-9) * weights.sum(dim=-1, keepdim=True)
         everything = torch.arange(len(probe.inputs))
@@ -260,3 +269,10 @@ def _moved(probe: Probe, outputs: Sequence[Output]) -> float:
     rows = torch.tensor([each.row for each in outputs])
     steps = torch.tensor([each.step for each in outputs])
     return float((found[rows, steps] != probe.answers[rows, steps]).float().mean())
+
+
+def query_of(output: Output, probe: Probe, weights: Tensor) -> int | slice:
+    """The row of the weights (B, H, Q, K) that the output reads; all rows where it reads them together."""
+    if probe.rows is not None:
+        return int(probe.rows[output.row, output.step])
+    return output.step if weights.shape[2] > output.step and probe.num_outputs.max() > 1 else slice(None)

@@ -103,7 +103,7 @@ def test_only_the_best_checkpoint_on_test_is_kept(other: str, trained: Path, her
 def test_a_run_is_asked_what_its_answer_rests_on(trained: Path) -> None:
     run = package.load(trained / "dates", device="cpu")
     for method in METHODS:
-        if method not in ("attention_flow", "value_zeroing", "attn_lrp"):  # a recurrent decoder has none of them
+        if method not in ("attention_flow", "attn_lrp"):  # a recurrent decoder has none of them
             found = run.attribute("3 May", method, target="1999")
             assert found.query_tokens == ("1", "9", "9", "9")
             assert found.key_tokens == ("3", "▁", "M", "a", "y")

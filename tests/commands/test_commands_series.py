@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from tests_support import commands_run_in
 
 from attnfocus.cli import main
 
 pytestmark = pytest.mark.slow
+
+
+def weights_of(run: Path) -> dict[str, np.ndarray]:
+    store = run / "checkpoints"
+    return load_file(store / (store / "last").read_text().strip() / "model.safetensors")
 
 
 def test_signals_by_every_verb(
@@ -26,8 +32,14 @@ def test_signals_by_every_verb(
     Path("signals.csv").write_text("\n".join(lines))
     small = ("dataset=series", "dataset.task=regression", "dataset.train=signals.csv", "dataset.group_column=who",
              "model=transformer", "model.pooling=attention", "model.embed_dim=16", "model.feedforward_dim=16",
-             "model.input.patch_size=2", "trainer.max_steps=4", "focus.num_samples=1", "report=false")  # fmt: skip
+             "model.input.patch_size=2", "trainer.max_steps=7", "trainer.batch_size=8", "focus.num_samples=1",
+             "report=false")  # fmt: skip
     assert main(["train", *small, "run_dir=run"]) == 0
+    assert main(["train", *small, "run_dir=parts", "trainer.max_steps=3"]) == 0  # in the midst of an epoch
+    assert main(["train", "resume=parts", "trainer.max_steps=7"]) == 0
+    whole, parts = weights_of(Path("run")), weights_of(Path("parts"))
+    assert whole.keys() == parts.keys()
+    assert all((whole[name] == parts[name]).all() for name in whole)
     summary = json.loads(Path("run/summary.json").read_text())
     assert {"mse", "mae", "r2", "mean_baseline"} <= summary["test"].keys()
     np.save("one.npy", samples)
@@ -52,5 +64,10 @@ def test_signals_by_every_verb(
     assert '"picture"' in next(Path("run/inspect").rglob("index.html")).read_text()
     assert main(["evaluate", "run=run", "dataset.test=signals.csv"]) == 0
     assert "the mean of train: mse" in capsys.readouterr().out
+    assert main(["train", *small, "run_dir=second", "seed=2"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "run", "second", "format=json", "run_dir=table"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["sections"][0]["configurations"]
+    assert row["run_dirs"] == ["run", "second"]
     assert main(["train", *small, "run_dir=other", "dataset.label_column=who"]) == 2
     assert "'p0' is no finite number" in capsys.readouterr().err

@@ -68,7 +68,6 @@ def explain(name, method, examples=None, **options):
 RECURRENT_WRITERS = ("seq2seq", "input_feeding", "attend_then_recur", "monotonic")
 REFUSED = {
     "attention_flow": WRITERS,
-    "value_zeroing": RECURRENT_WRITERS,  # a step of theirs is no layer
     "attn_lrp": (*RECURRENT_WRITERS, "RNNClassifier"),
 }
 

@@ -199,6 +199,13 @@ def test_every_part_of_every_model_can_be_put_back(name):
         assert part.by_position.shape == (len(part.heads), len(part.positions))
         assert np.isfinite(part.by_position).all()
         assert np.isfinite(part.whole).all()
+    recurrent = {
+        "rnn_language_model": ["recurrent.0"],
+        "seq2seq": ["encoder.layers.0.forwards", "encoder.layers.0.backwards", "decoder.recurrent.0"],
+        "RNNClassifier": ["encoder.layers.0.forwards", "encoder.layers.0.backwards"],
+    }
+    if name in recurrent:
+        assert [part.name for part in found.of_kind("states")] == recurrent[name]
     tops = [part for part in found.parts if (part.name, part.kind) in (("pooling", "heads"), ("layers.0", "states"))]
     for top in tops:
         assert top.whole[: 1 if top.kind == "states" else None].sum() == pytest.approx(1, abs=1e-4)

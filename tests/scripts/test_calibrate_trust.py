@@ -34,7 +34,7 @@ def test_changes_of_the_evidence_change_the_answer_and_all_others_keep_it():
     from calibration.planted import changed
     from calibration.specs import TASKS
 
-    assert len(TASKS) == 13
+    assert len(TASKS) == 17
     random = np.random.default_rng(0)
     for task in (make() for make in TASKS.values()):
         answers = set()
@@ -56,14 +56,26 @@ def test_changes_of_the_evidence_change_the_answer_and_all_others_keep_it():
 
 
 def test_the_grid_has_over_200_runs_of_which_none_is_there_twice():
-    from calibration.specs import FIT_FAMILIES, TASKS, specs
+    from calibration.specs import FIT_FAMILIES, FIT_SEED, GROUPS, LATE_SEEDS, TASKS, specs
 
     every = specs()
     names = {spec.name for spec in every}
     assert len(names) == len(every) >= 200
     assert {spec.task for spec in every[:200]} == set(TASKS)
+    assert {spec.group for spec in every} == set(GROUPS)
+    assert all((spec.group == "late runs") == (spec.seed in LATE_SEEDS) for spec in every)
+    assert all((spec.group == "fit") == (spec.task in FIT_FAMILIES and spec.seed == FIT_SEED) for spec in every)
     assert {spec.task for spec in every if spec.is_fit} == FIT_FAMILIES < {spec.task for spec in every} == set(TASKS)
     assert sum(spec.decoy not in ("none", "guided_right") for spec in every if not spec.is_fit) >= 120  # mostly wrong
+
+
+def test_places_of_words_are_counted_behind_what_stands_before_them():
+    from calibration.truth import fewest
+
+    share = np.array([0.3, 0.1, 0.6])
+    assert fewest(share, 0.5) == (2,)
+    assert fewest(share, 0.9) == (2, 0)
+    assert fewest(share, 0.9, first=1) == (1,)  # BOS is no word
 
 
 def one_word(scores, value_of_class):
@@ -73,7 +85,7 @@ def one_word(scores, value_of_class):
 
     spec = Spec("one_word", "pooling", "scaled_dot", "none", 0)
     planted = TASKS["one_word"]()
-    task = task_of(planted)
+    task = task_of(planted, spec.model)
     model = model_of(spec, task)
     rows = rows_of(planted, 40, [0])
     ids = {word: task.codec.tokenizers()["source"].encode(word)[0] for word in planted.vocabulary}
@@ -90,7 +102,7 @@ def one_word(scores, value_of_class):
         model.output.bias.zero_()
         for number in range(3):
             model.output.weight[number, 1 + number] = 1.0
-    return TinyRun(spec, planted, task, model.eval(), rows, list(task.codec.encode_rows(as_rows(rows))), {})
+    return TinyRun(spec, planted, task, model.eval(), rows, list(task.codec.encode_rows(as_rows(rows, spec.model))), {})
 
 
 @pytest.mark.parametrize(
@@ -129,6 +141,25 @@ def test_right_weights_are_idle_where_the_answer_does_not_need_them():
     assert judged(Changes(**{**right, "top": 0.2, "inside": 0.1, "framed": 0.4}, moved=0.6)).answer == "unclear"
     assert judged(Changes(**{**right, "other": 0.3}, moved=0.6)).answer == "unclear"
     assert judged(Changes(**{**right, "evidence": 0.5})).answer == "unclear"
+
+
+def test_a_language_model_predicts_the_answer_behind_the_words_and_is_asked_there(tmp_path, monkeypatch):
+    from calibration import runs
+    from calibration.specs import Spec
+    from calibration.truth import truth_of
+    from calibration.verdicts import method_hits
+
+    monkeypatch.setattr(runs, "NUM_TRAIN", 600)
+    monkeypatch.setattr(runs, "NUM_TEST", 64)
+    run = runs.run_of(Spec("one_word", "language_model", "multi_head", "guided_right", 1), tmp_path)
+    truth = truth_of(run)
+    assert run.facts["accuracy"] == 1
+    assert (truth.answer, truth.reason) == ("right", "needed")
+    assert truth.changes.inside > 0.8
+    hits = method_hits(run)
+    assert hits["attention"] == 1 > 0.3 > hits["chance"]
+    other = runs.run_of(Spec("one_word", "language_model", "multi_head", "guided_marker", 1), tmp_path)
+    assert truth_of(other).answer == "wrong"
 
 
 def record(truth, answer, confidence=1.0, **variants):

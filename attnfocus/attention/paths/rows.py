@@ -11,7 +11,7 @@ from attnfocus.attention.observation import current, observing
 from attnfocus.attention.paths.factors import Algebra
 from attnfocus.attention.paths.protocol import Work
 
-CACHED = 2**19  # weights that are made together on a CPU: two megabytes
+CACHED = 2**19  # weights that are made, or gone over, together on a CPU: two megabytes
 
 
 def observed_rows(attention: Algebra, work: Work) -> Tensor | None:
@@ -37,8 +37,8 @@ def weights_at(attention: Algebra, work: Work, rows: Tensor) -> Tensor:
     Cost: that of N queries instead of Q. On a CPU a few are made at a time, as many as stay in its cache, and where no
     query looks ahead without the keys behind them.
     """
-    num_rows, num_heads, _, size = work.query.shape
-    query = work.query.gather(-2, rows[:, None, :, None].expand(-1, num_heads, -1, size))
+    num_rows, num_heads = work.query.shape[:2]
+    query = rows_at(work.query, rows)
     keys, num_keys, mask = work.keys.contiguous(), work.keys.shape[-2], _of_rows(work.mask, rows)  # one copy for all
     positions = torch.arange(num_keys, device=rows.device)
     clock = None if work.clock is None else work.clock.expand(num_rows, num_heads, -1)
@@ -66,4 +66,9 @@ def _of_rows(mask: Tensor | None, rows: Tensor) -> Tensor | None:
     if mask is None or mask.shape[-2] == 1:
         return mask
     mask = mask.expand(len(rows), *(1, *mask.shape)[-3:]) if mask.dim() < 4 else mask.expand(len(rows), -1, -1, -1)
-    return mask.gather(-2, rows[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[-1]))
+    return rows_at(mask, rows)
+
+
+def rows_at(values: Tensor, rows: Tensor) -> Tensor:
+    """Rows (B, N) of values (B, H, Q, K): (B, H, N, K)."""
+    return values.gather(-2, rows[:, None, :, None].expand(-1, values.shape[1], -1, values.shape[-1]))

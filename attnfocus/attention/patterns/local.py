@@ -68,17 +68,10 @@ class LocalPattern(Pattern):
         return self.window if self.axes == 1 or self.plane is None else self.window * (self.plane.columns + 1)
 
     def allows(self, places: Places) -> Tensor:
-        offsets = places.offsets
-        if self.axes == 2:
-            allowed = self._near_on_plane(places)
-            if self.num_global:
-                allowed = allowed | of_global(places, self.num_global)
-            return allowed & (offsets <= 0) if self.direction == "backward" else allowed
-        if self.num_global == 0:
-            return within(offsets, self.window, self.direction)
-        allowed = offsets.abs() <= self.window
-        allowed = allowed | of_global(places, self.num_global)
-        return allowed & (offsets <= 0) if self.direction == "backward" else allowed
+        allowed = self._near_on_plane(places) if self.axes == 2 else within(places.offsets, self.window, "both")
+        if self.num_global:
+            allowed = allowed | of_global(places, self.num_global)
+        return allowed & (places.offsets <= 0) if self.direction == "backward" else allowed
 
     @property
     def goes_by_distance(self) -> bool:  # type: ignore[override]

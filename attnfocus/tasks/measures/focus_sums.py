@@ -15,12 +15,11 @@ from torch.nn.functional import pad
 from attnfocus import focus
 from attnfocus.attention.masks import surely_all
 from attnfocus.attention.observation import spread_places
+from attnfocus.attention.paths.rows import CACHED, rows_at
 from attnfocus.attention.plane import Plane
 from attnfocus.attention.role import Kind
 from attnfocus.models.lengths import length_mask
 from attnfocus.tasks.looks import MOST_QUERIES
-
-CACHED = 2**19  # weights that are gone over together on a CPU: two megabytes
 
 # What a sum is divided by; the others by the number of queries.
 DIVISORS = {
@@ -62,7 +61,7 @@ def focus_sums(
         num_queries = all_queries.clamp(max=MOST_QUERIES)
         if places is None:
             asked = spread_places(all_queries, weights.shape[2], MOST_QUERIES)
-            weights, places = _rows_at(weights, asked), asked if is_square else None
+            weights, places = _spread_rows(weights, asked), asked if is_square else None
     real = _Real(_unless_all(num_keys, weights.shape[3]), _unless_all(num_queries, weights.shape[2]))
     at_once = weights.shape[2] if kind == "cross" else _rows_at_once(weights)
     sums, covered = dict[str, Tensor](), weights.new_zeros(())
@@ -178,17 +177,17 @@ def largest_logits(logits: Tensor, num_queries: Tensor | None, kind: Kind | None
     if num_queries is not None:
         if kind == "self" and not are_spread:
             places = spread_places(num_queries, logits.shape[2], MOST_QUERIES)
-            logits = _rows_at(logits.unsqueeze(-1), places).squeeze(-1)
+            logits = _spread_rows(logits.unsqueeze(-1), places).squeeze(-1)
         real = length_mask(num_queries, logits.shape[2]).unsqueeze(1)
         logits = logits.masked_fill(~real, -torch.inf)
     return logits.amax(dim=-1)
 
 
-def _rows_at(weights: Tensor, places: Tensor) -> Tensor:
+def _spread_rows(weights: Tensor, places: Tensor) -> Tensor:
     """Rows `places` (B, N) of weights (B, H, Q, K), the same where they are all of them."""
     if places.shape[1] == weights.shape[2]:
         return weights
-    return weights.gather(2, places[:, None, :, None].expand(-1, weights.shape[1], -1, weights.shape[3]))
+    return rows_at(weights, places)
 
 
 def _distances(parts: Tensor, places: Tensor, plane: Plane | None) -> Tensor:
