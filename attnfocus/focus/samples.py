@@ -72,7 +72,8 @@ class Samples:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Samples:
-        """From what `facts` gave."""
+        """From what `facts` gave. Those of before `right` was measured have none of it."""
+        facts = {"right": [[None, None]] * len(facts["half"]), **facts}
         arrays: dict[str, Any] = {
             name: np.array(facts[name], np.int64 if name in _INTEGERS else np.float64) for name in _ARRAYS
         }

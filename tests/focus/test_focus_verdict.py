@@ -223,6 +223,8 @@ def test_samples_are_the_same_after_json():
     again = Samples.of(json.loads(json.dumps(made.facts())))
     np.testing.assert_allclose(again.left, made.left, atol=1e-5)
     assert decide(again) == decide(made)
+    older = {name: values for name, values in made.facts().items() if name != "right"}
+    assert decide(Samples.of(older)) == decide(made)
     both = Samples.together([made, again])
     assert len(both) == 18
     assert both.shuffled_changed == 0.4
