@@ -24,7 +24,8 @@ from attnfocus.explanation.reading import place_to_read, read
 from attnfocus.explanation.right_answers import shares_of_right_tokens
 from attnfocus.focus.samples import Samples
 from attnfocus.focus.verdict import USUAL, Thresholds, Verdict, decided, estimates_of
-from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
+from attnfocus.focus.verdict_glossary import glossary
+from attnfocus.focus.verdict_words import LANGUAGES, Facts, sentences
 from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import by_kind

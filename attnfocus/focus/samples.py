@@ -121,3 +121,9 @@ def mean_recalls(draws: Floats, answers: NDArray[np.int64], targets: NDArray[np.
         return None
     recalls = [means(draws, np.where(targets == each, targets == answers, np.nan)) for each in classes]
     return np.nanmean(np.stack(recalls), axis=0)
+
+
+def ratio(first: Floats, second: Floats) -> Floats:
+    """NaN where the second is no more than 0."""
+    positive = second > 0
+    return np.where(positive, first / np.where(positive, second, 1), np.nan)

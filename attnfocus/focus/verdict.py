@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from attnfocus.focus.samples import RANKINGS, Floats, Samples, draws_of, mean_recalls, means
+from attnfocus.focus.samples import RANKINGS, Floats, Samples, draws_of, mean_recalls, means, ratio
 
 Answer = Literal["yes", "partly", "no", "cannot_tell"]
 Reason = Literal[
@@ -162,7 +162,7 @@ class Estimates:
     @cached_property
     def room(self) -> Floats:
         """What the best ranking gains over chance, as a share of the reach: (1 + B, E, W)."""
-        return _ratio(self.best - self.effects[..., _RANDOM], self.reach[..., None])
+        return ratio(self.best - self.effects[..., _RANDOM], self.reach[..., None])
 
     @cached_property
     def has_room(self) -> NDArray[np.bool_]:
@@ -181,14 +181,14 @@ class Estimates:
 
     def _gains(self, effects: Floats) -> Floats:
         """(1 + B, E, W, R) -> (1 + B, W)"""
-        found = _ratio(effects[..., _WEIGHTS] - effects[..., _RANDOM], self.reach[..., None])
+        found = ratio(effects[..., _WEIGHTS] - effects[..., _RANDOM], self.reach[..., None])
         return _worst(found, np.broadcast_to(self.is_used[:, None], found.shape[1:]))
 
     @cached_property
     def skills(self) -> Floats:
         """... as a share of what the best ranking gains, 1 at most: (1 + B, W); NaN where none gains anything."""
         gained = self.effects[..., _WEIGHTS] - self.effects[..., _RANDOM]
-        return _worst(_ratio(gained, self.best - self.effects[..., _RANDOM]), self.has_room)
+        return _worst(ratio(gained, self.best - self.effects[..., _RANDOM]), self.has_room)
 
     @cached_property
     def skill(self) -> Floats:
@@ -283,12 +283,6 @@ def _why_partly(of: Estimates) -> Reason:
     if only is not None and of.skill[0] >= limits.skill_yes and of.gains[0, only] < limits.only:
         return "together" if only == 0 else "repeated"
     return "spread" if of.gain[0] < limits.gain else "weak"
-
-
-def _ratio(first: Floats, second: Floats) -> Floats:
-    """NaN where the second is no more than 0."""
-    positive = second > 0
-    return np.where(positive, first / np.where(positive, second, 1), np.nan)
 
 
 def _worst(values: Floats, counts: NDArray[np.bool_]) -> Floats:

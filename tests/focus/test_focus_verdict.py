@@ -9,7 +9,8 @@ import torch
 from attnfocus.focus.leads import fewest_holding, lead, most_important, share_left
 from attnfocus.focus.samples import ERASURES, RANKINGS, SHARES, WAYS, Samples, draws_of, mean_recalls, means
 from attnfocus.focus.verdict import Thresholds, Verdict, decide, estimates_of
-from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
+from attnfocus.focus.verdict_glossary import glossary
+from attnfocus.focus.verdict_words import LANGUAGES, Facts, sentences
 
 PLACES = {name: number for number, name in enumerate(RANKINGS)}
 
