@@ -78,8 +78,8 @@ MEASURE_WORDS = {
     "diagonality": MeasureWords(
         "nearness to the diagonal",
         "",
-        "how near it is to the diagonal, the first row on the first position and the last on the last: 0 to 1, at it",
-        "离对角线（首行看首位置，末行看末位置）有多近：0 到 1，1 即在对角线上",
+        "how near it is to the diagonal, the first row on the first position and the last on the last: 1 is on it",
+        "离对角线（首行看首位置，末行看末位置）有多近：1 即在对角线上",
     ),
     "head_disagreement": MeasureWords(
         "disagreement of the heads",

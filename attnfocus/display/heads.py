@@ -9,11 +9,11 @@ def counts_text(counts: Mapping[str, float]) -> str:
 
 
 def kinds_text(kinds: Sequence[str]) -> str:
-    """`0 previous token, 1 and 2 diffuse`: the heads of one attention by their kinds, in the order of the heads."""
+    """`previous token (0), diffuse (1 and 2)`: the heads of one attention by their kinds, in the order of the heads."""
     numbers: dict[str, list[str]] = {}
     for number, kind in enumerate(kinds):
         numbers.setdefault(kind, []).append(str(number))
-    return ", ".join(f"{_joined(each)} {kind}" for kind, each in numbers.items())
+    return ", ".join(f"{kind} ({_joined(each)})" for kind, each in numbers.items())
 
 
 def _joined(numbers: Sequence[str]) -> str:

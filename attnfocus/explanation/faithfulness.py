@@ -24,7 +24,8 @@ from attnfocus.explanation.reading import place_to_read, read
 from attnfocus.explanation.right_answers import shares_of_right_tokens
 from attnfocus.focus.samples import Samples
 from attnfocus.focus.verdict import USUAL, Thresholds, Verdict, decided, estimates_of
-from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
+from attnfocus.focus.verdict_glossary import glossary
+from attnfocus.focus.verdict_words import LANGUAGES, Facts, sentences
 from attnfocus.models.base import Model
 from attnfocus.tasks.base import Task
 from attnfocus.tasks.looks import by_kind
@@ -181,7 +182,9 @@ class _Test:
         while done < len(self.examples):
             size = min(self._as_many_as_fit(done), target - done, len(self.examples) - done)
             if size < 1:
-                self.left_out["all measures"] = f"measured on {done} examples alone, as inputs are long"
+                tested = sum(len(each) for each in parts)
+                others = "" if tested == done else f"; {done - tested} had nothing to test"
+                self.left_out["all measures"] = f"measured on {done} examples alone, as inputs are long{others}"
                 break
             parts += self._part(self.examples[done : done + size], is_last=done + size == len(self.examples))
             done += size

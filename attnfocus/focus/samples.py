@@ -72,7 +72,8 @@ class Samples:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Samples:
-        """From what `facts` gave."""
+        """From what `facts` gave. Those of before `right` was measured have none of it."""
+        facts = {"right": [[None, None]] * len(facts["half"]), **facts}
         arrays: dict[str, Any] = {
             name: np.array(facts[name], np.int64 if name in _INTEGERS else np.float64) for name in _ARRAYS
         }
@@ -120,3 +121,9 @@ def mean_recalls(draws: Floats, answers: NDArray[np.int64], targets: NDArray[np.
         return None
     recalls = [means(draws, np.where(targets == each, targets == answers, np.nan)) for each in classes]
     return np.nanmean(np.stack(recalls), axis=0)
+
+
+def ratio(first: Floats, second: Floats) -> Floats:
+    """NaN where the second is no more than 0."""
+    positive = second > 0
+    return np.where(positive, first / np.where(positive, second, 1), np.nan)

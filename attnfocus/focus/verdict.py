@@ -7,6 +7,7 @@ Every number is a share of a lead (`focus.leads`), so that a factor on the logit
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from attnfocus.focus.samples import RANKINGS, Floats, Samples, draws_of, mean_recalls, means
+from attnfocus.focus.samples import RANKINGS, Floats, Samples, draws_of, mean_recalls, means, ratio
 
 Answer = Literal["yes", "partly", "no", "cannot_tell"]
 Reason = Literal[
@@ -34,7 +35,8 @@ Reason = Literal[
     "input_unused",  # ... answers do not depend on the input
     "no_ranking",  # ... no known ranking of positions does better than chance
 ]
-ANSWERS: tuple[Answer, ...] = get_args(Answer)
+ANSWERS: tuple[Answer, ...] = get_args(Answer)  # what may be said of the weights grows less from the first on
+_OF_SIGN: dict[int, Answer] = {1: "yes", 0: "partly", -1: "no"}
 NUM_DRAWS = 1000  # of the bootstrap
 INTERVAL = (2.5, 97.5)  # percent
 _WEIGHTS, _RANDOM = RANKINGS.index("weights"), RANKINGS.index("random")
@@ -83,12 +85,14 @@ class Verdict:
     """Attributes:
     confidence: share of the bootstrap's samples of examples that give the same answer, 0 to 1.
     near_border: the confidence is below `Thresholds.sure`.
+    second: the answer that most of the other samples give; None: all give the same.
     """
 
     answer: Answer
     reason: Reason
     confidence: float = 1.0
     near_border: bool = False
+    second: Answer | None = None
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
@@ -158,7 +162,7 @@ class Estimates:
     @cached_property
     def room(self) -> Floats:
         """What the best ranking gains over chance, as a share of the reach: (1 + B, E, W)."""
-        return _ratio(self.best - self.effects[..., _RANDOM], self.reach[..., None])
+        return ratio(self.best - self.effects[..., _RANDOM], self.reach[..., None])
 
     @cached_property
     def has_room(self) -> NDArray[np.bool_]:
@@ -177,14 +181,14 @@ class Estimates:
 
     def _gains(self, effects: Floats) -> Floats:
         """(1 + B, E, W, R) -> (1 + B, W)"""
-        found = _ratio(effects[..., _WEIGHTS] - effects[..., _RANDOM], self.reach[..., None])
+        found = ratio(effects[..., _WEIGHTS] - effects[..., _RANDOM], self.reach[..., None])
         return _worst(found, np.broadcast_to(self.is_used[:, None], found.shape[1:]))
 
     @cached_property
     def skills(self) -> Floats:
         """... as a share of what the best ranking gains, 1 at most: (1 + B, W); NaN where none gains anything."""
         gained = self.effects[..., _WEIGHTS] - self.effects[..., _RANDOM]
-        return _worst(_ratio(gained, self.best - self.effects[..., _RANDOM]), self.has_room)
+        return _worst(ratio(gained, self.best - self.effects[..., _RANDOM]), self.has_room)
 
     @cached_property
     def skill(self) -> Floats:
@@ -222,13 +226,13 @@ def decided(of: Estimates) -> Verdict:
     if not of.has_room.any():
         return Verdict("cannot_tell", "no_ranking")
     answers = _answers(of)
+    answer = _OF_SIGN[int(answers[0])]
+    reasons: dict[Answer, Reason] = {"yes": "points", "no": "elsewhere"}
+    reason = reasons.get(answer) or _why_partly(of)
+    others = [_OF_SIGN[int(sign)] for sign in answers[1:] if sign != answers[0]]
     confidence = float((answers[1:] == answers[0]).mean())
-    is_near = confidence < of.thresholds.sure
-    if answers[0] > 0:
-        return Verdict("yes", "points", confidence, is_near)
-    if answers[0] < 0:
-        return Verdict("no", "elsewhere", confidence, is_near)
-    return Verdict("partly", _why_partly(of), confidence, is_near)
+    second = Counter(others).most_common(1)[0][0] if others else None
+    return Verdict(answer, reason, confidence, confidence < of.thresholds.sure, second)
 
 
 def _nothing_learned(of: Estimates) -> Reason | None:
@@ -279,12 +283,6 @@ def _why_partly(of: Estimates) -> Reason:
     if only is not None and of.skill[0] >= limits.skill_yes and of.gains[0, only] < limits.only:
         return "together" if only == 0 else "repeated"
     return "spread" if of.gain[0] < limits.gain else "weak"
-
-
-def _ratio(first: Floats, second: Floats) -> Floats:
-    """NaN where the second is no more than 0."""
-    positive = second > 0
-    return np.where(positive, first / np.where(positive, second, 1), np.nan)
 
 
 def _worst(values: Floats, counts: NDArray[np.bool_]) -> Floats:

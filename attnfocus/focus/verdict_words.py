@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from attnfocus.focus.samples import ERASURES, RANKINGS
-from attnfocus.focus.verdict import Verdict
+from attnfocus.focus.verdict import ANSWERS, Answer, Verdict
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -38,8 +38,10 @@ class _Words(NamedTuple):
         nothings: reason of no verdict -> why, and what to do.
         of_nothing, of_leads: the three sentences without a verdict, and with one.
         over: before 99 %.
-        border: after a confidence that is too small.
+        border: the first sentence where the confidence is too small: both answers.
         may: answer -> what may be said.
+        them: answer -> what the positions are called then.
+        leads: of the ways in which a ranking can be told from chance, what they say.
         never: what may not be said, by `_never`.
     """
 
@@ -50,6 +52,8 @@ class _Words(NamedTuple):
     over: str
     border: str
     may: Mapping[str, str]
+    them: Mapping[str, str]
+    leads: Mapping[tuple[str, ...], str]
     of_leads: tuple[str, ...]
     never: Mapping[str, str]
 
@@ -97,16 +101,26 @@ _ENGLISH = _Words(
         "You may not say anything about what they explain. {advice}",
     ),
     over="over ",
-    border=", near the border",
+    border="{head} or {second}, near the border ({confidence:.0%} sure of the first): {first}.",
     may={
-        "yes": "that the positions of most weight matter: without them",
-        "partly": "that, on average, the positions of most weight matter more than others: without them",
-        "no": "where the model looks, and no more: without the positions of most weight",
+        "yes": "that the positions of most weight matter",
+        "partly": "that, on average, the positions of most weight matter more than others",
+        "no": "where the model looks, and no more",
+    },
+    them={"yes": "them", "partly": "them", "no": "the positions of most weight"},
+    leads={
+        ("lost",): "without {them} an answer loses {lost} of its lead (as many at random: {lost_random}, best known: "
+        "{lost_best})",
+        (
+            "left",
+        ): "with {them} alone an answer keeps {left} of its lead (as many at random: {left_random}, best known: "
+        "{left_best})",
+        ("lost", "left"): "without {them} an answer loses {lost} of its lead (as many at random: {lost_random}, best "
+        "known: {lost_best}), and with them alone it keeps {left} (at random: {left_random}, best known: {left_best})",
     },
     of_leads=(
-        "{head} ({sure} sure{border}): {first}.",
-        "You may say {may} an answer loses {lost} of its lead (as many at random: {lost_random}, best known: "
-        "{lost_best}), and with them alone it keeps {left} (at random: {left_random}, best known: {left_best}).",
+        "{head} ({sure} sure): {first}.",
+        "You may say {may}: {leads}.",
         "You may not say {never}.",
     ),
     never={
@@ -148,16 +162,25 @@ _CHINESE = _Words(
     },
     of_nothing=("{head}：{why}。", "可以说：权重落在哪里。", "不可以说：权重解释了什么。{advice}"),
     over="超过 ",
-    border="，接近界限",
+    border="{head}或{second}，接近界限（对前者的把握 {confidence:.0%}）：{first}。",
     may={
-        "yes": "权重最大的位置是重要的。去掉它们",
-        "partly": "平均而言，权重最大的位置比其他位置更重要。去掉它们",
-        "no": "模型在看哪里，仅此而已。去掉权重最大的位置",
+        "yes": "权重最大的位置是重要的",
+        "partly": "平均而言，权重最大的位置比其他位置更重要",
+        "no": "模型在看哪里，仅此而已",
+    },
+    them={"yes": "它们", "partly": "它们", "no": "权重最大的位置"},
+    leads={
+        ("lost",): "去掉{them}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，已知最好的位置：{lost_best}）",
+        (
+            "left",
+        ): "只留下{them}，答案保住 {left} 的领先（同样多的随机位置：{left_random}，已知最好的位置：{left_best}）",
+        ("lost", "left"): "去掉{them}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，"
+        "已知最好的位置：{lost_best}）；只留下它们，答案保住 {left} 的领先（随机位置：{left_random}，"
+        "已知最好的位置：{left_best}）",
     },
     of_leads=(
-        "{head}（把握{sure}{border}）：{first}。",
-        "可以说：{may}，答案失去 {lost} 的领先（同样多的随机位置：{lost_random}，已知最好的位置：{lost_best}）；"
-        "只留下它们，答案保住 {left} 的领先（随机位置：{left_random}，已知最好的位置：{left_best}）。",
+        "{head}（把握{sure}）：{first}。",
+        "可以说：{may}。{leads}。",
         "不可以说：{never}。",
     ),
     never={
@@ -170,22 +193,6 @@ _CHINESE = _Words(
     },
 )
 
-_TERMS: Mapping[Language, tuple[str, ...]] = {
-    "en": (
-        "lead: the logit of the answer less the largest of another; lost and kept are shares of it, by the way to take "
-        "positions away in which the weights do worst",
-        "sure: the share of 1,000 resamples of the examples that give the same verdict",
-    ),
-    "zh": (
-        "领先：答案的 logit 减去其他答案中最大的 logit；失去和保住的都是它的比例，取权重表现最差的那种去除方式",
-        "把握：对样例重新抽样 1000 次，得到同样判断的比例",
-    ),
-}
-_OF_TOKENS: Mapping[Language, str] = {
-    "en": "answer: one token that the model writes",
-    "zh": "答案：模型写出的一个词元",
-}
-
 _IN: Mapping[Language, _Words] = {"en": _ENGLISH, "zh": _CHINESE}
 
 
@@ -196,26 +203,25 @@ def sentences(verdict: Verdict, facts: Facts, language: Language) -> tuple[str, 
     if verdict.answer == "cannot_tell":
         named["why"], named["advice"] = (text.format(**named) for text in words.nothings[verdict.reason])
         return tuple(text.format(**named) for text in words.of_nothing)
+    allowed = _allowed(verdict)
     named |= {
         "sure": _share(verdict.confidence, words.over),
-        "border": words.border if verdict.near_border else "",
+        "confidence": verdict.confidence,
+        "second": words.heads[verdict.second or verdict.answer].lower(),
         "first": words.firsts[verdict.reason].format(**named),
-        "may": words.may[verdict.answer],
-        "never": words.never[_never(verdict, facts)].format(**named),
-        **_leads(facts),
+        "may": words.may[allowed],
+        "never": words.never[_never(allowed, facts)].format(**named),
     }
-    return tuple(text.format(**named) for text in words.of_leads)
+    named["leads"] = words.leads[_ways(facts)].format(them=words.them[allowed], **_leads(facts))
+    first, *others = words.of_leads
+    return tuple(text.format(**named) for text in (words.border if verdict.near_border else first, *others))
 
 
-def glossary(verdict: Verdict, *, is_of_tokens: bool) -> dict[str, tuple[str, ...]]:
-    """Language -> what words of the sentences mean, a line each; nothing where there is no verdict.
-
-    Args:
-        is_of_tokens: an example has several answers, which are the tokens that are written.
-    """
-    if verdict.answer == "cannot_tell":
-        return dict.fromkeys(LANGUAGES, ())
-    return {each: (*((_OF_TOKENS[each],) if is_of_tokens else ()), *_TERMS[each]) for each in LANGUAGES}
+def _allowed(verdict: Verdict) -> Answer:
+    """The answer that decides what may be said: near the border that of the two which allows less."""
+    if not verdict.near_border or verdict.second is None:
+        return verdict.answer
+    return max(verdict.answer, verdict.second, key=ANSWERS.index)
 
 
 def _named(facts: Facts) -> dict[str, Any]:
@@ -231,14 +237,20 @@ def _share(confidence: float, over: str) -> str:
     return f"{over}99%" if confidence > 0.99 else f"{confidence:.0%}"
 
 
-def _never(verdict: Verdict, facts: Facts) -> str:
+def _never(allowed: Answer, facts: Facts) -> str:
     """Which of `_Words.never` holds."""
     changed = facts.number(_SHUFFLED)
-    if verdict.answer == "no":
+    if allowed == "no":
         return "no"
     if changed != changed:
         return "untested"
-    return "same" if changed < _HARDLY_CHANGED else verdict.answer
+    return "same" if changed < _HARDLY_CHANGED else allowed
+
+
+def _ways(facts: Facts) -> tuple[str, ...]:
+    """Which effects say something: those of ways in which some ranking does better than chance; both if none does."""
+    skills = {"lost": facts.number("skill_removed"), "left": facts.number("skill_kept")}
+    return tuple(effect for effect, skill in skills.items() if skill == skill) or tuple(skills)
 
 
 def _leads(facts: Facts) -> dict[str, str]:

@@ -52,7 +52,7 @@ def load_verdict(run_dir: Path, step: int | None) -> dict[str, str] | None:
         sentences = to_value(saved.get("sentences", {}), dict[str, list[str]], "sentences")
     except ValueError:
         return None
-    return {language: " ".join(of_language) for language, of_language in sentences.items()} or None
+    return {language: "\n".join(of_language) for language, of_language in sentences.items()} or None
 
 
 def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -21,7 +22,7 @@ from attnfocus.explanation.head_table import HeadTable
 from attnfocus.focus.verdict import Verdict
 from attnfocus.layout import FAITHFULNESS_FIGURE, FAITHFULNESS_FILE, HEADS_FILE, METRICS_FILE
 from attnfocus.runs.evaluation import prepare_data
-from attnfocus.runs.faithfulness_file import load_faithfulness, load_verdict, save_faithfulness
+from attnfocus.runs.faithfulness_file import load_faithfulness, load_tested, load_verdict, save_faithfulness
 from attnfocus.runs.heads_file import load_heads, save_heads
 from attnfocus.tasks.measures.head_names import Head
 
@@ -75,6 +76,7 @@ def test_evaluate_tells_the_verdict_and_keeps_its_numbers(
         "reason": "too_few",
         "confidence": 1.0,
         "near_border": False,
+        "second": None,
     }
     assert saved["sentences"]["en"][0] in printed
     assert "只有 3 个样例" in saved["sentences"]["zh"][0]
@@ -212,6 +214,22 @@ def test_a_damaged_file_counts_as_none(content: str, tmp_path: Path) -> None:
     (tmp_path / FAITHFULNESS_FILE).write_text(content, encoding="latin-1")
     assert load_faithfulness(tmp_path, 3) == {}
     assert load_verdict(tmp_path, 3) is None
+    assert load_tested(tmp_path, 3) == {"verdict": None, "faithfulness": {}, "intervals": {}, "glossary": {}}
+
+
+def test_an_inspection_shows_what_was_saved(tmp_path: Path) -> None:
+    intervals = {"faithfulness/skill": (0.125, 0.5)}
+    save_faithfulness(tmp_path, replace(TESTED, intervals=intervals, num_outputs=2, num_examples=1), 3)
+    found = load_tested(tmp_path, 3)
+    assert found["verdict"] == {"en": "No.\nYou may.\nYou may not."}
+    assert found["faithfulness"] == MEASURED
+    assert found["intervals"] == intervals
+    assert [line.split("：")[0] for line in found["glossary"]["zh"]] == ["答案", "领先", "把握"]
+    content = json.loads((tmp_path / FAITHFULNESS_FILE).read_text(encoding="utf-8"))
+    content |= {"intervals": {"faithfulness/skill": [0.5], "faithfulness/gain": [0.25, 0.5]}, "glossary": ["x"]}
+    (tmp_path / FAITHFULNESS_FILE).write_text(json.dumps(content), encoding="utf-8")
+    assert load_tested(tmp_path, 3)["intervals"] == {"faithfulness/gain": (0.25, 0.5)}
+    assert load_tested(tmp_path, 3)["glossary"] == {}
 
 
 def test_a_file_of_an_older_version_says_how_to_measure_again(tmp_path: Path) -> None:

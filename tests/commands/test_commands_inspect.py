@@ -192,7 +192,7 @@ def test_the_verdict_of_an_evaluation_is_shown(vectors: Path) -> None:
     content = {"step": step, "format": 2, "sentences": {"en": ["Yes.", "It is."]}, "metrics": {"faithfulness/x": 0.5}}
     (vectors / "faithfulness.json").write_text(json.dumps(content), encoding="utf-8")
     found = package.load(vectors, device="cpu").inspect(num_examples=1)
-    assert found.verdict == {"en": "Yes. It is."}
+    assert found.verdict == {"en": "Yes.\nIt is."}
     assert found.faithfulness == {"faithfulness/x": 0.5}
     assert repr(found).endswith("It is.")
     assert package.load(vectors, checkpoint="last", device="cpu").inspect(num_examples=1).verdict is None

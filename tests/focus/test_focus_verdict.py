@@ -8,8 +8,9 @@ import torch
 
 from attnfocus.focus.leads import fewest_holding, lead, most_important, share_left
 from attnfocus.focus.samples import ERASURES, RANKINGS, SHARES, WAYS, Samples, draws_of, mean_recalls, means
-from attnfocus.focus.verdict import Thresholds, decide, estimates_of
-from attnfocus.focus.verdict_words import LANGUAGES, Facts, glossary, sentences
+from attnfocus.focus.verdict import Thresholds, Verdict, decide, estimates_of
+from attnfocus.focus.verdict_glossary import glossary
+from attnfocus.focus.verdict_words import LANGUAGES, Facts, sentences
 
 PLACES = {name: number for number, name in enumerate(RANKINGS)}
 
@@ -129,6 +130,7 @@ def test_the_verdict_follows_its_rules(made, answer, reason):
     assert (found.answer, found.reason) == (answer, reason)
     assert found.confidence > 0.95
     assert not found.near_border
+    assert found.answer != found.second
     facts = Facts("pooling", "test", 64, {"faithfulness/permuted_flips": 0.4})
     said = {language: sentences(found, facts, language) for language in LANGUAGES}
     assert all(len(each) == 3 for each in said.values())
@@ -142,7 +144,15 @@ def test_a_verdict_between_two_says_so():
     found = decide(samples(noise=0.3, lost=(middle, 0.9, 0.9, 0.2), left=(middle, 0.9, 0.9, 0.2)))
     assert found.near_border
     assert 0.05 < found.confidence < limits.sure
-    assert "near the border" in sentences(found, Facts("pooling", "test", 64, {}), "en")[0]
+    assert {found.answer, found.second} == {"yes", "partly"}
+    facts = Facts("pooling", "test", 64, {"faithfulness/permuted_flips": 0.4})
+    for first, second in (("yes", "partly"), ("partly", "yes")):  # the weaker of the two says what may be said
+        of_both = Verdict(first, "points", 0.6, near_border=True, second=second)
+        said = sentences(of_both, facts, "en")
+        assert said[0].startswith(f"{first.capitalize()} or {second}, near the border (60% sure of the first): ")
+        assert "on average" in said[1]
+        assert "a single answer" in said[2]
+    assert sentences(of_both, facts, "zh")[0].startswith("部分可信或可信，接近界限（对前者的把握 60%）：")
     assert decide(samples(noise=0.3), Thresholds(skill_yes=1.5)).answer == "partly"
 
 
@@ -165,13 +175,21 @@ def test_what_a_sentence_says_of_positions_is_beside_chance_and_the_best():
     said = sentences(found, Facts("pooling", "test", 64, numbers), "en")[1]
     assert "loses 0.60 of its lead (as many at random: 0.20, best known: 0.80)" in said
     assert "keeps 0.30 (at random: 0.10, best known: 0.40)" in said
+    numbers["faithfulness/skill_kept"] = 0.6  # the other way tells no ranking from chance
+    for answer, positions in (("yes", "them"), ("no", "the positions of most weight")):
+        said = sentences(Verdict(answer, found.reason), Facts("pooling", "test", 64, numbers), "en")[1]
+        assert "loses" not in said
+        assert said.endswith(
+            f"with {positions} alone an answer keeps 0.30 of its lead (as many at random: 0.10, best known: 0.40)."
+        )
 
 
 def test_a_glossary_explains_a_verdict_alone():
     found = decide(samples())
     lines = {is_of_tokens: glossary(found, is_of_tokens=is_of_tokens) for is_of_tokens in (False, True)}
     for language in LANGUAGES:
-        assert len(lines[True][language]) == len(lines[False][language]) + 1 == 3
+        assert lines[True][language][1:] == lines[False][language][1:]
+        assert lines[True][language][0] != lines[False][language][0]
     assert not any(glossary(decide(samples(size=5)), is_of_tokens=False).values())
 
 
@@ -206,6 +224,8 @@ def test_samples_are_the_same_after_json():
     again = Samples.of(json.loads(json.dumps(made.facts())))
     np.testing.assert_allclose(again.left, made.left, atol=1e-5)
     assert decide(again) == decide(made)
+    older = {name: values for name, values in made.facts().items() if name != "right"}
+    assert decide(Samples.of(older)) == decide(made)
     both = Samples.together([made, again])
     assert len(both) == 18
     assert both.shuffled_changed == 0.4
