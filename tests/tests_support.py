@@ -22,7 +22,7 @@ TINY_DATES = (
     "model.hidden_size=16",
     "trainer.max_steps=6",
     "trainer.max_epochs=null",
-    "focus.num_samples=1",  # a picture of one sample takes as long as twenty steps
+    "focus.num_samples=0",  # a picture takes as long as twenty steps: who looks at one asks for it
     "decoding.max_length=20",  # tokens; a model that has learnt nothing never ends by itself
     "scheduler=constant",  # does not ask how many steps there will be: runs can go on where shorter ones ended
 )
@@ -63,6 +63,20 @@ def assert_polite(done: "subprocess.CompletedProcess[str]", code: int) -> None:
     assert 1 <= len(lines) <= 5, done.stderr
     for word in ("Traceback", "HYDRA_FULL_ERROR", "Could not override", "append a +", "hydra."):
         assert word not in done.stderr
+
+
+PLANTED = ("yaml", "types", "torch", "hydra", "attnfocus", "wandb", "sitecustomize")  # wandb may not be installed
+
+
+def plant_modules(folder: Path) -> None:
+    """Modules with the names of those that a command imports, which leave a file behind if they are."""
+    for name in PLANTED:
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'PWNED')!r}, 'a').write({name!r})\n")
+
+
+def assert_no_planted_module_was_imported(folder: Path) -> None:
+    assert all((folder / f"{name}.py").is_file() for name in PLANTED)
+    assert not (folder / "PWNED").exists(), (folder / "PWNED").read_text()
 
 
 def only_run(folder: Path) -> Path:

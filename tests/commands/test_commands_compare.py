@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 
 SMALL_DATES = (*TINY_DATES, "dataset.num_test=10", "dataset.num_valid=4", "decoding.max_length=6")
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=1", "dataset.size=4", "dataset.length=4")
+SMALL_IDENTITY += ("focus.num_samples=0",)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from attnfocus.tasks.measures.head_names import Head
 pytestmark = pytest.mark.slow
 
 SMALL_IDENTITY = ("model=pooling_classifier", "trainer.max_epochs=2", "dataset.size=4", "dataset.length=4")
+SMALL_IDENTITY += ("focus.num_samples=0",)
 MEASURED = {
     "faithfulness/skill": 0.25,
     "faithfulness/permuted_flips": 0.5,

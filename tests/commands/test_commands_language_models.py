@@ -13,6 +13,7 @@ TINY = (
     "model.embed_dim=16",
     "trainer.max_epochs=2",
     "trainer.batch_size=16",
+    "focus.num_samples=0",
 )
 
 

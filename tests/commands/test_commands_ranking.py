@@ -8,6 +8,7 @@ import pytest
 from tests_support import Command, summary_of
 
 TINY = ("dataset.codec.max_items=6", "model.embed_dim=16", "trainer.max_epochs=2", "trainer.batch_size=16")
+TINY += ("focus.num_samples=0",)
 
 
 def write_log(path: Path) -> None:

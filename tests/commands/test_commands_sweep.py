@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests_support import Command, assert_polite, summary_of
+from tests_support import Command, assert_no_planted_module_was_imported, assert_polite, plant_modules, summary_of
 
 from attnfocus.cli.command import MAX_NAME, job_folder
 from attnfocus.cli.sweeps.command_line import resumed_sweep
@@ -60,17 +60,20 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 200) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     """`attnfocus ARGUMENTS` with what it starts as a process group of its own.
 
-    Not from the server, whose processes end without Python's own way out, in which joblib lets its workers go.
+    Not from the server, whose processes end without Python's own way out, in which joblib lets its workers go. In a
+    folder with modules of the names of ours, which neither the command nor what launchers start may import: `-P` is as
+    the command `attnfocus` starts.
     """
+    plant_modules(folder)
     with open(folder / "said.txt", "w") as said:
         return subprocess.Popen(
-            [sys.executable, "-m", "attnfocus", *arguments],
+            [sys.executable, "-P", "-m", "attnfocus", *arguments],
             cwd=folder,
             stdout=said,
             stderr=said,
@@ -388,6 +391,7 @@ def test_a_killed_sweep_goes_on_where_it_was(attnfocus: Command, tmp_path: Path)
     wait_until(is_half_way)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
+    assert_no_planted_module_was_imported(tmp_path)
     sweep = only_sweep(tmp_path)
     folders = {path.parent: path.parent / "summary.json" for path in sweep.glob("*/overrides.json")}
     assert len(folders) == 6
@@ -429,6 +433,7 @@ def test_submitit_runs_its_jobs_and_one_that_is_preempted_goes_on(tmp_path: Path
     folder = next(path for path in tmp_path.glob(metrics) if path.stat().st_size).parent
     os.kill(int((folder / PROCESS_FILE).read_text().split()[1]), signal.SIGUSR2)
     assert running.wait(timeout=200) == 0, (tmp_path / "said.txt").read_text()
+    assert_no_planted_module_was_imported(tmp_path)
     rows = rows_of(only_sweep(tmp_path))
     assert [row["status"] for row in rows] == ["done"] * 2
     log = (folder / "train.log").read_text(encoding="utf-8")
@@ -445,6 +450,7 @@ def test_sigterm_to_a_parallel_sweep_saves_its_jobs_and_says_how_to_go_on(tmp_pa
     wait_until(lambda: sum("attention path" in path.read_text() for path in tmp_path.glob(logs)) == 2)
     running.send_signal(signal.SIGTERM)
     assert running.wait(timeout=100) == 143
+    assert_no_planted_module_was_imported(tmp_path)
     said = (tmp_path / "said.txt").read_text()
     assert "3 of 3 jobs have not ended: 2 interrupted, 1 waiting" in said
     assert "attnfocus train -m sweep.resume=outputs/sweeps/" in said

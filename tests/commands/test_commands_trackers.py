@@ -12,7 +12,7 @@ from attnfocus.cli import main
 pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tracking.md"
-SMALL = [*TINY_DATES, "trainer.evaluate_every_steps=3", "focus.num_samples=0"]
+SMALL = [*TINY_DATES, "trainer.evaluate_every_steps=3"]
 FAULTS = ("on_start", "on_progress", "on_evaluation", "on_end", "stop_request")
 
 FAULTY = """

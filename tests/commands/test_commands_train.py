@@ -317,7 +317,7 @@ def test_classifiers_run_on_their_own_data(model: str, attnfocus: Command, tmp_p
         if model == "pooling_classifier"
         else ["dataset.num_train=160", "dataset.num_valid=32", "dataset.num_test=32"]
     )
-    done = attnfocus("train", f"model={model}", *small, "trainer.max_epochs=1")
+    done = attnfocus("train", f"model={model}", *small, "trainer.max_epochs=1", "focus.num_samples=1")
     assert done.returncode == 0, done.stderr
     test = summary_of(only_run(tmp_path))["test"]
     assert {"accuracy", "macro_precision", "macro_recall", "macro_f1", "confusion_matrix"} <= set(test)

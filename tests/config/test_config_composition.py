@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from compositions_kept import composed_anew, keep_compositions
 from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from presets_support import PRESETS, composed
 
 from attnfocus.cli.command import job_folder
 from attnfocus.cli.sweeps.jobs import _folder_names
@@ -72,6 +74,17 @@ def test_what_the_tests_keep_is_what_hydra_composes(tmp_path: Path, monkeypatch:
     assert whole(kept[-1].config, kept[-1].section) == whole(anew.config, anew.section)
     kept[0].config.seed = 5  # what a command changes is its own
     assert kept[1].config.seed != 5
+
+
+def test_the_attentions_that_tests_compose_are_what_hydra_composes() -> None:
+    lines = [[f"attention={name}"] for name in PRESETS[::6]]
+    lines += [["attention=local", "attention/pattern=causal"], ["attention=multi_head", "attention.num_heads=2"]]
+    for preset, *overrides in lines:
+        with initialize_config_dir(version_base="1.3", config_dir=str(shipped_folder())):
+            expected = compose(overrides=[f"+{preset}", *overrides]).attention
+        assert composed(preset, *overrides) == OmegaConf.to_container(expected, resolve=True)
+    with pytest.raises(HydraException):
+        composed("attention=multi_head", "attention.num_haeds=2")
 
 
 @pytest.mark.parametrize("wrong", ["optimizer.lr=a", "no.such=1", "attention=none", "seed=1,2", "lr=[", "+x=1"])

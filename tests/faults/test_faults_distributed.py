@@ -23,10 +23,9 @@ from attnfocus.training import open_checkpoint
 pytestmark = pytest.mark.slow
 
 Job = Callable[..., list[Running]]
-TINY = (*TINY_DATES, "focus.num_samples=0")  # a picture takes as long as all else in a process
 SAME = ("model.dropout=0", "trainer.log_every_steps=5", "device=cpu")
 TWO = ("distributed=ddp", "distributed.num_processes=2")
-ENDLESS = (*TINY, "trainer.max_steps=100000", "trainer.save_every_steps=5", "trainer.evaluate_every_steps=50000")
+ENDLESS = (*TINY_DATES, "trainer.max_steps=100000", "trainer.save_every_steps=5", "trainer.evaluate_every_steps=50000")
 
 
 @pytest.fixture
@@ -98,7 +97,7 @@ def assert_same_weights(run: Path, other: Path) -> None:
 def test_many_processes_learn_what_one_does(
     job: Job, tmp_path: Path, sizes: tuple[int, ...], options: tuple[str, ...]
 ) -> None:
-    jobs = [job(size, *TINY, *SAME, *options, f"run_dir=of{size}") for size in (1, *sizes)]
+    jobs = [job(size, *TINY_DATES, *SAME, *options, f"run_dir=of{size}") for size in (1, *sizes)]
     for running in jobs:
         finished(running)
     one = summary_of(tmp_path / "of1")
@@ -126,7 +125,7 @@ def test_processes_with_parts_of_the_weights_learn_the_same(
     job: Job, run: Any, tmp_path: Path, model: tuple[str, ...]
 ) -> None:
     has_no_hidden_size = "model=transformer_seq2seq" in model
-    options = (*model, *[each for each in TINY if not (has_no_hidden_size and "hidden_size" in each)], *SAME)
+    options = (*model, *[each for each in TINY_DATES if not (has_no_hidden_size and "hidden_size" in each)], *SAME)
     options = (*options, "trainer.accumulate_steps=2", "trainer.batch_size=15")
     alone = job(1, *options, "run_dir=of1")
     finished(job(2, *options, "distributed=fsdp", "trainer.max_steps=4", "run_dir=of2"))
@@ -139,7 +138,7 @@ def test_processes_with_parts_of_the_weights_learn_the_same(
 
 
 def test_the_evaluation_of_many_is_that_of_one_to_the_bit(job: Job, run: Any, tmp_path: Path) -> None:
-    finished(job(3, *TINY, "run_dir=many"))
+    finished(job(3, *TINY_DATES, "run_dir=many"))
     found = run("evaluate", "run=many", "format=json", "device=cpu")
     alone = json.loads(found.stdout)["metrics"]
     many = {name: value for name, value in summary_of(tmp_path / "many")["test"].items() if name in alone}
@@ -147,8 +146,8 @@ def test_the_evaluation_of_many_is_that_of_one_to_the_bit(job: Job, run: Any, tm
 
 
 def test_a_run_goes_on_with_another_number_of_processes(job: Job, run: Any, tmp_path: Path) -> None:
-    whole = job(1, *TINY, *SAME, "trainer.max_steps=12", "run_dir=whole")
-    finished(job(2, *TINY, *SAME, "trainer.max_steps=5", "run_dir=parts"))
+    whole = job(1, *TINY_DATES, *SAME, "trainer.max_steps=12", "run_dir=whole")
+    finished(job(2, *TINY_DATES, *SAME, "trainer.max_steps=5", "run_dir=parts"))
     finished(whole)
     finished(job(3, "resume=parts", "trainer.max_steps=9"))
     assert run("train", "resume=parts", "trainer.max_steps=12").returncode == 0
@@ -157,7 +156,7 @@ def test_a_run_goes_on_with_another_number_of_processes(job: Job, run: Any, tmp_
 
 
 def test_ranks_that_start_apart_write_one_run_directory(job: Job, tmp_path: Path) -> None:
-    finished(job(2, *TINY, delay=1.1))  # seconds, in whole ones of which a directory is named
+    finished(job(2, *TINY_DATES, delay=1.1))  # seconds, in whole ones of which a directory is named
     found = [path.parent for path in (tmp_path / "outputs").glob("*/*/config.yaml")]
     assert len(found) == 1
     assert len(list(found[0].glob("events.out.tfevents.*"))) == 1
@@ -201,14 +200,14 @@ def test_a_rank_that_fails_or_leaves_ends_the_job_with_one_cause(job: Job, rank:
 def test_a_mistake_is_told_once(job: Job, tmp_path: Path) -> None:
     mistakes = (
         ("model.hiden_size=4",),
-        (*TINY, "trainer.split_on_oom=true"),
-        (*TINY, "distributed=ddp", "distributed.num_processes=3"),
-        (*TINY, "distributed=fsdp", "trainer.ema_decay=0.9", "trainer.compile=true"),
-        ("-m", *TINY, "seed=1,2"),
+        (*TINY_DATES, "trainer.split_on_oom=true"),
+        (*TINY_DATES, "distributed=ddp", "distributed.num_processes=3"),
+        (*TINY_DATES, "distributed=fsdp", "trainer.ema_decay=0.9", "trainer.compile=true"),
+        ("-m", *TINY_DATES, "seed=1,2"),
     )
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "config.yaml").write_text("{}")
-    full = job(2, *TINY, "run_dir=full")
+    full = job(2, *TINY_DATES, "run_dir=full")
     for running in [job(2, *arguments) for arguments in mistakes]:
         done = ended(running)
         assert [each.returncode for each in done] == [2, 2]
@@ -220,7 +219,7 @@ def test_a_mistake_is_told_once(job: Job, tmp_path: Path) -> None:
 
 
 def test_other_data_in_a_process_are_refused(job: Job) -> None:
-    done = ended(job(2, *TINY, fault={1: "other_data"}))
+    done = ended(job(2, *TINY_DATES, fault={1: "other_data"}))
     assert done[0].returncode == 2
     assert "have read other data than the first" in done[0].stderr
     assert sum(each.stderr.count("attnfocus:") for each in done) == 1
@@ -237,16 +236,16 @@ def test_a_signal_to_any_rank_stops_all_after_the_same_step(job: Job, tmp_path: 
 
 def test_a_restarted_job_goes_on_with_its_own_run(job: Job, tmp_path: Path) -> None:
     own = agent_store()
-    other = job(2, *TINY, "trainer.max_steps=4", TORCHELASTIC_RESTART_COUNT="1")  # had begun nothing
-    finished(job(2, *TINY, "trainer.max_steps=4", **reached(own)))
-    finished(job(2, *TINY, "trainer.max_steps=8", TORCHELASTIC_RESTART_COUNT="1", **reached(own)))
+    other = job(2, *TINY_DATES, "trainer.max_steps=4", TORCHELASTIC_RESTART_COUNT="1")  # had begun nothing
+    finished(job(2, *TINY_DATES, "trainer.max_steps=4", **reached(own)))
+    finished(job(2, *TINY_DATES, "trainer.max_steps=8", TORCHELASTIC_RESTART_COUNT="1", **reached(own)))
     finished(other)
     found = [summary_of(path.parent) for path in (tmp_path / "outputs").glob("*/*/config.yaml")]
     assert sorted(each["steps"] for each in found) == [4, 8]
 
 
 def test_a_run_that_goes_on_is_checked_too(job: Job, tmp_path: Path) -> None:
-    finished(job(1, *TINY, "trainer.ema_decay=0.9", "trainer.split_on_oom=true", "run_dir=run"))
+    finished(job(1, *TINY_DATES, "trainer.ema_decay=0.9", "trainer.split_on_oom=true", "run_dir=run"))
     problems = (("fsdp", "trainer.ema_decay"), ("ddp", "trainer.split_on_oom"))
     for distributed, _ in problems:  # a run each, which is locked while it is looked at
         shutil.copytree(tmp_path / "run", tmp_path / distributed)
@@ -259,10 +258,10 @@ def test_a_run_that_goes_on_is_checked_too(job: Job, tmp_path: Path) -> None:
 
 
 def test_a_process_without_a_device_of_its_own_says_so(job: Job) -> None:
-    done = ended(job(2, *TINY, "device=cuda"))
+    done = ended(job(2, *TINY_DATES, "device=cuda"))
     assert [each.returncode for each in done] == [2, 2]
     assert [each.stderr.count("attnfocus: device: cuda: this PyTorch ") for each in done] == [1, 0]
-    done = ended(job(2, *TINY, "device=mps"))
+    done = ended(job(2, *TINY_DATES, "device=mps"))
     assert [each.returncode for each in done] == [2, 2]
 
 
@@ -273,14 +272,10 @@ def until_saved(run: Path, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-def test_the_command_starts_its_processes_and_tells_mistakes_once(
-    attnfocus_process: Any, agent: Callable[..., Running], run: Any, tmp_path: Path
-) -> None:
-    done = attnfocus_process("train", *TINY, *TWO, "run_dir=run")
-    assert done.returncode == 0, done.stderr
-    assert summary_of(tmp_path / "run")["steps"] == 6
-    assert "torch" not in done.stderr.replace("torch.compile", "")
-    taken = agent(*TINY)
+def test_the_command_tells_mistakes_once(copied: Path, agent: Callable[..., Running], run: Any, tmp_path: Path) -> None:
+    """That it starts its processes without a fork: `tests/security/test_security_path.py`."""
+    copied.rename(tmp_path / "run")
+    taken = agent(*TINY_DATES)
     wrong = run("train", "distributed=ddp", "device=cpu")
     assert_polite(wrong, 2)
     assert "distributed.num_processes: null means one for each GPU" in wrong.stderr
@@ -365,7 +360,7 @@ sys.stdin.read()
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0, 2.0, 6.0])  # after the start; torch takes 2 s, and then they wait
 def test_59_processes_whose_command_is_killed_before_they_have_met_end(tmp_path: Path, seconds: float) -> None:
     environment = {**os.environ, **reached(store := agent_store()), "PYTHONPATH": os.pathsep.join(sys.path)}
-    line = [sys.executable, "-c", AGENT, "train", *TINY, *TWO, "device=cpu", f"run_dir={tmp_path / 'run'}"]
+    line = [sys.executable, "-c", AGENT, "train", *TINY_DATES, *TWO, "device=cpu", f"run_dir={tmp_path / 'run'}"]
     piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(line, env=environment, cwd=tmp_path, **piped) as agent:
         assert agent.stdout is not None

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parent / "user_folder"
 OWN = ("--config-dir", "groups", "trust=[my_tags]")
 CHOSEN = ("model=tagger", "tracker=lines", "metric=entity_share", "scheduler=constant", "optimizer.lr=0.02")
-FEW_PICTURES = "focus.num_samples=1"  # most of such a run's time is its pictures
+FEW_PICTURES, NO_PICTURES = "focus.num_samples=1", "focus.num_samples=0"  # most of such a run's time is its pictures
 
 
 def write_corpus(path: Path, num_rows: int = 60) -> None:
@@ -50,12 +50,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.syspath_prepend(str(folder))
         train = ("train", *OWN, *CHOSEN)
         assert main([*train, "run_dir=whole", "trainer.max_epochs=6", "seed=1", FEW_PICTURES]) == 0
-        assert main([*train, "run_dir=parts", "trainer.max_epochs=3", "seed=1", FEW_PICTURES]) == 0
+        assert main([*train, "run_dir=parts", "trainer.max_epochs=3", "seed=1", NO_PICTURES]) == 0
         assert main(["train", *OWN, "resume=parts", "trainer.max_epochs=6"]) == 0
-        assert (
-            main([*train, "run_dir=other", "trainer.max_epochs=6", "seed=2", "model.depth=1", "focus.num_samples=0"])
-            == 0
-        )
+        assert main([*train, "run_dir=other", "trainer.max_epochs=6", "seed=2", "model.depth=1", NO_PICTURES]) == 0
         yield folder
 
 

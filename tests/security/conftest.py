@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a tiny run."""
     folder = tmp_path_factory.mktemp("security")
-    done = run_here(["train", *TINY_DATES, "focus.num_samples=0"], folder)
+    done = run_here(["train", *TINY_DATES], folder)
     assert done.returncode == 0, done.stderr
     return only_run(folder)
 

@@ -1,43 +1,42 @@
 """Modules of the current folder are imported where `trust=` names them, and nowhere else."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests_support import TINY_DATES, Command, only_run
+from tests_support import (
+    TINY_DATES,
+    Command,
+    assert_no_planted_module_was_imported,
+    only_run,
+    plant_modules,
+    summary_of,
+)
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PLANTED = ("yaml", "types", "torch", "hydra", "attnfocus", "wandb", "sitecustomize")  # wandb may not be installed
-STARTS = {
-    "ranks": ["train", "device=cpu", "distributed=ddp", "distributed.num_processes=2", "trainer.num_workers=1"],
-    "joblib": ["train", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=1,2"],
-    "submitit": ["train", "-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=2", "seed=1"],
-}
 
 
-@pytest.mark.parametrize("start", STARTS)
-def test_45_nothing_of_the_current_folder_is_imported(start: str, tmp_path: Path) -> None:
-    if start in ("joblib", "submitit") and importlib.util.find_spec(f"hydra_plugins.hydra_{start}_launcher") is None:
-        pytest.skip(f"the launcher {start} is not installed")
-    for name in PLANTED:
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'PWNED')!r}, 'a').write({name!r})\n")
-    verb, *given = STARTS[start]
+def test_45_nothing_of_the_current_folder_is_imported(tmp_path: Path) -> None:
+    """By any of several processes and their workers. What launchers start: `tests/commands/test_commands_sweep.py`."""
+    plant_modules(tmp_path)
+    ranks = ("device=cpu", "distributed=ddp", "distributed.num_processes=2", "trainer.num_workers=1")
     # `-P` is as the command `attnfocus` starts: with the folder of the command, not the current one.
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "attnfocus", verb, *given, *TINY_DATES],
+        [sys.executable, "-P", "-m", "attnfocus", "train", *ranks, *TINY_DATES, "run_dir=run"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=300,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )
-    assert not (tmp_path / "PWNED").exists(), (tmp_path / "PWNED").read_text()
+    assert_no_planted_module_was_imported(tmp_path)
     assert done.returncode == 0, done.stderr
+    assert summary_of(tmp_path / "run")["steps"] == 6
+    assert "torch" not in done.stderr.replace("torch.compile", "")
 
 
 def test_45_a_trusted_package_is_found_there_by_its_name_alone(attnfocus: Command, tmp_path: Path) -> None:

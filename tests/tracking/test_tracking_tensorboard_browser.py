@@ -27,7 +27,7 @@ def free_port() -> int:
 def address(attnfocus: Command, tmp_path: Path) -> Iterator[str]:
     """A TensorBoard on a small run, on this machine alone."""
     chromium()  # before anything is trained
-    done = attnfocus("train", *TINY_DATES, "trainer.log_every_steps=1", "decoding.max_length=12")
+    done = attnfocus("train", *TINY_DATES, "trainer.log_every_steps=1", "decoding.max_length=12", "focus.num_samples=1")
     assert done.returncode == 0, done.stderr
     port = free_port()
     arguments = ["--logdir", str(only_run(tmp_path)), "--port", str(port), "--load_fast=false"]

@@ -76,12 +76,13 @@ def check_garbage(attention: BaseAttention) -> None:
     mask = padding_mask([num_keys, num_keys - 2, 0], num_keys)
     clean = random_inputs(attention, B)
     hidden = ~mask.transpose(-1, -2)
-    for garbage, need_weights in itertools.product((math.nan, math.inf, -math.inf), (False, True)):
-        dirty = [clean[0], *(tensor.masked_fill(hidden, garbage) for tensor in clean[1:])]
+    for need_weights in (False, True):
         expected, _, clean_gradients = outcome(attention, clean, mask, need_weights)
-        context, _, dirty_gradients = outcome(attention, dirty, mask, need_weights)
-        require(torch.equal(context, expected), f"{garbage} in padding changes the context")
-        require(all(map(torch.equal, dirty_gradients, clean_gradients)), f"{garbage} in padding changes a gradient")
+        for garbage in (math.nan, math.inf, -math.inf):
+            dirty = [clean[0], *(tensor.masked_fill(hidden, garbage) for tensor in clean[1:])]
+            context, _, dirty_gradients = outcome(attention, dirty, mask, need_weights)
+            require(torch.equal(context, expected), f"{garbage} in padding changes the context")
+            require(all(map(torch.equal, dirty_gradients, clean_gradients)), f"{garbage} in padding changes a gradient")
 
 
 @promise("NaN and infinity in the padding of a sequence that looks at itself never leak, though its queries hold them")

@@ -71,15 +71,15 @@ def check_paths(attention: BaseAttention) -> None:
     inputs = random_inputs(attention, B, queries=num_queries, keys=num_keys)
     possible = torch.rand(B, num_queries, num_keys, generator=seeded()) < 0.7
     masks = [None, padding_mask([num_keys, num_keys - 2, 0], num_keys), possible]
+    copies: dict[str, Any] = {path: copy.deepcopy(attention) for path in _paths(attention)}
     for mask, training in itertools.product(masks, (False, True)):
         if mask is possible and not takes(attention, inputs, mask):
             continue
         attention.train(training)
         plain = outcome(attention, inputs, mask, need_weights=True)
-        for path in _paths(attention):
-            of_path: Any = copy.deepcopy(attention)
+        for path, of_path in copies.items():
             of_path.wanted_path, of_path.chunk_weights = path, 100  # so few that short inputs fill several chunks
-            context, _, gradients = outcome(of_path, inputs, mask)
+            context, _, gradients = outcome(of_path.train(training), inputs, mask)
             found, expected = [context, *gradients], [plain[0], *plain[2]]
             near = all(torch.allclose(a, b, rtol=1e-7, atol=1e-7) for a, b in zip(found, expected, strict=True))
             require(near, f"path {path} gives something else than the plain one")
