@@ -91,6 +91,16 @@ def test_predict_reads_a_folder_of_recordings_of_any_rate_and_channels_and_names
     assert (stereo["prediction"], stereo["score"]) == (mono["prediction"], mono["score"])
     assert math.isclose(rate["score"], mono["score"], rel_tol=0.02)
     assert len(rate["tokens"]) == len(mono["tokens"])
+    (tmp_path / "names.txt").write_text("gone.wav\n\nheard\nheard/mono.wav\n")
+    assert main(["predict", f"run={speech / 'whole'}", "input=names.txt", "format=jsonl"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    reasons = (
+        "gone.wav: No such file",
+        "an empty line, where the path of a recording is needed",
+        "is a folder, not a file",
+    )
+    assert all(reason in line["skipped"] for line, reason in zip(lines, reasons, strict=False))
+    assert [line["prediction"] for line in lines] == ["", "", "", mono["prediction"]]
 
 
 def test_inspect_and_compare_draw_what_was_written_over_the_spectrogram(

@@ -102,6 +102,9 @@ def test_flac_is_read_by_soundfile(tmp_path):
     (tmp_path / "b.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:60])
     with pytest.raises(DataError, match=r"b\.flac"):
         seen_sound(tmp_path / "b.flac")
+    (tmp_path / "note.wav").write_text("a text")
+    with pytest.raises(DataError, match=r"note\.wav: is no sound, or damaged: Format not recognised\.$"):
+        seen_sound(tmp_path / "note.wav")
 
 
 def test_positions_hold_frames_and_are_named_by_their_seconds(tmp_path):
