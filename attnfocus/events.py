@@ -32,7 +32,7 @@ class Sample:
     """One example as the model saw it: texts, tokens and attention weights.
 
     `weights` maps an attention's name (`cross`, `pooling`, `layers.0`) to an array (heads, queries, keys);
-    `key_tokens` label the keys, `query_tokens[name]` the queries.
+    `key_tokens` label the keys, `query_tokens[name]` the queries; `key_unit` is what numbers among them count.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Sample:
     query_tokens: Mapping[str, tuple[str, ...]]
     weights: Mapping[str, np.ndarray]
     is_right: bool | None = None  # None: nobody has said
+    key_unit: str | None = None
     picture: Picture | None = None  # what the weights of the keys are drawn over, where they are patches of an image
 
 

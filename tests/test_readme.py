@@ -186,6 +186,22 @@ def test_pages_in_chinese_have_the_same_commands() -> None:
         assert commands_of(page) == commands_of(page.with_name(page.name.replace(".zh", "")))
 
 
+def results_of(page: str) -> list[tuple[list[str], list[str]]]:
+    """Of each row of the table of results its commands and its figures, sorted: sentences differ between languages."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = re.split(r"^## (?:Results|结果)$", text, flags=re.MULTILINE)[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+    words = [re.sub(r"`[^`]+`", "", row) for row in rows]
+    figures = [sorted(re.findall(r"\d+(?:[.,]\d+)*", of_row)) for of_row in words]
+    return [(re.findall(r"`[^`]+`", row), of_row) for row, of_row in zip(rows, figures, strict=True)]
+
+
+def test_the_results_in_chinese_are_the_same() -> None:
+    english, chinese = results_of("README.md"), results_of("README.zh.md")
+    assert len(english) >= 20
+    assert chinese == english
+
+
 def test_the_readme_begins_with_a_picture_and_five_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.index("![") < 100

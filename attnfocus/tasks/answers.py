@@ -40,6 +40,7 @@ class Prediction:
     input has no tokens.
     `weights` maps an attention's name to a float32 array (heads, queries, keys), real positions only; it is filled,
     with the tokens that label its axes and what each attention is for (`kinds`), only when weights were asked for.
+    `key_unit` is what `key_tokens` count, where they are numbers such as seconds.
     `n_best` holds the outputs, this one first, when more than one was asked for (`decoding.num_best`).
     `is_number`: `text` is a number that was measured, which is neither right nor wrong; `score` is NaN.
     `picture` is what the weights of the input's positions are drawn over, where they come with one.
@@ -53,6 +54,7 @@ class Prediction:
     target: str = ""
     skipped: str | None = None
     key_tokens: tuple[str, ...] = ()
+    key_unit: str | None = None
     query_tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weights: Mapping[str, np.ndarray] | None = None
     n_best: tuple[Candidate, ...] = ()

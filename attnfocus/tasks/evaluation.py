@@ -245,6 +245,7 @@ def sample_of(prediction: Prediction) -> Sample:
         target=prediction.target,
         prediction=prediction.text,
         key_tokens=prediction.key_tokens,
+        key_unit=prediction.key_unit,
         query_tokens=prediction.query_tokens,
         weights=prediction.weights or {},
         picture=prediction.picture,

@@ -81,8 +81,8 @@ def shown_weights(model: Model, codec: Codec, inputs: Inputs, weights: Mapping[s
             maps[name] = each[number, :, :num_queries, :num_keys].copy()
             queries[name] = keys if of_queries == "input" else numbered(name, num_queries)
         picture = codec.picture(inputs.rows[number])
-        facts = {"key_tokens": keys, "query_tokens": queries, "weights": maps, "kinds": kinds}
-        shown.append({**facts, "picture": picture})
+        facts = {"key_tokens": keys, "key_unit": codec.input_unit, "query_tokens": queries, "weights": maps}
+        shown.append({**facts, "kinds": kinds, "picture": picture})
     return shown
 
 

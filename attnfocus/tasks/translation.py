@@ -246,7 +246,7 @@ class TranslationTask(TextTask):
                 outputs[inputs.ids[number]] = best.ids
             if need_weights and best.weights is not None:
                 ids = inputs.inputs[number, : lengths[number]].tolist()
-                shown["key_tokens"] = tuple(self.codec.input_tokens(ids))
+                shown["key_tokens"], shown["key_unit"] = tuple(self.codec.input_tokens(ids)), self.codec.input_unit
                 shown["query_tokens"] = {"cross": tuple(self.codec.target_tokens(best.ids))}
                 shown["weights"] = {"cross": best.weights.float().numpy()}
                 shown["kinds"] = {"cross": "cross"}

@@ -163,7 +163,7 @@ class TensorBoard(Listener):
                     file.scalar(_tag(tag), value, event.step)
 
     def _draw(self, sample: Sample, number: int, event: Evaluated) -> None:
-        from attnfocus.display.figures import heat_map
+        from attnfocus.display.figures import AXES, heat_map
         from attnfocus.display.pictures import picture_map, shows
         from attnfocus.display.run_words import attention_words
 
@@ -175,7 +175,9 @@ class TensorBoard(Listener):
             if sample.picture is not None and shows(sample.picture, weights):
                 figure = picture_map(weights, sample.picture, title)
             else:
-                figure = heat_map(weights, sample.query_tokens.get(name, ()), sample.key_tokens, title)
+                unit = "" if sample.key_unit is None else f", in {sample.key_unit}"
+                tokens = sample.query_tokens.get(name, ()), sample.key_tokens
+                figure = heat_map(weights, *tokens, title, axes=(AXES[0], AXES[1] + unit))
             self._write_picture(f"weights_{event.split}/{name}/{number}", figure, event.step)
 
     @property

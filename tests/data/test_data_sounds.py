@@ -1,12 +1,11 @@
 """Recordings: files of many kinds, frames of log-mel energies, masks, positions, own folders and tables."""
 
 import gzip
-import io
 import tarfile
 
 import numpy as np
 import pytest
-from tones import RATE, tone, wav, write_tones
+from tones import RATE, tone, wav, write_fsdd, write_tones
 from transformers.audio_utils import mel_filter_bank, spectrogram
 
 from attnfocus.data import FSDD, FSDDStrings, Row, SoundFiles, SoundLabelCodec, SoundTextCodec, load_codec
@@ -103,6 +102,9 @@ def test_flac_is_read_by_soundfile(tmp_path):
     (tmp_path / "b.flac").write_bytes((tmp_path / "a.flac").read_bytes()[:60])
     with pytest.raises(DataError, match=r"b\.flac"):
         seen_sound(tmp_path / "b.flac")
+    (tmp_path / "note.wav").write_text("a text")
+    with pytest.raises(DataError, match=r"note\.wav: is no sound, or damaged: Format not recognised\.$"):
+        seen_sound(tmp_path / "note.wav")
 
 
 def test_positions_hold_frames_and_are_named_by_their_seconds(tmp_path):
@@ -116,6 +118,7 @@ def test_positions_hold_frames_and_are_named_by_their_seconds(tmp_path):
     assert str(plane.grid) == "any x 4 cells of 2 x 5"
     assert (plane.encode(row).inputs[5] == frames[2:4, 5:10].flatten()).all()
     assert plane.input_tokens(range(5))[3:] == ["0.00,4", "0.02,1"]
+    assert (codec.input_unit, plane.input_unit) == ("seconds", "seconds and parts of the mel bands")
     assert learned(patch_size=[4, 20]).grid.is_plane is False
     with pytest.raises(ConfigError, match=r"model\.input\.patch_size"):
         learned(patch_size=[4, 21])
@@ -206,20 +209,6 @@ def test_own_recordings_come_from_folders_and_tables(tmp_path):
         SoundFiles(train=str(tmp_path / "nowhere")).read(tmp_path, 0)
     with pytest.raises(DataError, match="has no folders, one for each class, with recordings"):
         SoundFiles(train=str(folder / "low")).read(tmp_path, 0)
-
-
-def write_fsdd(folder, numbers=(0, 4, 5, 6), speakers=("jackson", "theo")):
-    """Recordings named as those of the set, packed as they are published."""
-    folder.mkdir(parents=True)
-    with tarfile.open(folder / "recordings.tar.gz", "w:gz") as archive:
-        for speaker_number, speaker in enumerate(speakers):
-            for digit in range(3):
-                for number in numbers:
-                    content = wav(tone(300 + 600 * digit + 7 * number, 0.2 + 0.02 * speaker_number + 0.01 * number))
-                    member = tarfile.TarInfo(f"recordings/{digit}_{speaker}_{number}.wav")
-                    member.size = len(content)
-                    archive.addfile(member, io.BytesIO(content))
-    return folder.parent
 
 
 def test_spoken_digits_have_the_split_of_the_set_or_leave_a_speaker_out(tmp_path):

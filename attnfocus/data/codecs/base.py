@@ -236,6 +236,11 @@ class Codec(ABC):
     def input_tokens(self, inputs: Iterable[Any]) -> list[str]:
         """One label per position of the input, for display: tokens, `row,column` of a patch, seconds of a frame."""
 
+    @property
+    def input_unit(self) -> str | None:
+        """What the numbers that `input_tokens` gives count, for the name of an axis; None: labels need no unit."""
+        return None
+
     def input_problem(self, row: Row) -> str | None:
         """Why the model cannot read the row's input, to follow `dataset: train row 7 is`; None if it can."""
         return None if self.fits(row) else "of another kind than what the model reads"

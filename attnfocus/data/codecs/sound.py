@@ -263,6 +263,10 @@ class SoundCodec(Codec):
         places = (divmod(number, columns) for number, _ in enumerate(inputs))
         return [f"{row * seconds:.2f}" + (f",{column + 1}" if columns > 1 else "") for row, column in places]
 
+    @property
+    def input_unit(self) -> str:
+        return "seconds" if self.grid.columns == 1 else "seconds and parts of the mel bands"
+
     def input_problem(self, row: Row) -> str | None:
         if not self.fits(row):
             return "no recording: an array of samples has one dimension"

@@ -141,7 +141,7 @@ def _wav(content: bytes, where: str) -> tuple[NDArray[Any], int]:
             warnings.filterwarnings("ignore", "Chunk .non-data. not understood", wavfile.WavFileWarning)
             rate, samples = wavfile.read(io.BytesIO(content))
     except Exception as error:  # scipy raises what comes, such as ZeroDivisionError of a header of zeros
-        raise DataError(f"{where}: is damaged, or no wav: {' '.join(str(error).split())[:100]}.") from error
+        raise DataError(f"{where}: is damaged, or no wav: {_reason(error)}.") from error
     return samples, int(rate)
 
 
@@ -162,7 +162,13 @@ def _by_soundfile(content: bytes, where: str) -> tuple[NDArray[Any], int]:
                 raise DataError(f"{where}: ends after {len(samples):,} of {file.frames:,} samples.")
             return samples, int(file.samplerate)
     except (soundfile.SoundFileError, RuntimeError, ValueError, OSError) as error:
-        raise DataError(f"{where}: is no sound, or damaged: {' '.join(str(error).split())[:100]}.") from error
+        raise DataError(f"{where}: is no sound, or damaged: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a library says, on one line, without the end of its sentence: of soundfile without the object it read."""
+    text = str(getattr(error, "error_string", error))
+    return " ".join(text.split())[:100].rstrip(".")
 
 
 def _plain(samples: NDArray[Any], where: str) -> NDArray[np.float32]:
