@@ -64,7 +64,7 @@ def test_a_run_trains_resumes_writes_and_shows_where_it_looked(model: str, attnf
     assert "less" in patched.stdout
     facts = json.loads((tmp_path / "pair" / "inspect.json").read_text(encoding="utf-8"))
     maps = {each["method"]: each for each in facts["examples"][0]["maps"]}
-    assert set(maps) == {"patch_heads", "patch_positions"} | ({"patch_states"} if model == "language_model" else set())
+    assert set(maps) == {"patch_heads", "patch_positions", "patch_states"}
     assert maps["patch_positions"]["keys"] == ["<bos>", "k1", "v2", "k3/v4"]
     assert len(maps["patch_heads"]["weights"][0]) == len(kinds)
     for given, said in (

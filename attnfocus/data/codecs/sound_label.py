@@ -10,8 +10,9 @@ import numpy as np
 
 from attnfocus.data.clean import CleanOptions
 from attnfocus.data.codecs.base import Encoded
+from attnfocus.data.codecs.frames import Frames
 from attnfocus.data.codecs.label import NO_LABEL, LabelCodec, saved_labels
-from attnfocus.data.codecs.sound import Frames, SoundCodec, plain_path
+from attnfocus.data.codecs.sound import SoundCodec, plain_path
 from attnfocus.data.rows import Row
 from attnfocus.data.tokens.tokenizer import TokenizerOptions
 

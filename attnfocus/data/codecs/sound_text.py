@@ -11,7 +11,8 @@ import numpy as np
 
 from attnfocus.data.clean import CleanOptions, clean_text
 from attnfocus.data.codecs.base import Encoded
-from attnfocus.data.codecs.sound import Frames, SoundCodec, plain_path
+from attnfocus.data.codecs.frames import Frames
+from attnfocus.data.codecs.sound import SoundCodec, plain_path
 from attnfocus.data.codecs.written import WrittenCodec
 from attnfocus.data.gold import TokenLinks, tokens_at
 from attnfocus.data.rows import Row
