@@ -19,7 +19,11 @@ NEEDS_PEERS = ROOT / "docs" / "peers.md"  # other toolkits, each in an environme
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *(page for page in DOCS if page != NEEDS_PEERS)]
 
 # Commands that set up a machine: CI runs `make test` itself, tests/test_install.py the installation.
-SETUP = re.compile(r"^(make |python3 -m venv|\.venv/bin/python -m pip|\.venv/bin/attnfocus|source )")
+# What sets a machine up, and what needs a file that the page has one write (tests/seams has that one).
+SETUP = re.compile(
+    r"^(attnfocus train --config-dir groups |make |python3 -m venv|source |"
+    r"\.venv/bin/python -m pip|\.venv/bin/attnfocus)"
+)
 # What a shell only splits at its spaces, and no set of the Hub, whose library is told by HF_HOME when it is loaded.
 PLAIN = re.compile(r"attnfocus (?!.*(\bhub\b|distributed=))[^|<>&;$`*?~\\\n]*")
 IN_TABLE = re.compile(r"^\| [^|`]+ \| `((?:attnfocus|tensorboard) [^`]+)` \|", re.MULTILINE)  # what I want to do
@@ -32,6 +36,7 @@ SMALL = {
     "rnn_classifier": (*FEW_ROWS, *ONE_EPOCH),
     "pooling_classifier": ONE_EPOCH,
     "language_model": (*FEW_ROWS, *ONE_EPOCH),
+    "rnn_language_model": (*FEW_ROWS, *ONE_EPOCH),
 }
 SMALL_SWEEP = ("trainer.max_steps=2", "focus.num_samples=0")  # of each job
 SMALL_TEXT = ("model.embed_dim=16", "trainer.max_steps=2", "focus.num_samples=1")
