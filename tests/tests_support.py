@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from attnfocus.stages import Stage
 
@@ -105,3 +107,16 @@ class Notes:
 
     def stage_ended(self, stage: Stage) -> None:
         self.lines.append(f"ended {stage.name}")
+
+
+def last_weights(run: Path) -> dict[str, Any]:
+    """The tensors of the run's last checkpoint, as numpy arrays."""
+    store = run / "checkpoints"
+    return load_file(store / (store / "last").read_text(encoding="utf-8").strip() / "model.safetensors")
+
+
+def assert_equal_weights(run: Path, other: Path) -> None:
+    """The last checkpoints of two runs are the same to the bit."""
+    first, second = last_weights(run), last_weights(other)
+    assert first.keys() == second.keys()
+    assert all(np.array_equal(values, second[name]) for name, values in first.items())

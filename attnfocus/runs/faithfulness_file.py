@@ -44,15 +44,7 @@ def load_verdict(run_dir: Path, step: int | None) -> dict[str, str] | None:
 
     A file of an older version says that it is one.
     """
-    saved = _saved(run_dir, step)
-    if saved.get("format") != FORMAT:
-        command = f"attnfocus evaluate run={run_dir.name} faithfulness=true"
-        return {language: text + command for language, text in _OLDER.items()} if "verdict" in saved else None
-    try:
-        sentences = to_value(saved.get("sentences", {}), dict[str, list[str]], "sentences")
-    except ValueError:
-        return None
-    return {language: "\n".join(of_language) for language, of_language in sentences.items()} or None
+    return _verdict(_saved(run_dir, step), run_dir)
 
 
 def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
@@ -60,14 +52,7 @@ def load_faithfulness(run_dir: Path, step: int | None) -> dict[str, float]:
 
     Those of an older version measure other things by the same names: none.
     """
-    saved = _saved(run_dir, step)
-    if saved.get("format") != FORMAT:
-        return {}
-    try:
-        metrics = to_value(saved.get("metrics", {}), dict[str, Finite | None], "metrics")
-    except ValueError:
-        return {}
-    return {name: value for name, value in metrics.items() if value is not None}
+    return _metrics(_saved(run_dir, step))
 
 
 def load_tested(run_dir: Path, step: int | None) -> dict[str, Any]:
@@ -83,7 +68,28 @@ def load_tested(run_dir: Path, step: int | None) -> dict[str, Any]:
             kept["intervals"] = {name: tuple(ends) for name, ends in intervals.items() if len(ends) == 2}
         with suppress(ValueError):
             kept["glossary"] = to_value(saved.get("glossary", {}), dict[str, list[str]], "glossary")
-    return {"verdict": load_verdict(run_dir, step), "faithfulness": load_faithfulness(run_dir, step), **kept}
+    return {"verdict": _verdict(saved, run_dir), "faithfulness": _metrics(saved), **kept}
+
+
+def _verdict(saved: dict[str, Any], run_dir: Path) -> dict[str, str] | None:
+    if saved.get("format") != FORMAT:
+        command = f"attnfocus evaluate run={run_dir.name} faithfulness=true"
+        return {language: text + command for language, text in _OLDER.items()} if "verdict" in saved else None
+    try:
+        sentences = to_value(saved.get("sentences", {}), dict[str, list[str]], "sentences")
+    except ValueError:
+        return None
+    return {language: "\n".join(of_language) for language, of_language in sentences.items()} or None
+
+
+def _metrics(saved: dict[str, Any]) -> dict[str, float]:
+    if saved.get("format") != FORMAT:
+        return {}
+    try:
+        metrics = to_value(saved.get("metrics", {}), dict[str, Finite | None], "metrics")
+    except ValueError:
+        return {}
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def _saved(run_dir: Path, step: int | None) -> dict[str, Any]:

@@ -21,9 +21,8 @@ from attnfocus.models.base import Model
 from attnfocus.runs.causes import Causes
 from attnfocus.runs.config import RunConfig
 from attnfocus.runs.evaluation import evaluate_split, prepare_data
-from attnfocus.runs.faithfulness_file import load_tested
+from attnfocus.runs.findings import findings_of
 from attnfocus.runs.folder import check_fingerprints
-from attnfocus.runs.heads_file import load_heads
 from attnfocus.runs.other_data import OtherData
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.runs.summary import best_of
@@ -257,11 +256,8 @@ class Run(Causes):
             second = self._example(corrupted, "corrupted")
             answer, facts["patched"] = with_patches(trained, examples[0], found[0], second, choice)
             found = (answer,)
-        kind = self.codec.input_kind
-        if self.checkpoint != "best":
-            return Inspection(facts, kind, found)  # what evaluate has tested are the weights of the best
-        tested, heads = load_tested(self.path, self.step), load_heads(self.path, self.step)
-        return Inspection(facts, kind, found, head_kinds={} if heads is None else heads.kinds, **tested)
+        of_weights = findings_of(self.path, self.checkpoint, self.step)
+        return Inspection(facts, self.codec.input_kind, found, **of_weights)
 
     def _other(self, minus: "Run", choice: Choice) -> Other:
         """What another run or step is, seen from this one."""

@@ -125,6 +125,16 @@ def logged_lines(path: Path) -> list[dict[str, Any]]:
     return logged(path).lines
 
 
+def valid_lines(path: Path) -> list[dict[str, Any]]:
+    """Those of `logged_lines` that are of valid. Raises as it does."""
+    return [line for line in logged_lines(path) if line["split"] == "valid"]
+
+
+def metrics_of_line(line: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of a line, those that are finite numbers."""
+    return {name: value for name, value in line.items() if name not in _OF_EVENT and value is not None}
+
+
 def logged_head_measures(path: Path) -> dict[int, dict[str, dict[str, list[float]]]]:
     """Step -> attention -> measure -> a value for each head, of the evaluations of valid.
 

@@ -71,11 +71,6 @@ class TinyRun:
     examples: Sequence[Encoded]
     facts: dict[str, float]
 
-    @property
-    def first(self) -> int:
-        """The position of a row's first word in what the model reads: a language model reads BOS before it."""
-        return 1 if self.spec.model == "language_model" else 0
-
 
 def run_of(spec: Spec, folder: Path, *, max_steps: int = 300) -> TinyRun:
     """The run of a spec: read from its file in the folder, or trained and written there."""
@@ -196,21 +191,21 @@ class _Data:
     def __init__(self, rows: Sequence[PlantedRow], task: Task, spec: Spec) -> None:
         batch = collate(list(task.codec.encode_rows(as_rows(rows, spec.model))))
         self.inputs, self.lengths, self.targets = batch.inputs, batch.input_lengths, batch.targets
-        self.is_text = spec.model == "language_model"
+        self.spec = spec
         self.guides: Tensor | None = None
         if spec.decoy.startswith("guided"):
             most = max(len(row.outputs) for row in rows)
             self.guides = torch.zeros(len(rows), most, self.inputs.shape[1], dtype=torch.bool)
             for number, row in enumerate(rows):
                 for output, places in enumerate(guided_to(spec.decoy, row)):
-                    self.guides[number, output, [place + self.is_text for place in places]] = True
+                    self.guides[number, output, [spec.first + place for place in places]] = True
 
     def loss(self, model: Model, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Of some rows the mean cross entropy, and how far weights are from where they are drawn to."""
         lengths = self.lengths[rows]
         inputs, targets = self.inputs[rows, : int(lengths.max())], self.targets[rows]
         asked, read_off = self.guides is not None, None
-        if self.is_text:
+        if self.spec.model == "language_model":
             read_off = lengths[:, None] - 2  # the last of the words, behind which the answer stands
             output = model(inputs, lengths, need_weights=asked)
             loss = F.cross_entropy(output.logits.transpose(1, 2), targets[:, : inputs.shape[1]], ignore_index=PAD)

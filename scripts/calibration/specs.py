@@ -67,6 +67,11 @@ class Spec:
         return f"{self.task}-{self.model}-{self.preset}-{self.decoy}-{self.seed}"
 
     @property
+    def first(self) -> int:
+        """The position of a row's first word in what the model reads: a language model reads BOS before it."""
+        return 1 if self.model == "language_model" else 0
+
+    @property
     def is_fit(self) -> bool:
         """Whether thresholds may be fitted on it; all others judge them."""
         return self.task in FIT_FAMILIES and self.seed == FIT_SEED

@@ -123,8 +123,9 @@ def truth_of(run: TinyRun) -> Truth:
         return Truth("unclear", "no output has evidence", Changes())
     with torch.no_grad():
         weights = read(probe.weights(), probe.model, probe.mask, None, None, probe.rows).abs()
-    first = run.first
+    first = run.spec.first
     shares = [share_of(weights[each.row, each.step, : first + each.length].numpy()) for each in outputs]
+    pairs = list(zip(outputs, shares, strict=True))
     random = np.random.default_rng(0)
 
     def flips(chosen: Callable[[Output, int], Sequence[int]], draws: int, *, answer_changes: bool = True) -> float:
@@ -140,7 +141,7 @@ def truth_of(run: TinyRun) -> Truth:
         return flips(lambda each, number: best(random, each, len(sets[number])), NUM_DRAWS)
 
     tops = [fewest(share, HALF, first) for share in shares]
-    best_flips, pairs = of_best(tops), list(zip(outputs, shares, strict=True))
+    best_flips = of_best(tops)
     if best_flips < TOGETHER:
         tops = [fewest(share, MOST, first) for share in shares]
         best_flips = of_best(tops)
@@ -233,7 +234,7 @@ def _answered(run: TinyRun, probe: Probe, texts: Sequence[Sequence[str]], rows: 
     inputs, tokenizer = probe.inputs[rows].clone(), run.task.codec.tokenizers()["source"]
     ids = {word: tokenizer.encode(word)[0] for word in run.planted.vocabulary}
     for row, words in zip(inputs, texts, strict=True):
-        row[run.first : run.first + len(words)] = torch.tensor([ids[word] for word in words])
+        row[run.spec.first : run.spec.first + len(words)] = torch.tensor([ids[word] for word in words])
     lengths = probe.lengths[rows]
     with torch.no_grad():
         if probe.rows is not None:
@@ -257,7 +258,7 @@ def _moved(run: TinyRun, probe: Probe, outputs: Sequence[Output]) -> float:
         first = weights.shape[-1] - probe.mask.shape[1]  # the column of `cls`
         keep = torch.ones_like(weights)
         for each in outputs:
-            keep[each.row, :, query_of(each, probe, weights), [first + run.first + at for at in each.evidence]] = 0
+            keep[each.row, :, query_of(each, probe, weights), [first + run.spec.first + at for at in each.evidence]] = 0
         given = weights * keep
         real = F.pad(probe.mask, (first, 0), value=True)[:, None, None, :]
         if probe.rows is not None:

@@ -88,7 +88,7 @@ def method_hits(run: TinyRun) -> dict[str, float]:
             scores = [each.scores for each in attribute(run.task, run.model, examples, method)]
         except ConfigError:
             continue
-        found[method] = hit_rate([each[:, run.first :] for each in scores], outputs)
+        found[method] = hit_rate([each[:, run.spec.first :] for each in scores], outputs)
     return found
 
 

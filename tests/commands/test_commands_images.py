@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import load_file
-from tests_support import commands_run_in
+from tests_support import assert_equal_weights, commands_run_in
 
 from attnfocus import load
 from attnfocus.cli import main
@@ -51,15 +50,8 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield folder
 
 
-def weights_of(run: Path) -> dict[str, Any]:
-    store = run / "checkpoints"
-    return load_file(store / (store / "last").read_text().strip() / "model.safetensors")
-
-
 def test_a_run_resumed_in_mid_epoch_sees_the_same_augmented_images(pets: Path) -> None:
-    whole, parts = weights_of(pets / "whole"), weights_of(pets / "parts")
-    assert whole.keys() == parts.keys()
-    assert all((whole[name] == parts[name]).all() for name in whole)
+    assert_equal_weights(pets / "whole", pets / "parts")
 
 
 def test_predict_takes_paths_of_images_and_skips_broken_ones(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:

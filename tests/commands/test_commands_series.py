@@ -6,17 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
-from tests_support import commands_run_in
+from tests_support import assert_equal_weights, commands_run_in
 
 from attnfocus.cli import main
 
 pytestmark = pytest.mark.slow
-
-
-def weights_of(run: Path) -> dict[str, np.ndarray]:
-    store = run / "checkpoints"
-    return load_file(store / (store / "last").read_text().strip() / "model.safetensors")
 
 
 def test_signals_by_every_verb(
@@ -37,9 +31,7 @@ def test_signals_by_every_verb(
     assert main(["train", *small, "run_dir=run"]) == 0
     assert main(["train", *small, "run_dir=parts", "trainer.max_steps=3"]) == 0  # in the midst of an epoch
     assert main(["train", "resume=parts", "trainer.max_steps=7"]) == 0
-    whole, parts = weights_of(Path("run")), weights_of(Path("parts"))
-    assert whole.keys() == parts.keys()
-    assert all((whole[name] == parts[name]).all() for name in whole)
+    assert_equal_weights(Path("run"), Path("parts"))
     summary = json.loads(Path("run/summary.json").read_text())
     assert {"mse", "mae", "r2", "mean_baseline"} <= summary["test"].keys()
     np.save("one.npy", samples)

@@ -3,10 +3,8 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import load_file
-from tests_support import assert_polite
+from tests_support import assert_equal_weights, assert_polite
 from tones import write_tones
 
 pytestmark = pytest.mark.slow
@@ -30,11 +28,6 @@ TINY = (
 )
 
 
-def weights(run: Path) -> dict[str, np.ndarray]:
-    last = run / "checkpoints" / (run / "checkpoints" / "last").read_text(encoding="utf-8").strip()
-    return load_file(next(last.glob("model*.safetensors")))
-
-
 def test_recordings_are_learned_resumed_in_the_midst_of_an_epoch_predicted_and_inspected(attnfocus, tmp_path) -> None:
     write_tones(tmp_path / "tones", each=8)
     command = [*TINY, "model=rnn_classifier", "model/input=convolution"]
@@ -42,9 +35,7 @@ def test_recordings_are_learned_resumed_in_the_midst_of_an_epoch_predicted_and_i
         done = attnfocus(*command, "run_dir=parts", f"trainer.max_steps={steps}")
         assert done.returncode == 0, done.stderr
     assert attnfocus(*command, "run_dir=whole", "trainer.max_steps=7").returncode == 0
-    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
-    assert whole.keys() == parts.keys()
-    assert all((whole[name] == parts[name]).all() for name in whole)
+    assert_equal_weights(tmp_path / "whole", tmp_path / "parts")
 
     (tmp_path / "broken.wav").write_bytes(b"RIFF\xff\xff\xff\x00WAVE")
     names = ["tones/low/0.wav", "broken.wav", "tones/high/0.wav"]

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
-from tests_support import commands_run_in
+from tests_support import assert_equal_weights, commands_run_in, last_weights
 from tones import tone, wav, write_fsdd
 
 from attnfocus.cli import main
@@ -40,16 +39,9 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def weights_of(run: Path) -> dict[str, Any]:
-    store = run / "checkpoints"
-    return load_file(store / (store / "last").read_text().strip() / "model.safetensors")
-
-
 def test_a_run_resumed_in_mid_epoch_hides_the_same_parts_of_recordings(speech: Path) -> None:
-    whole, parts = weights_of(speech / "whole"), weights_of(speech / "parts")
-    assert whole.keys() == parts.keys()
-    assert all((whole[name] == parts[name]).all() for name in whole)
-    bare = weights_of(speech / "bare")
+    assert_equal_weights(speech / "whole", speech / "parts")
+    whole, bare = last_weights(speech / "whole"), last_weights(speech / "bare")
     assert any((whole[name] != bare[name]).any() for name in whole)
 
 

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import torch
 from bert_reference import Relevances, array, linear, normalized, run, run_layer
-from tasks_toys import LABELLED, PAIRS, attention, classifier, label_codec, pair_codec, rows, seq2seq, transformer
+from tasks_toys import (
+    LABELLED,
+    PAIRS,
+    attention,
+    classifier,
+    label_codec,
+    pair_codec,
+    rows,
+    seq2seq,
+    shaken,
+    transformer,
+)
 
 from attnfocus.attention import Attention, DotScore, Role
 from attnfocus.data.batches import collate
@@ -26,14 +37,6 @@ from attnfocus.models.transformer_layers import CausalLayer, LayerOptions
 from attnfocus.tasks import ClassificationTask, TranslationTask
 
 ANSWER = AttributionOptions(target="yes", against="no")
-
-
-def shaken(model, seed=5):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model.double().eval()
 
 
 @functools.cache

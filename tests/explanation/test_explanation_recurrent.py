@@ -8,7 +8,7 @@ import pytest
 import torch
 from bert_reference import array, linear, softmax
 from recurrent_reference import Decoder, embedded, encode, start_of, walk, weights_of
-from tasks_toys import PAIRS, attention, pair_codec, rows, seq2seq
+from tasks_toys import PAIRS, attention, pair_codec, rows, seq2seq, shaken
 
 from attnfocus.data import Induction
 from attnfocus.data.batches import collate
@@ -22,14 +22,6 @@ from attnfocus.models import RNNLanguageModel
 from attnfocus.models.recurrent import Recurrence
 from attnfocus.special import BOS
 from attnfocus.tasks import LanguageModelingTask, TranslationTask
-
-
-def shaken(model, seed=5):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model.double().eval()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
-from tests_support import commands_run_in
+from tests_support import assert_equal_weights, commands_run_in
 
 import attnfocus
 from attnfocus.cli import main
@@ -86,12 +85,7 @@ def test_a_tracker_of_the_users_hears_the_test_metrics(house: Path) -> None:
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits_augmentation_included(house: Path) -> None:
-    tensors = []
-    for run in ("whole", "parts"):
-        store = house / run / "checkpoints"
-        tensors.append(load_file(store / (store / "last").read_text().strip() / "model.safetensors"))
-    assert tensors[0].keys() == tensors[1].keys()
-    assert all(np.array_equal(values, tensors[1][name]) for name, values in tensors[0].items())
+    assert_equal_weights(house / "whole", house / "parts")
     assert summary_of(house / "whole")["test"] == summary_of(house / "parts")["test"]
 
 

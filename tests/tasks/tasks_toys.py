@@ -92,3 +92,12 @@ def transformer(codec: TextPairCodec, preset: str = "scaled_dot", **options: Any
 def classifier(name: str, codec: Any, preset: str = "scaled_dot", **options: Any) -> nn.Module:
     torch.manual_seed(0)
     return getattr(models, name)(attention=attention(preset), embed_dim=16, dropout=0.1, **codec.dims(), **options)
+
+
+def shaken(model: Any, seed: int = 5) -> Any:
+    """In float64 and evaluation mode, with parameters that are off their start, where a 0 hides mistakes."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model.double().eval()

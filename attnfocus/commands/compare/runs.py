@@ -26,7 +26,7 @@ from attnfocus.runs.folder import load_fingerprints
 from attnfocus.runs.schema import TrainConfig
 from attnfocus.runs.summary import Summary, load_summary
 from attnfocus.tasks import TASKS, Task
-from attnfocus.tracking.metrics_file import HEADS_OF_KIND, logged_lines, logged_metrics
+from attnfocus.tracking.metrics_file import HEADS_OF_KIND, logged_metrics, metrics_of_line, valid_lines
 
 RESULT_FILES = (BENCH_FILE, COMPARE_FILE, DATA_FILE)
 MAX_PROBLEMS = 4  # that one message tells
@@ -222,17 +222,17 @@ def _options(config: RunConfig) -> dict[str, str]:
 
 
 def _metrics(path: Path, summary: Summary) -> dict[str, float]:
-    best, valid = summary.best, {}
+    best = summary.best
+    valid, heads_from = _logged(path / METRICS_FILE, None if best is None else best.step)
     if best is not None:
-        logged = logged_metrics(path / METRICS_FILE, best.step, "valid") or {}
-        valid = {**logged, best.metric: best.value}
+        valid = {**valid, best.metric: best.value}
     costs = {name: getattr(summary, name) for name in COSTS}
     return {
         **{f"test/{name}": value for name, value in summary.test_metrics.items()},
         **{f"valid/{name}": value for name, value in valid.items()},
         **load_faithfulness(path, None if best is None else best.step),
         **_head_counts(summary.test.get("head_kinds")),
-        **_heads_from(path),
+        **heads_from,
         **{name: cost for name, cost in costs.items() if cost is not None},
     }
 
@@ -263,12 +263,21 @@ def _head_counts(kinds: Any) -> dict[str, float]:
     return {f"{HEADS}{kind}": float(of_all[kind]) for kind in KINDS} if of_all else {}
 
 
-def _heads_from(path: Path) -> dict[str, float]:
-    """`heads_from/<kind>`: the step of the first evaluation that had a head of the kind; empty of a damaged file."""
+def _logged(path: Path, step: int | None) -> tuple[dict[str, float], dict[str, float]]:
+    """The metrics of valid at a step, and `_heads_from`, which a file that is damaged later has not.
+
+    Raises:
+        CheckpointError: a line before the step's is damaged.
+    """
     try:
-        lines = logged_lines(path / METRICS_FILE)
+        lines = valid_lines(path)
     except CheckpointError:
-        return {}
-    valid = [line for line in lines if line["split"] == "valid"]
-    firsts = {kind: [line["step"] for line in valid if line.get(f"{HEADS_OF_KIND}{kind}")] for kind in KINDS}
+        return {} if step is None else logged_metrics(path, step, "valid") or {}, {}
+    at_step: Mapping[str, Any] = next((line for line in lines if line["step"] == step), {})
+    return metrics_of_line(at_step), _heads_from(lines)
+
+
+def _heads_from(lines: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """`heads_from/<kind>`: the step of the first evaluation that had a head of the kind."""
+    firsts = {kind: [line["step"] for line in lines if line.get(f"{HEADS_OF_KIND}{kind}")] for kind in KINDS}
     return {f"{HEADS_FROM}{kind}": float(min(steps)) for kind, steps in firsts.items() if steps}

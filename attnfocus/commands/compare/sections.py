@@ -63,17 +63,16 @@ class Row:
     @property
     def head_counts(self) -> dict[str, float]:
         """Kind -> how many heads are of it, mean over the runs; empty where that was not looked at."""
-        named = {metric.removeprefix(HEADS): each for metric, each in self.spreads.items() if metric.startswith(HEADS)}
-        return {kind: each.mean for kind, each in named.items() if each.mean}
+        return {kind: each.mean for kind, each in self._of_kinds(HEADS).items() if each.mean}
 
     @property
     def heads_from(self) -> dict[str, Spread]:
         """Kind -> the steps of the first evaluations that had a head of it, of the runs that ever had one."""
-        return {
-            metric.removeprefix(HEADS_FROM): each
-            for metric, each in self.spreads.items()
-            if metric.startswith(HEADS_FROM)
-        }
+        return self._of_kinds(HEADS_FROM)
+
+    def _of_kinds(self, prefix: str) -> dict[str, Spread]:
+        """Kind -> what `prefix` and the kind name."""
+        return {name.removeprefix(prefix): each for name, each in self.spreads.items() if name.startswith(prefix)}
 
     def spread(self, metric: str) -> Spread | None:
         return self.spreads.get(metric)

@@ -13,8 +13,7 @@ from attnfocus.inspection.content import best_map
 from attnfocus.inspection.examples import Choice, inspect_examples
 from attnfocus.inspection.inspection import Inspection
 from attnfocus.runs.evaluation import validated
-from attnfocus.runs.faithfulness_file import load_tested
-from attnfocus.runs.heads_file import load_heads
+from attnfocus.runs.findings import findings_of
 from attnfocus.runs.schema import NAMING_GROUPS
 from attnfocus.tasks import FocusMap, Inspected, Prediction
 
@@ -123,10 +122,5 @@ def _content(material: Material, examples: tuple[Inspected, ...]) -> Inspection:
         "checkpoint": material.checkpoint,
         "step": material.step,
     }
-    kind, step = material.prepared.codec.input_kind, material.step
-    if material.checkpoint != "best":  # what was tested are the weights of the best
-        return Inspection(facts, kind, examples, has_details=False)
-    heads = load_heads(material.run_dir, step)
-    kinds = {} if heads is None else heads.kinds
-    tested = load_tested(material.run_dir, step)
-    return Inspection(facts, kind, examples, head_kinds=kinds, has_details=False, **tested)
+    of_weights = findings_of(material.run_dir, material.checkpoint, material.step)
+    return Inspection(facts, material.prepared.codec.input_kind, examples, has_details=False, **of_weights)

@@ -9,7 +9,7 @@ from attnfocus.commands.compare.sections import Row, Section
 from attnfocus.display.curves import thinned
 from attnfocus.errors import CheckpointError
 from attnfocus.layout import METRICS_FILE
-from attnfocus.tracking.metrics_file import logged_lines
+from attnfocus.tracking.metrics_file import valid_lines
 
 MAX_RUNS = 60  # of a section, whose curves are read
 MAX_POINTS = 200  # of a curve
@@ -53,7 +53,7 @@ def curves_of(section: Section) -> Curves:
 
 def _valid_lines(path: Path) -> list[dict[str, float]]:
     try:
-        return [line for line in logged_lines(path / METRICS_FILE) if line["split"] == "valid"]
+        return valid_lines(path / METRICS_FILE)
     except CheckpointError:
         return []
 
